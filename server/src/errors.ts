@@ -1,0 +1,57 @@
+import { ErrorReason } from "@streamkit/protocol";
+
+/** The facts of a failure, beyond its reason. Becomes `streamkit.v1.ErrorDetail` at the edge of the server. */
+export interface ErrorFacts {
+  /** The segment concerned. */
+  segment?: string;
+  /** For SEQUENCE_MISMATCH: what was expected. */
+  expectedLastSequence?: bigint;
+  /** For SEQUENCE_MISMATCH: what was found. */
+  actualLastSequence?: bigint;
+  /** How long to wait before a retry, in milliseconds. */
+  retryAfterMillis?: number;
+  /** For INVALID_FIELD: each field with a problem, and what was expected. */
+  fieldViolations?: readonly { field: string; description: string }[];
+  /** What led to this; for logs, never sent to clients. */
+  cause?: unknown;
+}
+
+/**
+ * The one error that crosses module boundaries inside the server.
+ *
+ * Backends translate platform errors into it, the engine throws it, and `routes/connect-error.ts` translates it into a
+ * Connect error. The message never holds a secret or a path that a client must not see.
+ */
+export class StreamkitError extends Error {
+  override readonly name = "StreamkitError";
+  readonly reason: ErrorReason;
+  readonly facts: ErrorFacts;
+
+  constructor(reason: ErrorReason, message: string, facts: ErrorFacts = {}) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.reason = reason;
+    this.facts = facts;
+  }
+}
+
+/** A field of a request is missing, malformed or out of range. */
+export function invalidField(field: string, description: string): StreamkitError {
+  return new StreamkitError(ErrorReason.INVALID_FIELD, `${field}: ${description}`, {
+    fieldViolations: [{ field, description }],
+  });
+}
+
+/** Stored data is damaged or missing. */
+export function dataLoss(message: string, cause?: unknown): StreamkitError {
+  return new StreamkitError(ErrorReason.DATA_LOSS, message, { cause });
+}
+
+/** The storage failed or does not answer; for a commit, its outcome is unknown. */
+export function storageUnavailable(message: string, cause?: unknown, retryAfterMillis = 1_000): StreamkitError {
+  return new StreamkitError(ErrorReason.STORAGE_UNAVAILABLE, message, { cause, retryAfterMillis });
+}
+
+/** A defect: something that the code around it rules out. */
+export function defect(message: string): StreamkitError {
+  return new StreamkitError(ErrorReason.INTERNAL, message);
+}
