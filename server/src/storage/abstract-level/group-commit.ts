@@ -1,0 +1,156 @@
+import type { AbstractBatchOptions } from "abstract-level";
+import { StreamkitError } from "../../errors.ts";
+import type { CommitBatch, CommitResult } from "../port.ts";
+import type { Database, Operation } from "./database.ts";
+import { absent, identityOf, RowVersions } from "./row-versions.ts";
+import { storageError } from "./storage-error.ts";
+import { partitionPrefix, storedKey } from "./stored-key.ts";
+import { storedValue } from "./stored-value.ts";
+import type { VersionCounter } from "./version-counter.ts";
+
+/** Most bytes of commits merged into one write, unless a single commit is larger. */
+const groupBytes = 8 * 1024 * 1024;
+
+interface PendingCommit {
+  readonly prefix: Uint8Array;
+  readonly batch: CommitBatch;
+  readonly bytes: number;
+  readonly resolve: (result: CommitResult) => void;
+  readonly reject: (error: StreamkitError) => void;
+}
+
+/**
+ * Writes the commits of all partitions of a database, one batch at a time.
+ *
+ * While a batch is being written, the commits that arrive gather; all of them together are the next batch: one fsync,
+ * whatever their number. Conditions are checked in order of arrival, each commit seeing those before it.
+ */
+export class GroupCommit {
+  readonly #database: Database;
+  readonly #counter: VersionCounter;
+  readonly #versions: RowVersions;
+  #queue: PendingCommit[] = [];
+  #writing = false;
+  #failure: StreamkitError | undefined;
+
+  constructor(database: Database, counter: VersionCounter) {
+    this.#database = database;
+    this.#counter = counter;
+    this.#versions = new RowVersions(database);
+  }
+
+  /** Why no operation is possible any more: a write failed, and what is on disk is unknown until the store is reopened. */
+  assertUsable(): void {
+    if (this.#failure !== undefined) throw stopped(this.#failure);
+  }
+
+  /** Resolves once the outcome is durable. */
+  commit(partition: string, batch: CommitBatch): Promise<CommitResult> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ prefix: partitionPrefix(partition), batch, bytes: bytesOf(batch), resolve, reject });
+      if (!this.#writing) {
+        this.#writing = true;
+        // One microtask later, so that commits made in one go share the first batch as well.
+        queueMicrotask(() => this.#drain());
+      }
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const group = this.#takeGroup();
+      try {
+        if (this.#failure !== undefined) throw stopped(this.#failure);
+        const results = await this.#write(group);
+        for (const [index, pending] of group.entries()) pending.resolve(results[index]!);
+      } catch (error) {
+        const failure = storageError(error);
+        for (const pending of group) pending.reject(failure);
+      }
+    }
+    this.#writing = false;
+  }
+
+  #takeGroup(): PendingCommit[] {
+    let count = 0;
+    for (let bytes = 0; count < this.#queue.length; count++) {
+      bytes += this.#queue[count]!.bytes;
+      if (count > 0 && bytes > groupBytes) break;
+    }
+    const group = this.#queue;
+    this.#queue = group.splice(count);
+    return group;
+  }
+
+  async #write(group: readonly PendingCommit[]): Promise<CommitResult[]> {
+    const versions = await this.#versions.load(conditionKeys(group));
+    const operations: Operation[] = [];
+    const results = group.map((pending) => this.#apply(pending, versions, operations));
+    if (operations.length > 0) {
+      try {
+        await this.#database.batch(operations, durable);
+      } catch (error) {
+        this.#failure = storageError(error);
+        throw this.#failure;
+      }
+    }
+    // A conflict is answered only now, too: what it conflicts with can then be read.
+    this.#versions.store(versions);
+    return results;
+  }
+
+  /** Checks one commit against the rows as the commits before it leave them, and adds its writes. */
+  #apply({ prefix, batch }: PendingCommit, versions: Map<string, number>, operations: Operation[]): CommitResult {
+    for (const { key, version } of batch.conditions) {
+      if (versions.get(identityOf(storedKey(prefix, key))) !== (version ?? absent)) return { committed: false };
+    }
+    const version = this.#counter.next(operations);
+    for (const put of batch.puts) {
+      const key = storedKey(prefix, put.key);
+      this.#record(versions, key, version);
+      operations.push({ type: "put", key, value: storedValue(version, put.value) });
+    }
+    for (const deleted of batch.deletes) {
+      const key = storedKey(prefix, deleted);
+      this.#record(versions, key, absent);
+      operations.push({ type: "del", key });
+    }
+    return { committed: true, versions: new Array<number>(batch.puts.length).fill(version) };
+  }
+
+  #record(versions: Map<string, number>, key: Buffer, version: number): void {
+    const identity = identityOf(key);
+    if (versions.has(identity)) versions.set(identity, version);
+    else this.#versions.forget(identity);
+  }
+}
+
+/** Read by classic-level; other databases ignore it or are durable at once. */
+const durable: AbstractBatchOptions<Uint8Array, Uint8Array> & { sync: boolean } = { sync: true };
+
+function conditionKeys(group: readonly PendingCommit[]): Map<string, Buffer> {
+  const keys = new Map<string, Buffer>();
+  for (const { prefix, batch } of group) {
+    for (const condition of batch.conditions) {
+      const key = storedKey(prefix, condition.key);
+      keys.set(identityOf(key), key);
+    }
+  }
+  return keys;
+}
+
+function bytesOf(batch: CommitBatch): number {
+  let bytes = 0;
+  for (const put of batch.puts) {
+    bytes += put.key.length;
+    for (const piece of put.value) bytes += piece.length;
+  }
+  return bytes;
+}
+
+function stopped(failure: StreamkitError): StreamkitError {
+  return new StreamkitError(failure.reason, "an earlier write failed; the store must be reopened", {
+    cause: failure,
+    retryAfterMillis: 1_000,
+  });
+}

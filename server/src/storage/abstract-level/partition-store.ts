@@ -1,0 +1,83 @@
+import type { CommitBatch, CommitResult, PartitionStore, Row, ScanOptions } from "../port.ts";
+import type { Database } from "./database.ts";
+import type { GroupCommit } from "./group-commit.ts";
+import { limits } from "./limits.ts";
+import { OpenOperations } from "./open-operations.ts";
+import { partitionNames } from "./partition-names.ts";
+import { readStored } from "./read-stored.ts";
+import { scanPages } from "./scan.ts";
+import { partitionPrefix, storedKey } from "./stored-key.ts";
+import { readVersion, valueBytes } from "./stored-value.ts";
+
+/** What the owner of a database does when a handle on it ends. */
+export interface DatabaseOwner {
+  /** The handle was closed: nothing of it is in flight any more. */
+  release(): Promise<void>;
+  /** As `release`, and everything in the database is to disappear. */
+  remove(): Promise<void>;
+}
+
+/** A PartitionStore on an abstract-level database; see stored-key.ts and stored-value.ts for what it stores. */
+export class AbstractLevelPartitionStore implements PartitionStore {
+  readonly limits = limits;
+  readonly #database: Database;
+  readonly #commits: GroupCommit;
+  readonly #owner: DatabaseOwner;
+  readonly #operations = new OpenOperations();
+  #closing: Promise<void> | undefined;
+
+  /** @param commits the one committer of the database, shared by all handles on it. */
+  constructor(database: Database, commits: GroupCommit, owner: DatabaseOwner) {
+    this.#database = database;
+    this.#commits = commits;
+    this.#owner = owner;
+  }
+
+  async get(partition: string, key: Uint8Array): Promise<Row | undefined> {
+    const [row] = await this.getMany(partition, [key]);
+    return row;
+  }
+
+  async getMany(partition: string, keys: readonly Uint8Array[]): Promise<(Row | undefined)[]> {
+    this.#assertUsable();
+    const prefix = partitionPrefix(partition);
+    const stored = keys.map((key) => storedKey(prefix, key));
+    const values = await this.#operations.run(() => readStored(this.#database, stored));
+    return values.map((value, index) =>
+      value === undefined ? undefined : { key: keys[index]!, value: valueBytes(value), version: readVersion(value) },
+    );
+  }
+
+  async *scan(partition: string, options: ScanOptions): AsyncGenerator<readonly Row[]> {
+    this.#assertUsable();
+    yield* scanPages(this.#database, this.#operations, partition, options);
+  }
+
+  async commit(partition: string, batch: CommitBatch): Promise<CommitResult> {
+    this.#assertUsable();
+    return this.#operations.run(() => this.#commits.commit(partition, batch));
+  }
+
+  async partitions(options: { prefix: string; after?: string; limit: number }): Promise<string[]> {
+    this.#assertUsable();
+    return this.#operations.run(() => partitionNames(this.#database, options));
+  }
+
+  drop(): Promise<void> {
+    return this.#end(() => this.#owner.remove());
+  }
+
+  close(): Promise<void> {
+    return this.#end(() => this.#owner.release());
+  }
+
+  #assertUsable(): void {
+    this.#operations.assertOpen();
+    this.#commits.assertUsable();
+  }
+
+  #end(finish: () => Promise<void>): Promise<void> {
+    this.#closing ??= this.#operations.close().then(finish);
+    return this.#closing;
+  }
+}

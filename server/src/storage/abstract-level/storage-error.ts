@@ -1,0 +1,50 @@
+/** Translates what an abstract-level database throws. The only place that knows LevelDB's codes and messages. */
+import { ErrorReason } from "@streamkit/protocol";
+import { dataLoss, StreamkitError, storageUnavailable } from "../../errors.ts";
+
+/** A failure of the database as the port words it. Messages name no path; the original error is the cause. */
+export function storageError(error: unknown): StreamkitError {
+  if (error instanceof StreamkitError) return error;
+  switch (rootCode(error)) {
+    case "LEVEL_CORRUPTION":
+      return dataLoss("the database is damaged", error);
+    case "LEVEL_LOCKED":
+      return storageUnavailable("the store is open already, here or in another process", error);
+    case "LEVEL_DATABASE_NOT_OPEN":
+    case "LEVEL_ITERATOR_NOT_OPEN":
+      return storageUnavailable("the store is closed", error);
+  }
+  // LevelDB passes on what the operating system says as text only (strerror).
+  const text = rootMessage(error);
+  if (text.includes("No space left on device") || text.includes("Disk quota exceeded")) return diskFull(error);
+  if (text.startsWith("IO error") && text.includes("No such file or directory")) {
+    return dataLoss("a file of the database is missing", error);
+  }
+  // Synchronous reads carry the status as text, without a code.
+  if (text.startsWith("Corruption: ")) return dataLoss("the database is damaged", error);
+  return storageUnavailable("the database failed", error);
+}
+
+function diskFull(cause: unknown): StreamkitError {
+  return new StreamkitError(ErrorReason.DISK_FULL, "no space left on the device of the store", {
+    cause,
+    retryAfterMillis: 5_000,
+  });
+}
+
+/** abstract-level wraps what happened while opening in LEVEL_DATABASE_NOT_OPEN; the cause says what it was. */
+function root(error: unknown): unknown {
+  let current = error;
+  while (current instanceof Error && current.cause instanceof Error) current = current.cause;
+  return current;
+}
+
+function rootCode(error: unknown): unknown {
+  const cause = root(error);
+  return cause instanceof Error && "code" in cause ? cause.code : undefined;
+}
+
+function rootMessage(error: unknown): string {
+  const cause = root(error);
+  return cause instanceof Error ? cause.message : String(cause);
+}

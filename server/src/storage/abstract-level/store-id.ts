@@ -1,0 +1,13 @@
+import { invalidField } from "../../errors.ts";
+
+const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Whether this is the one spelling of a store id: a UUID in lower case. */
+export function isStoreId(name: string): boolean {
+  return pattern.test(name);
+}
+
+/** @throws INVALID_FIELD for anything but a UUID in lower case: the id becomes the name of a directory. */
+export function assertStoreId(storeId: string): void {
+  if (!isStoreId(storeId)) throw invalidField("store_id", "must be a UUID in lower case");
+}

@@ -1,0 +1,14 @@
+/** Names of failures of file operations: by their code, never by their message. */
+
+export function isMissing(error: unknown): boolean {
+  return hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR");
+}
+
+/** The target of a rename is there already. */
+export function isOccupied(error: unknown): boolean {
+  return hasCode(error, "ENOTEMPTY") || hasCode(error, "EEXIST");
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

@@ -1,0 +1,53 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { dataLoss, storageUnavailable } from "../../errors.ts";
+import { writeDurably } from "./durable-files.ts";
+import { isMissing } from "./file-error.ts";
+
+/**
+ * The file that makes a directory a store. It is written before the database and the directory gets its final name only
+ * after both are complete (store-directory.ts). So where the marker is, a database was: if that is gone, it is lost, and
+ * must not be made anew.
+ */
+export const markerName = "STREAMKIT.json";
+const format = "streamkit-level";
+const version = 1;
+
+export async function writeMarker(directory: string, storeId: string): Promise<void> {
+  await writeDurably(join(directory, markerName), `${JSON.stringify({ format, version, storeId })}\n`);
+}
+
+/**
+ * Whether the directory is marked as this store.
+ * @throws DATA_LOSS when the marker is damaged or names another store; STORAGE_UNAVAILABLE when a newer Streamkit wrote it.
+ */
+export async function isMarked(directory: string, storeId: string): Promise<boolean> {
+  let text: string;
+  try {
+    text = await readFile(join(directory, markerName), "utf8");
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw storageUnavailable("the marker of the store cannot be read", error);
+  }
+  const marker = parse(text);
+  if (marker.version !== version) {
+    throw storageUnavailable(
+      `the store has format version ${String(marker.version)}; this version of Streamkit reads version ${version}`,
+    );
+  }
+  if (marker.storeId !== storeId) throw dataLoss("the directory of the store holds another store");
+  return true;
+}
+
+function parse(text: string): Record<string, unknown> {
+  let marker: unknown;
+  try {
+    marker = JSON.parse(text);
+  } catch (error) {
+    throw dataLoss("the marker of the store is damaged", error);
+  }
+  if (typeof marker !== "object" || marker === null || !("format" in marker) || marker.format !== format) {
+    throw dataLoss("the marker of the store is damaged");
+  }
+  return { ...marker };
+}

@@ -1,0 +1,97 @@
+import { ClassicLevel } from "classic-level";
+import { GroupCommit } from "../abstract-level/group-commit.ts";
+import { pageOfIds } from "../abstract-level/page-of-ids.ts";
+import { AbstractLevelPartitionStore } from "../abstract-level/partition-store.ts";
+import { storageError } from "../abstract-level/storage-error.ts";
+import { assertStoreId } from "../abstract-level/store-id.ts";
+import { VersionCounter } from "../abstract-level/version-counter.ts";
+import type { PartitionStore, Storage } from "../port.ts";
+import type { LevelStorageOptions } from "./index.ts";
+import {
+  createStoreDirectory,
+  dropStoreDirectory,
+  storeDirectories,
+  storeDirectory,
+  storeExists,
+  sweepRemains,
+} from "./store-directory.ts";
+
+type LevelDatabase = ClassicLevel<Uint8Array, Uint8Array>;
+
+export class LevelStorage implements Storage {
+  readonly kind = "level";
+  readonly location: string;
+  readonly shared = false;
+  readonly #path: string;
+  readonly #databaseOptions: { cacheSize: number; writeBufferSize: number };
+  #sweeping: Promise<void> | undefined;
+
+  constructor(options: LevelStorageOptions) {
+    this.#path = options.path;
+    this.location = options.path;
+    this.#databaseOptions = {
+      cacheSize: options.cacheBytes ?? 8 * 1024 * 1024,
+      writeBufferSize: options.writeBufferBytes ?? 32 * 1024 * 1024,
+    };
+  }
+
+  async open(storeId: string, { create }: { create: boolean }): Promise<PartitionStore | undefined> {
+    assertStoreId(storeId);
+    try {
+      await this.#sweep();
+      if (!(await storeExists(this.#path, storeId))) {
+        if (!create) return undefined;
+        await createStoreDirectory(this.#path, storeId, (directory) => this.#initialize(directory));
+      }
+      return await this.#openStore(storeId);
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+
+  async list(options: { after?: string; limit: number }): Promise<string[]> {
+    try {
+      await this.#sweep();
+      return pageOfIds(await storeDirectories(this.#path), options);
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  async #openStore(storeId: string): Promise<PartitionStore> {
+    const directory = storeDirectory(this.#path, storeId);
+    const database = this.#database(directory);
+    // Never createIfMissing: LevelDB would replace a store that lost its root file by an empty one.
+    await database.open({ createIfMissing: false });
+    try {
+      const commits = new GroupCommit(database, await VersionCounter.recover(database));
+      return new AbstractLevelPartitionStore(database, commits, {
+        release: () => database.close(),
+        remove: async () => {
+          await database.close();
+          await dropStoreDirectory(this.#path, storeId);
+        },
+      });
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  async #initialize(directory: string): Promise<void> {
+    const database = this.#database(directory);
+    await database.open({ errorIfExists: true });
+    await database.close();
+  }
+
+  #database(directory: string): LevelDatabase {
+    return new ClassicLevel(directory, { keyEncoding: "view", valueEncoding: "view", ...this.#databaseOptions });
+  }
+
+  #sweep(): Promise<void> {
+    this.#sweeping ??= sweepRemains(this.#path);
+    return this.#sweeping;
+  }
+}

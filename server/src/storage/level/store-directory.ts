@@ -1,0 +1,120 @@
+/**
+ * The directories of a storage:
+ *
+ *   <path>/<store id>/                  a store: STREAMKIT.json and the files of LevelDB
+ *   <path>/.creating-<store id>-<n>/    a store that is being made; gets its final name once it is complete
+ *   <path>/.dropped-<store id>-<n>/     a store that was dropped and is being deleted
+ *
+ * Both changes of a name are atomic, so a crash leaves a store whole or leaves no store. What it leaves under the other
+ * names is swept away when the storage is next used.
+ */
+import { randomUUID } from "node:crypto";
+import { access, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { dataLoss } from "../../errors.ts";
+import { isStoreId } from "../abstract-level/store-id.ts";
+import { makeDirectory, syncDirectory } from "./durable-files.ts";
+import { isMissing, isOccupied } from "./file-error.ts";
+import { isMarked, markerName, writeMarker } from "./marker.ts";
+
+const creating = ".creating-";
+const dropped = ".dropped-";
+
+/** A creation takes milliseconds; one that began this long ago will not be finished by anybody. */
+const abandonedAfterMillis = 60 * 60 * 1_000;
+
+export function storeDirectory(path: string, storeId: string): string {
+  return join(path, storeId);
+}
+
+/**
+ * Whether the store exists.
+ * @throws DATA_LOSS when it once did, but its marker or its database is gone.
+ */
+export async function storeExists(path: string, storeId: string): Promise<boolean> {
+  const directory = storeDirectory(path, storeId);
+  const marked = await isMarked(directory, storeId);
+  // LevelDB's root file. Without it LevelDB would begin an empty database and delete the tables of the old one.
+  const hasDatabase = await exists(join(directory, "CURRENT"));
+  if (marked && !hasDatabase) throw dataLoss("the database of the store is missing its CURRENT file");
+  if (!marked && hasDatabase) throw dataLoss("the store is missing its marker file");
+  return marked;
+}
+
+/** Creates a store; does nothing when another process is faster. `initialize` makes the database in the directory given. */
+export async function createStoreDirectory(
+  path: string,
+  storeId: string,
+  initialize: (directory: string) => Promise<void>,
+): Promise<void> {
+  await makeDirectory(path);
+  const draft = join(path, `${creating}${storeId}-${randomUUID()}`);
+  try {
+    await mkdir(draft);
+    await writeMarker(draft, storeId);
+    await initialize(draft);
+    await syncDirectory(draft);
+    await rename(draft, storeDirectory(path, storeId));
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    if (!(isOccupied(error) && (await storeExists(path, storeId)))) throw error;
+  }
+  await syncDirectory(path);
+}
+
+/** Deletes a closed store. It is gone, also after a crash, once its name is. */
+export async function dropStoreDirectory(path: string, storeId: string): Promise<void> {
+  const remains = join(path, `${dropped}${storeId}-${randomUUID()}`);
+  await rename(storeDirectory(path, storeId), remains);
+  await syncDirectory(path);
+  await rm(remains, { recursive: true, force: true });
+}
+
+/** Ids of the stores, in no order. */
+export async function storeDirectories(path: string): Promise<string[]> {
+  const names = (await namesIn(path)).filter(isStoreId);
+  const stores: string[] = [];
+  for (const name of names) {
+    // A damaged store is listed as well: opening it says what is wrong.
+    if (await exists(join(path, name, markerName))) stores.push(name);
+  }
+  return stores;
+}
+
+/** Removes what crashes left behind. */
+export async function sweepRemains(path: string): Promise<void> {
+  for (const name of await namesIn(path)) {
+    const remains = join(path, name);
+    if (name.startsWith(dropped) || (name.startsWith(creating) && (await isAbandoned(remains)))) {
+      await rm(remains, { recursive: true, force: true });
+    }
+  }
+}
+
+async function isAbandoned(directory: string): Promise<boolean> {
+  try {
+    return Date.now() - (await stat(directory)).mtimeMs > abandonedAfterMillis;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}

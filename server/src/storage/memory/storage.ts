@@ -1,0 +1,66 @@
+import { MemoryLevel } from "memory-level";
+import { storageUnavailable } from "../../errors.ts";
+import type { Database } from "../abstract-level/database.ts";
+import { GroupCommit } from "../abstract-level/group-commit.ts";
+import { pageOfIds } from "../abstract-level/page-of-ids.ts";
+import { AbstractLevelPartitionStore } from "../abstract-level/partition-store.ts";
+import { assertStoreId } from "../abstract-level/store-id.ts";
+import { VersionCounter } from "../abstract-level/version-counter.ts";
+import type { PartitionStore, Storage } from "../port.ts";
+
+interface MemoryStore {
+  readonly database: Database;
+  /** All handles commit through this one, so that conditions hold across them. */
+  readonly commits: GroupCommit;
+  handles: number;
+}
+
+export class MemoryStorage implements Storage {
+  readonly kind = "memory";
+  readonly location = "memory of this process";
+  readonly shared: boolean;
+  /** Promises, so that concurrent first opens make one store. */
+  readonly #stores = new Map<string, Promise<MemoryStore>>();
+
+  constructor({ shared = false }: { readonly shared?: boolean }) {
+    this.shared = shared;
+  }
+
+  async open(storeId: string, { create }: { create: boolean }): Promise<PartitionStore | undefined> {
+    assertStoreId(storeId);
+    let opening = this.#stores.get(storeId);
+    if (opening === undefined) {
+      if (!create) return undefined;
+      opening = newStore();
+      this.#stores.set(storeId, opening);
+    }
+    const store = await opening;
+    if (store.handles > 0 && !this.shared) throw storageUnavailable("the store is open already");
+    store.handles += 1;
+    return new AbstractLevelPartitionStore(store.database, store.commits, {
+      release: async () => {
+        store.handles -= 1;
+      },
+      remove: async () => {
+        if (this.#stores.get(storeId) === opening) this.#stores.delete(storeId);
+        await store.database.close();
+      },
+    });
+  }
+
+  async list(options: { after?: string; limit: number }): Promise<string[]> {
+    return pageOfIds(this.#stores.keys(), options);
+  }
+
+  async close(): Promise<void> {}
+}
+
+async function newStore(): Promise<MemoryStore> {
+  const database = new MemoryLevel<Uint8Array, Uint8Array>({
+    storeEncoding: "view",
+    keyEncoding: "view",
+    valueEncoding: "view",
+  });
+  await database.open();
+  return { database, commits: new GroupCommit(database, await VersionCounter.recover(database)), handles: 0 };
+}
