@@ -1,0 +1,36 @@
+import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { toStreamkitError } from "./errors/from-connect.ts";
+import { type RetryPolicy, withRetry } from "./retry/retry.ts";
+import { type CallSettings, callUnary } from "./transport/call.ts";
+import type { Peer } from "./transport/peer.ts";
+
+/** What all handles of one client share. */
+export interface ClientContext extends CallSettings, RetryPolicy {
+  readonly peer: Peer;
+  /** True when Produce can send and receive at once. */
+  readonly duplex: boolean;
+}
+
+/** A unary call with retries. Every unary RPC that goes through here may be repeated without harm. */
+export function call<I extends DescMessage, O extends DescMessage>(
+  context: ClientContext,
+  method: DescMethodUnary<I, O>,
+  request: MessageInitShape<I>,
+  signal: AbortSignal | undefined,
+): Promise<MessageShape<O>> {
+  return withRetry(context, signal, () => callUnary(context, method, request, signal));
+}
+
+/** One attempt of a unary call, for those who retry themselves. */
+export async function callOnce<I extends DescMessage, O extends DescMessage>(
+  context: ClientContext,
+  method: DescMethodUnary<I, O>,
+  request: MessageInitShape<I>,
+  signal: AbortSignal,
+): Promise<MessageShape<O>> {
+  try {
+    return await callUnary(context, method, request, signal);
+  } catch (thrown) {
+    throw toStreamkitError(thrown, signal);
+  }
+}

@@ -1,0 +1,119 @@
+import type { ErrorReason } from "@streamkit/protocol";
+
+/**
+ * Why a call failed: the names of `streamkit.v1.ErrorReason` (documented in proto/streamkit/v1/errors.proto), and three
+ * that the client itself gives:
+ *
+ * - `CANCELED`: the caller's AbortSignal fired. `cause` is the signal's reason.
+ * - `CONNECTION_LOST`: no answer from a Streamkit server: refused, reset, timed out, or cut off in the middle.
+ * - `UNKNOWN`: an answer that did not come from a Streamkit server and says nothing more. See `code`.
+ */
+export type StreamkitErrorReason =
+  | Exclude<keyof typeof ErrorReason, "UNSPECIFIED">
+  | "CANCELED"
+  | "CONNECTION_LOST"
+  | "UNKNOWN";
+
+/** The status code of a failed call, by its name in the Connect protocol. */
+export type StreamkitErrorCode =
+  | "canceled"
+  | "unknown"
+  | "invalid_argument"
+  | "deadline_exceeded"
+  | "not_found"
+  | "already_exists"
+  | "permission_denied"
+  | "resource_exhausted"
+  | "failed_precondition"
+  | "aborted"
+  | "out_of_range"
+  | "unimplemented"
+  | "internal"
+  | "unavailable"
+  | "data_loss"
+  | "unauthenticated";
+
+/** One problem with one field of a request. */
+export interface FieldViolation {
+  /** Path of the field in the request, for example `appends[2].records[7]`. */
+  readonly field: string;
+  /** What was expected, and what was found. */
+  readonly description: string;
+}
+
+/** The typed facts of a failure. All optional: absent means that the failure does not have them. */
+export interface StreamkitErrorFacts {
+  readonly retryable?: boolean;
+  readonly segment?: string;
+  readonly expectedLastSequence?: number;
+  readonly actualLastSequence?: number;
+  readonly retryAfterMillis?: number;
+  readonly fieldViolations?: readonly FieldViolation[];
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error that this package throws and rejects with. Decide by `reason` and the typed fields; the message is for
+ * people and may change.
+ */
+export class StreamkitError extends Error {
+  override readonly name: string = "StreamkitError";
+  /** Why the call failed. */
+  readonly reason: StreamkitErrorReason;
+  /** The status code of the call. */
+  readonly code: StreamkitErrorCode;
+  /** True when the same request, sent again, may succeed. What is safe to retry was already retried by the client. */
+  readonly retryable: boolean;
+  /** The segment concerned, for `SEQUENCE_MISMATCH`, `FENCED` and size errors. */
+  readonly segment: string | undefined;
+  /** For `SEQUENCE_MISMATCH`: the last sequence that the request expected. */
+  readonly expectedLastSequence: number | undefined;
+  /** For `SEQUENCE_MISMATCH`: the last sequence that was found. */
+  readonly actualLastSequence: number | undefined;
+  /** How long the server asks to wait before a retry, in milliseconds. */
+  readonly retryAfterMillis: number | undefined;
+  /** For `INVALID_FIELD`: each field with a problem. Empty otherwise. */
+  readonly fieldViolations: readonly FieldViolation[];
+  /** For `produce`: what was durable when it failed. `undefined` for every other call. */
+  acknowledged: { readonly records: number; readonly transactions: number } | undefined;
+
+  constructor(
+    reason: StreamkitErrorReason,
+    code: StreamkitErrorCode,
+    message: string,
+    facts: StreamkitErrorFacts = {},
+  ) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.reason = reason;
+    this.code = code;
+    this.retryable = facts.retryable ?? false;
+    this.segment = facts.segment;
+    this.expectedLastSequence = facts.expectedLastSequence;
+    this.actualLastSequence = facts.actualLastSequence;
+    this.retryAfterMillis = facts.retryAfterMillis;
+    this.fieldViolations = facts.fieldViolations ?? [];
+    this.acknowledged = undefined;
+  }
+}
+
+/** The error of a call that its AbortSignal ended. */
+export function canceled(signal: AbortSignal): StreamkitError {
+  return new StreamkitError("CANCELED", "canceled", "the call was canceled by its signal", { cause: signal.reason });
+}
+
+/** The error of an argument that no server needs to see to refuse it. */
+export function invalidArgument(field: string, description: string): StreamkitError {
+  return new StreamkitError("INVALID_FIELD", "invalid_argument", `${field}: ${description}`, {
+    fieldViolations: [{ field, description }],
+  });
+}
+
+/** The error of a connection that broke, or fell silent. */
+export function connectionLost(message: string, cause?: unknown): StreamkitError {
+  return new StreamkitError("CONNECTION_LOST", "unavailable", message, { retryable: true, cause });
+}
+
+/** Delivered entries have a gap that no trim explains, or bytes make no sense (G11). */
+export function dataLoss(message: string, facts: { segment?: string; cause?: unknown } = {}): StreamkitError {
+  return new StreamkitError("DATA_LOSS", "data_loss", message, facts);
+}

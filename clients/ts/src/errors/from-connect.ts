@@ -1,0 +1,100 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
+import { WireFormatError } from "@streamkit/protocol/wire";
+import { durationMillis } from "../time.ts";
+import {
+  canceled,
+  dataLoss,
+  StreamkitError,
+  type StreamkitErrorCode,
+  type StreamkitErrorFacts,
+  type StreamkitErrorReason,
+} from "./error.ts";
+
+/**
+ * Translates whatever a call threw into a StreamkitError: the one place where Connect's errors are looked into.
+ *
+ * A Streamkit server attaches exactly one ErrorDetail to every failure. An error without one comes from what lies
+ * between: a socket, a proxy, or the protocol layer that was cut off in mid-message. Those are retryable unless the code
+ * says that somebody understood the request and refused it.
+ */
+export function toStreamkitError(thrown: unknown, signal?: AbortSignal): StreamkitError {
+  if (thrown instanceof StreamkitError) return thrown;
+  if (signal?.aborted) return canceled(signal);
+  if (thrown instanceof WireFormatError) return dataLoss(`the server sent a malformed batch: ${thrown.message}`);
+  const error = ConnectError.from(thrown, Code.Unavailable);
+  const detail = error.findDetails(ErrorDetailSchema)[0];
+  return detail === undefined ? withoutDetail(error) : withDetail(error, detail);
+}
+
+function withDetail(error: ConnectError, detail: ErrorDetail): StreamkitError {
+  const name = ErrorReason[detail.reason] as keyof typeof ErrorReason | undefined;
+  // A reason that this version does not know: the code and `retryable` still say what to do.
+  const reason = name === undefined || name === "UNSPECIFIED" ? reasonOfCode(error.code) : name;
+  const facts: { -readonly [K in keyof StreamkitErrorFacts]: StreamkitErrorFacts[K] } = {
+    retryable: detail.retryable,
+    fieldViolations: detail.fieldViolations.map(({ field, description }) => ({ field, description })),
+    cause: error,
+  };
+  if (detail.segment !== "") facts.segment = detail.segment;
+  if (detail.retryAfter !== undefined) facts.retryAfterMillis = durationMillis(detail.retryAfter);
+  if (detail.reason === ErrorReason.SEQUENCE_MISMATCH) {
+    facts.expectedLastSequence = Number(detail.expectedLastSequence);
+    facts.actualLastSequence = Number(detail.actualLastSequence);
+  }
+  return new StreamkitError(reason, codeName[error.code], error.rawMessage, facts);
+}
+
+function withoutDetail(error: ConnectError): StreamkitError {
+  const reason = reasonOfCode(error.code);
+  const retryable = reason === "CONNECTION_LOST";
+  return new StreamkitError(reason, codeName[error.code], error.rawMessage, { retryable, cause: error });
+}
+
+function reasonOfCode(code: Code): StreamkitErrorReason {
+  switch (code) {
+    case Code.Unauthenticated:
+      return "UNAUTHENTICATED";
+    case Code.PermissionDenied:
+      return "PERMISSION_DENIED";
+    case Code.NotFound:
+      return "NOT_FOUND";
+    case Code.Unimplemented:
+      return "UNIMPLEMENTED";
+    case Code.DataLoss:
+      return "DATA_LOSS";
+    case Code.ResourceExhausted:
+    case Code.FailedPrecondition:
+    case Code.AlreadyExists:
+    case Code.OutOfRange:
+      return "UNKNOWN";
+    // Connect reports a message that was cut off as Internal or InvalidArgument, a peer's reset as Canceled or Aborted.
+    case Code.Internal:
+    case Code.InvalidArgument:
+    case Code.Canceled:
+    case Code.Aborted:
+    case Code.Unavailable:
+    case Code.DeadlineExceeded:
+    case Code.Unknown:
+      return "CONNECTION_LOST";
+  }
+}
+
+const codeName: Record<Code, StreamkitErrorCode> = {
+  [Code.Canceled]: "canceled",
+  [Code.Unknown]: "unknown",
+  [Code.InvalidArgument]: "invalid_argument",
+  [Code.DeadlineExceeded]: "deadline_exceeded",
+  [Code.NotFound]: "not_found",
+  [Code.AlreadyExists]: "already_exists",
+  [Code.PermissionDenied]: "permission_denied",
+  [Code.ResourceExhausted]: "resource_exhausted",
+  [Code.FailedPrecondition]: "failed_precondition",
+  [Code.Aborted]: "aborted",
+  [Code.OutOfRange]: "out_of_range",
+  [Code.Unimplemented]: "unimplemented",
+  [Code.Internal]: "internal",
+  [Code.Unavailable]: "unavailable",
+  [Code.DataLoss]: "data_loss",
+  [Code.Unauthenticated]: "unauthenticated",
+};

@@ -1,0 +1,45 @@
+/** Streamkit client: append, produce, read and follow ordered event streams. Runs wherever ES modules do. */
+export { type ClientOptions, createStreamkitClient, type ServerInfo, type StreamkitClient } from "./client.ts";
+export {
+  type BytesInput,
+  bytes,
+  type Codec,
+  type DecodeContext,
+  json,
+  type Labeled,
+  protobuf,
+  withMetadata,
+} from "./codec.ts";
+export {
+  type FieldViolation,
+  StreamkitError,
+  type StreamkitErrorCode,
+  type StreamkitErrorFacts,
+  type StreamkitErrorReason,
+} from "./errors/error.ts";
+export type { Listing, ListOptions, ListPage, PageOptions } from "./listing.ts";
+export type { Position } from "./position.ts";
+export type { Batch } from "./read/batch.ts";
+export type { MergedReadOptions, ReadOptions, SegmentReadOptions, SpaceReadOptions } from "./read/bounds.ts";
+export type { Consumption, ReadIterator } from "./read/consumption.ts";
+export type { Entry } from "./read/entry.ts";
+export type { Page } from "./read/read.ts";
+export type { RetryEvent, RetryOptions } from "./retry/backoff.ts";
+export type {
+  SegmentAppendOptions,
+  SegmentHandle,
+  SegmentProduceOptions,
+  SegmentProduceSummary,
+} from "./segment.ts";
+export type { AppendOptions, RoutedRecord, SpaceHandle, SpaceProduceOptions } from "./space.ts";
+export type { SegmentStatus, SpaceStatus } from "./status.ts";
+export type { StoreHandle } from "./store.ts";
+export type { TimeInput } from "./time.ts";
+export { describeTransport, type TransportDescription } from "./transport/description.ts";
+export type { SpaceOffsets } from "./transport/peer.ts";
+export type { RecordInit } from "./wire/record.ts";
+export type { AppendRange, AppendResult, SegmentAppendResult } from "./write/append-result.ts";
+export type { ProduceOptions, ProduceSummary } from "./write/produce.ts";
+export type { RecordSource } from "./write/production.ts";
+export type { AppendSession, SessionOptions } from "./write/session.ts";
+export type { AppendConditions, SegmentAppend, TransactionOptions } from "./write/transaction.ts";

@@ -1,0 +1,108 @@
+/** Transports for Node.js: gRPC, Connect and gRPC-Web over HTTP/2 and HTTP/1.1. */
+import type { SecureClientSessionOptions } from "node:http2";
+import type { RequestOptions } from "node:https";
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import {
+  type ConnectTransportOptions,
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  Http2SessionManager,
+} from "@connectrpc/connect-node";
+import { invalidArgument } from "./errors/error.ts";
+import { describeTransport } from "./transport/description.ts";
+
+/** How to reach a server from Node.js. */
+export interface NodeTransportOptions {
+  /** Address of the server, for example `http://127.0.0.1:8080`. With TLS: `https://`. */
+  readonly baseUrl: string;
+  /** Default `2`, which `produce` needs to be fast. */
+  readonly httpVersion?: "2" | "1.1";
+  /** Default `grpc` over HTTP/2, the fastest, and `connect` over HTTP/1.1. */
+  readonly protocol?: "grpc" | "connect" | "grpc-web";
+  /** JSON instead of binary messages. Default false. */
+  readonly json?: boolean;
+  /** Run around every call, for example to add an `authorization` header. */
+  readonly interceptors?: readonly Interceptor[];
+  /** Largest message that is accepted, in bytes. Default 8 MiB. */
+  readonly readMaxBytes?: number;
+  /** How long a connection with open calls may be silent before it is probed, in milliseconds. HTTP/2. Default 10,000. */
+  readonly pingIntervalMillis?: number;
+  /** How long a probe may take before the connection counts as lost, in milliseconds. HTTP/2. Default 5,000. */
+  readonly pingTimeoutMillis?: number;
+  /**
+   * Compressions to ask the server for. Default none: on a fast network compression made reads three times slower. Where
+   * bandwidth is scarce, pass `compressionGzip` of `@connectrpc/connect-node`.
+   */
+  readonly acceptCompression?: readonly Compression[];
+  /** Compression of what is sent. Default none. */
+  readonly sendCompression?: Compression;
+  /** TLS and socket options, passed to Node.js. */
+  readonly nodeOptions?: SecureClientSessionOptions | RequestOptions;
+}
+
+/**
+ * Bytes that a server may send on one stream, and on all streams of a connection, before the client has read them. The
+ * 65,535 of the protocol are less than one response of a bulk read, so each would wait for round trips.
+ */
+const STREAM_WINDOW_BYTES = 4 * 1_048_576;
+const CONNECTION_WINDOW_BYTES = 16 * 1_048_576;
+
+/** Makes a transport for Node.js. Connects when it is first used, and again whenever needed. */
+export function createNodeTransport(options: NodeTransportOptions): Transport {
+  const { baseUrl, httpVersion = "2", json = false } = options;
+  const protocol = options.protocol ?? (httpVersion === "2" ? "grpc" : "connect");
+  const common = {
+    baseUrl,
+    useBinaryFormat: !json,
+    interceptors: [...(options.interceptors ?? [])],
+    readMaxBytes: options.readMaxBytes ?? 8 * 1_048_576,
+    acceptCompression: [...(options.acceptCompression ?? [])],
+    ...(options.sendCompression === undefined ? {} : { sendCompression: options.sendCompression }),
+  };
+  return describeTransport(create(protocol, common, options), {
+    format: json ? "json" : "binary",
+    duplex: httpVersion === "2",
+  });
+}
+
+function create(protocol: string, common: CommonOptions, options: NodeTransportOptions): Transport {
+  if (options.httpVersion !== "1.1") {
+    const http2 = { ...common, httpVersion: "2" as const, sessionManager: sessionManager(options) };
+    if (protocol === "grpc") return createGrpcTransport(http2);
+    return protocol === "connect" ? createConnectTransport(http2) : createGrpcWebTransport(http2);
+  }
+  if (protocol === "grpc") throw invalidArgument("protocol", "gRPC needs HTTP/2");
+  const nodeOptions = options.nodeOptions as RequestOptions | undefined;
+  const http1 = { ...common, httpVersion: "1.1" as const, ...(nodeOptions === undefined ? {} : { nodeOptions }) };
+  return protocol === "connect" ? createConnectTransport(http1) : createGrpcWebTransport(http1);
+}
+
+type CommonOptions = Omit<ConnectTransportOptions, "httpVersion" | "nodeOptions" | "sessionManager">;
+
+function sessionManager(options: NodeTransportOptions): Http2SessionManager {
+  const nodeOptions = options.nodeOptions as SecureClientSessionOptions | undefined;
+  return new WideSessionManager(
+    new URL(options.baseUrl).origin,
+    {
+      pingIntervalMs: options.pingIntervalMillis ?? 10_000,
+      pingTimeoutMs: options.pingTimeoutMillis ?? 5_000,
+    },
+    {
+      ...nodeOptions,
+      settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false, ...nodeOptions?.settings },
+    },
+  );
+}
+
+/** Widens the window of a connection, for which HTTP/2 has no setting, as soon as the first stream shows the session. */
+class WideSessionManager extends Http2SessionManager {
+  override async request(...args: Parameters<Http2SessionManager["request"]>) {
+    const stream = await super.request(...args);
+    if (stream.session !== undefined && stream.session.state.effectiveLocalWindowSize! < CONNECTION_WINDOW_BYTES) {
+      stream.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    }
+    return stream;
+  }
+}

@@ -1,0 +1,29 @@
+import { invalidArgument } from "./errors/error.ts";
+
+/**
+ * A sequence, an offset, or a count of entries. The client gives `number`, exact up to 2^53 (at a million entries per
+ * second that is 285 years); it takes `bigint` as well.
+ */
+export type Position = number | bigint;
+
+/** The wire form of a position; 0 for `undefined`. */
+export function toWirePosition(field: string, position: Position | undefined): bigint {
+  if (position === undefined) return 0n;
+  if (typeof position === "number" && !Number.isSafeInteger(position)) {
+    throw invalidArgument(field, "must be a whole number of at most 2^53 - 1");
+  }
+  if (position < 0) throw invalidArgument(field, "must not be negative");
+  return BigInt(position);
+}
+
+/** As toWirePosition, as a number, for arithmetic. */
+export function toPosition(field: string, position: Position | undefined): number {
+  const value = Number(toWirePosition(field, position));
+  if (!Number.isSafeInteger(value)) throw invalidArgument(field, "must be at most 2^53 - 1");
+  return value;
+}
+
+/** As toWirePosition, where absence means something else than 0. */
+export function optionalPosition(field: string, position: Position | undefined): bigint | undefined {
+  return position === undefined ? undefined : toWirePosition(field, position);
+}

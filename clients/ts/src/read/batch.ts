@@ -1,0 +1,171 @@
+import { WIRE_LENGTH, WIRE_VARINT, WireReader } from "@streamkit/protocol/wire";
+import type { Codec } from "../codec.ts";
+import { Entry } from "./entry.ts";
+
+const utf8 = new TextDecoder();
+const EMPTY: Uint8Array = new Uint8Array(0);
+
+/**
+ * Consecutive entries of one segment that one transaction committed: the unit in which entries are stored and sent.
+ *
+ * A view of the received bytes. Names, ids and entries are decoded when they are looked at.
+ */
+export class Batch<T = Uint8Array> implements Iterable<Entry<T>> {
+  /** Sequence of the first entry. */
+  readonly firstSequence: number;
+  /** Offset of the first entry. */
+  readonly firstOffset: number;
+  /** When the transaction was committed, in microseconds since 1970-01-01T00:00Z. */
+  readonly commitTimeMicros: number;
+  /** Number of entries; at least 1. */
+  readonly length: number;
+  /** Turns payloads into values. */
+  readonly codec: Codec<T, never>;
+
+  private readonly parts: BatchParts;
+  /** Records of `parts` that come before the first one of this batch. */
+  private readonly skipped: number;
+
+  /** @internal Batches are made by reads. */
+  constructor(parts: BatchParts, codec: Codec<T, never>, skipped = 0) {
+    this.parts = parts;
+    this.codec = codec;
+    this.skipped = skipped;
+    this.firstSequence = parts.firstSequence + skipped;
+    this.firstOffset = parts.firstOffset + skipped;
+    this.commitTimeMicros = parts.commitTimeMicros;
+    this.length = parts.spans.length / 2 - skipped;
+  }
+
+  /** The space that holds the entries. */
+  get space(): string {
+    this.parts.spaceName ??= utf8.decode(this.parts.space);
+    return this.parts.spaceName;
+  }
+
+  /** The segment that holds the entries. */
+  get segment(): string {
+    this.parts.segmentName ??= utf8.decode(this.parts.segment);
+    return this.parts.segmentName;
+  }
+
+  /** When the transaction was committed, cut to milliseconds. */
+  get commitTime(): Date {
+    return new Date(Math.floor(this.commitTimeMicros / 1_000));
+  }
+
+  /** The id that the writer chose for the transaction. */
+  get transactionId(): string {
+    return readTransaction(this.parts).id;
+  }
+
+  /** The transaction's place in the history of its space, dense from 1. */
+  get transactionNumber(): number {
+    return readTransaction(this.parts).number;
+  }
+
+  /** Sequence of the last entry. */
+  get lastSequence(): number {
+    return this.firstSequence + this.length - 1;
+  }
+
+  /** Offset of the last entry. */
+  get lastOffset(): number {
+    return this.firstOffset + this.length - 1;
+  }
+
+  /** Entry `index`, from 0 to `length - 1`. */
+  at(index: number): Entry<T> {
+    if (!(index >= 0 && index < this.length)) throw new RangeError(`no entry ${index} in a batch of ${this.length}`);
+    const span = (index + this.skipped) * 2;
+    return new Entry(this, index, this.parts.bytes, this.parts.spans[span], this.parts.spans[span + 1]);
+  }
+
+  /** The entries, in order. */
+  *[Symbol.iterator](): IterableIterator<Entry<T>> {
+    for (let i = 0; i < this.length; i++) yield this.at(i);
+  }
+
+  /** @internal The batch without its first `count` entries. */
+  after(count: number): Batch<T> {
+    return new Batch(this.parts, this.codec, this.skipped + count);
+  }
+}
+
+/** What one pass over an encoded `streamkit.v1.EntryBatch` finds. */
+interface BatchParts {
+  readonly bytes: Uint8Array;
+  /** Start and end of each encoded Record in `bytes`. */
+  readonly spans: readonly number[];
+  readonly firstSequence: number;
+  readonly firstOffset: number;
+  readonly commitTimeMicros: number;
+  readonly space: Uint8Array;
+  readonly segment: Uint8Array;
+  readonly transaction: Uint8Array;
+  spaceName?: string;
+  segmentName?: string;
+  transactionIdentity?: { id: string; number: number };
+}
+
+/** Looks through an encoded `streamkit.v1.EntryBatch`. Throws WireFormatError for bytes that are not one. */
+export function decodeBatch<T>(bytes: Uint8Array, codec: Codec<T, never>): Batch<T> {
+  const reader = new WireReader(bytes);
+  const spans: number[] = [];
+  let firstSequence = 0;
+  let firstOffset = 0;
+  let commitTimeMicros = 0;
+  let space = EMPTY;
+  let segment = EMPTY;
+  let transaction = EMPTY;
+  while (reader.more) {
+    const field = reader.tag();
+    if (field === 7) {
+      reader.expect(WIRE_LENGTH);
+      const length = reader.length();
+      spans.push(reader.position, reader.position + length);
+      reader.position += length;
+    } else if (field === 3 || field === 4) {
+      reader.expect(WIRE_VARINT);
+      if (field === 3) firstSequence = reader.varint();
+      else firstOffset = reader.varint();
+    } else if (field >= 1 && field <= 6) {
+      reader.expect(WIRE_LENGTH);
+      const value = reader.bytes();
+      if (field === 1) space = value;
+      else if (field === 2) segment = value;
+      else if (field === 5) commitTimeMicros = readTimestampMicros(value);
+      else transaction = value;
+    } else {
+      reader.skip();
+    }
+  }
+  return new Batch({ bytes, spans, firstSequence, firstOffset, commitTimeMicros, space, segment, transaction }, codec);
+}
+
+function readTimestampMicros(bytes: Uint8Array): number {
+  const reader = new WireReader(bytes);
+  let seconds = 0;
+  let nanos = 0;
+  while (reader.more) {
+    const field = reader.tag();
+    if (field === 1) seconds = Number(BigInt.asIntN(64, reader.varint64()));
+    else if (field === 2) nanos = reader.varint();
+    else reader.skip();
+  }
+  return seconds * 1_000_000 + Math.floor(nanos / 1_000);
+}
+
+function readTransaction(parts: BatchParts): { id: string; number: number } {
+  if (parts.transactionIdentity !== undefined) return parts.transactionIdentity;
+  const reader = new WireReader(parts.transaction);
+  const transaction = { id: "", number: 0 };
+  while (reader.more) {
+    const field = reader.tag();
+    if (field === 1) transaction.id = utf8.decode(reader.bytes());
+    else if (field === 2) transaction.number = reader.varint();
+    else reader.skip();
+  }
+  parts.transactionIdentity = transaction;
+  return transaction;
+}

@@ -1,0 +1,135 @@
+import { WIRE_LENGTH, WireReader } from "@streamkit/protocol/wire";
+import type { Batch } from "./batch.ts";
+
+const utf8 = new TextDecoder();
+const EMPTY: Uint8Array = new Uint8Array(0);
+const NO_METADATA: Readonly<Record<string, string>> = Object.freeze({});
+
+/**
+ * One record at its place.
+ *
+ * A view of the received bytes: what is not looked at is not decoded, and `payload` shares memory with its neighbours.
+ * Keep `payload.slice()` rather than `payload` where entries outlive their batch.
+ */
+export class Entry<T = Uint8Array> {
+  /** The batch that the entry came in: everything its neighbours have in common. */
+  readonly batch: Batch<T>;
+  /** Place in the batch, from 0. */
+  readonly index: number;
+
+  private readonly bytes: Uint8Array;
+  private readonly start: number;
+  private readonly end: number;
+  private decoded: Uint8Array | undefined;
+
+  /** @internal Entries are made by their batch. */
+  constructor(batch: Batch<T>, index: number, bytes: Uint8Array, start: number, end: number) {
+    this.batch = batch;
+    this.index = index;
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.decoded = undefined;
+  }
+
+  /** Position in the segment, dense from 1. */
+  get sequence(): number {
+    return this.batch.firstSequence + this.index;
+  }
+
+  /** Position in the space, dense from 1. */
+  get offset(): number {
+    return this.batch.firstOffset + this.index;
+  }
+
+  /** The space that holds the entry. */
+  get space(): string {
+    return this.batch.space;
+  }
+
+  /** The segment that holds the entry. */
+  get segment(): string {
+    return this.batch.segment;
+  }
+
+  /** When the entry was committed, cut to milliseconds. */
+  get commitTime(): Date {
+    return this.batch.commitTime;
+  }
+
+  /** When the entry was committed, in microseconds since 1970-01-01T00:00Z: larger in each later transaction of a space. */
+  get commitTimeMicros(): number {
+    return this.batch.commitTimeMicros;
+  }
+
+  /** The id that the writer chose for the transaction. */
+  get transactionId(): string {
+    return this.batch.transactionId;
+  }
+
+  /** The transaction's place in the history of its space, dense from 1. */
+  get transactionNumber(): number {
+    return this.batch.transactionNumber;
+  }
+
+  /** The content as it was written. */
+  get payload(): Uint8Array {
+    this.decoded ??= this.readPayload();
+    return this.decoded;
+  }
+
+  /** The labels that were written with it. */
+  get metadata(): Readonly<Record<string, string>> {
+    const reader = new WireReader(this.bytes, this.start, this.end);
+    let metadata: Record<string, string> | undefined;
+    while (reader.more) {
+      if (reader.tag() !== 2) {
+        reader.skip();
+        continue;
+      }
+      reader.expect(WIRE_LENGTH);
+      metadata ??= {};
+      readLabel(reader.bytes(), metadata);
+    }
+    return metadata ?? NO_METADATA;
+  }
+
+  /** The content, decoded by the codec of the handle that reads. Decoded anew at each access. */
+  get value(): T {
+    return this.batch.codec.decode(this.payload, this);
+  }
+
+  /** A plain object, for logs and `JSON.stringify`. The payload is left out. */
+  toJSON(): Record<string, unknown> {
+    const { space, segment, sequence, offset, commitTime, transactionId, transactionNumber, metadata } = this;
+    return { space, segment, sequence, offset, commitTime, transactionId, transactionNumber, metadata };
+  }
+
+  private readPayload(): Uint8Array {
+    const reader = new WireReader(this.bytes, this.start, this.end);
+    let payload = EMPTY;
+    while (reader.more) {
+      if (reader.tag() === 1) {
+        reader.expect(WIRE_LENGTH);
+        payload = reader.bytes();
+      } else {
+        reader.skip();
+      }
+    }
+    return payload;
+  }
+}
+
+function readLabel(bytes: Uint8Array, metadata: Record<string, string>): void {
+  const reader = new WireReader(bytes);
+  let name = "";
+  let value = "";
+  while (reader.more) {
+    const field = reader.tag();
+    if (field === 1) name = utf8.decode(reader.bytes());
+    else if (field === 2) value = utf8.decode(reader.bytes());
+    else reader.skip();
+  }
+  // A label may be called "__proto__".
+  Object.defineProperty(metadata, name, { value, enumerable: true, configurable: true, writable: true });
+}

@@ -1,0 +1,75 @@
+import type { Codec } from "../codec.ts";
+import { toPosition } from "../position.ts";
+import { toDuration, toTimestamp } from "../time.ts";
+import type { EncodedPage, Peer, SpaceOffsets } from "../transport/peer.ts";
+import { type Batch, decodeBatch } from "./batch.ts";
+import type { MergedReadOptions } from "./bounds.ts";
+import { DEFAULT_HEARTBEAT_MILLIS, type Page, type Read } from "./read.ts";
+
+/** Which store to read, and through what. */
+export interface StoreSource {
+  readonly storeId: string;
+  readonly peer: Peer;
+}
+
+/** A read of several spaces, merged by commit time. */
+export class MergedRead<T> implements Read<T, SpaceOffsets> {
+  readonly follow: boolean;
+  readonly heartbeatMillis: number;
+  readonly mayEnd: boolean;
+
+  private readonly source: StoreSource;
+  private readonly options: MergedReadOptions;
+  private readonly codec: Codec<T, never>;
+  /** Next offset to deliver, per space. */
+  private readonly next = new Map<string, number>();
+  /** Entries still wanted. */
+  private remaining: number;
+
+  constructor(source: StoreSource, options: MergedReadOptions, codec: Codec<T, never>) {
+    this.source = source;
+    this.options = options;
+    this.codec = codec;
+    this.follow = options.follow ?? false;
+    this.heartbeatMillis = options.heartbeatInterval ?? DEFAULT_HEARTBEAT_MILLIS;
+    this.mayEnd = !this.follow || options.maxTime !== undefined;
+    this.remaining = toPosition("limit", options.limit) || Number.POSITIVE_INFINITY;
+    const spaces = options.spaces instanceof Map ? options.spaces : Object.entries(options.spaces);
+    for (const [space, offset] of spaces) this.next.set(space, toPosition(`spaces["${space}"]`, offset));
+  }
+
+  get complete(): boolean {
+    return this.remaining <= 0;
+  }
+
+  open(signal: AbortSignal): AsyncIterable<EncodedPage<SpaceOffsets>> {
+    const { options } = this;
+    return this.source.peer.consume(
+      {
+        storeId: this.source.storeId,
+        spaces: Object.fromEntries([...this.next].map(([space, offset]) => [space, BigInt(offset)])),
+        minTime: toTimestamp("minTime", options.minTime),
+        maxTime: toTimestamp("maxTime", options.maxTime),
+        limit: Number.isFinite(this.remaining) ? BigInt(this.remaining) : 0n,
+        follow: this.follow,
+        heartbeatInterval: toDuration("heartbeatInterval", options.heartbeatInterval),
+      },
+      signal,
+    );
+  }
+
+  receive(page: EncodedPage<SpaceOffsets>): Page<T, SpaceOffsets> {
+    const batches: Batch<T>[] = [];
+    for (const encoded of page.batches) {
+      let batch = decodeBatch(encoded, this.codec);
+      const next = this.next.get(batch.space) ?? 0;
+      if (batch.lastOffset < next) continue;
+      if (batch.firstOffset < next) batch = batch.after(next - batch.firstOffset);
+      batches.push(batch);
+      this.next.set(batch.space, batch.lastOffset + 1);
+      this.remaining -= batch.length;
+    }
+    for (const [space, offset] of page.next) this.next.set(space, Math.max(offset, this.next.get(space) ?? 0));
+    return { batches, next: new Map(this.next), caughtUp: page.caughtUp };
+  }
+}

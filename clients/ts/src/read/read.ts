@@ -1,0 +1,34 @@
+import type { EncodedPage } from "../transport/peer.ts";
+import type { Batch } from "./batch.ts";
+
+/** Some entries of a read, as they arrived together. */
+export interface Page<T, P> {
+  /** The entries. May be empty, when only the state changed. */
+  readonly batches: readonly Batch<T>[];
+  /** Where a read that continues after this page starts: its minSequence, minOffset, or offset per space. */
+  readonly next: P;
+  /** True when the head was reached: nothing newer was committed at the moment the page was made. */
+  readonly caughtUp: boolean;
+}
+
+/**
+ * One read and how far it has come: what to ask for next, and what to make of the answer. Knows nothing about
+ * connections and time; `PageReader` does.
+ */
+export interface Read<T, P> {
+  /** Stays open at the head. */
+  readonly follow: boolean;
+  /** Longest silence between responses that the server promises with `follow`, in milliseconds. */
+  readonly heartbeatMillis: number;
+  /** True when everything that was asked for has arrived. */
+  readonly complete: boolean;
+  /** True when the server may end the stream without an error before `complete`. */
+  readonly mayEnd: boolean;
+  /** Starts, or goes on from the position reached. */
+  open(signal: AbortSignal): AsyncIterable<EncodedPage<P>>;
+  /** Takes a response: drops what was delivered before (G8), moves on. */
+  receive(page: EncodedPage<P>, signal: AbortSignal): Page<T, P> | Promise<Page<T, P>>;
+}
+
+/** What the server does when no interval is asked for. */
+export const DEFAULT_HEARTBEAT_MILLIS = 15_000;

@@ -1,0 +1,84 @@
+import type { Codec } from "../codec.ts";
+import { toPosition, toWirePosition } from "../position.ts";
+import { toDuration, toTimestamp } from "../time.ts";
+import type { EncodedPage, Peer } from "../transport/peer.ts";
+import { type Batch, decodeBatch } from "./batch.ts";
+import type { SpaceReadOptions } from "./bounds.ts";
+import { DEFAULT_HEARTBEAT_MILLIS, type Page, type Read } from "./read.ts";
+
+/** Which space to read, and through what. */
+export interface SpaceSource {
+  readonly storeId: string;
+  readonly space: string;
+  readonly peer: Peer;
+}
+
+/** A read of all segments of a space in offset order. Missing offsets were trimmed or not selected: no gap check. */
+export class SpaceRead<T> implements Read<T, number> {
+  readonly follow: boolean;
+  readonly heartbeatMillis: number;
+  readonly mayEnd: boolean;
+
+  private readonly source: SpaceSource;
+  private readonly options: SpaceReadOptions;
+  private readonly codec: Codec<T, never>;
+  private readonly max: number;
+  /** Next offset to deliver; 0 until the first response or an own bound says more. */
+  private next: number;
+  /** Entries still wanted. */
+  private remaining: number;
+  /** As in SegmentRead. */
+  private positioned = false;
+
+  constructor(source: SpaceSource, options: SpaceReadOptions, codec: Codec<T, never>) {
+    this.source = source;
+    this.options = options;
+    this.codec = codec;
+    this.follow = options.follow ?? false;
+    this.heartbeatMillis = options.heartbeatInterval ?? DEFAULT_HEARTBEAT_MILLIS;
+    this.mayEnd = !this.follow || options.maxTime !== undefined;
+    this.next = toPosition("minOffset", options.minOffset);
+    this.max = toPosition("maxOffset", options.maxOffset) || Number.POSITIVE_INFINITY;
+    this.remaining = toPosition("limit", options.limit) || Number.POSITIVE_INFINITY;
+  }
+
+  get complete(): boolean {
+    return this.remaining <= 0 || (this.positioned && this.next > this.max);
+  }
+
+  open(signal: AbortSignal): AsyncIterable<EncodedPage<number>> {
+    const { storeId, space, peer } = this.source;
+    const { options } = this;
+    return peer.consumeSpace(
+      {
+        storeId,
+        space,
+        minOffset: toWirePosition("minOffset", this.next),
+        maxOffset: toWirePosition("maxOffset", options.maxOffset),
+        minTime: toTimestamp("minTime", options.minTime),
+        maxTime: toTimestamp("maxTime", options.maxTime),
+        limit: Number.isFinite(this.remaining) ? BigInt(this.remaining) : 0n,
+        last: this.positioned ? 0n : toWirePosition("last", options.last),
+        follow: this.follow,
+        segmentPrefix: options.segmentPrefix ?? "",
+        heartbeatInterval: toDuration("heartbeatInterval", options.heartbeatInterval),
+      },
+      signal,
+    );
+  }
+
+  receive(page: EncodedPage<number>): Page<T, number> {
+    const batches: Batch<T>[] = [];
+    for (const encoded of page.batches) {
+      let batch = decodeBatch(encoded, this.codec);
+      if (batch.lastOffset < this.next) continue;
+      if (batch.firstOffset < this.next) batch = batch.after(this.next - batch.firstOffset);
+      batches.push(batch);
+      this.next = batch.lastOffset + 1;
+      this.remaining -= batch.length;
+    }
+    this.next = Math.max(this.next, page.next);
+    this.positioned = true;
+    return { batches, next: this.next, caughtUp: page.caughtUp };
+  }
+}

@@ -1,0 +1,56 @@
+import type { StreamkitError } from "../errors/error.ts";
+import { toStreamkitError } from "../errors/from-connect.ts";
+import { backoffMillis, delay, type RetryEvent, type RetryOptions } from "./backoff.ts";
+
+const DEFAULT_MAX_ATTEMPTS = 10;
+
+/** What governs retries of a client. */
+export interface RetryPolicy {
+  readonly retry: RetryOptions;
+  readonly onRetry: ((event: RetryEvent) => void) | undefined;
+}
+
+/**
+ * Counts attempts in a row without progress, and waits between them. One per call, stream or session.
+ */
+export class Attempts {
+  private readonly policy: RetryPolicy;
+  private readonly maxAttempts: number;
+  private failed = 0;
+
+  constructor(policy: RetryPolicy, defaultMaxAttempts = DEFAULT_MAX_ATTEMPTS) {
+    this.policy = policy;
+    this.maxAttempts = policy.retry.maxAttempts ?? defaultMaxAttempts;
+  }
+
+  /** Something arrived: the next failure is a first one again. */
+  progressed(): void {
+    this.failed = 0;
+  }
+
+  /** Waits before another attempt. Throws `error` when it cannot help, or was the last one that is allowed. */
+  async again(error: StreamkitError, signal: AbortSignal | undefined): Promise<void> {
+    this.failed += 1;
+    if (!error.retryable || this.failed >= this.maxAttempts) throw error;
+    const delayMillis = backoffMillis(this.failed, this.policy.retry, error.retryAfterMillis);
+    this.policy.onRetry?.({ attempt: this.failed, delayMillis, error });
+    await delay(delayMillis, signal);
+  }
+}
+
+/** Runs an operation that may be repeated, until it succeeds, cannot succeed, or the attempts are used up. */
+export async function withRetry<T>(
+  policy: RetryPolicy,
+  signal: AbortSignal | undefined,
+  operation: () => Promise<T>,
+): Promise<T> {
+  const attempts = new Attempts(policy);
+  for (;;) {
+    try {
+      signal?.throwIfAborted();
+      return await operation();
+    } catch (thrown) {
+      await attempts.again(toStreamkitError(thrown, signal), signal);
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import { StreamService } from "@streamkit/protocol";
+import { type Codec, encodeRecord, type Labeled } from "./codec.ts";
+import { type ClientContext, call, callOnce } from "./context.ts";
+import { optionalPosition, type Position, toWirePosition } from "./position.ts";
+import { decodeBatch } from "./read/batch.ts";
+import type { SegmentReadOptions } from "./read/bounds.ts";
+import { type Consumption, consumption } from "./read/consumption.ts";
+import type { Entry } from "./read/entry.ts";
+import { SegmentRead } from "./read/segment-read.ts";
+import { withRetry } from "./retry/retry.ts";
+import { type SegmentStatus, toSegmentStatus } from "./status.ts";
+import { type SegmentAppendResult, toAppendResult, toSegmentResult } from "./write/append-result.ts";
+import { type ProduceOptions, type ProduceSummary, produce } from "./write/produce.ts";
+import type { RecordSource } from "./write/production.ts";
+import { type AppendConditions, encodeTransaction, type TransactionOptions } from "./write/transaction.ts";
+
+/** Options of an append to one segment. */
+export interface SegmentAppendOptions extends AppendConditions, TransactionOptions {
+  /** Ends the call with `CANCELED`; the outcome is then unknown. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options of a production into one segment. */
+export interface SegmentProduceOptions extends ProduceOptions, AppendConditions {}
+
+/** What a production has written to a segment. */
+export interface SegmentProduceSummary extends ProduceSummary {
+  /** Sequence of the first record written; 0 when there was none. */
+  readonly firstSequence: number;
+  /** Sequence of the last record written; 0 when there was none. */
+  readonly lastSequence: number;
+}
+
+/** One segment: an ordered stream of entries. A light handle; make as many as you like. */
+export class SegmentHandle<Out, In> {
+  /** The store's id. */
+  readonly storeId: string;
+  /** The space's name. */
+  readonly space: string;
+  /** The segment's name. */
+  readonly name: string;
+  private readonly context: ClientContext;
+  private readonly codec: Codec<Out, In>;
+
+  /** @internal Made by `SpaceHandle.segment`. */
+  constructor(context: ClientContext, storeId: string, space: string, name: string, codec: Codec<Out, In>) {
+    this.context = context;
+    this.storeId = storeId;
+    this.space = space;
+    this.name = name;
+    this.codec = codec;
+  }
+
+  /** The same segment, with values of a type: see `json` and `protobuf`. */
+  withCodec<O, I>(codec: Codec<O, I>): SegmentHandle<O, I> {
+    return new SegmentHandle(this.context, this.storeId, this.space, this.name, codec);
+  }
+
+  /** Appends one record; otherwise as `append`. */
+  publish(record: In | Labeled<In>, options: SegmentAppendOptions = {}): Promise<SegmentAppendResult> {
+    return this.append([record], options);
+  }
+
+  /**
+   * Appends records as one transaction (G3), and resolves when they are durable (G4). Retried by itself with the same
+   * transaction id, so nothing is written twice (G7).
+   */
+  async append(records: Iterable<In | Labeled<In>>, options: SegmentAppendOptions = {}): Promise<SegmentAppendResult> {
+    const { expectedLastSequence, fencingToken, signal } = options;
+    const append = { segment: this.name, records, expectedLastSequence, fencingToken };
+    const transaction = encodeTransaction(this.place, this.codec as Codec<never, In>, [append], options);
+    const response = await withRetry(this.context, signal, () => this.context.peer.append(transaction, signal));
+    return toSegmentResult(toAppendResult(response));
+  }
+
+  /**
+   * Writes everything that a source gives, in transactions of many records, pipelined; resolves when all of it is
+   * durable. With `expectedLastSequence` every transaction expects exactly what the one before it left, so nobody else's
+   * records come between. Throws the first failure that retries cannot help, with what was `acknowledged` before it.
+   */
+  async produce(
+    source: RecordSource<In | Labeled<In>>,
+    options: SegmentProduceOptions = {},
+  ): Promise<SegmentProduceSummary> {
+    const { name, codec } = this;
+    const fencingToken = optionalPosition("fencingToken", options.fencingToken);
+    const expectedAtFirst = optionalPosition("expectedLastSequence", options.expectedLastSequence);
+    let taken = 0n;
+    let firstSequence = 0;
+    const target = {
+      ...this.place,
+      toRecord: (input: In | Labeled<In>) => {
+        const record = encodeRecord(codec as Codec<never, In>, input);
+        taken += 1n;
+        return { segment: name, record };
+      },
+      // Asked for when a transaction takes its first record, which is counted already.
+      conditionsOf: () => ({
+        expectedLastSequence: expectedAtFirst === undefined ? undefined : expectedAtFirst + taken - 1n,
+        fencingToken,
+      }),
+    };
+    const summary = await produce(this.context, target, source, options, (first) => {
+      firstSequence = first.ranges[0].firstSequence;
+    });
+    return { ...summary, firstSequence, lastSequence: summary.last?.ranges[0].lastSequence ?? 0 };
+  }
+
+  /** The latest entry; `undefined` when the segment has none (any more). */
+  async peek(options: { signal?: AbortSignal } = {}): Promise<Entry<Out> | undefined> {
+    const request = { ...this.place, segment: this.name };
+    const encoded = await withRetry(this.context, options.signal, () =>
+      this.context.peer.peek(request, options.signal),
+    );
+    return encoded && decodeBatch(encoded, this.codec as Codec<Out, never>).at(0);
+  }
+
+  /** Reads the segment in sequence order. Lazy: see `Consumption`. */
+  consume(options: SegmentReadOptions = {}): Consumption<Out> {
+    const { context } = this;
+    const request = { ...this.place, segment: this.name };
+    const source = {
+      ...request,
+      peer: context.peer,
+      async firstRetained(signal: AbortSignal) {
+        const response = await callOnce(context, StreamService.method.getSegmentStatus, request, signal);
+        return Number(response.status?.firstSequence ?? 0n);
+      },
+    };
+    return consumption(() => new SegmentRead(source, options, this.codec as Codec<Out, never>), context, options);
+  }
+
+  /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
+  follow(options: Omit<SegmentReadOptions, "follow"> = {}): Consumption<Out> {
+    return this.consume({ ...options, follow: true });
+  }
+
+  /** Where the segment stands. Zeros for one that was never written. */
+  async status(options: { signal?: AbortSignal } = {}): Promise<SegmentStatus> {
+    const request = { ...this.place, segment: this.name };
+    const response = await call(this.context, StreamService.method.getSegmentStatus, request, options.signal);
+    return toSegmentStatus(this.space, this.name, response.status);
+  }
+
+  /**
+   * Removes the entries with a sequence below `beforeSequence`: 1 to the last sequence + 1, which empties the segment.
+   * Sequences and offsets are never used again.
+   */
+  async trim(options: { beforeSequence: Position; signal?: AbortSignal }): Promise<SegmentStatus> {
+    const beforeSequence = toWirePosition("beforeSequence", options.beforeSequence);
+    const request = { ...this.place, segment: this.name, beforeSequence };
+    const response = await call(this.context, StreamService.method.trimSegment, request, options.signal);
+    return toSegmentStatus(this.space, this.name, response.status);
+  }
+
+  /** Removes all entries and takes the segment off the lists. A later append continues its sequence. */
+  async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const request = { ...this.place, segment: this.name };
+    await call(this.context, StreamService.method.deleteSegment, request, options.signal);
+  }
+
+  private get place(): { storeId: string; space: string } {
+    return { storeId: this.storeId, space: this.space };
+  }
+}

@@ -1,0 +1,131 @@
+import { StreamService } from "@streamkit/protocol";
+import { type Codec, encodeRecord, type Labeled } from "./codec.ts";
+import { type ClientContext, call } from "./context.ts";
+import { type Listing, type ListOptions, listing } from "./listing.ts";
+import { optionalPosition, type Position } from "./position.ts";
+import type { SpaceReadOptions } from "./read/bounds.ts";
+import { type Consumption, consumption } from "./read/consumption.ts";
+import { SpaceRead } from "./read/space-read.ts";
+import { withRetry } from "./retry/retry.ts";
+import { SegmentHandle } from "./segment.ts";
+import { type SegmentStatus, type SpaceStatus, toSegmentStatus, toSpaceStatus } from "./status.ts";
+import { type AppendResult, toAppendResult } from "./write/append-result.ts";
+import { type ProduceOptions, type ProduceSummary, produce } from "./write/produce.ts";
+import type { RecordSource } from "./write/production.ts";
+import { AppendSession, type SessionOptions } from "./write/session.ts";
+import { encodeTransaction, type SegmentAppend, type TransactionOptions } from "./write/transaction.ts";
+
+/** Options of an append. */
+export interface AppendOptions extends TransactionOptions {
+  /** Ends the call with `CANCELED`; the outcome is then unknown. */
+  readonly signal?: AbortSignal;
+}
+
+/** A record on its way to a segment. */
+export interface RoutedRecord<In> {
+  readonly segment: string;
+  readonly record: In | Labeled<In>;
+}
+
+/** Options of a production into a space. */
+export interface SpaceProduceOptions extends ProduceOptions {
+  /** From a lease: carried by every transaction, on every segment. */
+  readonly fencingToken?: Position;
+}
+
+/** One space: what transactions and offsets span. A light handle; make as many as you like. */
+export class SpaceHandle<Out, In> {
+  /** The store's id. */
+  readonly storeId: string;
+  /** The space's name. */
+  readonly name: string;
+  private readonly context: ClientContext;
+  private readonly codec: Codec<Out, In>;
+
+  /** @internal Made by `StoreHandle.space`. */
+  constructor(context: ClientContext, storeId: string, name: string, codec: Codec<Out, In>) {
+    this.context = context;
+    this.storeId = storeId;
+    this.name = name;
+    this.codec = codec;
+  }
+
+  /** The same space, with values of a type: see `json` and `protobuf`. */
+  withCodec<O, I>(codec: Codec<O, I>): SpaceHandle<O, I> {
+    return new SpaceHandle(this.context, this.storeId, this.name, codec);
+  }
+
+  /** A handle on a segment; no I/O. Segments need no creation. */
+  segment(name: string): SegmentHandle<Out, In> {
+    return new SegmentHandle(this.context, this.storeId, this.name, name, this.codec);
+  }
+
+  /**
+   * Commits one transaction over one or several segments (G3), and resolves when it is durable (G4). Retried by itself
+   * with the same transaction id, so nothing is written twice (G7).
+   */
+  async append(appends: Iterable<SegmentAppend<In>>, options: AppendOptions = {}): Promise<AppendResult> {
+    const place = { storeId: this.storeId, space: this.name };
+    const transaction = encodeTransaction(place, this.codec as Codec<never, In>, appends, options);
+    const { signal } = options;
+    return toAppendResult(await withRetry(this.context, signal, () => this.context.peer.append(transaction, signal)));
+  }
+
+  /**
+   * Writes everything that a source gives, in transactions of many records, pipelined; resolves when all of it is
+   * durable. Records of one segment keep their order; within one transaction records are grouped by segment. Throws
+   * the first failure that retries cannot help, with what was `acknowledged` before it.
+   */
+  produce(source: RecordSource<RoutedRecord<In>>, options: SpaceProduceOptions = {}): Promise<ProduceSummary> {
+    const fencingToken = optionalPosition("fencingToken", options.fencingToken);
+    const target = {
+      storeId: this.storeId,
+      space: this.name,
+      toRecord: ({ segment, record }: RoutedRecord<In>) => ({
+        segment,
+        record: encodeRecord(this.codec as Codec<never, In>, record),
+      }),
+      conditionsOf: () => ({ fencingToken }),
+    };
+    return produce(this.context, target, source, options);
+  }
+
+  /** Opens a pipeline of transactions: many appends without waiting for each. End it with `close` or `await using`. */
+  session(options: SessionOptions = {}): AppendSession<In> {
+    return new AppendSession(this.context, this.storeId, this.name, this.codec as Codec<never, In>, options);
+  }
+
+  /** Reads all segments of the space in offset order. Lazy: see `Consumption`. */
+  consume(options: SpaceReadOptions = {}): Consumption<Out> {
+    const source = { storeId: this.storeId, space: this.name, peer: this.context.peer };
+    return consumption(() => new SpaceRead(source, options, this.codec as Codec<Out, never>), this.context, options);
+  }
+
+  /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
+  follow(options: Omit<SpaceReadOptions, "follow"> = {}): Consumption<Out> {
+    return this.consume({ ...options, follow: true });
+  }
+
+  /** Where the space stands. Zeros for one that was never written. */
+  async status(options: { signal?: AbortSignal } = {}): Promise<SpaceStatus> {
+    const request = { storeId: this.storeId, space: this.name };
+    const response = await call(this.context, StreamService.method.getSpaceStatus, request, options.signal);
+    return toSpaceStatus(this.name, response.status);
+  }
+
+  /** The segments of the space, by name in byte order. */
+  listSegments(options: ListOptions = {}): Listing<SegmentStatus> {
+    return listing(options, async (pageSize, pageToken) => {
+      const request = { storeId: this.storeId, space: this.name, prefix: options.prefix ?? "", pageSize, pageToken };
+      const response = await call(this.context, StreamService.method.listSegments, request, options.signal);
+      const items = response.segments.map((status) => toSegmentStatus(this.name, status.segment, status));
+      return { items, nextPageToken: response.nextPageToken };
+    });
+  }
+
+  /** Removes all entries of all segments. A later append continues offsets and sequences. Deleting nothing succeeds. */
+  async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const request = { storeId: this.storeId, space: this.name };
+    await call(this.context, StreamService.method.deleteSpace, request, options.signal);
+  }
+}

@@ -1,0 +1,29 @@
+import type { Transport } from "@connectrpc/connect";
+
+/** What the client must know about a transport to use it at its best. */
+export interface TransportDescription {
+  /** Encoding of messages: with `binary`, entries stay encoded bytes until the application looks at them. */
+  readonly format: "binary" | "json";
+  /** True when a call can send and receive at the same time, which Produce needs: HTTP/2, WebSocket, in-process. */
+  readonly duplex: boolean;
+}
+
+/**
+ * Well-known on purpose: a package that makes transports (such as a server's in-process one) can describe them without
+ * importing this one.
+ */
+const key: unique symbol = Symbol.for("streamkit.transport-description");
+
+/**
+ * Tells the client what a transport can do, and returns the transport. Not needed for the transports that this
+ * package makes; for any other it makes the difference between the safe and the fast way.
+ */
+export function describeTransport<T extends Transport>(transport: T, description: TransportDescription): T {
+  Object.defineProperty(transport, key, { value: description, configurable: true });
+  return transport;
+}
+
+/** What is known about a transport; `undefined` for one that nobody described. */
+export function transportDescription(transport: Transport): TransportDescription | undefined {
+  return (transport as { [key]?: TransportDescription })[key];
+}

@@ -1,0 +1,58 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  AppendResponse,
+  ConsumeRequestSchema,
+  ConsumeSegmentRequestSchema,
+  ConsumeSpaceRequestSchema,
+  PeekRequestSchema,
+  ProduceResponse,
+} from "@streamkit/protocol";
+
+/** One transaction, ready to be sent, any number of times. */
+export interface EncodedTransaction {
+  readonly storeId: string;
+  readonly space: string;
+  readonly transactionId: string;
+  /** Encoded `streamkit.v1.SegmentAppend` messages. */
+  readonly appends: readonly Uint8Array[];
+}
+
+/** One response of a consume stream, with its batches still encoded. */
+export interface EncodedPage<P> {
+  /** Encoded `streamkit.v1.EntryBatch` messages. */
+  readonly batches: readonly Uint8Array[];
+  /** Where to go on: one position, or one per space. */
+  readonly next: P;
+  /** True when nothing newer was committed at the moment the response was made. */
+  readonly caughtUp: boolean;
+}
+
+/** Next offset per space. */
+export type SpaceOffsets = ReadonlyMap<string, number>;
+
+/**
+ * The RPCs that carry entries, with entries as encoded bytes whatever the transport does.
+ *
+ * One attempt each: they throw what the transport throws; who calls them retries and resumes. A stream is ended by its
+ * signal; `return()` alone may not free the connection.
+ */
+export interface Peer {
+  append(transaction: EncodedTransaction, signal: AbortSignal | undefined): Promise<AppendResponse>;
+  produce(transactions: AsyncIterable<EncodedTransaction>, signal: AbortSignal): AsyncIterable<ProduceResponse>;
+  peek(
+    request: MessageInitShape<typeof PeekRequestSchema>,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array | undefined>;
+  consumeSegment(
+    request: MessageInitShape<typeof ConsumeSegmentRequestSchema>,
+    signal: AbortSignal,
+  ): AsyncIterable<EncodedPage<number>>;
+  consumeSpace(
+    request: MessageInitShape<typeof ConsumeSpaceRequestSchema>,
+    signal: AbortSignal,
+  ): AsyncIterable<EncodedPage<number>>;
+  consume(
+    request: MessageInitShape<typeof ConsumeRequestSchema>,
+    signal: AbortSignal,
+  ): AsyncIterable<EncodedPage<SpaceOffsets>>;
+}

@@ -1,0 +1,62 @@
+import { fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  type AppendRequestSchema,
+  type EntryBatch,
+  EntryBatchSchema,
+  SegmentAppendSchema,
+  StreamService,
+} from "@streamkit/protocol";
+import { type CallSettings, callStream, callUnary, only } from "./call.ts";
+import type { EncodedTransaction, Peer } from "./peer.ts";
+
+const { method } = StreamService;
+
+/** The safe way, for JSON and for transports that nobody described: through the public messages. */
+export function publicPeer(settings: CallSettings): Peer {
+  return {
+    append: (transaction, signal) => callUnary(settings, method.append, toRequest(transaction), signal),
+    produce: (transactions, signal) =>
+      callStream(settings, method.produce, toRequests(transactions), signal, (response) => response),
+    async peek(request, signal) {
+      const { entry } = await callUnary(settings, method.peek, request, signal);
+      return entry === undefined ? undefined : toBinary(EntryBatchSchema, entry);
+    },
+    consumeSegment: (request, signal) =>
+      callStream(settings, method.consumeSegment, only(request), signal, ({ batches, nextSequence, caughtUp }) => ({
+        batches: encode(batches),
+        next: Number(nextSequence),
+        caughtUp,
+      })),
+    consumeSpace: (request, signal) =>
+      callStream(settings, method.consumeSpace, only(request), signal, ({ batches, nextOffset, caughtUp }) => ({
+        batches: encode(batches),
+        next: Number(nextOffset),
+        caughtUp,
+      })),
+    consume: (request, signal) =>
+      callStream(settings, method.consume, only(request), signal, ({ batches, nextOffsets, caughtUp }) => ({
+        batches: encode(batches),
+        next: new Map(Object.entries(nextOffsets).map(([space, offset]) => [space, Number(offset)])),
+        caughtUp,
+      })),
+  };
+}
+
+type AppendInit = MessageInitShape<typeof AppendRequestSchema>;
+
+function toRequest({ storeId, space, transactionId, appends }: EncodedTransaction) {
+  return {
+    storeId,
+    space,
+    transactionId,
+    appends: appends.map((append) => fromBinary(SegmentAppendSchema, append)),
+  } satisfies AppendInit;
+}
+
+async function* toRequests(transactions: AsyncIterable<EncodedTransaction>) {
+  for await (const transaction of transactions) yield toRequest(transaction);
+}
+
+function encode(batches: readonly EntryBatch[]): Uint8Array[] {
+  return batches.map((batch) => toBinary(EntryBatchSchema, batch));
+}

@@ -1,0 +1,85 @@
+import { LIMITS } from "@streamkit/protocol";
+import type { RecordInit } from "../wire/record.ts";
+import { SegmentAppendEncoder, type SegmentConditions } from "../wire/segment-append-encoder.ts";
+import type { SizedTransaction } from "./transaction.ts";
+
+/** How many records go into one transaction. */
+export interface BatchLimits {
+  /** Most records: 1 to 1,000. Default 1,000. */
+  readonly maxRecords: number;
+  /** Most bytes, as the limits count records: up to 1,048,576. A larger record gets a transaction of its own. */
+  readonly maxBytes: number;
+}
+
+/**
+ * Gathers records into one transaction after the other, each within the limits of the protocol. Pure: neither waits
+ * nor sends.
+ */
+export class Batcher {
+  /** Records gathered. */
+  records = 0;
+
+  private readonly place: { readonly storeId: string; readonly space: string };
+  private readonly limits: BatchLimits;
+  private readonly conditionsOf: (segment: string) => SegmentConditions;
+  private readonly encoders = new Map<string, SegmentAppendEncoder>();
+  /** Size of the records gathered, as the limits count it. */
+  private recordBytes = 0;
+  /** First guess for the next buffer: what the last one came to. */
+  private expectedBytes = 512;
+
+  constructor(
+    place: { storeId: string; space: string },
+    limits: Partial<BatchLimits>,
+    conditionsOf: (segment: string) => SegmentConditions,
+  ) {
+    this.place = place;
+    this.limits = {
+      maxRecords: Math.min(limits.maxRecords ?? Number.POSITIVE_INFINITY, LIMITS.maxTransactionRecords),
+      maxBytes: Math.min(limits.maxBytes ?? Number.POSITIVE_INFINITY, LIMITS.maxTransactionBytes),
+    };
+    this.conditionsOf = conditionsOf;
+  }
+
+  /** True when no further record fits, whatever its size. */
+  get full(): boolean {
+    return this.records >= this.limits.maxRecords || this.recordBytes >= this.limits.maxBytes;
+  }
+
+  /** True when the transaction may also take this record. An empty one takes any: the server has the last word. */
+  fits(segment: string, size: number): boolean {
+    if (this.records === 0) return true;
+    if (this.records >= this.limits.maxRecords || this.recordBytes + size > this.limits.maxBytes) return false;
+    return this.encoders.has(segment) || this.encoders.size < LIMITS.maxTransactionSegments;
+  }
+
+  /** Takes a record that fits. Records of one segment keep their order. */
+  add(segment: string, record: RecordInit, size: number): void {
+    let encoder = this.encoders.get(segment);
+    if (encoder === undefined) {
+      encoder = new SegmentAppendEncoder(segment, this.conditionsOf(segment), this.expectedBytes);
+      this.encoders.set(segment, encoder);
+    }
+    encoder.add(record, size);
+    this.records += 1;
+    this.recordBytes += size;
+  }
+
+  /** The transaction, with an id of its own; starts the next one. */
+  seal(): SizedTransaction {
+    const appends: Uint8Array[] = [];
+    let bytes = 0;
+    for (const encoder of this.encoders.values()) {
+      const message = encoder.finish();
+      appends.push(message);
+      bytes += message.length;
+    }
+    const { storeId, space } = this.place;
+    const transaction = { storeId, space, transactionId: crypto.randomUUID(), appends, records: this.records, bytes };
+    this.expectedBytes = Math.ceil(bytes / appends.length) + 64;
+    this.encoders.clear();
+    this.records = 0;
+    this.recordBytes = 0;
+    return transaction;
+  }
+}

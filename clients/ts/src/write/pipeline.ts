@@ -1,0 +1,216 @@
+import type { AppendResponse, ProduceResponse } from "@streamkit/protocol";
+import { connectionLost, StreamkitError } from "../errors/error.ts";
+import { toStreamkitError } from "../errors/from-connect.ts";
+import { unlessAborted } from "../read/silence.ts";
+import { Attempts, type RetryPolicy } from "../retry/retry.ts";
+import type { Peer } from "../transport/peer.ts";
+import { type AppendResult, toAppendResult } from "./append-result.ts";
+import type { SizedTransaction } from "./transaction.ts";
+
+/** Bounds of what is sent and not yet acknowledged. */
+export interface PipelineLimits {
+  /** Most transactions in flight. */
+  readonly maxInFlight: number;
+  /** Most bytes in flight; one transaction is always allowed. */
+  readonly maxInFlightBytes: number;
+}
+
+/** A transaction on its way. */
+interface InFlight {
+  readonly transaction: SizedTransaction;
+  readonly acknowledge: (result: AppendResult) => void;
+  readonly refuse: (error: StreamkitError) => void;
+}
+
+/**
+ * Sends transactions in order over Produce, without waiting for one before the next, exactly once and over any number
+ * of connections.
+ *
+ *   idle -- submit() --> connected -- ack --> connected, or idle when nothing is in flight and the server hangs up
+ *   connected -- transient failure --> waiting (backoff) --> connected; everything unacknowledged is sent again, in
+ *                                      order and with the same ids (G7)
+ *   connected -- other failure --> failed: the transaction at the head is refused with it, the others with
+ *                                  SESSION_ABORTED; nothing after the head was applied
+ *
+ * Where the transport cannot send and receive at once, the same machine runs on unary appends, one after the other.
+ */
+export class Pipeline {
+  /** Encoded bytes in flight. */
+  bytes = 0;
+  /** Called whenever something was acknowledged or refused. */
+  onRoom: (() => void) | undefined;
+
+  private readonly peer: Peer;
+  private readonly duplex: boolean;
+  private readonly limits: PipelineLimits;
+  private readonly attempts: Attempts;
+  private readonly lifetime = new AbortController();
+  private readonly signal: AbortSignal | undefined;
+  private readonly onAbort = () => this.lifetime.abort(this.signal?.reason);
+  /** Unacknowledged transactions, in order. `sent` of them are on the current connection. */
+  private readonly queue: InFlight[] = [];
+  private sent = 0;
+  private wakeSender: (() => void) | undefined;
+  private closing = false;
+  private failure: StreamkitError | undefined;
+  private running: Promise<void> | undefined;
+
+  constructor(
+    peer: Peer,
+    duplex: boolean,
+    policy: RetryPolicy,
+    limits: PipelineLimits,
+    signal: AbortSignal | undefined,
+  ) {
+    this.peer = peer;
+    this.duplex = duplex;
+    this.limits = limits;
+    this.attempts = new Attempts(policy);
+    this.signal = signal;
+    if (signal?.aborted) this.onAbort();
+    else signal?.addEventListener("abort", this.onAbort, { once: true });
+  }
+
+  /** Transactions in flight. */
+  get inFlight(): number {
+    return this.queue.length;
+  }
+
+  /** True when another transaction may be submitted without exceeding the limits. */
+  get hasRoom(): boolean {
+    return (
+      this.queue.length < this.limits.maxInFlight && (this.bytes < this.limits.maxInFlightBytes || this.bytes === 0)
+    );
+  }
+
+  /** Why the pipeline takes nothing any more; `undefined` while it does. */
+  get error(): StreamkitError | undefined {
+    return this.failure;
+  }
+
+  /** Sends a transaction behind those before it. Resolves when it is durable. The caller minds `hasRoom`. */
+  submit(transaction: SizedTransaction): Promise<AppendResult> {
+    if (this.failure !== undefined) return Promise.reject(abandoned(this.failure));
+    if (this.closing) return Promise.reject(new Error("the session is closed"));
+    return new Promise((acknowledge, refuse) => {
+      this.queue.push({ transaction, acknowledge, refuse });
+      this.bytes += transaction.bytes;
+      this.wakeSender?.();
+      this.running ??= this.run();
+    });
+  }
+
+  /** Waits until everything submitted is settled, then ends the connection. */
+  async close(): Promise<void> {
+    this.closing = true;
+    this.wakeSender?.();
+    await this.running;
+    this.signal?.removeEventListener("abort", this.onAbort);
+  }
+
+  /** Gives up at once: what is in flight is refused, its outcome unknown. */
+  abort(): void {
+    this.lifetime.abort();
+    this.signal?.removeEventListener("abort", this.onAbort);
+  }
+
+  /** Keeps connecting until nothing is in flight. Never rejects. */
+  private async run(): Promise<void> {
+    const { signal } = this.lifetime;
+    while (this.failure === undefined && this.queue.length > 0) {
+      const controller = new AbortController();
+      try {
+        signal.throwIfAborted();
+        await this.connect(controller);
+      } catch (thrown) {
+        await this.recover(toStreamkitError(thrown, signal));
+      } finally {
+        controller.abort();
+      }
+    }
+    this.running = undefined;
+  }
+
+  /** Waits until it makes sense to connect again, or fails for good. */
+  private async recover(error: StreamkitError): Promise<void> {
+    // Nothing to send again: the next submit() connects, and learns what is wrong.
+    if (this.queue.length === 0 && error.retryable) return;
+    try {
+      await this.attempts.again(error, this.lifetime.signal);
+    } catch (final) {
+      this.fail(toStreamkitError(final, this.lifetime.signal));
+    }
+  }
+
+  /** One connection: returns when the server has ended it. */
+  private async connect(controller: AbortController): Promise<void> {
+    this.sent = 0;
+    controller.signal.addEventListener("abort", () => this.wakeSender?.(), { once: true });
+    const transactions = this.outgoing(controller.signal);
+    const responses = this.duplex
+      ? this.peer.produce(transactions, controller.signal)
+      : this.oneByOne(transactions, controller.signal);
+    const iterator = responses[Symbol.asyncIterator]();
+    for (;;) {
+      const result = await unlessAborted(iterator.next(), this.lifetime.signal);
+      if (result.done) {
+        // Clean ends are the server's to choose; what it left unanswered goes over the next connection.
+        if (this.queue.length > 0)
+          throw connectionLost("the server ended the session before it had answered everything");
+        return;
+      }
+      this.acknowledge(toAppendResult(result.value));
+    }
+  }
+
+  /** What this connection sends: everything unacknowledged, then what is submitted later. */
+  private async *outgoing(signal: AbortSignal): AsyncGenerator<SizedTransaction, void, undefined> {
+    while (!signal.aborted) {
+      if (this.sent < this.queue.length) {
+        this.sent += 1;
+        yield this.queue[this.sent - 1].transaction;
+      } else if (this.closing) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          this.wakeSender = resolve;
+        });
+      }
+    }
+  }
+
+  private async *oneByOne(
+    transactions: AsyncIterable<SizedTransaction>,
+    signal: AbortSignal,
+  ): AsyncGenerator<AppendResponse | ProduceResponse, void, undefined> {
+    for await (const transaction of transactions) yield await this.peer.append(transaction, signal);
+  }
+
+  private acknowledge(result: AppendResult): void {
+    const head = this.queue[0];
+    if (this.sent === 0 || head.transaction.transactionId.toLowerCase() !== result.transactionId) {
+      throw new StreamkitError("INTERNAL", "internal", "the server acknowledged a transaction that was not its turn");
+    }
+    this.queue.shift();
+    this.sent -= 1;
+    this.bytes -= head.transaction.bytes;
+    this.attempts.progressed();
+    head.acknowledge(result);
+    this.onRoom?.();
+  }
+
+  private fail(error: StreamkitError): void {
+    this.failure = error;
+    const [head, ...others] = this.queue.splice(0);
+    this.bytes = 0;
+    head?.refuse(error);
+    for (const other of others) other.refuse(abandoned(error));
+    this.onRoom?.();
+  }
+}
+
+/** The error of a transaction that an earlier one took down with it. */
+function abandoned(cause: StreamkitError): StreamkitError {
+  const message = `not applied, or not known to be: the session had failed before: ${cause.message}`;
+  return new StreamkitError("SESSION_ABORTED", "aborted", message, { retryable: true, cause });
+}

@@ -1,0 +1,155 @@
+import { type RecordInit, recordSize } from "../wire/record.ts";
+import type { AppendResult } from "./append-result.ts";
+import type { Batcher } from "./batcher.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { soon } from "./soon.ts";
+import type { SizedTransaction } from "./transaction.ts";
+
+/** Records with the segment they go to, from any iterable. */
+export type RecordSource<V> = Iterable<V> | AsyncIterable<V>;
+
+/** What a production tells on its way. */
+export interface ProductionEvents<V> {
+  /** The segment and record of an item of the source. */
+  readonly toRecord: (item: V) => { segment: string; record: RecordInit };
+  /** A transaction is durable. In order. */
+  readonly onAck: (result: AppendResult, transaction: SizedTransaction) => void;
+}
+
+/**
+ * Moves a source into a pipeline: gathers records, sends a batch when it is full, when the source has nothing ready, or
+ * when `lingerMillis` are over; and takes nothing from the source while the pipeline and the batch are full (G10).
+ *
+ * While the pipeline has no room a batch that is due keeps growing: under load, batches become larger by themselves.
+ */
+export class Production<V> {
+  private readonly pipeline: Pipeline;
+  private readonly batcher: Batcher;
+  private readonly lingerMillis: number;
+  private readonly events: ProductionEvents<V>;
+  /** The open batch is to be sent as soon as there is room. */
+  private due = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Counts batches, so that a late trigger does not touch the next one. */
+  private generation = 0;
+  private wakeSource: (() => void) | undefined;
+  private stop: ((error: unknown) => void) | undefined;
+  private stopped = false;
+  /** Settles when the latest transaction is acknowledged, or refused: acks come in order. */
+  private lastAck: Promise<void> | undefined;
+
+  constructor(pipeline: Pipeline, batcher: Batcher, lingerMillis: number, events: ProductionEvents<V>) {
+    this.pipeline = pipeline;
+    this.batcher = batcher;
+    this.lingerMillis = lingerMillis;
+    this.events = events;
+  }
+
+  /** Runs until the source has ended and everything is durable. Rejects with the first failure. */
+  async run(source: RecordSource<V>): Promise<void> {
+    const iterator =
+      Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : (source as Iterable<V>)[Symbol.iterator]();
+    this.pipeline.onRoom = () => this.makeUseOfRoom();
+    // A source may be silent for ever, so a failure must not wait for its next record.
+    const failed = new Promise<never>((_, reject) => {
+      this.stop = reject;
+    });
+    const pumped = this.pump(iterator);
+    pumped.catch(() => {});
+    try {
+      await Promise.race([pumped, failed]);
+    } catch (error) {
+      this.pipeline.abort();
+      throw error;
+    } finally {
+      this.stopped = true;
+      clearTimeout(this.timer);
+      this.wakeSource?.();
+      Promise.resolve(iterator.return?.()).catch(() => {});
+    }
+  }
+
+  private async pump(iterator: Iterator<V> | AsyncIterator<V>): Promise<void> {
+    let ended: { error?: unknown } | undefined;
+    while (ended === undefined) {
+      try {
+        const next = iterator.next();
+        const result = "then" in next ? await next : next;
+        if (this.stopped) return;
+        if (result.done) ended = {};
+        else {
+          const { segment, record } = this.events.toRecord(result.value);
+          const taken = this.take(segment, record);
+          if (taken !== undefined) await taken;
+        }
+      } catch (error) {
+        // What came before is written all the same, as it would have been a moment earlier.
+        ended = { error };
+      }
+    }
+    if (this.batcher.records > 0) {
+      await this.room();
+      this.send();
+    }
+    await this.pipeline.close();
+    await this.lastAck;
+    if (this.pipeline.error !== undefined) throw this.pipeline.error;
+    if ("error" in ended) throw ended.error;
+  }
+
+  /** Adds one record; returns a promise only when the source has to wait. */
+  private take(segment: string, record: RecordInit): Promise<void> | undefined {
+    const size = recordSize(record);
+    if (!this.batcher.fits(segment, size)) {
+      if (!this.pipeline.hasRoom) return this.room().then(() => this.take(segment, record));
+      this.send();
+    }
+    const first = this.batcher.records === 0;
+    this.batcher.add(segment, record, size);
+    if (this.batcher.full) {
+      if (!this.pipeline.hasRoom) return this.room().then(() => this.send());
+      this.send();
+    } else if (first) {
+      this.armTrigger();
+    }
+    return undefined;
+  }
+
+  /** Resolves when the pipeline takes another transaction. */
+  private async room(): Promise<void> {
+    while (!this.pipeline.hasRoom && !this.stopped) {
+      await new Promise<void>((resolve) => {
+        this.wakeSource = resolve;
+      });
+    }
+  }
+
+  private armTrigger(): void {
+    const generation = this.generation;
+    const trigger = () => {
+      if (this.generation !== generation) return;
+      this.due = true;
+      this.makeUseOfRoom();
+    };
+    if (this.lingerMillis > 0) this.timer = setTimeout(trigger, this.lingerMillis);
+    else soon(trigger);
+  }
+
+  private makeUseOfRoom(): void {
+    if (this.due && this.pipeline.hasRoom) this.send();
+    this.wakeSource?.();
+  }
+
+  /** Hands the open batch, if there is one, to the pipeline. */
+  private send(): void {
+    if (this.batcher.records === 0 || this.stopped) return;
+    this.due = false;
+    this.generation += 1;
+    clearTimeout(this.timer);
+    const transaction = this.batcher.seal();
+    this.lastAck = this.pipeline
+      .submit(transaction)
+      .then((result) => this.events.onAck(result, transaction))
+      .catch((error) => this.stop?.(error));
+  }
+}

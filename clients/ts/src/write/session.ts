@@ -1,0 +1,73 @@
+import type { Codec } from "../codec.ts";
+import type { ClientContext } from "../context.ts";
+import type { AppendResult } from "./append-result.ts";
+import { Pipeline } from "./pipeline.ts";
+import { PIPELINE_LIMITS } from "./produce.ts";
+import { encodeTransaction, type SegmentAppend, type TransactionOptions } from "./transaction.ts";
+
+/** How a session behaves. */
+export interface SessionOptions {
+  /** Transactions in flight from which on `ready` waits. Default 32. */
+  readonly maxInFlight?: number;
+  /** Bytes in flight from which on `ready` waits. Default 16 MiB. */
+  readonly maxInFlightBytes?: number;
+  /** Ends the session with `CANCELED`. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A pipeline of transactions of one space: each is sent at once and behind those before it, and is durable when its
+ * promise resolves. Survives transient failures: what was not acknowledged is sent again, in order, exactly once.
+ *
+ * The first failure that retries cannot help rejects its transaction; those behind it reject with `SESSION_ABORTED`, and
+ * so does every later append: a session never skips one and goes on.
+ */
+export class AppendSession<In> implements AsyncDisposable {
+  private readonly place: { storeId: string; space: string };
+  private readonly codec: Codec<never, In>;
+  private readonly pipeline: Pipeline;
+  private waiting: (() => void)[] = [];
+
+  /** @internal Made by `SpaceHandle.session`. */
+  constructor(
+    context: ClientContext,
+    storeId: string,
+    space: string,
+    codec: Codec<never, In>,
+    options: SessionOptions,
+  ) {
+    this.place = { storeId, space };
+    this.codec = codec;
+    const limits = {
+      maxInFlight: Math.max(1, options.maxInFlight ?? PIPELINE_LIMITS.maxInFlight),
+      maxInFlightBytes: options.maxInFlightBytes ?? PIPELINE_LIMITS.maxInFlightBytes,
+    };
+    this.pipeline = new Pipeline(context.peer, context.duplex, context, limits, options.signal);
+    this.pipeline.onRoom = () => {
+      if (this.pipeline.hasRoom) for (const resolve of this.waiting.splice(0)) resolve();
+    };
+  }
+
+  /** Sends one transaction. Resolves when it is durable. Await `ready` first where the source is faster than the server. */
+  async append(appends: Iterable<SegmentAppend<In>>, options: TransactionOptions = {}): Promise<AppendResult> {
+    return this.pipeline.submit(encodeTransaction(this.place, this.codec, appends, options));
+  }
+
+  /** Resolves when fewer transactions are in flight than the session allows, or when it has failed. */
+  async ready(): Promise<void> {
+    while (!this.pipeline.hasRoom && this.pipeline.error === undefined) {
+      await new Promise<void>((resolve) => {
+        this.waiting.push(resolve);
+      });
+    }
+  }
+
+  /** Waits until every transaction is settled, then ends the session. Does not throw: their promises tell. */
+  async close(): Promise<void> {
+    await this.pipeline.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,71 @@
+import { type Codec, encodeRecord, type Labeled } from "../codec.ts";
+import { invalidArgument } from "../errors/error.ts";
+import { optionalPosition, type Position } from "../position.ts";
+import type { EncodedTransaction } from "../transport/peer.ts";
+import { recordSize } from "../wire/record.ts";
+import { SegmentAppendEncoder } from "../wire/segment-append-encoder.ts";
+
+/** What must hold at commit, or the whole transaction is refused. */
+export interface AppendConditions {
+  /**
+   * The segment's last sequence must be exactly this: 0 means "never written". Absent: no condition. Fails with
+   * `SEQUENCE_MISMATCH`, which has the actual one.
+   */
+  readonly expectedLastSequence?: Position;
+  /** From a lease: must be at least the largest token this segment has seen. Fails with `FENCED`. */
+  readonly fencingToken?: Position;
+}
+
+/** What one transaction does with one segment. */
+export interface SegmentAppend<In> extends AppendConditions {
+  /** The segment's name. A transaction names each segment once. */
+  readonly segment: string;
+  /** The records, in order. Absent or empty: the transaction only depends on the segment. */
+  readonly records?: Iterable<In | Labeled<In>>;
+}
+
+/** What identifies a transaction. */
+export interface TransactionOptions {
+  /**
+   * Makes the append exactly-once: the same id again returns the first result and writes nothing. Give one to be safe
+   * beyond this process; by default the client makes one up per call, and its own retries are safe. A UUID.
+   */
+  readonly transactionId?: string;
+}
+
+/** A transaction whose size is known. */
+export interface SizedTransaction extends EncodedTransaction {
+  /** Number of records. */
+  readonly records: number;
+  /** Encoded size of all segments, in bytes. */
+  readonly bytes: number;
+}
+
+/** Encodes one transaction. */
+export function encodeTransaction<In>(
+  place: { storeId: string; space: string },
+  codec: Codec<never, In>,
+  appends: Iterable<SegmentAppend<In>>,
+  options: TransactionOptions,
+): SizedTransaction {
+  const encoded: Uint8Array[] = [];
+  let records = 0;
+  let bytes = 0;
+  for (const append of appends) {
+    const encoder = new SegmentAppendEncoder(append.segment, {
+      expectedLastSequence: optionalPosition("expectedLastSequence", append.expectedLastSequence),
+      fencingToken: optionalPosition("fencingToken", append.fencingToken),
+    });
+    for (const input of append.records ?? []) {
+      const record = encodeRecord(codec, input);
+      encoder.add(record, recordSize(record));
+    }
+    const message = encoder.finish();
+    encoded.push(message);
+    records += encoder.records;
+    bytes += message.length;
+  }
+  if (encoded.length === 0) throw invalidArgument("appends", "must name at least one segment");
+  const transactionId = options.transactionId ?? crypto.randomUUID();
+  return { storeId: place.storeId, space: place.space, transactionId, appends: encoded, records, bytes };
+}
