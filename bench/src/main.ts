@@ -1,0 +1,52 @@
+/** Runs the benchmarks. See options.ts for the command line. */
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { makeDataFolder, removeDataFolder } from "./data-folder.ts";
+import { parseOptions, USAGE } from "./options.ts";
+import { stopAllProcesses } from "./processes.ts";
+import { writeResults } from "./results.ts";
+import { toText } from "./table.ts";
+import type { RunContext, Section } from "./workload.ts";
+import { WORKLOADS } from "./workloads/index.ts";
+
+const args = process.argv.slice(2);
+if (args.includes("--help")) {
+  console.log(USAGE);
+  process.exit();
+}
+const options = parseOptions(args);
+const unknown = options.workloads.filter((id) => !WORKLOADS.some((workload) => workload.id === id));
+if (unknown.length > 0) throw new Error(`unknown workloads: ${unknown.join(", ")}\n\n${USAGE}`);
+
+const profileFolder = options.profileFolder === undefined ? undefined : resolve(options.profileFolder);
+if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true });
+const folder = await makeDataFolder(options.dataFolder);
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, async () => {
+    process.exitCode = 130;
+    await stopAllProcesses();
+    await removeDataFolder(folder);
+    process.exit();
+  });
+}
+
+try {
+  const context: RunContext = { ...options, folder, profileFolder, progress: (line) => console.error(line) };
+  const sections: Section[] = [];
+  for (const workload of WORKLOADS) {
+    if (options.workloads.length > 0 && !options.workloads.includes(workload.id)) continue;
+    const section = await workload.run(context);
+    sections.push(section);
+    console.log(`\n${section.heading}\n`);
+    for (const note of section.notes) console.log(`- ${note}`);
+    for (const table of section.tables) console.log(`\n${toText(table)}`);
+  }
+  if (options.write) {
+    const command = ["npm run bench --", ...args].join(" ");
+    await writeResults(new URL("../RESULTS.md", import.meta.url), command, sections);
+  }
+} finally {
+  await stopAllProcesses();
+  await removeDataFolder(folder);
+}

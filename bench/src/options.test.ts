@@ -1,0 +1,21 @@
+import { describe, expect, it } from "vitest";
+import { parseOptions } from "./options.ts";
+
+describe("parseOptions", () => {
+  it("runs everything at full size by default", () => {
+    expect(parseOptions([])).toMatchObject({ workloads: [], runs: 5, records: 1_000_000, only: [], write: false });
+  });
+
+  it("takes workloads in any case", () => {
+    expect(parseOptions(["w1", "W3", "--runs", "2"])).toMatchObject({ workloads: ["W1", "W3"], runs: 2 });
+  });
+
+  it.each(["0", "-1", "1.5", "many"])("refuses --records=%s", (records) => {
+    expect(() => parseOptions([`--records=${records}`])).toThrow("positive integer");
+  });
+
+  it("does not publish a part of the results as the results", () => {
+    expect(() => parseOptions(["W1", "--write"])).toThrow("complete runs");
+    expect(() => parseOptions(["--only", "redis", "--write"])).toThrow("complete runs");
+  });
+});

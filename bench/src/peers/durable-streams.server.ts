@@ -1,0 +1,13 @@
+/** The Durable Streams reference server in its own process: `durable-streams.server.ts FOLDER`. Prints its address. */
+import { DurableStreamTestServer } from "@durable-streams/server";
+
+// Compression off: loopback, and off between Streamkit peers too.
+const server = new DurableStreamTestServer({
+  port: 0,
+  host: "127.0.0.1",
+  dataDir: process.argv[2]!,
+  compression: false,
+});
+const address = await server.start();
+process.on("SIGTERM", () => process.exit());
+console.log(`listening on ${address}`);

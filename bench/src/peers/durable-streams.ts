@@ -1,0 +1,88 @@
+import { fileURLToPath } from "node:url";
+import { DurableStream, IdempotentProducer } from "@durable-streams/client";
+import { measureLatency, measureRate } from "../measure.ts";
+import { PAYLOAD_BYTES, payloadAt } from "../payloads.ts";
+import { startNode, stopProcess, waitForOutput } from "../processes.ts";
+import { ReadCheck } from "../read-check.ts";
+import type { Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
+
+const contentType = "application/octet-stream";
+
+export const peer: Peer = {
+  note:
+    "Durable Streams reference server for Node, file-backed: an ack means fdatasynced data and committed metadata. " +
+    "Byte streams without record frames (the reader cuts them at 256 B), without compression: favours Durable Streams.",
+
+  version() {
+    return "";
+  },
+
+  async startServer({ dataFolder, nodeFlags }: ServerPlace): Promise<Server> {
+    const child = startNode(
+      fileURLToPath(new URL("durable-streams.server.ts", import.meta.url)),
+      [dataFolder],
+      nodeFlags,
+    );
+    const [, address] = await waitForOutput(child, /listening on (\S+)/);
+    return { address: address!, stop: () => stopProcess(child) };
+  },
+
+  async connect(address: string): Promise<Session> {
+    const url = (stream: string) => `${address}/${stream}`;
+
+    return {
+      async produce({ stream, records }: StreamJob) {
+        const target = await DurableStream.create({ url: url(stream), contentType });
+        return measureRate(records, async () => {
+          let failure: Error | undefined;
+          const producer = new IdempotentProducer(target, "bench", {
+            onError: (error) => {
+              failure ??= error;
+            },
+          });
+          for (let index = 0; index < records; index++) {
+            producer.append(payloadAt(index));
+            // append() never waits: without this, the whole run would queue up in memory.
+            if (index % 20_000 === 19_999) await producer.flush();
+          }
+          await producer.flush();
+          await producer.detach();
+          if (failure !== undefined) throw failure;
+        });
+      },
+
+      consume: ({ stream, records }: StreamJob) =>
+        measureRate(records, async () => {
+          const check = new ReadCheck();
+          const response = await new DurableStream({ url: url(stream) }).stream({ live: false });
+          let rest: Uint8Array = new Uint8Array();
+          for await (const chunk of response.bodyStream()) {
+            let at = 0;
+            if (rest.length > 0) {
+              at = Math.min(PAYLOAD_BYTES - rest.length, chunk.length);
+              rest = Buffer.concat([rest, chunk.subarray(0, at)]);
+              if (rest.length < PAYLOAD_BYTES) continue;
+              check.see(rest);
+            }
+            for (; at + PAYLOAD_BYTES <= chunk.length; at += PAYLOAD_BYTES) {
+              check.see(chunk.subarray(at, at + PAYLOAD_BYTES));
+            }
+            rest = chunk.subarray(at);
+          }
+          check.expect(records);
+        }),
+
+      async append({ stream, records }: StreamJob) {
+        const target = await DurableStream.create({ url: url(stream), contentType });
+        return measureLatency(records, (index) => target.append(payloadAt(index)));
+      },
+
+      async forget({ stream }) {
+        await DurableStream.delete({ url: url(stream) });
+        return {};
+      },
+
+      async close() {},
+    };
+  },
+};

@@ -1,0 +1,60 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+
+const POLITE_MILLIS = 10_000;
+const running = new Set<ChildProcess>();
+
+/** A child that is ended with this process, however this process ends. */
+export function startProcess(command: string, args: readonly string[]): ChildProcess {
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  // A child that is gone shows by its exit; writing to it must not end the run without a word.
+  child.stdin!.on("error", () => {});
+  child.once("error", () => running.delete(child));
+  return child;
+}
+
+/** Starts a file of this package, or of another one, in its own Node. */
+export function startNode(file: string, args: readonly string[], nodeFlags: readonly string[] = []): ChildProcess {
+  return startProcess(process.execPath, ["--conditions=@streamkit/source", ...nodeFlags, file, ...args]);
+}
+
+/** Waits for output that matches; rejects with the output when the child ends without. Output goes on being drained. */
+export function waitForOutput(child: ChildProcess, pattern: RegExp): Promise<RegExpMatchArray> {
+  return new Promise((resolve, reject) => {
+    let seen = "";
+    let found = false;
+    const take = (chunk: Buffer) => {
+      if (found) return;
+      seen += chunk;
+      const match = seen.match(pattern);
+      if (match === null) return;
+      found = true;
+      resolve(match);
+    };
+    child.stdout!.on("data", take);
+    child.stderr!.on("data", take);
+    child.once("error", reject);
+    child.once("exit", (code, signal) => reject(new Error(`ended early (${code ?? signal}): ${seen.trim()}`)));
+  });
+}
+
+/** Ends one child: SIGTERM, and SIGKILL when that takes too long. */
+export async function stopProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const exited = once(child, "exit");
+  const impatience = setTimeout(() => child.kill("SIGKILL"), POLITE_MILLIS);
+  child.kill("SIGTERM");
+  await exited;
+  clearTimeout(impatience);
+}
+
+/** Ends every child that still runs. */
+export async function stopAllProcesses(): Promise<void> {
+  await Promise.all([...running].map(stopProcess));
+}
+
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});

@@ -1,0 +1,8 @@
+import type { Workload } from "../workload.ts";
+import { bulkProduce } from "./w1-bulk-produce.ts";
+import { bulkConsume } from "./w2-bulk-consume.ts";
+import { appendLatency } from "./w3-append-latency.ts";
+import { loadAggregates } from "./w6-load-aggregates.ts";
+
+/** All workloads, in the order they run. */
+export const WORKLOADS: readonly Workload[] = [bulkProduce, bulkConsume, appendLatency, loadAggregates];

@@ -1,0 +1,55 @@
+import { againstAll, aimAtMost, type Comparison, comparisonTable, figuresTable, targetAtMost } from "../comparison.ts";
+import type { OperationName } from "../peers/peer.ts";
+import { runRounds, type Subject } from "../rounds.ts";
+import type { RunContext, Section, Workload } from "../workload.ts";
+
+const UNARY = "streamkit append, unary";
+const SESSION = "streamkit append, in a session";
+const RAW = "raw-level batch of 4 rows, synced";
+const REDIS = "redis XADD";
+const JETSTREAM = "jetstream publish";
+const DURABLE_STREAMS = "durable-streams append";
+
+const TARGETS: readonly Comparison[] = [
+  { ours: UNARY, against: RAW, metric: "p50", by: "difference", bounds: [targetAtMost(0.5)] },
+  { ours: SESSION, against: RAW, metric: "p50", by: "difference", bounds: [aimAtMost(0.2)] },
+  { ours: UNARY, against: RAW, metric: "p99", by: "difference", bounds: [] },
+  { ours: SESSION, against: RAW, metric: "p99", by: "difference", bounds: [] },
+];
+
+/** Append latency: one record per append, one client, each append acked before the next. */
+export const appendLatency: Workload = {
+  id: "W3",
+
+  async run(context: RunContext): Promise<Section> {
+    const records = Math.max(100, Math.round(context.records / 500));
+    const subject = (label: string, peer: Subject["peer"], operation: OperationName = "append"): Subject => ({
+      label,
+      peer,
+      measure: (round) => ({ operation, job: { stream: `w3-${operation}-${round}`, records } }),
+      cleanUp: (round) => ({ operation: "forget", job: { stream: `w3-${operation}-${round}` } }),
+    });
+    const { rounds, notes } = await runRounds(context, {
+      id: "W3",
+      subjects: [
+        subject(UNARY, "streamkit"),
+        subject(SESSION, "streamkit", "appendInSession"),
+        subject(RAW, "raw-level"),
+        subject(REDIS, "redis"),
+        subject(JETSTREAM, "jetstream"),
+        subject(DURABLE_STREAMS, "durable-streams"),
+      ],
+    });
+    return {
+      heading: `W3 Append latency: ${records.toLocaleString("en-US")} appends of one record of 256 B, one after the other`,
+      notes,
+      tables: [
+        figuresTable(rounds, { p50: "p50 ms", p99: "p99 ms" }),
+        comparisonTable(
+          rounds,
+          againstAll([UNARY, SESSION], [REDIS, JETSTREAM, DURABLE_STREAMS], ["p50", "p99"], TARGETS),
+        ),
+      ],
+    };
+  },
+};

@@ -1,0 +1,37 @@
+import { type Comparison, comparisonTable, figuresTable, targetAtLeast } from "../comparison.ts";
+import { runRounds, type Subject } from "../rounds.ts";
+import type { RunContext, Section, Workload } from "../workload.ts";
+
+const OURS = "streamkit segments";
+const REDIS = "redis XRANGE";
+const ENTRIES = 100;
+const CONCURRENCY = 16;
+
+const COMPARISONS: readonly Comparison[] = [
+  { ours: OURS, against: REDIS, metric: "perSecond", by: "ratio", bounds: [targetAtLeast(2)] },
+];
+
+/** Loading aggregates: many short streams, each written by one-record transactions, each read from start to end. */
+export const loadAggregates: Workload = {
+  id: "W6",
+
+  async run(context: RunContext): Promise<Section> {
+    const aggregates = Math.max(10, Math.round(context.records / 1_000));
+    const job = { stream: "w6", aggregates, entries: ENTRIES, concurrency: CONCURRENCY };
+    const subject = (label: string, peer: Subject["peer"]): Subject => ({
+      label,
+      peer,
+      measure: () => ({ operation: "loadAggregates", job }),
+    });
+    const { rounds, notes } = await runRounds(context, {
+      id: "W6",
+      fill: () => ({ operation: "fillAggregates", job }),
+      subjects: [subject(OURS, "streamkit"), subject(REDIS, "redis")],
+    });
+    return {
+      heading: `W6 Load ${aggregates.toLocaleString("en-US")} aggregates of ${ENTRIES} one-record transactions each`,
+      notes: [`Both clients load ${CONCURRENCY} aggregates at a time over one connection.`, ...notes],
+      tables: [figuresTable(rounds, { perSecond: "aggregates/s" }), comparisonTable(rounds, COMPARISONS)],
+    };
+  },
+};
