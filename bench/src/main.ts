@@ -22,16 +22,26 @@ const profileFolder = options.profileFolder === undefined ? undefined : resolve(
 if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true });
 const folder = await makeDataFolder(options.dataFolder);
 
+let interrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, async () => {
-    process.exitCode = 130;
-    await stopAllProcesses();
-    await removeDataFolder(folder);
-    process.exit();
+  process.on(signal, () => {
+    interrupted = true;
+    // The workload fails as its processes end, and everything is cleaned up below.
+    void stopAllProcesses();
   });
 }
 
 try {
+  await runWorkloads();
+} catch (error) {
+  if (!interrupted) throw error;
+  process.exitCode = 130;
+} finally {
+  await stopAllProcesses();
+  await removeDataFolder(folder);
+}
+
+async function runWorkloads(): Promise<void> {
   const context: RunContext = { ...options, folder, profileFolder, progress: (line) => console.error(line) };
   const sections: Section[] = [];
   for (const workload of WORKLOADS) {
@@ -46,7 +56,4 @@ try {
     const command = ["npm run bench --", ...args].join(" ");
     await writeResults(new URL("../RESULTS.md", import.meta.url), command, sections);
   }
-} finally {
-  await stopAllProcesses();
-  await removeDataFolder(folder);
 }

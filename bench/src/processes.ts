@@ -3,9 +3,11 @@ import { once } from "node:events";
 
 const POLITE_MILLIS = 10_000;
 const running = new Set<ChildProcess>();
+let ending = false;
 
 /** A child that is ended with this process, however this process ends. */
 export function startProcess(command: string, args: readonly string[]): ChildProcess {
+  if (ending) throw new Error("the run is ending");
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
   running.add(child);
   child.once("exit", () => running.delete(child));
@@ -50,8 +52,9 @@ export async function stopProcess(child: ChildProcess): Promise<void> {
   clearTimeout(impatience);
 }
 
-/** Ends every child that still runs. */
+/** Ends every child that still runs, and lets none start any more. */
 export async function stopAllProcesses(): Promise<void> {
+  ending = true;
   await Promise.all([...running].map(stopProcess));
 }
 

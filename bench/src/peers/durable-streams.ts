@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DurableStream, IdempotentProducer } from "@durable-streams/client";
 import { measureLatency, measureRate } from "../measure.ts";
@@ -42,12 +43,15 @@ export const peer: Peer = {
           });
           for (let index = 0; index < records; index++) {
             producer.append(payloadAt(index));
-            // append() never waits: without this, the whole run would queue up in memory.
-            if (index % 20_000 === 19_999) await producer.flush();
+            // append() never waits: without a pause, nothing would be sent before everything is queued.
+            if (index % 4_096 === 4_095) await setImmediate();
           }
           await producer.flush();
           await producer.detach();
           if (failure !== undefined) throw failure;
+          const head = await target.head();
+          const end = head.exists ? Number(head.offset?.split("_")[1]) : 0;
+          if (!(end >= records * PAYLOAD_BYTES)) throw new Error(`the stream ends at byte ${end}`);
         });
       },
 

@@ -8,6 +8,8 @@ import type { Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
 const BLOCK_RECORDS = 1_000;
 /** A record in a block: its payload, and what names, lengths and a header cost. */
 const RECORD_BYTES = 270;
+/** Those of Streamkit's LevelDB storage. */
+const DATABASE_OPTIONS = { cacheSize: 8 * 1_048_576, writeBufferSize: 32 * 1_048_576 };
 
 export const peer: Peer = {
   note: "Raw limit: LevelDB itself through classic-level, every write synced; no server, no network, no records.",
@@ -25,6 +27,7 @@ export const peer: Peer = {
       const database = new ClassicLevel<Buffer, Buffer>(join(address, stream), {
         keyEncoding: "buffer",
         valueEncoding: "buffer",
+        ...DATABASE_OPTIONS,
       });
       await database.open();
       return database;

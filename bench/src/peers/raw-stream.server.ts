@@ -7,8 +7,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { EntryBatchSchema } from "@streamkit/protocol";
 import { OpaqueConsumeResponseSchema, opaqueMethod } from "@streamkit/protocol/wire";
 import { payloads } from "../payloads.ts";
-
-const BLOCK_RECORDS = 1_000;
+import { FRAME_RECORDS } from "./frame-records.ts";
 
 function encodedBatch(start: number, count: number): Uint8Array {
   return toBinary(
@@ -19,7 +18,7 @@ function encodedBatch(start: number, count: number): Uint8Array {
       firstSequence: BigInt(start + 1),
       firstOffset: BigInt(start + 1),
       commitTime: { seconds: 1_700_000_000n, nanos: 123_456_000 },
-      transaction: { id: "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", number: BigInt(start / BLOCK_RECORDS + 1) },
+      transaction: { id: "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", number: BigInt(start / FRAME_RECORDS + 1) },
       records: Array.from(payloads(count, start), (payload) => ({ payload })),
     }),
   );
@@ -32,8 +31,8 @@ function frames(records: number): Uint8Array[] {
   let known = prepared.get(records);
   if (known === undefined) {
     known = [];
-    for (let at = 0; at < records; at += BLOCK_RECORDS) {
-      known.push(encodedBatch(at, Math.min(BLOCK_RECORDS, records - at)));
+    for (let at = 0; at < records; at += FRAME_RECORDS) {
+      known.push(encodedBatch(at, Math.min(FRAME_RECORDS, records - at)));
     }
     prepared.set(records, known);
   }

@@ -3,6 +3,7 @@ import { bulkProduce } from "./w1-bulk-produce.ts";
 import { bulkConsume } from "./w2-bulk-consume.ts";
 import { appendLatency } from "./w3-append-latency.ts";
 import { loadAggregates } from "./w6-load-aggregates.ts";
+import { storageCounts } from "./w9-storage-counts.ts";
 
 /** All workloads, in the order they run. */
-export const WORKLOADS: readonly Workload[] = [bulkProduce, bulkConsume, appendLatency, loadAggregates];
+export const WORKLOADS: readonly Workload[] = [bulkProduce, bulkConsume, appendLatency, loadAggregates, storageCounts];
