@@ -1,0 +1,111 @@
+#!/usr/bin/env node
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { createStreamkit, levelStorage, memoryStorage, VERSION } from "./index.ts";
+
+const USAGE = `streamkit-server ${VERSION}: ordered event streams over HTTP (Connect, gRPC, gRPC-Web)
+
+  --port N             port to listen on, 0 for a free one           (8080)
+  --host ADDRESS       address to listen on                          (127.0.0.1)
+  --storage KIND       level: durable, in files; memory: for trials  (level)
+  --path FOLDER        where level keeps its files                   (./data)
+  --tls-cert FILE      PEM certificate; with --tls-key, serves https
+  --tls-key FILE       PEM key
+  --cors-origin URL    origin that browsers may call from, or "*"; may be repeated
+  --dedupe-window S    seconds that a transaction id is remembered   (600)
+  --keep-alive S       seconds between checks that HTTP/2 clients live (15)
+  --version, --help
+`;
+
+/** Ends with a message and exit code 2: the command line is wrong. */
+function refuse(message: string): never {
+  console.error(`streamkit-server: ${message}\n\n${USAGE}`);
+  process.exit(2);
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        port: { type: "string", default: "8080" },
+        host: { type: "string", default: "127.0.0.1" },
+        storage: { type: "string", default: "level" },
+        path: { type: "string", default: "./data" },
+        "tls-cert": { type: "string" },
+        "tls-key": { type: "string" },
+        "cors-origin": { type: "string", multiple: true },
+        "dedupe-window": { type: "string", default: "600" },
+        "keep-alive": { type: "string", default: "15" },
+        version: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+function toNumber(value: string, name: string, min: number, max: number): number {
+  const number = Number(value);
+  if (value.trim() === "" || !Number.isFinite(number) || number < min || number > max) {
+    refuse(`--${name} is "${value}"; expected a number from ${min} to ${max}`);
+  }
+  return number;
+}
+
+const args = parse();
+if (args.help || args.version) {
+  console.log(args.help ? USAGE : VERSION);
+  process.exit(0);
+}
+const port = toNumber(args.port, "port", 0, 65_535);
+const dedupeWindow = toNumber(args["dedupe-window"], "dedupe-window", 1, 86_400 * 30);
+const keepAlive = toNumber(args["keep-alive"], "keep-alive", 0.1, 3_600);
+const { "tls-cert": certFile, "tls-key": keyFile, "cors-origin": origins } = args;
+if ((certFile === undefined) !== (keyFile === undefined)) refuse("--tls-cert and --tls-key go together");
+if (args.storage !== "level" && args.storage !== "memory")
+  refuse(`--storage is "${args.storage}"; expected level or memory`);
+
+const storage = args.storage === "level" ? levelStorage({ path: resolve(args.path) }) : memoryStorage();
+const streamkit = createStreamkit({
+  storage,
+  dedupeWindowMillis: dedupeWindow * 1_000,
+  cors: origins?.includes("*") ? "*" : origins,
+});
+
+async function tlsFiles() {
+  if (certFile === undefined || keyFile === undefined) return undefined;
+  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
+  return { cert, key };
+}
+
+try {
+  const tls = await tlsFiles();
+  const listener = await streamkit.listen({
+    port,
+    host: args.host,
+    keepAliveMillis: keepAlive * 1_000,
+    ...(tls && { tls }),
+  });
+  console.log(`streamkit-server ${VERSION} listens on ${listener.url}; data: ${storage.location}`);
+} catch (error) {
+  console.error(`streamkit-server: cannot start: ${(error as Error).message}`);
+  process.exit(1);
+}
+
+let stopping = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    // A second signal means now.
+    if (stopping) process.exit(1);
+    stopping = true;
+    streamkit.close().then(
+      () => process.exit(0),
+      (error) => {
+        console.error("streamkit-server: while closing:", error);
+        process.exit(1);
+      },
+    );
+  });
+}

@@ -1,0 +1,118 @@
+import { type AppendTransaction, applyAppend, isFoundByExpectation } from "./append.ts";
+import type { Draft } from "./draft.ts";
+import type { Mutation, ProduceSession } from "./group-commit.ts";
+import { transactionKey } from "./key-space.ts";
+import { findBatchAt } from "./read-segment.ts";
+import { readSpace } from "./read-space.ts";
+import { type CommittedRange, type CommittedTransaction, decodeCommittedTransaction } from "./rows.ts";
+import type { SpaceLog } from "./space-log.ts";
+
+/** What the writer learns. */
+export interface AppendResult extends CommittedTransaction {
+  readonly id: string;
+  readonly deduplicated: boolean;
+}
+
+/** An append on its way to its commit: exactly-once by transaction id (G7). */
+export class AppendMutation implements Mutation<AppendResult> {
+  readonly segments: readonly string[];
+  readonly bytes: number;
+  readonly operations: number;
+  readonly session: ProduceSession | undefined;
+  readonly #log: SpaceLog;
+  readonly #transaction: AppendTransaction;
+  #earlier: CommittedTransaction | undefined;
+  #applied = false;
+
+  constructor(log: SpaceLog, transaction: AppendTransaction, session?: ProduceSession) {
+    this.#log = log;
+    this.#transaction = transaction;
+    this.session = session;
+    this.segments = transaction.appends.map((append) => append.segment);
+    let bytes = 0;
+    for (const append of transaction.appends) bytes += append.records.length + 2 * append.segment.length + 200;
+    this.bytes = bytes;
+    // Head and block per segment, a row of the space log, and the remembered transaction.
+    this.operations = 2 * transaction.appends.length + 2;
+  }
+
+  /** Looks for an earlier commit of the same transaction where memory cannot tell. */
+  async prepare(): Promise<void> {
+    const { repeatable, id } = this.#transaction;
+    this.#earlier = undefined;
+    if (!repeatable || this.#log.head.lastOffset === 0 || this.#log.recent.get(id) !== undefined) return;
+    this.#earlier = isFoundByExpectation(this.#transaction)
+      ? await this.#findByExpectation()
+      : await this.#findRemembered();
+  }
+
+  apply(draft: Draft): AppendResult {
+    const { id, repeatable } = this.#transaction;
+    if (repeatable) {
+      const earlier = draft.transactions.get(id) ?? this.#log.recent.get(id) ?? this.#earlier;
+      // After a commit with unknown outcome, what is found may be what this very request wrote.
+      if (earlier !== undefined) {
+        return { ...earlier, ranges: this.#align(earlier.ranges), id, deduplicated: !this.#applied };
+      }
+    }
+    const result = applyAppend(draft, this.#transaction, this.#log.clock());
+    this.#applied = true;
+    if (repeatable) {
+      draft.transactions.set(id, result);
+      if (!isFoundByExpectation(this.#transaction)) draft.remember(id, result);
+    }
+    return { ...result, id, deduplicated: false };
+  }
+
+  async #findRemembered(): Promise<CommittedTransaction | undefined> {
+    const start = this.#log.dedupeStart;
+    if (this.#log.recent.isCompleteSince(start)) return undefined;
+    const row = await this.#log.store.get(this.#log.partition, transactionKey(this.#transaction.id));
+    const found = row && decodeCommittedTransaction(row.value);
+    return found !== undefined && found.commitTime >= start ? found : undefined;
+  }
+
+  /** G7: a retry fails its own expectation, and the block right after the expected sequence carries its id. */
+  async #findByExpectation(): Promise<CommittedTransaction | undefined> {
+    const append = this.#transaction.appends.find((a) => a.count > 0 && a.expectedLastSequence !== undefined);
+    if (append?.expectedLastSequence === undefined) return undefined;
+    const head = await this.#log.segmentHead(append.segment);
+    if (append.expectedLastSequence >= BigInt(head.lastSequence)) return undefined;
+    const sequence = Number(append.expectedLastSequence) + 1;
+    if (sequence < head.firstSequence) return undefined;
+    const batch = await findBatchAt(this.#log, append.segment, sequence);
+    if (batch === undefined || batch.transactionId !== this.#transaction.id) return undefined;
+    return this.#reconstruct(batch.transactionNumber, batch.commitTime, batch.firstOffset);
+  }
+
+  /** Reads the batches of a committed transaction around one of its offsets, and states its result again. */
+  async #reconstruct(number: number, commitTime: number, offset: number): Promise<CommittedTransaction> {
+    const records = this.#transaction.appends.reduce((sum, append) => sum + append.count, 0);
+    const from = Math.max(this.#log.firstOffset, offset - records);
+    const through = Math.min(this.#log.head.lastOffset, offset + records);
+    const ranges: CommittedRange[] = [];
+    for await (const page of readSpace(this.#log, from, through)) {
+      for (const batch of page.batches) {
+        if (batch.transactionNumber !== number) continue;
+        const { segment, firstSequence, lastSequence, firstOffset } = batch;
+        ranges.push({ segment, firstSequence, lastSequence, firstOffset });
+      }
+    }
+    return { number, commitTime, ranges };
+  }
+
+  /** Brings ranges that were found in the log into the order of the request, with those of unwritten segments. */
+  #align(found: readonly CommittedRange[]): readonly CommittedRange[] {
+    const bySegment = new Map(found.map((range) => [range.segment, range]));
+    const { appends } = this.#transaction;
+    // Another request came with the same id: what was committed is the truth.
+    if (found.some((range) => !this.segments.includes(range.segment))) return found;
+    return appends.map(({ segment, expectedLastSequence }) => {
+      const range = bySegment.get(segment);
+      if (range !== undefined) return range;
+      // The log has no trace of a segment that was only conditioned; what the condition said held at commit.
+      const lastSequence = Number(expectedLastSequence ?? 0n);
+      return { segment, firstSequence: lastSequence + 1, lastSequence, firstOffset: 0 };
+    });
+  }
+}

@@ -1,0 +1,137 @@
+import { ErrorReason, LIMITS } from "@streamkit/protocol";
+import { invalidField, StreamkitError } from "../errors.ts";
+import { EncodedBatch } from "./batch.ts";
+import type { Draft } from "./draft.ts";
+import type { CommittedRange, CommittedTransaction } from "./rows.ts";
+import type { SegmentAppend } from "./segment-append.ts";
+
+/** One transaction, checked as far as possible without the store. */
+export interface AppendTransaction {
+  /** A UUID in lower case. */
+  readonly id: string;
+  /** False when the server made the id up, so that nobody can retry with it. */
+  readonly repeatable: boolean;
+  readonly appends: readonly SegmentAppend[];
+}
+
+/**
+ * Checks a transaction as a whole.
+ *
+ * @throws StreamkitError INVALID_FIELD, TRANSACTION_TOO_LARGE
+ */
+export function checkTransaction(appends: readonly SegmentAppend[]): void {
+  if (appends.length === 0) throw invalidField("appends", "is empty; expected at least one segment");
+  let records = 0;
+  let bytes = 0;
+  const names = new Set<string>();
+  appends.forEach((append, index) => {
+    records += append.count;
+    bytes += append.size;
+    if (names.has(append.segment)) {
+      throw invalidField(`appends[${index}].segment`, `"${append.segment}" occurs twice; expected each segment once`);
+    }
+    names.add(append.segment);
+  });
+  if (records === 0) throw invalidField("appends", "have no records; expected at least one");
+  tooLarge("segments", appends.length, LIMITS.maxTransactionSegments);
+  tooLarge("records", records, LIMITS.maxTransactionRecords);
+  tooLarge("bytes", bytes, LIMITS.maxTransactionBytes);
+}
+
+function tooLarge(what: string, found: number, limit: number): void {
+  if (found <= limit) return;
+  const description = `${found} ${what} in one transaction; at most ${limit} are allowed`;
+  throw new StreamkitError(ErrorReason.TRANSACTION_TOO_LARGE, description, {
+    fieldViolations: [{ field: "appends", description }],
+  });
+}
+
+/**
+ * True when a retry can be recognised by the committed block for as long as it is retained: with an expectation on a
+ * segment that is written, the retry looks at the block that follows the expected sequence (G7).
+ */
+export function isFoundByExpectation(transaction: AppendTransaction): boolean {
+  return transaction.appends.some((append) => append.count > 0 && append.expectedLastSequence !== undefined);
+}
+
+/**
+ * Applies a transaction to the draft, or refuses it and leaves the draft as it was (G3, G6).
+ *
+ * @param now the server's clock, microseconds since 1970
+ * @throws StreamkitError SEQUENCE_MISMATCH, FENCED
+ */
+export function applyAppend(draft: Draft, transaction: AppendTransaction, now: number): CommittedTransaction {
+  for (const append of transaction.appends) checkConditions(draft, append);
+
+  // G2: commit times are strictly increasing, whatever the clock does.
+  const commitTime = Math.max(now, draft.head.lastTime + 1);
+  const number = draft.head.lastNumber + 1;
+  let { lastOffset, segmentCount } = draft.head;
+  const ranges: CommittedRange[] = [];
+  for (const append of transaction.appends) {
+    const head = draft.segment(append.segment);
+    const fencingToken = append.fencingToken ?? head.fencingToken;
+    if (append.count === 0) {
+      if (fencingToken > head.fencingToken) draft.setSegment(append.segment, { ...head, fencingToken });
+      ranges.push({
+        segment: append.segment,
+        firstSequence: head.lastSequence + 1,
+        lastSequence: head.lastSequence,
+        firstOffset: 0,
+      });
+      continue;
+    }
+    const firstSequence = head.lastSequence + 1;
+    const firstOffset = lastOffset + 1;
+    draft.append(
+      new EncodedBatch(
+        draft.space,
+        {
+          segment: append.segment,
+          firstSequence,
+          firstOffset,
+          count: append.count,
+          commitTime,
+          transactionId: transaction.id,
+          transactionNumber: number,
+        },
+        append.records,
+      ),
+    );
+    lastOffset += append.count;
+    const lastSequence = head.lastSequence + append.count;
+    if (head.unlisted) segmentCount++;
+    draft.setSegment(append.segment, {
+      ...head,
+      lastSequence,
+      lastOffset,
+      lastTime: commitTime,
+      firstTime: head.firstSequence > head.lastSequence ? commitTime : head.firstTime,
+      fencingToken,
+      unlisted: false,
+    });
+    ranges.push({ segment: append.segment, firstSequence, lastSequence, firstOffset });
+  }
+  draft.head = { ...draft.head, lastOffset, segmentCount, lastNumber: number, lastTime: commitTime };
+  return { number, commitTime, ranges };
+}
+
+function checkConditions(draft: Draft, append: SegmentAppend): void {
+  const head = draft.segment(append.segment);
+  const { expectedLastSequence, fencingToken } = append;
+  if (fencingToken !== undefined && fencingToken < head.fencingToken) {
+    throw new StreamkitError(
+      ErrorReason.FENCED,
+      `segment "${append.segment}" has seen fencing token ${head.fencingToken}; this append carries ${fencingToken}`,
+      { segment: append.segment },
+    );
+  }
+  const actual = BigInt(head.lastSequence);
+  if (expectedLastSequence !== undefined && expectedLastSequence !== actual) {
+    throw new StreamkitError(
+      ErrorReason.SEQUENCE_MISMATCH,
+      `segment "${append.segment}" has last sequence ${actual}; ${expectedLastSequence} was expected`,
+      { segment: append.segment, expectedLastSequence, actualLastSequence: actual },
+    );
+  }
+}

@@ -1,0 +1,86 @@
+import { dataLoss } from "../errors.ts";
+import type { EncodedBatch } from "./batch.ts";
+import { lastPositionOf, segmentBlockRange } from "./key-space.ts";
+import { decodeSegmentBlock } from "./rows.ts";
+import type { SpaceLog } from "./space-log.ts";
+
+/** Some batches, and where to read on. */
+export interface Page {
+  readonly batches: readonly EncodedBatch[];
+  /** First position after what the page covers. */
+  readonly next: number;
+}
+
+/** Size of what is read from storage at a time, in bytes. */
+export const PAGE_BYTES = 512 * 1024;
+
+/**
+ * Reads the entries `from` to `through` of a segment from storage, in pages. Entries that were trimmed meanwhile may be
+ * left out at the start.
+ *
+ * @throws StreamkitError DATA_LOSS when entries are missing or damaged (G11)
+ */
+export async function* readSegment(
+  log: SpaceLog,
+  segment: string,
+  from: number,
+  through: number,
+): AsyncGenerator<Page, void, undefined> {
+  let expected = from;
+  const range = segmentBlockRange(segment, from, through);
+  scan: for await (const rows of log.store.scan(log.partition, { ...range, pageBytes: PAGE_BYTES })) {
+    const batches: EncodedBatch[] = [];
+    let done = false;
+    for (const row of rows) {
+      const block = decodeSegmentBlock(row.value, segment);
+      if (block.firstSequence > expected) {
+        if (block.firstSequence > through && (await isTrimmed(log, segment, through))) break scan;
+        await requireTrimmed(log, segment, expected, block.firstSequence - 1);
+        expected = block.firstSequence;
+      }
+      const last = lastPositionOf(row.key);
+      for (const batch of block.batches) {
+        if (batch.lastSequence < expected || batch.firstSequence > through) continue;
+        if (batch.firstSequence > expected) throw missing(log, segment, expected, batch.firstSequence - 1);
+        const start = expected - batch.firstSequence;
+        const end = Math.min(batch.count, through - batch.firstSequence + 1);
+        batches.push(batch.slice(start, end));
+        expected = batch.firstSequence + end;
+      }
+      if (expected <= Math.min(last, through)) throw missing(log, segment, expected, Math.min(last, through));
+      if (expected > through) {
+        done = true;
+        break;
+      }
+    }
+    if (batches.length > 0) yield { batches, next: expected };
+    if (done) return;
+  }
+  if (expected <= through) await requireTrimmed(log, segment, expected, through);
+}
+
+/** The batch that holds a sequence; `undefined` when it was trimmed. */
+export async function findBatchAt(log: SpaceLog, segment: string, sequence: number): Promise<EncodedBatch | undefined> {
+  const range = segmentBlockRange(segment, sequence, sequence);
+  for await (const rows of log.store.scan(log.partition, { ...range, limit: 1 })) {
+    for (const row of rows) {
+      const { batches } = decodeSegmentBlock(row.value, segment);
+      const batch = batches.find((b) => b.firstSequence <= sequence && sequence <= b.lastSequence);
+      if (batch !== undefined) return batch;
+    }
+  }
+  await requireTrimmed(log, segment, sequence, sequence);
+  return undefined;
+}
+
+async function isTrimmed(log: SpaceLog, segment: string, through: number): Promise<boolean> {
+  return (await log.segmentHead(segment)).firstSequence > through;
+}
+
+async function requireTrimmed(log: SpaceLog, segment: string, from: number, through: number): Promise<void> {
+  if (!(await isTrimmed(log, segment, through))) throw missing(log, segment, from, through);
+}
+
+function missing(log: SpaceLog, segment: string, from: number, through: number): Error {
+  return dataLoss(`entries ${from} to ${through} of segment "${segment}" in space "${log.space}" are missing`);
+}

@@ -1,0 +1,146 @@
+import { dataLoss } from "../errors.ts";
+import type { Row } from "../storage/port.ts";
+import type { EncodedBatch } from "./batch.ts";
+import { lastPositionOf, segmentBlockKey, spaceBlockRange } from "./key-space.ts";
+import { PAGE_BYTES, type Page } from "./read-segment.ts";
+import { type BlockRef, decodeSegmentBlock, decodeSpaceBlock, type SpaceBlock } from "./rows.ts";
+import type { SpaceLog } from "./space-log.ts";
+
+/** Bytes that the references of one page may lead to, so that a page of small rows does not load a lot. */
+const RESOLVED_BYTES = 1024 * 1024;
+
+/**
+ * Reads the entries with offsets `from` to `through` from storage, in pages. Entries that were trimmed are left out.
+ *
+ * @param firstOffset first offset that may exist, when not the log's own view of it
+ * @throws StreamkitError DATA_LOSS when entries are missing or damaged (G11)
+ */
+export async function* readSpace(
+  log: SpaceLog,
+  from: number,
+  through: number,
+  firstOffset: () => number = () => log.firstOffset,
+): AsyncGenerator<Page, void, undefined> {
+  let expected = from;
+  if (expected > through) return;
+  for await (const rows of log.store.scan(log.partition, { ...spaceBlockRange(from), pageBytes: PAGE_BYTES })) {
+    for await (const group of resolve(log, rows)) {
+      const batches: EncodedBatch[] = [];
+      for (const block of group) {
+        if (block.firstOffset > expected) {
+          const last = Math.min(block.firstOffset - 1, through);
+          if (firstOffset() <= last) throw missing(log, expected, last);
+          expected = block.firstOffset;
+        }
+        for (const batch of block.batches) {
+          const start = Math.max(0, expected - batch.firstOffset);
+          const end = Math.min(batch.count, through - batch.firstOffset + 1);
+          if (start < end) batches.push(batch.slice(start, end));
+        }
+        expected = Math.max(expected, Math.min(block.lastOffset, through) + 1);
+        if (expected > through) break;
+      }
+      yield { batches: withoutTrimmed(log, batches), next: expected };
+      if (expected > through) return;
+    }
+  }
+  if (expected <= through && firstOffset() <= through) throw missing(log, expected, through);
+}
+
+/** The batch that holds an offset, or the next one that exists; `undefined` when there is none. */
+export async function firstBatchFrom(log: SpaceLog, offset: number): Promise<EncodedBatch | undefined> {
+  for await (const rows of log.store.scan(log.partition, { ...spaceBlockRange(offset), pageBytes: 1 })) {
+    for await (const group of resolve(log, rows)) {
+      for (const block of group) {
+        const batch = withoutTrimmed(log, block.batches).find((b) => b.lastOffset >= offset);
+        if (batch !== undefined) return batch;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Leaves out what was trimmed and is still in the space log. */
+export function withoutTrimmed(log: SpaceLog, batches: readonly EncodedBatch[]): readonly EncodedBatch[] {
+  const deleted = log.head.deletedOffset;
+  if (!log.hasTrimmed && (batches.length === 0 || batches[0].firstOffset > deleted)) return batches;
+  const kept: EncodedBatch[] = [];
+  for (const batch of batches) {
+    const gone = Math.max(log.trimmedBefore(batch.segment) - batch.firstSequence, deleted - batch.firstOffset + 1, 0);
+    if (gone < batch.count) kept.push(batch.slice(gone, batch.count));
+  }
+  return kept;
+}
+
+interface ResolvedBlock {
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  readonly batches: readonly EncodedBatch[];
+}
+
+/** Decodes rows and fetches what they refer to, several blocks with one request, in groups of bounded size. */
+async function* resolve(log: SpaceLog, rows: readonly Row[]): AsyncGenerator<ResolvedBlock[], void, undefined> {
+  const blocks = rows.map((row) => ({
+    lastOffset: lastPositionOf(row.key),
+    block: decodeSpaceBlock(row.value, log.space),
+  }));
+  if (blocks.every(({ block }) => block.refs.length === 0)) {
+    yield blocks.map(({ block, lastOffset }) => ({
+      firstOffset: block.firstOffset,
+      lastOffset,
+      batches: block.batches,
+    }));
+    return;
+  }
+  // One reference at a time is one part, so that a row with many references is still delivered in bounded groups.
+  const parts = blocks.flatMap(({ block, lastOffset }) => partsOf(block, lastOffset));
+  // A referenced batch has at most 1 MiB of records; the threshold of the backend is the least it has.
+  const perGroup = Math.max(
+    1,
+    Math.floor(RESOLVED_BYTES / Math.max(log.store.limits.referenceThresholdBytes, 64 * 1024)),
+  );
+  for (let start = 0; start < parts.length; ) {
+    const group = parts.slice(start, start + perGroup);
+    start += group.length;
+    const refs = group.flatMap((part) => (part.ref === undefined ? [] : [part.ref]));
+    const keys = refs.map((ref) => segmentBlockKey(ref.segment, ref.lastSequence));
+    const found = keys.length === 0 ? [] : await log.store.getMany(log.partition, keys);
+    const batches = new Map<BlockRef, readonly EncodedBatch[]>();
+    for (const [index, ref] of refs.entries()) batches.set(ref, await referenced(log, ref, found[index]));
+    yield group.map((part) => ({
+      firstOffset: part.firstOffset,
+      lastOffset: part.lastOffset,
+      batches: part.ref === undefined ? part.batches : (batches.get(part.ref) ?? []),
+    }));
+  }
+}
+
+interface Part extends ResolvedBlock {
+  readonly ref?: BlockRef;
+}
+
+function partsOf(block: SpaceBlock, lastOffset: number): Part[] {
+  if (block.refs.length === 0) return [{ firstOffset: block.firstOffset, lastOffset, batches: block.batches }];
+  return block.refs.map((ref, index) => ({
+    // The row covers its whole range: what lies before the first and between the references was trimmed.
+    firstOffset: index === 0 ? block.firstOffset : block.refs[index - 1].firstOffset + block.refs[index - 1].count,
+    lastOffset: index === block.refs.length - 1 ? lastOffset : ref.firstOffset + ref.count - 1,
+    batches: [],
+    ref,
+  }));
+}
+
+async function referenced(log: SpaceLog, ref: BlockRef, row: Row | undefined): Promise<readonly EncodedBatch[]> {
+  if (row !== undefined) {
+    const { batches } = decodeSegmentBlock(row.value, ref.segment);
+    if (batches.some((batch) => batch.lastOffset === ref.firstOffset + ref.count - 1)) return batches;
+  } else if ((await log.segmentHead(ref.segment)).firstSequence > ref.lastSequence) {
+    // Trimmed between the reading of the row and of what it refers to.
+    return [];
+  }
+  throw missing(log, ref.firstOffset, ref.firstOffset + ref.count - 1);
+}
+
+function missing(log: SpaceLog, from: number, through: number): Error {
+  return dataLoss(`entries with offsets ${from} to ${through} of space "${log.space}" are missing`);
+}

@@ -1,0 +1,202 @@
+import { isUtf8 } from "node:buffer";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ErrorReason, LIMITS, RecordSchema } from "@streamkit/protocol";
+import {
+  varintLength,
+  WIRE_LENGTH,
+  WIRE_VARINT,
+  WireFormatError,
+  WireReader,
+  writeVarint,
+} from "@streamkit/protocol/wire";
+import { invalidField, StreamkitError } from "../errors.ts";
+import { RECORDS_TAG } from "./batch.ts";
+import { checkName } from "./names.ts";
+
+/** One checked `streamkit.v1.SegmentAppend`, its records still encoded. */
+export interface SegmentAppend {
+  readonly segment: string;
+  readonly expectedLastSequence: bigint | undefined;
+  readonly fencingToken: bigint | undefined;
+  /** A run of encoded `records` fields: valid in an EntryBatch as they are. */
+  readonly records: Uint8Array;
+  readonly count: number;
+  /** Sum of the record sizes as the limits count them: payload, metadata keys and values. */
+  readonly size: number;
+}
+
+const EMPTY = new Uint8Array(0);
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Reads an encoded SegmentAppend and checks everything that can be checked without the store. Records are walked over,
+ * not decoded: they go into the stored block as the bytes they are.
+ *
+ * @param path of the message in the request, for errors: "appends[0]"
+ * @throws StreamkitError INVALID_FIELD, RECORD_TOO_LARGE
+ */
+export function parseSegmentAppend(bytes: Uint8Array, path: string): SegmentAppend {
+  try {
+    return parse(bytes, path);
+  } catch (error) {
+    if (error instanceof WireFormatError) throw invalidField(path, `cannot be decoded: ${error.message}`);
+    throw error;
+  }
+}
+
+function parse(bytes: Uint8Array, path: string): SegmentAppend {
+  let segment = "";
+  let expectedLastSequence: bigint | undefined;
+  let fencingToken: bigint | undefined;
+  let count = 0;
+  let size = 0;
+  const runs = new RecordRuns(bytes);
+  const reader = new WireReader(bytes);
+  while (reader.more) {
+    const start = reader.position;
+    switch (reader.tag()) {
+      case 1:
+        reader.expect(WIRE_LENGTH);
+        segment = decodeText(reader.bytes(), `${path}.segment`);
+        break;
+      case 2:
+        reader.expect(WIRE_VARINT);
+        expectedLastSequence = reader.varint64();
+        break;
+      case 3:
+        reader.expect(WIRE_VARINT);
+        fencingToken = reader.varint64();
+        break;
+      case 7: {
+        reader.expect(WIRE_LENGTH);
+        const length = reader.length();
+        const end = reader.position + length;
+        let recordSize = recordSizeOf(bytes, reader.position, end);
+        if (recordSize >= 0) {
+          runs.keep(start, end);
+        } else {
+          // Unknown fields, or an encoding that repeats a field: store what the message means, not how it was written.
+          const canonical = canonicalRecord(bytes.subarray(reader.position, end), `${path}.records[${count}]`);
+          recordSize = recordSizeOf(canonical, 0, canonical.length);
+          runs.replace(canonical);
+        }
+        if (recordSize > LIMITS.maxRecordBytes) {
+          throw new StreamkitError(
+            ErrorReason.RECORD_TOO_LARGE,
+            `${path}.records[${count}] has ${recordSize} bytes; at most ${LIMITS.maxRecordBytes} are allowed`,
+            {
+              segment,
+              fieldViolations: [{ field: `${path}.records[${count}]`, description: `has ${recordSize} bytes` }],
+            },
+          );
+        }
+        reader.position = end;
+        size += recordSize;
+        count++;
+        break;
+      }
+      default:
+        reader.skip();
+    }
+  }
+  checkName(segment, `${path}.segment`);
+  if (count === 0 && expectedLastSequence === undefined && fencingToken === undefined) {
+    throw invalidField(path, "has neither records nor a condition; expected at least one of them");
+  }
+  return { segment, expectedLastSequence, fencingToken, records: runs.join(), count, size };
+}
+
+/**
+ * Size of an encoded Record as the limits count it; -1 when the encoding is not the plain one (unknown or repeated
+ * fields), or not valid.
+ */
+function recordSizeOf(bytes: Uint8Array, start: number, end: number): number {
+  const reader = new WireReader(bytes, start, end);
+  let size = 0;
+  let payloads = 0;
+  let keys: Set<string> | undefined;
+  while (reader.more) {
+    const field = reader.tag();
+    if (reader.wireType !== WIRE_LENGTH) return -1;
+    if (field === 1) {
+      if (++payloads > 1) return -1;
+      const length = reader.length();
+      reader.position += length;
+      size += length;
+    } else if (field === 2) {
+      const entryEnd = reader.length() + reader.position;
+      const entry = new WireReader(bytes, reader.position, entryEnd);
+      let key: Uint8Array = EMPTY;
+      for (let expected = 1; entry.more; expected++) {
+        if (entry.tag() !== expected || entry.wireType !== WIRE_LENGTH || expected > 2) return -1;
+        const text = entry.bytes();
+        if (!isUtf8(text)) return -1;
+        if (expected === 1) key = text;
+        size += text.length;
+      }
+      const name = decoder.decode(key);
+      keys ??= new Set();
+      if (keys.has(name)) return -1;
+      keys.add(name);
+      reader.position = entryEnd;
+    } else {
+      return -1;
+    }
+  }
+  return size;
+}
+
+function canonicalRecord(bytes: Uint8Array, path: string): Uint8Array {
+  try {
+    return toBinary(RecordSchema, fromBinary(RecordSchema, bytes, { readUnknownFields: false }));
+  } catch (cause) {
+    throw invalidField(path, `cannot be decoded: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+}
+
+function decodeText(bytes: Uint8Array, path: string): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw invalidField(path, "is not valid UTF-8");
+  }
+}
+
+/** Collects the encoded records of a message: one view in the usual case, where they lie side by side. */
+class RecordRuns {
+  readonly #bytes: Uint8Array;
+  readonly #pieces: Uint8Array[] = [];
+  #start = 0;
+  #end = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  keep(start: number, end: number): void {
+    if (start !== this.#end) {
+      this.#flush();
+      this.#start = start;
+    }
+    this.#end = end;
+  }
+
+  replace(record: Uint8Array): void {
+    this.#flush();
+    const head = new Uint8Array(1 + varintLength(record.length));
+    head[0] = RECORDS_TAG;
+    writeVarint(head, 1, record.length);
+    this.#pieces.push(head, record);
+  }
+
+  join(): Uint8Array {
+    if (this.#pieces.length === 0) return this.#bytes.subarray(this.#start, this.#end);
+    this.#flush();
+    return Buffer.concat(this.#pieces);
+  }
+
+  #flush(): void {
+    if (this.#end > this.#start) this.#pieces.push(this.#bytes.subarray(this.#start, this.#end));
+    this.#start = this.#end = -1;
+  }
+}

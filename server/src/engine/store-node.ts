@@ -1,0 +1,208 @@
+import { ErrorReason } from "@streamkit/protocol";
+import { StreamkitError } from "../errors.ts";
+import type { PartitionStore, Storage } from "../storage/port.ts";
+import type { Clock } from "./clock.ts";
+import { effectiveSegmentHead } from "./draft.ts";
+import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./key-space.ts";
+import { LazyStore } from "./lazy-store.ts";
+import { purgeTransactions } from "./purge-transactions.ts";
+import { reclaimSpace } from "./reclaim.ts";
+import type { RowCompression } from "./row-frame.ts";
+import { decodeSegmentHead, decodeSpaceHead, type SegmentHead, type SpaceHead } from "./rows.ts";
+import { SpaceLog } from "./space-log.ts";
+
+export interface StoreNodeOptions {
+  readonly clock: Clock;
+  readonly dedupeWindow: number;
+  readonly compression: RowCompression;
+  readonly pollMillis: number;
+  /** Told about failures of background work, which no caller waits for. */
+  readonly onBackgroundError: (error: unknown, what: string) => void;
+}
+
+/** Space logs kept in memory per store; idle ones beyond are dropped. */
+const CACHED_SPACES = 1_024;
+
+/** One item of a list. */
+export interface ListedSpace {
+  readonly space: string;
+  readonly head: SpaceHead;
+}
+
+export interface ListedSegment {
+  readonly segment: string;
+  readonly head: SegmentHead;
+}
+
+/** One open store: its spaces and their background work. */
+export class StoreNode {
+  readonly id: string;
+  /** Aborted, with the reason that streams end with, when the store is closed or deleted. */
+  readonly ended = new AbortController();
+  readonly #storage: Storage;
+  readonly #store: LazyStore;
+  readonly #options: StoreNodeOptions;
+  /** In order of use, oldest first. Never two logs of one space: followers and caches are the log's own. */
+  readonly #spaces = new Map<string, SpaceLog>();
+  readonly #background = new Map<string, Promise<void>>();
+  readonly #purge: NodeJS.Timeout;
+  readonly #writing = new Set<Promise<unknown>>();
+
+  constructor(storage: Storage, id: string, options: StoreNodeOptions) {
+    this.id = id;
+    this.#storage = storage;
+    this.#store = new LazyStore(storage, id);
+    this.#options = options;
+    const interval = Math.max(1_000, options.dedupeWindow / 2_000);
+    this.#purge = setInterval(() => this.#purgeAll(), Math.min(interval, 2 ** 31 - 1));
+    this.#purge.unref();
+  }
+
+  /** Opens the store if it exists; true when it does. */
+  open(): Promise<boolean> {
+    return this.#store.open();
+  }
+
+  get store(): PartitionStore {
+    return this.#store;
+  }
+
+  /** The log of a space; one per space and instance. */
+  space(name: string): SpaceLog {
+    let log = this.#spaces.get(name);
+    if (log !== undefined) {
+      this.#spaces.delete(name);
+    } else {
+      this.#dropIdle();
+      log = new SpaceLog({
+        store: this.#store,
+        space: name,
+        shared: this.#storage.shared,
+        clock: this.#options.clock,
+        dedupeWindow: this.#options.dedupeWindow,
+        compression: this.#options.compression,
+        pollMillis: this.#options.pollMillis,
+      });
+    }
+    this.#spaces.set(name, log);
+    return log;
+  }
+
+  /** Runs a change of this store; closing waits for it. */
+  async write<T>(change: () => Promise<T>): Promise<T> {
+    this.ended.signal.throwIfAborted();
+    const running = change();
+    this.#writing.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#writing.delete(running);
+    }
+  }
+
+  /** Starts, in the background, the removal of rows that trims left behind. */
+  reclaim(log: SpaceLog): void {
+    if (this.#background.has(log.space) || this.ended.signal.aborted || log.pendingReclaims.length === 0) return;
+    const work = reclaimSpace(log, this.ended.signal)
+      .catch((error) => {
+        if (!this.ended.signal.aborted) this.#options.onBackgroundError(error, `reclaiming space "${log.space}"`);
+        return "failed" as const;
+      })
+      .then((outcome) => {
+        this.#background.delete(log.space);
+        // A trim that came after the list of work was made.
+        if (outcome !== "failed" && log.hasTrimmed) this.reclaim(log);
+      });
+    this.#background.set(log.space, work);
+  }
+
+  /** Resolves when no background work runs; for tests and for closing. */
+  async settled(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background.values());
+  }
+
+  /** Spaces that hold or held entries and were not deleted, by name in byte order. */
+  async listSpaces(prefix: string, after: string, limit: number): Promise<ListedSpace[]> {
+    const found: ListedSpace[] = [];
+    let cursor = after === "" ? undefined : spacePartition(after);
+    while (found.length < limit) {
+      const page = await this.#store.partitions({
+        prefix: spacePartition(prefix),
+        after: cursor,
+        limit: limit - found.length,
+      });
+      const rows = await Promise.all(page.map((partition) => this.#store.get(partition, HEAD_KEY)));
+      page.forEach((partition, index) => {
+        const row = rows[index];
+        const space = partitionSpace(partition);
+        const head = row && decodeSpaceHead(row.value, space);
+        if (head !== undefined && head.lastOffset > head.deletedOffset) found.push({ space, head });
+      });
+      if (page.length === 0) break;
+      cursor = page[page.length - 1];
+    }
+    return found;
+  }
+
+  /** Segments of a space that are listed, by name in byte order. */
+  async listSegments(space: string, prefix: string, after: string, limit: number): Promise<ListedSegment[]> {
+    const head = await this.space(space).sync();
+    const found: ListedSegment[] = [];
+    const range = segmentHeadRange(prefix, after);
+    for await (const rows of this.#store.scan(spacePartition(space), { ...range, pageBytes: 64 * 1024 })) {
+      for (const row of rows) {
+        const segment = segmentOfHeadKey(row.key);
+        const segmentHead = effectiveSegmentHead(decodeSegmentHead(row.value, segment), head);
+        if (!segmentHead.unlisted) found.push({ segment, head: segmentHead });
+        if (found.length === limit) return found;
+      }
+    }
+    return found;
+  }
+
+  /** Ends streams, lets commits finish, and releases the storage. */
+  async close(reason: StreamkitError): Promise<void> {
+    await this.#end(reason);
+    await this.#store.close();
+  }
+
+  /** Ends streams and forgets everything. */
+  async delete(): Promise<void> {
+    await this.#end(new StreamkitError(ErrorReason.NOT_FOUND, "the store was deleted"));
+    await this.#store.drop();
+  }
+
+  async #end(reason: StreamkitError): Promise<void> {
+    this.ended.abort(reason);
+    clearInterval(this.#purge);
+    await Promise.allSettled(this.#writing);
+    await this.settled();
+    for (const log of this.#spaces.values()) log.close();
+  }
+
+  #purgeAll(): void {
+    for (const log of this.#spaces.values()) {
+      const key = `${log.space}\u0000purge`;
+      if (this.#background.has(key)) continue;
+      const work = purgeTransactions(log, this.ended.signal)
+        .catch((error) => {
+          if (!this.ended.signal.aborted) this.#options.onBackgroundError(error, `purging space "${log.space}"`);
+        })
+        .then(() => {
+          this.#background.delete(key);
+        });
+      this.#background.set(key, work);
+    }
+  }
+
+  /** Makes room in the cache of logs; those in use stay, whatever their number. */
+  #dropIdle(): void {
+    if (this.#spaces.size < CACHED_SPACES) return;
+    for (const [name, log] of this.#spaces) {
+      if (!log.idle || this.#background.has(name)) continue;
+      this.#spaces.delete(name);
+      log.close();
+      if (this.#spaces.size < CACHED_SPACES) return;
+    }
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * Streamkit's server, to be embedded: `createStreamkit({storage: levelStorage({path: "./data"})})`.
+ *
+ * @packageDocumentation
+ */
+export type { Clock } from "./engine/clock.ts";
+export type { RowCompression } from "./engine/row-frame.ts";
+export { type ErrorFacts, StreamkitError } from "./errors.ts";
+export type { AllowedOrigins, RequestListener } from "./http/cors.ts";
+export type { Listener, ListenOptions } from "./http/listen.ts";
+export { levelStorage } from "./storage/level/index.ts";
+export { memoryStorage } from "./storage/memory/index.ts";
+export type * from "./storage/port.ts";
+export { createStreamkit, type Streamkit, type StreamkitOptions } from "./streamkit.ts";
+export { VERSION } from "./version.ts";

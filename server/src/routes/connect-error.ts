@@ -1,0 +1,115 @@
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
+import { defect, StreamkitError } from "../errors.ts";
+
+/** The status code of each reason: the error table of the protocol, in one place. */
+const CODES: Record<ErrorReason, Code> = {
+  [ErrorReason.UNSPECIFIED]: Code.Internal,
+  [ErrorReason.INVALID_FIELD]: Code.InvalidArgument,
+  [ErrorReason.RECORD_TOO_LARGE]: Code.InvalidArgument,
+  [ErrorReason.TRANSACTION_TOO_LARGE]: Code.InvalidArgument,
+  [ErrorReason.SEQUENCE_MISMATCH]: Code.FailedPrecondition,
+  [ErrorReason.FENCED]: Code.FailedPrecondition,
+  [ErrorReason.LEASE_HELD]: Code.FailedPrecondition,
+  [ErrorReason.LEASE_LOST]: Code.FailedPrecondition,
+  [ErrorReason.CURSOR_CONFLICT]: Code.FailedPrecondition,
+  [ErrorReason.UNAUTHENTICATED]: Code.Unauthenticated,
+  [ErrorReason.PERMISSION_DENIED]: Code.PermissionDenied,
+  [ErrorReason.NOT_FOUND]: Code.NotFound,
+  [ErrorReason.STORAGE_UNAVAILABLE]: Code.Unavailable,
+  [ErrorReason.SHUTTING_DOWN]: Code.Unavailable,
+  [ErrorReason.DISK_FULL]: Code.ResourceExhausted,
+  [ErrorReason.OVERLOADED]: Code.ResourceExhausted,
+  [ErrorReason.DATA_LOSS]: Code.DataLoss,
+  [ErrorReason.UNIMPLEMENTED]: Code.Unimplemented,
+  [ErrorReason.INTERNAL]: Code.Internal,
+  [ErrorReason.SESSION_ABORTED]: Code.Aborted,
+};
+
+/** Reasons after which the same request may succeed. */
+const RETRYABLE: ReadonlySet<ErrorReason> = new Set([
+  ErrorReason.LEASE_HELD,
+  ErrorReason.UNAUTHENTICATED,
+  ErrorReason.STORAGE_UNAVAILABLE,
+  ErrorReason.SHUTTING_DOWN,
+  ErrorReason.DISK_FULL,
+  ErrorReason.OVERLOADED,
+  ErrorReason.INTERNAL,
+  ErrorReason.SESSION_ABORTED,
+]);
+
+/**
+ * Translates any failure into what the client sees: a status code and exactly one ErrorDetail. Connect errors that
+ * already carry details, and cancellations, pass unchanged; what is not a StreamkitError becomes INTERNAL without its
+ * message, which may hold anything.
+ */
+export function toConnectError(error: unknown): ConnectError {
+  if (error instanceof StreamkitError) return fromStreamkitError(error);
+  if (error instanceof ConnectError) {
+    if (error.details.length > 0 || error.code === Code.Canceled || error.code === Code.DeadlineExceeded) return error;
+    return withDetail(error, reasonOf(error.code));
+  }
+  // An aborted call: nobody waits for the answer.
+  if (error instanceof Error && error.name === "AbortError")
+    return new ConnectError("the call was cancelled", Code.Canceled);
+  const internal = fromStreamkitError(defect("internal error"));
+  internal.cause = error;
+  return internal;
+}
+
+/** For a request that could not be read at all: Connect's error, with the code and reason of the protocol. */
+export function toRequestError(error: ConnectError): ConnectError {
+  switch (error.code) {
+    case Code.Internal:
+    case Code.InvalidArgument:
+      return fromStreamkitError(malformed(ErrorReason.INVALID_FIELD, error.rawMessage));
+    case Code.ResourceExhausted:
+      return fromStreamkitError(malformed(ErrorReason.TRANSACTION_TOO_LARGE, error.rawMessage));
+    case Code.Unimplemented:
+      return withDetail(error, ErrorReason.UNIMPLEMENTED);
+    default:
+      return error;
+  }
+}
+
+function malformed(reason: ErrorReason, description: string): StreamkitError {
+  const fieldViolations = [{ field: "", description }];
+  return new StreamkitError(reason, `the request cannot be read: ${description}`, { fieldViolations });
+}
+
+function reasonOf(code: Code): ErrorReason {
+  switch (code) {
+    case Code.InvalidArgument:
+      return ErrorReason.INVALID_FIELD;
+    case Code.Unimplemented:
+      return ErrorReason.UNIMPLEMENTED;
+    case Code.Unavailable:
+      return ErrorReason.STORAGE_UNAVAILABLE;
+    case Code.ResourceExhausted:
+      return ErrorReason.OVERLOADED;
+    default:
+      return ErrorReason.INTERNAL;
+  }
+}
+
+function withDetail(error: ConnectError, reason: ErrorReason): ConnectError {
+  const value = { reason, retryable: RETRYABLE.has(reason) };
+  return new ConnectError(error.rawMessage, error.code, error.metadata, [{ desc: ErrorDetailSchema, value }], error);
+}
+
+function fromStreamkitError(error: StreamkitError): ConnectError {
+  const { facts, reason } = error;
+  const value = create(ErrorDetailSchema, {
+    reason,
+    retryable: RETRYABLE.has(reason),
+    segment: facts.segment ?? "",
+    expectedLastSequence: facts.expectedLastSequence ?? 0n,
+    actualLastSequence: facts.actualLastSequence ?? 0n,
+    retryAfter: facts.retryAfterMillis === undefined ? undefined : durationFromMs(facts.retryAfterMillis),
+    fieldViolations: (facts.fieldViolations ?? []).map(({ field, description }) => ({ field, description })),
+  });
+  const detail = { desc: ErrorDetailSchema, value };
+  return new ConnectError(error.message, CODES[reason] ?? Code.Internal, undefined, [detail], error);
+}

@@ -1,0 +1,290 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { ErrorReason, LIMITS, type ProduceResponseSchema } from "@streamkit/protocol";
+import type {
+  OpaqueAppendRequest,
+  OpaqueConsumeResponseSchema,
+  OpaqueMergedConsumeResponseSchema,
+} from "@streamkit/protocol/wire";
+import { type AppendTransaction, checkTransaction } from "../engine/append.ts";
+import type { AppendResult } from "../engine/append-mutation.ts";
+import { consume, type EntrySource, type Selection } from "../engine/consume.ts";
+import type { ProduceSession } from "../engine/group-commit.ts";
+import { consumeMerged } from "../engine/merge.ts";
+import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
+import { findBatchAt } from "../engine/read-segment.ts";
+import { parseSegmentAppend } from "../engine/segment-append.ts";
+import { SegmentSource, SpaceSource } from "../engine/sources.ts";
+import type { SpaceLog } from "../engine/space-log.ts";
+import type { StoreNode } from "../engine/store-node.ts";
+import { invalidField, StreamkitError } from "../errors.ts";
+import type { OpaqueImplementation } from "./opaque-routes.ts";
+import { toPosition, toSelection } from "./request-fields.ts";
+import type { Stores } from "./stores.ts";
+import { timestampFromMicros } from "./times.ts";
+
+/** Requests of one Produce session that may wait for their commit, and their bytes, before the server stops reading. */
+const MAX_IN_FLIGHT = 256;
+const MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024;
+
+/** The fields of AppendResponse and of ProduceResponse, which are the same. */
+type ResultFields = Omit<MessageInitShape<typeof ProduceResponseSchema>, "$typeName">;
+
+/** StreamService: the RPCs that carry entries. */
+export function entryRoutes(stores: Stores): OpaqueImplementation {
+  return {
+    async append(request) {
+      const { space, transaction } = toTransaction(request);
+      const result = await stores.call(request.storeId, (node) =>
+        node.write(() => node.space(space).append(transaction)),
+      );
+      return toResponse(result);
+    },
+
+    produce(requests, context) {
+      return produce(stores, requests, context);
+    },
+
+    async peek(request) {
+      const space = checkName(request.space, "space");
+      const segment = checkName(request.segment, "segment");
+      return stores.call(request.storeId, async (node) => {
+        const log = node.space(space);
+        await log.sync();
+        const head = await log.segmentHead(segment);
+        if (head.firstSequence > head.lastSequence) return {};
+        const batch = await findBatchAt(log, segment, head.lastSequence);
+        if (batch === undefined) return {};
+        const index = head.lastSequence - batch.firstSequence;
+        return { entry: batch.slice(index, index + 1).bytes };
+      });
+    },
+
+    consumeSegment(request, context) {
+      const space = checkName(request.space, "space");
+      const segment = checkName(request.segment, "segment");
+      const { minSequence: min, maxSequence: max, last } = request;
+      const selection = toSelection(request, { min, max, last, noun: "sequence" });
+      return consumeOne(
+        stores,
+        request.storeId,
+        context,
+        selection,
+        (node) => new SegmentSource(node.space(space), segment),
+      );
+    },
+
+    consumeSpace(request, context) {
+      const space = checkName(request.space, "space");
+      const prefix = checkPrefix(request.segmentPrefix, "segment_prefix");
+      const { minOffset: min, maxOffset: max, last } = request;
+      const selection = toSelection(request, { min, max, last, noun: "offset" });
+      return consumeOne(
+        stores,
+        request.storeId,
+        context,
+        selection,
+        (node) => new SpaceSource(node.space(space), prefix),
+      );
+    },
+
+    consume(request, context) {
+      const spaces = Object.entries(request.spaces);
+      if (spaces.length === 0 || spaces.length > LIMITS.maxConsumeSpaces) {
+        throw invalidField("spaces", `has ${spaces.length} spaces; expected 1 to ${LIMITS.maxConsumeSpaces}`);
+      }
+      for (const [space] of spaces) checkName(space, "spaces");
+      const selection = toSelection(request, { min: 0n, max: 0n, last: 0n, noun: "offset" });
+      return stores.stream(request.storeId, context.signal, async function* (node, signal) {
+        const inputs = spaces.map(([space, min]) => ({
+          space,
+          source: new SpaceSource(node.space(space)),
+          min: Math.max(1, toPosition(min)),
+        }));
+        for await (const page of consumeMerged(inputs, selection, signal)) {
+          yield {
+            batches: page.batches.map((batch) => batch.bytes),
+            nextOffsets: Object.fromEntries([...page.next].map(([space, offset]) => [space, BigInt(offset)])),
+            caughtUp: page.caughtUp,
+          } satisfies MessageInitShape<typeof OpaqueMergedConsumeResponseSchema>;
+        }
+      });
+    },
+  };
+}
+
+function consumeOne(
+  stores: Stores,
+  storeId: string,
+  context: HandlerContext,
+  selection: Selection,
+  source: (node: StoreNode) => EntrySource,
+): AsyncIterable<MessageInitShape<typeof OpaqueConsumeResponseSchema>> {
+  return stores.stream(storeId, context.signal, async function* (node, signal) {
+    for await (const page of consume(source(node), selection, signal)) {
+      yield {
+        batches: page.batches.map((batch) => batch.bytes),
+        nextPosition: BigInt(page.next),
+        caughtUp: page.caughtUp,
+      };
+    }
+  });
+}
+
+/** Checks all of an append that does not depend on the store. */
+function toTransaction(request: OpaqueAppendRequest): { space: string; transaction: AppendTransaction } {
+  const space = checkName(request.space, "space");
+  const repeatable = request.transactionId !== "";
+  const id = repeatable ? checkUuid(request.transactionId, "transaction_id") : crypto.randomUUID();
+  if (request.appends.length > LIMITS.maxTransactionSegments) {
+    throw new StreamkitError(
+      ErrorReason.TRANSACTION_TOO_LARGE,
+      `${request.appends.length} segments in one transaction; at most ${LIMITS.maxTransactionSegments} are allowed`,
+      { fieldViolations: [{ field: "appends", description: `has ${request.appends.length} segments` }] },
+    );
+  }
+  const appends = request.appends.map((bytes, index) => parseSegmentAppend(bytes, `appends[${index}]`));
+  checkTransaction(appends);
+  return { space, transaction: { id, repeatable, appends } };
+}
+
+function toResponse(result: AppendResult): ResultFields {
+  return {
+    transaction: { id: result.id, number: BigInt(result.number) },
+    commitTime: timestampFromMicros(result.commitTime),
+    ranges: result.ranges.map((range) => ({
+      segment: range.segment,
+      firstSequence: BigInt(range.firstSequence),
+      lastSequence: BigInt(range.lastSequence),
+      firstOffset: BigInt(range.firstOffset),
+    })),
+    deduplicated: result.deduplicated,
+  };
+}
+
+/**
+ * A Produce session: requests are submitted as they arrive, results leave in the same order. After the first failure
+ * nothing more is read, and nothing that was read is applied (the session is marked as failed where commits are made).
+ */
+async function* produce(
+  stores: Stores,
+  requests: AsyncIterable<OpaqueAppendRequest>,
+  context: HandlerContext,
+): AsyncGenerator<ResultFields, void, undefined> {
+  const iterator = requests[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done === true) return;
+  const storeId = checkUuid(first.value.storeId, "store_id");
+  yield* stores.stream(storeId, context.signal, async function* (node, signal) {
+    const pipeline = new Pipeline(node, storeId, signal);
+    void pipeline.read(first.value, iterator);
+    try {
+      for (;;) {
+        const result = await pipeline.next();
+        if (result === undefined) return;
+        yield toResponse(result);
+      }
+    } finally {
+      pipeline.stop();
+    }
+  });
+}
+
+interface InFlight {
+  readonly result: Promise<AppendResult>;
+  readonly bytes: number;
+}
+
+/** The two ends of a Produce session: what was read and submitted, and the results that wait to be sent. */
+class Pipeline {
+  readonly #node: StoreNode;
+  readonly #storeId: string;
+  readonly #signal: AbortSignal;
+  readonly #session: ProduceSession = { failed: false };
+  readonly #inFlight: InFlight[] = [];
+  #bytes = 0;
+  #ended = false;
+  #wakeReader = () => {};
+  #wakeWriter = () => {};
+
+  constructor(node: StoreNode, storeId: string, signal: AbortSignal) {
+    this.#node = node;
+    this.#storeId = storeId;
+    this.#signal = signal;
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+  }
+
+  /** Reads and submits until the client is done, or something fails. Failures become the last result. */
+  async read(first: OpaqueAppendRequest, rest: AsyncIterator<OpaqueAppendRequest>): Promise<void> {
+    let space = first.space;
+    try {
+      for (let request = first; ; ) {
+        if (request.storeId !== "" && checkUuid(request.storeId, "store_id") !== this.#storeId) {
+          throw invalidField("store_id", "differs from the first request of the session; expected the same or none");
+        }
+        if (request.space !== "") space = request.space;
+        this.#submit(toTransaction({ ...request, space }));
+        await this.#room();
+        if (this.#session.failed || this.#signal.aborted) break;
+        const next = await rest.next();
+        if (next.done === true) break;
+        request = next.value;
+      }
+    } catch (error) {
+      this.#inFlight.push({ result: Promise.reject(error), bytes: 0 });
+      this.#inFlight.at(-1)?.result.catch(() => undefined);
+    } finally {
+      this.#ended = true;
+      this.#wake();
+    }
+  }
+
+  /** The next result in order; undefined when there is none any more. */
+  async next(): Promise<AppendResult | undefined> {
+    while (this.#inFlight.length === 0) {
+      this.#signal.throwIfAborted();
+      if (this.#ended) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wakeWriter = resolve;
+      });
+    }
+    const [first] = this.#inFlight;
+    const result = await first.result;
+    this.#inFlight.shift();
+    this.#bytes -= first.bytes;
+    this.#wakeReader();
+    return result;
+  }
+
+  /** Ends the session: what is not committed yet is not applied any more. */
+  stop(): void {
+    this.#session.failed = true;
+    this.#wake();
+  }
+
+  #submit({ space, transaction }: { space: string; transaction: AppendTransaction }): void {
+    const log: SpaceLog = this.#node.space(space);
+    const result = this.#node.write(() => log.append(transaction, this.#session));
+    // The failure is reported in its turn, by next().
+    result.catch(() => undefined);
+    let bytes = 0;
+    for (const append of transaction.appends) bytes += append.records.length;
+    this.#inFlight.push({ result, bytes });
+    this.#bytes += bytes;
+    this.#wakeWriter();
+  }
+
+  async #room(): Promise<void> {
+    const full = () => this.#inFlight.length >= MAX_IN_FLIGHT || this.#bytes >= MAX_IN_FLIGHT_BYTES;
+    while (full() && !this.#session.failed && !this.#signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#wakeReader = resolve;
+      });
+    }
+  }
+
+  #wake(): void {
+    this.#wakeReader();
+    this.#wakeWriter();
+  }
+}

@@ -1,0 +1,123 @@
+import { ConnectError, createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { toConnectError, toRequestError } from "./connect-error.ts";
+
+/** Set once a call's request was read and the call has reached the interceptors. */
+const reached = createContextKey(false, { description: "request was read" });
+
+/**
+ * Translates every failure of an implementation into its Connect error.
+ *
+ * @param onDefect told about failures that are nobody's fault but the server's
+ */
+export function errorInterceptor(onDefect: (error: unknown, what: string) => void): Interceptor {
+  return (next) => async (request) => {
+    request.contextValues.set(reached, true);
+    const translate = (error: unknown): ConnectError => {
+      const translated = toConnectError(error);
+      if (translated.cause !== undefined && translated.code === 13) onDefect(error, request.method.name);
+      return translated;
+    };
+    try {
+      const response = await next(request);
+      return response.stream ? { ...response, message: translated(response.message, translate) } : response;
+    } catch (error) {
+      // Reading the one request of a streaming call happens inside; its failures come without details.
+      if (request.stream && error instanceof ConnectError && error.details.length === 0) throw toRequestError(error);
+      throw translate(error);
+    }
+  };
+}
+
+async function* translated<T>(
+  messages: AsyncIterable<T>,
+  translate: (error: unknown) => ConnectError,
+): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+/**
+ * Gives the failures that Connect reports before it calls anything (a request that cannot be read) the code and detail of
+ * the protocol: Connect itself says `internal` for malformed binary and attaches no details.
+ */
+export function withRequestErrors(handler: UniversalHandler): UniversalHandler {
+  const wrapped = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
+    const contextValues = request.contextValues ?? createContextValues();
+    const response = await handler({ ...request, contextValues });
+    if (contextValues.get(reached)) return response;
+    const contentType = request.header.get("content-type") ?? "";
+    if (contentType.startsWith("application/grpc-web"))
+      return repairGrpcWeb(response, () => contextValues.get(reached));
+    if (contentType.startsWith("application/grpc")) return repairGrpc(response, () => contextValues.get(reached));
+    if (contentType.startsWith("application/connect+")) return response;
+    return repairConnectUnary(response);
+  };
+  return Object.assign(wrapped, handler);
+}
+
+async function repairConnectUnary(response: UniversalServerResponse): Promise<UniversalServerResponse> {
+  if (response.status === 200 || response.body === undefined) return response;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of response.body) chunks.push(chunk);
+  const original = Buffer.concat(chunks);
+  let error: ConnectError;
+  try {
+    error = errorFromJsonBytes(original, undefined, new ConnectError("unreadable"));
+  } catch {
+    return { ...response, body: once(original) };
+  }
+  const repaired = toRequestError(error);
+  const body = errorToJsonBytes(repaired, undefined);
+  const header = new Headers(response.header);
+  header.set("content-length", String(body.byteLength));
+  return { ...response, status: repaired.code === 3 ? 400 : response.status, header, body: once(body) };
+}
+
+function repairGrpc(response: UniversalServerResponse, isReached: () => boolean): UniversalServerResponse {
+  const { body, trailer } = response;
+  if (body === undefined || trailer === undefined) return response;
+  return {
+    ...response,
+    body: (async function* () {
+      yield* body;
+      const error = isReached() ? undefined : findTrailerError(trailer);
+      if (error !== undefined) setTrailerStatus(trailer, toRequestError(error));
+    })(),
+  };
+}
+
+function repairGrpcWeb(response: UniversalServerResponse, isReached: () => boolean): UniversalServerResponse {
+  const { body } = response;
+  if (body === undefined) return response;
+  return {
+    ...response,
+    body: (async function* () {
+      for await (const chunk of body) {
+        if (isReached() || (chunk[0] & trailerFlag) === 0) {
+          yield chunk;
+          continue;
+        }
+        const trailer = trailerParse(chunk.subarray(5) as Uint8Array<ArrayBuffer>);
+        const error = findTrailerError(trailer);
+        if (error === undefined) {
+          yield chunk;
+        } else {
+          setTrailerStatus(trailer, toRequestError(error));
+          yield encodeEnvelope(trailerFlag, trailerSerialize(trailer));
+        }
+      }
+    })(),
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,49 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { CursorService, LeaseService, PresenceService, StoreService, StreamService } from "@streamkit/protocol";
+import { Health } from "@streamkit/protocol/health";
+import type { NodeManager } from "../engine/node-manager.ts";
+import type { Storage } from "../storage/port.ts";
+import { entryRoutes } from "./entry-routes.ts";
+import { errorInterceptor, withRequestErrors } from "./error-interceptor.ts";
+import { healthRoutes } from "./health.ts";
+import { opaqueRoutes } from "./opaque-routes.ts";
+import { reflectionRoutes } from "./reflection.ts";
+import { statusRoutes } from "./status-routes.ts";
+import { storeRoutes } from "./store-service.ts";
+import { Stores } from "./stores.ts";
+import { unbuiltRoutes } from "./unbuilt-services.ts";
+
+export interface RoutesOptions {
+  readonly storage: Storage;
+  readonly manager: NodeManager;
+  readonly maxStreams: number;
+  readonly dedupeWindowMillis: number;
+  /** Aborted when the server begins to shut down. */
+  readonly shutdown: AbortSignal;
+  /** Told about failures that are nobody's fault but the server's. */
+  readonly onError: (error: unknown, what: string) => void;
+}
+
+const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, CursorService, Health];
+
+/** All RPCs of the server, to be mounted in any Connect router; the limits of streams are shared by all routers. */
+export function createRoutes(options: RoutesOptions): (router: ConnectRouter) => void {
+  const { storage, manager, maxStreams, dedupeWindowMillis, shutdown, onError } = options;
+  const stores = new Stores({ manager, shared: storage.shared, maxStreams });
+  const interceptors = [errorInterceptor(onError)];
+  return (router) => {
+    const before = router.handlers.length;
+    const status = statusRoutes(stores);
+    for (const name of Object.keys(status) as (keyof typeof status)[]) {
+      router.rpc(StreamService.method[name], status[name] as never, { interceptors });
+    }
+    router.service(StoreService, storeRoutes(storage, manager, dedupeWindowMillis), { interceptors });
+    unbuiltRoutes(router, interceptors);
+    router.service(Health, healthRoutes(new Set(SERVICES.map((service) => service.typeName)), shutdown), {
+      interceptors,
+    });
+    for (let i = before; i < router.handlers.length; i++) router.handlers[i] = withRequestErrors(router.handlers[i]);
+    opaqueRoutes(router, entryRoutes(stores), interceptors);
+    reflectionRoutes(router, SERVICES, interceptors);
+  };
+}

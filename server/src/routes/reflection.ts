@@ -1,0 +1,108 @@
+import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { Code, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
+import { v1, v1alpha } from "@streamkit/protocol/reflection";
+
+type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
+
+/**
+ * The standard server reflection service, in both versions that tools ask for: grpcurl and buf curl need no proto files.
+ */
+export function reflectionRoutes(
+  router: ConnectRouter,
+  services: readonly DescService[],
+  interceptors: Interceptor[],
+): void {
+  const described = [...services, v1.ServerReflection, v1alpha.ServerReflection];
+  const index = indexFiles(described.map((service) => service.file));
+  const answer = (request: Request) => {
+    const messageResponse = respond(request, described, index);
+    return { validHost: request.host, originalRequest: request, messageResponse };
+  };
+  router.service(
+    v1.ServerReflection,
+    { serverReflectionInfo: (requests) => answerEach(requests, answer) as never },
+    { interceptors },
+  );
+  router.service(
+    v1alpha.ServerReflection,
+    { serverReflectionInfo: (requests) => answerEach(requests, answer) as never },
+    { interceptors },
+  );
+}
+
+async function* answerEach<T>(requests: AsyncIterable<Request>, answer: (request: Request) => T): AsyncGenerator<T> {
+  for await (const request of requests) yield answer(request);
+}
+
+interface FileIndex {
+  readonly byName: ReadonlyMap<string, DescFile>;
+  readonly bySymbol: ReadonlyMap<string, DescFile>;
+}
+
+function indexFiles(roots: readonly DescFile[]): FileIndex {
+  const byName = new Map<string, DescFile>();
+  const bySymbol = new Map<string, DescFile>();
+  const add = (file: DescFile) => {
+    const name = file.proto.name;
+    if (byName.has(name)) return;
+    byName.set(name, file);
+    const addMessages = (messages: DescFile["messages"]) => {
+      for (const message of messages) {
+        bySymbol.set(message.typeName, file);
+        addMessages(message.nestedMessages);
+        for (const nested of message.nestedEnums) bySymbol.set(nested.typeName, file);
+      }
+    };
+    addMessages(file.messages);
+    for (const item of file.enums) bySymbol.set(item.typeName, file);
+    for (const service of file.services) {
+      bySymbol.set(service.typeName, file);
+      for (const method of service.methods) bySymbol.set(`${service.typeName}.${method.name}`, file);
+    }
+    file.dependencies.forEach(add);
+  };
+  roots.forEach(add);
+  return { byName, bySymbol };
+}
+
+function respond(request: Request, services: readonly DescService[], index: FileIndex) {
+  const { messageRequest } = request;
+  switch (messageRequest.case) {
+    case "listServices":
+      return {
+        case: "listServicesResponse" as const,
+        value: { service: services.map((service) => ({ name: service.typeName })) },
+      };
+    case "fileByFilename":
+      return files(index.byName.get(messageRequest.value), `file "${messageRequest.value}"`);
+    case "fileContainingSymbol":
+      return files(index.bySymbol.get(messageRequest.value), `symbol "${messageRequest.value}"`);
+    case "allExtensionNumbersOfType":
+      return {
+        case: "allExtensionNumbersResponse" as const,
+        value: { baseTypeName: messageRequest.value, extensionNumber: [] },
+      };
+    case "fileContainingExtension":
+      return failure(Code.NotFound, "there are no extensions here");
+    default:
+      return failure(Code.InvalidArgument, "the request asks for nothing");
+  }
+}
+
+/** A file with everything that it imports, so that the client need not ask again. */
+function files(file: DescFile | undefined, what: string) {
+  if (file === undefined) return failure(Code.NotFound, `there is no ${what}`);
+  const found = new Map<string, Uint8Array>();
+  const add = (next: DescFile) => {
+    if (found.has(next.proto.name)) return;
+    found.set(next.proto.name, toBinary(FileDescriptorProtoSchema, next.proto));
+    next.dependencies.forEach(add);
+  };
+  add(file);
+  return { case: "fileDescriptorResponse" as const, value: { fileDescriptorProto: [...found.values()] } };
+}
+
+function failure(errorCode: Code, errorMessage: string) {
+  return { case: "errorResponse" as const, value: { errorCode, errorMessage } };
+}

@@ -1,0 +1,91 @@
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { LIMITS } from "@streamkit/protocol";
+import { ALL, type Selection } from "../engine/consume.ts";
+import { checkName } from "../engine/names.ts";
+import { invalidField } from "../errors.ts";
+
+const DEFAULT_HEARTBEAT_MILLIS = 15_000;
+const DEFAULT_PAGE_SIZE = 100;
+
+/** A uint64 as a number; what is beyond 2^53 - 1, which no log reaches, becomes that. */
+export function toPosition(value: bigint): number {
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(value);
+}
+
+/** Microseconds since 1970 of a time; its nanoseconds are rounded up for a lower bound. */
+function toMicros(time: Timestamp, field: string, round: (value: number) => number): number {
+  const seconds = Number(time.seconds);
+  if (seconds < -62_135_596_800 || seconds > 253_402_300_799 || time.nanos < 0 || time.nanos > 999_999_999) {
+    throw invalidField(field, "is out of range; expected a time from year 1 to 9999, with nanos from 0 to 999,999,999");
+  }
+  return seconds * 1_000_000 + round(time.nanos / 1_000);
+}
+
+/** Milliseconds between heartbeats. */
+export function heartbeatMillis(interval: Duration | undefined): number {
+  if (interval === undefined) return DEFAULT_HEARTBEAT_MILLIS;
+  const millis = Number(interval.seconds) * 1_000 + interval.nanos / 1_000_000;
+  if (millis < LIMITS.minHeartbeatMillis || millis > LIMITS.maxHeartbeatMillis) {
+    throw invalidField("heartbeat_interval", `is ${millis} ms; expected 100 ms to 1 h`);
+  }
+  return millis;
+}
+
+/** What the consume requests have in common. */
+export interface ConsumeFields {
+  readonly minTime?: Timestamp;
+  readonly maxTime?: Timestamp;
+  readonly limit: bigint;
+  readonly follow: boolean;
+  readonly heartbeatInterval?: Duration;
+}
+
+/** Positions of a consume request, and the name that its fields have. */
+export interface PositionFields {
+  readonly min: bigint;
+  readonly max: bigint;
+  readonly last: bigint;
+  readonly noun: "sequence" | "offset";
+}
+
+/** Checks the bounds of a consume request. */
+export function toSelection(request: ConsumeFields, positions: PositionFields): Selection {
+  const { min, max, last, noun } = positions;
+  if (max > 0n && min > max) throw invalidField(`max_${noun}`, `is ${max}; expected at least min_${noun} = ${min}`);
+  const minTime = request.minTime === undefined ? 0 : toMicros(request.minTime, "min_time", Math.ceil);
+  const maxTime = request.maxTime === undefined ? ALL.maxTime : toMicros(request.maxTime, "max_time", Math.floor);
+  if (minTime > maxTime) throw invalidField("max_time", "is before min_time; expected a time at or after it");
+  return {
+    min: Math.max(1, toPosition(min)),
+    max: max === 0n ? ALL.max : toPosition(max),
+    minTime: Math.max(0, minTime),
+    maxTime,
+    limit: request.limit === 0n ? ALL.limit : toPosition(request.limit),
+    last: toPosition(last),
+    follow: request.follow,
+    heartbeatMillis: heartbeatMillis(request.heartbeatInterval),
+  };
+}
+
+/** Number of items on a page. */
+export function toPageSize(size: number): number {
+  if (size > LIMITS.maxPageSize)
+    throw invalidField("page_size", `is ${size}; expected 1 to ${LIMITS.maxPageSize}, or 0`);
+  return size === 0 ? DEFAULT_PAGE_SIZE : size;
+}
+
+/** A page token is the last name of the page before, in a form that does not invite guessing. */
+export function toPageToken(name: string): string {
+  return Buffer.from(name).toString("base64url");
+}
+
+/** The name that a page token stands for; "" for the first page. */
+export function fromPageToken(token: string): string {
+  if (token === "") return "";
+  const bytes = Buffer.from(token, "base64url");
+  const name = bytes.toString();
+  if (bytes.toString("base64url") !== token || toPageToken(name) !== token) {
+    throw invalidField("page_token", "is not one that this server gave; expected next_page_token of the page before");
+  }
+  return checkName(name, "page_token");
+}

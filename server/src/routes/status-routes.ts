@@ -1,0 +1,151 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { SegmentStatusSchema, SpaceStatusSchema, StreamService } from "@streamkit/protocol";
+import { checkName, checkPrefix } from "../engine/names.ts";
+import type { SegmentHead, SpaceHead } from "../engine/rows.ts";
+import type { StoreNode } from "../engine/store-node.ts";
+import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../engine/trim.ts";
+import { invalidField } from "../errors.ts";
+import { fromPageToken, toPageSize, toPageToken, toPosition } from "./request-fields.ts";
+import type { Stores } from "./stores.ts";
+import { timestampOrAbsent } from "./times.ts";
+
+/** StreamService: the RPCs about spaces and segments rather than entries. */
+export type StatusImplementation = Pick<
+  ServiceImpl<typeof StreamService>,
+  | "listSpaces"
+  | "listSegments"
+  | "getSpaceStatus"
+  | "getSegmentStatus"
+  | "subscribeToSegmentStatus"
+  | "trimSegment"
+  | "deleteSegment"
+  | "deleteSpace"
+>;
+
+export function statusRoutes(stores: Stores): StatusImplementation {
+  return {
+    async listSpaces(request) {
+      const prefix = checkPrefix(request.prefix, "prefix");
+      const size = toPageSize(request.pageSize);
+      const after = fromPageToken(request.pageToken);
+      // One more than wanted tells whether there is a next page.
+      const found = await stores.call(request.storeId, (node) => node.listSpaces(prefix, after, size + 1));
+      const page = found.slice(0, size);
+      return {
+        spaces: page.map(({ space, head }) => spaceStatus(space, head)),
+        nextPageToken: found.length > size ? toPageToken(page[page.length - 1].space) : "",
+      };
+    },
+
+    async listSegments(request) {
+      const space = checkName(request.space, "space");
+      const prefix = checkPrefix(request.prefix, "prefix");
+      const size = toPageSize(request.pageSize);
+      const after = fromPageToken(request.pageToken);
+      const found = await stores.call(request.storeId, (node) => node.listSegments(space, prefix, after, size + 1));
+      const page = found.slice(0, size);
+      return {
+        segments: page.map(({ segment, head }) => segmentStatus(space, segment, head)),
+        nextPageToken: found.length > size ? toPageToken(page[page.length - 1].segment) : "",
+      };
+    },
+
+    async getSpaceStatus(request) {
+      const space = checkName(request.space, "space");
+      const head = await stores.call(request.storeId, (node) => node.space(space).sync());
+      return { status: spaceStatus(space, head) };
+    },
+
+    async getSegmentStatus(request) {
+      const space = checkName(request.space, "space");
+      const segment = checkName(request.segment, "segment");
+      const head = await stores.call(request.storeId, (node) => segmentHead(node, space, segment));
+      return { status: segmentStatus(space, segment, head) };
+    },
+
+    // biome-ignore lint/correctness/useYield: not built yet; the type asks for a stream
+    async *subscribeToSegmentStatus() {
+      throw new ConnectError("SubscribeToSegmentStatus is not built in this version", Code.Unimplemented);
+    },
+
+    async trimSegment(request) {
+      const space = checkName(request.space, "space");
+      const segment = checkName(request.segment, "segment");
+      if (request.beforeSequence === 0n) {
+        throw invalidField(
+          "before_sequence",
+          "is missing; expected the first sequence to keep, 1 to last_sequence + 1",
+        );
+      }
+      const before = toPosition(request.beforeSequence);
+      const head = await stores.call(request.storeId, (node) =>
+        changed(node, space, (log) => log.submit(new TrimMutation(log, segment, before))),
+      );
+      return { status: segmentStatus(space, segment, head) };
+    },
+
+    async deleteSegment(request) {
+      const space = checkName(request.space, "space");
+      const segment = checkName(request.segment, "segment");
+      await stores.call(request.storeId, (node) =>
+        changed(node, space, (log) => log.submit(new DeleteSegmentMutation(segment))),
+      );
+      return {};
+    },
+
+    async deleteSpace(request) {
+      const space = checkName(request.space, "space");
+      await stores.call(request.storeId, (node) =>
+        changed(node, space, (log) => log.submit(new DeleteSpaceMutation())),
+      );
+      return {};
+    },
+  };
+}
+
+/** Commits a trim or delete, then starts the removal of its rows in the background. */
+async function changed<T>(
+  node: StoreNode,
+  space: string,
+  change: (log: ReturnType<StoreNode["space"]>) => Promise<T>,
+): Promise<T> {
+  const log = node.space(space);
+  const result = await node.write(() => change(log));
+  node.reclaim(log);
+  return result;
+}
+
+async function segmentHead(node: StoreNode, space: string, segment: string): Promise<SegmentHead> {
+  const log = node.space(space);
+  await log.sync();
+  return log.segmentHead(segment);
+}
+
+function spaceStatus(space: string, head: SpaceHead): MessageInitShape<typeof SpaceStatusSchema> {
+  const first = Math.max(head.firstOffset, head.deletedOffset + 1);
+  return {
+    space,
+    firstOffset: BigInt(head.lastOffset === 0 ? 0 : first),
+    lastOffset: BigInt(head.lastOffset),
+    lastTime: timestampOrAbsent(head.lastTime),
+    segmentCount: BigInt(head.segmentCount),
+  };
+}
+
+function segmentStatus(
+  space: string,
+  segment: string,
+  head: SegmentHead,
+): MessageInitShape<typeof SegmentStatusSchema> {
+  const empty = head.firstSequence > head.lastSequence;
+  return {
+    space,
+    segment,
+    firstSequence: BigInt(head.lastSequence === 0 ? 0 : head.firstSequence),
+    firstTime: empty ? undefined : timestampOrAbsent(head.firstTime),
+    lastSequence: BigInt(head.lastSequence),
+    lastTime: empty ? undefined : timestampOrAbsent(head.lastTime),
+    lastOffset: BigInt(head.lastOffset),
+  };
+}

@@ -1,0 +1,64 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { ErrorReason, LIMITS, type StoreService } from "@streamkit/protocol";
+import { checkUuid } from "../engine/names.ts";
+import type { NodeManager } from "../engine/node-manager.ts";
+import { StreamkitError } from "../errors.ts";
+import type { Storage } from "../storage/port.ts";
+import { VERSION } from "../version.ts";
+import { fromPageToken, toPageSize, toPageToken } from "./request-fields.ts";
+
+const CAPABILITIES = ["append", "consume", "delete", "produce", "reflection", "trim"];
+
+/** StoreService. */
+export function storeRoutes(
+  storage: Storage,
+  manager: NodeManager,
+  dedupeWindowMillis: number,
+): ServiceImpl<typeof StoreService> {
+  return {
+    async listStores(request) {
+      const size = toPageSize(request.pageSize);
+      const token = fromPageToken(request.pageToken);
+      const after = token === "" ? undefined : checkUuid(token, "page_token");
+      const found = await storage.list({ after, limit: size + 1 });
+      const page = found.slice(0, size);
+      return {
+        stores: page.map((storeId) => ({ storeId })),
+        nextPageToken: found.length > size ? toPageToken(page[page.length - 1]) : "",
+      };
+    },
+
+    async getStore(request) {
+      const storeId = checkUuid(request.storeId, "store_id");
+      using lease = await manager.acquire(storeId);
+      if (!(await lease.node.open())) throw new StreamkitError(ErrorReason.NOT_FOUND, `there is no store ${storeId}`);
+      return { store: { storeId } };
+    },
+
+    async deleteStore(request) {
+      await manager.delete(checkUuid(request.storeId, "store_id"));
+      return {};
+    },
+
+    getServerInfo() {
+      return {
+        version: VERSION,
+        limits: {
+          maxNameBytes: LIMITS.maxNameBytes,
+          maxRecordBytes: LIMITS.maxRecordBytes,
+          maxTransactionRecords: LIMITS.maxTransactionRecords,
+          maxTransactionBytes: LIMITS.maxTransactionBytes,
+          maxTransactionSegments: LIMITS.maxTransactionSegments,
+          maxPageSize: LIMITS.maxPageSize,
+          maxConsumeSpaces: LIMITS.maxConsumeSpaces,
+          minHeartbeatMillis: LIMITS.minHeartbeatMillis,
+          maxHeartbeatMillis: LIMITS.maxHeartbeatMillis,
+        },
+        capabilities: CAPABILITIES,
+        storage: storage.kind,
+        dedupeWindow: durationFromMs(dedupeWindowMillis),
+      };
+    },
+  };
+}

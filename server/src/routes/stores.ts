@@ -1,0 +1,76 @@
+import { ErrorReason } from "@streamkit/protocol";
+import { checkUuid } from "../engine/names.ts";
+import type { NodeManager } from "../engine/node-manager.ts";
+import type { StoreNode } from "../engine/store-node.ts";
+import { StreamkitError } from "../errors.ts";
+
+/** What the routes of all services need. */
+export interface RouteContext {
+  readonly manager: NodeManager;
+  /** False when a local storage stops after a failed write, so that its store must be opened again. */
+  readonly shared: boolean;
+  /** Most streams that may be open at once. */
+  readonly maxStreams: number;
+}
+
+/** Access to stores for the routes: holds them while a call or stream uses them. */
+export class Stores {
+  readonly #context: RouteContext;
+  #streams = 0;
+
+  constructor(context: RouteContext) {
+    this.#context = context;
+  }
+
+  /** Number of open streams. */
+  get openStreams(): number {
+    return this.#streams;
+  }
+
+  /** Runs one call on a store. */
+  async call<T>(storeId: string, action: (node: StoreNode) => Promise<T>): Promise<T> {
+    const id = checkUuid(storeId, "store_id");
+    using lease = await this.#context.manager.acquire(id);
+    try {
+      return await action(lease.node);
+    } catch (error) {
+      this.#noteFailure(id, lease.node, error);
+      throw error;
+    }
+  }
+
+  /**
+   * Runs one stream on a store. The signal that the stream gets is aborted when the client goes away, and when the store
+   * is closed or deleted, with the reason for that.
+   */
+  async *stream<T>(
+    storeId: string,
+    callSignal: AbortSignal,
+    open: (node: StoreNode, signal: AbortSignal) => AsyncIterable<T>,
+  ): AsyncGenerator<T, void, undefined> {
+    const id = checkUuid(storeId, "store_id");
+    if (this.#streams >= this.#context.maxStreams) {
+      const message = `all ${this.#context.maxStreams} streams that this server may hold open are in use`;
+      throw new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
+    }
+    this.#streams++;
+    try {
+      using lease = await this.#context.manager.acquire(id);
+      try {
+        yield* open(lease.node, AbortSignal.any([callSignal, lease.node.ended.signal]));
+      } catch (error) {
+        this.#noteFailure(id, lease.node, error);
+        throw error;
+      }
+    } finally {
+      this.#streams--;
+    }
+  }
+
+  #noteFailure(id: string, node: StoreNode, error: unknown): void {
+    if (this.#context.shared || node.ended.signal.aborted || !(error instanceof StreamkitError)) return;
+    if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL) {
+      this.#context.manager.recycle(id, node, error);
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { type ConnectRouter, createRouterTransport, type Transport } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { type Clock, systemClock } from "./engine/clock.ts";
+import { NodeManager } from "./engine/node-manager.ts";
+import type { RowCompression } from "./engine/row-frame.ts";
+import { type AllowedOrigins, type RequestListener, withCors } from "./http/cors.ts";
+import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
+import { createRoutes } from "./routes/index.ts";
+import type { Storage } from "./storage/port.ts";
+
+export interface StreamkitOptions {
+  /** Where the data lives: `levelStorage({path})`, `memoryStorage()`, or your own backend. Closed with the instance. */
+  readonly storage: Storage;
+  /** How long a transaction id without an expectation is remembered, in milliseconds. Default 600,000 (10 minutes). */
+  readonly dedupeWindowMillis?: number;
+  /** Compression of stored rows. Default "none": LevelDB compresses by itself, and blocks can be copied through. */
+  readonly compression?: RowCompression;
+  /** Most stores open at once. Default 1,000. */
+  readonly maxOpenStores?: number;
+  /** A store that nobody used for this long is closed, in milliseconds. Default 300,000 (5 minutes). */
+  readonly idleMillis?: number;
+  /** Most streams (Produce and consume calls) open at once. Default 20,000. */
+  readonly maxStreams?: number;
+  /** Origins that may call from a browser. Default: none. */
+  readonly cors?: AllowedOrigins;
+  /** With storage that several instances share: how often followed spaces are looked at, in milliseconds. Default 1,000. */
+  readonly pollMillis?: number;
+  /** The clock that commit times come from. Default: the machine's. */
+  readonly clock?: Clock;
+  /** Told about failures of background work and defects, with what was going on. Default: writes to stderr. */
+  readonly onError?: (error: unknown, what: string) => void;
+}
+
+/** Largest message that is read: a full transaction with its overhead, also as JSON. */
+const READ_MAX_BYTES = 8 * 1024 * 1024;
+/** How long open calls may take to end when the server closes. */
+const GRACE_MILLIS = 2_000;
+
+/** A Streamkit instance, to be embedded in any Node application. */
+export interface Streamkit extends AsyncDisposable {
+  /** Mounts all services in a Connect router: for Fastify, Express, or your own adapter. */
+  routes(router: ConnectRouter): void;
+  /** A transport that calls this instance in the same process, without a network. */
+  transport(): Transport;
+  /** A request listener for Node's http, https, http2 servers, with CORS; other paths answer 404, or go to `fallback`. */
+  handler(options?: { readonly fallback?: RequestListener }): RequestListener;
+  /** Opens a port that speaks HTTP/1.1 and HTTP/2, Connect, gRPC and gRPC-Web. */
+  listen(options?: ListenOptions): Promise<Listener>;
+  /** Ends streams with SHUTTING_DOWN, lets appends in flight finish, closes ports and storage. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Creates a Streamkit instance. Nothing is opened until it is used. */
+export function createStreamkit(options: StreamkitOptions): Streamkit {
+  const { storage } = options;
+  const onError =
+    options.onError ?? ((error, what) => process.stderr.write(`streamkit: ${what} failed: ${describe(error)}\n`));
+  const dedupeWindowMillis = options.dedupeWindowMillis ?? 600_000;
+  const manager = new NodeManager(storage, {
+    clock: options.clock ?? systemClock,
+    dedupeWindow: dedupeWindowMillis * 1_000,
+    compression: options.compression ?? "none",
+    pollMillis: options.pollMillis ?? 1_000,
+    maxOpenStores: options.maxOpenStores ?? 1_000,
+    idleMillis: options.idleMillis ?? 300_000,
+    onBackgroundError: onError,
+  });
+  const shutdown = new AbortController();
+  const maxStreams = options.maxStreams ?? 20_000;
+  const routes = createRoutes({ storage, manager, maxStreams, dedupeWindowMillis, shutdown: shutdown.signal, onError });
+  const listeners = new Set<Listener>();
+  let closing: Promise<void> | undefined;
+
+  const streamkit: Streamkit = {
+    routes,
+    transport: () => createRouterTransport(routes),
+    handler: ({ fallback } = {}) => {
+      const adapter = connectNodeAdapter({
+        routes,
+        // Compression between Streamkit peers costs more than it saves on fast networks; see docs/architecture.md.
+        acceptCompression: [],
+        readMaxBytes: READ_MAX_BYTES,
+        ...(fallback === undefined ? {} : { fallback: fallback as never }),
+      });
+      return withCors(adapter as RequestListener, options.cors);
+    },
+    async listen(listenOptions) {
+      const listener = await listen(streamkit.handler(), listenOptions);
+      listeners.add(listener);
+      return listener;
+    },
+    close() {
+      closing ??= (async () => {
+        shutdown.abort();
+        for (const listener of listeners) listener.stop();
+        await manager.close();
+        await Promise.all([...listeners].map((listener) => listener.close(GRACE_MILLIS)));
+        await storage.close();
+      })();
+      return closing;
+    },
+    [Symbol.asyncDispose]: () => streamkit.close(),
+  };
+  return streamkit;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
