@@ -1,6 +1,6 @@
 import type { AbstractBatchOptions } from "abstract-level";
 import { StreamkitError } from "../../errors.ts";
-import type { CommitBatch, CommitResult } from "../port.ts";
+import type { CommitBatch, CommitResult, RowVersion } from "../port.ts";
 import type { Database, Operation } from "./database.ts";
 import { absent, identityOf, RowVersions } from "./row-versions.ts";
 import { storageError } from "./storage-error.ts";
@@ -13,6 +13,7 @@ const groupBytes = 8 * 1024 * 1024;
 
 interface PendingCommit {
   readonly prefix: Uint8Array;
+  readonly conditions: readonly { readonly key: Buffer; readonly identity: string; readonly version: RowVersion }[];
   readonly batch: CommitBatch;
   readonly bytes: number;
   readonly resolve: (result: CommitResult) => void;
@@ -47,7 +48,12 @@ export class GroupCommit {
   /** Resolves once the outcome is durable. */
   commit(partition: string, batch: CommitBatch): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ prefix: partitionPrefix(partition), batch, bytes: bytesOf(batch), resolve, reject });
+      const prefix = partitionPrefix(partition);
+      const conditions = batch.conditions.map(({ key, version }) => {
+        const stored = storedKey(prefix, key);
+        return { key: stored, identity: identityOf(stored), version: version ?? absent };
+      });
+      this.#queue.push({ prefix, conditions, batch, bytes: bytesOf(batch), resolve, reject });
       if (!this.#writing) {
         this.#writing = true;
         // One microtask later, so that commits made in one go share the first batch as well.
@@ -100,10 +106,11 @@ export class GroupCommit {
   }
 
   /** Checks one commit against the rows as the commits before it leave them, and adds its writes. */
-  #apply({ prefix, batch }: PendingCommit, versions: Map<string, number>, operations: Operation[]): CommitResult {
-    for (const { key, version } of batch.conditions) {
-      if (versions.get(identityOf(storedKey(prefix, key))) !== (version ?? absent)) return { committed: false };
+  #apply(pending: PendingCommit, versions: Map<string, number>, operations: Operation[]): CommitResult {
+    for (const { identity, version } of pending.conditions) {
+      if (versions.get(identity) !== version) return { committed: false };
     }
+    const { prefix, batch } = pending;
     const version = this.#counter.next(operations);
     for (const put of batch.puts) {
       const key = storedKey(prefix, put.key);
@@ -129,14 +136,7 @@ export class GroupCommit {
 const durable: AbstractBatchOptions<Uint8Array, Uint8Array> & { sync: boolean } = { sync: true };
 
 function conditionKeys(group: readonly PendingCommit[]): Map<string, Buffer> {
-  const keys = new Map<string, Buffer>();
-  for (const { prefix, batch } of group) {
-    for (const condition of batch.conditions) {
-      const key = storedKey(prefix, condition.key);
-      keys.set(identityOf(key), key);
-    }
-  }
-  return keys;
+  return new Map(group.flatMap(({ conditions }) => conditions.map(({ identity, key }) => [identity, key])));
 }
 
 function bytesOf(batch: CommitBatch): number {

@@ -25,6 +25,11 @@ export function storageError(error: unknown): StreamkitError {
   return storageUnavailable("the database failed", error);
 }
 
+/** Whether the database could not be opened because someone else has it open. */
+export function isLockedError(error: unknown): boolean {
+  return rootCode(error) === "LEVEL_LOCKED";
+}
+
 function diskFull(cause: unknown): StreamkitError {
   return new StreamkitError(ErrorReason.DISK_FULL, "no space left on the device of the store", {
     cause,

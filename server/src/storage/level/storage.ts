@@ -1,8 +1,9 @@
 import { ClassicLevel } from "classic-level";
+import { storageUnavailable } from "../../errors.ts";
 import { GroupCommit } from "../abstract-level/group-commit.ts";
 import { pageOfIds } from "../abstract-level/page-of-ids.ts";
 import { AbstractLevelPartitionStore } from "../abstract-level/partition-store.ts";
-import { storageError } from "../abstract-level/storage-error.ts";
+import { isLockedError, storageError } from "../abstract-level/storage-error.ts";
 import { assertStoreId } from "../abstract-level/store-id.ts";
 import { VersionCounter } from "../abstract-level/version-counter.ts";
 import type { PartitionStore, Storage } from "../port.ts";
@@ -15,6 +16,7 @@ import {
   storeExists,
   sweepRemains,
 } from "./store-directory.ts";
+import { verifyDatabase } from "./verify-database.ts";
 
 type LevelDatabase = ClassicLevel<Uint8Array, Uint8Array>;
 
@@ -62,9 +64,9 @@ export class LevelStorage implements Storage {
 
   async #openStore(storeId: string): Promise<PartitionStore> {
     const directory = storeDirectory(this.#path, storeId);
+    await this.#verify(directory);
     const database = this.#database(directory);
-    // Never createIfMissing: LevelDB would replace a store that lost its root file by an empty one.
-    await database.open({ createIfMissing: false });
+    await database.open();
     try {
       const commits = new GroupCommit(database, await VersionCounter.recover(database));
       return new AbstractLevelPartitionStore(database, commits, {
@@ -80,18 +82,48 @@ export class LevelStorage implements Storage {
     }
   }
 
+  /** The files of a store that a process has open change all the time, and would look damaged. */
+  async #verify(directory: string): Promise<void> {
+    try {
+      await verifyDatabase(directory);
+    } catch (error) {
+      if (await isLocked(this.#database(directory))) {
+        throw storageUnavailable("the store is open already, here or in another process", error);
+      }
+      throw error;
+    }
+  }
+
   async #initialize(directory: string): Promise<void> {
     const database = this.#database(directory);
-    await database.open({ errorIfExists: true });
+    await database.open({ createIfMissing: true, errorIfExists: true });
     await database.close();
   }
 
+  /** The database opens itself soon after it was made: make it only to open it at once. */
   #database(directory: string): LevelDatabase {
-    return new ClassicLevel(directory, { keyEncoding: "view", valueEncoding: "view", ...this.#databaseOptions });
+    return new ClassicLevel<Uint8Array, Uint8Array>(directory, {
+      keyEncoding: "view",
+      valueEncoding: "view",
+      // LevelDB would replace a store that lost its root file by an empty one.
+      createIfMissing: false,
+      ...this.#databaseOptions,
+    });
   }
 
   #sweep(): Promise<void> {
     this.#sweeping ??= sweepRemains(this.#path);
     return this.#sweeping;
+  }
+}
+
+/** LevelDB takes its lock first, and with `errorIfExists` then stops before it touches anything. */
+async function isLocked(database: LevelDatabase): Promise<boolean> {
+  try {
+    await database.open({ errorIfExists: true });
+    await database.close();
+    return false;
+  } catch (error) {
+    return isLockedError(error);
   }
 }

@@ -1,0 +1,96 @@
+/**
+ * Reads files in LevelDB's log format: the write-ahead logs and the manifest.
+ *
+ * A file is a sequence of blocks of 32 KiB. A block holds fragments and, where less than a header is left, a trailer. A
+ * fragment is a header of 7 bytes (masked CRC-32C of type and data, length of the data as u16, type; little-endian) and
+ * the data. A record is one FULL fragment, or FIRST, any number of MIDDLE, and LAST.
+ */
+import { crc32c } from "@node-rs/crc32";
+
+const blockBytes = 32 * 1024;
+const headerBytes = 7;
+
+const full = 1;
+const first = 2;
+const last = 4;
+
+/** A record, or a place where there should be one. */
+export type LogItem =
+  | { readonly kind: "record"; readonly data: Uint8Array }
+  /** Bytes that are no record, or a record without its beginning or end. */
+  | { readonly kind: "damage"; readonly position: number };
+
+interface Fragment {
+  readonly type: number;
+  readonly data: Uint8Array;
+}
+
+/**
+ * The records and damages of a log file, in order. Goes on behind a damage, in the same block where possible: whether
+ * something valid follows is what tells a torn write from damage.
+ */
+export function* logItems(file: Uint8Array): Generator<LogItem> {
+  let parts: Uint8Array[] | undefined;
+  let position = 0;
+  while (position < file.length) {
+    const blockEnd = Math.min(position - (position % blockBytes) + blockBytes, file.length);
+    if (position + headerBytes > blockEnd) {
+      // The trailer of a block, or a header that was cut short.
+      if (blockEnd === file.length && blockEnd % blockBytes !== 0) yield { kind: "damage", position };
+      position = blockEnd;
+      continue;
+    }
+    const fragment = fragmentAt(file, position, blockEnd);
+    if (fragment === undefined) {
+      yield { kind: "damage", position };
+      parts = undefined;
+      position = nextFragment(file, position, blockEnd);
+      continue;
+    }
+    const begins = fragment.type === full || fragment.type === first;
+    if (begins !== (parts === undefined)) yield { kind: "damage", position };
+    if (begins) parts = [];
+    position += headerBytes + fragment.data.length;
+    // The rest of a record whose beginning is damaged.
+    if (parts === undefined) continue;
+    parts.push(fragment.data);
+    if (fragment.type === full || fragment.type === last) {
+      yield { kind: "record", data: parts.length === 1 ? parts[0]! : Buffer.concat(parts) };
+      parts = undefined;
+    }
+  }
+  if (parts !== undefined) yield { kind: "damage", position };
+}
+
+function fragmentAt(file: Uint8Array, position: number, blockEnd: number): Fragment | undefined {
+  if (position + headerBytes > blockEnd) return undefined;
+  const length = file[position + 4]! | (file[position + 5]! << 8);
+  const type = file[position + 6]!;
+  const end = position + headerBytes + length;
+  if (type < full || type > last || end > blockEnd) return undefined;
+  if (unmask(uint32(file, position)) !== crc32c(file.subarray(position + headerBytes - 1, end))) return undefined;
+  return { type, data: file.subarray(position + headerBytes, end) };
+}
+
+/** Where to go on behind a damaged fragment: at the next valid one of the block, else at the next block. */
+function nextFragment(file: Uint8Array, damaged: number, blockEnd: number): number {
+  const length = file[damaged + 4]! | (file[damaged + 5]! << 8);
+  const claimedEnd = damaged + headerBytes + length;
+  if (claimedEnd <= blockEnd && fragmentAt(file, claimedEnd, blockEnd) !== undefined) return claimedEnd;
+  for (let position = damaged + 1; position < blockEnd; position++) {
+    if (fragmentAt(file, position, blockEnd) !== undefined) return position;
+  }
+  return blockEnd;
+}
+
+function uint32(file: Uint8Array, position: number): number {
+  return (
+    (file[position]! | (file[position + 1]! << 8) | (file[position + 2]! << 16) | (file[position + 3]! << 24)) >>> 0
+  );
+}
+
+/** LevelDB stores checksums rotated and offset, so that data that holds checksums keeps meaningful ones. */
+function unmask(masked: number): number {
+  const rotated = (masked - 0xa282ead8) >>> 0;
+  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
+}
