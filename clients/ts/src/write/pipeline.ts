@@ -1,5 +1,5 @@
 import type { AppendResponse, ProduceResponse } from "@streamkit/protocol";
-import { connectionLost, StreamkitError } from "../errors/error.ts";
+import { canceled, connectionLost, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import { unlessAborted } from "../read/silence.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
@@ -39,6 +39,8 @@ export class Pipeline {
   bytes = 0;
   /** Called whenever something was acknowledged or refused. */
   onRoom: (() => void) | undefined;
+  /** Called once when the pipeline fails, whether or not something was in flight. */
+  onFailure: ((error: StreamkitError) => void) | undefined;
 
   private readonly peer: Peer;
   private readonly duplex: boolean;
@@ -46,7 +48,10 @@ export class Pipeline {
   private readonly attempts: Attempts;
   private readonly lifetime = new AbortController();
   private readonly signal: AbortSignal | undefined;
-  private readonly onAbort = () => this.lifetime.abort(this.signal?.reason);
+  private readonly onAbort = () => {
+    this.lifetime.abort(this.signal?.reason);
+    if (this.running === undefined) this.fail(canceled(this.lifetime.signal));
+  };
   /** Unacknowledged transactions, in order. `sent` of them are on the current connection. */
   private readonly queue: InFlight[] = [];
   private sent = 0;
@@ -200,17 +205,20 @@ export class Pipeline {
   }
 
   private fail(error: StreamkitError): void {
+    if (this.failure !== undefined) return;
     this.failure = error;
     const [head, ...others] = this.queue.splice(0);
     this.bytes = 0;
     head?.refuse(error);
     for (const other of others) other.refuse(abandoned(error));
+    this.onFailure?.(error);
     this.onRoom?.();
   }
 }
 
 /** The error of a transaction that an earlier one took down with it. */
 function abandoned(cause: StreamkitError): StreamkitError {
+  if (cause.reason === "CANCELED") return cause;
   const message = `not applied, or not known to be: the session had failed before: ${cause.message}`;
   return new StreamkitError("SESSION_ABORTED", "aborted", message, { retryable: true, cause });
 }

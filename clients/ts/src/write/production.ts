@@ -53,7 +53,9 @@ export class Production<V> {
     // A source may be silent for ever, so a failure must not wait for its next record.
     const failed = new Promise<never>((_, reject) => {
       this.stop = reject;
+      this.pipeline.onFailure = reject;
     });
+    if (this.pipeline.error !== undefined) this.stop?.(this.pipeline.error);
     const pumped = this.pump(iterator);
     pumped.catch(() => {});
     try {
