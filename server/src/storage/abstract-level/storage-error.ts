@@ -20,6 +20,9 @@ export function storageError(error: unknown): StreamkitError {
   if (text.startsWith("IO error") && text.includes("No such file or directory")) {
     return dataLoss("a file of the database is missing", error);
   }
+  // Reading behind the end of a table: the file was cut.
+  if (/^IO error: .*\.(ldb|sst): Invalid argument/.test(text))
+    return dataLoss("a table of the database is damaged", error);
   // Synchronous reads carry the status as text, without a code.
   if (text.startsWith("Corruption: ")) return dataLoss("the database is damaged", error);
   return storageUnavailable("the database failed", error);
