@@ -39,8 +39,24 @@ function frames(records: number): Uint8Array[] {
   return known;
 }
 
+let lastSequence = 0n;
+
+/** What a real server would answer for one record in one segment. */
+function answer(transactionId: string) {
+  const sequence = ++lastSequence;
+  return {
+    transaction: { id: transactionId, number: sequence },
+    commitTime: { seconds: 1_700_000_000n, nanos: 123_456_000 },
+    ranges: [{ segment: "bench", firstSequence: sequence, lastSequence: sequence, firstOffset: sequence }],
+  };
+}
+
 const handler = connectNodeAdapter({
   routes(router) {
+    router.rpc(opaqueMethod.append, ({ transactionId }) => answer(transactionId));
+    router.rpc(opaqueMethod.produce, async function* (requests) {
+      for await (const { transactionId } of requests) yield answer(transactionId);
+    });
     router.rpc(opaqueMethod.consumeSegment, async function* ({ limit }) {
       for (const batch of frames(Number(limit))) yield create(OpaqueConsumeResponseSchema, { batches: [batch] });
     });

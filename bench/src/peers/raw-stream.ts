@@ -1,21 +1,25 @@
 import { fileURLToPath } from "node:url";
 import { fromBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
+import { createStreamkitClient } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
 import { EntryBatchSchema, StreamService } from "@streamkit/protocol";
 import { opaqueMethod } from "@streamkit/protocol/wire";
-import { measureRate } from "../measure.ts";
+import { measureLatency, measureRate } from "../measure.ts";
 import { payloadAt } from "../payloads.ts";
 import { startNode, stopProcess, waitForOutput } from "../processes.ts";
 import { ReadCheck } from "../read-check.ts";
 import { FRAME_RECORDS } from "./frame-records.ts";
 import type { Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
 
+const STORE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+
 export const peer: Peer = {
   note:
     "Raw limit: a Connect server stream over the transport of Streamkit's client (gRPC framing, HTTP/2, uncompressed), of " +
     "frames encoded beforehand, 1,000 records of 256 B each; no storage. 'frames' leaves the batches encoded and looks at no entry; 'decoded' is a plain " +
-    "protobuf-es client that looks at each entry, as all others here do.",
+    "protobuf-es client that looks at each entry, as all others here do. Appends: Streamkit's " +
+    "client against a server that answers at once.",
 
   version() {
     return "";
@@ -29,6 +33,7 @@ export const peer: Peer = {
 
   async connect(address: string): Promise<Session> {
     const transport = createNodeTransport({ baseUrl: address });
+    const streamkit = createStreamkitClient({ transport });
     const decoding = createClient(StreamService, transport);
     const opaque = createClient(
       {
@@ -64,6 +69,19 @@ export const peer: Peer = {
           if (!payloadAt(records - 1).equals(last.records.at(-1)!.payload))
             throw new Error("the last frame is not the last");
         }),
+
+      /** Our own client against a server that does nothing: what the calls alone take. */
+      append: ({ records }: StreamJob) => {
+        const segment = streamkit.store(STORE).space("bench").segment("bench");
+        return measureLatency(records, (index) => segment.append([payloadAt(index)]));
+      },
+
+      async appendInSession({ records }: StreamJob) {
+        await using session = streamkit.store(STORE).space("bench").session();
+        return await measureLatency(records, (index) =>
+          session.append([{ segment: "bench", records: [payloadAt(index)] }]),
+        );
+      },
 
       async close() {},
     };

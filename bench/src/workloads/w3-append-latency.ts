@@ -6,6 +6,8 @@ import type { RunContext, Section, Workload } from "../workload.ts";
 const UNARY = "streamkit append, unary";
 const SESSION = "streamkit append, in a session";
 const RAW = "raw-level batch of 4 rows, synced";
+const RAW_UNARY = "raw-stream unary call, no storage";
+const RAW_SESSION = "raw-stream in a session, no storage";
 const REDIS = "redis XADD";
 const JETSTREAM = "jetstream publish";
 const DURABLE_STREAMS = "durable-streams append";
@@ -13,6 +15,8 @@ const DURABLE_STREAMS = "durable-streams append";
 const TARGETS: readonly Comparison[] = [
   { ours: UNARY, against: RAW, metric: "p50", by: "difference", bounds: [targetAtMost(0.5)] },
   { ours: SESSION, against: RAW, metric: "p50", by: "difference", bounds: [aimAtMost(0.2)] },
+  { ours: UNARY, against: RAW_UNARY, metric: "p50", by: "difference", bounds: [] },
+  { ours: SESSION, against: RAW_SESSION, metric: "p50", by: "difference", bounds: [] },
   { ours: UNARY, against: RAW, metric: "p99", by: "difference", bounds: [] },
   { ours: SESSION, against: RAW, metric: "p99", by: "difference", bounds: [] },
 ];
@@ -27,7 +31,9 @@ export const appendLatency: Workload = {
       label,
       peer,
       measure: (round) => ({ operation, job: { stream: `w3-${operation}-${round}`, records } }),
-      cleanUp: (round) => ({ operation: "forget", job: { stream: `w3-${operation}-${round}` } }),
+      ...(peer === "raw-stream"
+        ? {}
+        : { cleanUp: (round) => ({ operation: "forget", job: { stream: `w3-${operation}-${round}` } }) }),
     });
     const { rounds, notes } = await runRounds(context, {
       id: "W3",
@@ -35,6 +41,8 @@ export const appendLatency: Workload = {
         subject(UNARY, "streamkit"),
         subject(SESSION, "streamkit", "appendInSession"),
         subject(RAW, "raw-level"),
+        subject(RAW_UNARY, "raw-stream"),
+        subject(RAW_SESSION, "raw-stream", "appendInSession"),
         subject(REDIS, "redis"),
         subject(JETSTREAM, "jetstream"),
         subject(DURABLE_STREAMS, "durable-streams"),
