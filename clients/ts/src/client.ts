@@ -77,6 +77,7 @@ function createContext(options: ClientOptions): ClientContext {
     onRetry,
     peer: format === "binary" ? opaquePeer(settings) : publicPeer(settings),
     duplex: description?.duplex ?? false,
+    probe: description?.probe,
   };
 }
 

@@ -1,10 +1,9 @@
 /** Transports for Node.js: gRPC, Connect and gRPC-Web over HTTP/2 and HTTP/1.1. */
-import type { SecureClientSessionOptions } from "node:http2";
+import type { ClientHttp2Session, SecureClientSessionOptions } from "node:http2";
 import type { RequestOptions } from "node:https";
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import {
-  type ConnectTransportOptions,
   createConnectTransport,
   createGrpcTransport,
   createGrpcWebTransport,
@@ -52,6 +51,7 @@ const CONNECTION_WINDOW_BYTES = 16 * 1_048_576;
 /** Makes a transport for Node.js. Connects when it is first used, and again whenever needed. */
 export function createNodeTransport(options: NodeTransportOptions): Transport {
   const { baseUrl, httpVersion = "2", json = false } = options;
+  const format = json ? "json" : "binary";
   const protocol = options.protocol ?? (httpVersion === "2" ? "grpc" : "connect");
   const common = {
     baseUrl,
@@ -61,48 +61,54 @@ export function createNodeTransport(options: NodeTransportOptions): Transport {
     acceptCompression: [...(options.acceptCompression ?? [])],
     ...(options.sendCompression === undefined ? {} : { sendCompression: options.sendCompression }),
   };
-  return describeTransport(create(protocol, common, options), {
-    format: json ? "json" : "binary",
-    duplex: httpVersion === "2",
-  });
-}
-
-function create(protocol: string, common: CommonOptions, options: NodeTransportOptions): Transport {
-  if (options.httpVersion !== "1.1") {
-    const http2 = { ...common, httpVersion: "2" as const, sessionManager: sessionManager(options) };
-    if (protocol === "grpc") return createGrpcTransport(http2);
-    return protocol === "connect" ? createConnectTransport(http2) : createGrpcWebTransport(http2);
+  if (httpVersion === "1.1") {
+    const { nodeOptions } = options as { nodeOptions?: RequestOptions };
+    const http1 = { ...common, httpVersion, ...(nodeOptions === undefined ? {} : { nodeOptions }) };
+    if (protocol === "grpc") throw invalidArgument("protocol", "gRPC needs HTTP/2");
+    const transport = protocol === "connect" ? createConnectTransport(http1) : createGrpcWebTransport(http1);
+    return describeTransport(transport, { format, duplex: false });
   }
-  if (protocol === "grpc") throw invalidArgument("protocol", "gRPC needs HTTP/2");
-  const nodeOptions = options.nodeOptions as RequestOptions | undefined;
-  const http1 = { ...common, httpVersion: "1.1" as const, ...(nodeOptions === undefined ? {} : { nodeOptions }) };
-  return protocol === "connect" ? createConnectTransport(http1) : createGrpcWebTransport(http1);
+  const sessionManager = new WideSessionManager(options);
+  const create = { grpc: createGrpcTransport, connect: createConnectTransport, "grpc-web": createGrpcWebTransport };
+  const transport = create[protocol]({ ...common, httpVersion, sessionManager });
+  return describeTransport(transport, { format, duplex: true, probe: () => sessionManager.probe() });
 }
 
-type CommonOptions = Omit<ConnectTransportOptions, "httpVersion" | "nodeOptions" | "sessionManager">;
-
-function sessionManager(options: NodeTransportOptions): Http2SessionManager {
-  const nodeOptions = options.nodeOptions as SecureClientSessionOptions | undefined;
-  return new WideSessionManager(
-    new URL(options.baseUrl).origin,
-    {
-      pingIntervalMs: options.pingIntervalMillis ?? 10_000,
-      pingTimeoutMs: options.pingTimeoutMillis ?? 5_000,
-    },
-    {
-      ...nodeOptions,
-      settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false, ...nodeOptions?.settings },
-    },
-  );
-}
-
-/** Widens the window of a connection, for which HTTP/2 has no setting, as soon as the first stream shows the session. */
+/** A session manager for streams of bulk data, some of which are silent for long. */
 class WideSessionManager extends Http2SessionManager {
+  private readonly pingTimeoutMillis: number;
+  private session: ClientHttp2Session | undefined;
+
+  constructor({ baseUrl, pingIntervalMillis = 10_000, pingTimeoutMillis = 5_000, nodeOptions }: NodeTransportOptions) {
+    const sessionOptions = nodeOptions as SecureClientSessionOptions | undefined;
+    super(
+      new URL(baseUrl).origin,
+      { pingIntervalMs: pingIntervalMillis, pingTimeoutMs: pingTimeoutMillis },
+      {
+        ...sessionOptions,
+        settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false, ...sessionOptions?.settings },
+      },
+    );
+    this.pingTimeoutMillis = pingTimeoutMillis;
+  }
+
+  /** Widens the window of a connection, for which HTTP/2 has no setting, when its first stream shows the session. */
   override async request(...args: Parameters<Http2SessionManager["request"]>) {
     const stream = await super.request(...args);
-    if (stream.session !== undefined && stream.session.state.effectiveLocalWindowSize! < CONNECTION_WINDOW_BYTES) {
-      stream.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    if (stream.session !== undefined && stream.session !== this.session) {
+      this.session = stream.session as ClientHttp2Session;
+      this.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     }
     return stream;
+  }
+
+  /** Drops the connection unless it answers a ping in time. The interval of regular pings may be far from over. */
+  probe(): void {
+    const { session } = this;
+    if (session === undefined || session.destroyed) return;
+    const timer = setTimeout(() => {
+      session.destroy(new ConnectError("the connection does not answer", Code.Unavailable));
+    }, this.pingTimeoutMillis);
+    if (!session.ping(() => clearTimeout(timer))) clearTimeout(timer);
   }
 }

@@ -1,8 +1,7 @@
-import type { RetryPolicy } from "../retry/retry.ts";
 import type { Batch } from "./batch.ts";
 import type { ReadOptions } from "./bounds.ts";
 import type { Entry } from "./entry.ts";
-import { PageReader } from "./page-reader.ts";
+import { PageReader, type ReadPolicy } from "./page-reader.ts";
 import type { Page, Read } from "./read.ts";
 
 /** An iterator that holds a connection: ended by the end of `for await`, by `return()`, or by `await using`. */
@@ -32,7 +31,7 @@ export interface Consumption<T, P = number> extends AsyncIterable<Entry<T>> {
 /** Makes the consumption of a read; `start` makes the read, anew for each iteration. */
 export function consumption<T, P>(
   start: () => Read<T, P>,
-  policy: RetryPolicy,
+  policy: ReadPolicy,
   options: ReadOptions,
 ): Consumption<T, P> {
   const pages = () => {

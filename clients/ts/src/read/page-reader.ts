@@ -5,6 +5,12 @@ import type { EncodedPage } from "../transport/peer.ts";
 import type { Page, Read } from "./read.ts";
 import { unlessAborted, unlessSilent } from "./silence.ts";
 
+/** What governs the connections of a read. */
+export interface ReadPolicy extends RetryPolicy {
+  /** See TransportDescription. */
+  readonly probe?: (() => void) | undefined;
+}
+
 /** One connection of a read. */
 interface Connection<P> {
   readonly pages: AsyncIterator<EncodedPage<P>>;
@@ -25,6 +31,7 @@ interface Connection<P> {
  */
 export class PageReader<T, P> {
   private readonly read: Read<T, P>;
+  private readonly probe: (() => void) | undefined;
   private readonly attempts: Attempts;
   private readonly lifetime = new AbortController();
   private readonly signal: AbortSignal | undefined;
@@ -32,8 +39,9 @@ export class PageReader<T, P> {
   private connection: Connection<P> | undefined;
   private ended = false;
 
-  constructor(read: Read<T, P>, policy: RetryPolicy, signal: AbortSignal | undefined) {
+  constructor(read: Read<T, P>, policy: ReadPolicy, signal: AbortSignal | undefined) {
     this.read = read;
+    this.probe = policy.probe;
     // A follower is meant to outlive its servers; a bounded read has a caller that waits.
     this.attempts = new Attempts(policy, read.follow ? Number.POSITIVE_INFINITY : undefined);
     this.signal = signal;
@@ -82,7 +90,7 @@ export class PageReader<T, P> {
     this.connection ??= this.connect();
     const { connection } = this;
     const pending = unlessAborted(connection.pages.next(), this.lifetime.signal);
-    const result = await (read.follow ? unlessSilent(pending, read.heartbeatMillis * 2) : pending);
+    const result = await (read.follow ? unlessSilent(pending, read.heartbeatMillis * 2, this.probe) : pending);
     if (result.done) {
       if (read.complete || read.mayEnd) return undefined;
       throw connectionLost("the server ended the stream before everything that was asked for had been sent");

@@ -4,9 +4,10 @@ import { connectionLost } from "../errors/error.ts";
  * Waits for a promise, but not longer than `millis`: rejects with CONNECTION_LOST after that. A half-open connection
  * never fails by itself; missing heartbeats are how a reader notices.
  */
-export function unlessSilent<T>(promise: Promise<T>, millis: number): Promise<T> {
+export function unlessSilent<T>(promise: Promise<T>, millis: number, onSilence?: () => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
+      onSilence?.();
       reject(connectionLost(`nothing arrived for ${millis} ms, not even a heartbeat`));
     }, millis);
     promise.then(

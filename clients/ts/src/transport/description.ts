@@ -6,6 +6,11 @@ export interface TransportDescription {
   readonly format: "binary" | "json";
   /** True when a call can send and receive at the same time, which Produce needs: HTTP/2, WebSocket, in-process. */
   readonly duplex: boolean;
+  /**
+   * Called when a stream fell silent for longer than its heartbeats allow: checks the connection, and drops it when it is
+   * dead. Without it a new stream may end up on the same dead connection.
+   */
+  readonly probe?: () => void;
 }
 
 /**
