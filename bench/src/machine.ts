@@ -1,5 +1,5 @@
 import { createRequire, findPackageJSON } from "node:module";
-import { availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
 import { loadPeer } from "./peers/index.ts";
 
 const PACKAGES = [
@@ -16,6 +16,9 @@ export async function describeMachine(): Promise<string[]> {
   return [
     `CPU: ${cpus()[0]?.model.trim()}, ${availableParallelism()} cores`,
     `Memory: ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    `Load average at the end (1, 5, 15 min): ${loadavg()
+      .map((load) => load.toFixed(2))
+      .join(", ")}; a quiet machine ends near 2`,
     `Kernel: ${type()} ${release()}`,
     `Node: ${process.version}`,
     `Servers: redis-server ${(await loadPeer("redis")).version()}, nats-server ${(await loadPeer("jetstream")).version()}`,
