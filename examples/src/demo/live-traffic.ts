@@ -1,0 +1,65 @@
+import type { Entry, SpaceHandle } from "@streamkit/client";
+import type { Flight } from "./flights.ts";
+import { followLive } from "./follow-live.ts";
+import { Progress } from "./progress.ts";
+import { grouped, type Measurement } from "./report.ts";
+
+/** What goes on while a follower listens. */
+export interface LiveTraffic<Server> {
+  /** On a connection of its own. */
+  readonly reader: SpaceHandle<Flight, Flight>;
+  /** On another one. */
+  readonly writer: SpaceHandle<Flight, Flight>;
+  /** Published one by one. */
+  readonly flights: readonly Flight[];
+  /** Offset of the first of them. */
+  readonly firstOffset: number;
+  /** Called when the follower has half of them, while the publisher goes on. */
+  readonly replaceServer: () => Promise<Server>;
+  readonly signal: AbortSignal;
+}
+
+/** Publishes flights on one connection and follows them on another; the server is replaced half way. */
+export async function liveTraffic<Server>(traffic: LiveTraffic<Server>) {
+  const { reader, writer, flights, firstOffset, replaceServer, signal } = traffic;
+  const progress = new Progress("live", flights.length);
+  const halfway = Promise.withResolvers<void>();
+  const following = followLive(reader, {
+    from: firstOffset,
+    count: flights.length,
+    signal,
+    onEntry(received) {
+      progress.update(received);
+      if (received === Math.floor(flights.length / 2)) halfway.resolve();
+    },
+  });
+  await following.ready;
+
+  const started = performance.now();
+  const [{ server, seconds: down }, received] = await Promise.all([
+    halfway.promise.then(() => timed(replaceServer)),
+    following.done,
+    publishOneByOne(writer, flights, signal),
+  ]);
+  const seconds = (performance.now() - started) / 1_000;
+  progress.finish(`${grouped(received.length)} flights published and followed; kill -9 and restart in between`);
+  const measurements: Measurement[] = [
+    { what: "publish and follow, one by one", count: received.length, seconds },
+    { what: "  of which the server was down", seconds: down },
+  ];
+  return { server, received: received as readonly Entry<Flight>[], measurements };
+}
+
+/**
+ * One append per flight, each durable before the next is sent. What the crash cuts off, the client sends again with the
+ * same transaction id: nothing is lost, and nothing is written twice.
+ */
+async function publishOneByOne(space: SpaceHandle<Flight, Flight>, flights: readonly Flight[], signal: AbortSignal) {
+  for (const flight of flights) await space.segment(flight.origin).publish(flight, { signal });
+}
+
+async function timed<Server>(action: () => Promise<Server>): Promise<{ server: Server; seconds: number }> {
+  const started = performance.now();
+  const server = await action();
+  return { server, seconds: (performance.now() - started) / 1_000 };
+}
