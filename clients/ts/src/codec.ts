@@ -1,6 +1,6 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { StreamkitError } from "./errors/error.ts";
+import { invalidArgument } from "./errors/error.ts";
 import type { RecordInit } from "./wire/record.ts";
 
 /** What a codec may look at beside the payload. */
@@ -78,8 +78,9 @@ export function encodeRecord<In>(codec: Codec<never, In>, input: In | Labeled<In
 
 function toRecord(encoded: Uint8Array | RecordInit): RecordInit {
   if (encoded instanceof Uint8Array) return { payload: encoded };
-  if (typeof encoded !== "object" || encoded === null) {
-    throw new StreamkitError("INVALID_FIELD", "invalid_argument", "a record must be bytes, or have a payload of bytes");
+  const payload: unknown = encoded?.payload;
+  if (typeof encoded !== "object" || (payload !== undefined && !(payload instanceof Uint8Array))) {
+    throw invalidArgument("records", "must be bytes, or objects with a payload of bytes");
   }
   return encoded;
 }

@@ -1,3 +1,5 @@
+import { invalidArgument } from "../errors/error.ts";
+
 /** What an application writes: opaque bytes and a few labels. */
 export interface RecordInit {
   /** The content. Absent is the same as empty. */
@@ -6,10 +8,17 @@ export interface RecordInit {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The size of a record as the limits count it: payload plus the UTF-8 lengths of all metadata keys and values. */
+/**
+ * The size of a record as the limits count it: payload plus the UTF-8 lengths of all metadata keys and values. Throws for
+ * metadata that is not text.
+ */
 export function recordSize(record: RecordInit): number {
   let size = record.payload === undefined ? 0 : record.payload.length;
-  for (const name in record.metadata) size += utf8Length(name) + utf8Length(record.metadata[name]);
+  for (const name in record.metadata) {
+    const value = record.metadata[name];
+    if (typeof value !== "string") throw invalidArgument(`metadata["${name}"]`, "must be a string");
+    size += utf8Length(name) + utf8Length(value);
+  }
   return size;
 }
 
