@@ -16,7 +16,7 @@ export interface BatchHeader {
 export const RECORDS_TAG = (7 << 3) | WIRE_LENGTH;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * A `streamkit.v1.EntryBatch` in its encoded form, with its header at hand.

@@ -22,7 +22,7 @@ import type { KeyRange } from "../storage/port.ts";
 const TAG = { segmentBlock: 0x62, reclaim: 0x67, head: 0x68, spaceBlock: 0x6f, segmentHead: 0x73, transaction: 0x74 };
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const PARTITION_PREFIX = "s:";
 

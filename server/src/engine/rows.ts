@@ -90,7 +90,7 @@ export const NEW_SEGMENT: SegmentHead = {
   reclaimedSequence: 0,
 };
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export function encodeSpaceHead(head: SpaceHead): Uint8Array[] {
   const message = create(SpaceHeadSchema, {

@@ -26,7 +26,7 @@ export interface SegmentAppend {
 }
 
 const EMPTY = new Uint8Array(0);
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Reads an encoded SegmentAppend and checks everything that can be checked without the store. Records are walked over,
