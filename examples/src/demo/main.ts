@@ -6,9 +6,13 @@ import { loadFlights } from "./flights.ts";
 import { grouped, table, verdict } from "./report.ts";
 import { tell } from "./story.ts";
 
+const DEADLINE_MILLIS = 120_000;
+
 /** Fires when the demo is over, in whatever way: every process it started ends with it. */
 const ending = new AbortController();
 let interruptedBy: string | undefined;
+/** A demo that waits for something that never comes has failed. */
+const deadline = setTimeout(() => ending.abort(new Error(`not done after ${DEADLINE_MILLIS} ms`)), DEADLINE_MILLIS);
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
     interruptedBy = signal;
@@ -27,6 +31,7 @@ try {
   console.error(interruptedBy === undefined ? error : `\ndemo: ended by ${interruptedBy}, cleaning up`);
   process.exitCode = interruptedBy === undefined ? 1 : 130;
 } finally {
+  clearTimeout(deadline);
   ending.abort();
   // Retried, because a server that was just killed may still be adding a file.
   await rm(folder, { recursive: true, force: true, maxRetries: 10 });

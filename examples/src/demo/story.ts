@@ -54,7 +54,7 @@ export async function tell(flights: readonly Flight[], path: string, signal: Abo
     reader: connect(),
     writer: connect(),
     flights: live,
-    firstOffset: imported.length + 1,
+    firstOffset: before.entries.length + 1,
     signal,
     async replaceServer() {
       await first.stop("SIGKILL");
