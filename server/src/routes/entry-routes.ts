@@ -18,6 +18,7 @@ import { SegmentSource, SpaceSource } from "../engine/sources.ts";
 import type { SpaceLog } from "../engine/space-log.ts";
 import type { StoreNode } from "../engine/store-node.ts";
 import { invalidField, StreamkitError } from "../errors.ts";
+import { respondDirectly } from "./direct-response.ts";
 import type { OpaqueImplementation } from "./opaque-routes.ts";
 import { toPosition, toSelection } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
@@ -121,12 +122,9 @@ function consumeOne(
   source: (node: StoreNode) => EntrySource,
 ): AsyncIterable<MessageInitShape<typeof OpaqueConsumeResponseSchema>> {
   return stores.stream(storeId, context.signal, async function* (node, signal) {
-    for await (const page of consume(source(node), selection, signal)) {
-      yield {
-        batches: page.batches.map((batch) => batch.bytes),
-        nextPosition: BigInt(page.next),
-        caughtUp: page.caughtUp,
-      };
+    for await (const { batches, next, caughtUp } of consume(source(node), selection, signal)) {
+      const direct = respondDirectly(context, batches, next, caughtUp);
+      yield { batches: direct ? [] : batches.map((batch) => batch.bytes), nextPosition: BigInt(next), caughtUp };
     }
   });
 }

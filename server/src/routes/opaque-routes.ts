@@ -10,6 +10,7 @@ import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/con
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { StreamService } from "@streamkit/protocol";
 import { opaqueMethod } from "@streamkit/protocol/wire";
+import { withDirectResponses } from "./direct-response.ts";
 import { withRequestErrors } from "./error-interceptor.ts";
 
 type OpaqueMethods = typeof opaqueMethod;
@@ -43,7 +44,8 @@ export function opaqueRoutes(
     const implement = (implementation[name] as any).bind(implementation);
     const toOpaque = translate(typed.input, opaque.input);
     const toTyped = translate(opaque.output, typed.output);
-    const binary = mounted(router, () => router.rpc(opaque as never, implement as never, { interceptors }));
+    const mountedBinary = mounted(router, () => router.rpc(opaque as never, implement as never, { interceptors }));
+    const binary = typed.methodKind === "server_streaming" ? withDirectResponses(mountedBinary) : mountedBinary;
     const json = mounted(router, () => {
       const viaBinary = async (request: unknown, context: HandlerContext) =>
         toTyped(await implement(toOpaque(request), context));

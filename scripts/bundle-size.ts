@@ -1,0 +1,34 @@
+import { gzipSync } from "node:zlib";
+import { rolldown } from "rolldown";
+
+/** Target of workload W11: the client with its browser transport, minified and gzipped. */
+const LIMIT_KIB = 60;
+
+/** Bundles the client for browsers as an application would: true when it is small enough and has no Node in it. */
+export async function checkBundleSize(): Promise<boolean> {
+  const bundle = await rolldown({
+    input: "entry",
+    platform: "browser",
+    resolve: { conditionNames: ["@streamkit/source", "browser", "import", "default"] },
+    plugins: [
+      {
+        name: "entry",
+        resolveId: (id) => (id === "entry" ? id : undefined),
+        load: (id) =>
+          id === "entry"
+            ? `export * from "${process.cwd()}/clients/ts/src/index.ts"; export * from "${process.cwd()}/clients/ts/src/web.ts";`
+            : undefined,
+      },
+    ],
+  });
+  const { output } = await bundle.generate({ format: "esm", minify: true });
+  await bundle.close();
+  const nodeImports = output
+    .flatMap((chunk) => ("imports" in chunk ? chunk.imports : []))
+    .filter((id) => id !== "entry");
+  const code = output.map((chunk) => ("code" in chunk ? chunk.code : "")).join("");
+  const kib = gzipSync(code).length / 1024;
+  console.log(`client for browsers: ${kib.toFixed(1)} KiB (limit ${LIMIT_KIB})`);
+  if (nodeImports.length > 0) console.error(`it imports ${nodeImports.join(", ")}`);
+  return kib <= LIMIT_KIB && nodeImports.length === 0;
+}

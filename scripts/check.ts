@@ -1,0 +1,45 @@
+/**
+ * The one command that a contributor and CI run before a change is proposed: every check that is not a long test.
+ *
+ *   npm run check            everything
+ *   npm run check -- types   only checks whose names contain "types"
+ */
+import { spawnSync } from "node:child_process";
+import { checkBundleSize } from "./bundle-size.ts";
+import { checkGenerated } from "./generated.ts";
+import { checkVersions } from "./versions.ts";
+
+type Check = readonly [name: string, run: () => boolean | Promise<boolean>];
+
+const program = (command: string, ...args: string[]): boolean =>
+  spawnSync(command, args, { stdio: "inherit" }).status === 0;
+
+const source = "--conditions=@streamkit/source";
+
+const CHECKS: readonly Check[] = [
+  ["format and lint", () => program("biome", "ci", ".")],
+  ["types", () => program("tsc", "-p", "tsconfig.json")],
+  ["proto lint", () => program("buf", "lint")],
+  ["proto breaking changes", () => program("buf", "breaking", "--against", "proto/baseline.binpb")],
+  ["generated code is up to date", checkGenerated],
+  ["versions agree", checkVersions],
+  ["unused files, exports and dependencies", () => program("knip")],
+  ["README equals the examples", () => program("node", source, "examples/src/readme/insert.ts", "--check")],
+  ["bundle size", checkBundleSize],
+  ["packages build and start when installed", () => program("node", "scripts/build.ts", "--verify")],
+  ["unit tests", () => program("vitest", "run", "--exclude", "**/*.int.test.ts")],
+];
+
+const filter = process.argv[2] ?? "";
+const failed: string[] = [];
+for (const [name, run] of CHECKS) {
+  if (!name.includes(filter)) continue;
+  const start = performance.now();
+  const passed = await run();
+  console.log(`${passed ? "ok    " : "FAILED"} ${name} (${((performance.now() - start) / 1_000).toFixed(1)} s)`);
+  if (!passed) failed.push(name);
+}
+if (failed.length > 0) {
+  console.error(`\n${failed.length} checks failed: ${failed.join("; ")}`);
+  process.exit(1);
+}

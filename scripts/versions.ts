@@ -1,0 +1,25 @@
+import { readFileSync } from "node:fs";
+
+const PACKAGES = ["gen/es", "clients/ts", "server", "conformance", "bench", "examples"];
+
+/** All packages have one version, depend on each other at it, and the server reports it. */
+export function checkVersions(): boolean {
+  const read = (path: string) => JSON.parse(readFileSync(path, "utf8"));
+  const { version } = read("package.json");
+  const problems: string[] = [];
+  for (const folder of PACKAGES) {
+    const manifest = read(`${folder}/package.json`);
+    if (manifest.version !== version) problems.push(`${folder} has version ${manifest.version}, expected ${version}`);
+    for (const [name, range] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
+      if (name.startsWith("@streamkit/") && range !== version) problems.push(`${folder} wants ${name} ${range}`);
+    }
+  }
+  if (!readFileSync("server/src/version.ts", "utf8").includes(`VERSION = "${version}"`)) {
+    problems.push(`server/src/version.ts does not say ${version}`);
+  }
+  if (!readFileSync("CHANGELOG.md", "utf8").includes(`## [${version}]`)) {
+    problems.push(`CHANGELOG.md has no section for ${version}`);
+  }
+  for (const problem of problems) console.error(problem);
+  return problems.length === 0;
+}
