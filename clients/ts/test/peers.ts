@@ -1,6 +1,5 @@
-import type { Transport } from "@connectrpc/connect";
+import { createRouterTransport, type Transport } from "@connectrpc/connect";
 import { createStreamkit, type Listener, memoryStorage, type Streamkit } from "@streamkit/server";
-import { describeTransport } from "../src/index.ts";
 import { createNodeTransport } from "../src/node.ts";
 import { createWebTransport } from "../src/web.ts";
 
@@ -19,8 +18,8 @@ export async function startServer(port = 0, storage = memoryStorage()): Promise<
 
 /** Every way to reach a server that this package knows. */
 export const TRANSPORTS: Record<string, (server: RunningServer) => Transport> = {
-  "in-process": ({ streamkit }) => describeTransport(streamkit.transport(), { format: "binary", duplex: true }),
-  "in-process, not described": ({ streamkit }) => streamkit.transport(),
+  "in-process": ({ streamkit }) => streamkit.transport(),
+  "in-process, not described": ({ streamkit }) => createRouterTransport(streamkit.routes),
   "gRPC, HTTP/2": ({ listener }) => createNodeTransport({ baseUrl: listener.url }),
   "gRPC, HTTP/2, JSON": ({ listener }) => createNodeTransport({ baseUrl: listener.url, json: true }),
   "Connect, HTTP/2": ({ listener }) => createNodeTransport({ baseUrl: listener.url, protocol: "connect" }),

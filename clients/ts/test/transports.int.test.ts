@@ -55,9 +55,27 @@ describe.each(Object.keys(TRANSPORTS))("over %s", (name) => {
       [segment.name, 2, 3, "two"],
       [segment.name, 3, 4, ""],
     ]);
-    const merged: unknown[] = [];
-    for await (const entry of open().consume({ spaces: { orders: 0 } })) merged.push(entry);
-    expect(merged).toEqual([]);
+  });
+
+  test("merges spaces by commit time, and follows them", async () => {
+    const store = open();
+    const [a, b] = [store.space("a").segment("x"), store.space("b").segment("x")];
+    for (const word of ["1", "2"]) {
+      await a.publish(text(word));
+      await b.publish(text(word));
+    }
+    const read = async (options: Parameters<typeof store.consume>[0]) => {
+      const seen: string[] = [];
+      for await (const entry of store.consume(options)) seen.push(`${entry.space}${plain(entry.payload)}`);
+      return seen;
+    };
+    expect(await read({ spaces: { a: 0, b: 2 } })).toEqual(["a1", "a2", "b2"]);
+    const head = Promise.withResolvers<void>();
+    const following = read({ spaces: { a: 0, b: 0 }, follow: true, limit: 5, onCaughtUp: () => head.resolve() });
+    await head.promise;
+    await b.publish(text("3"));
+    expect(await following).toEqual(["a1", "b1", "a2", "b2", "b3"]);
+    expect(await read({ spaces: { never: 0 } })).toEqual([]);
   });
 
   test("produces more than a transaction holds, and reads parts of it", async () => {

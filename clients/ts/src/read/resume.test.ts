@@ -56,6 +56,20 @@ test("G8: resumes at every response boundary without gap or duplicate", async ()
   );
 });
 
+test("`last` is a position after the first response: what is appended during a reconnect is not skipped", async () => {
+  const model = new ModelService();
+  model.fill("a", 10);
+  let broken = false;
+  model.faults.beforeResponse = (_, index) => {
+    if (index === 1 && !broken) {
+      broken = true;
+      model.fill("a", 5);
+      throw unavailable();
+    }
+  };
+  expect(await sequences(segmentOf(model).consume({ last: 2 }))).toEqual([9, 10, 11, 12, 13, 14, 15]);
+});
+
 test("a failure that retries cannot help ends the read with it, after what came before", async () => {
   const model = new ModelService();
   model.fill("a", 10);

@@ -20,12 +20,16 @@ export interface TransportDescription {
 const key: unique symbol = Symbol.for("streamkit.transport-description");
 
 /**
- * Tells the client what a transport can do, and returns the transport. Not needed for the transports that this
- * package makes; for any other it makes the difference between the safe and the fast way.
+ * Tells the client what a transport can do: returns one that behaves the same and carries the description. Not needed
+ * for the transports that this package makes; for any other it makes the difference between the safe and the fast way.
  */
-export function describeTransport<T extends Transport>(transport: T, description: TransportDescription): T {
-  Object.defineProperty(transport, key, { value: description, configurable: true });
-  return transport;
+export function describeTransport(transport: Transport, description: TransportDescription): Transport {
+  const described: Transport & { [key]: TransportDescription } = {
+    unary: (...call) => transport.unary(...call),
+    stream: (...call) => transport.stream(...call),
+    [key]: description,
+  };
+  return described;
 }
 
 /** What is known about a transport; `undefined` for one that nobody described. */

@@ -80,6 +80,20 @@ for (const duplex of [true, false]) {
     expect(attempts).toBe(3);
   });
 
+  test(`over ${over}, progress starts the count of attempts anew`, async () => {
+    const model = new ModelService();
+    let asked = 0;
+    model.faults.beforeResponse = () => {
+      if (asked++ % 2 === 0) throw unavailable();
+    };
+    await using session = spaceOf(model, duplex, { ...NO_DELAY, maxAttempts: 2 }).session();
+    const appends = Array.from({ length: 5 }, (_, i) =>
+      session.append([{ segment: "a", records: [Uint8Array.of(i)] }]),
+    );
+    await Promise.all(appends);
+    expect(model.entries).toHaveLength(5);
+  });
+
   test(`over ${over}, an idle session that lost its connection goes on`, async () => {
     const model = new ModelService();
     await using session = spaceOf(model, duplex).session();
@@ -99,7 +113,6 @@ for (const duplex of [true, false]) {
 test("the signal ends a session with CANCELED", async () => {
   const model = new ModelService();
   const controller = new AbortController();
-  const hold = Promise.withResolvers<void>();
   model.faults.beforeResponse = () => {
     controller.abort();
     throw unavailable();
@@ -108,7 +121,6 @@ test("the signal ends a session with CANCELED", async () => {
   await expect(session.append([{ segment: "a", records: [new Uint8Array(1)] }])).rejects.toMatchObject({
     reason: "CANCELED",
   });
-  hold.resolve();
   await session.close();
 });
 

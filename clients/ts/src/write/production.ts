@@ -30,8 +30,6 @@ export class Production<V> {
   /** The open batch is to be sent as soon as there is room. */
   private due = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  /** Counts batches, so that a late trigger does not touch the next one. */
-  private generation = 0;
   private wakeSource: (() => void) | undefined;
   private stop: ((error: unknown) => void) | undefined;
   private stopped = false;
@@ -127,9 +125,8 @@ export class Production<V> {
   }
 
   private armTrigger(): void {
-    const generation = this.generation;
+    // One that comes late, after its batch was full, says the same of the next: the source had its turn.
     const trigger = () => {
-      if (this.generation !== generation) return;
       this.due = true;
       this.makeUseOfRoom();
     };
@@ -146,7 +143,6 @@ export class Production<V> {
   private send(): void {
     if (this.batcher.records === 0 || this.stopped) return;
     this.due = false;
-    this.generation += 1;
     clearTimeout(this.timer);
     const transaction = this.batcher.seal();
     this.lastAck = this.pipeline
