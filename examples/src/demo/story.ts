@@ -10,7 +10,7 @@ import { checkSpace, fingerprint, readSpace } from "./read-back.ts";
 import { grouped, type Measurement } from "./report.ts";
 
 /** Flights that are not imported but published one by one, while a follower listens. */
-const LIVE_FLIGHTS = 400;
+const LIVE_FLIGHTS = 300;
 
 /** What the demo has to tell. */
 export interface Outcome {
