@@ -73,7 +73,11 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
 
   const streamkit: Streamkit = {
     routes,
-    transport: () => createRouterTransport(routes),
+    // How clients learn what a transport can do without importing each other: see the client's transport/description.ts.
+    transport: () =>
+      Object.defineProperty(createRouterTransport(routes), Symbol.for("streamkit.transport-description"), {
+        value: { format: "binary", duplex: true },
+      }),
     handler: ({ fallback } = {}) => {
       const adapter = connectNodeAdapter({
         routes,
