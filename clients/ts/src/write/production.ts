@@ -127,6 +127,7 @@ export class Production<V> {
   private armTrigger(): void {
     // One that comes late, after its batch was full, says the same of the next: the source had its turn.
     const trigger = () => {
+      if (this.batcher.records === 0) return;
       this.due = true;
       this.makeUseOfRoom();
     };
