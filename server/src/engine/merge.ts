@@ -49,8 +49,10 @@ export async function* consumeMerged(
       remaining -= batch.count;
       batches.push(batch);
       bytes += batch.byteLength;
+      // The limit may have cut the batch: what is left of it is where the reader goes on.
+      if (remaining === 0) break;
       await first.load();
-      if (bytes >= PAGE_BYTES && remaining > 0) {
+      if (bytes >= PAGE_BYTES) {
         yield { batches, next: new Map(next), caughtUp: false };
         batches = [];
         bytes = 0;

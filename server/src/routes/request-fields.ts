@@ -18,7 +18,8 @@ function toMicros(time: Timestamp, field: string, round: (value: number) => numb
   if (seconds < -62_135_596_800 || seconds > 253_402_300_799 || time.nanos < 0 || time.nanos > 999_999_999) {
     throw invalidField(field, "is out of range; expected a time from year 1 to 9999, with nanos from 0 to 999,999,999");
   }
-  return seconds * 1_000_000 + round(time.nanos / 1_000);
+  // Beyond 2^53 microseconds, in the year 2255, nothing has been committed.
+  return Math.min(Number.MAX_SAFE_INTEGER, seconds * 1_000_000 + round(time.nanos / 1_000));
 }
 
 /** Milliseconds between heartbeats. */

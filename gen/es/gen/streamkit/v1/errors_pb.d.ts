@@ -225,7 +225,8 @@ export enum ErrorReason {
   SHUTTING_DOWN = 13,
 
   /**
-   * RESOURCE_EXHAUSTED. The disk that holds the store is full. Nothing was written. Retry helps once space was freed.
+   * RESOURCE_EXHAUSTED. The disk that holds the store is full. For an append the outcome may be unknown: retry with the
+   * same transaction_id. Retry helps once space was freed.
    *
    * @generated from enum value: ERROR_REASON_DISK_FULL = 14;
    */
