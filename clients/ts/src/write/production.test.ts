@@ -21,13 +21,19 @@ const bytesOf = (model: ModelService) => model.entries.map((entry) => entry.payl
 test("takes any iterable", async () => {
   const model = new ModelService();
   const segment = spaceOf(model).segment("a");
+  const readable = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(Uint8Array.of(4));
+      controller.close();
+    },
+  });
   await segment.produce([Uint8Array.of(1), { payload: Uint8Array.of(2), metadata: { k: "v" } }]);
   await segment.produce(
     (async function* () {
       yield Uint8Array.of(3);
     })(),
   );
-  await segment.produce(ReadableStream.from([Uint8Array.of(4)]) as AsyncIterable<Uint8Array>);
+  await segment.produce(readable);
   expect(bytesOf(model)).toEqual([1, 2, 3, 4]);
   expect(await segment.produce([])).toEqual({
     records: 0,
