@@ -50,6 +50,8 @@ export interface EntrySource {
   visible(batches: readonly EncodedBatch[]): readonly EncodedBatch[];
   /** Follows from the next commit on. */
   subscribe(): Subscription;
+  /** Keeps what the source reads from in memory until disposed. */
+  hold(): Disposable;
 }
 
 /** Bytes per page from the live ring. */
@@ -67,6 +69,7 @@ export async function* consume(
   selection: Selection,
   signal: AbortSignal,
 ): AsyncGenerator<ConsumePage, void, undefined> {
+  using _held = source.hold();
   using subscription = selection.follow ? source.subscribe() : undefined;
   const { first, head } = await source.sync();
   let position = Math.max(first, selection.min, selection.last > 0 ? head - selection.last + 1 : 1);

@@ -29,7 +29,7 @@ export async function* readSpace(
       for (const block of group) {
         if (block.firstOffset > expected) {
           const last = Math.min(block.firstOffset - 1, through);
-          if (firstOffset() <= last) throw missing(log, expected, last);
+          if (firstOffset() <= last && (await log.storedFirstOffset()) <= last) throw missing(log, expected, last);
           expected = block.firstOffset;
         }
         for (const batch of block.batches) {
@@ -44,7 +44,9 @@ export async function* readSpace(
       if (expected > through) return;
     }
   }
-  if (expected <= through && firstOffset() <= through) throw missing(log, expected, through);
+  if (expected <= through && firstOffset() <= through && (await log.storedFirstOffset()) <= through) {
+    throw missing(log, expected, through);
+  }
 }
 
 /** The batch that holds an offset, or the next one that exists; `undefined` when there is none. */
@@ -134,7 +136,7 @@ async function referenced(log: SpaceLog, ref: BlockRef, row: Row | undefined): P
   if (row !== undefined) {
     const { batches } = decodeSegmentBlock(row.value, ref.segment);
     if (batches.some((batch) => batch.lastOffset === ref.firstOffset + ref.count - 1)) return batches;
-  } else if ((await log.segmentHead(ref.segment)).firstSequence > ref.lastSequence) {
+  } else if ((await log.storedSegmentHead(ref.segment)).firstSequence > ref.lastSequence) {
     // Trimmed between the reading of the row and of what it refers to.
     return [];
   }

@@ -55,6 +55,10 @@ export class SegmentSource implements EntrySource {
     this.#feed = subscription.feed;
     return subscription;
   }
+
+  hold(): Disposable {
+    return this.#log.hold();
+  }
 }
 
 /** One space, in offset order, perhaps only segments with a prefix. */
@@ -96,5 +100,9 @@ export class SpaceSource implements EntrySource {
 
   subscribe(): Subscription {
     return this.#log.followSpace();
+  }
+
+  hold(): Disposable {
+    return this.#log.hold();
   }
 }

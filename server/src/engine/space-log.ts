@@ -80,6 +80,7 @@ export class SpaceLog {
   #loaded = false;
   #exclusive: Promise<unknown> = Promise.resolve();
   #generation = 0;
+  #readers = 0;
   #pollTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SpaceLogOptions) {
@@ -121,9 +122,15 @@ export class SpaceLog {
     return this.#generation;
   }
 
-  /** True when nothing is in flight and nobody follows: the log can be dropped from memory. */
+  /** True when nothing is in flight and nobody reads or follows: the log can be dropped from memory. */
   get idle(): boolean {
-    return this.#commits.idle && this.hub.followers === 0;
+    return this.#commits.idle && this.#readers === 0;
+  }
+
+  /** Keeps the log in memory: a reader must see the trims that happen while it reads. */
+  hold(): Disposable {
+    this.#readers++;
+    return { [Symbol.dispose]: () => this.#readers-- };
   }
 
   /** Start of the dedupe window now, microseconds since 1970. */
@@ -163,6 +170,23 @@ export class SpaceLog {
     // What a commit has put there in the meantime is newer than what was read.
     const head = this.#segments.get(segment) ?? (row && decodeSegmentHead(row.value, segment));
     return head === undefined ? NEW_SEGMENT : effectiveSegmentHead(head, this.#head);
+  }
+
+  /**
+   * The head of a segment as it is stored now. A reader that misses rows asks for it before it says DATA_LOSS: they may
+   * have been trimmed and removed while it read, here or by another instance.
+   */
+  async storedSegmentHead(segment: string): Promise<SegmentHead> {
+    const [space, row] = await this.store.getMany(this.partition, [HEAD_KEY, segmentHeadKey(segment)]);
+    const head = row === undefined ? NEW_SEGMENT : decodeSegmentHead(row.value, segment);
+    return space === undefined ? head : effectiveSegmentHead(head, decodeSpaceHead(space.value, this.space));
+  }
+
+  /** First offset that may exist, as stored now; as `storedSegmentHead`. */
+  async storedFirstOffset(): Promise<number> {
+    const row = await this.store.get(this.partition, HEAD_KEY);
+    const head = row === undefined ? NEW_SPACE : decodeSpaceHead(row.value, this.space);
+    return Math.max(head.firstOffset, head.deletedOffset + 1);
   }
 
   /** First sequence of the segment that exists, if a trim still waits for its rows to be removed; 1 otherwise. */
@@ -221,7 +245,11 @@ export class SpaceLog {
       await Promise.all(mutations.map((mutation) => mutation.prepare?.()));
       const draft = new Draft(this.space, this.#head, heads, this.store.limits, this.#options.compression);
       const outcomes = evaluate(mutations, draft);
-      if (!draft.dirty) return outcomes;
+      if (!draft.dirty) {
+        // G5, G6: a commit proves the state that it was evaluated on; without one, others may have moved on unseen.
+        if (!this.shared || !(await this.#refresh())) return outcomes;
+        continue;
+      }
       const committed = await this.#write(draft, attempt);
       if (committed) return outcomes;
       if (attempt >= MAX_ATTEMPTS) {
@@ -332,10 +360,10 @@ export class SpaceLog {
     return trimmed;
   }
 
-  /** Catches up with what other instances committed. */
-  async #refresh(): Promise<void> {
+  /** Catches up with what other instances committed; false when that is nothing. */
+  async #refresh(): Promise<boolean> {
     const row = await this.store.get(this.partition, HEAD_KEY);
-    if ((row?.version ?? null) === this.#headVersion) return;
+    if ((row?.version ?? null) === this.#headVersion) return false;
     const before = this.#head;
     const head = row === undefined ? NEW_SPACE : decodeSpaceHead(row.value, this.space);
     const trimmed = await this.#readTrimmed();
@@ -352,6 +380,7 @@ export class SpaceLog {
       for (const [id, transaction] of transactionsOf(missed)) this.#recent.add(id, transaction);
       this.hub.publish(missed);
     }
+    return true;
   }
 
   /** The batches committed between two heads, or undefined when they are too many to be worth it. */
