@@ -22,7 +22,8 @@ export class AppendMutation implements Mutation<AppendResult> {
   readonly #log: SpaceLog;
   readonly #transaction: AppendTransaction;
   #earlier: CommittedTransaction | undefined;
-  #applied = false;
+  /** True when an earlier attempt of this very request may have been written. */
+  #maybeApplied = false;
 
   constructor(log: SpaceLog, transaction: AppendTransaction, session?: ProduceSession) {
     this.#log = log;
@@ -37,9 +38,10 @@ export class AppendMutation implements Mutation<AppendResult> {
   }
 
   /** Looks for an earlier commit of the same transaction where memory cannot tell. */
-  async prepare(): Promise<void> {
+  async prepare(outcomeUnknown: boolean): Promise<void> {
     const { repeatable, id } = this.#transaction;
     this.#earlier = undefined;
+    this.#maybeApplied = outcomeUnknown;
     if (!repeatable || this.#log.head.lastOffset === 0 || this.#log.recent.get(id) !== undefined) return;
     this.#earlier = isFoundByExpectation(this.#transaction)
       ? await this.#findByExpectation()
@@ -48,15 +50,14 @@ export class AppendMutation implements Mutation<AppendResult> {
 
   apply(draft: Draft): AppendResult {
     const { id, repeatable } = this.#transaction;
-    if (repeatable) {
+    if (repeatable || this.#maybeApplied) {
       const earlier = draft.transactions.get(id) ?? this.#log.recent.get(id) ?? this.#earlier;
       // After a commit with unknown outcome, what is found may be what this very request wrote.
       if (earlier !== undefined) {
-        return { ...earlier, ranges: this.#align(earlier.ranges), id, deduplicated: !this.#applied };
+        return { ...earlier, ranges: this.#align(earlier.ranges), id, deduplicated: !this.#maybeApplied };
       }
     }
     const result = applyAppend(draft, this.#transaction, this.#log.clock());
-    this.#applied = true;
     if (repeatable) {
       draft.transactions.set(id, result);
       if (!isFoundByExpectation(this.#transaction)) draft.remember(id, result);

@@ -81,7 +81,9 @@ export async function* consume(
   for (let target = head; ; target = source.head) {
     const through = Math.min(target, selection.max);
     while (position <= through && !cut.complete) {
-      for await (const page of pagesFrom(source, subscription, position, through)) {
+      // What was there before the call is read from storage: the ring may still have what was trimmed since.
+      const live = position > head ? subscription : undefined;
+      for await (const page of pagesFrom(source, live, position, through)) {
         signal.throwIfAborted();
         const batches = cut.select(source.visible(page.batches), position);
         position = cut.complete ? cut.next : page.next;

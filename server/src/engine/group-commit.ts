@@ -12,8 +12,10 @@ export interface Mutation<T> {
   readonly session?: ProduceSession;
   /**
    * Reads what `apply` needs beyond the heads. Called before every evaluation, also again after a conflict.
+   *
+   * @param outcomeUnknown an earlier attempt at this very mutation may have been written
    */
-  prepare?(): Promise<void>;
+  prepare?(outcomeUnknown: boolean): Promise<void>;
   /**
    * Changes the draft, or throws a StreamkitError and leaves it as it was. May be called again after a conflict.
    */

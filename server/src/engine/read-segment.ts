@@ -74,7 +74,8 @@ export async function findBatchAt(log: SpaceLog, segment: string, sequence: numb
 }
 
 async function isTrimmed(log: SpaceLog, segment: string, through: number): Promise<boolean> {
-  return (await log.segmentHead(segment)).firstSequence > through;
+  if ((await log.segmentHead(segment)).firstSequence > through) return true;
+  return (await log.storedSegmentHead(segment)).firstSequence > through;
 }
 
 async function requireTrimmed(log: SpaceLog, segment: string, from: number, through: number): Promise<void> {

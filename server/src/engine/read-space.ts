@@ -23,6 +23,8 @@ export async function* readSpace(
 ): AsyncGenerator<Page, void, undefined> {
   let expected = from;
   if (expected > through) return;
+  // Taken before anything is read: once a mark is gone its rows are, but not from what was read before.
+  const trims = log.trims();
   for await (const rows of log.store.scan(log.partition, { ...spaceBlockRange(from), pageBytes: PAGE_BYTES })) {
     for await (const group of resolve(log, rows)) {
       const batches: EncodedBatch[] = [];
@@ -40,7 +42,7 @@ export async function* readSpace(
         expected = Math.max(expected, Math.min(block.lastOffset, through) + 1);
         if (expected > through) break;
       }
-      yield { batches: withoutTrimmed(log, batches), next: expected };
+      yield { batches: withoutTrimmed(log, batches, trims), next: expected };
       if (expected > through) return;
     }
   }
@@ -62,13 +64,18 @@ export async function firstBatchFrom(log: SpaceLog, offset: number): Promise<Enc
   return undefined;
 }
 
-/** Leaves out what was trimmed and is still in the space log. */
-export function withoutTrimmed(log: SpaceLog, batches: readonly EncodedBatch[]): readonly EncodedBatch[] {
+/** Leaves out what was trimmed, now or as of `trims`, and is still in the space log. */
+export function withoutTrimmed(
+  log: SpaceLog,
+  batches: readonly EncodedBatch[],
+  trims?: ReadonlyMap<string, number>,
+): readonly EncodedBatch[] {
   const deleted = log.head.deletedOffset;
-  if (!log.hasTrimmed && (batches.length === 0 || batches[0].firstOffset > deleted)) return batches;
+  if (!log.hasTrimmed && !trims?.size && (batches.length === 0 || batches[0].firstOffset > deleted)) return batches;
   const kept: EncodedBatch[] = [];
   for (const batch of batches) {
-    const gone = Math.max(log.trimmedBefore(batch.segment) - batch.firstSequence, deleted - batch.firstOffset + 1, 0);
+    const first = Math.max(log.trimmedBefore(batch.segment), trims?.get(batch.segment) ?? 1);
+    const gone = Math.max(first - batch.firstSequence, deleted - batch.firstOffset + 1, 0);
     if (gone < batch.count) kept.push(batch.slice(gone, batch.count));
   }
   return kept;

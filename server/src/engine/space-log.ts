@@ -199,6 +199,11 @@ export class SpaceLog {
     return this.#trimmed.size > 0;
   }
 
+  /** The trims whose rows may still be there, as of now; see `trimmedBefore`. */
+  trims(): ReadonlyMap<string, number> {
+    return new Map(this.#trimmed);
+  }
+
   /** Segments with rows left to remove; "" stands for the space itself. */
   get pendingReclaims(): readonly string[] {
     return [...this.#trimmed.keys()];
@@ -206,7 +211,10 @@ export class SpaceLog {
 
   /** Called by the reclaimer when the rows of a trim are gone; a later trim of the segment stays marked. */
   reclaimed(segment: string, before: number): void {
-    if (this.#trimmed.get(segment) === before) this.#trimmed.delete(segment);
+    if (this.#trimmed.get(segment) !== before) return;
+    this.#trimmed.delete(segment);
+    // The rings still have the entries, and from now on nothing says that they are gone.
+    this.hub.skip();
   }
 
   /** Follows the space from the next commit on. */
@@ -239,10 +247,11 @@ export class SpaceLog {
   }
 
   async #commitGroup(mutations: readonly Mutation<unknown>[]): Promise<readonly Outcome[]> {
+    const state = { outcomeUnknown: false };
     for (let attempt = 1; ; attempt++) {
       if (!this.#loaded) await this.#load();
       const heads = await this.#segmentHeads(mutations);
-      await Promise.all(mutations.map((mutation) => mutation.prepare?.()));
+      await Promise.all(mutations.map((mutation) => mutation.prepare?.(state.outcomeUnknown)));
       const draft = new Draft(this.space, this.#head, heads, this.store.limits, this.#options.compression);
       const outcomes = evaluate(mutations, draft);
       if (!draft.dirty) {
@@ -250,7 +259,7 @@ export class SpaceLog {
         if (!this.shared || !(await this.#refresh())) return outcomes;
         continue;
       }
-      const committed = await this.#write(draft, attempt);
+      const committed = await this.#write(draft, attempt, state);
       if (committed) return outcomes;
       if (attempt >= MAX_ATTEMPTS) {
         throw storageUnavailable(`space "${this.space}": ${attempt} commits in a row met conflicts`, undefined, 100);
@@ -262,7 +271,7 @@ export class SpaceLog {
   }
 
   /** Writes the draft; false when it has to be evaluated again. */
-  async #write(draft: Draft, attempt: number): Promise<boolean> {
+  async #write(draft: Draft, attempt: number, state: { outcomeUnknown: boolean }): Promise<boolean> {
     try {
       const result = await this.store.commit(this.partition, draft.toCommit(this.#headVersion));
       if (!result.committed) return false;
@@ -272,6 +281,7 @@ export class SpaceLog {
       // The outcome is unknown. On a shared store, reading the log tells: our transactions are in it or not, and if they
       // land late, the condition on the head refuses them. A local store stops after a failed write.
       if (!this.shared || attempt >= 3) throw error;
+      state.outcomeUnknown = true;
       return false;
     }
   }
@@ -377,7 +387,10 @@ export class SpaceLog {
       this.#recent = new RecentTransactions(head.lastTime);
       this.hub.skip();
     } else {
-      for (const [id, transaction] of transactionsOf(missed)) this.#recent.add(id, transaction);
+      // What was trimmed meanwhile cannot be read any more: its transactions have to be looked up (G7).
+      const found = missed.reduce((sum, batch) => sum + batch.count, 0);
+      if (found < head.lastOffset - before.lastOffset) this.#recent = new RecentTransactions(head.lastTime);
+      else for (const [id, transaction] of transactionsOf(missed)) this.#recent.add(id, transaction);
       this.hub.publish(missed);
     }
     return true;

@@ -1,0 +1,104 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { SegmentAppendSchema, StoreService, StreamService } from "@streamkit/protocol";
+import type { Clock } from "../src/engine/clock.ts";
+import { NodeManager, type NodeManagerOptions } from "../src/engine/node-manager.ts";
+import { parseSegmentAppend, type SegmentAppend } from "../src/engine/segment-append.ts";
+import type { StoreNode } from "../src/engine/store-node.ts";
+import { createRoutes } from "../src/routes/index.ts";
+import type { Storage, StorageLimits } from "../src/storage/port.ts";
+
+export interface InstanceOptions extends Partial<NodeManagerOptions> {
+  readonly clock?: Clock;
+  readonly maxStreams?: number;
+}
+
+/** One server instance without a network: what createStreamkit makes, with its parts at hand. */
+export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
+  const failures: unknown[] = [];
+  const manager = new NodeManager(storage, {
+    clock: () => Date.now() * 1_000,
+    dedupeWindow: 600_000_000,
+    compression: "none",
+    pollMillis: 20,
+    maxOpenStores: 1_000,
+    idleMillis: 300_000,
+    onBackgroundError: (error) => failures.push(error),
+    ...options,
+  });
+  const shutdown = new AbortController();
+  const routes = createRoutes({
+    storage,
+    manager,
+    maxStreams: options.maxStreams ?? 1_000,
+    dedupeWindowMillis: 600_000,
+    shutdown: shutdown.signal,
+    onError: (error) => failures.push(error),
+  });
+  const transport = createRouterTransport(routes);
+  return {
+    manager,
+    transport,
+    stream: createClient(StreamService, transport),
+    stores: createClient(StoreService, transport),
+    /** Failures that no caller has seen: background work and defects. */
+    failures,
+    /** Runs something on an open store. */
+    async withStore<T>(storeId: string, action: (node: StoreNode) => Promise<T>): Promise<T> {
+      using lease = await manager.acquire(storeId);
+      return await action(lease.node);
+    },
+    /** Resolves when nothing runs in the background of the store. */
+    async settle(storeId: string): Promise<void> {
+      using lease = await manager.acquire(storeId);
+      await lease.node.settled();
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      shutdown.abort();
+      await manager.close();
+    },
+  };
+}
+
+export type Instance = ReturnType<typeof makeInstance>;
+
+/** The same storage with other limits: makes small data take the ways that large data takes. */
+export function withLimits(storage: Storage, limits: Partial<StorageLimits>): Storage {
+  return new Proxy(storage, {
+    get(target, key) {
+      if (key !== "open") {
+        const value = Reflect.get(target, key, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      }
+      return async (...args: Parameters<Storage["open"]>) => {
+        const store = await target.open(...args);
+        return (
+          store &&
+          new Proxy(store, {
+            get(inner, name) {
+              const value = Reflect.get(inner, name, inner);
+              if (name === "limits") return { ...inner.limits, ...limits };
+              return typeof value === "function" ? value.bind(inner) : value;
+            },
+          })
+        );
+      };
+    },
+  });
+}
+
+/** Encodes and parses a part of a transaction, as the route of Append does. */
+export function segmentAppend(part: {
+  segment: string;
+  payloads?: readonly Uint8Array[];
+  expected?: bigint;
+  token?: bigint;
+}): SegmentAppend {
+  const message = create(SegmentAppendSchema, {
+    segment: part.segment,
+    expectedLastSequence: part.expected,
+    fencingToken: part.token,
+    records: (part.payloads ?? []).map((payload) => ({ payload })),
+  });
+  return parseSegmentAppend(toBinary(SegmentAppendSchema, message), "appends[0]");
+}
