@@ -74,6 +74,23 @@ const streamkit = createStreamkit({
   cors: origins?.includes("*") ? "*" : origins,
 });
 
+// Before the address is printed: whoever waits for that line may stop the server at once.
+let stopping = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    // A second signal means now.
+    if (stopping) process.exit(1);
+    stopping = true;
+    streamkit.close().then(
+      () => process.exit(0),
+      (error) => {
+        console.error("streamkit-server: while closing:", error);
+        process.exit(1);
+      },
+    );
+  });
+}
+
 async function tlsFiles() {
   if (certFile === undefined || keyFile === undefined) return undefined;
   const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
@@ -92,20 +109,4 @@ try {
 } catch (error) {
   console.error(`streamkit-server: cannot start: ${(error as Error).message}`);
   process.exit(1);
-}
-
-let stopping = false;
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    // A second signal means now.
-    if (stopping) process.exit(1);
-    stopping = true;
-    streamkit.close().then(
-      () => process.exit(0),
-      (error) => {
-        console.error("streamkit-server: while closing:", error);
-        process.exit(1);
-      },
-    );
-  });
 }

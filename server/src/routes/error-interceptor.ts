@@ -1,4 +1,4 @@
-import { ConnectError, createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
@@ -19,7 +19,9 @@ export function errorInterceptor(onDefect: (error: unknown, what: string) => voi
     request.contextValues.set(reached, true);
     const translate = (error: unknown): ConnectError => {
       const translated = toConnectError(error);
-      if (translated.cause !== undefined && translated.code === 13) onDefect(error, request.method.name);
+      // What Connect itself reports, such as a connection that was reset, is no defect; nor what nobody waits for.
+      const isOurs = !(error instanceof ConnectError) && !request.signal.aborted;
+      if (isOurs && translated.code === Code.Internal) onDefect(error, request.method.name);
       return translated;
     };
     try {
@@ -78,7 +80,12 @@ async function repairConnectUnary(response: UniversalServerResponse): Promise<Un
   const body = errorToJsonBytes(repaired, undefined);
   const header = new Headers(response.header);
   header.set("content-length", String(body.byteLength));
-  return { ...response, status: repaired.code === 3 ? 400 : response.status, header, body: once(body) };
+  return {
+    ...response,
+    status: repaired.code === Code.InvalidArgument ? 400 : response.status,
+    header,
+    body: once(body),
+  };
 }
 
 function repairGrpc(response: UniversalServerResponse, isReached: () => boolean): UniversalServerResponse {
