@@ -138,7 +138,6 @@ async function* live(
   const streams = inputs.map(({ space, source }) =>
     consume(source, { ...selection, limit: ALL.limit, last: 0, min: next.get(space) ?? 1 }, ending),
   );
-  const caughtUp = inputs.map(() => false);
   // A queue between the streams and this generator; each stream waits until its page was taken.
   const arrived: Arrival[] = [];
   let failure: { error: unknown } | undefined;
@@ -189,8 +188,8 @@ async function* live(
         }
       }
       next.set(inputs[index].space, position);
-      caughtUp[index] = page.value.caughtUp;
-      const all = caughtUp.every(Boolean);
+      // MRG-010: as of now, not as of each space's latest page.
+      const all = inputs.every(({ space, source }) => (next.get(space) ?? 0) > source.head);
       // Every space has its own heartbeats; one per interval is enough.
       if (taken.length > 0 || (all && !allBefore) || Date.now() - lastSent >= selection.heartbeatMillis) {
         lastSent = Date.now();
