@@ -1,9 +1,9 @@
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** Path of a data file of the vega-datasets package: real records, so that examples need no invented ones. */
 export function datasetFile(name: string): string {
   // The package exports its code only; its data lies beside it.
-  const entry = createRequire(import.meta.url).resolve("vega-datasets");
+  const entry = fileURLToPath(import.meta.resolve("vega-datasets"));
   return join(dirname(dirname(entry)), "data", name);
 }
