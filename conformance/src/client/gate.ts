@@ -1,0 +1,23 @@
+/** Holds a reader back until it is opened; once open it stays open. */
+export class Gate {
+  #open: boolean;
+  #waiting: (() => void) | undefined;
+
+  constructor(open: boolean) {
+    this.#open = open;
+  }
+
+  open(): void {
+    this.#open = true;
+    this.#waiting?.();
+  }
+
+  /** Resolves when the gate is open, or the signal fires. */
+  async passed(signal: AbortSignal): Promise<void> {
+    if (this.#open || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      this.#waiting = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+}

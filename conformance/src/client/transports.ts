@@ -1,0 +1,45 @@
+import type { Transport } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  Http2SessionManager,
+} from "@connectrpc/connect-node";
+import { type Connect, Protocol } from "@streamkit/protocol/conformance";
+
+/** A transport with a connection of its own, and what closes it. */
+export interface OpenTransport {
+  readonly transport: Transport;
+  close(): void;
+}
+
+/** Opens what `connect` asks for; `inProcess` supplies the transport of a server in this process. */
+export function openTransport(connect: Connect, inProcess?: () => Transport): OpenTransport {
+  if (connect.protocol === Protocol.IN_PROCESS) {
+    if (inProcess === undefined) throw new Error("there is no server in this process");
+    return { transport: inProcess(), close: () => {} };
+  }
+  const baseUrl = connect.url;
+  const interceptors = connect.token === "" ? [] : [bearer(connect.token)];
+  const compression = { acceptCompression: [] };
+  if (connect.protocol === Protocol.CONNECT_H1) {
+    return {
+      transport: createConnectTransport({ httpVersion: "1.1", baseUrl, interceptors, ...compression }),
+      close: () => {},
+    };
+  }
+  const sessionManager = new Http2SessionManager(baseUrl);
+  const close = (): void => sessionManager.abort();
+  const options = { httpVersion: "2", baseUrl, interceptors, sessionManager, ...compression } as const;
+  if (connect.protocol === Protocol.GRPC) return { transport: createGrpcTransport(options), close };
+  if (connect.protocol === Protocol.GRPC_WEB) return { transport: createGrpcWebTransport(options), close };
+  const useBinaryFormat = connect.protocol !== Protocol.CONNECT_JSON;
+  return { transport: createConnectTransport({ ...options, useBinaryFormat }), close };
+}
+
+function bearer(token: string): NonNullable<Parameters<typeof createConnectTransport>[0]["interceptors"]>[number] {
+  return (next) => (request) => {
+    request.header.set("authorization", `Bearer ${token}`);
+    return next(request);
+  };
+}

@@ -1,0 +1,13 @@
+import type { Case } from "@streamkit/protocol/conformance";
+
+/** The cases that a selection asks for; an empty selection asks for all. */
+export function selectCases(
+  cases: readonly Case[],
+  { ids, clauses }: { ids: readonly string[]; clauses: readonly string[] },
+): Case[] {
+  return cases.filter(
+    (one) =>
+      (ids.length === 0 || ids.some((text) => one.id.includes(text))) &&
+      (clauses.length === 0 || clauses.some((id) => one.clauses.includes(id))),
+  );
+}

@@ -1,0 +1,105 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import { isObject } from "../corpus/json.ts";
+
+/** A difference between what was expected and what was found; `undefined` when there is none. */
+export type Difference = string | undefined;
+
+/**
+ * Compares by the rules at `Expectation` in case.proto: objects by the members given, lists element by element,
+ * `$` strings as tests.
+ *
+ * @param path where in the observation this is, for the message
+ */
+export function match(expected: JsonValue, found: unknown, path: string): Difference {
+  if (typeof expected === "string" && expected.startsWith("$")) return testValue(expected, found, path);
+  if (Array.isArray(expected)) return matchList(expected, found, path);
+  if (isObject(expected)) {
+    if (!isObject(found)) return `${path}: expected an object, found ${show(found)}`;
+    for (const [name, value] of Object.entries(expected)) {
+      const difference = match(value, found[name], path === "" ? name : `${path}.${name}`);
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  }
+  if (expected === null) return isNothing(found) ? undefined : `${path}: expected nothing, found ${show(found)}`;
+  return sameScalar(expected, found) ? undefined : `${path}: expected ${show(expected)}, found ${show(found)}`;
+}
+
+function matchList(expected: readonly JsonValue[], found: unknown, path: string): Difference {
+  if (!Array.isArray(found)) return `${path}: expected a list, found ${show(found)}`;
+  if (found.length !== expected.length) {
+    return `${path}: expected ${expected.length} elements, found ${found.length}: ${show(found)}`;
+  }
+  for (const [index, value] of expected.entries()) {
+    const difference = match(value, found[index], `${path}.${index}`);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
+}
+
+function sameScalar(expected: string | number | boolean, found: unknown): boolean {
+  if (expected === found) return true;
+  if (isObject(found) && typeof found.payload === "string") {
+    return Buffer.from(found.payload, "base64").toString() === String(expected);
+  }
+  return (typeof found === "string" || typeof found === "number") && String(expected) === String(found);
+}
+
+function isNothing(found: unknown): boolean {
+  if (found === undefined || found === null || found === "" || found === 0 || found === "0" || found === false)
+    return true;
+  return Array.isArray(found) && found.length === 0;
+}
+
+type Test = (found: unknown, argument: string) => boolean;
+
+const TESTS: Readonly<Record<string, Test>> = {
+  any: (found) => !isNothing(found),
+  none: isNothing,
+  uuid: (found) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(String(found)),
+  micros: (found) => nanosOf(found) !== undefined && nanosOf(found)! % 1_000n === 0n,
+  gt: (found, argument) => number(found) > BigInt(argument),
+  ge: (found, argument) => number(found) >= BigInt(argument),
+  lt: (found, argument) => number(found) < BigInt(argument),
+  le: (found, argument) => number(found) <= BigInt(argument),
+  not: (found, argument) => String(found) !== argument,
+  oneof: (found, argument) => argument.split(",").includes(String(found)),
+  after: (found, argument) => (nanosOf(found) ?? 0n) > (nanosOf(argument) ?? 0n),
+  len: (found, argument) => Array.isArray(found) && found.length === Number(argument),
+  has: (found, argument) => Array.isArray(found) && found.some((each) => each === argument),
+  sorted: (found) => isSorted(found),
+};
+
+/** Applies one `$` test. @throws Error for a test that does not exist */
+function testValue(expected: string, found: unknown, path: string): Difference {
+  const colon = expected.indexOf(":");
+  const name = expected.slice(1, colon === -1 ? undefined : colon);
+  const test = TESTS[name];
+  if (test === undefined) throw new Error(`there is no test ${expected}`);
+  const argument = colon === -1 ? "" : expected.slice(colon + 1);
+  return test(found, argument) ? undefined : `${path}: expected ${expected}, found ${show(found)}`;
+}
+
+function number(found: unknown): bigint {
+  return /^-?\d+$/.test(String(found)) ? BigInt(String(found)) : -1n;
+}
+
+function isSorted(found: unknown): boolean {
+  if (!Array.isArray(found)) return false;
+  return found.every(
+    (each, i) => i === 0 || Buffer.compare(Buffer.from(String(found[i - 1])), Buffer.from(String(each))) <= 0,
+  );
+}
+
+/** Nanoseconds of a timestamp in its JSON form. */
+function nanosOf(found: unknown): bigint | undefined {
+  const [, seconds, fraction = ""] = /^(.*?)(?:\.(\d+))?Z$/.exec(String(found)) ?? [];
+  if (seconds === undefined) return undefined;
+  return BigInt(Date.parse(`${seconds}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
+}
+
+/** A value for a message, cut where it is long. */
+export function show(value: unknown): string {
+  const text = typeof value === "string" ? `"${value}"` : (JSON.stringify(value) ?? "nothing");
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
+}

@@ -1,0 +1,93 @@
+import { type JsonObject, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
+import { type EntryBatch, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
+import type { Response } from "@streamkit/protocol/conformance";
+import { type Failure, ResponseSchema } from "@streamkit/protocol/conformance";
+
+/** One entry as a reader received it. */
+export interface ObservedEntry {
+  readonly space: string;
+  readonly segment: string;
+  readonly sequence: bigint;
+  readonly offset: bigint;
+  readonly payload: string;
+  readonly time: string;
+}
+
+/** What a step observed, in the form that expectations are compared with. Field names are those of the protos. */
+export interface Observed {
+  readonly responses: readonly JsonObject[];
+  readonly response: JsonObject | undefined;
+  readonly error: ObservedError | undefined;
+  readonly entries: readonly ObservedEntry[];
+  readonly ended: boolean;
+}
+
+export interface ObservedError {
+  readonly code: string;
+  readonly message: string;
+  /** How many details there were; the spec wants one. */
+  readonly details: number;
+  readonly detail: JsonObject | undefined;
+  /** Without prefix; empty when there was no detail. */
+  readonly reason: string;
+}
+
+const JSON_OPTIONS = { useProtoFieldName: true, alwaysEmitImplicit: true } as const;
+
+/** Turns responses and the end of a call into what expectations look at. */
+export function observe(
+  responses: readonly Response["message"][],
+  failure: Failure | undefined,
+  ended: boolean,
+): Observed {
+  const json = responses.map(responseJson);
+  const entries = responses.flatMap((each) => batchesOf(each).flatMap(toEntries));
+  return { responses: json, response: json.at(-1), error: failure && toError(failure), entries, ended };
+}
+
+/** The batches of any response that has them. */
+export function batchesOf(response: Response["message"]): readonly EntryBatch[] {
+  switch (response.case) {
+    case "consumeSegment":
+    case "consumeSpace":
+    case "consume":
+      return response.value.batches;
+    case "peek":
+      return response.value.entry === undefined ? [] : [response.value.entry];
+    default:
+      return [];
+  }
+}
+
+function responseJson(response: Response["message"]): JsonObject {
+  if (response.case === undefined || response.case === "other") return {};
+  const field = ResponseSchema.fields.find((each) => each.localName === response.case);
+  return toJson(field!.message!, response.value as Message, JSON_OPTIONS) as JsonObject;
+}
+
+function toEntries(batch: EntryBatch): ObservedEntry[] {
+  const time = batch.commitTime === undefined ? "" : `${batch.commitTime.seconds}.${pad(batch.commitTime.nanos)}`;
+  return batch.records.map((record, index) => ({
+    space: batch.space,
+    segment: batch.segment,
+    sequence: batch.firstSequence + BigInt(index),
+    offset: batch.firstOffset + BigInt(index),
+    payload: Buffer.from(record.payload).toString(),
+    time,
+  }));
+}
+
+function pad(nanos: number): string {
+  return String(nanos).padStart(9, "0");
+}
+
+function toError(failure: Failure): ObservedError {
+  const first = failure.details[0];
+  return {
+    code: failure.code,
+    message: failure.message,
+    details: failure.details.length,
+    detail: first && (toJson(ErrorDetailSchema, first, JSON_OPTIONS) as Record<string, JsonValue>),
+    reason: first === undefined ? "" : (ErrorReason[first.reason] ?? String(first.reason)),
+  };
+}

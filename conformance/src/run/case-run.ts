@@ -1,0 +1,98 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { type Case, RequestSchema, type Step } from "@streamkit/protocol/conformance";
+import type { ClientFactory } from "../client/client-under-test.ts";
+import { Scope } from "../corpus/scope.ts";
+import type { ServerUnderTest } from "../server/server-under-test.ts";
+import type { LiveCall } from "./live-call.ts";
+import type { Lockstep } from "./lockstep.ts";
+import { type Address, Session } from "./session.ts";
+import { runStep } from "./step.ts";
+import { Trace } from "./trace.ts";
+
+/** What a case runs in. */
+export interface CaseEnvironment {
+  readonly server: ServerUnderTest;
+  readonly client: ClientFactory;
+  readonly address: () => Address;
+  /** Present when the server is restarted between steps. */
+  readonly lockstep?: Lockstep;
+  /** Where all cases share one store; absent: each has its own. */
+  readonly store?: string;
+  /** Most milliseconds that a step may take by default. */
+  readonly stepMillis: number;
+}
+
+/** What became of one run of a case. */
+export interface CaseOutcome {
+  /** Absent: everything expected was observed. */
+  readonly failure?: string;
+  readonly trace: Trace;
+  readonly millis: number;
+}
+
+/** State of one run of a case, shared by its steps. */
+export interface CaseState {
+  readonly environment: CaseEnvironment;
+  readonly session: Session;
+  readonly scope: Scope;
+  /** Calls started with `as`. */
+  readonly named: Map<string, LiveCall>;
+}
+
+/** Runs one case: step after step, to the first difference. Never throws. */
+export async function runCase(one: Case, environment: CaseEnvironment): Promise<CaseOutcome> {
+  const trace = new Trace();
+  const start = performance.now();
+  let session: Session | undefined;
+  let failure: string | undefined;
+  try {
+    session = await Session.open(environment.client, environment.address, trace);
+    const state: CaseState = { environment, session, scope: newScope(environment), named: new Map() };
+    for (const [index, step] of one.steps.entries()) {
+      if (index > 0) await passGap(state);
+      failure = prefixed(await runStep(step, state), index, step);
+      if (failure !== undefined) break;
+    }
+    await cleanUp(state);
+  } catch (error) {
+    failure ??= `the runner failed: ${(error as Error).stack ?? String(error)}`;
+  } finally {
+    await session?.close();
+  }
+  return { ...(failure === undefined ? {} : { failure }), trace, millis: performance.now() - start };
+}
+
+function newScope(environment: CaseEnvironment): Scope {
+  const random = randomUUID().slice(0, 8);
+  return new Scope({
+    store: environment.store ?? randomUUID(),
+    space: `space-${random}`,
+    random,
+    hex12: `0000${random}`,
+  });
+}
+
+/** Between two steps, unless a call is open: what the server is to forget then is not what the case is about. */
+async function passGap(state: CaseState): Promise<void> {
+  const { lockstep } = state.environment;
+  if (lockstep === undefined || [...state.named.values()].some((call) => !call.ended)) return;
+  state.session.trace.note("the server is restarted");
+  await lockstep.gap();
+}
+
+function prefixed(difference: string | undefined, index: number, step: Step): string | undefined {
+  if (difference === undefined) return undefined;
+  const what = typeof step.action.value === "string" ? step.action.value : "";
+  return `step ${index + 1} (${step.action.case} ${what}): ${difference}`;
+}
+
+/** Deletes the case's store, so that a long run does not fill the disk; failing at it is not the case's failure. */
+async function cleanUp(state: CaseState): Promise<void> {
+  for (const call of state.named.values()) if (!call.ended) state.session.cancel(call);
+  if (state.environment.store !== undefined) return;
+  const storeId = String(state.scope.get("store"));
+  const request = create(RequestSchema, { message: { case: "deleteStore", value: { storeId } } });
+  const call = await state.session.call("main", request);
+  await call.until(() => call.ended, 1_000);
+}

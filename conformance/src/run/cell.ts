@@ -1,0 +1,141 @@
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type Case,
+  type Cell,
+  type Hello,
+  type KnownFailure,
+  Protocol,
+  type Result,
+  ResultSchema,
+  Verdict,
+} from "@streamkit/protocol/conformance";
+import type { ClientFactory } from "../client/client-under-test.ts";
+import type { ServerUnderTest } from "../server/server-under-test.ts";
+import { type CaseEnvironment, type CaseOutcome, runCase } from "./case-run.ts";
+import { Lockstep } from "./lockstep.ts";
+
+/** Cases that run at the same time, each in a store of its own. */
+const CONCURRENCY = 12;
+/** Cases that share the restarts of a lockstep. */
+const LOCKSTEP_GROUP = 100;
+
+/** The names that matrix files and reports use. */
+export const TRANSPORTS: Readonly<Record<string, Protocol>> = {
+  "in-process": Protocol.IN_PROCESS,
+  "connect-h1": Protocol.CONNECT_H1,
+  "connect-h2": Protocol.CONNECT_H2,
+  grpc: Protocol.GRPC,
+  "grpc-web": Protocol.GRPC_WEB,
+  json: Protocol.CONNECT_JSON,
+};
+
+export interface CellOptions {
+  readonly cell: Cell;
+  readonly server: ServerUnderTest;
+  readonly client: ClientFactory;
+  readonly hello: Hello;
+  readonly token?: string;
+  readonly store?: string;
+  readonly stepMillis?: number;
+  readonly knownFailures?: readonly KnownFailure[];
+  /** Told of each result as it is there. */
+  readonly onResult?: (result: Result) => void;
+  /** Ends the cell early; cases not begun then have no result. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs cases in one cell. Every case has exactly one result. */
+export async function runCell(cases: readonly Case[], options: CellOptions): Promise<Result[]> {
+  const results: Result[] = [];
+  const report = (result: Result): void => {
+    results.push(result);
+    options.onResult?.(result);
+  };
+  const present = capabilitiesOf(options);
+  const applicable = cases.filter((one) => {
+    const missing = one.needs.filter((need) => !present.has(need));
+    if (missing.length === 0) return true;
+    report(toResult(one, options, Verdict.NOT_APPLICABLE, `needs ${missing.join(", ")}`));
+    return false;
+  });
+  // Whoever stops the server has it for himself.
+  const alone = applicable.filter((one) => one.steps.some((step) => step.action.case === "server"));
+  const together = applicable.filter((one) => !alone.includes(one));
+  const run = async (one: Case, lockstep?: Lockstep): Promise<void> => {
+    if (options.signal?.aborted) return;
+    const outcome = await runCase(one, environmentOf(options, lockstep));
+    report(judged(one, options, outcome));
+  };
+  const { wrapper } = options.cell;
+  if (wrapper === "plain") {
+    await pool(together, CONCURRENCY, (one) => run(one));
+  } else {
+    const control = wrapper === "kill" ? "kill" : "restart";
+    for (let first = 0; first < together.length; first += LOCKSTEP_GROUP) {
+      const lockstep = new Lockstep(() => options.server.act(control));
+      const group = together.slice(first, first + LOCKSTEP_GROUP);
+      for (const _ of group) lockstep.enter();
+      await Promise.all(group.map((one) => run(one, lockstep).finally(() => lockstep.leave())));
+    }
+  }
+  for (const one of alone) await run(one);
+  return results;
+}
+
+function environmentOf(options: CellOptions, lockstep: Lockstep | undefined): CaseEnvironment {
+  const { server, cell } = options;
+  const protocol = TRANSPORTS[cell.transport] ?? Protocol.UNSPECIFIED;
+  return {
+    server,
+    client: options.client,
+    address: () => ({ url: server.url, token: options.token ?? "", protocol, generation: server.generation }),
+    stepMillis: options.stepMillis ?? 10_000,
+    ...(options.store === undefined ? {} : { store: options.store }),
+    ...(lockstep === undefined ? {} : { lockstep }),
+  };
+}
+
+/** What a cell can do: the server's control, the client's abilities, the transport's. */
+function capabilitiesOf({ cell, server, hello }: CellOptions): Set<string> {
+  const present = new Set([...server.capabilities, ...hello.capabilities]);
+  if (cell.transport === "connect-h1") present.delete("full_duplex");
+  if (cell.backend !== "level") present.delete("damage");
+  return present;
+}
+
+function judged(one: Case, options: CellOptions, outcome: CaseOutcome): Result {
+  const known = options.knownFailures?.find((each) => isAbout(each, one, options.cell));
+  const { failure, trace, millis } = outcome;
+  if (failure === undefined) {
+    const verdict = known === undefined ? Verdict.PASS : Verdict.UNEXPECTED_PASS;
+    return toResult(one, options, verdict, known?.reason ?? "", millis);
+  }
+  const verdict = known === undefined ? Verdict.FAIL : Verdict.KNOWN_FAILURE;
+  const reason = known === undefined ? failure : `${known.reason} (${failure})`;
+  return create(ResultSchema, { ...toResult(one, options, verdict, reason, millis), trace: trace.lines });
+}
+
+function isAbout(known: KnownFailure, one: Case, cell: Cell): boolean {
+  const fits = (wanted: string, found: string): boolean => wanted === "" || wanted === found;
+  return (
+    fits(known.caseId, one.id) &&
+    fits(known.backend, cell.backend) &&
+    fits(known.transport, cell.transport) &&
+    fits(known.wrapper, cell.wrapper) &&
+    fits(known.client, cell.client)
+  );
+}
+
+function toResult(one: Case, options: CellOptions, verdict: Verdict, reason = "", millis = 0): Result {
+  const duration = durationFromMs(Math.round(millis));
+  return create(ResultSchema, { cell: options.cell, caseId: one.id, verdict, reason, duration });
+}
+
+async function pool<T>(items: readonly T[], size: number, work: (item: T) => Promise<void>): Promise<void> {
+  const rest = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: size }, worker));
+}

@@ -1,0 +1,168 @@
+import { setTimeout } from "node:timers/promises";
+import { fromJson } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { type ProduceRequest, ProduceRequestSchema } from "@streamkit/protocol";
+import type { Step, Until } from "@streamkit/protocol/conformance";
+import { at } from "../corpus/json.ts";
+import { completeRequest } from "../corpus/request.ts";
+import { findRpc, startRequest } from "../corpus/rpc.ts";
+import type { Scope } from "../corpus/scope.ts";
+import { matchExpectation, matchRepeated, resolveExpectation } from "../expect/expectation.ts";
+import type { Difference } from "../expect/match.ts";
+import { batchesOf, type Observed, observe } from "../expect/observed.ts";
+import type { ServerControl } from "../server/server-under-test.ts";
+import { matchAnswer, performRaw } from "../wire/raw-exchange.ts";
+import { bodyJson } from "../wire/raw-http.ts";
+import type { CaseState } from "./case-run.ts";
+import type { LiveCall } from "./live-call.ts";
+
+/** How long a raw socket is listened to before it counts as kept open. */
+const RAW_MILLIS = 3_000;
+
+/** Performs one step and compares. Returns the first difference. @throws Error for a defect of the case */
+export async function runStep(step: Step, state: CaseState): Promise<Difference> {
+  const { action } = step;
+  switch (action.case) {
+    case "call":
+      return step.as === "" ? callAndWait(step, state) : startNamed(step, state);
+    case "await":
+      return awaitNamed(step, state);
+    case "send":
+      state.session.send(named(state, action.value), produceRequest(step, state));
+      return undefined;
+    case "closeSend":
+      state.session.closeSend(named(state, action.value));
+      return undefined;
+    case "cancel":
+      state.session.cancel(named(state, action.value));
+      return undefined;
+    case "resume":
+      state.session.resume(named(state, action.value));
+      return undefined;
+    case "raw": {
+      const server = state.environment.address();
+      const answer = await performRaw(action.value, state.scope, server, RAW_MILLIS);
+      state.session.trace.note(`raw answer ${answer.status} ${answer.body.toString("latin1").slice(0, 500)}`);
+      capture(step, { status: answer.status, body: bodyJson(answer) }, state);
+      const expected = resolveExpectation(step.expect, state.scope).http;
+      return expected === undefined ? undefined : matchAnswer(expected, answer);
+    }
+    case "server":
+      state.session.trace.note(`the server: ${action.value}`);
+      await state.environment.server.act(action.value as ServerControl);
+      return undefined;
+    case "pause":
+      await setTimeout(toMillis(action.value));
+      return undefined;
+    default:
+      throw new Error("a step without action");
+  }
+}
+
+async function startNamed(step: Step, state: CaseState): Promise<Difference> {
+  state.named.set(step.as, await start(step, state, state.scope));
+  return undefined;
+}
+
+async function callAndWait(step: Step, state: CaseState): Promise<Difference> {
+  const times = Math.max(1, step.times);
+  const one = async (index: number): Promise<Observed | string> => {
+    const scope = step.times === 0 ? state.scope : state.scope.with({ i: String(index + 1) });
+    const call = await start(step, state, scope);
+    const ended = await call.until(() => call.ended, allowed(step, state));
+    return ended ? observe(call.responses, call.failure, true) : `the call did not end in ${allowed(step, state)} ms`;
+  };
+  const results: (Observed | string)[] = [];
+  if (step.concurrent) results.push(...(await Promise.all(Array.from({ length: times }, (_, index) => one(index)))));
+  else for (let index = 0; index < times; index++) results.push(await one(index));
+
+  const observed: Observed[] = [];
+  for (const result of results) {
+    if (typeof result === "string") return result;
+    observed.push(result);
+  }
+  const expected = resolveExpectation(step.expect, state.scope);
+  const difference = step.times === 0 ? matchExpectation(expected, observed[0]!) : matchRepeated(expected, observed);
+  if (difference === undefined) capture(step, observed.at(-1)!, state);
+  return difference;
+}
+
+async function awaitNamed(step: Step, state: CaseState): Promise<Difference> {
+  const call = named(state, String(step.action.value));
+  const millis = allowed(step, state);
+  if (step.until?.time === undefined) {
+    const reached = await call.until(() => isReached(step.until, call), millis);
+    if (!reached) return `not reached in ${millis} ms; ${describe(call)}`;
+  } else {
+    await call.until(() => call.ended, toMillis(step.until.time));
+  }
+  const fresh = call.responses.slice(call.seen);
+  call.seen = call.responses.length;
+  const observed = observe(fresh, call.failure, call.ended);
+  const difference = matchExpectation(resolveExpectation(step.expect, state.scope), observed);
+  if (difference === undefined) capture(step, observed, state);
+  return difference;
+}
+
+function isReached(until: Until | undefined, call: LiveCall): boolean {
+  // Ending is the end of waiting too; the expectation tells whether that is right.
+  if (until === undefined || until.end || call.ended) return call.ended;
+  const last = call.responses.length > call.seen ? call.responses.at(-1) : undefined;
+  if (entryCount(call) < until.entries || call.responses.length < until.responses) return false;
+  if (until.caughtUp && !(last?.value && "caughtUp" in last.value && last.value.caughtUp)) return false;
+  return !until.heartbeat || (call.responses.length > 1 && last !== undefined && batchesOf(last).length === 0);
+}
+
+function entryCount(call: LiveCall): number {
+  return call.responses.reduce(
+    (sum, each) => sum + batchesOf(each).reduce((n, batch) => n + batch.records.length, 0),
+    0,
+  );
+}
+
+function describe(call: LiveCall): string {
+  const state = call.ended ? `ended with ${call.failure?.code ?? "OK"}` : "still open";
+  return `${call.responses.length} responses with ${entryCount(call)} entries, ${state}`;
+}
+
+async function start(step: Step, state: CaseState, scope: Scope): Promise<LiveCall> {
+  const rpc = findRpc(String(step.action.value));
+  const json = completeRequest(rpc.input, scope.resolve(step.request ?? {}), defaults(state));
+  const request = startRequest(rpc, json);
+  const deadlineMillis = step.deadline && toMillis(step.deadline);
+  return state.session.call(step.actor || "main", request, {
+    hold: step.hold,
+    ...(deadlineMillis === undefined ? {} : { deadlineMillis }),
+  });
+}
+
+function produceRequest(step: Step, state: CaseState): ProduceRequest {
+  const json = completeRequest(ProduceRequestSchema, state.scope.resolve(step.request ?? {}), defaults(state));
+  return fromJson(ProduceRequestSchema, json);
+}
+
+function defaults(state: CaseState): { store: string; space: string } {
+  return { store: String(state.scope.get("store")), space: String(state.scope.get("space")) };
+}
+
+function named(state: CaseState, name: string): LiveCall {
+  const call = state.named.get(name);
+  if (call === undefined) throw new Error(`no call is named ${name}`);
+  return call;
+}
+
+function capture(step: Step, found: unknown, state: CaseState): void {
+  for (const [name, path] of Object.entries(step.capture)) {
+    const value = at(found, path);
+    if (value === undefined) throw new Error(`nothing to capture at ${path}`);
+    state.scope.set(name, value as string);
+  }
+}
+
+function allowed(step: Step, state: CaseState): number {
+  return step.within === undefined ? state.environment.stepMillis : toMillis(step.within);
+}
+
+function toMillis(duration: Duration): number {
+  return Number(duration.seconds) * 1_000 + duration.nanos / 1_000_000;
+}

@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { damageFiles } from "./damage.ts";
+import type { ServerControl, ServerUnderTest } from "./server-under-test.ts";
+
+/** How long a server may take to print its address, or to end after SIGTERM. */
+const PATIENCE_MILLIS = 20_000;
+
+/**
+ * A server program. The command is run by a shell; `{port}` in it becomes the port (0 at the first start, the same port
+ * later), `{data}` a folder of its own. The first line on stdout that has an `http://` address tells that it is ready.
+ */
+export class ProgramServer implements ServerUnderTest {
+  readonly name: string;
+  readonly capabilities: readonly string[];
+  url = "";
+  generation = 0;
+  readonly #command: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), "streamkit-conformance-"));
+  #process: ChildProcess | undefined;
+
+  private constructor(command: string, durable: boolean) {
+    this.#command = command;
+    this.name = command;
+    this.capabilities = ["socket", "any_store", ...(durable ? ["durable", "restart", "kill", "damage"] : [])];
+  }
+
+  /** @param durable whether its data outlive the process */
+  static async start(command: string, options: { durable: boolean }): Promise<ProgramServer> {
+    const server = new ProgramServer(command, options.durable);
+    await server.#start();
+    return server;
+  }
+
+  async act(control: ServerControl): Promise<void> {
+    await this.#stop(control === "kill" ? "SIGKILL" : "SIGTERM");
+    if (control === "damage") damageFiles(this.#folder);
+    this.generation += 1;
+    await this.#start();
+  }
+
+  async close(): Promise<void> {
+    await this.#stop("SIGTERM");
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #start(): Promise<void> {
+    const port = this.url === "" ? "0" : new URL(this.url).port;
+    const command = this.#command.replaceAll("{port}", port).replaceAll("{data}", this.#folder);
+    // `exec`: the signal must reach the server, not the shell.
+    const child = spawn("sh", ["-c", `exec ${command}`], { stdio: ["ignore", "pipe", "inherit"] });
+    this.#process = child;
+    this.url = await address(child, command);
+  }
+
+  async #stop(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise((resolve) => child.once("exit", resolve));
+    child.kill(signal);
+    const late = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MILLIS);
+    await exited;
+    clearTimeout(late);
+  }
+}
+
+function address(child: ChildProcess, command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let printed = "";
+    const timer = setTimeout(() => fail("it printed no address in time"), PATIENCE_MILLIS);
+    const fail = (why: string): void => {
+      clearTimeout(timer);
+      child.kill("SIGKILL");
+      reject(new Error(`${command}: ${why}`));
+    };
+    child.once("exit", (code) => fail(`it ended with code ${code} before it printed an address`));
+    child.stdout?.on("data", (chunk: Buffer) => {
+      printed += chunk.toString();
+      const found = /https?:\/\/[\w.[\]:-]*:\d+/.exec(printed)?.[0];
+      if (found === undefined) return;
+      clearTimeout(timer);
+      child.removeAllListeners("exit");
+      resolve(found);
+    });
+  });
+}
