@@ -23,7 +23,7 @@ export async function importFlights(
     },
   });
   const seconds = (performance.now() - started) / 1_000;
-  progress.finish(`${grouped(summary.records)} flights in ${grouped(summary.transactions)} transactions, each fsynced`);
+  progress.finish(`${grouped(summary.records)} flights in ${grouped(summary.transactions)} transactions, all durable`);
   checks.equal(`import: ${grouped(flights.length)} records were acknowledged`, summary.records, flights.length);
   checks.equal("import: the acknowledged ranges add up to the same number", written, flights.length);
   return { what: "import", count: summary.records, seconds };
