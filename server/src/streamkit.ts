@@ -1,10 +1,10 @@
 import { type ConnectRouter, createRouterTransport, type Transport } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { type Clock, systemClock } from "./engine/clock.ts";
 import { NodeManager } from "./engine/node-manager.ts";
 import type { RowCompression } from "./engine/row-frame.ts";
 import { type AllowedOrigins, type RequestListener, withCors } from "./http/cors.ts";
 import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
+import { createRequestListener } from "./http/request-listener.ts";
 import { createRoutes } from "./routes/index.ts";
 import type { Storage } from "./storage/port.ts";
 
@@ -78,16 +78,8 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
       Object.defineProperty(createRouterTransport(routes), Symbol.for("streamkit.transport-description"), {
         value: { format: "binary", duplex: true },
       }),
-    handler: ({ fallback } = {}) => {
-      const adapter = connectNodeAdapter({
-        routes,
-        // Compression between Streamkit peers costs more than it saves on fast networks; see docs/architecture.md.
-        acceptCompression: [],
-        readMaxBytes: READ_MAX_BYTES,
-        ...(fallback === undefined ? {} : { fallback: fallback as never }),
-      });
-      return withCors(adapter as RequestListener, options.cors);
-    },
+    handler: ({ fallback } = {}) =>
+      withCors(createRequestListener({ routes, readMaxBytes: READ_MAX_BYTES, fallback }), options.cors),
     async listen(listenOptions) {
       const listener = await listen(streamkit.handler(), listenOptions);
       listeners.add(listener);

@@ -40,6 +40,8 @@ export interface SpaceLogOptions {
   /** How long a transaction id is remembered, in microseconds. */
   readonly dedupeWindow: number;
   readonly compression: RowCompression;
+  /** Called when a log is loaded that has rows of trimmed entries to remove: a reclaimer was interrupted. */
+  readonly onUnfinished: (log: SpaceLog) => void;
   /** With `shared`: how often a followed space is looked at, in milliseconds. */
   readonly pollMillis: number;
 }
@@ -352,6 +354,7 @@ export class SpaceLog {
     // Nothing of this space was committed later than the head says, so an old head means an empty window.
     this.#recent = new RecentTransactions(head.lastTime);
     this.#loaded = true;
+    if (trimmed.size > 0) this.#options.onUnfinished(this);
   }
 
   async #readTrimmed(): Promise<Map<string, number>> {

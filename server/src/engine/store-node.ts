@@ -82,6 +82,7 @@ export class StoreNode {
         dedupeWindow: this.#options.dedupeWindow,
         compression: this.#options.compression,
         pollMillis: this.#options.pollMillis,
+        onUnfinished: (unfinished) => this.reclaim(unfinished),
       });
     }
     this.#spaces.set(name, log);

@@ -85,7 +85,7 @@ export async function listen(handler: RequestListener, options: ListenOptions = 
     async close(graceMillis) {
       const closed = stop();
       for (const session of sessions) session.close();
-      server.http1?.closeIdleConnections();
+      server.http1?.close(() => undefined);
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, graceMillis);
@@ -113,6 +113,8 @@ function secure(
 
 function sniffing(handler: RequestListener, settings: object): Servers {
   const http1 = createHttp1Server({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: 65_000 }, handler);
+  // Node starts to watch connections (header timeouts, idle ones on close) when the server says that it listens.
+  http1.emit("listening");
   const http2 = createHttp2Server(settings, handler);
   const tcp = createTcpServer({ noDelay: true }, (socket) => {
     const silent = setTimeout(() => socket.destroy(), SILENT_MILLIS);

@@ -2,7 +2,9 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { SegmentStatusSchema, SpaceStatusSchema, StreamService } from "@streamkit/protocol";
 import { checkName, checkPrefix } from "../engine/names.ts";
+import { firstBatchFrom } from "../engine/read-space.ts";
 import type { SegmentHead, SpaceHead } from "../engine/rows.ts";
+import type { SpaceLog } from "../engine/space-log.ts";
 import type { StoreNode } from "../engine/store-node.ts";
 import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../engine/trim.ts";
 import { invalidField } from "../errors.ts";
@@ -53,7 +55,7 @@ export function statusRoutes(stores: Stores): StatusImplementation {
 
     async getSpaceStatus(request) {
       const space = checkName(request.space, "space");
-      const head = await stores.call(request.storeId, (node) => node.space(space).sync());
+      const head = await stores.call(request.storeId, (node) => spaceHead(node.space(space)));
       return { status: spaceStatus(space, head) };
     },
 
@@ -105,15 +107,19 @@ export function statusRoutes(stores: Stores): StatusImplementation {
 }
 
 /** Commits a trim or delete, then starts the removal of its rows in the background. */
-async function changed<T>(
-  node: StoreNode,
-  space: string,
-  change: (log: ReturnType<StoreNode["space"]>) => Promise<T>,
-): Promise<T> {
+async function changed<T>(node: StoreNode, space: string, change: (log: SpaceLog) => Promise<T>): Promise<T> {
   const log = node.space(space);
   const result = await node.write(() => change(log));
   node.reclaim(log);
   return result;
+}
+
+/** The head of a space with its exact first offset, also while trimmed entries wait for their removal. */
+async function spaceHead(log: SpaceLog): Promise<SpaceHead> {
+  const head = await log.sync();
+  if (!log.hasTrimmed) return head;
+  const first = await firstBatchFrom(log, log.firstOffset);
+  return { ...head, firstOffset: first?.firstOffset ?? head.lastOffset + 1 };
 }
 
 async function segmentHead(node: StoreNode, space: string, segment: string): Promise<SegmentHead> {
