@@ -30,6 +30,7 @@ describe("the corpus and the specification", () => {
       "hold",
       "deadline",
       "actors",
+      "resume",
       "socket",
       "any_store",
       "durable",

@@ -5,6 +5,7 @@ import type { ClientFactory } from "../client/client-under-test.ts";
 import { ConnectClient } from "../client/connect-client.ts";
 import { ProgramClient } from "../client/program-client.ts";
 
+import { SdkClient } from "../client/sdk-client.ts";
 import { EmbeddedServer } from "../server/embedded-server.ts";
 import { ProgramServer } from "../server/program-server.ts";
 import { RemoteServer } from "../server/remote-server.ts";
@@ -34,7 +35,7 @@ export async function openCell(cell: Cell, subjects: Subjects): Promise<OpenCell
   const inProcess = server.transport === undefined ? undefined : () => server.transport!();
   const client: ClientFactory = async (observe) => {
     if (subjects.clientCommand !== undefined) return ProgramClient.start(subjects.clientCommand, observe);
-    return new ConnectClient(observe, inProcess);
+    return cell.client === "sdk" ? new SdkClient(observe, inProcess) : new ConnectClient(observe, inProcess);
   };
   const probe = await client(() => {});
   const hello = create(HelloSchema, probe.hello);

@@ -1,0 +1,113 @@
+import { create } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
+import { createStreamkitClient, describeTransport, type StreamkitClient } from "@streamkit/client";
+import { createNodeTransport } from "@streamkit/client/node";
+import {
+  type Call,
+  type Connect,
+  type Hello,
+  HelloSchema,
+  ObservationSchema,
+  type Operation,
+  Protocol,
+  type Response,
+} from "@streamkit/protocol/conformance";
+import type { ClientUnderTest, Observer } from "./client-under-test.ts";
+import { callSdk } from "./sdk-calls.ts";
+import { sdkFailure } from "./sdk-wire.ts";
+
+/** How the SDK names what `Protocol` names. */
+const OPTIONS: Readonly<Partial<Record<Protocol, Omit<Parameters<typeof createNodeTransport>[0], "baseUrl">>>> = {
+  [Protocol.CONNECT_H1]: { protocol: "connect", httpVersion: "1.1" },
+  [Protocol.CONNECT_H2]: { protocol: "connect", httpVersion: "2" },
+  [Protocol.GRPC]: { protocol: "grpc", httpVersion: "2" },
+  [Protocol.GRPC_WEB]: { protocol: "grpc-web", httpVersion: "2" },
+  [Protocol.CONNECT_JSON]: { protocol: "connect", httpVersion: "2", format: "json" } as never,
+};
+
+/**
+ * The TypeScript SDK as a client under test: what an application sees through it, with retries and resumption. It shows
+ * entries and results, not the messages they came in; so it has no capability "raw".
+ */
+export class SdkClient implements ClientUnderTest {
+  readonly hello: Hello = create(HelloSchema, {
+    client: "@streamkit/client",
+    capabilities: ["actors", "resume"],
+    protocols: [Protocol.IN_PROCESS, ...Object.keys(OPTIONS).map(Number)],
+  });
+  readonly #observe: Observer;
+  readonly #inProcess: (() => Transport) | undefined;
+  readonly #actors = new Map<string, StreamkitClient>();
+  readonly #calls = new Map<bigint, AbortController>();
+
+  constructor(observe: Observer, inProcess?: () => Transport) {
+    this.#observe = observe;
+    this.#inProcess = inProcess;
+  }
+
+  perform(operation: Operation): void {
+    const { id, actor, action } = operation;
+    switch (action.case) {
+      case "connect":
+        // A client that lives on across a restart finds the server by itself.
+        if (!this.#actors.has(actor)) this.#actors.set(actor, this.#connect(action.value));
+        this.#end(id, undefined);
+        break;
+      case "disconnect":
+        this.#actors.delete(actor);
+        this.#end(id, undefined);
+        break;
+      case "call":
+        void this.#run(id, actor, action.value);
+        break;
+      case "cancel":
+        this.#calls.get(action.value.callId)?.abort();
+        break;
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const call of this.#calls.values()) call.abort();
+  }
+
+  #connect(connect: Connect): StreamkitClient {
+    const retry = { initialDelayMillis: 20, maxDelayMillis: 200, maxAttempts: 40 };
+    if (connect.protocol !== Protocol.IN_PROCESS) {
+      const transport = createNodeTransport({ baseUrl: connect.url, ...OPTIONS[connect.protocol] } as never);
+      return createStreamkitClient({ transport, retry });
+    }
+    const find = this.#inProcess;
+    if (find === undefined) throw new Error("there is no server in this process");
+    // Looked up at each call: a restart makes a new one.
+    const current: Transport = {
+      unary: (...call) => find().unary(...call),
+      stream: (...call) => find().stream(...call),
+    };
+    const transport = describeTransport(current, { format: "binary", duplex: true });
+    return createStreamkitClient({ transport, retry, wireFormat: "json" });
+  }
+
+  async #run(id: bigint, actor: string, call: Call): Promise<void> {
+    const abort = new AbortController();
+    this.#calls.set(id, abort);
+    try {
+      const client = this.#actors.get(actor);
+      if (client === undefined) throw new Error(`the actor ${actor} is not connected`);
+      for await (const message of callSdk(client, call.request!.message, abort.signal)) this.#response(id, message);
+      this.#end(id, undefined);
+    } catch (error) {
+      this.#end(id, error);
+    } finally {
+      this.#calls.delete(id);
+    }
+  }
+
+  #response(operationId: bigint, message: Response["message"]): void {
+    this.#observe(create(ObservationSchema, { operationId, event: { case: "response", value: { message } } }));
+  }
+
+  #end(operationId: bigint, error: unknown): void {
+    const value = error === undefined ? {} : { failure: sdkFailure(error) };
+    this.#observe(create(ObservationSchema, { operationId, event: { case: "end", value } }));
+  }
+}

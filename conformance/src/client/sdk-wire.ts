@@ -1,0 +1,102 @@
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, type Timestamp, TimestampSchema, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  type AppendResult,
+  type Batch,
+  type Entry,
+  type SegmentStatus,
+  type SpaceStatus,
+  StreamkitError,
+} from "@streamkit/client";
+import {
+  type AppendResponse,
+  AppendResponseSchema,
+  type EntryBatch,
+  EntryBatchSchema,
+  ErrorDetailSchema,
+  ErrorReason,
+  SegmentStatusSchema,
+  SpaceStatusSchema,
+} from "@streamkit/protocol";
+import { type Failure, FailureSchema } from "@streamkit/protocol/conformance";
+
+/** Microseconds since 1970 as a timestamp. */
+export function microsToTimestamp(micros: number): Timestamp {
+  const seconds = Math.floor(micros / 1_000_000);
+  return create(TimestampSchema, { seconds: BigInt(seconds), nanos: (micros - seconds * 1_000_000) * 1_000 });
+}
+
+/** A timestamp as the SDK takes times. */
+export function toMicros(time: Timestamp | undefined): { micros: number } | undefined {
+  return time && { micros: Number(time.seconds) * 1_000_000 + Math.floor(time.nanos / 1_000) };
+}
+
+/** What an append gave, as the message it came in. */
+export function toAppendResponse(result: AppendResult): AppendResponse {
+  return create(AppendResponseSchema, {
+    transaction: { id: result.transactionId, number: BigInt(result.transactionNumber) },
+    commitTime: microsToTimestamp(result.commitTimeMicros),
+    ranges: result.ranges.map((range) => ({
+      segment: range.segment,
+      firstSequence: BigInt(range.firstSequence),
+      lastSequence: BigInt(range.lastSequence),
+      firstOffset: BigInt(range.firstOffset),
+    })),
+    deduplicated: result.deduplicated,
+  });
+}
+
+/** A batch, or some entries of one, as a message. */
+export function toEntryBatch(batch: Batch, entries: Iterable<Entry> = batch): EntryBatch {
+  const list = [...entries];
+  return create(EntryBatchSchema, {
+    space: batch.space,
+    segment: batch.segment,
+    firstSequence: BigInt(list[0]?.sequence ?? 0),
+    firstOffset: BigInt(list[0]?.offset ?? 0),
+    commitTime: microsToTimestamp(batch.commitTimeMicros),
+    transaction: { id: batch.transactionId, number: BigInt(batch.transactionNumber) },
+    records: list.map((entry) => ({ payload: entry.payload.slice(), metadata: { ...entry.metadata } })),
+  });
+}
+
+export function toSegmentStatusMessage(status: SegmentStatus) {
+  return create(SegmentStatusSchema, {
+    space: status.space,
+    segment: status.segment,
+    firstSequence: BigInt(status.firstSequence),
+    lastSequence: BigInt(status.lastSequence),
+    lastOffset: BigInt(status.lastOffset),
+    ...(status.firstTime && { firstTime: timestampFromDate(status.firstTime) }),
+    ...(status.lastTime && { lastTime: timestampFromDate(status.lastTime) }),
+  });
+}
+
+export function toSpaceStatusMessage(status: SpaceStatus) {
+  return create(SpaceStatusSchema, {
+    space: status.space,
+    firstOffset: BigInt(status.firstOffset),
+    lastOffset: BigInt(status.lastOffset),
+    segmentCount: BigInt(status.segmentCount),
+    ...(status.lastTime && { lastTime: timestampFromDate(status.lastTime) }),
+  });
+}
+
+/** What the SDK threw, as the suite reports it. The three reasons that the SDK adds have no detail. */
+export function sdkFailure(error: unknown): Failure {
+  if (!(error instanceof StreamkitError)) {
+    return create(FailureSchema, { code: "UNKNOWN", message: error instanceof Error ? error.message : String(error) });
+  }
+  const reason = ErrorReason[error.reason as keyof typeof ErrorReason];
+  const detail = create(ErrorDetailSchema, {
+    reason: reason ?? ErrorReason.UNSPECIFIED,
+    retryable: error.retryable,
+    segment: error.segment ?? "",
+    expectedLastSequence: BigInt(error.expectedLastSequence ?? 0),
+    actualLastSequence: BigInt(error.actualLastSequence ?? 0),
+    fieldViolations: error.fieldViolations.map(({ field, description }) => ({ field, description })),
+    ...(error.retryAfterMillis === undefined ? {} : { retryAfter: durationFromMs(error.retryAfterMillis) }),
+  });
+  const details = reason === undefined ? [] : [detail];
+  return create(FailureSchema, { code: error.code.toUpperCase(), message: error.message, details });
+}

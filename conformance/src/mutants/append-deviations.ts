@@ -1,0 +1,108 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { AppendRequestSchema } from "@streamkit/protocol";
+import { type Bends, bentTransport } from "./bent-transport.ts";
+import type { Deviation } from "./deviation.ts";
+
+function bend(name: string, wrong: string, bends: Bends): Deviation {
+  return { name, wrong, where: "append", transport: (next) => bentTransport(next, bends) };
+}
+
+/** Servers that append wrongly. */
+export const APPEND_DEVIATIONS: readonly Deviation[] = [
+  bend("sequence-off-by-one", "answers sequences that are one too large", {
+    appended(response) {
+      for (const range of response.ranges) range.firstSequence += 1n;
+    },
+  }),
+  bend("offset-of-segment", "answers the sequence where the offset belongs", {
+    appended(response) {
+      for (const range of response.ranges) range.firstOffset = range.firstSequence;
+    },
+  }),
+  bend("ignored-expectation", "does not look at expected_last_sequence where records are written", {
+    append(request) {
+      for (const each of request.appends) if (each.records.length > 0) delete each.expectedLastSequence;
+      return undefined;
+    },
+  }),
+  bend("ignored-guard", "does not look at segments that are only conditioned", {
+    append(request) {
+      request.appends = request.appends.filter((each) => each.records.length > 0);
+      return undefined;
+    },
+  }),
+  bend("ignored-fencing-token", "does not look at fencing tokens", {
+    append(request) {
+      for (const each of request.appends) if (each.records.length > 0) delete each.fencingToken;
+      return undefined;
+    },
+  }),
+  bend("duplicate-after-retry", "does not remember transaction ids", {
+    append(request) {
+      if (request.transactionId.length === 36) request.transactionId = randomUUID();
+      return undefined;
+    },
+  }),
+  bend("silent-dedupe", "does not say that a result is an old one", {
+    appended(response) {
+      response.deduplicated = false;
+    },
+  }),
+  bend("torn-transaction", "writes each segment of a transaction in a transaction of its own", {
+    append(request) {
+      if (request.appends.length < 2 || request.appends.some((each) => each.records.length === 0)) return undefined;
+      return request.appends.map((each) =>
+        create(AppendRequestSchema, { storeId: request.storeId, space: request.space, appends: [each] }),
+      );
+    },
+  }),
+  bend("sorted-segments", "gives offsets in the order of the segment names", {
+    append(request) {
+      request.appends.sort((a, b) => (a.segment < b.segment ? -1 : 1));
+      return undefined;
+    },
+  }),
+  bend("lost-metadata", "does not store metadata", {
+    append(request) {
+      for (const each of request.appends) for (const record of each.records) record.metadata = {};
+      return undefined;
+    },
+  }),
+  bend("lost-empty-records", "does not store records without content", {
+    append(request) {
+      for (const each of request.appends) {
+        const full = each.records.filter((record) => record.payload.length > 0);
+        if (full.length > 0) each.records = full;
+      }
+      return undefined;
+    },
+  }),
+  bend("text-payload", "treats payloads as text", {
+    append(request) {
+      for (const each of request.appends) {
+        for (const record of each.records)
+          record.payload = new TextEncoder().encode(new TextDecoder().decode(record.payload));
+      }
+      return undefined;
+    },
+  }),
+  bend("limit-one-less", "refuses 1,000 records", {
+    append(request) {
+      const records = request.appends.reduce((sum, each) => sum + each.records.length, 0);
+      if (records === 1_000) throw new ConnectError("too many", Code.InvalidArgument);
+      return undefined;
+    },
+  }),
+  bend("coarse-commit-time", "answers commit times in whole seconds", {
+    appended(response) {
+      if (response.commitTime !== undefined) response.commitTime.nanos = 0;
+    },
+  }),
+  bend("number-per-store", "counts transactions from 1,000", {
+    appended(response) {
+      if (response.transaction !== undefined) response.transaction.number += 999n;
+    },
+  }),
+];

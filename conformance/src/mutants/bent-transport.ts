@@ -1,0 +1,92 @@
+import { clone, type DescMessage, type Message } from "@bufbuild/protobuf";
+import { type ConnectError, ConnectError as ConnectErrorClass, type Transport } from "@connectrpc/connect";
+import type {
+  AppendRequest,
+  AppendResponse,
+  ConsumeRequest,
+  ConsumeResponse,
+  ConsumeSegmentRequest,
+  ConsumeSegmentResponse,
+  ConsumeSpaceRequest,
+  ConsumeSpaceResponse,
+} from "@streamkit/protocol";
+
+export type ReadRequest = ConsumeSegmentRequest | ConsumeSpaceRequest | ConsumeRequest;
+export type ReadResponse = ConsumeSegmentResponse | ConsumeSpaceResponse | ConsumeResponse;
+
+/** Where a deviation puts its hands. Requests and responses may be changed in place: they are copies. */
+export interface Bends {
+  /** Before an append is sent; may return several requests, sent one after the other, of which the last result counts. */
+  append?(request: AppendRequest): AppendRequest[] | undefined;
+  appended?(response: AppendResponse, request: AppendRequest): void;
+  /** Before any read is sent. */
+  read?(request: ReadRequest): void;
+  /** What becomes of a stream of responses. */
+  pages?(responses: AsyncIterable<ReadResponse>, request: ReadRequest): AsyncIterable<ReadResponse>;
+  /** Before any request is sent, whatever the RPC; `rpc` is its name. */
+  request?(rpc: string, message: Message): void;
+  /** Any unary response but that of Append. */
+  response?(rpc: string, message: Message, request: Message): void;
+  /** Instead of sending: a response, or undefined to go on. */
+  instead?(rpc: string, message: Message, output: DescMessage): Message | undefined;
+  /** Any failure. */
+  failure?(error: ConnectError, rpc: string): ConnectError;
+}
+
+/** A transport that does what another does, except where it is bent. */
+export function bentTransport(next: Transport, bends: Bends): Transport {
+  const failing = (error: unknown, rpc: string): unknown => {
+    const connectError = ConnectErrorClass.from(error);
+    return bends.failure === undefined ? error : bends.failure(connectError, rpc);
+  };
+  return {
+    async unary(method, signal, timeoutMs, header, input, contextValues) {
+      const request = clone(method.input, input as never) as Message;
+      bends.request?.(method.name, request);
+      const replacement = bends.instead?.(method.name, request, method.output);
+      const call = (message: Message) =>
+        next.unary(method, signal, timeoutMs, header, message as typeof input, contextValues);
+      try {
+        const requests = method.name === "Append" ? (bends.append?.(request as AppendRequest) ?? [request]) : [request];
+        let response = await call(requests[0]!);
+        for (const each of requests.slice(1)) response = await call(each);
+        if (replacement !== undefined) return { ...response, message: replacement as typeof response.message };
+        if (method.name === "Append")
+          bends.appended?.(response.message as unknown as AppendResponse, request as AppendRequest);
+        else bends.response?.(method.name, response.message, request);
+        return response;
+      } catch (error) {
+        throw failing(error, method.name);
+      }
+    },
+    async stream(method, signal, timeoutMs, header, input, contextValues) {
+      let first: Message | undefined;
+      const requests = async function* () {
+        for await (const each of input) {
+          const request = clone(method.input, each as never) as Message;
+          bends.request?.(method.name, request);
+          if (method.methodKind === "bidi_streaming") bends.append?.(request as AppendRequest);
+          else bends.read?.(request as ReadRequest);
+          first ??= request;
+          yield request as typeof each;
+        }
+      };
+      const response = await next
+        .stream(method, signal, timeoutMs, header, requests() as typeof input, contextValues)
+        .catch((error: unknown) => {
+          throw failing(error, method.name);
+        });
+      const messages = response.message as AsyncIterable<unknown> as AsyncIterable<ReadResponse>;
+      const bent = method.methodKind === "bidi_streaming" ? undefined : bends.pages?.(messages, first as ReadRequest);
+      return { ...response, message: caught(bent ?? messages, (error) => failing(error, method.name)) as never };
+    },
+  };
+}
+
+async function* caught<T>(messages: AsyncIterable<T>, translate: (error: unknown) => unknown): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw translate(error);
+  }
+}

@@ -1,0 +1,145 @@
+import { ConnectError, type Transport } from "@connectrpc/connect";
+import type { Case, Failure, Observation } from "@streamkit/protocol/conformance";
+import type { ClientUnderTest, Observer } from "../client/client-under-test.ts";
+import { ConnectClient } from "../client/connect-client.ts";
+import { SdkClient } from "../client/sdk-client.ts";
+import { batchesOf } from "../expect/observed.ts";
+import { EmbeddedServer } from "../server/embedded-server.ts";
+import { type Bends, bentTransport, type ReadRequest } from "./bent-transport.ts";
+import { type Kill, runBroken } from "./kill-matrix.ts";
+
+/** A client that is broken in one way. */
+export interface BrokenClient {
+  readonly name: string;
+  readonly wrong: string;
+  readonly make: (observe: Observer, transport: () => Transport) => ClientUnderTest;
+}
+
+/** The Connect client, with its observations changed. Returning nothing swallows one, several repeat it. */
+function seeing(name: string, wrong: string, change: (observation: Observation) => Observation[]): BrokenClient {
+  const make: BrokenClient["make"] = (observe, transport) =>
+    new ConnectClient((observation) => {
+      for (const each of change(observation)) observe(each);
+    }, transport);
+  return { name, wrong, make };
+}
+
+/** The Connect client, with what it sends changed. */
+function sending(name: string, wrong: string, bends: Bends): BrokenClient {
+  return {
+    name,
+    wrong,
+    make: (observe, transport) => new ConnectClient(observe, () => bentTransport(transport(), bends)),
+  };
+}
+
+/** The SDK, resuming by itself over a transport that bends what is sent after a broken read. */
+function resuming(name: string, wrong: string, bend: (request: ReadRequest) => void): BrokenClient {
+  return {
+    name,
+    wrong,
+    make(observe, transport) {
+      let broken = false;
+      const bends: Bends = {
+        read(request) {
+          if (broken) bend(request);
+        },
+        failure(error) {
+          broken ||= ConnectError.from(error).rawMessage !== "";
+          return error;
+        },
+      };
+      return new SdkClient(observe, () => bentTransport(transport(), bends));
+    },
+  };
+}
+
+function batches(observation: Observation): ReturnType<typeof batchesOf> {
+  return observation.event.case === "response" ? batchesOf(observation.event.value.message) : [];
+}
+
+function withFailure(observation: Observation, change: (failure: Failure) => void): Observation[] {
+  if (observation.event.case === "end" && observation.event.value.failure !== undefined) {
+    change(observation.event.value.failure);
+  }
+  return [observation];
+}
+
+/** Every broken client. */
+export const BROKEN_CLIENTS: readonly BrokenClient[] = [
+  seeing("delivers-twice", "hands every response with entries over twice", (observation) =>
+    batches(observation).length > 0 ? [observation, observation] : [observation],
+  ),
+  seeing("loses-last-entry", "drops the last entry of every batch", (observation) => {
+    for (const batch of batches(observation)) if (batch.records.length > 1) batch.records.pop();
+    return [observation];
+  }),
+  seeing("reorders", "hands the batches of a response over backwards", (observation) => {
+    const event = observation.event;
+    if (event.case === "response" && batches(observation).length > 1) {
+      const message = event.value.message;
+      if (message.case === "consumeSegment" || message.case === "consumeSpace") message.value.batches.reverse();
+    }
+    return [observation];
+  }),
+  seeing("ignores-errors", "takes every failure for success", (observation) => {
+    if (observation.event.case === "end") delete observation.event.value.failure;
+    return [observation];
+  }),
+  seeing("loses-details", "reports errors without their details", (observation) =>
+    withFailure(observation, (failure) => {
+      failure.details = [];
+    }),
+  ),
+  seeing("one-code", "reports every failure as UNKNOWN", (observation) =>
+    withFailure(observation, (failure) => {
+      failure.code = "UNKNOWN";
+    }),
+  ),
+  seeing("text-payloads", "hands payloads over as text", (observation) => {
+    for (const batch of batches(observation)) {
+      for (const record of batch.records)
+        record.payload = new TextEncoder().encode(new TextDecoder().decode(record.payload));
+    }
+    return [observation];
+  }),
+  seeing("never-ends", "does not notice that a stream has ended", (observation) =>
+    observation.event.case === "end" && observation.event.value.failure === undefined ? [] : [observation],
+  ),
+  sending("fresh-transaction-ids", "sends a retry with a new transaction id", {
+    append(request) {
+      request.transactionId = "";
+      return undefined;
+    },
+  }),
+  sending("forgets-expectation", "does not send expected_last_sequence", {
+    append(request) {
+      for (const each of request.appends) if (each.records.length > 0) delete each.expectedLastSequence;
+      return undefined;
+    },
+  }),
+  sending("forgets-limit", "does not send the limit of a read", {
+    read(request) {
+      request.limit = 0n;
+    },
+  }),
+  resuming("skips-after-reconnect", "goes on one entry too late after a broken read", (request) => {
+    if ("minSequence" in request && request.minSequence > 0n) request.minSequence += 1n;
+    if ("minOffset" in request && request.minOffset > 0n) request.minOffset += 1n;
+  }),
+  resuming("restarts-after-reconnect", "begins anew after a broken read", (request) => {
+    if ("minSequence" in request) request.minSequence = 0n;
+    if ("minOffset" in request) request.minOffset = 0n;
+  }),
+];
+
+/** Runs cases with a broken client against the real server. */
+export async function runBrokenClient(client: BrokenClient, cases: readonly Case[], enough?: number): Promise<Kill> {
+  const server = new EmbeddedServer({ backend: "memory" });
+  try {
+    const make = async (observe: Observer) => client.make(observe, () => server.transport());
+    return await runBroken(client.name, server, make, cases, enough);
+  } finally {
+    await server.close();
+  }
+}

@@ -1,0 +1,76 @@
+import { create } from "@bufbuild/protobuf";
+import { type Case, CellSchema, type Result, Verdict } from "@streamkit/protocol/conformance";
+import type { ClientFactory } from "../client/client-under-test.ts";
+import { ConnectClient } from "../client/connect-client.ts";
+import { runCell } from "../run/cell.ts";
+import { EmbeddedServer } from "../server/embedded-server.ts";
+import { ADMIN_DEVIATIONS } from "./admin-deviations.ts";
+import { APPEND_DEVIATIONS } from "./append-deviations.ts";
+import type { Deviation } from "./deviation.ts";
+import { FOLLOW_DEVIATIONS } from "./follow-deviations.ts";
+import { READ_DEVIATIONS } from "./read-deviations.ts";
+import { STORAGE_DEVIATIONS } from "./storage-deviations.ts";
+
+/** Every broken server, each broken in one way. */
+export const DEVIATIONS: readonly Deviation[] = [
+  ...APPEND_DEVIATIONS,
+  ...READ_DEVIATIONS,
+  ...FOLLOW_DEVIATIONS,
+  ...ADMIN_DEVIATIONS,
+  ...STORAGE_DEVIATIONS,
+];
+
+/** How long a step may take on a broken server before it counts as failed, in milliseconds. */
+const STEP_MILLIS = 1_500;
+
+/** What the corpus found out about one broken server or client. */
+export interface Kill {
+  readonly name: string;
+  /** Cases that failed, so far as they were run. */
+  readonly failed: readonly string[];
+  readonly passed: readonly string[];
+}
+
+/**
+ * Runs cases against a broken server in this process.
+ *
+ * @param enough stops after so many failures; absent: runs every case
+ */
+export async function runDeviation(deviation: Deviation, cases: readonly Case[], enough?: number): Promise<Kill> {
+  const wrapStorage = deviation.storage?.();
+  const server = new EmbeddedServer({
+    backend: "memory",
+    ...(wrapStorage === undefined ? {} : { wrapStorage }),
+    ...(deviation.transport === undefined ? {} : { wrapTransport: deviation.transport }),
+  });
+  try {
+    const client: ClientFactory = async (observe) => new ConnectClient(observe, () => server.transport());
+    return await runBroken(deviation.name, server, client, cases, enough);
+  } finally {
+    await server.close();
+  }
+}
+
+/** Runs cases with a client, which may be broken, against a server, which may be broken. */
+export async function runBroken(
+  name: string,
+  server: EmbeddedServer,
+  client: ClientFactory,
+  cases: readonly Case[],
+  enough = Number.POSITIVE_INFINITY,
+): Promise<Kill> {
+  const stop = new AbortController();
+  const failed: string[] = [];
+  const passed: string[] = [];
+  const onResult = ({ verdict, caseId }: Result): void => {
+    if (verdict === Verdict.FAIL) failed.push(caseId);
+    if (verdict === Verdict.PASS) passed.push(caseId);
+    if (failed.length >= enough) stop.abort();
+  };
+  const probe = await client(() => {});
+  const { hello } = probe;
+  await probe.close();
+  const cell = create(CellSchema, { backend: "memory", transport: "in-process", wrapper: "plain", client: name });
+  await runCell(cases, { cell, server, client, hello, stepMillis: STEP_MILLIS, onResult, signal: stop.signal });
+  return { name, failed, passed };
+}
