@@ -40,6 +40,8 @@ export interface EntrySource {
   sync(): Promise<{ first: number; head: number }>;
   /** The last committed position, as far as this instance knows by now. */
   readonly head: number;
+  /** Changes whenever entries were removed: what a scan finds from then on may have to be left out. */
+  readonly removals: number;
   /** Reads positions from storage. */
   read(from: number, through: number): AsyncIterable<Page>;
   /** Position of a batch's first entry. */
@@ -81,6 +83,7 @@ export async function* consume(
   for (let target = head; ; target = source.head) {
     const through = Math.min(target, selection.max);
     while (position <= through && !cut.complete) {
+      const { removals } = source;
       // What was there before the call is read from storage: the ring may still have what was trimmed since.
       const live = position > head ? subscription : undefined;
       for await (const page of pagesFrom(source, live, position, through)) {
@@ -91,8 +94,9 @@ export async function* consume(
         yield { batches, next: position, caughtUp };
         caughtUpSent = caughtUp;
         sent = true;
-        if (cut.complete) break;
+        if (cut.complete || source.removals !== removals) break;
       }
+      if (source.removals !== removals) position = Math.max(position, (await source.sync()).first);
     }
     signal.throwIfAborted();
     const ended = cut.complete || position > selection.max || subscription === undefined;

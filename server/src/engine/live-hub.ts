@@ -118,11 +118,9 @@ export class LiveHub {
   #space: LiveFeed | undefined;
   readonly #segments = new Map<string, LiveFeed>();
 
-  /** Number of followers, for eviction. */
+  /** Number of followers. */
   get followers(): number {
-    let count = this.#space?.followers ?? 0;
-    for (const feed of this.#segments.values()) count += feed.followers;
-    return count;
+    return this.#feeds().reduce((count, feed) => count + feed.followers, 0);
   }
 
   subscribeToSpace(): Subscription {
@@ -141,12 +139,14 @@ export class LiveHub {
     return hold(feed, () => this.#segments.delete(segment));
   }
 
-  /** Sends all followers back to storage: more was committed elsewhere than is worth handing over. */
-  skip(): void {
-    for (const feed of [...this.#segments.values(), ...(this.#space ? [this.#space] : [])]) {
-      feed.reset();
-      feed.wake();
-    }
+  /** Sends followers back to storage for what was published so far. */
+  forget(): void {
+    for (const feed of this.#feeds()) feed.reset();
+  }
+
+  /** Wakes all followers, to look for what was committed without being published here. */
+  wake(): void {
+    for (const feed of this.#feeds()) feed.wake();
   }
 
   /** Hands over what was committed, in offset order, and wakes the followers concerned. */
@@ -166,6 +166,10 @@ export class LiveHub {
       for (const batch of batches) this.#space.publish(batch);
       this.#space.wake();
     }
+  }
+
+  #feeds(): LiveFeed[] {
+    return [...this.#segments.values(), ...(this.#space === undefined ? [] : [this.#space])];
   }
 }
 

@@ -28,6 +28,10 @@ export class SegmentSource implements EntrySource {
     return Math.max(this.#known.lastSequence, this.#feed?.published ?? 0);
   }
 
+  get removals(): number {
+    return this.#log.removals;
+  }
+
   read(from: number, through: number): AsyncIterable<Page> {
     return readSegment(this.#log, this.#segment, from, through);
   }
@@ -78,6 +82,10 @@ export class SpaceSource implements EntrySource {
 
   get head(): number {
     return this.#log.head.lastOffset;
+  }
+
+  get removals(): number {
+    return this.#log.removals;
   }
 
   read(from: number, through: number): AsyncIterable<Page> {

@@ -83,6 +83,7 @@ export class SpaceLog {
   #exclusive: Promise<unknown> = Promise.resolve();
   #generation = 0;
   #readers = 0;
+  #removals = 0;
   #pollTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SpaceLogOptions) {
@@ -122,6 +123,14 @@ export class SpaceLog {
   /** Grows whenever another instance was seen to have changed the space. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /**
+   * Grows whenever entries stop to exist, and whenever their rows are gone: what was read from storage before may hold
+   * entries that nobody must see any more, so readers start a new scan.
+   */
+  get removals(): number {
+    return this.#removals;
   }
 
   /** True when nothing is in flight and nobody reads or follows: the log can be dropped from memory. */
@@ -215,8 +224,8 @@ export class SpaceLog {
   reclaimed(segment: string, before: number): void {
     if (this.#trimmed.get(segment) !== before) return;
     this.#trimmed.delete(segment);
-    // The rings still have the entries, and from now on nothing says that they are gone.
-    this.hub.skip();
+    // Pages and rings that were read before still have the entries, and from now on nothing says that they are gone.
+    this.#forgetRemoved();
   }
 
   /** Follows the space from the next commit on. */
@@ -293,8 +302,15 @@ export class SpaceLog {
     this.#headVersion = version;
     for (const [segment, head] of draft.segments) this.#segments.set(segment, head);
     for (const [segment, first] of draft.trims) this.#trimmed.set(segment, first);
+    if (draft.trims.size > 0) this.#forgetRemoved();
     for (const [id, transaction] of draft.transactions) this.#recent.add(id, transaction);
     this.hub.publish(draft.batches);
+  }
+
+  /** Makes readers go back to storage, where trimmed entries are left out. */
+  #forgetRemoved(): void {
+    this.#removals++;
+    this.hub.forget();
   }
 
   async #segmentHeads(mutations: readonly Mutation<unknown>[]): Promise<Map<string, SegmentHead>> {
@@ -386,9 +402,10 @@ export class SpaceLog {
     this.#headVersion = row?.version ?? null;
     this.#segments.clear();
     this.#trimmed = trimmed;
+    this.#forgetRemoved();
     if (missed === undefined) {
       this.#recent = new RecentTransactions(head.lastTime);
-      this.hub.skip();
+      this.hub.wake();
     } else {
       // What was trimmed meanwhile cannot be read any more: its transactions have to be looked up (G7).
       const found = missed.reduce((sum, batch) => sum + batch.count, 0);
