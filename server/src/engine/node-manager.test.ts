@@ -1,0 +1,159 @@
+import { ErrorReason } from "@streamkit/protocol";
+import { describe, expect, it } from "vitest";
+import { makeInstance } from "../../test/instance.ts";
+import { dataLoss } from "../errors.ts";
+import { faultyStorage } from "../storage/contract/faulty-storage.ts";
+import { memoryStorage } from "../storage/memory/index.ts";
+import type { PartitionStore, Storage } from "../storage/port.ts";
+
+const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
+const refused = (reason: ErrorReason) => expect.objectContaining({ reason });
+
+/** A memory storage that counts what is opened and closed, and opens when the test says so. */
+function observed(gate: (storeId: string) => Promise<void> = async () => {}) {
+  const inner = memoryStorage();
+  const opened: string[] = [];
+  const closed: string[] = [];
+  const storage: Storage = {
+    kind: inner.kind,
+    location: inner.location,
+    shared: false,
+    async open(storeId, options) {
+      opened.push(storeId);
+      await gate(storeId);
+      const store = await inner.open(storeId, options);
+      if (store === undefined) return undefined;
+      return new Proxy(store, {
+        get(target, name) {
+          if (name === "close") closed.push(storeId);
+          const value = Reflect.get(target, name, target);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      }) as PartitionStore;
+    },
+    list: (options) => inner.list(options),
+    close: () => inner.close(),
+  };
+  return { storage, opened, closed };
+}
+
+const append = (storeId: string) => ({
+  storeId,
+  space: "space",
+  appends: [{ segment: "s", records: [{ payload: Buffer.from("x") }] }],
+});
+
+describe("NodeManager", () => {
+  it("opens a store once, however many ask at the same time", async () => {
+    const { storage, opened } = observed();
+    await using instance = makeInstance(storage);
+    const leases = await Promise.all(Array.from({ length: 20 }, () => instance.manager.acquire(id(1))));
+    expect(opened).toEqual([id(1)]);
+    expect(new Set(leases.map((lease) => lease.node)).size).toBe(1);
+    for (const lease of leases) lease[Symbol.dispose]();
+  });
+
+  it("lets no store wait for another", async () => {
+    let release = () => {};
+    const stuck = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { storage } = observed((storeId) => (storeId === id(1) ? stuck : Promise.resolve()));
+    await using instance = makeInstance(storage);
+    const first = instance.manager.acquire(id(1));
+    using other = await instance.manager.acquire(id(2));
+    expect(other.node.id).toBe(id(2));
+    release();
+    (await first)[Symbol.dispose]();
+  });
+
+  it("closes what nobody uses, and never a store with a live stream", async () => {
+    const { storage, closed } = observed();
+    await using instance = makeInstance(storage, { idleMillis: 0 });
+    await instance.stream.append(append(id(1)));
+    await instance.stream.append(append(id(2)));
+    const follower = instance.stream
+      .consumeSpace({ storeId: id(1), space: "space", follow: true })
+      [Symbol.asyncIterator]();
+    await follower.next();
+    instance.manager.evictIdle();
+    await expect.poll(() => closed).toEqual([id(2)]);
+    expect(instance.manager.openStores).toBe(1);
+    await instance.stream.append(append(id(1)));
+    expect((await follower.next()).value.batches).toHaveLength(1);
+    await follower.return?.();
+    await expect
+      .poll(() => {
+        instance.manager.evictIdle();
+        return instance.manager.openStores;
+      })
+      .toBe(0);
+    // What was closed opens again, with what it had.
+    const { ranges } = await instance.stream.append(append(id(2)));
+    expect(ranges[0].firstSequence).toBe(2n);
+  });
+
+  it("holds no more stores than allowed: idle ones make room, used ones do not", async () => {
+    const { storage, closed } = observed();
+    await using instance = makeInstance(storage, { maxOpenStores: 2 });
+    await instance.stream.append(append(id(1)));
+    await instance.stream.append(append(id(2)));
+    using held = await instance.manager.acquire(id(2));
+    await instance.stream.append(append(id(3)));
+    expect(closed).toEqual([id(1)]);
+    using third = await instance.manager.acquire(id(3));
+    await expect(instance.manager.acquire(id(4))).rejects.toEqual(refused(ErrorReason.OVERLOADED));
+    expect([held.node.id, third.node.id]).toEqual([id(2), id(3)]);
+  });
+
+  it("does not try again at once when a store fails to open, says why and when, and recovers", async () => {
+    let broken: Error | undefined = dataLoss("damaged");
+    const { storage, opened } = observed(async () => {
+      if (broken !== undefined) throw broken;
+    });
+    await using instance = makeInstance(storage);
+    for (let i = 0; i < 5; i++)
+      await expect(instance.manager.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
+    expect(opened).toHaveLength(1);
+    const again = await instance.manager.acquire(id(1)).catch((error) => error);
+    expect(again.facts.retryAfterMillis).toBeGreaterThan(0);
+    expect(again.facts.retryAfterMillis).toBeLessThanOrEqual(500);
+    // Another store is none of its business.
+    broken = undefined;
+    (await instance.manager.acquire(id(2)))[Symbol.dispose]();
+    await expect
+      .poll(() => instance.manager.acquire(id(1)).then((lease) => lease[Symbol.dispose]() ?? "open"), {
+        timeout: 2_000,
+      })
+      .toBe("open");
+  });
+
+  it("opens a store again after its storage failed: outcome unknown, then the truth (fault 4)", async () => {
+    let fail = false;
+    const failing = faultyStorage(memoryStorage(), { commit: () => (fail ? { kind: "fail-after" } : undefined) });
+    await using instance = makeInstance(failing);
+    await instance.stream.append(append(id(1)));
+    fail = true;
+    const request = { ...append(id(1)), transactionId: crypto.randomUUID() };
+    await expect(instance.stream.append(request)).rejects.toThrow(/unavailable/);
+    fail = false;
+    const again = await instance.stream.append(request);
+    expect(again).toMatchObject({ deduplicated: true, ranges: [{ firstSequence: 2n, lastSequence: 2n }] });
+  });
+
+  it("with a shared storage resolves an unknown outcome by reading, also without a transaction id (faults 10, 13)", async () => {
+    for (const kind of ["fail-after", "fail-before"] as const) {
+      let faults = 0;
+      const failing = faultyStorage(memoryStorage({ shared: true }), {
+        commit: (number) => (number === 2 && faults++ === 0 ? { kind } : undefined),
+      });
+      await using instance = makeInstance(failing);
+      for (let i = 1n; i <= 3n; i++) {
+        const { ranges, deduplicated } = await instance.stream.append(append(id(1)));
+        expect(ranges[0].lastSequence).toBe(i);
+        expect(deduplicated).toBe(false);
+      }
+      expect(faults).toBe(1);
+    }
+  });
+});
