@@ -180,7 +180,9 @@ export class SpaceLog {
     const row = await this.store.get(this.partition, segmentHeadKey(segment));
     // What a commit has put there in the meantime is newer than what was read.
     const head = this.#segments.get(segment) ?? (row && decodeSegmentHead(row.value, segment));
-    return head === undefined ? NEW_SEGMENT : effectiveSegmentHead(head, this.#head);
+    if (head !== undefined) return effectiveSegmentHead(head, this.#head);
+    await this.#checkNeverWritten(segment);
+    return NEW_SEGMENT;
   }
 
   /**
@@ -329,7 +331,7 @@ export class SpaceLog {
     await Promise.all(
       missing.map(async (segment, index) => {
         const row = rows[index];
-        if (row === undefined) return this.#checkNeverWritten(segment);
+        if (row === undefined) return this.shared ? undefined : this.#checkNeverWritten(segment);
         const head = decodeSegmentHead(row.value, segment);
         heads.set(segment, head);
         this.#segments.set(segment, head);
@@ -340,11 +342,12 @@ export class SpaceLog {
 
   /** G11: a segment without a head has no blocks either; else its head was lost, and appending would overwrite them. */
   async #checkNeverWritten(segment: string): Promise<void> {
-    if (this.shared) return;
     const { gte } = segmentBlockRange(segment, 0, 0);
     const { lt } = segmentBlockRange(segment, 0, Number.MAX_SAFE_INTEGER - 100_000);
     for await (const page of this.store.scan(this.partition, { gte, lt, limit: 1 })) {
-      if (page.length > 0) throw dataLoss(`segment "${segment}" of space "${this.space}" has entries but no head`);
+      // It may have been written for the first time since the head was looked for.
+      if (page.length === 0 || (await this.store.get(this.partition, segmentHeadKey(segment))) !== undefined) return;
+      throw dataLoss(`segment "${segment}" of space "${this.space}" has entries but no head`);
     }
   }
 
