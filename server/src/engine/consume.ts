@@ -194,7 +194,7 @@ async function seekTime(source: EntrySource, low: number, head: number, time: nu
 }
 
 /** Waits for the next publication, at most `millis`; false when the time passed. Rejects when the signal is aborted. */
-export function nextWake(feed: LiveFeed, millis: number, signal: AbortSignal): Promise<boolean> {
+function nextWake(feed: LiveFeed, millis: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     const settle = (how: () => void) => {

@@ -23,7 +23,7 @@ function toMicros(time: Timestamp, field: string, round: (value: number) => numb
 }
 
 /** Milliseconds between heartbeats. */
-export function heartbeatMillis(interval: Duration | undefined): number {
+function heartbeatMillis(interval: Duration | undefined): number {
   if (interval === undefined) return DEFAULT_HEARTBEAT_MILLIS;
   const millis = Number(interval.seconds) * 1_000 + interval.nanos / 1_000_000;
   if (millis < LIMITS.minHeartbeatMillis || millis > LIMITS.maxHeartbeatMillis) {
