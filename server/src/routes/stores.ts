@@ -1,6 +1,6 @@
 import { ErrorReason } from "@streamkit/protocol";
 import { checkUuid } from "../engine/names.ts";
-import type { NodeManager } from "../engine/node-manager.ts";
+import type { NodeManager, StoreLease } from "../engine/node-manager.ts";
 import type { StoreNode } from "../engine/store-node.ts";
 import { StreamkitError } from "../errors.ts";
 
@@ -54,16 +54,36 @@ export class Stores {
       throw new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
     }
     this.#streams++;
+    let lease: StoreLease | undefined;
+    let messages: AsyncIterator<T> | undefined;
+    let over = false;
+    const end = () => {
+      if (over) return;
+      over = true;
+      this.#streams--;
+      lease?.[Symbol.dispose]();
+    };
+    // A client that went away may leave this generator where it is, for good: nobody asks it for the next message.
+    const leave = () => {
+      if (messages === undefined) return;
+      messages.return?.().catch(() => undefined);
+      end();
+    };
+    callSignal.addEventListener("abort", leave, { once: true });
     try {
-      using lease = await this.#context.manager.acquire(id);
+      lease = await this.#context.manager.acquire(id);
+      const { node } = lease;
+      const stream = open(node, AbortSignal.any([callSignal, node.ended.signal]))[Symbol.asyncIterator]();
+      messages = stream;
       try {
-        yield* open(lease.node, AbortSignal.any([callSignal, lease.node.ended.signal]));
+        yield* { [Symbol.asyncIterator]: () => stream };
       } catch (error) {
-        this.#noteFailure(id, lease.node, error);
+        this.#noteFailure(id, node, error);
         throw error;
       }
     } finally {
-      this.#streams--;
+      callSignal.removeEventListener("abort", leave);
+      end();
     }
   }
 
