@@ -1,0 +1,118 @@
+/** Translates what Azure and the network answer. The only place that knows Azure's status and error codes. */
+import { RestError } from "@azure/data-tables";
+import { ErrorReason } from "@streamkit/protocol";
+import { defect, StreamkitError, storageUnavailable } from "../../errors.ts";
+
+/** A table that is being deleted can be made again after this long, roughly (Azure documents 40 s at least). */
+const tableDeletionMillis = 40_000;
+
+/** The request was given up by us. */
+export class RequestTimeout extends Error {
+  override readonly name = "RequestTimeout";
+}
+
+/** There is no table: the store does not exist, or not any more. */
+export class TableMissingError extends StreamkitError {}
+
+/** What a failed request says, without what it was made of: requests carry signatures and tokens. */
+export interface Failure {
+  /** HTTP status; 0 when there was no answer. */
+  readonly status: number;
+  /** Azure's code, as `TableNotFound`, or that of the system, as `ECONNREFUSED`. */
+  readonly code: string;
+  /** What the server asks to wait. */
+  readonly retryAfterMillis?: number;
+}
+
+/** What went wrong with a request. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof RestError) {
+    const details = error.details as { odataError?: { code?: string } } | undefined;
+    const code = details?.odataError?.code ?? error.code ?? "";
+    const retryAfterMillis = retryAfter(error.response?.headers);
+    return {
+      status: error.statusCode ?? 0,
+      code,
+      ...(retryAfterMillis === undefined ? {} : { retryAfterMillis }),
+    };
+  }
+  if (error instanceof RequestTimeout) return { status: 0, code: "timeout" };
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return { status: 0, code: code || (error instanceof Error ? error.name : "") };
+}
+
+/** What a header says: seconds, or a date. */
+export function retryAfter(headers: { get(name: string): string | undefined } | undefined): number | undefined {
+  const value = headers?.get("retry-after");
+  if (value === undefined || value === "") return undefined;
+  const millis = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
+  return Number.isFinite(millis) ? Math.max(0, millis) : undefined;
+}
+
+/** Whether the same request may succeed a little later. */
+export function isTransient({ status }: Failure): boolean {
+  return status === 0 || status === 408 || status === 429 || status >= 500;
+}
+
+export function isTableMissing({ status, code }: Failure): boolean {
+  return (status === 404 && code === "TableNotFound") || isTableBeingDeleted({ status, code });
+}
+
+function isTableBeingDeleted({ code }: Failure): boolean {
+  return code === "TableBeingDeleted";
+}
+
+export function isEntityMissing(failure: Failure): boolean {
+  return failure.status === 404 && !isTableMissing(failure);
+}
+
+/** A condition of an operation did not hold. */
+export function isConditionFailed(failure: Failure): boolean {
+  return isEntityMissing(failure) || (failure.status === 409 && !isTableMissing(failure)) || failure.status === 412;
+}
+
+/**
+ * A failure as the port words it, naming what to fix.
+ *
+ * What the SDK throws is not passed on as the cause: it holds the request, with the signature or the SAS.
+ */
+export function storageError(error: unknown): StreamkitError {
+  if (error instanceof StreamkitError) return error;
+  // Not a failure of a request: a defect, which must not look like an outage.
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) throw error;
+  return errorOf(failureOf(error));
+}
+
+/** As `storageError`, for a failure that was made out already. */
+export function errorOf(failure: Failure): StreamkitError {
+  const { status, code, retryAfterMillis } = failure;
+  const cause = new Error(status === 0 ? `no answer: ${code}` : `HTTP ${status} ${code}`);
+  const unavailable = (message: string, millis = retryAfterMillis) => storageUnavailable(message, cause, millis);
+  if (isTableMissing(failure)) {
+    const [message, millis] = isTableBeingDeleted(failure)
+      ? ["the store was deleted, and Azure still removes its table", tableDeletionMillis]
+      : ["the store was deleted", 1_000];
+    return new TableMissingError(ErrorReason.STORAGE_UNAVAILABLE, message, { cause, retryAfterMillis: millis });
+  }
+  switch (status) {
+    case 0:
+      return unavailable(
+        `Azure Table Storage does not answer (${code}); check the endpoint, the network, and that the service runs`,
+      );
+    case 401:
+      return unavailable(`Azure refused the credentials (401 ${code}); check account name, key, SAS or identity`);
+    case 403:
+      return unavailable(
+        `Azure refused access (403 ${code}); check the key, the expiry and permissions of the SAS, the firewall of the ` +
+          "account, or that the identity has the role Storage Table Data Contributor",
+      );
+    case 400:
+    case 413:
+      // The sizes and keys of requests are our own making.
+      return defect(`Azure refused a request as malformed (${status} ${code})`);
+    case 429:
+      return unavailable("Azure throttles the account (429)");
+    default:
+      return unavailable(`Azure Table Storage failed (${status} ${code})`);
+  }
+}
