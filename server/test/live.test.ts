@@ -2,9 +2,9 @@
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import { type AppendResponse, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
-import { ALL } from "../src/engine/consume.ts";
+import { ALL, consume } from "../src/engine/consume.ts";
 import { consumeMerged } from "../src/engine/merge.ts";
-import { SpaceSource } from "../src/engine/sources.ts";
+import { SegmentSource, SpaceSource } from "../src/engine/sources.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import { type Instance, makeInstance, withLimits } from "./instance.ts";
 import { entriesOf } from "./space-checks.ts";
@@ -293,6 +293,38 @@ describe("a follower", () => {
     }
     expect(sequences).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
     await stream.return?.();
+  });
+
+  it("that is behind when entries are removed misses none of the others, and sees none of those (G2, TRM-001)", async () => {
+    const storeId = crypto.randomUUID();
+    await using instance = makeInstance(memoryStorage());
+    using lease = await instance.manager.acquire(storeId);
+    const log = lease.node.space(space);
+    const end = new AbortController();
+    const append = () =>
+      instance.stream.append({
+        storeId,
+        space,
+        appends: ["a", "b"].map((segment) => ({ segment, records: [payload(segment)] })),
+      });
+    // Straight from the engine, so that it stays where it is until it is asked.
+    const sources = [new SpaceSource(log), new SegmentSource(log, "b")];
+    const followers = sources.map((source) => consume(source, { ...ALL, follow: true }, end.signal));
+    for (const pages of followers) await pages.next();
+    await append();
+    await append();
+    await instance.stream.trimSegment({ storeId, space, segment: "a", beforeSequence: 2n });
+    await instance.settle(storeId);
+    await append();
+    for (const [index, pages] of followers.entries()) {
+      const seen: string[] = [];
+      while (seen.at(-1) !== "b3") {
+        const { value } = await pages.next();
+        seen.push(...(value?.batches ?? []).map((batch) => `${batch.segment}${batch.firstSequence}`));
+      }
+      expect(seen).toEqual(index === 0 ? ["b1", "a2", "b2", "a3", "b3"] : ["b1", "b2", "b3"]);
+      await pages.return();
+    }
   });
 
   it.each([0, 1, 2, 3])("ends with NOT_FOUND when its store is deleted (fault 33, kind %i)", async (kind) => {
