@@ -3,7 +3,6 @@ import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import { type AppendResponse, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
 import { ALL, consume } from "../src/engine/consume.ts";
-import { consumeMerged } from "../src/engine/merge.ts";
 import { SegmentSource, SpaceSource } from "../src/engine/sources.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import { type Instance, makeInstance, withLimits } from "./instance.ts";
@@ -374,32 +373,5 @@ describe("a follower", () => {
     }
     await turn();
     for await (const _ of instance.stream.consumeSpace({ storeId, space })) break;
-  });
-});
-
-describe("caught_up", () => {
-  it("is not claimed for one of several spaces while another has news (MRG-010)", async () => {
-    const storeId = crypto.randomUUID();
-    await using instance = makeInstance(memoryStorage());
-    using lease = await instance.manager.acquire(storeId);
-    const end = new AbortController();
-    const inputs = ["a", "b"].map((name) => ({ space: name, source: new SpaceSource(lease.node.space(name)), min: 1 }));
-    // Straight from the engine: a transport may have taken a response before the last append was acknowledged.
-    const pages = consumeMerged(inputs, { ...ALL, follow: true }, end.signal);
-    await pages.next();
-    const received = { a: 0, b: 0 };
-    for (let round = 1; round <= 20; round++) {
-      const appends = (["a", "b", "a", "b"] as const).map((name) =>
-        instance.stream.append({ storeId, space: name, appends: [{ segment: "s", records: [payload("x")] }] }),
-      );
-      await Promise.all(appends);
-      const behind = () => received.a < 2 * round || received.b < 2 * round;
-      while (behind()) {
-        const { value } = await pages.next();
-        for (const batch of value?.batches ?? []) received[batch.space as "a" | "b"] = batch.lastOffset;
-        expect(value?.caughtUp).toBe(!behind());
-      }
-    }
-    await pages.return();
   });
 });
