@@ -40,7 +40,7 @@ interface LiveCall {
 export class ConnectClient implements ClientUnderTest {
   readonly hello: Hello = create(HelloSchema, {
     client: "connect",
-    capabilities: ["raw", "full_duplex", "hold", "deadline", "actors"],
+    capabilities: ["raw", "micros", "full_duplex", "hold", "deadline", "actors"],
     protocols: [
       Protocol.IN_PROCESS,
       Protocol.CONNECT_H1,

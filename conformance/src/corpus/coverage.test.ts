@@ -30,6 +30,7 @@ describe("the corpus and the specification", () => {
       "hold",
       "deadline",
       "actors",
+      "micros",
       "resume",
       "socket",
       "any_store",

@@ -23,6 +23,11 @@ export function matchEntries(expected: Entries, observed: Observed): Difference 
       expected.spaces,
       entries.map((entry) => entry.space),
     ) ??
+    list(
+      "transactions",
+      expected.transactions,
+      entries.map((entry) => entry.transaction),
+    ) ??
     positions(
       "sequences",
       expected.sequences,

@@ -10,6 +10,7 @@ export interface ObservedEntry {
   readonly sequence: bigint;
   readonly offset: bigint;
   readonly payload: string;
+  readonly transaction: string;
   readonly time: string;
 }
 
@@ -62,7 +63,34 @@ export function batchesOf(response: Response["message"]): readonly EntryBatch[] 
 function responseJson(response: Response["message"]): JsonObject {
   if (response.case === undefined || response.case === "other") return {};
   const field = ResponseSchema.fields.find((each) => each.localName === response.case);
-  return toJson(field!.message!, response.value as Message, JSON_OPTIONS) as JsonObject;
+  const batches = batchesOf(response);
+  const json = toJson(field!.message!, withoutRecords(response), JSON_OPTIONS) as JsonObject;
+  const places = response.case === "peek" ? [json.entry] : json.batches;
+  for (const [index, batch] of batches.entries()) {
+    ((places as JsonObject[])[index] as JsonObject).records = batch.records.map(recordJson);
+  }
+  return json;
+}
+
+/** The library writes base64 byte by byte, which took seconds for large responses; records are written here instead. */
+function recordJson(record: EntryBatch["records"][number]): JsonObject {
+  return { payload: Buffer.from(record.payload).toString("base64"), metadata: { ...record.metadata } };
+}
+
+function withoutRecords(response: Response["message"]): Message {
+  const bare = (batch: EntryBatch): EntryBatch => ({ ...batch, records: [] });
+  switch (response.case) {
+    case "consumeSegment":
+    case "consumeSpace":
+    case "consume":
+      return { ...(response.value as object), batches: response.value.batches.map(bare) } as never;
+    case "peek":
+      return (
+        response.value.entry === undefined ? response.value : { ...response.value, entry: bare(response.value.entry) }
+      ) as never;
+    default:
+      return response.value as Message;
+  }
 }
 
 function toEntries(batch: EntryBatch): ObservedEntry[] {
@@ -73,6 +101,7 @@ function toEntries(batch: EntryBatch): ObservedEntry[] {
     sequence: batch.firstSequence + BigInt(index),
     offset: batch.firstOffset + BigInt(index),
     payload: Buffer.from(record.payload).toString(),
+    transaction: batch.transaction?.id ?? "",
     time,
   }));
 }

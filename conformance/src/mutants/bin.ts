@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
+import type { Transport } from "@connectrpc/connect";
 import { loadCases } from "../corpus/load.ts";
+import { bentTransport } from "./bent-transport.ts";
 import { BROKEN_CLIENTS, runBrokenClient } from "./broken-clients.ts";
 import { HOLLOW_SERVERS } from "./hollow-servers.ts";
 import { DEVIATIONS, type Kill, runDeviation } from "./kill-matrix.ts";
@@ -12,7 +14,8 @@ const HOLLOW_SHARE = 0.9;
 const { values: args } = parseArgs({ options: { only: { type: "string" }, all: { type: "boolean" } } });
 const wanted = (name: string): boolean => name.includes(args.only ?? "");
 const enough = args.all ? undefined : ENOUGH;
-const cases = loadCases();
+let cases = loadCases();
+const unbent = (next: Transport): Transport => bentTransport(next, {});
 let survivors = 0;
 
 const print = (name: string, wrong: string, kill: Kill, dead: boolean): void => {
@@ -20,6 +23,12 @@ const print = (name: string, wrong: string, kill: Kill, dead: boolean): void => 
   const by = kill.failed.slice(0, 3).join(", ") + (kill.failed.length > 3 ? ", …" : "");
   console.log(`${dead ? "killed  " : "SURVIVED"} ${name.padEnd(28)} ${wrong}\n           by ${by || "nothing"}`);
 };
+
+// The control: bent nowhere. What fails here proves nothing elsewhere.
+const control = await runDeviation({ name: "control", wrong: "nothing", where: "append", transport: unbent }, cases);
+const controlFailures = control.failed.length;
+console.log(`control: ${control.passed.length} cases pass, ${controlFailures} fail ${control.failed.join(", ")}`);
+cases = cases.filter(({ id }) => !control.failed.includes(id));
 
 for (const deviation of DEVIATIONS.filter(({ name }) => wanted(name))) {
   const kill = await runDeviation(deviation, cases, enough);
@@ -38,4 +47,4 @@ for (const hollow of HOLLOW_SERVERS.filter(({ name }) => wanted(name))) {
 }
 const total = DEVIATIONS.length + BROKEN_CLIENTS.length + HOLLOW_SERVERS.length;
 console.log(`${total} mutants, ${survivors} survivors`);
-process.exit(survivors === 0 ? 0 : 1);
+process.exit(survivors + controlFailures === 0 ? 0 : 1);

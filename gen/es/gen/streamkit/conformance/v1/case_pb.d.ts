@@ -534,6 +534,13 @@ export declare type Entries = Message<"streamkit.conformance.v1.Entries"> & {
    * @generated from field: bool none = 9;
    */
   none: boolean;
+
+  /**
+   * Transaction ids, one per entry.
+   *
+   * @generated from field: repeated string transactions = 10;
+   */
+  transactions: string[];
 };
 
 /**

@@ -1,0 +1,86 @@
+import { fileURLToPath } from "node:url";
+import { create } from "@bufbuild/protobuf";
+import { type Case, CellSchema, Verdict } from "@streamkit/protocol/conformance";
+import { describe, expect, it } from "vitest";
+import { loadCases, parseCases } from "./corpus/load.ts";
+import { selectCases } from "./corpus/select.ts";
+import { runHistory } from "./history/run.ts";
+import { DEVIATIONS, runDeviation } from "./mutants/kill-matrix.ts";
+import { junit } from "./report/junit.ts";
+import { runSuite } from "./run/suite.ts";
+
+const cases = loadCases();
+const first = selectCases(cases, { ids: ["APPEND-FIRST"], clauses: [] });
+
+function cellOf(backend: string, transport: string) {
+  return create(CellSchema, { backend, transport, wrapper: "plain", client: "raw" });
+}
+
+describe("the runner", () => {
+  it("fails a case whose expectation does not hold, with a trace of the wire", async () => {
+    const wrong: Case[] = parseCases(`
+cases:
+  - id: WRONG
+    title: an expectation that does not hold
+    clauses: [ORD-001]
+    steps: [{call: Append, request: {records: [a]}, expect: {response: {ranges: [{first_sequence: 2}]}}}]
+`);
+    const report = await runSuite({ cells: [cellOf("memory", "in-process")], cases: wrong, anyStore: true });
+    expect(report.conforms).toBe(false);
+    expect(report.results[0]?.verdict).toBe(Verdict.FAIL);
+    expect(report.results[0]?.reason).toContain("response.ranges.0.first_sequence: expected 2");
+    expect(report.results[0]?.trace.length).toBeGreaterThan(3);
+    expect(junit(report, new Map())).toContain("<failure");
+  });
+
+  it("does not accept that a known failure passes", async () => {
+    const knownFailures = [{ caseId: "APPEND-FIRST", reason: "for the test" }].map((each) => ({
+      $typeName: "streamkit.conformance.v1.KnownFailure" as const,
+      backend: "",
+      transport: "",
+      wrapper: "",
+      client: "",
+      ...each,
+    }));
+    const cells = [cellOf("memory", "in-process")];
+    const report = await runSuite({ cells, cases: first, anyStore: true, knownFailures });
+    expect(report.results[0]?.verdict).toBe(Verdict.UNEXPECTED_PASS);
+    expect(report.conforms).toBe(false);
+  });
+
+  it("drives a client program over its standard streams", async () => {
+    const adapter = fileURLToPath(new URL("../adapters/typescript/main.ts", import.meta.url));
+    const clientCommand = `${process.execPath} --conditions=@streamkit/source ${adapter}`;
+    const few = selectCases(cases, { ids: ["APPEND-FIRST", "EXPECT-WRONG", "FOLLOW-LIVE-SEGMENT"], clauses: [] });
+    const report = await runSuite({
+      cells: [cellOf("memory", "connect-h2")],
+      cases: few,
+      anyStore: true,
+      clientCommand,
+    });
+    expect(report.results.map(({ caseId, reason }) => `${caseId} ${reason}`.trim()).sort()).toEqual(
+      few.map(({ id }) => id).sort(),
+    );
+    expect(report.conforms).toBe(true);
+  });
+
+  it("finds a broken server out", async () => {
+    const deviation = DEVIATIONS.find(({ name }) => name === "ignored-expectation");
+    const { failed } = await runDeviation(deviation!, selectCases(cases, { ids: ["EXPECT-"], clauses: [] }), 1);
+    expect(failed.length).toBeGreaterThan(0);
+  });
+});
+
+describe("generated histories", () => {
+  it("are good on a server that is killed", async () => {
+    const seed = 20_260;
+    const result = await runHistory(
+      seed,
+      cellOf("level", "grpc"),
+      { anyStore: true },
+      { appendsPerWriter: 20, kills: 2 },
+    );
+    expect(result.violations, `seed ${seed}`).toEqual([]);
+    expect(result.appends.acked).toBeGreaterThan(20);
+  }, 60_000);
+});
