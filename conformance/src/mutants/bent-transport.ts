@@ -1,4 +1,4 @@
-import { clone, type DescMessage, type Message } from "@bufbuild/protobuf";
+import { clone, create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { type ConnectError, ConnectError as ConnectErrorClass, type Transport } from "@connectrpc/connect";
 import type {
   AppendRequest,
@@ -41,7 +41,7 @@ export function bentTransport(next: Transport, bends: Bends): Transport {
   };
   return {
     async unary(method, signal, timeoutMs, header, input, contextValues) {
-      const request = clone(method.input, input as never) as Message;
+      const request = copied(method.input, input);
       bends.request?.(method.name, request);
       const replacement = bends.instead?.(method.name, request, method.output);
       const call = (message: Message) =>
@@ -63,7 +63,7 @@ export function bentTransport(next: Transport, bends: Bends): Transport {
       let first: Message | undefined;
       const requests = async function* () {
         for await (const each of input) {
-          const request = clone(method.input, each as never) as Message;
+          const request = copied(method.input, each);
           bends.request?.(method.name, request);
           if (method.methodKind === "bidi_streaming") bends.append?.(request as AppendRequest);
           else bends.read?.(request as ReadRequest);
@@ -81,6 +81,11 @@ export function bentTransport(next: Transport, bends: Bends): Transport {
       return { ...response, message: caught(bent ?? messages, (error) => failing(error, method.name)) as never };
     },
   };
+}
+
+/** A message of its own, from a message or from what initialises one. */
+function copied(schema: DescMessage, input: unknown): Message {
+  return clone(schema, create(schema, input as Message)) as Message;
 }
 
 async function* caught<T>(messages: AsyncIterable<T>, translate: (error: unknown) => unknown): AsyncIterable<T> {

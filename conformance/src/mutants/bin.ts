@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import type { Transport } from "@connectrpc/connect";
 import { loadCases } from "../corpus/load.ts";
 import { bentTransport } from "./bent-transport.ts";
-import { BROKEN_CLIENTS, runBrokenClient } from "./broken-clients.ts";
+import { BROKEN_CLIENTS, runBrokenClient, SOUND_CLIENTS } from "./broken-clients.ts";
 import { HOLLOW_SERVERS } from "./hollow-servers.ts";
 import { DEVIATIONS, type Kill, runDeviation } from "./kill-matrix.ts";
 
@@ -29,6 +29,11 @@ const control = await runDeviation({ name: "control", wrong: "nothing", where: "
 const controlFailures = control.failed.length;
 console.log(`control: ${control.passed.length} cases pass, ${controlFailures} fail ${control.failed.join(", ")}`);
 cases = cases.filter(({ id }) => !control.failed.includes(id));
+for (const client of SOUND_CLIENTS) {
+  const sound = await runBrokenClient(client, cases, ENOUGH);
+  console.log(`control, client ${client.name}: fails ${sound.failed.join(", ") || "nothing"}`);
+  cases = cases.filter(({ id }) => !sound.failed.includes(id));
+}
 
 for (const deviation of DEVIATIONS.filter(({ name }) => wanted(name))) {
   const kill = await runDeviation(deviation, cases, enough);

@@ -18,7 +18,7 @@ import { Lockstep } from "./lockstep.ts";
 /** Cases that run at the same time, each in a store of its own. */
 const CONCURRENCY = 12;
 /** Cases that share the restarts of a lockstep. */
-const LOCKSTEP_GROUP = 100;
+const LOCKSTEP_GROUP = 160;
 
 /** The names that matrix files and reports use. */
 export const TRANSPORTS: Readonly<Record<string, Protocol>> = {
