@@ -1,4 +1,5 @@
 import { type AppendTransaction, applyAppend, isFoundByExpectation } from "./append.ts";
+import type { EncodedBatch } from "./batch.ts";
 import type { Draft } from "./draft.ts";
 import type { Mutation, ProduceSession } from "./group-commit.ts";
 import { transactionKey } from "./key-space.ts";
@@ -83,23 +84,44 @@ export class AppendMutation implements Mutation<AppendResult> {
     if (sequence < head.firstSequence) return undefined;
     const batch = await findBatchAt(this.#log, append.segment, sequence);
     if (batch === undefined || batch.transactionId !== this.#transaction.id) return undefined;
-    return this.#reconstruct(batch.transactionNumber, batch.commitTime, batch.firstOffset);
+    const offset = batch.firstOffset + (sequence - batch.firstSequence);
+    return this.#reconstruct(batch, offset - this.#recordsBefore(append.segment));
   }
 
-  /** Reads the batches of a committed transaction around one of its offsets, and states its result again. */
-  async #reconstruct(number: number, commitTime: number, offset: number): Promise<CommittedTransaction> {
-    const records = this.#transaction.appends.reduce((sum, append) => sum + append.count, 0);
-    const from = Math.max(this.#log.firstOffset, offset - records);
-    const through = Math.min(this.#log.head.lastOffset, offset + records);
-    const ranges: CommittedRange[] = [];
+  /** Records of the segments before this one in the request: how far its offsets are from the transaction's first. */
+  #recordsBefore(segment: string): number {
+    const index = this.segments.indexOf(segment);
+    return this.#transaction.appends.slice(0, index).reduce((sum, append) => sum + append.count, 0);
+  }
+
+  /**
+   * States the result of a committed transaction again. Offsets follow from the order of the request, sequences from
+   * expectations, or from what the log still has of the segment; undefined when a trim took the last trace of one.
+   */
+  async #reconstruct(committed: EncodedBatch, firstOffset: number): Promise<CommittedTransaction | undefined> {
+    const { appends } = this.#transaction;
+    const records = appends.reduce((sum, append) => sum + append.count, 0);
+    const retained = new Map<string, EncodedBatch>();
+    const from = Math.max(this.#log.firstOffset, firstOffset);
+    const through = Math.min(this.#log.head.lastOffset, firstOffset + records - 1);
     for await (const page of readSpace(this.#log, from, through)) {
       for (const batch of page.batches) {
-        if (batch.transactionNumber !== number) continue;
-        const { segment, firstSequence, lastSequence, firstOffset } = batch;
-        ranges.push({ segment, firstSequence, lastSequence, firstOffset });
+        if (batch.transactionNumber === committed.transactionNumber) retained.set(batch.segment, batch);
       }
     }
-    return { number, commitTime, ranges };
+    const ranges: CommittedRange[] = [];
+    let offset = firstOffset;
+    for (const { segment, count, expectedLastSequence } of appends) {
+      if (count === 0) continue;
+      const batch = retained.get(segment);
+      let firstSequence: number;
+      if (expectedLastSequence !== undefined) firstSequence = Number(expectedLastSequence) + 1;
+      else if (batch !== undefined) firstSequence = batch.firstSequence - (batch.firstOffset - offset);
+      else return undefined;
+      ranges.push({ segment, firstSequence, lastSequence: firstSequence + count - 1, firstOffset: offset });
+      offset += count;
+    }
+    return { number: committed.transactionNumber, commitTime: committed.commitTime, ranges };
   }
 
   /** Brings ranges that were found in the log into the order of the request, with those of unwritten segments. */

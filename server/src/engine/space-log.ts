@@ -264,10 +264,17 @@ export class SpaceLog {
     const state = { outcomeUnknown: false };
     for (let attempt = 1; ; attempt++) {
       if (!this.#loaded) await this.#load();
-      const heads = await this.#segmentHeads(mutations);
-      await Promise.all(mutations.map((mutation) => mutation.prepare?.(state.outcomeUnknown)));
+      const { heads, damaged } = await this.#segmentHeads(mutations);
+      // What one mutation cannot read is no reason to refuse its neighbours.
+      const failures = await Promise.all(
+        mutations.map(async (mutation) => {
+          const unreadable = mutation.segments.find((segment) => damaged.has(segment));
+          if (unreadable !== undefined) return damaged.get(unreadable);
+          return mutation.prepare?.(state.outcomeUnknown).then(() => undefined, asStreamkitError);
+        }),
+      );
       const draft = new Draft(this.space, this.#head, heads, this.store.limits, this.#options.compression);
-      const outcomes = evaluate(mutations, draft);
+      const outcomes = evaluate(mutations, draft, failures);
       if (!draft.dirty) {
         // G5, G6: a commit proves the state that it was evaluated on; without one, others may have moved on unseen.
         if (!this.shared || !(await this.#refresh())) return outcomes;
@@ -316,8 +323,10 @@ export class SpaceLog {
     this.hub.forget();
   }
 
-  async #segmentHeads(mutations: readonly Mutation<unknown>[]): Promise<Map<string, SegmentHead>> {
+  /** The heads that a group looks at; those that cannot be read are in `damaged`, with the reason. */
+  async #segmentHeads(mutations: readonly Mutation<unknown>[]) {
     const heads = new Map<string, SegmentHead>();
+    const damaged = new Map<string, StreamkitError>();
     const missing: string[] = [];
     for (const { segments } of mutations) {
       for (const segment of segments) {
@@ -327,18 +336,25 @@ export class SpaceLog {
         if (cached === undefined) missing.push(segment);
       }
     }
-    if (missing.length === 0 || this.#headVersion === null) return heads;
+    if (missing.length === 0 || this.#headVersion === null) return { heads, damaged };
     const rows = await this.store.getMany(this.partition, missing.map(segmentHeadKey));
     await Promise.all(
       missing.map(async (segment, index) => {
         const row = rows[index];
-        if (row === undefined) return this.shared ? undefined : this.#checkNeverWritten(segment);
-        const head = decodeSegmentHead(row.value, segment);
-        heads.set(segment, head);
-        this.#segments.set(segment, head);
+        try {
+          if (row === undefined) {
+            if (!this.shared) await this.#checkNeverWritten(segment);
+            return;
+          }
+          const head = decodeSegmentHead(row.value, segment);
+          heads.set(segment, head);
+          this.#segments.set(segment, head);
+        } catch (error) {
+          damaged.set(segment, asStreamkitError(error));
+        }
       }),
     );
-    return heads;
+    return { heads, damaged };
   }
 
   /** G11: a segment without a head has no blocks either; else its head was lost, and appending would overwrite them. */
@@ -440,14 +456,33 @@ export class SpaceLog {
   }
 }
 
-/** Evaluates a group in order of arrival; what is refused leaves the draft as it was. */
-function evaluate(mutations: readonly Mutation<unknown>[], draft: Draft): Outcome[] {
+/** Passes on what is ours; anything else is a defect, and fails the whole group. */
+function asStreamkitError(error: unknown): StreamkitError {
+  if (error instanceof StreamkitError) return error;
+  throw error;
+}
+
+/**
+ * Evaluates a group in order of arrival; what is refused leaves the draft as it was.
+ *
+ * @param failures what kept a mutation from being prepared, by index
+ */
+function evaluate(
+  mutations: readonly Mutation<unknown>[],
+  draft: Draft,
+  failures: readonly (StreamkitError | undefined)[],
+): Outcome[] {
   const failed = new Set<ProduceSession>();
-  return mutations.map((mutation) => {
+  return mutations.map((mutation, index) => {
     const { session } = mutation;
     if (session !== undefined && (session.failed || failed.has(session))) {
       const message = "an earlier request of this Produce session failed; this one was not applied";
       return { error: new StreamkitError(ErrorReason.SESSION_ABORTED, message) };
+    }
+    const failure = failures[index];
+    if (failure !== undefined) {
+      if (session !== undefined) failed.add(session);
+      return { error: failure };
     }
     try {
       return { value: mutation.apply(draft) };

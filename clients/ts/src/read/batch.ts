@@ -2,7 +2,8 @@ import { WIRE_LENGTH, WIRE_VARINT, WireReader } from "@streamkit/protocol/wire";
 import type { Codec } from "../codec.ts";
 import { Entry } from "./entry.ts";
 
-const utf8 = new TextDecoder();
+// A name may begin with U+FEFF, which is no byte order mark there.
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const EMPTY: Uint8Array = new Uint8Array(0);
 
 /**

@@ -1,7 +1,8 @@
 import { WIRE_LENGTH, WireReader } from "@streamkit/protocol/wire";
 import type { Batch } from "./batch.ts";
 
-const utf8 = new TextDecoder();
+// A name or label may begin with U+FEFF, which is no byte order mark there.
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const EMPTY: Uint8Array = new Uint8Array(0);
 const NO_METADATA: Readonly<Record<string, string>> = Object.freeze({});
 

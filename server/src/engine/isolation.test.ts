@@ -1,0 +1,61 @@
+import { randomUUID } from "node:crypto";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { makeInstance } from "../../test/instance.ts";
+import { memoryStorage } from "../index.ts";
+import { segmentHeadKey, spacePartition } from "./key-space.ts";
+
+describe("a group of appends", () => {
+  it("refuses only the append whose segment is damaged", async () => {
+    const storage = memoryStorage();
+    const storeId = randomUUID();
+    const append = (instance: ReturnType<typeof makeInstance>, segment: string) =>
+      instance.stream.append({ storeId, space: "s", appends: [{ segment, records: [{}] }] });
+    {
+      await using writer = makeInstance(storage);
+      await Promise.all([append(writer, "damaged"), append(writer, "sound")]);
+    }
+    const store = await storage.open(storeId, { create: false });
+    const puts = [{ key: segmentHeadKey("damaged"), value: [Uint8Array.of(1, 0, 0, 0, 0, 0, 7)] }];
+    await store?.commit(spacePartition("s"), { conditions: [], puts, deletes: [] });
+    await store?.close();
+
+    await using instance = makeInstance(storage);
+    // Submitted in one turn, so that they share a commit.
+    const [damaged, sound] = await Promise.allSettled([append(instance, "damaged"), append(instance, "sound")]);
+    expect(damaged.status === "rejected" && ConnectError.from(damaged.reason).code).toBe(Code.DataLoss);
+    expect(sound.status === "fulfilled" && sound.value.ranges[0].lastSequence).toBe(2n);
+  });
+});
+
+describe("a retry that is recognised by its expectation", () => {
+  it("has the ranges of the first attempt, also after a part of them was trimmed", async () => {
+    const storage = memoryStorage();
+    const storeId = randomUUID();
+    const records = [{}, {}, {}];
+    const request = {
+      storeId,
+      space: "s",
+      transactionId: randomUUID(),
+      appends: [
+        { segment: "free", records },
+        { segment: "expecting", expectedLastSequence: 0n, records },
+        { segment: "after", records },
+      ],
+    };
+    const first = await (async () => {
+      await using instance = makeInstance(storage);
+      await instance.stream.append({ storeId, space: "s", appends: [{ segment: "free", records }] });
+      return await instance.stream.append(request);
+    })();
+    // A new instance has nothing in memory.
+    await using instance = makeInstance(storage);
+    await instance.stream.trimSegment({ storeId, space: "s", segment: "free", beforeSequence: 6n });
+    await instance.stream.trimSegment({ storeId, space: "s", segment: "after", beforeSequence: 2n });
+    await instance.settle(storeId);
+    const again = await instance.stream.append(request);
+    expect(again.deduplicated).toBe(true);
+    expect(again.ranges).toEqual(first.ranges);
+    expect(again.commitTime).toEqual(first.commitTime);
+  });
+});
