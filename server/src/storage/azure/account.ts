@@ -28,6 +28,7 @@ export function accountOf(credentials: AzureCredentials): Account {
   if ("sas" in credentials) {
     return account(credentials.endpoint, new AzureSASCredential(credentials.sas.replace(/^\?/, "")));
   }
+  if (!/^https:/i.test(credentials.endpoint)) throw new TypeError("endpoint: an identity's tokens need https");
   return account(credentials.endpoint, credentials.credential);
 }
 

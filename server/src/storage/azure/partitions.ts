@@ -1,5 +1,6 @@
 import { isAbsence } from "./entity.ts";
 import { afterPartitionPrefix, beforePartitions, partitionKeyOf, partitionOfKey } from "./partition-key.ts";
+import { partsOfRestRowKey } from "./row-key.ts";
 import type { Table } from "./table.ts";
 
 /**
@@ -26,11 +27,12 @@ export async function partitionNames(
       const page = await table.query(query);
       continuationToken = page.continuationToken;
       for (const entity of page.entities) {
-        if (entity.partitionKey === last || isAbsence(entity)) continue;
+        if (entity.partitionKey === last || isAbsence(entity) || partsOfRestRowKey(entity.rowKey) !== undefined)
+          continue;
         last = entity.partitionKey;
         names.push(partitionOfKey(last));
       }
-      // A page may be empty, or hold nothing but marks of absence, and yet not be the last.
+      // A page may be empty, or hold what is no row only, and yet not be the last.
     } while (last === undefined && continuationToken !== undefined);
     if (last === undefined || continuationToken === undefined) break;
     lower = `PartitionKey gt '${last}'`;

@@ -1,6 +1,6 @@
 /** Retries of requests that change nothing, or nothing more when repeated. Commits are never retried here. */
 import { setTimeout as delay } from "node:timers/promises";
-import { errorOf, failureOf, isTransient, storageError } from "./storage-error.ts";
+import { errorOf, failureOf, isRequestFailure, isTransient, storageError } from "./storage-error.ts";
 
 export interface RetryLimits {
   /** Requests sent at most, the first included. */
@@ -38,7 +38,7 @@ export async function withRetries<Result>(
       return await send();
     } catch (error) {
       const failure = failureOf(error);
-      if (!isTransient(failure)) throw storageError(error);
+      if (!isRequestFailure(error) || !isTransient(failure)) throw storageError(error);
       const longest = Math.min(longestDelayMillis, firstDelayMillis * 2 ** attempt);
       const pause = failure.retryAfterMillis ?? longest * (0.5 + random() / 2);
       if (attempt >= limits.attempts || now() + pause > end) throw errorOf(failure);

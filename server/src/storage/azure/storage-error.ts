@@ -28,7 +28,7 @@ export interface Failure {
 export function failureOf(error: unknown): Failure {
   if (error instanceof RestError) {
     const details = error.details as { odataError?: { code?: string } } | undefined;
-    const code = details?.odataError?.code ?? error.code ?? "";
+    const code = details?.odataError?.code ?? error.response?.headers.get("x-ms-error-code") ?? error.code ?? "";
     const retryAfterMillis = retryAfter(error.response?.headers);
     return {
       status: error.statusCode ?? 0,
@@ -37,6 +37,10 @@ export function failureOf(error: unknown): Failure {
     };
   }
   if (error instanceof RequestTimeout) return { status: 0, code: "timeout" };
+  // @azure/identity's, by name: it is an optional dependency.
+  if (error instanceof Error && /^(\w*AuthenticationError|CredentialUnavailableError)$/.test(error.name)) {
+    return { status: 401, code: error.name };
+  }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return { status: 0, code: code || (error instanceof Error ? error.name : "") };
 }
@@ -76,17 +80,21 @@ export function isConditionFailed(failure: Failure): boolean {
  *
  * What the SDK throws is not passed on as the cause: it holds the request, with the signature or the SAS.
  */
-export function storageError(error: unknown): StreamkitError {
-  if (error instanceof StreamkitError) return error;
-  // Not a failure of a request: a defect, which must not look like an outage.
-  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) throw error;
-  return errorOf(failureOf(error));
+export function storageError(error: unknown): Error {
+  return isRequestFailure(error) ? errorOf(failureOf(error)) : (error as Error);
+}
+
+/** Whether a request failed. Anything else is a finding about an answer, or a defect, which must not look like an outage. */
+export function isRequestFailure(error: unknown): boolean {
+  const others = [StreamkitError, TypeError, RangeError, ReferenceError, SyntaxError];
+  return !others.some((type) => error instanceof type);
 }
 
 /** As `storageError`, for a failure that was made out already. */
 export function errorOf(failure: Failure): StreamkitError {
   const { status, code, retryAfterMillis } = failure;
-  const cause = new Error(status === 0 ? `no answer: ${code}` : `HTTP ${status} ${code}`);
+  const answer = `${status} ${code}`.trimEnd();
+  const cause = new Error(status === 0 ? `no answer: ${code}` : `HTTP ${answer}`);
   const unavailable = (message: string, millis = retryAfterMillis) => storageUnavailable(message, cause, millis);
   if (isTableMissing(failure)) {
     const [message, millis] = isTableBeingDeleted(failure)
@@ -100,19 +108,19 @@ export function errorOf(failure: Failure): StreamkitError {
         `Azure Table Storage does not answer (${code}); check the endpoint, the network, and that the service runs`,
       );
     case 401:
-      return unavailable(`Azure refused the credentials (401 ${code}); check account name, key, SAS or identity`);
+      return unavailable(`Azure refused the credentials (${answer}); check account name, key, SAS or identity`);
     case 403:
       return unavailable(
-        `Azure refused access (403 ${code}); check the key, the expiry and permissions of the SAS, the firewall of the ` +
+        `Azure refused access (${answer}); check the key, the expiry and permissions of the SAS, the firewall of the ` +
           "account, or that the identity has the role Storage Table Data Contributor",
       );
     case 400:
     case 413:
       // The sizes and keys of requests are our own making.
-      return defect(`Azure refused a request as malformed (${status} ${code})`);
+      return defect(`Azure refused a request as malformed (${answer})`);
     case 429:
       return unavailable("Azure throttles the account (429)");
     default:
-      return unavailable(`Azure Table Storage failed (${status} ${code})`);
+      return unavailable(`Azure Table Storage failed (${answer})`);
   }
 }

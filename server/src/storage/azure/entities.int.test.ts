@@ -1,0 +1,172 @@
+/** What lies in the table: rests of long values and traces of conditions, which no reader may see, and which must go. */
+import { randomUUID } from "node:crypto";
+import { TableClient } from "@azure/data-tables";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { CommitBatch, PartitionStore, Row, RowVersion, Storage } from "../port.ts";
+import { azureStorage } from "./index.ts";
+import { maxEntityValueBytes } from "./limits.ts";
+import { partitionKeyOf } from "./partition-key.ts";
+import { tableNameOf } from "./table-name.ts";
+import { type Azurite, connectionStringTo, startAzurite } from "./test/azurite.ts";
+import { type FaultProxy, startFaultProxy } from "./test/fault-proxy.ts";
+
+const key = Buffer.from("key");
+const other = Buffer.from("other");
+const long = (fill: number) => Buffer.alloc(maxEntityValueBytes + 100_000, fill);
+const range = { gte: Buffer.from("a"), lt: Buffer.from("z") };
+
+let azurite: Azurite | undefined;
+let proxy: FaultProxy;
+let storage: Storage;
+let storeId: string;
+let store: PartitionStore;
+
+beforeAll(async () => {
+  azurite = await startAzurite();
+  proxy = await startFaultProxy(azurite.port);
+  storage = azureStorage({ connectionString: connectionStringTo(proxy.port) });
+});
+
+beforeEach(async () => {
+  storeId = randomUUID();
+  store = await open();
+});
+
+afterEach(() => store.close());
+
+afterAll(async () => {
+  await proxy?.close();
+  await azurite?.stop();
+});
+
+const open = async () => (await storage.open(storeId, { create: true }))!;
+
+async function put(to: PartitionStore, value: Uint8Array, version?: RowVersion | null): Promise<RowVersion> {
+  const conditions = version === undefined ? [] : [{ key, version }];
+  return commit(to, { conditions, puts: [{ key, value: [value] }], deletes: [] });
+}
+
+async function commit(to: PartitionStore, batch: CommitBatch): Promise<RowVersion> {
+  const result = await to.commit("p", batch);
+  if (!result.committed) throw new Error("the commit conflicts");
+  return result.versions[0]!;
+}
+
+async function scan(from: PartitionStore, limit?: number): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const page of from.scan("p", { ...range, ...(limit === undefined ? {} : { limit }) })) rows.push(...page);
+  return rows;
+}
+
+/** Entities of the partition, as Azure has them. */
+async function entities(): Promise<number> {
+  const table = TableClient.fromConnectionString(connectionStringTo(azurite!.port), tableNameOf("streamkit", storeId), {
+    allowInsecureConnection: true,
+  });
+  let count = 0;
+  const filter = `PartitionKey eq '${partitionKeyOf("p")}'`;
+  for await (const _ of table.listEntities({ queryOptions: { filter, select: ["RowKey"] } })) count += 1;
+  return count;
+}
+
+describe("the rest of a long value", () => {
+  it("goes in the commit that replaces or deletes the row, when this process knows of it", async () => {
+    const batches: CommitBatch[] = [
+      { conditions: [], puts: [{ key, value: [Buffer.from("short")] }], deletes: [] },
+      { conditions: [], puts: [{ key, value: [long(2)] }], deletes: [] },
+      { conditions: [], puts: [], deletes: [key] },
+    ];
+    for (const [index, batch] of batches.entries()) {
+      await put(store, long(1));
+      expect(await entities()).toBe(2);
+      proxy.takeRequests();
+      await commit(store, batch);
+      expect(proxy.takeRequests().length).toBe(1);
+      expect(await entities()).toBe([1, 2, 0][index]);
+    }
+  });
+
+  it("is never seen again when it stays behind, and a scan removes it", async () => {
+    await put(store, long(1));
+    const unknowing = await open();
+    await put(unknowing, Buffer.from("short"));
+    expect(await entities()).toBe(2);
+    expect((await scan(unknowing)).map((row) => String(row.value))).toEqual(["short"]);
+    await unknowing.close();
+    expect(await entities()).toBe(1);
+
+    await put(store, long(2));
+    const deleting = await open();
+    await commit(deleting, { conditions: [], puts: [], deletes: [key] });
+    expect(await entities()).toBe(1);
+    expect(await scan(deleting, 1)).toEqual([]);
+    expect(await deleting.partitions({ prefix: "", limit: 10 })).toEqual([]);
+    await deleting.close();
+    expect(await entities()).toBe(0);
+  });
+
+  it("does not stop a commit when somebody else has removed it", async () => {
+    await put(store, long(1));
+    const faster = await open();
+    await scan(faster);
+    await commit(faster, { conditions: [], puts: [], deletes: [key] });
+    await commit(store, { conditions: [], puts: [{ key, value: [Buffer.from("short")] }], deletes: [] });
+    expect((await scan(store)).map((row) => String(row.value))).toEqual(["short"]);
+    await faster.close();
+  });
+
+  it("is read with the row it belongs to, whoever writes at the same time", async () => {
+    const writer = await open();
+    await put(writer, long(0));
+    let writing = true;
+    const written = (async () => {
+      for (let fill = 1; fill <= 20; fill++) await put(writer, fill % 3 === 0 ? Buffer.alloc(10, fill) : long(fill));
+      writing = false;
+    })();
+    while (writing) {
+      const rows = [await store.get("p", key), ...(await scan(store)), ...(await scan(store, 1))];
+      for (const row of rows) {
+        const [fill] = row!.value;
+        const expected = fill! % 3 === 0 && fill !== 0 ? Buffer.alloc(10, fill) : long(fill!);
+        expect(Buffer.compare(row!.value, expected)).toBe(0);
+      }
+    }
+    await written;
+    await writer.close();
+  });
+});
+
+describe("a condition on a row that is not written", () => {
+  it("leaves nothing behind for a row that is absent, and hinders nobody meanwhile", async () => {
+    await commit(store, { conditions: [{ key, version: null }], puts: [{ key: other, value: [] }], deletes: [] });
+    const competitor = await open();
+    await put(competitor, Buffer.from("1"), null);
+    await competitor.close();
+    await store.close();
+    expect(await entities()).toBe(2);
+  });
+
+  it("keeps the version of the row, for every handle", async () => {
+    const version = await put(store, Buffer.from("1"));
+    const competitor = await open();
+    for (let round = 0; round < 3; round++) {
+      await commit(store, { conditions: [{ key, version }], puts: [{ key: other, value: [] }], deletes: [] });
+      expect((await competitor.get("p", key))!.version).toBe(version);
+    }
+    const next = await put(competitor, Buffer.from("2"), version);
+    expect(next).not.toBe(version);
+    expect(await store.commit("p", { conditions: [{ key, version }], puts: [], deletes: [] })).toEqual({
+      committed: false,
+    });
+    await competitor.close();
+  });
+});
+
+it("a conflict costs one read more, which tells it from a row that was only touched", async () => {
+  const version = await put(store, Buffer.from("1"));
+  await put(store, Buffer.from("2"));
+  proxy.takeRequests();
+  const batch = { conditions: [{ key, version }], puts: [{ key, value: [] }], deletes: [] };
+  expect(await store.commit("p", batch)).toEqual({ committed: false });
+  expect(proxy.takeRequests().map(({ method }) => method)).toEqual(["POST", "GET"]);
+});
