@@ -2,7 +2,7 @@ import { dataLoss } from "../errors.ts";
 import type { EncodedBatch } from "./batch.ts";
 import { lastPositionOf, segmentBlockRange } from "./key-space.ts";
 import { decodeSegmentBlock } from "./rows.ts";
-import type { SpaceLog } from "./space-log.ts";
+import type { SpaceState } from "./space-state.ts";
 
 /** Some batches, and where to read on. */
 export interface Page {
@@ -21,7 +21,7 @@ export const PAGE_BYTES = 512 * 1024;
  * @throws StreamkitError DATA_LOSS when entries are missing or damaged (G11)
  */
 export async function* readSegment(
-  log: SpaceLog,
+  log: SpaceState,
   segment: string,
   from: number,
   through: number,
@@ -60,7 +60,11 @@ export async function* readSegment(
 }
 
 /** The batch that holds a sequence; `undefined` when it was trimmed. */
-export async function findBatchAt(log: SpaceLog, segment: string, sequence: number): Promise<EncodedBatch | undefined> {
+export async function findBatchAt(
+  log: SpaceState,
+  segment: string,
+  sequence: number,
+): Promise<EncodedBatch | undefined> {
   const range = segmentBlockRange(segment, sequence, sequence);
   for await (const rows of log.store.scan(log.partition, { ...range, limit: 1 })) {
     for (const row of rows) {
@@ -73,15 +77,15 @@ export async function findBatchAt(log: SpaceLog, segment: string, sequence: numb
   return undefined;
 }
 
-async function isTrimmed(log: SpaceLog, segment: string, through: number): Promise<boolean> {
+async function isTrimmed(log: SpaceState, segment: string, through: number): Promise<boolean> {
   if ((await log.segmentHead(segment)).firstSequence > through) return true;
   return (await log.storedSegmentHead(segment)).firstSequence > through;
 }
 
-async function requireTrimmed(log: SpaceLog, segment: string, from: number, through: number): Promise<void> {
+async function requireTrimmed(log: SpaceState, segment: string, from: number, through: number): Promise<void> {
   if (!(await isTrimmed(log, segment, through))) throw missing(log, segment, from, through);
 }
 
-function missing(log: SpaceLog, segment: string, from: number, through: number): Error {
+function missing(log: SpaceState, segment: string, from: number, through: number): Error {
   return dataLoss(`entries ${from} to ${through} of segment "${segment}" in space "${log.space}" are missing`);
 }

@@ -4,7 +4,7 @@ import type { EncodedBatch } from "./batch.ts";
 import { lastPositionOf, segmentBlockKey, spaceBlockRange } from "./key-space.ts";
 import { PAGE_BYTES, type Page } from "./read-segment.ts";
 import { type BlockRef, decodeSegmentBlock, decodeSpaceBlock, type SpaceBlock } from "./rows.ts";
-import type { SpaceLog } from "./space-log.ts";
+import type { SpaceState } from "./space-state.ts";
 
 /** Bytes that the references of one page may lead to, so that a page of small rows does not load a lot. */
 const RESOLVED_BYTES = 1024 * 1024;
@@ -16,7 +16,7 @@ const RESOLVED_BYTES = 1024 * 1024;
  * @throws StreamkitError DATA_LOSS when entries are missing or damaged (G11)
  */
 export async function* readSpace(
-  log: SpaceLog,
+  log: SpaceState,
   from: number,
   through: number,
   firstOffset: () => number = () => log.firstOffset,
@@ -52,7 +52,7 @@ export async function* readSpace(
 }
 
 /** The batch that holds an offset, or the next one that exists; `undefined` when there is none. */
-export async function firstBatchFrom(log: SpaceLog, offset: number): Promise<EncodedBatch | undefined> {
+export async function firstBatchFrom(log: SpaceState, offset: number): Promise<EncodedBatch | undefined> {
   for await (const rows of log.store.scan(log.partition, { ...spaceBlockRange(offset), pageBytes: 1 })) {
     for await (const group of resolve(log, rows)) {
       for (const block of group) {
@@ -66,7 +66,7 @@ export async function firstBatchFrom(log: SpaceLog, offset: number): Promise<Enc
 
 /** Leaves out what was trimmed, now or as of `trims`, and is still in the space log. */
 export function withoutTrimmed(
-  log: SpaceLog,
+  log: SpaceState,
   batches: readonly EncodedBatch[],
   trims?: ReadonlyMap<string, number>,
 ): readonly EncodedBatch[] {
@@ -88,7 +88,7 @@ interface ResolvedBlock {
 }
 
 /** Decodes rows and fetches what they refer to, several blocks with one request, in groups of bounded size. */
-async function* resolve(log: SpaceLog, rows: readonly Row[]): AsyncGenerator<ResolvedBlock[], void, undefined> {
+async function* resolve(log: SpaceState, rows: readonly Row[]): AsyncGenerator<ResolvedBlock[], void, undefined> {
   const blocks = rows.map((row) => ({
     lastOffset: lastPositionOf(row.key),
     block: decodeSpaceBlock(row.value, log.space),
@@ -139,7 +139,7 @@ function partsOf(block: SpaceBlock, lastOffset: number): Part[] {
   }));
 }
 
-async function referenced(log: SpaceLog, ref: BlockRef, row: Row | undefined): Promise<readonly EncodedBatch[]> {
+async function referenced(log: SpaceState, ref: BlockRef, row: Row | undefined): Promise<readonly EncodedBatch[]> {
   if (row !== undefined) {
     const { batches } = decodeSegmentBlock(row.value, ref.segment);
     if (batches.some((batch) => batch.lastOffset === ref.firstOffset + ref.count - 1)) return batches;
@@ -150,6 +150,6 @@ async function referenced(log: SpaceLog, ref: BlockRef, row: Row | undefined): P
   throw missing(log, ref.firstOffset, ref.firstOffset + ref.count - 1);
 }
 
-function missing(log: SpaceLog, from: number, through: number): Error {
+function missing(log: SpaceState, from: number, through: number): Error {
   return dataLoss(`entries with offsets ${from} to ${through} of space "${log.space}" are missing`);
 }
