@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** One numbered promise of docs/spec.md. */
@@ -8,8 +8,10 @@ export interface Clause {
   readonly text: string;
 }
 
-/** Where the specification lies in this repository. */
-export const SPEC_FILE = fileURLToPath(new URL("../../../docs/spec.md", import.meta.url));
+/** Where the specification lies: beside the cases in the published package, in docs/ in the repository. */
+const SPEC_FILE = ["../../spec.md", "../../../docs/spec.md"]
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path));
 
 const LINE = /^- \*\*([A-Z]{3}-\d{3})\*\* (MUST|SHOULD)(?: \[[a-z]+\])? (.+)$/;
 
@@ -18,7 +20,7 @@ const LINE = /^- \*\*([A-Z]{3}-\d{3})\*\* (MUST|SHOULD)(?: \[[a-z]+\])? (.+)$/;
  *
  * @throws Error for a line that looks like a clause and is none, and for an id that occurs twice
  */
-export function readClauses(file: string = SPEC_FILE): Map<string, Clause> {
+export function readClauses(file: string = SPEC_FILE ?? "docs/spec.md"): Map<string, Clause> {
   const clauses = new Map<string, Clause>();
   for (const line of readFileSync(file, "utf8").split("\n")) {
     if (!line.startsWith("- **")) continue;

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { create } from "@bufbuild/protobuf";
 import { type Cell, type Hello, HelloSchema } from "@streamkit/protocol/conformance";
@@ -11,7 +12,10 @@ import { ProgramServer } from "../server/program-server.ts";
 import { RemoteServer } from "../server/remote-server.ts";
 import type { ServerUnderTest } from "../server/server-under-test.ts";
 
-const STANDALONE = fileURLToPath(new URL("../../../server/src/bin.ts", import.meta.url));
+/** The standalone server: the source in the repository, the build beside this package where it is installed. */
+const STANDALONE = ["../../../server/src/bin.ts", "../../../server/dist/bin.js"]
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path));
 
 /** Where the server and the client of a run come from; absent: those of this repository. */
 export interface Subjects {
