@@ -17,7 +17,14 @@ export function timestampDate(timestamp: Timestamp): Date {
 /** The protobuf timestamp of a moment; `undefined` stays `undefined`. */
 export function toTimestamp(field: string, time: TimeInput | undefined) {
   if (time === undefined) return undefined;
-  const micros = time instanceof Date ? time.getTime() * 1_000 : time.micros;
+  if (time instanceof Date) {
+    // Not through microseconds, which are exact until 2255 only.
+    const millis = time.getTime();
+    if (Number.isNaN(millis)) throw invalidArgument(field, "must be a valid time");
+    const seconds = Math.floor(millis / 1_000);
+    return { seconds: BigInt(seconds), nanos: (millis - seconds * 1_000) * 1_000_000 };
+  }
+  const { micros } = time;
   if (!Number.isSafeInteger(micros)) throw invalidArgument(field, "must be a valid time");
   const seconds = Math.floor(micros / 1_000_000);
   return { seconds: BigInt(seconds), nanos: (micros - seconds * 1_000_000) * 1_000 };
