@@ -118,7 +118,7 @@ describe("an account", () => {
 
 function signature(key: string, expiresOn: Date): string {
   return generateAccountSas(new AzureNamedKeyCredential(accountName, key), {
-    permissions: { query: true, write: true, delete: true, list: true, add: true, create: true, update: true },
+    permissions: { query: true, write: true, delete: true, list: true, add: true, update: true },
     expiresOn,
   });
 }

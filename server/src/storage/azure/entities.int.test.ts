@@ -105,6 +105,20 @@ describe("the rest of a long value", () => {
     expect(await entities()).toBe(0);
   });
 
+  it("is told from those of earlier writes that stayed behind", async () => {
+    for (let fill = 1; fill <= 10; fill++) {
+      const unknowing = await open();
+      await put(unknowing, long(fill));
+      await unknowing.close();
+    }
+    expect(await entities()).toBe(11);
+    for (const row of [...(await scan(store)), (await store.get("p", key))!]) {
+      expect(Buffer.compare(row.value, long(10))).toBe(0);
+    }
+    await store.close();
+    expect(await entities()).toBe(2);
+  });
+
   it("does not stop a commit when somebody else has removed it", async () => {
     await put(store, long(1));
     const faster = await open();
@@ -137,7 +151,13 @@ describe("the rest of a long value", () => {
 });
 
 describe("a condition on a row that is not written", () => {
-  it("leaves nothing behind for a row that is absent, and hinders nobody meanwhile", async () => {
+  it("leaves nothing behind for a row that is absent", async () => {
+    await commit(store, { conditions: [{ key, version: null }], puts: [{ key: other, value: [] }], deletes: [] });
+    await store.close();
+    expect(await entities()).toBe(1);
+  });
+
+  it("hinders nobody who writes the absent row meanwhile", async () => {
     await commit(store, { conditions: [{ key, version: null }], puts: [{ key: other, value: [] }], deletes: [] });
     const competitor = await open();
     await put(competitor, Buffer.from("1"), null);
