@@ -25,6 +25,6 @@ describe("the corpus against the server of this repository", () => {
       expect(report.results.length).toBe(cases.length);
       expect(report.conforms).toBe(true);
     },
-    60_000,
+    180_000,
   );
 });

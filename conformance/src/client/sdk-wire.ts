@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs, type Timestamp, TimestampSchema, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import {
   type AppendResult,
   type Batch,
@@ -67,8 +67,8 @@ export function toSegmentStatusMessage(status: SegmentStatus) {
     firstSequence: BigInt(status.firstSequence),
     lastSequence: BigInt(status.lastSequence),
     lastOffset: BigInt(status.lastOffset),
-    ...(status.firstTime && { firstTime: timestampFromDate(status.firstTime) }),
-    ...(status.lastTime && { lastTime: timestampFromDate(status.lastTime) }),
+    ...(status.firstTimeMicros && { firstTime: microsToTimestamp(status.firstTimeMicros) }),
+    ...(status.lastTimeMicros && { lastTime: microsToTimestamp(status.lastTimeMicros) }),
   });
 }
 
@@ -78,7 +78,7 @@ export function toSpaceStatusMessage(status: SpaceStatus) {
     firstOffset: BigInt(status.firstOffset),
     lastOffset: BigInt(status.lastOffset),
     segmentCount: BigInt(status.segmentCount),
-    ...(status.lastTime && { lastTime: timestampFromDate(status.lastTime) }),
+    ...(status.lastTimeMicros && { lastTime: microsToTimestamp(status.lastTimeMicros) }),
   });
 }
 

@@ -90,7 +90,7 @@ function environmentOf(options: CellOptions, lockstep: Lockstep | undefined): Ca
     server,
     client: options.client,
     address: () => ({ url: server.url, token: options.token ?? "", protocol, generation: server.generation }),
-    stepMillis: options.stepMillis ?? 10_000,
+    stepMillis: options.stepMillis ?? 30_000,
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(lockstep === undefined ? {} : { lockstep }),
   };

@@ -295,7 +295,7 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
   capture: { [key: string]: string };
 
   /**
-   * How long the step may take; absent means 10 s. Cases that measure time say so here.
+   * How long the step may take; absent means 30 s. Cases that measure time say so here.
    *
    * @generated from field: google.protobuf.Duration within = 20;
    */
