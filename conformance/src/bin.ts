@@ -78,6 +78,9 @@ if (cases.length === 0 || cells.length === 0) {
   process.exit(2);
 }
 
+// Ending by exit() runs what ends the servers under test.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
 const titles = new Map(cases.map((one) => [one.id, one.title]));
 const lines = args.report === undefined ? undefined : createWriteStream(args.report);
 console.log(HEADING);

@@ -52,6 +52,10 @@ export class ProgramServer implements ServerUnderTest {
     // `exec`: the signal must reach the server, not the shell.
     const child = spawn("sh", ["-c", `exec ${command}`], { stdio: ["ignore", "pipe", "inherit"] });
     this.#process = child;
+    // A runner that is ended leaves no server behind.
+    const end = (): void => void child.kill("SIGKILL");
+    process.once("exit", end);
+    child.once("exit", () => process.off("exit", end));
     this.url = await address(child, command);
   }
 
@@ -75,13 +79,14 @@ function address(child: ChildProcess, command: string): Promise<string> {
       child.kill("SIGKILL");
       reject(new Error(`${command}: ${why}`));
     };
-    child.once("exit", (code) => fail(`it ended with code ${code} before it printed an address`));
+    const onExit = (code: number | null): void => fail(`it ended with code ${code} before it printed an address`);
+    child.once("exit", onExit);
     child.stdout?.on("data", (chunk: Buffer) => {
       printed += chunk.toString();
       const found = /https?:\/\/[\w.[\]:-]*:\d+/.exec(printed)?.[0];
       if (found === undefined) return;
       clearTimeout(timer);
-      child.removeAllListeners("exit");
+      child.off("exit", onExit);
       resolve(found);
     });
   });
