@@ -29,9 +29,9 @@ export async function ensureMarker(table: Table, storeId: string): Promise<void>
       if (store !== storeId) throw dataLoss("the table of the store belongs to another store");
       return;
     }
-    // Whoever inserts first wins; the marker is read again in any case.
-    await table.transact(partitionKey, [
-      { kind: "insert", rowKey, properties: { layout: layoutVersion, store: storeId } },
-    ]);
+    const properties = { layout: layoutVersion, store: storeId };
+    const inserted = await table.transact(partitionKey, [{ kind: "insert", rowKey, properties }]);
+    if (inserted.done) return;
+    // Somebody else was faster: theirs is read.
   }
 }

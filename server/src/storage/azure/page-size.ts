@@ -2,8 +2,8 @@ import { LRUCache } from "lru-cache";
 
 /** Azure's own limit. */
 const maxEntitiesPerPage = 1_000;
-/** Where nothing is known: 16 rows for a page of 256 KiB. */
-const initialRowBytes = 16 * 1024;
+/** Where nothing is known: rows may have more than 1 MiB each. */
+const initialEntities = 16;
 /** Weight of the latest page in the average. */
 const weight = 0.5;
 
@@ -16,7 +16,7 @@ export class PageSize {
 
   /** Entities to ask for, in order to get about `pageBytes`. */
   entitiesFor(part: string, pageBytes: number): number {
-    const rowBytes = this.#rowBytes.get(part) ?? initialRowBytes;
+    const rowBytes = this.#rowBytes.get(part) ?? pageBytes / initialEntities;
     return Math.max(1, Math.min(maxEntitiesPerPage, Math.ceil(pageBytes / rowBytes)));
   }
 

@@ -8,7 +8,6 @@ import { createInterface } from "node:readline";
 
 export interface Azurite {
   readonly port: number;
-  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -49,7 +48,6 @@ async function startOn(port: number): Promise<Azurite | undefined> {
   child.stdout.resume();
   return {
     port,
-    pid: child.pid!,
     async stop() {
       process.off("exit", kill);
       kill();
