@@ -56,7 +56,7 @@ export function planCommit(batch: CommitBatch, knowledge: Knowledge): CommitPlan
   for (const { key, version } of batch.conditions) {
     if (version !== null && (typeof version !== "string" || !etagPattern.test(version))) return undefined;
     const rowKey = rowKeyOf(key);
-    if ((conditions.get(rowKey) ?? version) !== version) return undefined;
+    if (conditions.has(rowKey) && conditions.get(rowKey) !== version) return undefined;
     conditions.set(rowKey, version);
   }
   for (const [rowKey, version] of conditions) {
