@@ -14,6 +14,6 @@ export function toFailure(error: unknown): Failure {
 }
 
 /** `Code.InvalidArgument` as "INVALID_ARGUMENT". */
-export function codeName(code: Code): string {
+function codeName(code: Code): string {
   return Code[code].replace(/(?<!^)([A-Z])/g, "_$1").toUpperCase();
 }

@@ -21,7 +21,7 @@ import {
 import { type Failure, FailureSchema } from "@streamkit/protocol/conformance";
 
 /** Microseconds since 1970 as a timestamp. */
-export function microsToTimestamp(micros: number): Timestamp {
+function microsToTimestamp(micros: number): Timestamp {
   const seconds = Math.floor(micros / 1_000_000);
   return create(TimestampSchema, { seconds: BigInt(seconds), nanos: (micros - seconds * 1_000_000) * 1_000 });
 }

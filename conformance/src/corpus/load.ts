@@ -8,7 +8,7 @@ import { isObject } from "./json.ts";
 import { fillVariant } from "./scope.ts";
 
 /** The folder of the cases that come with the suite. */
-export const CASES_FOLDER = fileURLToPath(new URL("../../cases", import.meta.url));
+const CASES_FOLDER = fileURLToPath(new URL("../../cases", import.meta.url));
 
 /**
  * Reads every `*.yaml` of a folder, strictly, and makes one case per variant.

@@ -40,7 +40,7 @@ function moveIntoAppends(request: JsonObject): void {
 }
 
 /** Lists of records: strings are payloads, `{count, bytes}` makes several. */
-export function expandRecords(records: JsonValue): JsonValue {
+function expandRecords(records: JsonValue): JsonValue {
   if (!Array.isArray(records)) return records;
   return records.flatMap((record): JsonValue[] => {
     if (typeof record === "string") return [{ payload: base64(Buffer.from(record)) }];

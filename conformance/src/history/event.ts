@@ -22,7 +22,7 @@ export interface AppendEvent {
     | { readonly is: "unknown" };
 }
 
-export interface AckedRange {
+interface AckedRange {
   readonly segment: string;
   readonly firstSequence: number;
   readonly firstOffset: number;
