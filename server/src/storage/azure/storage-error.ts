@@ -58,7 +58,7 @@ export function isTransient({ status }: Failure): boolean {
   return status === 0 || status === 408 || status === 429 || status >= 500;
 }
 
-export function isTableMissing({ status, code }: Failure): boolean {
+function isTableMissing({ status, code }: Failure): boolean {
   return (status === 404 && code === "TableNotFound") || isTableBeingDeleted({ status, code });
 }
 
