@@ -2,14 +2,18 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { createStreamkit, levelStorage, memoryStorage, VERSION } from "./index.ts";
+import { createStreamkit, levelStorage, memoryStorage, type Storage, VERSION } from "./index.ts";
 
 const USAGE = `streamkit-server ${VERSION}: ordered event streams over HTTP (Connect, gRPC, gRPC-Web)
 
   --port N             port to listen on, 0 for a free one           (8080)
   --host ADDRESS       address to listen on                          (127.0.0.1)
-  --storage KIND       level: durable, in files; memory: for trials  (level)
+  --storage KIND       level: durable, in files; memory: for trials; azure: Table Storage  (level)
   --path FOLDER        where level keeps its files                   (./data)
+  --azure-connection-string S  account and key or SAS, or UseDevelopmentStorage=true
+                               (AZURE_STORAGE_CONNECTION_STRING)
+  --azure-endpoint URL         account to reach with the identity of the environment; needs @azure/identity
+                               (AZURE_TABLES_ENDPOINT)
   --tls-cert FILE      PEM certificate; with --tls-key, serves https
   --tls-key FILE       PEM key
   --cors-origin URL    origin that browsers may call from, or "*"; may be repeated
@@ -32,6 +36,8 @@ function parse() {
         host: { type: "string", default: "127.0.0.1" },
         storage: { type: "string", default: "level" },
         path: { type: "string", default: "./data" },
+        "azure-connection-string": { type: "string" },
+        "azure-endpoint": { type: "string" },
         "tls-cert": { type: "string" },
         "tls-key": { type: "string" },
         "cors-origin": { type: "string", multiple: true },
@@ -64,10 +70,29 @@ const dedupeWindow = toNumber(args["dedupe-window"], "dedupe-window", 1, 86_400 
 const keepAlive = toNumber(args["keep-alive"], "keep-alive", 0.1, 3_600);
 const { "tls-cert": certFile, "tls-key": keyFile, "cors-origin": origins } = args;
 if ((certFile === undefined) !== (keyFile === undefined)) refuse("--tls-cert and --tls-key go together");
-if (args.storage !== "level" && args.storage !== "memory")
-  refuse(`--storage is "${args.storage}"; expected level or memory`);
 
-const storage = args.storage === "level" ? levelStorage({ path: resolve(args.path) }) : memoryStorage();
+/** Storage as the command line and the environment ask for it. */
+async function openStorage(): Promise<Storage> {
+  switch (args.storage) {
+    case "level":
+      return levelStorage({ path: resolve(args.path) });
+    case "memory":
+      return memoryStorage();
+    case "azure": {
+      // Loaded when asked for: most servers need nothing of it, and start faster without.
+      const { azureStorage, defaultAzureCredential } = await import("./storage/azure/index.ts");
+      const connectionString = args["azure-connection-string"] ?? process.env.AZURE_STORAGE_CONNECTION_STRING;
+      if (connectionString !== undefined) return azureStorage({ connectionString });
+      const endpoint = args["azure-endpoint"] ?? process.env.AZURE_TABLES_ENDPOINT;
+      if (endpoint !== undefined) return azureStorage({ endpoint, credential: await defaultAzureCredential() });
+      return refuse("--storage azure needs --azure-connection-string or --azure-endpoint");
+    }
+    default:
+      return refuse(`--storage is "${args.storage}"; expected level, memory or azure`);
+  }
+}
+
+const storage = await openStorage().catch((error) => refuse((error as Error).message));
 const streamkit = createStreamkit({
   storage,
   dedupeWindowMillis: dedupeWindow * 1_000,

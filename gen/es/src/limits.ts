@@ -4,6 +4,7 @@ export const LIMITS = {
   maxRecordBytes: 1_048_576,
   maxTransactionRecords: 1_000,
   maxTransactionBytes: 1_048_576,
+  maxTransactionEncodedBytes: 1_179_648,
   maxTransactionSegments: 32,
   maxPageSize: 1_000,
   maxConsumeSpaces: 64,

@@ -23,10 +23,12 @@ export function checkTransaction(appends: readonly SegmentAppend[]): void {
   if (appends.length === 0) throw invalidField("appends", "is empty; expected at least one segment");
   let records = 0;
   let bytes = 0;
+  let encoded = 0;
   const names = new Set<string>();
   appends.forEach((append, index) => {
     records += append.count;
     bytes += append.size;
+    encoded += append.records.length;
     if (names.has(append.segment)) {
       throw invalidField(`appends[${index}].segment`, `"${append.segment}" occurs twice; expected each segment once`);
     }
@@ -36,6 +38,7 @@ export function checkTransaction(appends: readonly SegmentAppend[]): void {
   tooLarge("segments", appends.length, LIMITS.maxTransactionSegments);
   tooLarge("records", records, LIMITS.maxTransactionRecords);
   tooLarge("bytes", bytes, LIMITS.maxTransactionBytes);
+  tooLarge("encoded bytes", encoded, LIMITS.maxTransactionEncodedBytes);
 }
 
 function tooLarge(what: string, found: number, limit: number): void {

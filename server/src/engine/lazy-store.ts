@@ -11,7 +11,7 @@ import type {
 /** Limits to evaluate with before the store exists; every backend grants at least these. */
 const NO_LIMITS_YET: StorageLimits = {
   maxOperations: 90,
-  maxBatchBytes: 3 * 1024 * 1024,
+  maxBatchBytes: 2.5 * 1024 * 1024,
   maxValueBytes: 1_114_112,
   referenceThresholdBytes: Number.POSITIVE_INFINITY,
 };

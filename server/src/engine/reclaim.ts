@@ -26,6 +26,8 @@ import { WHOLE_SPACE } from "./trim.ts";
 
 /** Rows of a segment that one step removes; bounds the batch, and how long appends wait behind it. */
 const ROWS_PER_STEP = 32;
+/** Bytes of rows that one step holds in memory. */
+const MAX_READ_BYTES = 4 * 1024 * 1024;
 
 /**
  * Removes the rows of trimmed entries, in small steps between appends. One reclaimer runs per space and instance.
@@ -87,6 +89,8 @@ async function segmentStep(log: SpaceLog, segment: string): Promise<boolean> {
   const edits = new SpaceEdits(log);
   const deletes: Uint8Array[] = [];
   const puts: { key: Uint8Array; value: Uint8Array[] }[] = [];
+  // Half of a batch, so that the row that goes beyond it fits as well.
+  const mostBytes = log.store.limits.maxBatchBytes / 2;
   let reclaimed = through;
   for (const row of rows) {
     const block = decodeSegmentBlock(row.value, segment);
@@ -99,6 +103,7 @@ async function segmentStep(log: SpaceLog, segment: string): Promise<boolean> {
         await edits.remove(batch, Math.min(batch.count, through - batch.firstSequence + 1));
     }
     reclaimed = Math.min(through, last);
+    if (edits.bytes > mostBytes) break;
   }
   const finished = rows.length === 0 || reclaimed === through;
   const space = await edits.finish();
@@ -162,13 +167,15 @@ async function takeDeletedBlocks(log: SpaceLog, deletedOffset: number): Promise<
 
 async function takeRows(log: SpaceLog, segment: string, from: number, through: number): Promise<Row[]> {
   const taken: Row[] = [];
+  let bytes = 0;
   if (from > through) return taken;
   const range = segmentBlockRange(segment, from, through);
   for await (const rows of log.store.scan(log.partition, { ...range, limit: ROWS_PER_STEP })) {
     for (const row of rows) {
       const block = decodeSegmentBlock(row.value, segment);
-      if (block.firstSequence > through) return taken;
+      if (block.firstSequence > through || bytes > MAX_READ_BYTES) return taken;
       taken.push(row);
+      bytes += row.value.length;
     }
   }
   return taken;
@@ -192,6 +199,16 @@ class SpaceEdits {
 
   constructor(log: SpaceLog) {
     this.#log = log;
+  }
+
+  /** Roughly what the changed rows take to write. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { batches, refs } of this.#blocks.values()) {
+      bytes += 100 * refs.length;
+      for (const batch of batches) bytes += batch.byteLength;
+    }
+    return bytes;
   }
 
   /** Takes the first `count` entries of a batch out of the row that has them. */

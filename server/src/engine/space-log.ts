@@ -31,6 +31,9 @@ export interface SpaceLogOptions {
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 /** Bytes that share a commit; more would only make everyone wait longer. */
 const MAX_GROUP_BYTES = 4 * 1024 * 1024;
+/** Attempts at one commit whose outcome stays unknown, and the longest pause between them. */
+const MAX_UNKNOWN = 3;
+const MAX_PAUSE_MILLIS = 2_000;
 /** Attempts at one commit under conflicts before giving up. */
 const MAX_ATTEMPTS = 50;
 
@@ -164,8 +167,10 @@ export class SpaceLog extends SpaceState {
     } catch (error) {
       // The outcome is unknown. On a shared store, reading the log tells: our transactions are in it or not, and if they
       // land late, the condition on the head refuses them. A local store stops after a failed write.
-      if (!this.shared || attempt >= 3) throw error;
+      if (!this.shared || attempt >= MAX_UNKNOWN || !(error instanceof StreamkitError)) throw error;
       state.outcomeUnknown = true;
+      // A storage that is throttled says how long it wants to be left alone.
+      await delay(Math.min(MAX_PAUSE_MILLIS, error.facts.retryAfterMillis ?? 0));
       return false;
     }
   }

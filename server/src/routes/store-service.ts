@@ -54,6 +54,7 @@ export function storeRoutes(
           maxConsumeSpaces: LIMITS.maxConsumeSpaces,
           minHeartbeatMillis: LIMITS.minHeartbeatMillis,
           maxHeartbeatMillis: LIMITS.maxHeartbeatMillis,
+          maxTransactionEncodedBytes: LIMITS.maxTransactionEncodedBytes,
         },
         capabilities: CAPABILITIES,
         storage: storage.kind,

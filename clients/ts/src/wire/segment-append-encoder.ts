@@ -42,6 +42,11 @@ export class SegmentAppendEncoder {
     if (conditions.fencingToken !== undefined) this.writeUint64(TAG_FENCING_TOKEN, conditions.fencingToken);
   }
 
+  /** Length of what is encoded so far. */
+  get byteLength(): number {
+    return this.length;
+  }
+
   /** Appends one record of `size` bytes as `recordSize` counts. */
   add(record: RecordInit, size: number = recordSize(record)): void {
     const { payload, metadata } = record;

@@ -11,6 +11,9 @@ export interface BatchLimits {
   readonly maxBytes: number;
 }
 
+/** Half of what the limits grant to the encoding of a transaction beyond the sizes of its records. */
+const ROOM_FOR_LABELS = (LIMITS.maxTransactionEncodedBytes - LIMITS.maxTransactionBytes) / 2;
+
 /**
  * Gathers records into one transaction after the other, each within the limits of the protocol. Pure: neither waits
  * nor sends.
@@ -25,6 +28,8 @@ export class Batcher {
   private readonly encoders = new Map<string, SegmentAppendEncoder>();
   /** Size of the records gathered, as the limits count it. */
   private recordBytes = 0;
+  /** Size of their encoding, which labels make larger. */
+  private encodedBytes = 0;
   /** First guess for the next buffer: what the last one came to. */
   private expectedBytes = 512;
 
@@ -50,6 +55,8 @@ export class Batcher {
   fits(segment: string, size: number): boolean {
     if (this.records === 0) return true;
     if (this.records >= this.limits.maxRecords || this.recordBytes + size > this.limits.maxBytes) return false;
+    // Leaves room for the labels of this record, whose encoding is not known yet.
+    if (this.encodedBytes + size > LIMITS.maxTransactionBytes + ROOM_FOR_LABELS) return false;
     return this.encoders.has(segment) || this.encoders.size < LIMITS.maxTransactionSegments;
   }
 
@@ -60,7 +67,9 @@ export class Batcher {
       encoder = new SegmentAppendEncoder(segment, this.conditionsOf(segment), this.expectedBytes);
       this.encoders.set(segment, encoder);
     }
+    const before = encoder.byteLength;
     encoder.add(record, size);
+    this.encodedBytes += encoder.byteLength - before;
     this.records += 1;
     this.recordBytes += size;
   }
@@ -80,6 +89,7 @@ export class Batcher {
     this.encoders.clear();
     this.records = 0;
     this.recordBytes = 0;
+    this.encodedBytes = 0;
     return transaction;
   }
 }

@@ -83,6 +83,15 @@ export declare type Limits = Message<"streamkit.v1.Limits"> & {
    * @generated from field: uint32 max_heartbeat_millis = 9;
    */
   maxHeartbeatMillis: number;
+
+  /**
+   * Largest encoding of a transaction's records, in bytes: 1,179,648 (1 MiB + 128 KiB). The protobuf encoding adds about 10
+   * bytes per record and 6 per label; only transactions close to max_transaction_bytes with more than some twenty
+   * thousand labels meet this limit before the other.
+   *
+   * @generated from field: uint32 max_transaction_encoded_bytes = 10;
+   */
+  maxTransactionEncodedBytes: number;
 };
 
 /**

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { makeInstance } from "../../test/instance.ts";
-import { memoryStorage } from "../index.ts";
-import { segmentHeadKey, spacePartition } from "./key-space.ts";
+import { segmentHeadKey, spacePartition } from "../src/engine/key-space.ts";
+import { memoryStorage } from "../src/index.ts";
+import { makeInstance } from "./instance.ts";
 
 describe("a group of appends", () => {
   it("refuses only the append whose segment is damaged", async () => {
@@ -57,5 +57,27 @@ describe("a retry that is recognised by its expectation", () => {
     expect(again.deduplicated).toBe(true);
     expect(again.ranges).toEqual(first.ranges);
     expect(again.commitTime).toEqual(first.commitTime);
+  });
+});
+
+describe("a transaction whose labels make its encoding large", () => {
+  it("is refused at the same size on every backend, before anything is written", async () => {
+    await using instance = makeInstance(memoryStorage());
+    const storeId = randomUUID();
+    const labels = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`.padStart(6, "0"), ""]));
+    // A label with a name of 6 bytes counts 6 and takes 12: 65,536 of them count 393,216 and take 786,432 and their record.
+    const append = (records: { payload: Uint8Array; metadata: Record<string, string> }[]) =>
+      instance.stream.append({ storeId, space: "s", appends: [{ segment: "a", records }] });
+    const head = 1 + 3 + 1 + 3;
+    const fits = 1_179_648 - 65_536 * 12 - head;
+    const refused = await append([{ payload: new Uint8Array(fits + 1), metadata: labels(65_536) }]).then(
+      () => undefined,
+      (error) => ConnectError.from(error),
+    );
+    expect(refused?.code).toBe(Code.InvalidArgument);
+    expect(refused?.rawMessage).toContain("1179649 encoded bytes");
+    const { ranges } = await append([{ payload: new Uint8Array(fits), metadata: labels(65_536) }]);
+    expect(ranges[0].firstSequence).toBe(1n);
   });
 });
