@@ -81,3 +81,26 @@ describe("a transaction whose labels make its encoding large", () => {
     expect(ranges[0].firstSequence).toBe(1n);
   });
 });
+
+describe("the status of a space", () => {
+  it("has the offset of the first entry at once after a trim, and when its rows are gone (STA-007)", async () => {
+    await using instance = makeInstance(memoryStorage());
+    const storeId = randomUUID();
+    const firstOffset = async () => (await instance.stream.getSpaceStatus({ storeId, space: "s" })).status?.firstOffset;
+    // One transaction, so that both segments share a row of the space log.
+    await instance.stream.append({
+      storeId,
+      space: "s",
+      appends: ["a", "b"].map((segment) => ({ segment, records: [{}, {}] })),
+    });
+    const trim = (segment: string) => instance.stream.trimSegment({ storeId, space: "s", segment, beforeSequence: 3n });
+    await trim("a");
+    expect(await firstOffset()).toBe(3n);
+    await instance.settle(storeId);
+    expect(await firstOffset()).toBe(3n);
+    await trim("b");
+    expect(await firstOffset()).toBe(5n);
+    await instance.settle(storeId);
+    expect(await firstOffset()).toBe(5n);
+  });
+});

@@ -53,10 +53,11 @@ export async function* readSpace(
 
 /** The batch that holds an offset, or the next one that exists; `undefined` when there is none. */
 export async function firstBatchFrom(log: SpaceState, offset: number): Promise<EncodedBatch | undefined> {
+  const trims = log.trims();
   for await (const rows of log.store.scan(log.partition, { ...spaceBlockRange(offset), pageBytes: 1 })) {
     for await (const group of resolve(log, rows)) {
       for (const block of group) {
-        const batch = withoutTrimmed(log, block.batches).find((b) => b.lastOffset >= offset);
+        const batch = withoutTrimmed(log, block.batches, trims).find((b) => b.lastOffset >= offset);
         if (batch !== undefined) return batch;
       }
     }

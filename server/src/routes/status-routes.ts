@@ -114,10 +114,13 @@ async function changed<T>(node: StoreNode, space: string, change: (log: SpaceLog
   return result;
 }
 
-/** The head of a space with its exact first offset, also while trimmed entries wait for their removal. */
+/**
+ * The head of a space with the offset of its first entry: that of the head is a lower bound while trimmed entries wait for
+ * their removal, and when they shared a row with others.
+ */
 async function spaceHead(log: SpaceLog): Promise<SpaceHead> {
   const head = await log.sync();
-  if (!log.hasTrimmed) return head;
+  if (head.lastOffset === 0) return head;
   const first = await firstBatchFrom(log, log.firstOffset);
   return { ...head, firstOffset: first?.firstOffset ?? head.lastOffset + 1 };
 }
