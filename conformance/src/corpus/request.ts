@@ -47,6 +47,7 @@ function expandRecords(records: JsonValue): JsonValue {
     if (!isObject(record) || record.count === undefined) return [record];
     const payload = base64(Buffer.alloc(Number(record.bytes ?? 0), 120));
     const extra = Number(record.metadata_bytes ?? 0);
+    if (record.labels !== undefined) return [{ payload, metadata: labels(Number(record.labels)) }];
     const one: JsonObject = extra === 0 ? { payload } : { payload, metadata: { k: "x".repeat(extra - 1) } };
     return new Array<JsonValue>(Number(record.count)).fill(one);
   });
@@ -69,6 +70,11 @@ function expandRepeats(value: JsonValue): JsonValue {
     return value.first === undefined ? each : [value.first, ...each];
   }
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expandRepeats(item)]));
+}
+
+/** So many labels with keys of seven bytes and empty values. */
+function labels(count: number): JsonObject {
+  return Object.fromEntries(numbers(count).map((n) => [`k${String(n).padStart(6, "0")}`, ""]));
 }
 
 function numbers(times: JsonValue | undefined): number[] {

@@ -28,7 +28,7 @@
 // - Append and Produce: `records` (with `segment`, `expected_last_sequence`, `fencing_token`) directly in the request stands for
 //   `appends` with one element.
 // - In a list of records, a string is a record with that payload, and `{count: 3, bytes: 10}` stands for three records of
-//   ten bytes (`metadata_bytes` adds metadata of that size).
+//   ten bytes (`metadata_bytes` adds metadata of that size, `labels` so many labels of seven bytes).
 // - `{repeat: "x", times: 255}` in place of any string stands for the repeated string, `{numbered: "s", times: 64}` for a map
 //   from s1 to s64, and `{numbered_segments: "s", times: 32, append: {...}, first: {...}}` for so many elements of `appends`.
 
