@@ -66,7 +66,9 @@ export class DeleteSegmentMutation implements Mutation<void> {
     const head = draft.segment(this.#segment);
     if (head.unlisted) return;
     markTrimmed(draft, this.#segment, { ...head, firstSequence: head.lastSequence + 1, firstTime: 0, unlisted: true });
-    draft.head = { ...draft.head, segmentCount: draft.head.segmentCount - 1 };
+    // Where others write too, the segment may be newer than the head; the commit then fails its condition, and is made
+    // again on the head as it is.
+    draft.head = { ...draft.head, segmentCount: Math.max(0, draft.head.segmentCount - 1) };
   }
 }
 
