@@ -1,4 +1,4 @@
-import { type AppendTransaction, applyAppend, isFoundByExpectation } from "./append.ts";
+import { type AppendTransaction, applyAppend, isFencedOnly, isFoundByExpectation, needsRow } from "./append.ts";
 import type { EncodedBatch } from "./batch.ts";
 import type { Draft } from "./draft.ts";
 import type { Mutation, ProduceSession } from "./group-commit.ts";
@@ -43,16 +43,21 @@ export class AppendMutation implements Mutation<AppendResult> {
     const { repeatable, id } = this.#transaction;
     this.#earlier = undefined;
     this.#maybeApplied = outcomeUnknown;
-    if (!repeatable || this.#log.head.lastOffset === 0 || this.#log.recent.get(id) !== undefined) return;
-    this.#earlier = isFoundByExpectation(this.#transaction)
-      ? await this.#findByExpectation()
-      : await this.#findRemembered();
+    if (!repeatable || this.#log.head.lastOffset === 0) return;
+    const known = this.#log.recent.get(id);
+    // What was learned from the log of another instance has no ranges of segments that were fenced only.
+    const complete = known !== undefined && this.#transaction.appends.every((a) => !isFencedOnly(a) || has(known, a));
+    if (complete) return;
+    this.#earlier = await this.#findRemembered(known !== undefined);
+    if (this.#earlier === undefined && known === undefined && isFoundByExpectation(this.#transaction)) {
+      this.#earlier = await this.#findByExpectation();
+    }
   }
 
   apply(draft: Draft): AppendResult {
     const { id, repeatable } = this.#transaction;
     if (repeatable || this.#maybeApplied) {
-      const earlier = draft.transactions.get(id) ?? this.#log.recent.get(id) ?? this.#earlier;
+      const earlier = draft.transactions.get(id) ?? this.#earlier ?? this.#log.recent.get(id);
       // After a commit with unknown outcome, what is found may be what this very request wrote.
       if (earlier !== undefined) {
         return { ...earlier, ranges: this.#align(earlier.ranges), id, deduplicated: !this.#maybeApplied };
@@ -61,14 +66,16 @@ export class AppendMutation implements Mutation<AppendResult> {
     const result = applyAppend(draft, this.#transaction, this.#log.clock());
     if (repeatable) {
       draft.transactions.set(id, result);
-      if (!isFoundByExpectation(this.#transaction)) draft.remember(id, result);
+      if (needsRow(this.#transaction)) draft.remember(id, result);
     }
     return { ...result, id, deduplicated: false };
   }
 
-  async #findRemembered(): Promise<CommittedTransaction | undefined> {
+  /** @param committed it is known to be committed, so that there must be a row within the window */
+  async #findRemembered(committed: boolean): Promise<CommittedTransaction | undefined> {
+    if (!needsRow(this.#transaction)) return undefined;
     const start = this.#log.dedupeStart;
-    if (this.#log.recent.isCompleteSince(start)) return undefined;
+    if (!committed && this.#log.recent.isCompleteSince(start)) return undefined;
     const row = await this.#log.store.get(this.#log.partition, transactionKey(this.#transaction.id));
     const found = row && decodeCommittedTransaction(row.value);
     return found !== undefined && found.commitTime >= start ? found : undefined;
@@ -138,4 +145,8 @@ export class AppendMutation implements Mutation<AppendResult> {
       return { segment, firstSequence: lastSequence + 1, lastSequence, firstOffset: 0 };
     });
   }
+}
+
+function has(transaction: CommittedTransaction, { segment }: { segment: string }): boolean {
+  return transaction.ranges.some((range) => range.segment === segment);
 }

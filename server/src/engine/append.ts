@@ -58,6 +58,19 @@ export function isFoundByExpectation(transaction: AppendTransaction): boolean {
 }
 
 /**
+ * True when the result needs a row of its own: the blocks do not say it all. That is when nothing leads to them, and when a
+ * segment is fenced only, so that its last sequence at commit is written nowhere.
+ */
+export function needsRow(transaction: AppendTransaction): boolean {
+  return !isFoundByExpectation(transaction) || transaction.appends.some(isFencedOnly);
+}
+
+/** True for a part of a transaction that neither writes nor expects. */
+export function isFencedOnly(append: SegmentAppend): boolean {
+  return append.count === 0 && append.expectedLastSequence === undefined;
+}
+
+/**
  * Applies a transaction to the draft, or refuses it and leaves the draft as it was (G3, G6).
  *
  * @param now the server's clock, microseconds since 1970
