@@ -19,7 +19,7 @@ export const name: fc.Arbitrary<string> = fc
   .map((parts) => parts.join(""));
 
 /** Any text, control characters included: metadata is free. */
-export const text: fc.Arbitrary<string> = fc.string({ unit: "binary", maxLength: 6 });
+const text: fc.Arbitrary<string> = fc.string({ unit: "binary", maxLength: 6 });
 
 export interface PlainRecord {
   readonly payload: Uint8Array;

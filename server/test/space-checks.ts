@@ -3,10 +3,10 @@ import { expect } from "vitest";
 import type { Instance } from "./instance.ts";
 import type { ModelEntry, SpaceModel } from "./space-model.ts";
 
-export const microsOf = (time: { seconds: bigint; nanos: number } | undefined): number =>
+const microsOf = (time: { seconds: bigint; nanos: number } | undefined): number =>
   time === undefined ? 0 : Number(time.seconds) * 1_000_000 + time.nanos / 1_000;
 
-export const timestamp = (micros: number) => ({
+const timestamp = (micros: number) => ({
   seconds: BigInt(Math.floor(micros / 1_000_000)),
   nanos: (micros % 1_000_000) * 1_000,
 });

@@ -7,6 +7,8 @@ import type { Http2Session } from "node:http2";
 export function keepAlive(session: Http2Session, intervalMillis: number): void {
   let waiting = false;
   const timer = setInterval(() => {
+    // A session that is on its way out can be destroyed before it says that it is closed; to ping it would throw.
+    if (session.destroyed || session.closed) return clearInterval(timer);
     if (waiting) {
       session.destroy();
       return;
