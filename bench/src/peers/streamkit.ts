@@ -20,7 +20,9 @@ export const peer: Peer = {
 
   async startServer({ dataFolder, nodeFlags }: ServerPlace): Promise<Server> {
     const bin = fileURLToPath(new URL("bin.ts", import.meta.resolve("@streamkit/server")));
-    const child = startNode(bin, ["--port", "0", "--storage", "level", "--path", dataFolder], nodeFlags);
+    // As npm start does: docs/decisions/0008.
+    const flags = ["--initial-old-space-size=128", ...(nodeFlags ?? [])];
+    const child = startNode(bin, ["--port", "0", "--storage", "level", "--path", dataFolder], flags);
     const [address] = await waitForOutput(child, /http:\/\/[\w.]+:\d+/);
     return { address, stop: () => stopProcess(child) };
   },
