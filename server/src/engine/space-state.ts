@@ -44,7 +44,7 @@ export class SpaceState {
   /** Other processes may write the store: nothing cached may be taken for the latest. */
   readonly shared: boolean;
   readonly #onUnfinished: () => void;
-  // Bounded by size, because a bound by count reserves its memory at once: per space, 5 ms and 2 MB.
+  // Bounded by size, because a bound by count reserves its memory at once: per space, 6 ms and 1.4 MB.
   readonly #segments = new LRUCache<string, SegmentHead>({ maxSize: CACHED_SEGMENTS, sizeCalculation: () => 1 });
   /** Segments whose trimmed entries may still be in the space log, and the first sequence that exists. */
   #trimmed = new Map<string, number>();
