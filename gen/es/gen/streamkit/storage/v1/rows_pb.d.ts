@@ -69,6 +69,22 @@ export declare type SpaceHead = Message<"streamkit.storage.v1.SpaceHead"> & {
    * @generated from field: uint64 deleted_offset = 6;
    */
   deletedOffset: bigint;
+
+  /**
+   * Counts the commits that changed more than they appended: trims, deletions, fencing tokens, removed rows. An instance that
+   * finds this number as it knows it can learn all that is new from the space log.
+   *
+   * @generated from field: uint64 changes = 7;
+   */
+  changes: bigint;
+
+  /**
+   * Drawn at random with the first commit of the space, so that a space that was deleted with its store and made anew is not
+   * taken for the old one.
+   *
+   * @generated from field: fixed64 incarnation = 8;
+   */
+  incarnation: bigint;
 };
 
 /**
