@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { Bus } from "./bus/port.ts";
 export type { Clock } from "./engine/clock.ts";
 export type { RowCompression } from "./engine/row-frame.ts";
 export { type ErrorFacts, StreamkitError } from "./errors.ts";

@@ -1,4 +1,5 @@
 import { type ConnectRouter, createRouterTransport, type Transport } from "@connectrpc/connect";
+import type { Bus } from "./bus/port.ts";
 import { type Clock, systemClock } from "./engine/clock.ts";
 import { NodeManager } from "./engine/node-manager.ts";
 import type { RowCompression } from "./engine/row-frame.ts";
@@ -25,6 +26,11 @@ export interface StreamkitOptions {
   readonly cors?: AllowedOrigins;
   /** With storage that several instances share: how often followed spaces are looked at, in milliseconds. Default 1,000. */
   readonly pollMillis?: number;
+  /**
+   * With storage that several instances share: how they tell each other that something is new, so that followers need not wait
+   * for the next poll. `redisBus(url)`, `natsBus(url)`, or your own. Default: none. Closed with the instance.
+   */
+  readonly bus?: Bus;
   /** The clock that commit times come from. Default: the machine's. */
   readonly clock?: Clock;
   /** Told about failures of background work and defects, with what was going on. Default: writes to stderr. */
@@ -91,6 +97,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
         for (const listener of listeners) listener.stop();
         await manager.close();
         await Promise.all([...listeners].map((listener) => listener.close(GRACE_MILLIS)));
+        await options.bus?.close();
         await storage.close();
       })();
       return closing;
