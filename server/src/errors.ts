@@ -51,6 +51,16 @@ export function storageUnavailable(message: string, cause?: unknown, retryAfterM
   return new StreamkitError(ErrorReason.STORAGE_UNAVAILABLE, message, { cause, retryAfterMillis });
 }
 
+/**
+ * The store was deleted under its reader or writer, by another instance; perhaps it was made anew since. Nothing was read or
+ * written. The store can be opened again, and is then empty.
+ */
+export class StoreDeletedError extends StreamkitError {
+  constructor(cause?: unknown) {
+    super(ErrorReason.NOT_FOUND, "the store was deleted", { cause });
+  }
+}
+
 /** A defect: something that the code around it rules out. */
 export function defect(message: string): StreamkitError {
   return new StreamkitError(ErrorReason.INTERNAL, message);

@@ -67,6 +67,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     dedupeWindow: dedupeWindowMillis * 1_000,
     compression: options.compression ?? "none",
     pollMillis: options.pollMillis ?? 1_000,
+    ...(options.bus && { bus: options.bus }),
     maxOpenStores: options.maxOpenStores ?? 1_000,
     idleMillis: options.idleMillis ?? 300_000,
     onBackgroundError: onError,

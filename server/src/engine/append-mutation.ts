@@ -25,6 +25,8 @@ export class AppendMutation implements Mutation<AppendResult> {
   #earlier: CommittedTransaction | undefined;
   /** True when an earlier attempt of this very request may have been written. */
   #maybeApplied = false;
+  /** What this very request may have become: its attempts, from the first with an unknown outcome on. */
+  #attempts: CommittedTransaction[] = [];
 
   constructor(log: SpaceLog, transaction: AppendTransaction, session?: ProduceSession) {
     this.#log = log;
@@ -43,6 +45,7 @@ export class AppendMutation implements Mutation<AppendResult> {
     const { repeatable, id } = this.#transaction;
     this.#earlier = undefined;
     this.#maybeApplied = outcomeUnknown;
+    if (!outcomeUnknown) this.#attempts = [];
     if (!repeatable || this.#log.head.lastOffset === 0) return;
     const known = this.#log.recent.get(id);
     // What was learned from the log of another instance has no ranges of segments that were fenced only.
@@ -58,12 +61,14 @@ export class AppendMutation implements Mutation<AppendResult> {
     const { id, repeatable } = this.#transaction;
     if (repeatable || this.#maybeApplied) {
       const earlier = draft.transactions.get(id) ?? this.#earlier ?? this.#log.recent.get(id);
-      // After a commit with unknown outcome, what is found may be what this very request wrote.
       if (earlier !== undefined) {
-        return { ...earlier, ranges: this.#align(earlier.ranges), id, deduplicated: !this.#maybeApplied };
+        // After a commit with unknown outcome, what is found may be what this very request wrote.
+        const own = this.#attempts.some((a) => a.number === earlier.number && a.commitTime === earlier.commitTime);
+        return { ...earlier, ranges: this.#align(earlier.ranges), id, deduplicated: !own };
       }
     }
     const result = applyAppend(draft, this.#transaction, this.#log.clock());
+    this.#attempts.push(result);
     if (repeatable) {
       draft.transactions.set(id, result);
       if (needsRow(this.#transaction)) draft.remember(id, result);

@@ -2,7 +2,7 @@ import { ErrorReason, LIMITS } from "@streamkit/protocol";
 import { invalidField, StreamkitError } from "../errors.ts";
 import { EncodedBatch } from "./batch.ts";
 import type { Draft } from "./draft.ts";
-import type { CommittedRange, CommittedTransaction } from "./rows.ts";
+import type { CommittedRange, CommittedTransaction, SegmentHead } from "./rows.ts";
 import type { SegmentAppend } from "./segment-append.ts";
 
 /** One transaction, checked as far as possible without the store. */
@@ -99,37 +99,42 @@ export function applyAppend(draft: Draft, transaction: AppendTransaction, now: n
     }
     const firstSequence = head.lastSequence + 1;
     const firstOffset = lastOffset + 1;
-    draft.append(
-      new EncodedBatch(
-        draft.space,
-        {
-          segment: append.segment,
-          firstSequence,
-          firstOffset,
-          count: append.count,
-          commitTime,
-          transactionId: transaction.id,
-          transactionNumber: number,
-        },
-        append.records,
-      ),
+    const batch = new EncodedBatch(
+      draft.space,
+      {
+        segment: append.segment,
+        firstSequence,
+        firstOffset,
+        count: append.count,
+        commitTime,
+        transactionId: transaction.id,
+        transactionNumber: number,
+      },
+      append.records,
     );
     lastOffset += append.count;
-    const lastSequence = head.lastSequence + append.count;
+    const { lastSequence } = batch;
     if (head.unlisted) segmentCount++;
-    draft.setSegment(append.segment, {
-      ...head,
-      lastSequence,
-      lastOffset,
-      lastTime: commitTime,
-      firstTime: head.firstSequence > head.lastSequence ? commitTime : head.firstTime,
-      fencingToken,
-      unlisted: false,
-    });
+    draft.append(batch, headAfter(head, batch));
+    if (fencingToken !== head.fencingToken) {
+      draft.setSegment(append.segment, { ...draft.segment(append.segment), fencingToken });
+    }
     ranges.push({ segment: append.segment, firstSequence, lastSequence, firstOffset });
   }
   draft.head = { ...draft.head, lastOffset, segmentCount, lastNumber: number, lastTime: commitTime };
   return { number, commitTime, ranges };
+}
+
+/** The head of a segment after the batch that follows it was appended. */
+export function headAfter(head: SegmentHead, batch: EncodedBatch): SegmentHead {
+  return {
+    ...head,
+    lastSequence: batch.lastSequence,
+    lastOffset: batch.lastOffset,
+    lastTime: batch.commitTime,
+    firstTime: head.firstSequence > head.lastSequence ? batch.commitTime : head.firstTime,
+    unlisted: false,
+  };
 }
 
 function checkConditions(draft: Draft, append: SegmentAppend): void {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { CommitBatch, Put, RowVersion, StorageLimits } from "../storage/port.ts";
 import type { EncodedBatch } from "./batch.ts";
 import {
@@ -52,6 +53,8 @@ export class Draft {
   readonly #remembered: [id: string, transaction: CommittedTransaction][] = [];
   /** Other rows, by key; `undefined` deletes. Of several writes of a row the last counts. */
   readonly #rows = new Map<string, { readonly key: Uint8Array; readonly value: readonly Uint8Array[] | undefined }>();
+  /** Something changes that the space log does not show. */
+  #changed = false;
 
   constructor(
     space: string,
@@ -79,12 +82,16 @@ export class Draft {
     return effectiveSegmentHead(head, this.head);
   }
 
+  /** Changes a segment in a way that its entries do not show. */
   setSegment(name: string, head: SegmentHead): void {
     this.segments.set(name, head);
+    this.#changed = true;
   }
 
-  append(batch: EncodedBatch): void {
+  /** Appends to a segment: `head` is what follows from its head before and the batch. */
+  append(batch: EncodedBatch, head: SegmentHead): void {
     this.batches.push(batch);
+    this.segments.set(batch.segment, head);
   }
 
   /** Remembers the result of a transaction in a row of its own. */
@@ -94,14 +101,18 @@ export class Draft {
 
   put(key: Uint8Array, value: readonly Uint8Array[]): void {
     this.#rows.set(Buffer.from(key).toString("latin1"), { key, value });
+    this.#changed = true;
   }
 
   delete(key: Uint8Array): void {
     this.#rows.set(Buffer.from(key).toString("latin1"), { key, value: undefined });
+    this.#changed = true;
   }
 
-  /** The batch to commit: everything, on condition that the head is still at `headVersion`. */
+  /** The batch to commit: everything, on condition that the head is still at `headVersion`. Called once, at the end. */
   toCommit(headVersion: RowVersion | null): CommitBatch {
+    if (this.#changed) this.head = { ...this.head, changes: this.head.changes + 1 };
+    if (headVersion === null) this.head = { ...this.head, incarnation: randomBytes(8).readBigUInt64LE() };
     // G2: the head is a condition of every commit, and its first put.
     const puts: Put[] = [{ key: HEAD_KEY, value: encodeSpaceHead(this.head) }];
     for (const [name, head] of this.segments) puts.push({ key: segmentHeadKey(name), value: encodeSegmentHead(head) });

@@ -1,5 +1,5 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError } from "../errors.ts";
+import { type StoreDeletedError, StreamkitError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
 import { StoreNode, type StoreNodeOptions } from "./store-node.ts";
 
@@ -112,9 +112,12 @@ export class NodeManager {
         cause,
       },
     );
-    this.#retire(id, node, () => node.close(reason)).catch((error) =>
-      this.#options.onBackgroundError(error, "closing a store"),
-    );
+    this.#retireInBackground(id, node, reason);
+  }
+
+  /** Takes a store out of use that another instance has deleted: its streams end with NOT_FOUND, later calls find it empty. */
+  forget(id: string, node: StoreNode, deleted: StoreDeletedError): void {
+    if (this.#entries.get(id)?.node === node) this.#retireInBackground(id, node, deleted);
   }
 
   /** Closes stores that nobody holds and nobody used lately. */
@@ -139,7 +142,7 @@ export class NodeManager {
 
   #open(id: string): Entry {
     if (this.#entries.size >= this.#options.maxOpenStores) this.#makeRoom();
-    const node = new StoreNode(this.#storage, id, this.#options);
+    const node = new StoreNode(this.#storage, id, this.#options, (deleted, error) => this.forget(id, deleted, error));
     const opened = node.open().then(
       () => {
         this.#failures.delete(id);
@@ -182,8 +185,12 @@ export class NodeManager {
 
   #evict(id: string, entry: Entry): void {
     const reason = new StreamkitError(ErrorReason.STORAGE_UNAVAILABLE, "the store was closed because nobody used it");
-    this.#retire(id, entry.node, () => entry.node.close(reason)).catch((error) =>
-      this.#options.onBackgroundError(error, "closing an idle store"),
+    this.#retireInBackground(id, entry.node, reason);
+  }
+
+  #retireInBackground(id: string, node: StoreNode, reason: StreamkitError): void {
+    this.#retire(id, node, () => node.close(reason)).catch((error) =>
+      this.#options.onBackgroundError(error, "closing a store"),
     );
   }
 

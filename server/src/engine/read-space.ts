@@ -9,23 +9,35 @@ import type { SpaceState } from "./space-state.ts";
 /** Bytes that the references of one page may lead to, so that a page of small rows does not load a lot. */
 const RESOLVED_BYTES = 1024 * 1024;
 
+/** What a reader may know better than the log. */
+export interface SpaceReading {
+  /** First offset that may exist. Default: the log's own view of it. */
+  readonly firstOffset?: () => number;
+  /** The rows from `from` on, where their reading has begun already. */
+  readonly rows?: AsyncIterable<readonly Row[]>;
+}
+
+/** Begins to read the rows of the space log from an offset on. */
+export function scanSpace(log: SpaceState, from: number): AsyncIterable<readonly Row[]> {
+  return log.store.scan(log.partition, { ...spaceBlockRange(from), pageBytes: PAGE_BYTES });
+}
+
 /**
  * Reads the entries with offsets `from` to `through` from storage, in pages. Entries that were trimmed are left out.
  *
- * @param firstOffset first offset that may exist, when not the log's own view of it
  * @throws StreamkitError DATA_LOSS when entries are missing or damaged (G11)
  */
 export async function* readSpace(
   log: SpaceState,
   from: number,
   through: number,
-  firstOffset: () => number = () => log.firstOffset,
+  { firstOffset = () => log.firstOffset, rows: given }: SpaceReading = {},
 ): AsyncGenerator<Page, void, undefined> {
   let expected = from;
   if (expected > through) return;
   // Taken before anything is read: once a mark is gone its rows are, but not from what was read before.
   const trims = log.trims();
-  for await (const rows of log.store.scan(log.partition, { ...spaceBlockRange(from), pageBytes: PAGE_BYTES })) {
+  for await (const rows of given ?? scanSpace(log, from)) {
     for await (const group of resolve(log, rows)) {
       const batches: EncodedBatch[] = [];
       for (const block of group) {

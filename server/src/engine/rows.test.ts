@@ -53,6 +53,8 @@ const spaceHead = fc.record({
   segmentCount: fc.nat(),
   firstOffset: position,
   deletedOffset: fc.nat(),
+  changes: fc.nat(),
+  incarnation: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
 });
 
 const segmentHead = fc.record({
@@ -82,8 +84,13 @@ describe("stored rows", () => {
   });
 
   it("have the bytes that are on disks already", () => {
-    const head = { lastOffset: 300, lastNumber: 2, lastTime: 3, segmentCount: 4, firstOffset: 5, deletedOffset: 6 };
+    const head = {
+      ...NEW_SPACE,
+      ...{ lastOffset: 300, lastNumber: 2, lastTime: 3, segmentCount: 4, firstOffset: 5, deletedOffset: 6 },
+    };
     expect(inner(encodeSpaceHead(head))).toBe("08ac02100218032004280530" + "06");
+    const newer = { ...head, changes: 7, incarnation: 0x0102030405060708n };
+    expect(inner(encodeSpaceHead(newer))).toBe("08ac0210021803200428053006" + "3807" + "410807060504030201");
     const segment = {
       ...NEW_SEGMENT,
       lastSequence: 2,

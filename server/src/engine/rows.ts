@@ -18,6 +18,13 @@ export interface SpaceHead {
   readonly segmentCount: number;
   readonly firstOffset: number;
   readonly deletedOffset: number;
+  readonly changes: number;
+  readonly incarnation: bigint;
+}
+
+/** A number that rises with every commit of a space. */
+export function revisionOf(head: SpaceHead): number {
+  return head.lastNumber + head.changes;
 }
 
 /** Where a segment stands. Meaning and units: `streamkit.storage.v1.SegmentHead`. */
@@ -76,6 +83,8 @@ export const NEW_SPACE: SpaceHead = {
   segmentCount: 0,
   firstOffset: 1,
   deletedOffset: 0,
+  changes: 0,
+  incarnation: 0n,
 };
 
 /** A segment that was never written. */
@@ -100,6 +109,8 @@ export function encodeSpaceHead(head: SpaceHead): Uint8Array[] {
     segmentCount: BigInt(head.segmentCount),
     firstOffset: BigInt(head.firstOffset),
     deletedOffset: BigInt(head.deletedOffset),
+    changes: BigInt(head.changes),
+    incarnation: head.incarnation,
   });
   return frameRow([toBinary(SpaceHeadSchema, message)]);
 }
@@ -113,6 +124,8 @@ export function decodeSpaceHead(value: Uint8Array, space: string): SpaceHead {
     segmentCount: Number(message.segmentCount),
     firstOffset: Number(message.firstOffset),
     deletedOffset: Number(message.deletedOffset),
+    changes: Number(message.changes),
+    incarnation: message.incarnation,
   };
 }
 

@@ -1,14 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError, storageUnavailable } from "../errors.ts";
-import type { PartitionStore } from "../storage/port.ts";
+import { StoreDeletedError, StreamkitError, storageUnavailable } from "../errors.ts";
+import type { PartitionStore, RowVersion } from "../storage/port.ts";
 import type { AppendTransaction } from "./append.ts";
 import { AppendMutation, type AppendResult } from "./append-mutation.ts";
 import type { Clock } from "./clock.ts";
+import { Contention } from "./contention.ts";
 import { Draft } from "./draft.ts";
 import { evaluate } from "./evaluate.ts";
 import { GroupCommit, type Mutation, type Outcome, type ProduceSession } from "./group-commit.ts";
 import type { Subscription } from "./live-hub.ts";
+import { Poller } from "./poller.ts";
 import type { RowCompression } from "./row-frame.ts";
 import { asStreamkitError, SpaceState } from "./space-state.ts";
 
@@ -23,8 +25,14 @@ export interface SpaceLogOptions {
   readonly compression: RowCompression;
   /** Called when a log is loaded that has rows of trimmed entries to remove: a reclaimer was interrupted. */
   readonly onUnfinished: (log: SpaceLog) => void;
-  /** With `shared`: how often a followed space is looked at, in milliseconds. */
+  /** With `shared`: how often a followed space is looked at when nothing happens, in milliseconds. */
   readonly pollMillis: number;
+  /** Called after each commit of this instance. */
+  readonly onCommit: (log: SpaceLog) => void;
+  /** Called when somebody begins to follow. */
+  readonly onFollow: () => void;
+  /** Called when a poll finds that another instance has deleted the store. */
+  readonly onDeleted: (error: StoreDeletedError) => void;
 }
 
 /** Work that may wait for its commit, per space, before appends are refused. */
@@ -34,8 +42,15 @@ const MAX_GROUP_BYTES = 4 * 1024 * 1024;
 /** Attempts at one commit whose outcome stays unknown, and the longest pause between them. */
 const MAX_UNKNOWN = 3;
 const MAX_PAUSE_MILLIS = 2_000;
-/** Attempts at one commit under conflicts before giving up. */
-const MAX_ATTEMPTS = 50;
+/** How long a commit may meet conflicts before it is given up. */
+const MAX_CONFLICT_MILLIS = 30_000;
+
+/** What is known of a commit on its way through several attempts. */
+interface Attempts {
+  /** An earlier attempt may have been written. */
+  outcomeUnknown: boolean;
+  unknown: number;
+}
 
 /**
  * The log of one space: its committed state, and the only way to change it.
@@ -46,8 +61,9 @@ const MAX_ATTEMPTS = 50;
 export class SpaceLog extends SpaceState {
   readonly #options: SpaceLogOptions;
   readonly #commits: GroupCommit;
+  readonly #contention = new Contention();
+  readonly #poller: Poller;
   #readers = 0;
-  #pollTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SpaceLogOptions) {
     const { space, store, shared } = options;
@@ -59,8 +75,9 @@ export class SpaceLog extends SpaceState {
         bytes: Math.min(MAX_GROUP_BYTES, store.limits.maxBatchBytes / 2),
         operations: store.limits.maxOperations - 1,
       }),
-      (mutations) => this.alone(() => this.#commitGroup(mutations)),
+      (mutations) => this.#commitGroup(mutations),
     );
+    this.#poller = new Poller({ restMillis: options.pollMillis, look: (urgent) => this.#poll(urgent) });
   }
 
   get clock(): Clock {
@@ -78,9 +95,12 @@ export class SpaceLog extends SpaceState {
     return { [Symbol.dispose]: () => this.#readers-- };
   }
 
-  /** Start of the dedupe window now, microseconds since 1970. */
+  /**
+   * Start of the dedupe window now, microseconds since 1970. Commit times are the measure: an instance whose clock is ahead must
+   * not forget what others still remember.
+   */
   get dedupeStart(): number {
-    return this.#options.clock() - this.#options.dedupeWindow;
+    return Math.min(this.#options.clock(), this.head.lastTime) - this.#options.dedupeWindow;
   }
 
   /** Appends one transaction; resolves when it is durable. */
@@ -107,71 +127,111 @@ export class SpaceLog extends SpaceState {
     return this.#followed(this.hub.subscribeToSegment(segment));
   }
 
+  /** Somebody says that the space has this revision. Followers are complete without; they only hear of it sooner. */
+  hint(revision: number): void {
+    if (revision > this.revision) this.#poller.hint();
+  }
+
   /** Stops background work. */
   close(): void {
-    clearInterval(this.#pollTimer);
-    this.#pollTimer = undefined;
+    this.#poller.stop();
   }
 
   #followed(subscription: Subscription): Subscription {
     // G2: where other instances write, polling alone makes followers complete; bus hints only make them faster.
-    if (this.shared && this.#pollTimer === undefined) {
-      this.#pollTimer = setInterval(() => {
-        if (this.hub.followers === 0) return this.close();
-        // A failed poll changes nothing: followers wait, the next poll tries again, appends report the failure.
-        this.sync().catch(() => undefined);
-      }, this.#options.pollMillis);
-      this.#pollTimer.unref();
+    if (this.shared) {
+      this.#poller.start();
+      this.#options.onFollow();
     }
     return subscription;
   }
 
-  async #commitGroup(mutations: readonly Mutation<unknown>[]): Promise<readonly Outcome[]> {
-    const state = { outcomeUnknown: false };
-    for (let attempt = 1; ; attempt++) {
-      await this.load();
-      const { heads, damaged } = await this.segmentHeads(mutations.flatMap((mutation) => mutation.segments));
-      // What one mutation cannot read is no reason to refuse its neighbours.
-      const failures = await Promise.all(
-        mutations.map(async (mutation) => {
-          const unreadable = mutation.segments.find((segment) => damaged.has(segment));
-          if (unreadable !== undefined) return damaged.get(unreadable);
-          return mutation.prepare?.(state.outcomeUnknown).then(() => undefined, asStreamkitError);
-        }),
-      );
-      const draft = new Draft(this.space, this.head, heads, this.store.limits, this.#options.compression);
-      const outcomes = evaluate(mutations, draft, failures);
-      if (!draft.dirty) {
-        // G5, G6: a commit proves the state that it was evaluated on; without one, others may have moved on unseen.
-        if (!this.shared || !(await this.refresh())) return outcomes;
-        continue;
-      }
-      const committed = await this.#write(draft, attempt, state);
-      if (committed) return outcomes;
-      if (attempt >= MAX_ATTEMPTS) {
-        throw storageUnavailable(`space "${this.space}": ${attempt} commits in a row met conflicts`, undefined, 100);
-      }
-      // Jitter gives every instance its turn.
-      await delay(Math.random() * Math.min(100, 2 ** attempt));
-      await this.refresh();
+  async #poll(urgent: boolean): Promise<boolean> {
+    if (this.hub.followers === 0) {
+      this.close();
+      return false;
+    }
+    try {
+      return await this.catchUp(urgent);
+    } catch (error) {
+      // Any other failure changes nothing: followers wait, the next poll tries again, appends report the failure.
+      if (error instanceof StoreDeletedError) this.#options.onDeleted(error);
+      throw error;
     }
   }
 
+  override async catchUp(expectNews = false): Promise<boolean> {
+    const found = await super.catchUp(expectNews);
+    if (found) this.#contention.others();
+    return found;
+  }
+
+  async #commitGroup(mutations: readonly Mutation<unknown>[]): Promise<readonly Outcome[]> {
+    if (this.shared) await pause(this.#contention.pauseBeforeNext());
+    const attempts: Attempts = { outcomeUnknown: false, unknown: 0 };
+    const end = performance.now() + MAX_CONFLICT_MILLIS;
+    for (let conflicts = 0; ; ) {
+      await this.load();
+      const { revision, headVersion } = this;
+      const evaluated = await this.#evaluate(mutations, attempts.outcomeUnknown);
+      if (evaluated === undefined) continue;
+      const { draft, outcomes } = evaluated;
+      if (!draft.dirty) {
+        // G5, G6: a commit proves the state that it was evaluated on; without one, others may have moved on unseen.
+        if (this.shared) await this.catchUp();
+        if (this.revision === revision) return outcomes;
+        continue;
+      }
+      const start = performance.now();
+      if (await this.#write(draft, headVersion, attempts)) return outcomes;
+      if (performance.now() > end) {
+        throw storageUnavailable(`space "${this.space}": a commit met conflicts all the time`, undefined, 100);
+      }
+      await pause(this.#contention.conflicted(performance.now() - start, ++conflicts));
+      await this.catchUp(true);
+    }
+  }
+
+  /** Evaluates a group on the state as it is; undefined when that has moved on while it was read. */
+  async #evaluate(mutations: readonly Mutation<unknown>[], outcomeUnknown: boolean) {
+    const { revision } = this;
+    const { heads, damaged } = await this.segmentHeads(mutations.flatMap((mutation) => mutation.segments));
+    // What one mutation cannot read is no reason to refuse its neighbours.
+    const failures = await Promise.all(
+      mutations.map(async (mutation) => {
+        const unreadable = mutation.segments.find((segment) => damaged.has(segment));
+        if (unreadable !== undefined) return damaged.get(unreadable);
+        return mutation.prepare?.(outcomeUnknown).then(() => undefined, asStreamkitError);
+      }),
+    );
+    if (this.revision !== revision) return undefined;
+    const draft = new Draft(this.space, this.head, heads, this.store.limits, this.#options.compression);
+    return { draft, outcomes: evaluate(mutations, draft, failures) };
+  }
+
   /** Writes the draft; false when it has to be evaluated again. */
-  async #write(draft: Draft, attempt: number, state: { outcomeUnknown: boolean }): Promise<boolean> {
+  async #write(draft: Draft, headVersion: RowVersion | null, attempts: Attempts): Promise<boolean> {
+    const start = performance.now();
     try {
-      const result = await this.store.commit(this.partition, draft.toCommit(this.headVersion));
+      const result = await this.store.commit(this.partition, draft.toCommit(headVersion));
       if (!result.committed) return false;
       this.advance(draft, result.versions[0]);
+      if (this.shared) this.#contention.committed(performance.now() - start);
+      this.#options.onCommit(this);
       return true;
     } catch (error) {
       // The outcome is unknown. On a shared store, reading the log tells: our transactions are in it or not, and if they
       // land late, the condition on the head refuses them. A local store stops after a failed write.
-      if (!this.shared || attempt >= MAX_UNKNOWN || !(error instanceof StreamkitError)) throw error;
-      state.outcomeUnknown = true;
+      if (!this.shared || !(error instanceof StreamkitError) || error instanceof StoreDeletedError) throw error;
+      attempts.outcomeUnknown = true;
+      if (++attempts.unknown >= MAX_UNKNOWN) throw error;
       // A storage that is throttled says how long it wants to be left alone.
-      await delay(Math.min(MAX_PAUSE_MILLIS, error.facts.retryAfterMillis ?? 0));
+      await pause(Math.min(MAX_PAUSE_MILLIS, error.facts.retryAfterMillis ?? 0));
       return false;
     }
   }
+}
+
+async function pause(millis: number): Promise<void> {
+  if (millis >= 1) await delay(millis);
 }

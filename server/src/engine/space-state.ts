@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
-import { dataLoss, StreamkitError } from "../errors.ts";
-import type { PartitionStore, RowVersion } from "../storage/port.ts";
+import { dataLoss, StoreDeletedError, StreamkitError } from "../errors.ts";
+import type { PartitionStore, Row, RowVersion } from "../storage/port.ts";
+import { headAfter } from "./append.ts";
 import type { EncodedBatch } from "./batch.ts";
 import { type Draft, effectiveSegmentHead } from "./draft.ts";
 import {
@@ -13,28 +14,30 @@ import {
   spacePartition,
 } from "./key-space.ts";
 import { LiveHub } from "./live-hub.ts";
-import { readSpace } from "./read-space.ts";
+import { beginScan, readMissed, transactionsOf } from "./missed.ts";
 import { RecentTransactions } from "./recent-transactions.ts";
 import {
-  type CommittedTransaction,
   decodeSegmentHead,
   decodeSpaceHead,
   NEW_SEGMENT,
   NEW_SPACE,
+  revisionOf,
   type SegmentHead,
   type SpaceHead,
 } from "./rows.ts";
+import { SharedRun } from "./shared-run.ts";
 
 /** Segment heads kept in memory per space; others are read when they are needed. */
 const CACHED_SEGMENTS = 65_536;
-/** After a conflict, up to this many missed entries are read for the live hub; beyond, followers go back to storage. */
-const MAX_MISSED_ENTRIES = 4_096;
+/** An instance that has written this lately, in milliseconds, keeps its caches up to date with what others write. */
+const WRITER_MILLIS = 60_000;
 
 /**
  * The committed state of one space, as far as this instance knows it: what readers and commits start from.
  *
- * Cold until it is loaded; then the head is known at a version, and all caches are valid at that version. Goes on to the
- * next version by an own commit (`advance`), or by reading what other instances committed (`refresh`).
+ * Cold until it is loaded; then the head is known at a version, and all caches are valid at that version. Goes on to a later
+ * version by an own commit (`advance`), or by reading what other instances committed (`catchUp`). Both may be under way at
+ * the same time: whichever learns of a revision first takes it over, in one turn of the event loop, and none goes back.
  */
 export class SpaceState {
   readonly space: string;
@@ -53,7 +56,8 @@ export class SpaceState {
   #recent = new RecentTransactions(0);
   #loading: Promise<void> | undefined;
   #loaded = false;
-  #exclusive: Promise<unknown> = Promise.resolve();
+  readonly #refreshes = new SharedRun((expectNews) => this.#refresh(expectNews));
+  #lastCommit = Number.NEGATIVE_INFINITY;
   #generation = 0;
   #removals = 0;
 
@@ -81,11 +85,16 @@ export class SpaceState {
     return this.#headVersion;
   }
 
+  /** Rises with every commit, whoever makes it. */
+  get revision(): number {
+    return revisionOf(this.#head);
+  }
+
   get recent(): RecentTransactions {
     return this.#recent;
   }
 
-  /** Grows whenever another instance was seen to have changed the space. */
+  /** Grows whenever another instance was seen to have changed more than to append. */
   get generation(): number {
     return this.#generation;
   }
@@ -101,11 +110,22 @@ export class SpaceState {
   /**
    * Makes `head` the latest committed state (G5): from memory when this process alone writes the store, by reading the
    * head row when others may.
+   *
+   * @throws StoreDeletedError when another instance deleted the store since it was loaded
    */
   async sync(): Promise<SpaceHead> {
     if (!this.#loaded) await this.load();
-    else if (this.shared) await this.alone(() => this.refresh());
+    else if (this.shared) await this.catchUp();
     return this.#head;
+  }
+
+  /**
+   * Learns what other instances committed before this call; true when that is something. Callers that wait share one request.
+   *
+   * @param expectNews there is something new, so that head and log are read at the same time
+   */
+  catchUp(expectNews = false): Promise<boolean> {
+    return this.#refreshes.run(expectNews);
   }
 
   /** The head of a segment, as of `head`. Call `sync()` first. */
@@ -165,14 +185,17 @@ export class SpaceState {
     this.#forgetRemoved();
   }
 
-  /** Takes over what was committed. `version` is that of the head row. */
+  /** Takes over what this instance committed. `version` is that of the head row. */
   protected advance(draft: Draft, version: RowVersion): void {
+    this.#lastCommit = performance.now();
+    for (const [id, transaction] of draft.transactions) this.#recent.add(id, transaction);
+    // Read back already, perhaps with more on top of it.
+    if (revisionOf(draft.head) <= this.revision) return;
     this.#head = draft.head;
     this.#headVersion = version;
     for (const [segment, head] of draft.segments) this.#segments.set(segment, head);
     for (const [segment, first] of draft.trims) this.#trimmed.set(segment, first);
     if (draft.trims.size > 0) this.#forgetRemoved();
-    for (const [id, transaction] of draft.transactions) this.#recent.add(id, transaction);
     this.hub.publish(draft.batches);
   }
 
@@ -194,6 +217,7 @@ export class SpaceState {
       if (cached === undefined) missing.push(segment);
     }
     if (missing.length === 0 || this.#headVersion === null) return { heads, damaged };
+    const { revision } = this;
     const rows = await this.store.getMany(this.partition, missing.map(segmentHeadKey));
     await Promise.all(
       missing.map(async (segment, index) => {
@@ -205,7 +229,8 @@ export class SpaceState {
           }
           const head = decodeSegmentHead(row.value, segment);
           heads.set(segment, head);
-          this.#segments.set(segment, head);
+          // As of a state that was left meanwhile it is of no use any more.
+          if (this.revision === revision) this.#segments.set(segment, head);
         } catch (error) {
           damaged.set(segment, asStreamkitError(error));
         }
@@ -235,12 +260,7 @@ export class SpaceState {
   }
 
   async #readState(): Promise<void> {
-    const row = await this.store.get(this.partition, HEAD_KEY);
-    if (row === undefined) {
-      for await (const page of this.store.scan(this.partition, { ...spaceBlockRange(0), limit: 1 })) {
-        if (page.length > 0) throw dataLoss(`space "${this.space}" has entries but no head`);
-      }
-    }
+    const row = (await this.store.get(this.partition, HEAD_KEY)) ?? (await this.#checkEmpty());
     const head = row === undefined ? NEW_SPACE : decodeSpaceHead(row.value, this.space);
     const trimmed = row === undefined ? new Map<string, number>() : await this.#readTrimmed();
     this.#head = head;
@@ -250,6 +270,17 @@ export class SpaceState {
     this.#recent = new RecentTransactions(head.lastTime);
     this.#loaded = true;
     if (trimmed.size > 0) this.#onUnfinished();
+  }
+
+  /** G11: a space without a head has no entries either; unless it is being written for the first time right now. */
+  async #checkEmpty(): Promise<Row | undefined> {
+    for await (const page of this.store.scan(this.partition, { ...spaceBlockRange(0), limit: 1 })) {
+      if (page.length === 0) continue;
+      const head = await this.store.get(this.partition, HEAD_KEY);
+      if (head === undefined) throw dataLoss(`space "${this.space}" has entries but no head`);
+      return head;
+    }
+    return undefined;
   }
 
   async #readTrimmed(): Promise<Map<string, number>> {
@@ -269,49 +300,63 @@ export class SpaceState {
   }
 
   /** Catches up with what other instances committed; false when that is nothing. */
-  protected async refresh(): Promise<boolean> {
-    const row = await this.store.get(this.partition, HEAD_KEY);
-    if ((row?.version ?? null) === this.#headVersion) return false;
+  async #refresh(expectNews: boolean): Promise<boolean> {
     const before = this.#head;
+    const existed = this.#headVersion !== null;
+    const caching = this.hub.followers > 0 || performance.now() - this.#lastCommit < WRITER_MILLIS;
+    const early = expectNews && caching ? beginScan(this, before.lastOffset + 1) : undefined;
+    const row = await this.store.get(this.partition, HEAD_KEY);
     const head = row === undefined ? NEW_SPACE : decodeSpaceHead(row.value, this.space);
-    const trimmed = await this.#readTrimmed();
-    const missed = await this.#readMissed(before, head);
-    this.#generation++;
+    const same = (row?.version ?? null) === this.#headVersion;
+    // A head does not disappear, and a space does not begin anew, unless with its store.
+    const gone = existed && (row === undefined || head.incarnation !== before.incarnation);
+    if (gone || same || revisionOf(head) <= this.revision) {
+      early?.abandon();
+      if (gone) throw new StoreDeletedError();
+      return false;
+    }
+    const changed = head.changes !== this.#head.changes;
+    const [trimmed, missed] = await Promise.all([
+      changed ? this.#readTrimmed() : undefined,
+      caching ? readMissed(this, before, head, early) : undefined,
+    ]);
+    // From here to the end without waiting. An own commit may have moved the state on meanwhile.
+    if (revisionOf(head) <= this.revision) return true;
+    const { lastOffset } = this.#head;
     this.#head = head;
     this.#headVersion = row?.version ?? null;
-    this.#segments.clear();
-    this.#trimmed = trimmed;
-    this.#forgetRemoved();
-    if (missed === undefined) {
-      this.#recent = new RecentTransactions(head.lastTime);
-      this.hub.wake();
-    } else {
-      // What was trimmed meanwhile cannot be read any more: its transactions have to be looked up (G7).
-      const found = missed.reduce((sum, batch) => sum + batch.count, 0);
-      if (found < head.lastOffset - before.lastOffset) this.#recent = new RecentTransactions(head.lastTime);
-      else for (const [id, transaction] of transactionsOf(missed)) this.#recent.add(id, transaction);
-      this.hub.publish(missed);
+    if (changed) {
+      this.#generation++;
+      this.#trimmed = trimmed ?? this.#trimmed;
+      this.#segments.clear();
+      this.#forgetRemoved();
     }
+    this.#absorb(missed, lastOffset, head);
     return true;
   }
 
-  /** The batches committed between two heads, or undefined when they are too many to be worth it. */
-  async #readMissed(before: SpaceHead, after: SpaceHead): Promise<EncodedBatch[] | undefined> {
-    if (after.lastOffset - before.lastOffset > MAX_MISSED_ENTRIES || after.deletedOffset !== before.deletedOffset) {
-      return undefined;
+  /** Brings caches and followers from an offset on to a head. */
+  #absorb(missed: readonly EncodedBatch[] | undefined, from: number, head: SpaceHead): void {
+    const batches = missed?.filter((batch) => batch.firstOffset > from);
+    const found = batches?.reduce((sum, batch) => sum + batch.count, 0);
+    // What was trimmed meanwhile cannot be read any more: its transactions have to be looked up (G7).
+    if (batches === undefined || found !== head.lastOffset - from) {
+      this.#segments.clear();
+      this.#recent = new RecentTransactions(head.lastTime);
+    } else {
+      for (const batch of batches) this.#passOn(batch);
+      for (const [id, transaction] of transactionsOf(batches)) this.#recent.add(id, transaction);
     }
-    const missed: EncodedBatch[] = [];
-    const from = before.lastOffset + 1;
-    for await (const page of readSpace(this, from, after.lastOffset, () => after.firstOffset))
-      missed.push(...page.batches);
-    return missed;
+    if (batches === undefined) this.hub.wake();
+    else this.hub.publish(batches);
   }
 
-  /** Runs one change of state at a time. */
-  protected alone<T>(action: () => Promise<T>): Promise<T> {
-    const result = this.#exclusive.then(action, action);
-    this.#exclusive = result.catch(() => undefined);
-    return result;
+  /** Brings the cached head of a segment on to a batch that another instance appended. */
+  #passOn(batch: EncodedBatch): void {
+    const cached = this.#segments.get(batch.segment);
+    if (cached === undefined || cached.lastSequence >= batch.lastSequence) return;
+    if (cached.lastSequence + 1 !== batch.firstSequence) this.#segments.delete(batch.segment);
+    else this.#segments.set(batch.segment, headAfter(effectiveSegmentHead(cached, this.#head), batch));
   }
 }
 
@@ -319,21 +364,4 @@ export class SpaceState {
 export function asStreamkitError(error: unknown): StreamkitError {
   if (error instanceof StreamkitError) return error;
   throw error;
-}
-
-/** Reconstructs results from the log: all batches of a transaction, in offset order. */
-function transactionsOf(batches: readonly EncodedBatch[]): [string, CommittedTransaction][] {
-  return [...Map.groupBy(batches, (batch) => batch.transactionId)].map(([id, group]) => [
-    id,
-    {
-      number: group[0].transactionNumber,
-      commitTime: group[0].commitTime,
-      ranges: group.map(({ segment, firstSequence, lastSequence, firstOffset }) => ({
-        segment,
-        firstSequence,
-        lastSequence,
-        firstOffset,
-      })),
-    },
-  ]);
 }

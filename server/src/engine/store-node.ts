@@ -1,8 +1,9 @@
-import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError } from "../errors.ts";
+import type { Bus } from "../bus/port.ts";
+import { StoreDeletedError, type StreamkitError } from "../errors.ts";
 import type { PartitionStore, Storage } from "../storage/port.ts";
 import type { Clock } from "./clock.ts";
 import { effectiveSegmentHead } from "./draft.ts";
+import { Hints } from "./hints.ts";
 import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./key-space.ts";
 import { LazyStore } from "./lazy-store.ts";
 import { purgeTransactions } from "./purge-transactions.ts";
@@ -16,6 +17,8 @@ export interface StoreNodeOptions {
   readonly dedupeWindow: number;
   readonly compression: RowCompression;
   readonly pollMillis: number;
+  /** How instances that share the storage tell each other what is new. */
+  readonly bus?: Bus;
   /** Told about failures of background work, which no caller waits for. */
   readonly onBackgroundError: (error: unknown, what: string) => void;
 }
@@ -47,12 +50,27 @@ export class StoreNode {
   readonly #background = new Map<string, Promise<void>>();
   readonly #purge: NodeJS.Timeout;
   readonly #writing = new Set<Promise<unknown>>();
+  readonly #hints: Hints | undefined;
+  readonly #onDeleted: (node: StoreNode, error: StoreDeletedError) => void;
 
-  constructor(storage: Storage, id: string, options: StoreNodeOptions) {
+  /** @param onDeleted called, once or more, when it shows that another instance has deleted the store */
+  constructor(
+    storage: Storage,
+    id: string,
+    options: StoreNodeOptions,
+    onDeleted: (node: StoreNode, error: StoreDeletedError) => void = () => {},
+  ) {
     this.id = id;
     this.#storage = storage;
     this.#store = new LazyStore(storage, id);
     this.#options = options;
+    this.#onDeleted = onDeleted;
+    if (storage.shared && options.bus !== undefined) {
+      this.#hints = new Hints(options.bus, id, {
+        onSpace: (space, revision) => this.#spaces.get(space)?.hint(revision),
+        onDeleted: () => void this.#checkDeleted(),
+      });
+    }
     const interval = Math.max(1_000, options.dedupeWindow / 2_000);
     this.#purge = setInterval(() => this.#purgeAll(), Math.min(interval, 2 ** 31 - 1));
     this.#purge.unref();
@@ -83,6 +101,9 @@ export class StoreNode {
         compression: this.#options.compression,
         pollMillis: this.#options.pollMillis,
         onUnfinished: (unfinished) => this.reclaim(unfinished),
+        onCommit: ({ space, revision }) => this.#hints?.spaceChanged(space, revision),
+        onFollow: () => this.#hints?.listen(),
+        onDeleted: (error) => this.#onDeleted(this, error),
       });
     }
     this.#spaces.set(name, log);
@@ -169,8 +190,26 @@ export class StoreNode {
 
   /** Ends streams and forgets everything. */
   async delete(): Promise<void> {
-    await this.#end(new StreamkitError(ErrorReason.NOT_FOUND, "the store was deleted"));
+    await this.#end(new StoreDeletedError());
     await this.#store.drop();
+    this.#hints?.storeDeleted();
+  }
+
+  /**
+   * Makes sure that what is open here has not been deleted by another instance: any read tells.
+   *
+   * @throws StoreDeletedError
+   */
+  async checkPresent(): Promise<void> {
+    if (this.#storage.shared) await this.#store.get(spacePartition(""), HEAD_KEY);
+  }
+
+  async #checkDeleted(): Promise<void> {
+    try {
+      await this.checkPresent();
+    } catch (error) {
+      if (error instanceof StoreDeletedError) this.#onDeleted(this, error);
+    }
   }
 
   async #end(reason: StreamkitError): Promise<void> {
@@ -179,10 +218,13 @@ export class StoreNode {
     await Promise.allSettled(this.#writing);
     await this.settled();
     for (const log of this.#spaces.values()) log.close();
+    this.#hints?.close();
   }
 
   #purgeAll(): void {
     for (const log of this.#spaces.values()) {
+      // A trim whose instance ended before its rows were removed.
+      this.reclaim(log);
       const key = `${log.space}\u0000purge`;
       if (this.#background.has(key)) continue;
       const work = purgeTransactions(log, this.ended.signal)

@@ -17,7 +17,7 @@ import { parseSegmentAppend } from "../engine/segment-append.ts";
 import { SegmentSource, SpaceSource } from "../engine/sources.ts";
 import type { SpaceLog } from "../engine/space-log.ts";
 import type { StoreNode } from "../engine/store-node.ts";
-import { invalidField, StreamkitError } from "../errors.ts";
+import { invalidField, StoreDeletedError, StreamkitError } from "../errors.ts";
 import { respondDirectly } from "./direct-response.ts";
 import type { OpaqueImplementation } from "./opaque-routes.ts";
 import { toPosition, toSelection } from "./request-fields.ts";
@@ -174,6 +174,8 @@ async function* produce(
   if (first.done === true) return;
   const storeId = checkUuid(first.value.storeId, "store_id");
   yield* stores.stream(storeId, context.signal, async function* (node, signal) {
+    // Requests can be read once: a store that is gone must show before that.
+    await node.checkPresent();
     const pipeline = new Pipeline(node, storeId, signal);
     void pipeline.read(first.value, iterator);
     try {
@@ -182,6 +184,8 @@ async function* produce(
         if (result === undefined) return;
         yield toResponse(result);
       }
+    } catch (error) {
+      throw error instanceof StoreDeletedError ? new StreamkitError(error.reason, error.message, error.facts) : error;
     } finally {
       pipeline.stop();
     }

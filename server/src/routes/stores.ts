@@ -2,7 +2,7 @@ import { ErrorReason } from "@streamkit/protocol";
 import { checkUuid } from "../engine/names.ts";
 import type { NodeManager, StoreLease } from "../engine/node-manager.ts";
 import type { StoreNode } from "../engine/store-node.ts";
-import { StreamkitError } from "../errors.ts";
+import { StoreDeletedError, StreamkitError } from "../errors.ts";
 
 /** What the routes of all services need. */
 export interface RouteContext {
@@ -27,9 +27,19 @@ export class Stores {
     return this.#streams;
   }
 
-  /** Runs one call on a store. */
+  /** Runs one call on a store; once more where the store turns out to be one that another instance has deleted. */
   async call<T>(storeId: string, action: (node: StoreNode) => Promise<T>): Promise<T> {
     const id = checkUuid(storeId, "store_id");
+    try {
+      return await this.#callOnce(id, action);
+    } catch (error) {
+      if (!(error instanceof StoreDeletedError)) throw error;
+      // Nothing was written. What is open here is taken out of use; the store is empty, or made anew.
+      return await this.#callOnce(id, action);
+    }
+  }
+
+  async #callOnce<T>(id: string, action: (node: StoreNode) => Promise<T>): Promise<T> {
     using lease = await this.#context.manager.acquire(id);
     try {
       return await action(lease.node);
@@ -42,6 +52,9 @@ export class Stores {
   /**
    * Runs one stream on a store. The signal that the stream gets is aborted when the client goes away, and when the store
    * is closed or deleted, with the reason for that.
+   *
+   * @param open opens the stream; once more when nothing was sent yet and the store turns out to be one that another instance
+   *   has deleted
    */
   async *stream<T>(
     storeId: string,
@@ -71,15 +84,20 @@ export class Stores {
     };
     callSignal.addEventListener("abort", leave, { once: true });
     try {
-      lease = await this.#context.manager.acquire(id);
-      const { node } = lease;
-      const stream = open(node, AbortSignal.any([callSignal, node.ended.signal]))[Symbol.asyncIterator]();
-      messages = stream;
-      try {
-        yield* { [Symbol.asyncIterator]: () => stream };
-      } catch (error) {
-        this.#noteFailure(id, node, error);
-        throw error;
+      for (let again = false; ; again = true) {
+        lease = await this.#context.manager.acquire(id);
+        const { node } = lease;
+        const signal = AbortSignal.any([callSignal, node.ended.signal]);
+        const stream = new Begun(open(node, signal)[Symbol.asyncIterator]());
+        messages = stream;
+        try {
+          yield* { [Symbol.asyncIterator]: () => stream };
+          return;
+        } catch (error) {
+          this.#noteFailure(id, node, error);
+          if (!(error instanceof StoreDeletedError) || stream.begun || again) throw error;
+          lease[Symbol.dispose]();
+        }
       }
     } finally {
       callSignal.removeEventListener("abort", leave);
@@ -88,9 +106,31 @@ export class Stores {
   }
 
   #noteFailure(id: string, node: StoreNode, error: unknown): void {
+    if (error instanceof StoreDeletedError) this.#context.manager.forget(id, node, error);
     if (this.#context.shared || node.ended.signal.aborted || !(error instanceof StreamkitError)) return;
     if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL) {
       this.#context.manager.recycle(id, node, error);
     }
+  }
+}
+
+/** An iterator that knows whether it has delivered anything. */
+class Begun<T> implements AsyncIterator<T, void, undefined> {
+  begun = false;
+  readonly #inner: AsyncIterator<T>;
+
+  constructor(inner: AsyncIterator<T>) {
+    this.#inner = inner;
+  }
+
+  async next(): Promise<IteratorResult<T, void>> {
+    const result = await this.#inner.next();
+    this.begun ||= result.done !== true;
+    return result;
+  }
+
+  async return(): Promise<IteratorResult<T, void>> {
+    await this.#inner.return?.();
+    return { done: true, value: undefined };
   }
 }

@@ -6,7 +6,8 @@
  *
  * Keys are 1 to 512 bytes, compared byte by byte, unsigned. Partition names are non-empty strings without U+0000, at most
  * 300 bytes of UTF-8, compared by their UTF-8 bytes. All failures are `StreamkitError`s: STORAGE_UNAVAILABLE (for `commit`:
- * the outcome is unknown), DISK_FULL (likewise), DATA_LOSS.
+ * the outcome is unknown), DISK_FULL (likewise), DATA_LOSS; and, where several processes share stores, StoreDeletedError once
+ * another one has deleted the store (for `commit`: nothing was written).
  */
 
 /** The state of a row, as far as conditions are concerned: changes with every write of the row. Compared with ===. */

@@ -15,6 +15,8 @@ export interface DatabaseOwner {
   release(): Promise<void>;
   /** As `release`, and everything in the database is to disappear. */
   remove(): Promise<void>;
+  /** Where several handles share a database. @throws StoreDeletedError once one of them has removed it */
+  assertPresent?(): void;
 }
 
 /** A PartitionStore on an abstract-level database; see stored-key.ts and stored-value.ts for what it stores. */
@@ -73,6 +75,7 @@ export class AbstractLevelPartitionStore implements PartitionStore {
 
   #assertUsable(): void {
     this.#operations.assertOpen();
+    this.#owner.assertPresent?.();
     this.#commits.assertUsable();
   }
 

@@ -1,18 +1,19 @@
 /** Translates what Azure and the network answer. The only place that knows Azure's status and error codes. */
 import { RestError } from "@azure/data-tables";
-import { ErrorReason } from "@streamkit/protocol";
-import { defect, StreamkitError, storageUnavailable } from "../../errors.ts";
+import { defect, StoreDeletedError, StreamkitError, storageUnavailable } from "../../errors.ts";
 
 /** A table that is being deleted can be made again after this long, roughly (Azure documents 40 s at least). */
 const tableDeletionMillis = 40_000;
+
+/** A table cannot be made because the one of its name is still being removed. */
+export function tableStillRemoved(cause: unknown): StreamkitError {
+  return storageUnavailable("the store was deleted, and Azure still removes its table", cause, tableDeletionMillis);
+}
 
 /** The request was given up by us. */
 export class RequestTimeout extends Error {
   override readonly name = "RequestTimeout";
 }
-
-/** There is no table: the store does not exist, or not any more. */
-export class TableMissingError extends StreamkitError {}
 
 /** What a failed request says, without what it was made of: requests carry signatures and tokens. */
 export interface Failure {
@@ -96,12 +97,8 @@ export function errorOf(failure: Failure): StreamkitError {
   const answer = `${status} ${code}`.trimEnd();
   const cause = new Error(status === 0 ? `no answer: ${code}` : `HTTP ${answer}`);
   const unavailable = (message: string, millis = retryAfterMillis) => storageUnavailable(message, cause, millis);
-  if (isTableMissing(failure)) {
-    const [message, millis] = isTableBeingDeleted(failure)
-      ? ["the store was deleted, and Azure still removes its table", tableDeletionMillis]
-      : ["the store was deleted", 1_000];
-    return new TableMissingError(ErrorReason.STORAGE_UNAVAILABLE, message, { cause, retryAfterMillis: millis });
-  }
+  // Azure serves nothing of a table from the moment on that its deletion was asked for.
+  if (isTableMissing(failure)) return new StoreDeletedError(cause);
   switch (status) {
     case 0:
       return unavailable(

@@ -1,4 +1,5 @@
 import { TableServiceClient } from "@azure/data-tables";
+import { StoreDeletedError } from "../../errors.ts";
 import { assertStoreId } from "../abstract-level/store-id.ts";
 import type { PartitionStore, Storage } from "../port.ts";
 import { type Account, accountOf } from "./account.ts";
@@ -6,7 +7,6 @@ import type { AzureCredentials, AzureStorageOptions } from "./index.ts";
 import { ensureMarker } from "./marker.ts";
 import { AzurePartitionStore } from "./partition-store.ts";
 import { withRetries } from "./read-retry.ts";
-import { TableMissingError } from "./storage-error.ts";
 import { type RequestLimits, Table, withTimeout } from "./table.ts";
 import { assertTablePrefix, storeIdOf, tableNameOf } from "./table-name.ts";
 
@@ -39,7 +39,7 @@ export class AzureStorage implements Storage {
       await ensureMarker(table, storeId);
     } catch (error) {
       // A store exists as long as its table does; Azure deletes a table at once, and takes its time to clear up only.
-      if (!(error instanceof TableMissingError)) throw error;
+      if (!(error instanceof StoreDeletedError)) throw error;
       if (!create) return undefined;
       await table.create();
       await ensureMarker(table, storeId);

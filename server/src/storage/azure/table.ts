@@ -1,6 +1,6 @@
 import { createDefaultHttpClient, createHttpHeaders, createPipelineRequest } from "@azure/core-rest-pipeline";
 import { TableClient } from "@azure/data-tables";
-import { storageUnavailable } from "../../errors.ts";
+import { StoreDeletedError, storageUnavailable } from "../../errors.ts";
 import type { Account } from "./account.ts";
 import type { Entity } from "./entity.ts";
 import { type RetryLimits, withRetries } from "./read-retry.ts";
@@ -12,6 +12,7 @@ import {
   RequestTimeout,
   retryAfter,
   storageError,
+  tableStillRemoved,
 } from "./storage-error.ts";
 import { decodeTransaction, encodeTransaction, type Operation, type TransactionResponse } from "./transaction.ts";
 
@@ -54,7 +55,11 @@ export class Table {
 
   /** Makes the table, if there is none. */
   async create(): Promise<void> {
-    await this.#repeated((abortSignal) => this.#client.createTable({ abortSignal }));
+    try {
+      await this.#repeated((abortSignal) => this.#client.createTable({ abortSignal }));
+    } catch (error) {
+      throw error instanceof StoreDeletedError ? tableStillRemoved(error) : error;
+    }
   }
 
   /** Deletes the table, if there is one. */

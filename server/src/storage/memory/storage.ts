@@ -1,5 +1,5 @@
 import { MemoryLevel } from "memory-level";
-import { storageUnavailable } from "../../errors.ts";
+import { StoreDeletedError, storageUnavailable } from "../../errors.ts";
 import type { Database } from "../abstract-level/database.ts";
 import { GroupCommit } from "../abstract-level/group-commit.ts";
 import { pageOfIds } from "../abstract-level/page-of-ids.ts";
@@ -43,7 +43,9 @@ export class MemoryStorage implements Storage {
       },
       remove: async () => {
         if (this.#stores.get(storeId) === opening) this.#stores.delete(storeId);
-        await store.database.close();
+      },
+      assertPresent: () => {
+        if (this.#stores.get(storeId) !== opening) throw new StoreDeletedError();
       },
     });
   }

@@ -26,7 +26,7 @@ export declare const file_streamkit_notification_v1_notification: GenFile;
  */
 export declare type Notification = Message<"streamkit.notification.v1.Notification"> & {
   /**
-   * The instance that sends: a UUID that is new with every start. Receivers ignore their own messages.
+   * Who sends: a UUID that the sender has drawn at random. Receivers ignore their own messages.
    *
    * @generated from field: string instance_id = 1;
    */
