@@ -1,5 +1,6 @@
 import type { EncodedBatch } from "./batch.ts";
-import type { LiveFeed, Subscription } from "./live-hub.ts";
+import type { Subscription } from "./live-hub.ts";
+import { nextWake } from "./next-wake.ts";
 import type { Page } from "./read-segment.ts";
 
 /** What a reader wants. Positions are sequences or offsets, inclusive; times are microseconds since 1970, inclusive. */
@@ -191,21 +192,4 @@ async function seekTime(source: EntrySource, low: number, head: number, time: nu
     else high = middle;
   }
   return low;
-}
-
-/** Waits for the next publication, at most `millis`; false when the time passed. Rejects when the signal is aborted. */
-function nextWake(feed: LiveFeed, millis: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const settle = (how: () => void) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", aborted);
-      cancel();
-      how();
-    };
-    const cancel = feed.onWake(() => settle(() => resolve(true)));
-    const aborted = () => settle(() => reject(signal.reason));
-    const timer = setTimeout(() => settle(() => resolve(false)), millis);
-    signal.addEventListener("abort", aborted, { once: true });
-  });
 }

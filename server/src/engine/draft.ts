@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { CommitBatch, Put, RowVersion, StorageLimits } from "../storage/port.ts";
 import type { EncodedBatch } from "./batch.ts";
 import {
+  changeKey,
   HEAD_KEY,
   MAX_BLOCK_ENTRIES,
   segmentBlockKey,
@@ -12,7 +13,9 @@ import {
 import type { RowCompression } from "./row-frame.ts";
 import {
   type BlockRef,
+  type ChangeNote,
   type CommittedTransaction,
+  encodeChangeNote,
   encodeCommittedTransaction,
   encodeSegmentBlock,
   encodeSegmentHead,
@@ -53,8 +56,9 @@ export class Draft {
   readonly #remembered: [id: string, transaction: CommittedTransaction][] = [];
   /** Other rows, by key; `undefined` deletes. Of several writes of a row the last counts. */
   readonly #rows = new Map<string, { readonly key: Uint8Array; readonly value: readonly Uint8Array[] | undefined }>();
-  /** Something changes that the space log does not show. */
-  #changed = false;
+  /** Segments whose heads change in a way that their entries do not show. */
+  readonly #changed = new Set<string>();
+  #removed = false;
 
   constructor(
     space: string,
@@ -85,7 +89,7 @@ export class Draft {
   /** Changes a segment in a way that its entries do not show. */
   setSegment(name: string, head: SegmentHead): void {
     this.segments.set(name, head);
-    this.#changed = true;
+    this.#changed.add(name);
   }
 
   /** Appends to a segment: `head` is what follows from its head before and the batch. */
@@ -99,19 +103,22 @@ export class Draft {
     this.#remembered.push([id, transaction]);
   }
 
+  /** Writes a row that has to do with the removal of entries. */
   put(key: Uint8Array, value: readonly Uint8Array[]): void {
     this.#rows.set(Buffer.from(key).toString("latin1"), { key, value });
-    this.#changed = true;
+    this.#removed = true;
   }
 
+  /** Deletes a row that has to do with the removal of entries. */
   delete(key: Uint8Array): void {
     this.#rows.set(Buffer.from(key).toString("latin1"), { key, value: undefined });
-    this.#changed = true;
+    this.#removed = true;
   }
 
   /** The batch to commit: everything, on condition that the head is still at `headVersion`. Called once, at the end. */
   toCommit(headVersion: RowVersion | null): CommitBatch {
-    if (this.#changed) this.head = { ...this.head, changes: this.head.changes + 1 };
+    const { change } = this;
+    if (change !== undefined) this.head = { ...this.head, changes: this.head.changes + 1 };
     if (headVersion === null) this.head = { ...this.head, incarnation: randomBytes(8).readBigUInt64LE() };
     // G2: the head is a condition of every commit, and its first put.
     const puts: Put[] = [{ key: HEAD_KEY, value: encodeSpaceHead(this.head) }];
@@ -121,12 +128,39 @@ export class Draft {
     for (const [id, transaction] of this.#remembered) {
       puts.push({ key: transactionKey(id), value: encodeCommittedTransaction(transaction) });
     }
+    if (change !== undefined) puts.push({ key: changeKey(this.head.changes), value: encodeChangeNote(change) });
     const deletes: Uint8Array[] = [];
     for (const { key, value } of this.#rows.values()) {
       if (value === undefined) deletes.push(key);
       else puts.push({ key, value });
     }
     return { conditions: [{ key: HEAD_KEY, version: headVersion }], puts, deletes };
+  }
+
+  /** What changes besides the entries that are appended; undefined when nothing does. */
+  get change(): ChangeNote | undefined {
+    if (this.#changed.size === 0 && !this.#removed) return undefined;
+    const everything = this.head.deletedOffset !== this.#initialHead.deletedOffset;
+    const shown = Map.groupBy(this.#changed, (name) => this.#isShown(name));
+    return {
+      segments: everything ? [] : (shown.get(true) ?? []),
+      heads: everything ? [] : (shown.get(false) ?? []),
+      everything,
+      removed: this.#removed,
+    };
+  }
+
+  /** Segments whose status changes; undefined for all. */
+  get touched(): readonly string[] | undefined {
+    if (this.change?.everything) return undefined;
+    return [...this.segments.keys()].filter((name) => this.#isShown(name));
+  }
+
+  /** Whether a status shows the change of a segment. */
+  #isShown(name: string): boolean {
+    const before = effectiveSegmentHead(this.#committed.get(name) ?? NEW_SEGMENT, this.#initialHead);
+    const after = this.segment(name);
+    return before.firstSequence !== after.firstSequence || before.lastSequence !== after.lastSequence;
   }
 
   #isLarge(batch: EncodedBatch): boolean {

@@ -8,6 +8,7 @@
  * | key                                     | value                  | there is one                              |
  * |-----------------------------------------|------------------------|-------------------------------------------|
  * | `b` segment 00 last_sequence            | SegmentBlock           | per commit and segment written            |
+ * | `c` changes                             | ChangeNote             | per recent commit that did not only append|
  * | `g` segment                             | PendingReclaim         | per segment with rows left to remove      |
  * | `h`                                     | SpaceHead              | per space; a condition of every commit    |
  * | `o` last_offset                         | SpaceBlock             | per commit, or a few                      |
@@ -19,7 +20,15 @@
  */
 import type { KeyRange } from "../storage/port.ts";
 
-const TAG = { segmentBlock: 0x62, reclaim: 0x67, head: 0x68, spaceBlock: 0x6f, segmentHead: 0x73, transaction: 0x74 };
+const TAG = {
+  segmentBlock: 0x62,
+  change: 0x63,
+  reclaim: 0x67,
+  head: 0x68,
+  spaceBlock: 0x6f,
+  segmentHead: 0x73,
+  transaction: 0x74,
+};
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -75,10 +84,17 @@ export function segmentBlockRange(segment: string, from: number, through: number
 
 /** Key of the space block that ends with `lastOffset`. */
 export function spaceBlockKey(lastOffset: number): Uint8Array {
-  const key = new Uint8Array(9);
-  key[0] = TAG.spaceBlock;
-  writePosition(key, 1, lastOffset);
-  return key;
+  return taggedPosition(TAG.spaceBlock, lastOffset);
+}
+
+/** Key of the ChangeNote of the commit that made SpaceHead.changes `changes`. */
+export function changeKey(changes: number): Uint8Array {
+  return taggedPosition(TAG.change, changes);
+}
+
+/** Range of the ChangeNotes from `from` to `through`. */
+export function changeRange(from: number, through: number): KeyRange {
+  return { gte: changeKey(from), lt: changeKey(through + 1) };
 }
 
 /** Range of the space blocks that hold any of the offsets from `from` on. */
@@ -129,6 +145,13 @@ export function compareNames(a: string, b: string): number {
 
 /** More entries than any block holds: a commit merges small transactions up to this many entries per row. */
 export const MAX_BLOCK_ENTRIES = 65_536;
+
+function taggedPosition(tag: number, position: number): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = tag;
+  writePosition(key, 1, position);
+  return key;
+}
 
 function taggedName(tag: number, name: string): Uint8Array {
   const bytes = encoder.encode(name);

@@ -1,4 +1,5 @@
 import type { EncodedBatch } from "./batch.ts";
+import { type SegmentFilter, StatusSubscription } from "./status-feed.ts";
 
 /** Which of its two positions orders the batches of a feed. */
 export type FeedOrder = "sequence" | "offset";
@@ -111,16 +112,17 @@ export interface Subscription extends Disposable {
 }
 
 /**
- * The live side of one space: a feed for the space and one per followed segment, each for as long as somebody follows.
- * Fed by every commit this instance learns of, in offset order.
+ * The live side of one space: a feed for the space and one per followed segment, each for as long as somebody follows; and
+ * those who watch the states of segments. Fed by every commit this instance learns of, in offset order.
  */
 export class LiveHub {
   #space: LiveFeed | undefined;
   readonly #segments = new Map<string, LiveFeed>();
+  readonly #statuses = new Set<StatusSubscription>();
 
-  /** Number of followers. */
+  /** Number of those who want to know of every commit. */
   get followers(): number {
-    return this.#feeds().reduce((count, feed) => count + feed.followers, 0);
+    return this.#feeds().reduce((count, feed) => count + feed.followers, this.#statuses.size);
   }
 
   subscribeToSpace(): Subscription {
@@ -137,6 +139,19 @@ export class LiveHub {
       this.#segments.set(segment, feed);
     }
     return hold(feed, () => this.#segments.delete(segment));
+  }
+
+  subscribeToStatus(filter: SegmentFilter): StatusSubscription {
+    const subscription = new StatusSubscription(filter, () => this.#statuses.delete(subscription));
+    this.#statuses.add(subscription);
+    return subscription;
+  }
+
+  /** Tells those who watch states which segments have changed; all, with `undefined`. */
+  touch(changed: () => readonly string[] | undefined): void {
+    if (this.#statuses.size === 0) return;
+    const segments = changed();
+    for (const subscription of this.#statuses) subscription.touch(segments);
   }
 
   /** Sends followers back to storage for what was published so far. */

@@ -1,13 +1,15 @@
 import type { Row } from "../storage/port.ts";
 import type { EncodedBatch } from "./batch.ts";
-import { lastPositionOf } from "./key-space.ts";
+import { changeRange, lastPositionOf } from "./key-space.ts";
 import { readSpace, scanSpace } from "./read-space.ts";
-import type { CommittedTransaction, SpaceHead } from "./rows.ts";
+import { type ChangeNote, type CommittedTransaction, decodeChangeNote, type SpaceHead } from "./rows.ts";
 import type { SpaceState } from "./space-state.ts";
 
 /** Up to this much is read of what other instances committed; beyond, caches start anew and followers read for themselves. */
 const MAX_ENTRIES = 4_096;
 const MAX_BYTES = 8 * 1024 * 1024;
+/** Beyond so many other changes, all that is in memory is read again. */
+const MAX_CHANGES = 256;
 
 /** A reading of the space log that began before it was known how far it goes. */
 export interface EarlyScan {
@@ -64,6 +66,31 @@ export async function readMissed(
     if (bytes > MAX_BYTES) return undefined;
   }
   return missed;
+}
+
+/** What other instances changed between two heads, besides appending; everything, where not all notes are there any more. */
+export async function readChanges(state: SpaceState, before: SpaceHead, after: SpaceHead): Promise<ChangeNote> {
+  const segments = new Set<string>();
+  const heads = new Set<string>();
+  const wanted = after.changes - before.changes;
+  let everything = wanted > MAX_CHANGES;
+  let removed = everything;
+  let found = 0;
+  if (!everything) {
+    const range = changeRange(before.changes + 1, after.changes);
+    for await (const rows of state.store.scan(state.partition, range)) {
+      for (const row of rows) {
+        const note = decodeChangeNote(row.value);
+        for (const segment of note.segments) segments.add(segment);
+        for (const segment of note.heads) heads.add(segment);
+        everything ||= note.everything;
+        removed ||= note.removed;
+        found++;
+      }
+    }
+    if (found < wanted) everything = removed = true;
+  }
+  return { segments: [...segments], heads: [...heads], everything, removed };
 }
 
 /** Reconstructs results from the log: all batches of a transaction, in offset order. */

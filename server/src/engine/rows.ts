@@ -1,5 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
+  ChangeNoteSchema,
   CommittedTransactionSchema,
   PendingReclaimSchema,
   SegmentHeadSchema,
@@ -67,6 +68,18 @@ export interface SpaceBlock {
   readonly firstOffset: number;
   readonly batches: readonly EncodedBatch[];
   readonly refs: readonly BlockRef[];
+}
+
+/** What a commit changed besides appending. */
+export interface ChangeNote {
+  /** Segments whose status changed in a way that their entries do not show. */
+  readonly segments: readonly string[];
+  /** Segments whose heads changed in what no status shows. */
+  readonly heads: readonly string[];
+  /** All segments may have changed. */
+  readonly everything: boolean;
+  /** Entries were removed, or rows of entries that had been removed before. */
+  readonly removed: boolean;
 }
 
 /** One row of a segment's log. */
@@ -188,6 +201,15 @@ export function decodeCommittedTransaction(value: Uint8Array): CommittedTransact
 export function encodePendingReclaim(throughSequence: number): Uint8Array[] {
   const message = create(PendingReclaimSchema, { throughSequence: BigInt(throughSequence) });
   return frameRow([toBinary(PendingReclaimSchema, message)]);
+}
+
+export function encodeChangeNote({ segments, heads, everything, removed }: ChangeNote): Uint8Array[] {
+  const message = create(ChangeNoteSchema, { segments: [...segments], heads: [...heads], everything, removed });
+  return frameRow([toBinary(ChangeNoteSchema, message)]);
+}
+
+export function decodeChangeNote(value: Uint8Array): ChangeNote {
+  return decodeWith(value, "note of a change", (bytes) => fromBinary(ChangeNoteSchema, bytes));
 }
 
 export function encodeSegmentBlock(batches: readonly EncodedBatch[], compression: RowCompression): Uint8Array[] {

@@ -13,6 +13,7 @@ import type { Subscription } from "./live-hub.ts";
 import { Poller } from "./poller.ts";
 import type { RowCompression } from "./row-frame.ts";
 import { asStreamkitError, SpaceState } from "./space-state.ts";
+import type { SegmentFilter, StatusSubscription } from "./status-feed.ts";
 
 export interface SpaceLogOptions {
   readonly store: PartitionStore;
@@ -70,10 +71,10 @@ export class SpaceLog extends SpaceState {
     super(space, store, shared, () => options.onUnfinished(this));
     this.#options = options;
     this.#commits = new GroupCommit(
-      // Half of the bytes, because small batches are stored twice; one operation is the head.
+      // Half of the bytes, because small batches are stored twice; two operations are the head and a note of changes.
       () => ({
         bytes: Math.min(MAX_GROUP_BYTES, store.limits.maxBatchBytes / 2),
-        operations: store.limits.maxOperations - 1,
+        operations: store.limits.maxOperations - 2,
       }),
       (mutations) => this.#commitGroup(mutations),
     );
@@ -137,7 +138,12 @@ export class SpaceLog extends SpaceState {
     this.#poller.stop();
   }
 
-  #followed(subscription: Subscription): Subscription {
+  /** Watches states of segments from the next commit on. */
+  followStatus(filter: SegmentFilter): StatusSubscription {
+    return this.#followed(this.hub.subscribeToStatus(filter));
+  }
+
+  #followed<T>(subscription: T): T {
     // G2: where other instances write, polling alone makes followers complete; bus hints only make them faster.
     if (this.shared) {
       this.#poller.start();

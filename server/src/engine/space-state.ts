@@ -14,9 +14,10 @@ import {
   spacePartition,
 } from "./key-space.ts";
 import { LiveHub } from "./live-hub.ts";
-import { beginScan, readMissed, transactionsOf } from "./missed.ts";
+import { beginScan, readChanges, readMissed, transactionsOf } from "./missed.ts";
 import { RecentTransactions } from "./recent-transactions.ts";
 import {
+  type ChangeNote,
   decodeSegmentHead,
   decodeSpaceHead,
   NEW_SEGMENT,
@@ -94,7 +95,7 @@ export class SpaceState {
     return this.#recent;
   }
 
-  /** Grows whenever another instance was seen to have changed more than to append. */
+  /** Grows whenever another instance was seen to have removed entries or their rows. */
   get generation(): number {
     return this.#generation;
   }
@@ -196,6 +197,7 @@ export class SpaceState {
     for (const [segment, head] of draft.segments) this.#segments.set(segment, head);
     for (const [segment, first] of draft.trims) this.#trimmed.set(segment, first);
     if (draft.trims.size > 0) this.#forgetRemoved();
+    this.hub.touch(() => draft.touched);
     this.hub.publish(draft.batches);
   }
 
@@ -316,7 +318,8 @@ export class SpaceState {
       return false;
     }
     const changed = head.changes !== this.#head.changes;
-    const [trimmed, missed] = await Promise.all([
+    const [change, trimmed, missed] = await Promise.all([
+      changed ? readChanges(this, this.#head, head) : undefined,
       changed ? this.#readTrimmed() : undefined,
       caching ? readMissed(this, before, head, early) : undefined,
     ]);
@@ -325,14 +328,21 @@ export class SpaceState {
     const { lastOffset } = this.#head;
     this.#head = head;
     this.#headVersion = row?.version ?? null;
-    if (changed) {
-      this.#generation++;
-      this.#trimmed = trimmed ?? this.#trimmed;
-      this.#segments.clear();
-      this.#forgetRemoved();
-    }
+    this.#trimmed = trimmed ?? this.#trimmed;
+    if (change !== undefined) this.#apply(change);
     this.#absorb(missed, lastOffset, head);
     return true;
+  }
+
+  /** Brings caches and readers on over what changed besides entries. */
+  #apply({ segments, heads, everything, removed }: ChangeNote): void {
+    if (everything) this.#segments.clear();
+    for (const segment of [...segments, ...heads]) this.#segments.delete(segment);
+    if (removed || everything) {
+      this.#generation++;
+      this.#forgetRemoved();
+    }
+    this.hub.touch(() => (everything ? undefined : segments));
   }
 
   /** Brings caches and followers from an offset on to a head. */
@@ -347,8 +357,13 @@ export class SpaceState {
       for (const batch of batches) this.#passOn(batch);
       for (const [id, transaction] of transactionsOf(batches)) this.#recent.add(id, transaction);
     }
-    if (batches === undefined) this.hub.wake();
-    else this.hub.publish(batches);
+    if (batches === undefined) {
+      this.hub.touch(() => undefined);
+      this.hub.wake();
+    } else {
+      this.hub.touch(() => batches.map((batch) => batch.segment));
+      this.hub.publish(batches);
+    }
   }
 
   /** Brings the cached head of a segment on to a batch that another instance appended. */

@@ -6,7 +6,7 @@ import { effectiveSegmentHead } from "./draft.ts";
 import { Hints } from "./hints.ts";
 import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./key-space.ts";
 import { LazyStore } from "./lazy-store.ts";
-import { purgeTransactions } from "./purge-transactions.ts";
+import { purgeChanges, purgeTransactions } from "./purge.ts";
 import { reclaimSpace } from "./reclaim.ts";
 import type { RowCompression } from "./row-frame.ts";
 import { decodeSegmentHead, decodeSpaceHead, type SegmentHead, type SpaceHead } from "./rows.ts";
@@ -228,6 +228,7 @@ export class StoreNode {
       const key = `${log.space}\u0000purge`;
       if (this.#background.has(key)) continue;
       const work = purgeTransactions(log, this.ended.signal)
+        .then(() => purgeChanges(log, this.ended.signal))
         .catch((error) => {
           if (!this.ended.signal.aborted) this.#options.onBackgroundError(error, `purging space "${log.space}"`);
         })

@@ -23,7 +23,7 @@ function toMicros(time: Timestamp, field: string, round: (value: number) => numb
 }
 
 /** Milliseconds between heartbeats. */
-function heartbeatMillis(interval: Duration | undefined): number {
+export function toHeartbeatMillis(interval: Duration | undefined): number {
   if (interval === undefined) return DEFAULT_HEARTBEAT_MILLIS;
   const millis = Number(interval.seconds) * 1_000 + interval.nanos / 1_000_000;
   if (millis < LIMITS.minHeartbeatMillis || millis > LIMITS.maxHeartbeatMillis) {
@@ -64,7 +64,7 @@ export function toSelection(request: ConsumeFields, positions: PositionFields): 
     limit: request.limit === 0n ? ALL.limit : toPosition(request.limit),
     last: toPosition(last),
     follow: request.follow,
-    heartbeatMillis: heartbeatMillis(request.heartbeatInterval),
+    heartbeatMillis: toHeartbeatMillis(request.heartbeatInterval),
   };
 }
 

@@ -1,14 +1,20 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import type { SegmentStatusSchema, SpaceStatusSchema, StreamService } from "@streamkit/protocol";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type {
+  SegmentStatusSchema,
+  SpaceStatusSchema,
+  StreamService,
+  SubscribeToSegmentStatusResponseSchema,
+} from "@streamkit/protocol";
 import { checkName, checkPrefix } from "../engine/names.ts";
 import { firstBatchFrom } from "../engine/read-space.ts";
 import type { SegmentHead, SpaceHead } from "../engine/rows.ts";
 import type { SpaceLog } from "../engine/space-log.ts";
 import type { StoreNode } from "../engine/store-node.ts";
 import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../engine/trim.ts";
+import { type StatusEvent, watchStatus } from "../engine/watch-status.ts";
 import { invalidField } from "../errors.ts";
-import { fromPageToken, toPageSize, toPageToken, toPosition } from "./request-fields.ts";
+import { fromPageToken, toHeartbeatMillis, toPageSize, toPageToken, toPosition } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 import { timestampOrAbsent } from "./times.ts";
 
@@ -66,9 +72,19 @@ export function statusRoutes(stores: Stores): StatusImplementation {
       return { status: segmentStatus(space, segment, head) };
     },
 
-    // biome-ignore lint/correctness/useYield: not built yet; the type asks for a stream
-    async *subscribeToSegmentStatus() {
-      throw new ConnectError("SubscribeToSegmentStatus is not built in this version", Code.Unimplemented);
+    subscribeToSegmentStatus(request, context) {
+      const space = checkName(request.space, "space");
+      const prefix = checkPrefix(request.segmentPrefix, "segment_prefix");
+      const segment = checkPrefix(request.segment, "segment");
+      if (segment !== "" && prefix !== "") {
+        throw invalidField("segment_prefix", "is given together with segment; expected one of them, or none");
+      }
+      const heartbeat = toHeartbeatMillis(request.heartbeatInterval);
+      return stores.stream(request.storeId, context.signal, async function* (node, signal) {
+        for await (const event of watchStatus(node.space(space), { segment, prefix }, heartbeat, signal)) {
+          yield toStatusEvent(space, event);
+        }
+      });
     },
 
     async trimSegment(request) {
@@ -104,6 +120,20 @@ export function statusRoutes(stores: Stores): StatusImplementation {
       return {};
     },
   };
+}
+
+function toStatusEvent(
+  space: string,
+  event: StatusEvent,
+): MessageInitShape<typeof SubscribeToSegmentStatusResponseSchema> {
+  switch (event.kind) {
+    case "status":
+      return { event: { case: "status", value: segmentStatus(space, event.segment, event.head) } };
+    case "snapshot-complete":
+      return { event: { case: "snapshotComplete", value: {} } };
+    case "heartbeat":
+      return { event: { case: "heartbeat", value: {} } };
+  }
 }
 
 /** Commits a trim or delete, then starts the removal of its rows in the background. */

@@ -364,3 +364,45 @@ export declare type PendingReclaim = Message<"streamkit.storage.v1.PendingReclai
  */
 export declare const PendingReclaimSchema: GenMessage<PendingReclaim>;
 
+/**
+ * What a commit changed besides appending, for the other instances that have the space in memory. Keyed by the value that
+ * SpaceHead.changes had after the commit; the latest thousand and more are kept.
+ *
+ * @generated from message streamkit.storage.v1.ChangeNote
+ */
+export declare type ChangeNote = Message<"streamkit.storage.v1.ChangeNote"> & {
+  /**
+   * Segments whose status changed in a way that their entries do not show.
+   *
+   * @generated from field: repeated string segments = 1;
+   */
+  segments: string[];
+
+  /**
+   * All segments may have changed.
+   *
+   * @generated from field: bool everything = 2;
+   */
+  everything: boolean;
+
+  /**
+   * Entries were removed, or rows of entries that had been removed before.
+   *
+   * @generated from field: bool removed = 3;
+   */
+  removed: boolean;
+
+  /**
+   * Segments whose heads changed in what no status shows: fencing token, reclaimed sequence.
+   *
+   * @generated from field: repeated string heads = 4;
+   */
+  heads: string[];
+};
+
+/**
+ * Describes the message streamkit.storage.v1.ChangeNote.
+ * Use `create(ChangeNoteSchema)` to create a new message.
+ */
+export declare const ChangeNoteSchema: GenMessage<ChangeNote>;
+
