@@ -1,6 +1,13 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
-import { SegmentAppendSchema, StoreService, StreamService } from "@streamkit/protocol";
+import {
+  CursorService,
+  LeaseService,
+  PresenceService,
+  SegmentAppendSchema,
+  StoreService,
+  StreamService,
+} from "@streamkit/protocol";
 import type { Clock } from "../src/engine/clock.ts";
 import { NodeManager, type NodeManagerOptions } from "../src/engine/node-manager.ts";
 import { parseSegmentAppend, type SegmentAppend } from "../src/engine/segment-append.ts";
@@ -41,6 +48,9 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     transport,
     stream: createClient(StreamService, transport),
     stores: createClient(StoreService, transport),
+    leases: createClient(LeaseService, transport),
+    cursors: createClient(CursorService, transport),
+    presence: createClient(PresenceService, transport),
     /** Failures that no caller has seen: background work and defects. */
     failures,
     /** Runs something on an open store. */

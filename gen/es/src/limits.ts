@@ -10,4 +10,5 @@ export const LIMITS = {
   maxConsumeSpaces: 64,
   minHeartbeatMillis: 100,
   maxHeartbeatMillis: 3_600_000,
+  maxWorkerMetadataBytes: 4_096,
 } as const;

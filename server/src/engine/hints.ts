@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type Notification, NotificationSchema } from "@streamkit/protocol/notification";
 import type { Bus } from "../bus/port.ts";
 
@@ -8,6 +8,7 @@ const GATHER_MILLIS = 2;
 /** What hints lead to: nothing but a look at the storage. */
 export interface HintListener {
   readonly onSpace: (space: string, revision: number) => void;
+  readonly onWorkers: (group: string) => void;
   readonly onDeleted: () => void;
 }
 
@@ -21,7 +22,8 @@ export class Hints {
   readonly #bus: Bus;
   readonly #storeId: string;
   readonly #listener: HintListener;
-  readonly #changed = new Map<string, number>();
+  readonly #spaces = new Map<string, number>();
+  readonly #groups = new Set<string>();
   #subscription: Disposable | undefined;
   #sending: NodeJS.Timeout | undefined;
   #lastSent = Number.NEGATIVE_INFINITY;
@@ -39,11 +41,14 @@ export class Hints {
 
   /** Tells that this instance has committed to a space. */
   spaceChanged(space: string, revision: number): void {
-    this.#changed.set(space, revision);
-    if (this.#sending !== undefined) return;
-    // The first one at once; under load a few commits share a message.
-    if (performance.now() - this.#lastSent > GATHER_MILLIS) this.#send();
-    else this.#sending = setTimeout(() => this.#send(), GATHER_MILLIS);
+    this.#spaces.set(space, revision);
+    this.#sendSoon();
+  }
+
+  /** Tells that this instance has changed the workers of a group. */
+  workersChanged(group: string): void {
+    this.#groups.add(group);
+    this.#sendSoon();
   }
 
   /** Tells that this instance has deleted the store. */
@@ -58,17 +63,26 @@ export class Hints {
     this.#subscription = undefined;
   }
 
+  #sendSoon(): void {
+    if (this.#sending !== undefined) return;
+    // The first one at once; under load a few commits share a message.
+    if (performance.now() - this.#lastSent > GATHER_MILLIS) this.#send();
+    else this.#sending = setTimeout(() => this.#send(), GATHER_MILLIS);
+  }
+
   #send(): void {
     clearTimeout(this.#sending);
     this.#sending = undefined;
     this.#lastSent = performance.now();
-    const spaces = [...this.#changed].map(([space, revision]) => ({ space, revision: BigInt(revision) }));
-    this.#changed.clear();
-    this.#publish({ spaces });
+    const spaces = [...this.#spaces].map(([space, revision]) => ({ space, revision: BigInt(revision) }));
+    const workerGroups = [...this.#groups];
+    this.#spaces.clear();
+    this.#groups.clear();
+    this.#publish({ spaces, workerGroups });
   }
 
-  #publish(fields: { spaces?: { space: string; revision: bigint }[]; storeDeleted?: boolean }): void {
-    const message = create(NotificationSchema, { instanceId: this.#instanceId, storeId: this.#storeId, ...fields });
+  #publish(fields: MessageInitShape<typeof NotificationSchema>): void {
+    const message = create(NotificationSchema, { ...fields, instanceId: this.#instanceId, storeId: this.#storeId });
     this.#bus.publish(this.#storeId, toBinary(NotificationSchema, message));
   }
 
@@ -81,6 +95,7 @@ export class Hints {
     }
     if (message.storeId !== this.#storeId || message.instanceId === this.#instanceId) return;
     for (const { space, revision } of message.spaces) this.#listener.onSpace(space, Number(revision));
+    for (const group of message.workerGroups) this.#listener.onWorkers(group);
     if (message.storeDeleted) this.#listener.onDeleted();
   }
 }

@@ -50,20 +50,17 @@ export const HEAD_KEY: Uint8Array = Uint8Array.of(TAG.head);
 
 /** Key of a segment's SegmentHead. */
 export function segmentHeadKey(segment: string): Uint8Array {
-  return taggedName(TAG.segmentHead, segment);
+  return namedKey(TAG.segmentHead, segment);
 }
 
 /** The segment whose SegmentHead has this key. */
 export function segmentOfHeadKey(key: Uint8Array): string {
-  return decoder.decode(key.subarray(1));
+  return nameOfKey(key);
 }
 
 /** Range of the SegmentHeads whose names start with `prefix` and, in byte order, come after `after`. */
 export function segmentHeadRange(prefix: string, after = ""): KeyRange {
-  const range = prefixRange(taggedName(TAG.segmentHead, prefix));
-  if (after === "") return range;
-  const next = successor(taggedName(TAG.segmentHead, after));
-  return { gte: compareBytes(next, range.gte) > 0 ? next : range.gte, lt: range.lt };
+  return namedRange(TAG.segmentHead, prefix, after);
 }
 
 /** Key of the segment block that ends with `lastSequence`. */
@@ -122,12 +119,12 @@ export const TRANSACTION_RANGE: KeyRange = prefixRange(Uint8Array.of(TAG.transac
 
 /** Key of a segment's PendingReclaim. */
 export function reclaimKey(segment: string): Uint8Array {
-  return taggedName(TAG.reclaim, segment);
+  return namedKey(TAG.reclaim, segment);
 }
 
 /** The segment whose PendingReclaim has this key. */
 export function segmentOfReclaimKey(key: Uint8Array): string {
-  return decoder.decode(key.subarray(1));
+  return nameOfKey(key);
 }
 
 /** Range of all PendingReclaims. */
@@ -143,6 +140,28 @@ export function compareNames(a: string, b: string): number {
   return compareBytes(encoder.encode(a), encoder.encode(b));
 }
 
+/** A key of a tag byte and a name. */
+export function namedKey(tag: number, name: string): Uint8Array {
+  const bytes = encoder.encode(name);
+  const key = new Uint8Array(bytes.length + 1);
+  key[0] = tag;
+  key.set(bytes, 1);
+  return key;
+}
+
+/** The name in a key of a tag byte and a name. */
+export function nameOfKey(key: Uint8Array): string {
+  return decoder.decode(key.subarray(1));
+}
+
+/** Range of such keys whose names start with `prefix` and, in byte order, come after `after`. */
+export function namedRange(tag: number, prefix: string, after = ""): KeyRange {
+  const range = prefixRange(namedKey(tag, prefix));
+  if (after === "") return range;
+  const next = successor(namedKey(tag, after));
+  return { gte: compareBytes(next, range.gte) > 0 ? next : range.gte, lt: range.lt };
+}
+
 /** More entries than any block holds: a commit merges small transactions up to this many entries per row. */
 export const MAX_BLOCK_ENTRIES = 65_536;
 
@@ -150,14 +169,6 @@ function taggedPosition(tag: number, position: number): Uint8Array {
   const key = new Uint8Array(9);
   key[0] = tag;
   writePosition(key, 1, position);
-  return key;
-}
-
-function taggedName(tag: number, name: string): Uint8Array {
-  const bytes = encoder.encode(name);
-  const key = new Uint8Array(bytes.length + 1);
-  key[0] = tag;
-  key.set(bytes, 1);
   return key;
 }
 

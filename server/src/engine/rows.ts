@@ -311,7 +311,12 @@ function fieldHead(field: number, length: number): Uint8Array {
   return head;
 }
 
-function decodeWith<T>(value: Uint8Array, what: string, decode: (bytes: Uint8Array) => T): T {
+/**
+ * Takes the frame off a stored row and decodes it.
+ *
+ * @throws StreamkitError DATA_LOSS
+ */
+export function decodeWith<T>(value: Uint8Array, what: string, decode: (bytes: Uint8Array) => T): T {
   const bytes = unframeRow(value, what);
   try {
     return decode(bytes);

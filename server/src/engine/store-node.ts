@@ -2,6 +2,9 @@ import type { Bus } from "../bus/port.ts";
 import { StoreDeletedError, type StreamkitError } from "../errors.ts";
 import type { PartitionStore, Storage } from "../storage/port.ts";
 import type { Clock } from "./clock.ts";
+import { Cursors } from "./coordination/cursors.ts";
+import { Leases } from "./coordination/leases.ts";
+import { Presence } from "./coordination/presence/presence.ts";
 import { effectiveSegmentHead } from "./draft.ts";
 import { Hints } from "./hints.ts";
 import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./key-space.ts";
@@ -42,6 +45,9 @@ export class StoreNode {
   readonly id: string;
   /** Aborted, with the reason that streams end with, when the store is closed or deleted. */
   readonly ended = new AbortController();
+  readonly leases: Leases;
+  readonly cursors: Cursors;
+  readonly presence: Presence;
   readonly #storage: Storage;
   readonly #store: LazyStore;
   readonly #options: StoreNodeOptions;
@@ -65,9 +71,21 @@ export class StoreNode {
     this.#store = new LazyStore(storage, id);
     this.#options = options;
     this.#onDeleted = onDeleted;
+    const coordination = { store: this.#store, shared: storage.shared, clock: options.clock };
+    this.leases = new Leases(coordination);
+    this.cursors = new Cursors(coordination);
+    this.presence = new Presence({
+      ...coordination,
+      pollMillis: options.pollMillis,
+      onChange: (group) => this.#hints?.workersChanged(group),
+      onListen: () => this.#hints?.listen(),
+      onDeleted: (error) => onDeleted(this, error),
+      onBackgroundError: options.onBackgroundError,
+    });
     if (storage.shared && options.bus !== undefined) {
       this.#hints = new Hints(options.bus, id, {
         onSpace: (space, revision) => this.#spaces.get(space)?.hint(revision),
+        onWorkers: (group) => this.presence.hint(group),
         onDeleted: () => void this.#checkDeleted(),
       });
     }
@@ -216,6 +234,10 @@ export class StoreNode {
     this.ended.abort(reason);
     clearInterval(this.#purge);
     await Promise.allSettled(this.#writing);
+    await this.presence.close().catch((error) => {
+      // Workers that stay behind are taken for gone after three intervals.
+      if (!(error instanceof StoreDeletedError)) this.#options.onBackgroundError(error, "removing workers");
+    });
     await this.settled();
     for (const log of this.#spaces.values()) log.close();
     this.#hints?.close();

@@ -20,6 +20,8 @@ const ENVELOPE_BYTES = 5;
  */
 export function withDirectResponses(handler: UniversalHandler): UniversalHandler {
   const wrapped = async (request: UniversalServerRequest) => {
+    // JSON has another form.
+    if (request.header.get("content-type")?.includes("json")) return handler(request);
     const contextValues = request.contextValues ?? createContextValues();
     const outbox: Outbox = [];
     contextValues.set(outboxKey, outbox);
@@ -36,6 +38,27 @@ async function* replaceMessages(body: AsyncIterable<Uint8Array>, outbox: Outbox)
     const direct = chunk[0] === 0 ? outbox.shift() : undefined;
     yield direct ?? chunk;
   }
+}
+
+/**
+ * Takes an encoded message in pieces, to be sent in place of the message that is yielded next. False when the call's format
+ * does not allow it, and the message must be yielded in full.
+ */
+export function sendEncoded(context: HandlerContext, pieces: readonly Uint8Array[]): boolean {
+  const outbox = context.values.get(outboxKey);
+  if (outbox === undefined) return false;
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  const envelope = Buffer.allocUnsafe(ENVELOPE_BYTES + length);
+  envelope[0] = 0;
+  envelope.writeUInt32BE(length, 1);
+  let at = ENVELOPE_BYTES;
+  for (const piece of pieces) {
+    envelope.set(piece, at);
+    at += piece.length;
+  }
+  outbox.push(envelope);
+  return true;
 }
 
 /**

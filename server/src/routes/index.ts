@@ -3,15 +3,17 @@ import { CursorService, LeaseService, PresenceService, StoreService, StreamServi
 import { Health } from "@streamkit/protocol/health";
 import type { NodeManager } from "../engine/node-manager.ts";
 import type { Storage } from "../storage/port.ts";
+import { cursorRoutes } from "./cursor-service.ts";
 import { entryRoutes } from "./entry-routes.ts";
 import { errorInterceptor, withRequestErrors } from "./error-interceptor.ts";
 import { healthRoutes } from "./health.ts";
+import { leaseRoutes } from "./lease-service.ts";
 import { opaqueRoutes } from "./opaque-routes.ts";
+import { presenceRoutes } from "./presence-service.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { statusRoutes } from "./status-routes.ts";
 import { storeRoutes } from "./store-service.ts";
 import { Stores } from "./stores.ts";
-import { unbuiltRoutes } from "./unbuilt-services.ts";
 
 export interface RoutesOptions {
   readonly storage: Storage;
@@ -38,7 +40,9 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
       router.rpc(StreamService.method[name], status[name] as never, { interceptors });
     }
     router.service(StoreService, storeRoutes(storage, manager, dedupeWindowMillis), { interceptors });
-    unbuiltRoutes(router, interceptors);
+    router.service(LeaseService, leaseRoutes(stores), { interceptors });
+    router.service(CursorService, cursorRoutes(stores), { interceptors });
+    presenceRoutes(router, stores, interceptors);
     router.service(Health, healthRoutes(new Set(SERVICES.map((service) => service.typeName)), shutdown), {
       interceptors,
     });

@@ -22,14 +22,30 @@ function toMicros(time: Timestamp, field: string, round: (value: number) => numb
   return Math.min(Number.MAX_SAFE_INTEGER, seconds * 1_000_000 + round(time.nanos / 1_000));
 }
 
+/** Bounds of a span of time, in milliseconds and in words. */
+export interface SpanLimits {
+  readonly min: number;
+  readonly max: number;
+  readonly expected: string;
+}
+
+/** Milliseconds of a span of time. */
+export function toMillis(span: Duration, field: string, { min, max, expected }: SpanLimits): number {
+  const millis = Number(span.seconds) * 1_000 + span.nanos / 1_000_000;
+  if (millis < min || millis > max) throw invalidField(field, `is ${millis} ms; expected ${expected}`);
+  return millis;
+}
+
+const HEARTBEAT_LIMITS = {
+  min: LIMITS.minHeartbeatMillis,
+  max: LIMITS.maxHeartbeatMillis,
+  expected: "100 ms to 1 h",
+};
+
 /** Milliseconds between heartbeats. */
 export function toHeartbeatMillis(interval: Duration | undefined): number {
   if (interval === undefined) return DEFAULT_HEARTBEAT_MILLIS;
-  const millis = Number(interval.seconds) * 1_000 + interval.nanos / 1_000_000;
-  if (millis < LIMITS.minHeartbeatMillis || millis > LIMITS.maxHeartbeatMillis) {
-    throw invalidField("heartbeat_interval", `is ${millis} ms; expected 100 ms to 1 h`);
-  }
-  return millis;
+  return toMillis(interval, "heartbeat_interval", HEARTBEAT_LIMITS);
 }
 
 /** What the consume requests have in common. */

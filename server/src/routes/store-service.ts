@@ -8,7 +8,18 @@ import type { Storage } from "../storage/port.ts";
 import { VERSION } from "../version.ts";
 import { fromPageToken, toPageSize, toPageToken } from "./request-fields.ts";
 
-const CAPABILITIES = ["append", "consume", "delete", "produce", "reflection", "trim"];
+const CAPABILITIES = [
+  "append",
+  "consume",
+  "cursor",
+  "delete",
+  "lease",
+  "presence",
+  "produce",
+  "reflection",
+  "segment-status",
+  "trim",
+];
 
 /** StoreService. */
 export function storeRoutes(
@@ -55,6 +66,7 @@ export function storeRoutes(
           minHeartbeatMillis: LIMITS.minHeartbeatMillis,
           maxHeartbeatMillis: LIMITS.maxHeartbeatMillis,
           maxTransactionEncodedBytes: LIMITS.maxTransactionEncodedBytes,
+          maxWorkerMetadataBytes: LIMITS.maxWorkerMetadataBytes,
         },
         capabilities: CAPABILITIES,
         storage: storage.kind,

@@ -92,6 +92,13 @@ export declare type Limits = Message<"streamkit.v1.Limits"> & {
    * @generated from field: uint32 max_transaction_encoded_bytes = 10;
    */
   maxTransactionEncodedBytes: number;
+
+  /**
+   * Largest metadata of a worker, in bytes: keys and values: 4,096.
+   *
+   * @generated from field: uint32 max_worker_metadata_bytes = 11;
+   */
+  maxWorkerMetadataBytes: number;
 };
 
 /**

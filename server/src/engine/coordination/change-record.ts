@@ -1,0 +1,68 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { StoreDeletedError, StreamkitError, storageUnavailable } from "../../errors.ts";
+import type { PartitionStore, Row, RowVersion } from "../../storage/port.ts";
+
+/** How long a change may meet the changes of others before it is given up. */
+const MAX_CONFLICT_MILLIS = 10_000;
+/** Attempts at one change whose outcome stays unknown. */
+const MAX_UNKNOWN = 3;
+
+/** What becomes of a row. */
+export interface Decision<Result> {
+  /** What is written; absent: the row stays as it is. */
+  readonly value?: readonly Uint8Array[];
+  readonly result: Result;
+}
+
+/** A row, and what to do with it. */
+export interface RecordChange<Result> {
+  readonly store: PartitionStore;
+  /** Other processes may write the store. */
+  readonly shared: boolean;
+  readonly partition: string;
+  readonly key: Uint8Array;
+  /** Called with the row as it is; again when another writer was faster. Values must be unique: they hold a random mark. */
+  readonly decide: (row: Row | undefined) => Decision<Result>;
+}
+
+/**
+ * Changes one row: reads it, decides, and writes it on the condition that it is still the same. A write whose outcome is unknown
+ * is found by its value.
+ *
+ * @param written told the version of the row when it was written
+ * @throws what `decide` throws; StreamkitError STORAGE_UNAVAILABLE
+ */
+export async function changeRecord<Result>(
+  { store, shared, partition, key, decide }: RecordChange<Result>,
+  written: (version: RowVersion) => void = () => {},
+): Promise<Result> {
+  const end = performance.now() + MAX_CONFLICT_MILLIS;
+  let maybe: { readonly value: Buffer; readonly result: Result } | undefined;
+  let unknown = 0;
+  for (let attempt = 1; ; attempt++) {
+    const row = await store.get(partition, key);
+    if (maybe !== undefined && row !== undefined && maybe.value.equals(row.value)) {
+      written(row.version);
+      return maybe.result;
+    }
+    const { value, result } = decide(row);
+    if (value === undefined) return result;
+    const batch = { conditions: [{ key, version: row?.version ?? null }], puts: [{ key, value }], deletes: [] };
+    try {
+      const committed = await store.commit(partition, batch);
+      if (committed.committed) {
+        written(committed.versions[0]);
+        return result;
+      }
+    } catch (error) {
+      // A local store stops after a failed write; on a shared one, reading tells.
+      if (!shared || !(error instanceof StreamkitError) || error instanceof StoreDeletedError) throw error;
+      if (++unknown >= MAX_UNKNOWN) throw error;
+      maybe = { value: Buffer.concat(value), result };
+      await delay(Math.min(1_000, error.facts.retryAfterMillis ?? 0));
+    }
+    if (performance.now() > end) throw storageUnavailable("a change met those of others all the time", undefined, 100);
+    // Jitter gives everyone a turn.
+    if (attempt > 1) await delay(Math.random() * Math.min(100, 2 ** attempt));
+  }
+}

@@ -1,0 +1,129 @@
+import { randomBytes } from "node:crypto";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ErrorReason } from "@streamkit/protocol";
+import { CursorRecordSchema } from "@streamkit/protocol/storage";
+import { invalidField, StreamkitError } from "../../errors.ts";
+import type { Row } from "../../storage/port.ts";
+import { frameRow } from "../row-frame.ts";
+import { decodeWith } from "../rows.ts";
+import { changeRecord, type Decision } from "./change-record.ts";
+import { CURSORS, cursorKeys } from "./key-space.ts";
+import type { CoordinationOptions } from "./leases.ts";
+
+/** Spaces that one cursor may have an offset for. */
+const MAX_SPACES = 1_024;
+
+/** How far a consumer has come. */
+export interface Cursor {
+  readonly name: string;
+  /** Space -> offset of the last entry that was handled. */
+  readonly offsets: Readonly<Record<string, bigint>>;
+  readonly version: bigint;
+  /** Microseconds since 1970. */
+  readonly updateTime: number;
+}
+
+interface CursorRecord extends Omit<Cursor, "name"> {
+  readonly deleted: boolean;
+}
+
+/** The cursors of a store: each is one row, which every change replaces on the condition that nobody else has. */
+export class Cursors {
+  readonly #options: CoordinationOptions;
+
+  constructor(options: CoordinationOptions) {
+    this.#options = options;
+  }
+
+  /** @throws StreamkitError NOT_FOUND for a cursor that was never committed, or was deleted */
+  async get(name: string): Promise<Cursor> {
+    const row = await this.#options.store.get(CURSORS, cursorKeys.key(name));
+    const record = row && decode(row, name);
+    if (record === undefined || record.deleted) {
+      throw new StreamkitError(ErrorReason.NOT_FOUND, `there is no cursor "${name}"`);
+    }
+    return toCursor(name, record);
+  }
+
+  /**
+   * Sets the offsets of some spaces; those not named stay.
+   *
+   * @param expectedVersion 0 for "there is no such cursor"
+   * @throws StreamkitError CURSOR_CONFLICT; INVALID_FIELD when the cursor would have too many spaces
+   */
+  commit(
+    name: string,
+    offsets: Readonly<Record<string, bigint>>,
+    expectedVersion: bigint | undefined,
+  ): Promise<Cursor> {
+    return this.#change(name, (row) => {
+      const before = row && decode(row, name);
+      const version = before === undefined || before.deleted ? 0n : before.version;
+      if (expectedVersion !== undefined && expectedVersion !== version) {
+        throw new StreamkitError(
+          ErrorReason.CURSOR_CONFLICT,
+          `cursor "${name}" has version ${version}; ${expectedVersion} was expected`,
+        );
+      }
+      const merged = before === undefined || before.deleted ? { ...offsets } : { ...before.offsets, ...offsets };
+      const spaces = Object.keys(merged).length;
+      if (spaces > MAX_SPACES) {
+        throw invalidField("offsets", `would make ${spaces} spaces in one cursor; expected at most ${MAX_SPACES}`);
+      }
+      const record: CursorRecord = {
+        offsets: merged,
+        // Goes on after a deletion, so that nobody's expectation from before it ever holds again.
+        version: (before?.version ?? 0n) + 1n,
+        updateTime: this.#options.clock(),
+        deleted: false,
+      };
+      return { value: encode(record), result: toCursor(name, record) };
+    });
+  }
+
+  /** Cursors by name, in byte order. */
+  async list(prefix: string, after: string, limit: number): Promise<Cursor[]> {
+    const found: Cursor[] = [];
+    for await (const rows of this.#options.store.scan(CURSORS, cursorKeys.range(prefix, after))) {
+      for (const row of rows) {
+        const name = cursorKeys.name(row.key);
+        const record = decode(row, name);
+        if (!record.deleted) found.push(toCursor(name, record));
+        if (found.length === limit) return found;
+      }
+    }
+    return found;
+  }
+
+  /** Forgets a cursor; does nothing when there is none. */
+  async delete(name: string): Promise<void> {
+    await this.#change<void>(name, (row) => {
+      const before = row && decode(row, name);
+      if (before === undefined || before.deleted) return { result: undefined };
+      const record = { ...before, offsets: {}, version: before.version + 1n, deleted: true };
+      return { value: encode(record), result: undefined };
+    });
+  }
+
+  async #change<Result>(name: string, decide: (row: Row | undefined) => Decision<Result>): Promise<Result> {
+    const { store, shared } = this.#options;
+    return changeRecord({ store, shared, partition: CURSORS, key: cursorKeys.key(name), decide });
+  }
+}
+
+function toCursor(name: string, { offsets, version, updateTime }: CursorRecord): Cursor {
+  return { name, offsets, version, updateTime };
+}
+
+function encode(record: CursorRecord): Uint8Array[] {
+  const { offsets, version, deleted } = record;
+  const updateTime = BigInt(record.updateTime);
+  const mark = randomBytes(8).readBigUInt64LE();
+  const message = create(CursorRecordSchema, { offsets: { ...offsets }, version, updateTime, deleted, mark });
+  return frameRow([toBinary(CursorRecordSchema, message)]);
+}
+
+function decode({ value }: Row, name: string): CursorRecord {
+  const message = decodeWith(value, `cursor "${name}"`, (bytes) => fromBinary(CursorRecordSchema, bytes));
+  return { ...message, updateTime: Number(message.updateTime) };
+}

@@ -1,0 +1,69 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { CLOCK_TOLERANCE, Expiry } from "./expiry.ts";
+
+describe("a row that has to be renewed", () => {
+  it("is good for its time after it was seen first, whatever the clocks say", () => {
+    let now = 5_000;
+    const expiry = new Expiry(
+      () => 1_700_000_000_000_000,
+      () => now,
+    );
+    // Its writer's clock is minutes behind: by that, it would be over long since.
+    const row = { version: 1, ttlMillis: 1_000, expireTime: 1_700_000_000_000_000 - CLOCK_TOLERANCE + 1 };
+    expect(expiry.remaining("a", row)).toBe(1_000);
+    now += 999;
+    expect(expiry.remaining("a", row)).toBe(1);
+    now += 1;
+    expect(expiry.remaining("a", row)).toBe(0);
+    expect(expiry.remaining("a", { ...row, version: 2 })).toBe(1_000);
+    expect(expiry.remaining("b", row)).toBe(1_000);
+  });
+
+  it("is over when nobody has watched, and it is overdue by more than clocks differ", () => {
+    const clock = 1_700_000_000_000_000;
+    const expiry = new Expiry(() => clock);
+    const row = { version: 1, ttlMillis: 86_400_000, expireTime: clock - CLOCK_TOLERANCE - 1 };
+    expect(expiry.remaining("a", row)).toBe(0);
+    expect(expiry.remaining("a", { ...row, expireTime: clock - CLOCK_TOLERANCE })).toBeGreaterThan(86_000_000);
+  });
+
+  it("never ends for an observer before it ends for its owner", () => {
+    // Times of the owner's renewals and of the observer's looks, on one true clock; and what the observer's clock is off by.
+    const plan = fc.record({
+      ttl: fc.integer({ min: 1_000, max: 10_000 }),
+      steps: fc.array(
+        fc.record({ wait: fc.nat(4_000), travel: fc.nat(500), what: fc.constantFrom("renew", "look", "look") }),
+        { minLength: 1, maxLength: 40 },
+      ),
+      offset: fc.integer({ min: -300_000_000, max: 300_000_000 }),
+    });
+    fc.assert(
+      fc.property(plan, ({ ttl, steps, offset }) => {
+        let now = 0;
+        let version = 0;
+        let ownerUntil = ttl;
+        let expireTime = ttl * 1_000;
+        const expiry = new Expiry(
+          () => now * 1_000 + offset,
+          () => now,
+        );
+        for (const { wait, travel, what } of steps) {
+          now += wait;
+          if (what === "renew") {
+            // The owner counts from before it sends; the row changes when the request arrives.
+            const sent = now;
+            now += travel;
+            if (sent + ttl < now) continue;
+            version++;
+            ownerUntil = sent + ttl;
+            expireTime = (now + ttl) * 1_000;
+          } else if (expiry.remaining("lease", { version, ttlMillis: ttl, expireTime }) === 0) {
+            expect(now).toBeGreaterThanOrEqual(ownerUntil);
+            return;
+          }
+        }
+      }),
+    );
+  });
+});

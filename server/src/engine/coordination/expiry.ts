@@ -1,0 +1,64 @@
+import { LRUCache } from "lru-cache";
+import type { RowVersion } from "../../storage/port.ts";
+
+/**
+ * How far the clocks of two instances may differ, in microseconds. Only rows that are overdue by more than this are judged by
+ * the time that is written in them.
+ */
+export const CLOCK_TOLERANCE = 600_000_000;
+
+/** Rows that are remembered; one that is forgotten is waited for once more. */
+const REMEMBERED = 16_384;
+
+interface Sighting {
+  readonly version: RowVersion;
+  /** Milliseconds on the monotonic clock. */
+  readonly since: number;
+}
+
+/** A row that its owner has to write again within a certain time. */
+export interface Perishable {
+  readonly version: RowVersion;
+  /** How long it is good from its latest write on, in milliseconds. */
+  readonly ttlMillis: number;
+  /** When it ends, on the clock of the instance that wrote it; microseconds since 1970. */
+  readonly expireTime: number;
+}
+
+/**
+ * When rows expire whose owners have to renew them: leases, and hosts of workers.
+ *
+ * Clocks of different machines do not agree, and may be set while they run; so a row has expired once this instance has seen
+ * the same version of it for the whole of its time, by its own monotonic clock. The owner counts from before it sent the
+ * renewal, we from after we have seen it, so the owner's time is over first. All that is assumed is that clocks run at about the
+ * same rate. Where nobody watched, a row is also over when it is overdue by more than clocks may differ.
+ */
+export class Expiry {
+  readonly #seen = new LRUCache<string, Sighting>({ maxSize: REMEMBERED, sizeCalculation: () => 1 });
+  readonly #now: () => number;
+  readonly #clock: () => number;
+
+  /**
+   * @param clock microseconds since 1970
+   * @param now milliseconds on a monotonic clock
+   */
+  constructor(clock: () => number, now: () => number = () => performance.now()) {
+    this.#clock = clock;
+    this.#now = now;
+  }
+
+  /** Takes note of a row as it was just read or written, and tells for how long it is good: milliseconds, 0 when it is over. */
+  remaining(name: string, row: Perishable): number {
+    const now = this.#now();
+    const before = this.#seen.get(name);
+    const since = before?.version === row.version ? before.since : now;
+    if (since === now) this.#seen.set(name, { version: row.version, since });
+    if (this.#clock() > row.expireTime + CLOCK_TOLERANCE) return 0;
+    return Math.max(0, since + row.ttlMillis - now);
+  }
+
+  /** Forgets a row that is gone. */
+  forget(name: string): void {
+    this.#seen.delete(name);
+  }
+}

@@ -1,0 +1,168 @@
+import { randomBytes } from "node:crypto";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ErrorReason } from "@streamkit/protocol";
+import { LeaseRecordSchema } from "@streamkit/protocol/storage";
+import { StreamkitError } from "../../errors.ts";
+import type { PartitionStore, Row } from "../../storage/port.ts";
+import type { Clock } from "../clock.ts";
+import { frameRow } from "../row-frame.ts";
+import { decodeWith } from "../rows.ts";
+import { changeRecord, type Decision } from "./change-record.ts";
+import { Expiry } from "./expiry.ts";
+import { LEASES, leaseKeys } from "./key-space.ts";
+
+/** A live lease. */
+export interface Lease {
+  readonly key: string;
+  readonly holder: string;
+  readonly fencingToken: bigint;
+  /** Microseconds since 1970. */
+  readonly expireTime: number;
+}
+
+/** Who claims to hold a lease. */
+export interface LeaseClaim {
+  readonly key: string;
+  readonly holder: string;
+  readonly fencingToken: bigint;
+}
+
+export interface CoordinationOptions {
+  readonly store: PartitionStore;
+  /** Other processes may write the store. */
+  readonly shared: boolean;
+  readonly clock: Clock;
+}
+
+/** What is stored of a key that was leased at least once. */
+interface LeaseRecord {
+  readonly holder: string;
+  readonly fencingToken: bigint;
+  readonly ttlMillis: number;
+  readonly expireTime: number;
+  readonly released: boolean;
+}
+
+/**
+ * The leases of a store. Each is one row, which every change replaces on the condition that nobody else has: so the order of
+ * events is that of the storage, and of two who want a lease that has ended one gets it. When a lease ends is in expiry.ts.
+ */
+export class Leases {
+  readonly #options: CoordinationOptions;
+  readonly #expiry: Expiry;
+
+  constructor(options: CoordinationOptions, expiry = new Expiry(options.clock)) {
+    this.#options = options;
+    this.#expiry = expiry;
+  }
+
+  /**
+   * Takes a lease that is free or has expired; renews it for its holder.
+   *
+   * @throws StreamkitError LEASE_HELD
+   */
+  acquire(key: string, holder: string, ttlMillis: number): Promise<Lease> {
+    return this.#change(key, (row) => {
+      const before = row && decode(row, key);
+      const left = row && before ? this.#remaining(key, row, before) : 0;
+      if (before !== undefined && left > 0 && before.holder !== holder) {
+        throw new StreamkitError(ErrorReason.LEASE_HELD, `lease "${key}" is held by another holder`, {
+          retryAfterMillis: Math.ceil(left),
+        });
+      }
+      const fencingToken = (before?.fencingToken ?? 0n) + (left > 0 ? 0n : 1n);
+      return this.#write(key, { holder, fencingToken, ttlMillis });
+    });
+  }
+
+  /**
+   * Extends a lease, by as much as before unless told otherwise.
+   *
+   * @throws StreamkitError LEASE_LOST
+   */
+  renew(claim: LeaseClaim, ttlMillis: number | undefined): Promise<Lease> {
+    return this.#change(claim.key, (row) => {
+      const before = row && decode(row, claim.key);
+      const held = row !== undefined && before !== undefined && isClaimed(before, claim);
+      if (!held || this.#remaining(claim.key, row, before) === 0) {
+        throw new StreamkitError(ErrorReason.LEASE_LOST, `lease "${claim.key}" is not held by this holder any more`);
+      }
+      return this.#write(claim.key, { ...claim, ttlMillis: ttlMillis ?? before.ttlMillis });
+    });
+  }
+
+  /** Gives a lease back; does nothing when it is not the claimant's any more. */
+  async release(claim: LeaseClaim): Promise<void> {
+    await this.#change<void>(claim.key, (row) => {
+      const before = row && decode(row, claim.key);
+      if (before === undefined || !isClaimed(before, claim)) return { result: undefined };
+      return { value: encode({ ...before, released: true }), result: undefined };
+    });
+  }
+
+  /** @throws StreamkitError NOT_FOUND when the key has no live lease */
+  async get(key: string): Promise<Lease> {
+    const row = await this.#options.store.get(LEASES, leaseKeys.key(key));
+    const lease = row && this.#live(key, row);
+    if (lease === undefined) throw new StreamkitError(ErrorReason.NOT_FOUND, `there is no live lease "${key}"`);
+    return lease;
+  }
+
+  /** Live leases by key, in byte order. */
+  async list(prefix: string, after: string, limit: number): Promise<Lease[]> {
+    const found: Lease[] = [];
+    for await (const rows of this.#options.store.scan(LEASES, leaseKeys.range(prefix, after))) {
+      for (const row of rows) {
+        const lease = this.#live(leaseKeys.name(row.key), row);
+        if (lease !== undefined) found.push(lease);
+        if (found.length === limit) return found;
+      }
+    }
+    return found;
+  }
+
+  #live(key: string, row: Row): Lease | undefined {
+    const record = decode(row, key);
+    if (this.#remaining(key, row, record) === 0) return undefined;
+    return { key, holder: record.holder, fencingToken: record.fencingToken, expireTime: record.expireTime };
+  }
+
+  #remaining(key: string, row: Row, { ttlMillis, expireTime, released }: LeaseRecord): number {
+    return released ? 0 : this.#expiry.remaining(key, { version: row.version, ttlMillis, expireTime });
+  }
+
+  #write(key: string, kept: Omit<LeaseRecord, "expireTime" | "released">): Decision<Lease> {
+    const expireTime = this.#options.clock() + kept.ttlMillis * 1_000;
+    const { holder, fencingToken } = kept;
+    return {
+      value: encode({ ...kept, expireTime, released: false }),
+      result: { key, holder, fencingToken, expireTime },
+    };
+  }
+
+  async #change<Result>(key: string, decide: (row: Row | undefined) => Decision<Result>): Promise<Result> {
+    const { store, shared } = this.#options;
+    return changeRecord({ store, shared, partition: LEASES, key: leaseKeys.key(key), decide });
+  }
+}
+
+function isClaimed(record: LeaseRecord, { holder, fencingToken }: LeaseClaim): boolean {
+  return !record.released && record.holder === holder && record.fencingToken === fencingToken;
+}
+
+function encode(record: LeaseRecord): Uint8Array[] {
+  const message = create(LeaseRecordSchema, {
+    holder: record.holder,
+    fencingToken: record.fencingToken,
+    ttlMillis: BigInt(record.ttlMillis),
+    expireTime: BigInt(record.expireTime),
+    released: record.released,
+    mark: randomBytes(8).readBigUInt64LE(),
+  });
+  return frameRow([toBinary(LeaseRecordSchema, message)]);
+}
+
+function decode({ value }: Row, key: string): LeaseRecord {
+  const message = decodeWith(value, `lease "${key}"`, (bytes) => fromBinary(LeaseRecordSchema, bytes));
+  return { ...message, ttlMillis: Number(message.ttlMillis), expireTime: Number(message.expireTime) };
+}

@@ -1,0 +1,82 @@
+import type { CommitBatch, Condition, Put, RowVersion } from "../../../storage/port.ts";
+import { GROUP_HEAD_KEY, hostKey, renewalKeys, workerKeys } from "../key-space.ts";
+import { type GroupView, hex, type StoredHost } from "./group-view.ts";
+import type { Member } from "./member.ts";
+import { encodeGroupHead, encodeHost, encodeWorker } from "./worker-rows.ts";
+
+/** Workers that one commit registers, and that it removes, with their renewals; head and hosts fit beside them. */
+const WORKERS_PER_COMMIT = 25;
+
+/** What a group is to become. */
+export interface GroupGoal {
+  /** This instance. */
+  readonly host: Uint8Array;
+  /** The workers of this instance, by id. */
+  readonly members: ReadonlyMap<string, Member>;
+  /** A host that is gone, if there is one. */
+  readonly overdue: StoredHost | undefined;
+  /** Microseconds since 1970. */
+  readonly now: number;
+}
+
+export interface GroupPlan {
+  readonly batch: CommitBatch;
+  /** Brings the view on to what was committed. */
+  apply(versions: readonly RowVersion[]): void;
+}
+
+/**
+ * The next step from what is stored to what shall be: registers members, removes rows of this instance that have no member any
+ * more, and those of a host that is gone. Undefined when nothing is left to do.
+ */
+export function planGroup(view: GroupView, { host, members, overdue, now }: GroupGoal): GroupPlan | undefined {
+  const own = hex(host);
+  const joins = [...members.values()].filter((m) => !m.owns(view.workers.get(m.id))).slice(0, WORKERS_PER_COMMIT);
+  const ghosts = [...view.workers.values()].filter(({ record }) => {
+    const at = hex(record.host);
+    if (at === own) return !members.has(record.worker.id);
+    return overdue !== undefined && at === hex(overdue.instance);
+  });
+  const removed = ghosts.slice(0, WORKERS_PER_COMMIT).map(({ record }) => record.worker.id);
+  // A host goes with the last of its workers, so that there is never a worker without one.
+  const last = removed.length === ghosts.length;
+  const ownHost = view.hosts.get(own);
+  const goneHosts = last
+    ? [overdue, members.size === 0 ? ownHost : undefined].filter((each) => each !== undefined)
+    : [];
+  if (joins.length === 0 && removed.length === 0 && goneHosts.length === 0) return undefined;
+
+  const newHost = joins.length > 0 && ownHost === undefined;
+  const intervalMillis = shortestInterval(members.values());
+  const conditions: Condition[] = [{ key: GROUP_HEAD_KEY, version: view.headVersion }];
+  // One that has written its row since is not gone.
+  for (const { instance, version } of goneHosts) conditions.push({ key: hostKey(instance), version });
+  const puts: Put[] = [{ key: GROUP_HEAD_KEY, value: encodeGroupHead() }];
+  for (const { id, record } of joins) puts.push({ key: workerKeys.key(id), value: encodeWorker(record) });
+  if (newHost) puts.push({ key: hostKey(host), value: encodeHost({ intervalMillis, beatTime: now }) });
+  const deletes = removed.flatMap((id) => [workerKeys.key(id), renewalKeys.key(id)]);
+  for (const { instance } of goneHosts) deletes.push(hostKey(instance));
+  return {
+    batch: { conditions, puts, deletes },
+    apply(versions) {
+      view.headVersion = versions[0];
+      for (const id of removed) view.workers.delete(id);
+      for (const { instance } of goneHosts) view.hosts.delete(hex(instance));
+      joins.forEach((member, index) => {
+        member.joined = true;
+        view.workers.set(member.id, { record: member.record, version: versions[1 + index] });
+      });
+      if (newHost) {
+        const version = versions[versions.length - 1];
+        view.hosts.set(own, { instance: host, intervalMillis, beatTime: now, version });
+      }
+    },
+  };
+}
+
+/** The interval at which an instance has to show that it lives; Infinity without members. */
+export function shortestInterval(members: Iterable<Member>): number {
+  let shortest = Number.POSITIVE_INFINITY;
+  for (const { intervalMillis } of members) shortest = Math.min(shortest, intervalMillis);
+  return shortest;
+}

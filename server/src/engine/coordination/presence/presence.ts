@@ -1,0 +1,96 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { ErrorReason } from "@streamkit/protocol";
+import { StreamkitError } from "../../../errors.ts";
+import { nextWake } from "../../next-wake.ts";
+import { Expiry } from "../expiry.ts";
+import type { Inventory } from "./inventory.ts";
+import { WorkerGroup, type WorkerGroupOptions } from "./worker-group.ts";
+import type { Registrant } from "./worker-rows.ts";
+
+/** What a store has to know of presence, besides what a group works out for itself. */
+export type PresenceOptions = Omit<WorkerGroupOptions, "host" | "expiry">;
+
+/** The workers of a store, in groups; a group is in memory while somebody here takes part in it. */
+export class Presence {
+  readonly #options: WorkerGroupOptions;
+  readonly #groups = new Map<string, { readonly group: WorkerGroup; holders: number }>();
+
+  constructor(options: PresenceOptions) {
+    this.#options = { ...options, host: randomBytes(16), expiry: new Expiry(options.clock) };
+  }
+
+  /** Somebody says that the workers of a group have changed. */
+  hint(group: string): void {
+    this.#groups.get(group)?.group.hint();
+  }
+
+  /**
+   * Yields the inventory of a group at once, after changes, and at least once in an interval. With `registrant`, registers a worker
+   * for as long as it is iterated over.
+   *
+   * @throws StreamkitError OVERLOADED; NOT_FOUND when the registration ends; whatever `signal` was aborted with
+   */
+  async *watch(
+    name: string,
+    registrant: Registrant | undefined,
+    intervalMillis: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Inventory, void, undefined> {
+    using held = this.#hold(name);
+    const { group } = held;
+    using subscription = group.subscribe();
+    await group.sync();
+    const membership = registrant && (await group.join(registrant));
+    const ending = membership === undefined ? signal : AbortSignal.any([signal, membership.ended]);
+    try {
+      for (;;) {
+        ending.throwIfAborted();
+        const { inventory } = group;
+        yield inventory;
+        // Many changes in a row are sent as one.
+        await delay(inventory.gapMillis(group.subscribers), undefined, { signal: ending }).catch(() => undefined);
+        ending.throwIfAborted();
+        if (group.inventory === inventory) await nextWake(subscription, intervalMillis, ending);
+      }
+    } finally {
+      await membership?.leave();
+    }
+  }
+
+  /** @throws StreamkitError NOT_FOUND when the worker is not registered */
+  async renew(name: string, id: string): Promise<void> {
+    using held = this.#hold(name);
+    if (await held.group.renew(id)) return;
+    throw new StreamkitError(ErrorReason.NOT_FOUND, `worker "${id}" is not registered in group "${name}"`);
+  }
+
+  /** The live workers of a group. */
+  async list(name: string): Promise<Inventory> {
+    using held = this.#hold(name);
+    await held.group.sync();
+    return held.group.inventory;
+  }
+
+  /** Removes the workers of this instance from all groups. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#groups.values()].map(({ group }) => group.close()));
+  }
+
+  #hold(name: string): { readonly group: WorkerGroup } & Disposable {
+    let entry = this.#groups.get(name);
+    if (entry === undefined) {
+      entry = { group: new WorkerGroup(name, this.#options), holders: 0 };
+      this.#groups.set(name, entry);
+    }
+    const { group } = entry;
+    const held = entry;
+    held.holders++;
+    return {
+      group,
+      [Symbol.dispose]: () => {
+        if (--held.holders === 0 && this.#groups.get(name) === held) this.#groups.delete(name);
+      },
+    };
+  }
+}

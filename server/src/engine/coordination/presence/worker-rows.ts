@@ -1,0 +1,75 @@
+import { randomBytes } from "node:crypto";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Worker } from "@streamkit/protocol";
+import {
+  WorkerGroupHeadSchema,
+  WorkerHostSchema,
+  type WorkerRecord,
+  WorkerRecordSchema,
+  WorkerRenewalSchema,
+} from "@streamkit/protocol/storage";
+import { frameRow } from "../../row-frame.ts";
+import { decodeWith } from "../../rows.ts";
+
+/** Rows of a group of workers; see proto/streamkit/storage/v1/coordination.proto. */
+export function encodeGroupHead(): Uint8Array[] {
+  return frameRow([toBinary(WorkerGroupHeadSchema, create(WorkerGroupHeadSchema, { mark: randomMark() }))]);
+}
+
+/** A server instance that has workers. */
+export interface WorkerHost {
+  readonly intervalMillis: number;
+  /** Microseconds since 1970. */
+  readonly beatTime: number;
+}
+
+export function encodeHost({ intervalMillis, beatTime }: WorkerHost): Uint8Array[] {
+  const message = create(WorkerHostSchema, { intervalMillis: BigInt(intervalMillis), beatTime: BigInt(beatTime) });
+  return frameRow([toBinary(WorkerHostSchema, message)]);
+}
+
+export function decodeHost(value: Uint8Array): WorkerHost {
+  const message = decodeWith(value, "host of workers", (bytes) => fromBinary(WorkerHostSchema, bytes));
+  return { intervalMillis: Number(message.intervalMillis), beatTime: Number(message.beatTime) };
+}
+
+/** A record that has its worker, as all do. */
+export type StoredRecord = WorkerRecord & { readonly worker: Worker };
+
+/** What a worker registers with. */
+export interface Registrant {
+  readonly id: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly intervalMillis: number;
+}
+
+/** @param now microseconds since 1970 */
+export function makeRecord({ id, metadata, intervalMillis }: Registrant, host: Uint8Array, now: number): StoredRecord {
+  return create(WorkerRecordSchema, {
+    worker: { id, metadata: { ...metadata }, joinTime: timestampFromMs(Math.floor(now / 1_000)) },
+    host,
+    registration: randomMark(),
+    intervalMillis: BigInt(intervalMillis),
+  }) as StoredRecord;
+}
+
+export function encodeWorker(record: WorkerRecord): Uint8Array[] {
+  return frameRow([toBinary(WorkerRecordSchema, record)]);
+}
+
+export function decodeWorker(value: Uint8Array): StoredRecord {
+  return decodeWith(value, "worker", (bytes) => {
+    const record = fromBinary(WorkerRecordSchema, bytes);
+    if (record.worker === undefined) throw new Error("a record without a worker");
+    return record as StoredRecord;
+  });
+}
+
+export function encodeRenewal(): Uint8Array[] {
+  return frameRow([toBinary(WorkerRenewalSchema, create(WorkerRenewalSchema, { mark: randomMark() }))]);
+}
+
+function randomMark(): bigint {
+  return randomBytes(8).readBigUInt64LE();
+}

@@ -1,0 +1,66 @@
+import type { ConnectRouter, HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/connect";
+import { LIMITS, PresenceService, type Worker } from "@streamkit/protocol";
+import type { Registrant } from "../engine/coordination/presence/worker-rows.ts";
+import { checkName } from "../engine/names.ts";
+import { invalidField } from "../errors.ts";
+import { sendEncoded, withDirectResponses } from "./direct-response.ts";
+import { fromPageToken, toMillis, toPageSize, toPageToken } from "./request-fields.ts";
+import type { Stores } from "./stores.ts";
+
+const DEFAULT_INTERVAL_MILLIS = 15_000;
+const INTERVAL_LIMITS = { min: 1_000, max: 3_600_000, expected: "1 s to 1 h" };
+
+/** Mounts PresenceService. Inventories leave as the bytes that are made once for all subscribers. */
+export function presenceRoutes(router: ConnectRouter, stores: Stores, interceptors: Interceptor[]): void {
+  const before = router.handlers.length;
+  router.service(PresenceService, implementation(stores), { interceptors });
+  for (let i = before; i < router.handlers.length; i++) {
+    const handler = router.handlers[i];
+    if (handler.method.methodKind === "server_streaming") router.handlers[i] = withDirectResponses(handler);
+  }
+}
+
+function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
+  return {
+    subscribeToWorkers(request, context: HandlerContext) {
+      const group = checkName(request.group, "group");
+      const { interval } = request;
+      const millis = interval === undefined ? DEFAULT_INTERVAL_MILLIS : toMillis(interval, "interval", INTERVAL_LIMITS);
+      const registrant = request.worker && toRegistrant(request.worker, millis);
+      return stores.stream(request.storeId, context.signal, async function* (node, signal) {
+        for await (const inventory of node.presence.watch(group, registrant, millis, signal)) {
+          yield sendEncoded(context, [inventory.encoded]) ? {} : { workers: [...inventory.workers] };
+        }
+      });
+    },
+
+    async renewWorker(request) {
+      const group = checkName(request.group, "group");
+      const id = checkName(request.workerId, "worker_id");
+      await stores.call(request.storeId, (node) => node.write(() => node.presence.renew(group, id)));
+      return {};
+    },
+
+    async listWorkers(request) {
+      const group = checkName(request.group, "group");
+      const size = toPageSize(request.pageSize);
+      const after = fromPageToken(request.pageToken);
+      const { workers } = await stores.call(request.storeId, (node) => node.presence.list(group));
+      const start =
+        after === "" ? 0 : workers.findIndex(({ id }) => Buffer.compare(Buffer.from(id), Buffer.from(after)) > 0);
+      const rest = start < 0 ? [] : workers.slice(start);
+      const page = rest.slice(0, size);
+      return { workers: page, nextPageToken: rest.length > size ? toPageToken(page[page.length - 1].id) : "" };
+    },
+  };
+}
+
+function toRegistrant({ id, metadata }: Worker, intervalMillis: number): Registrant {
+  checkName(id, "worker.id");
+  let bytes = 0;
+  for (const [key, value] of Object.entries(metadata)) bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+  if (bytes > LIMITS.maxWorkerMetadataBytes) {
+    throw invalidField("worker.metadata", `has ${bytes} bytes; expected at most ${LIMITS.maxWorkerMetadataBytes}`);
+  }
+  return { id, metadata, intervalMillis };
+}

@@ -1,0 +1,187 @@
+/** LeaseService: one holder at a time, tokens that rise for ever; on one instance and on two that share a storage. */
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { ConnectError } from "@connectrpc/connect";
+import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { storageUnavailable } from "../src/errors.ts";
+import { memoryStorage } from "../src/storage/memory/index.ts";
+import { type Instance, makeInstance } from "./instance.ts";
+import { type CommitFate, slowStorage } from "./slow-storage.ts";
+
+const key = "billing";
+const second = { seconds: 1n, nanos: 0 };
+
+let storeId: string;
+let instances: Instance[];
+
+beforeEach(() => {
+  storeId = randomUUID();
+  instances = [];
+});
+
+afterEach(async () => {
+  for (const instance of instances) {
+    await instance[Symbol.asyncDispose]();
+    expect(instance.failures).toEqual([]);
+  }
+});
+
+function start(count: number, clocks: readonly number[] = []): Instance[] {
+  const storage = memoryStorage({ shared: count > 1 });
+  instances = Array.from({ length: count }, (_, index) =>
+    makeInstance(storage, { clock: () => Date.now() * 1_000 + (clocks[index] ?? 0) * 1_000_000 }),
+  );
+  return instances;
+}
+
+async function failure(call: Promise<unknown>) {
+  const error = await call.then(
+    () => undefined,
+    (reason) => ConnectError.from(reason),
+  );
+  return error?.findDetails(ErrorDetailSchema)[0];
+}
+
+const acquire = ({ leases }: Instance, holder: string, ttl = { seconds: 60n, nanos: 0 }) =>
+  leases.acquireLease({ storeId, key, holder, ttl });
+
+describe.each([
+  ["one instance", 1],
+  ["two instances", 2],
+])("a lease on %s", (_, count) => {
+  it("has one holder at a time, renews for it, and tells others when to come back", async () => {
+    const [a, b = a] = start(count);
+    const { lease } = await acquire(a, "one");
+    expect(lease).toMatchObject({ key, holder: "one", fencingToken: 1n });
+    const held = await failure(acquire(b, "two"));
+    expect(held).toMatchObject({ reason: ErrorReason.LEASE_HELD, retryable: true });
+    expect(Number(held?.retryAfter?.seconds)).toBeGreaterThan(55);
+    expect((await acquire(b, "one")).lease).toMatchObject({ holder: "one", fencingToken: 1n });
+    expect((await b.leases.getLease({ storeId, key })).lease).toMatchObject({ holder: "one", fencingToken: 1n });
+    const claim = { storeId, key, holder: "one", fencingToken: 1n };
+    expect((await b.leases.renewLease(claim)).lease).toMatchObject({ fencingToken: 1n });
+    for (const wrong of [{ holder: "two" }, { fencingToken: 2n }]) {
+      expect(await failure(a.leases.renewLease({ ...claim, ...wrong }))).toMatchObject({
+        reason: ErrorReason.LEASE_LOST,
+        retryable: false,
+      });
+      await a.leases.releaseLease({ ...claim, ...wrong });
+    }
+    expect((await a.leases.listLeases({ storeId })).leases).toMatchObject([{ key, holder: "one" }]);
+    await a.leases.releaseLease(claim);
+    await a.leases.releaseLease(claim);
+    expect(await failure(b.leases.getLease({ storeId, key }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
+    expect(await failure(b.leases.renewLease(claim))).toMatchObject({ reason: ErrorReason.LEASE_LOST });
+    expect((await b.leases.listLeases({ storeId })).leases).toEqual([]);
+    expect((await acquire(b, "two")).lease).toMatchObject({ holder: "two", fencingToken: 2n });
+  });
+
+  it("goes to another holder once it has expired, with a larger token, and is lost to the first", async () => {
+    // Five minutes apart: what the clocks say must not matter.
+    const [a, b = a] = start(count, [0, 300]);
+    await acquire(a, "one", second);
+    expect(await failure(acquire(b, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
+    const begin = performance.now();
+    await expect.poll(() => failure(acquire(b, "two")), { timeout: 5_000, interval: 50 }).toBeUndefined();
+    expect(performance.now() - begin).toBeGreaterThan(900);
+    expect((await a.leases.getLease({ storeId, key })).lease).toMatchObject({ holder: "two", fencingToken: 2n });
+    const renewal = a.leases.renewLease({ storeId, key, holder: "one", fencingToken: 1n });
+    expect(await failure(renewal)).toMatchObject({ reason: ErrorReason.LEASE_LOST });
+  });
+
+  it("that is renewed in time never expires", async () => {
+    const [a, b = a] = start(count, [0, -300]);
+    await acquire(a, "one", second);
+    for (let round = 0; round < 8; round++) {
+      await delay(330);
+      await a.leases.renewLease({ storeId, key, holder: "one", fencingToken: 1n });
+      expect(await failure(acquire(b, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
+    }
+  });
+
+  it("of many who want it goes to one, and each acquisition has a token of its own", async () => {
+    const members = start(count);
+    const tokens: bigint[] = [];
+    const contender = async (name: string, at: Instance): Promise<void> => {
+      for (let rounds = 0; rounds < 5; ) {
+        const response = await acquire(at, name).catch((error) => {
+          const [detail] = ConnectError.from(error).findDetails(ErrorDetailSchema);
+          if (detail?.reason !== ErrorReason.LEASE_HELD) throw error;
+          return undefined;
+        });
+        if (response?.lease === undefined) {
+          await new Promise(setImmediate);
+          continue;
+        }
+        rounds++;
+        tokens.push(response.lease.fencingToken);
+        await at.leases.releaseLease({ storeId, key, holder: name, fencingToken: response.lease.fencingToken });
+      }
+    };
+    await Promise.all(Array.from({ length: 6 }, (_, index) => contender(`c${index}`, members[index % count])));
+    expect(tokens.map(Number).sort((x, y) => x - y)).toEqual(Array.from({ length: 30 }, (_, index) => index + 1));
+  });
+
+  it("is listed by prefix and page, while it is live", async () => {
+    const [a, b = a] = start(count);
+    const lease = (name: string) => a.leases.acquireLease({ storeId, key: name, holder: "h" });
+    for (const name of ["b2", "a1", "b1", "b3", "c1"]) await lease(name);
+    await a.leases.releaseLease({ storeId, key: "b2", holder: "h", fencingToken: 1n });
+    const first = await b.leases.listLeases({ storeId, prefix: "b", pageSize: 1 });
+    expect(first.leases.map((each) => each.key)).toEqual(["b1"]);
+    const next = await b.leases.listLeases({ storeId, prefix: "b", pageSize: 1, pageToken: first.nextPageToken });
+    expect(next).toMatchObject({ leases: [{ key: "b3" }], nextPageToken: "" });
+    expect((await b.leases.listLeases({ storeId })).leases.length).toBe(4);
+  });
+});
+
+it("a lease whose writes are lost on the way, before or after they were done, is still held once", async () => {
+  const fates: CommitFate[] = ["lost-answer", "lost-request", "answered"];
+  let at = 0;
+  const storage = slowStorage(memoryStorage({ shared: true }), {
+    turns: () => 2,
+    fate: () => fates[at++ % fates.length],
+    failure: () => storageUnavailable("lost", undefined, 1),
+  });
+  instances = [makeInstance(storage), makeInstance(storage)];
+  for (let round = 1n; round <= 5n; round++) {
+    const { lease } = await acquire(instances[Number(round) % 2], "one");
+    expect(lease?.fencingToken).toBe(round);
+    await instances[0].leases.releaseLease({ storeId, key, holder: "one", fencingToken: round });
+  }
+});
+
+it("requests that are wrong are refused, and create nothing", async () => {
+  const [a] = start(1);
+  const bad: [string, Promise<unknown>][] = [
+    ["key", a.leases.acquireLease({ storeId, holder: "h" })],
+    ["holder", a.leases.acquireLease({ storeId, key })],
+    ["ttl", a.leases.acquireLease({ storeId, key, holder: "h", ttl: { seconds: 0n, nanos: 999_000_000 } })],
+    ["ttl", a.leases.acquireLease({ storeId, key, holder: "h", ttl: { seconds: 86_401n, nanos: 0 } })],
+    ["fencing_token", a.leases.renewLease({ storeId, key, holder: "h" })],
+    ["store_id", a.leases.getLease({ key })],
+  ];
+  for (const [field, call] of bad) {
+    expect(await failure(call)).toMatchObject({ reason: ErrorReason.INVALID_FIELD, fieldViolations: [{ field }] });
+  }
+  expect(await failure(a.leases.getLease({ storeId, key }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
+  await a.leases.releaseLease({ storeId, key, holder: "h", fencingToken: 1n });
+  expect((await a.stores.listStores({})).stores).toEqual([]);
+});
+
+it("tokens go on rising after a restart, and the lease is kept through it", async () => {
+  const storage = memoryStorage();
+  const before = makeInstance(storage);
+  await acquire(before, "one");
+  await before.leases.acquireLease({ storeId, key: "other", holder: "one" });
+  await before.leases.releaseLease({ storeId, key: "other", holder: "one", fencingToken: 1n });
+  await before[Symbol.asyncDispose]();
+  const after = makeInstance(storage);
+  instances = [after];
+  expect(await failure(acquire(after, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
+  const renewed = await after.leases.renewLease({ storeId, key, holder: "one", fencingToken: 1n });
+  expect(renewed.lease).toMatchObject({ holder: "one" });
+  const { lease } = await after.leases.acquireLease({ storeId, key: "other", holder: "two" });
+  expect(lease).toMatchObject({ holder: "two", fencingToken: 2n });
+});

@@ -1,0 +1,321 @@
+/** PresenceService: who is alive, on one instance and on two that share a storage. */
+import { randomUUID } from "node:crypto";
+import { ConnectError } from "@connectrpc/connect";
+import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { memoryStorage } from "../src/storage/memory/index.ts";
+import type { PartitionStore, Storage } from "../src/storage/port.ts";
+import { type Instance, type InstanceOptions, makeInstance } from "./instance.ts";
+
+const group = "importers";
+const second = { seconds: 1n, nanos: 0 };
+
+let storeId: string;
+let storage: Storage;
+let instances: Instance[];
+
+beforeEach(() => {
+  storeId = randomUUID();
+  instances = [];
+});
+
+afterEach(async () => {
+  for (const instance of instances) {
+    await instance[Symbol.asyncDispose]();
+    expect(instance.failures).toEqual([]);
+  }
+});
+
+function start(count: number, options: InstanceOptions = {}): Instance[] {
+  storage = memoryStorage({ shared: count > 1 });
+  instances = Array.from({ length: count }, () => makeInstance(storage, { pollMillis: 20, ...options }));
+  return instances;
+}
+
+interface Watch {
+  /** Each inventory: ids, joined by commas. */
+  readonly inventories: string[];
+  readonly latest: () => string | undefined;
+  readonly first: Promise<void>;
+  readonly ended: Promise<ErrorReason | undefined>;
+  stop(): void;
+}
+
+function watch({ presence }: Instance, id?: string, metadata: Record<string, string> = {}, interval = second): Watch {
+  const inventories: string[] = [];
+  const first = Promise.withResolvers<void>();
+  const stop = new AbortController();
+  const ended = (async () => {
+    try {
+      const request = { storeId, group, interval, ...(id !== undefined && { worker: { id, metadata } }) };
+      for await (const { workers } of presence.subscribeToWorkers(request, { signal: stop.signal })) {
+        inventories.push(workers.map((worker) => worker.id).join());
+        first.resolve();
+      }
+    } catch (error) {
+      first.resolve();
+      return ConnectError.from(error).findDetails(ErrorDetailSchema)[0]?.reason;
+    }
+    return undefined;
+  })();
+  return { inventories, latest: () => inventories.at(-1), first: first.promise, ended, stop: () => stop.abort() };
+}
+
+/** The requests of an instance from now on fail, as if it was cut off or frozen; its streams stay open. */
+function breakable(inner: Storage): { storage: Storage; cut: () => void } {
+  let broken = false;
+  const guard = (store: PartitionStore): PartitionStore =>
+    new Proxy(store, {
+      get(target, key) {
+        const value = Reflect.get(target, key, target);
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]) => {
+          // Nothing is answered any more, as in a process that was stopped.
+          if (broken && key !== "close") return key === "scan" ? hang() : new Promise(() => {});
+          return value.apply(target, args);
+        };
+      },
+    });
+  async function* hang() {
+    await new Promise(() => {});
+  }
+  const outer: Storage = {
+    kind: inner.kind,
+    location: inner.location,
+    shared: inner.shared,
+    open: async (id, how) => {
+      const store = await inner.open(id, how);
+      return store && guard(store);
+    },
+    list: (page) => inner.list(page),
+    close: () => inner.close(),
+  };
+  return {
+    storage: outer,
+    cut: () => {
+      broken = true;
+    },
+  };
+}
+
+describe.each([
+  ["one instance", 1],
+  ["two instances", 2],
+])("workers on %s", (_, count) => {
+  it("are seen by all who watch, with what they say of themselves, and go when their streams end", async () => {
+    const [a, b = a] = start(count);
+    const observer = watch(b);
+    await observer.first;
+    expect(observer.inventories).toEqual([""]);
+    const one = watch(a, "w1", { host: "h1" });
+    await expect.poll(observer.latest).toBe("w1");
+    const two = watch(b, "w2");
+    await expect.poll(observer.latest).toBe("w1,w2");
+    await expect.poll(one.latest).toBe("w1,w2");
+    const { workers } = await a.presence.listWorkers({ storeId, group });
+    expect(workers).toMatchObject([
+      { id: "w1", metadata: { host: "h1" } },
+      { id: "w2", metadata: {} },
+    ]);
+    expect(Number(workers[0].joinTime?.seconds) * 1_000).toBeGreaterThan(Date.now() - 60_000);
+    one.stop();
+    await expect.poll(observer.latest).toBe("w2");
+    two.stop();
+    await expect.poll(observer.latest).toBe("");
+    expect((await a.presence.listWorkers({ storeId, group })).workers).toEqual([]);
+    observer.stop();
+    await Promise.all([one, two, observer].map(({ ended }) => ended));
+  });
+
+  it("with the same id replace each other, and the one that was replaced is told", async () => {
+    const [a, b = a] = start(count);
+    const first = watch(a, "w", { start: "1" });
+    await first.first;
+    const again = watch(b, "w", { start: "2" });
+    expect(await first.ended).toBe(ErrorReason.NOT_FOUND);
+    await again.first;
+    const { workers } = await a.presence.listWorkers({ storeId, group });
+    expect(workers).toMatchObject([{ id: "w", metadata: { start: "2" } }]);
+    again.stop();
+    await again.ended;
+    expect((await b.presence.listWorkers({ storeId, group })).workers).toEqual([]);
+  });
+
+  it("that renew once have to go on, on whatever instance; one that misses three intervals is gone", async () => {
+    const [a, b = a] = start(count);
+    const worker = watch(a, "w");
+    const silent = watch(a, "silent");
+    await Promise.all([worker.first, silent.first]);
+    const renew = () => b.presence.renewWorker({ storeId, group, workerId: "w" });
+    await b.presence.renewWorker({ storeId, group, workerId: "silent" });
+    const ended = silent.ended.then((reason) => ({ reason, at: performance.now() }));
+    const begin = performance.now();
+    const timer = setInterval(() => void renew(), 500);
+    const { reason, at } = await ended;
+    clearInterval(timer);
+    expect(reason).toBe(ErrorReason.NOT_FOUND);
+    expect(at - begin).toBeGreaterThan(2_900);
+    await expect.poll(worker.latest).toBe("w");
+    await renew();
+    worker.stop();
+    await worker.ended;
+    const error = await renew().catch((reason) => ConnectError.from(reason));
+    expect((error as ConnectError).findDetails(ErrorDetailSchema)).toMatchObject([{ reason: ErrorReason.NOT_FOUND }]);
+  }, 15_000);
+
+  it("that join and leave by the hundred are told of in few inventories", async () => {
+    const members = start(count);
+    const observer = watch(members[0]);
+    await observer.first;
+    const workers = Array.from({ length: 300 }, (_, index) => watch(members[index % count], `w${index}`));
+    await expect.poll(() => observer.latest()?.split(",").length, { timeout: 20_000 }).toBe(300);
+    const sent = observer.inventories.length;
+    expect(sent).toBeLessThan(150);
+    await Promise.all(workers.map(({ first }) => first));
+    // Everyone was told, and nobody three hundred times.
+    const received = workers.reduce((sum, { inventories }) => sum + inventories.length, 0);
+    expect(received / workers.length).toBeLessThan(100);
+    for (const { stop } of workers) stop();
+    await expect.poll(observer.latest, { timeout: 20_000 }).toBe("");
+    observer.stop();
+    await Promise.all([observer, ...workers].map(({ ended }) => ended));
+  }, 60_000);
+
+  it("are listed by page, and an interval without news repeats the inventory", async () => {
+    const [a, b = a] = start(count);
+    const workers = ["c", "a", "b"].map((id) => watch(a, id));
+    await Promise.all(workers.map(({ first }) => first));
+    const page = await b.presence.listWorkers({ storeId, group, pageSize: 2 });
+    expect(page.workers.map(({ id }) => id)).toEqual(["a", "b"]);
+    const next = await b.presence.listWorkers({ storeId, group, pageSize: 2, pageToken: page.nextPageToken });
+    expect(next).toMatchObject({ workers: [{ id: "c" }], nextPageToken: "" });
+    const observer = watch(b);
+    await expect.poll(() => observer.inventories.length, { timeout: 5_000 }).toBe(3);
+    expect(observer.inventories).toEqual(["a,b,c", "a,b,c", "a,b,c"]);
+    for (const each of [observer, ...workers]) each.stop();
+    await Promise.all([observer, ...workers].map(({ ended }) => ended));
+  });
+});
+
+describe("an instance", () => {
+  it("that stops takes its workers with it; one that freezes loses them after three intervals", async () => {
+    const shared = memoryStorage({ shared: true });
+    const { storage: frozen, cut } = breakable(shared);
+    const observing = makeInstance(shared, { pollMillis: 20 });
+    const stopping = makeInstance(shared, { pollMillis: 20 });
+    const freezing = makeInstance(frozen, { pollMillis: 20 });
+    instances = [observing];
+    const observer = watch(observing);
+    const [one, two] = [watch(stopping, "w1"), watch(freezing, "w2")];
+    await Promise.all([observer.first, one.first, two.first]);
+    await expect.poll(observer.latest).toBe("w1,w2");
+    await stopping[Symbol.asyncDispose]();
+    await expect.poll(observer.latest).toBe("w2");
+    expect(await one.ended).toBe(ErrorReason.SHUTTING_DOWN);
+    cut();
+    const begin = performance.now();
+    await expect.poll(observer.latest, { timeout: 10_000 }).toBe("");
+    expect(performance.now() - begin).toBeGreaterThan(1_900);
+    two.stop();
+    observer.stop();
+    await observer.ended;
+  }, 20_000);
+
+  it("that was taken for gone registers its workers again when it is back", async () => {
+    const shared = memoryStorage({ shared: true });
+    let paused: Promise<void> | undefined;
+    const pausing: Storage = {
+      ...pick(shared),
+      open: async (id, how) => {
+        const store = await shared.open(id, how);
+        return (
+          store &&
+          new Proxy(store, {
+            get(target, key) {
+              const value = Reflect.get(target, key, target);
+              if (typeof value !== "function") return value;
+              if (key === "scan") {
+                return async function* (...args: Parameters<PartitionStore["scan"]>) {
+                  await paused;
+                  yield* target.scan(...args);
+                };
+              }
+              return async (...args: unknown[]) => {
+                await paused;
+                return value.apply(target, args);
+              };
+            },
+          })
+        );
+      },
+    };
+    const [observing, freezing] = [makeInstance(shared, { pollMillis: 20 }), makeInstance(pausing, { pollMillis: 20 })];
+    instances = [observing, freezing];
+    const observer = watch(observing);
+    const workers = [watch(freezing, "w1"), watch(freezing, "w2")];
+    await Promise.all([observer, ...workers].map(({ first }) => first));
+    await expect.poll(observer.latest).toBe("w1,w2");
+    const resume = Promise.withResolvers<void>();
+    paused = resume.promise;
+    await expect.poll(observer.latest, { timeout: 10_000 }).toBe("");
+    const taken = watch(observing, "w2", { by: "another" });
+    await expect.poll(observer.latest).toBe("w2");
+    paused = undefined;
+    resume.resolve();
+    await expect.poll(observer.latest, { timeout: 5_000 }).toBe("w1,w2");
+    // The id was taken meanwhile: that worker has to hear of it, not the other one.
+    const { workers: listed } = await observing.presence.listWorkers({ storeId, group });
+    expect(listed.map(({ metadata }) => metadata)).toEqual([{}, { by: "another" }]);
+    expect(await workers[1].ended).toBe(ErrorReason.NOT_FOUND);
+    for (const each of [observer, workers[0], taken]) each.stop();
+    await Promise.all([observer, workers[0], taken].map(({ ended }) => ended));
+  }, 20_000);
+
+  it("alone on its storage finds the workers of its earlier start gone", async () => {
+    const alone = memoryStorage();
+    const before = makeInstance(alone);
+    const worker = watch(before, "w");
+    await worker.first;
+    // As after a kill: nothing is written on the way out.
+    await before.withStore(storeId, async (node) => {
+      node.presence.close = async () => {};
+    });
+    await before[Symbol.asyncDispose]();
+    const after = makeInstance(alone);
+    instances = [after];
+    expect((await after.presence.listWorkers({ storeId, group })).workers).toEqual([]);
+  });
+});
+
+function pick({ kind, location, shared, list, close }: Storage) {
+  return { kind, location, shared, list, close };
+}
+
+it("observing creates nothing, and requests that are wrong are refused", async () => {
+  const [a] = start(1);
+  const observer = watch(a);
+  await observer.first;
+  expect((await a.presence.listWorkers({ storeId, group })).workers).toEqual([]);
+  expect((await a.stores.listStores({})).stores).toEqual([]);
+  observer.stop();
+  const reasons = await Promise.all([
+    watch(a, "").ended,
+    watch(a, "w", { k: "v".repeat(4_096) }).ended,
+    watch(a, undefined, {}, { seconds: 0n, nanos: 999_999_999 }).ended,
+    watch(a, undefined, {}, { seconds: 3_601n, nanos: 0 }).ended,
+  ]);
+  expect(reasons).toEqual(Array(4).fill(ErrorReason.INVALID_FIELD));
+  const at = watch(a, "w", { k: "v".repeat(4_095) });
+  await at.first;
+  expect(at.inventories).toEqual(["w"]);
+  at.stop();
+});
+
+it("a group that is watched while its store is deleted ends with NOT_FOUND, here and elsewhere", async () => {
+  const [a, b] = start(2);
+  const watches = [watch(a, "w1"), watch(b)];
+  await Promise.all(watches.map(({ first }) => first));
+  await expect.poll(watches[1].latest).toBe("w1");
+  await a.stores.deleteStore({ storeId });
+  expect(await Promise.all(watches.map(({ ended }) => ended))).toEqual([ErrorReason.NOT_FOUND, ErrorReason.NOT_FOUND]);
+});
