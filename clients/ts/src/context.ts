@@ -10,6 +10,8 @@ export interface ClientContext extends CallSettings, ReadPolicy {
   readonly peer: Peer;
   /** True when Produce can send and receive at once. */
   readonly duplex: boolean;
+  /** Of the lease under which everything is written; see `withLease`. */
+  readonly fencingToken?: bigint;
 }
 
 /** A unary call with retries. Every unary RPC that goes through here may be repeated without harm. */

@@ -10,6 +10,18 @@ export {
   protobuf,
   withMetadata,
 } from "./codec.ts";
+export type { Consumer, ConsumerMetrics } from "./consumer/consumer.ts";
+export type {
+  ConsumerOptions,
+  ConsumerState,
+  Exclusive,
+  FailureDecision,
+  HandlerContext,
+  HandlerFailure,
+  Parking,
+} from "./consumer/options.ts";
+export type { ConsumerCounts } from "./consumer/stint.ts";
+export type { Cursor, CursorCommitOptions, Cursors } from "./cursor/cursors.ts";
 export {
   type FieldViolation,
   StreamkitError,
@@ -17,8 +29,12 @@ export {
   type StreamkitErrorFacts,
   type StreamkitErrorReason,
 } from "./errors/error.ts";
+export type { Lease, LeaseClaim, LeaseOptions, Leases } from "./lease/leases.ts";
+export type { WithLeaseOptions } from "./lease/with-lease.ts";
 export type { Listing, ListOptions, ListPage, PageOptions } from "./listing.ts";
 export type { Position } from "./position.ts";
+export type { Membership } from "./presence/membership.ts";
+export type { Inventory, JoinOptions, Presence, PresenceOptions, Worker } from "./presence/presence.ts";
 export type { Batch } from "./read/batch.ts";
 export type { MergedReadOptions, ReadOptions, SegmentReadOptions, SpaceReadOptions } from "./read/bounds.ts";
 export type { Consumption, ReadIterator } from "./read/consumption.ts";
@@ -30,10 +46,18 @@ export type {
   SegmentHandle,
   SegmentProduceOptions,
   SegmentProduceSummary,
+  SegmentSubscriptionOptions,
 } from "./segment.ts";
 export type { AppendOptions, RoutedRecord, SpaceHandle, SpaceProduceOptions } from "./space.ts";
 export type { SegmentStatus, SpaceStatus } from "./status.ts";
-export type { StoreHandle } from "./store.ts";
+export type { LeaseScope, StoreHandle } from "./store.ts";
+export type {
+  StatusCallbacks,
+  StatusEvent,
+  StatusHandlers,
+  StatusSubscriptionOptions,
+} from "./subscribe/segment-status.ts";
+export type { Subscription, SubscriptionOptions, SubscriptionState } from "./subscribe/subscription.ts";
 export type { TimeInput } from "./time.ts";
 export { describeTransport, type TransportDescription } from "./transport/description.ts";
 export type { SpaceOffsets } from "./transport/peer.ts";

@@ -9,6 +9,15 @@ import type { Entry } from "./read/entry.ts";
 import { SegmentRead } from "./read/segment-read.ts";
 import { withRetry } from "./retry/retry.ts";
 import { type SegmentStatus, toSegmentStatus } from "./status.ts";
+import {
+  callBack,
+  type StatusCallbacks,
+  type StatusEvent,
+  type StatusHandlers,
+  type StatusSubscriptionOptions,
+  subscribeToStatus,
+} from "./subscribe/segment-status.ts";
+import type { Subscription } from "./subscribe/subscription.ts";
 import { type SegmentAppendResult, toAppendResult, toSegmentResult } from "./write/append-result.ts";
 import { type ProduceOptions, type ProduceSummary, produce } from "./write/produce.ts";
 import type { RecordSource } from "./write/production.ts";
@@ -30,6 +39,9 @@ export interface SegmentProduceSummary extends ProduceSummary {
   /** Sequence of the last record written; 0 when there was none. */
   readonly lastSequence: number;
 }
+
+/** How one segment is watched. */
+export type SegmentSubscriptionOptions = Omit<StatusSubscriptionOptions, "prefix">;
 
 /** One segment: an ordered stream of entries. A light handle; make as many as you like. */
 export class SegmentHandle<Out, In> {
@@ -68,7 +80,8 @@ export class SegmentHandle<Out, In> {
   async append(records: Iterable<In | Labeled<In>>, options: SegmentAppendOptions = {}): Promise<SegmentAppendResult> {
     const { expectedLastSequence, fencingToken, signal } = options;
     const append = { segment: this.name, records, expectedLastSequence, fencingToken };
-    const transaction = encodeTransaction(this.place, this.codec as Codec<never, In>, [append], options);
+    const place = { ...this.place, fencingToken: this.context.fencingToken };
+    const transaction = encodeTransaction(place, this.codec as Codec<never, In>, [append], options);
     const response = await withRetry(this.context, signal, () => this.context.peer.append(transaction, signal));
     return toSegmentResult(toAppendResult(response));
   }
@@ -83,7 +96,7 @@ export class SegmentHandle<Out, In> {
     options: SegmentProduceOptions = {},
   ): Promise<SegmentProduceSummary> {
     const { name, codec } = this;
-    const fencingToken = optionalPosition("fencingToken", options.fencingToken);
+    const fencingToken = optionalPosition("fencingToken", options.fencingToken) ?? this.context.fencingToken;
     const expectedAtFirst = optionalPosition("expectedLastSequence", options.expectedLastSequence);
     let taken = 0n;
     let firstSequence = 0;
@@ -133,6 +146,14 @@ export class SegmentHandle<Out, In> {
   /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
   follow(options: Omit<SegmentReadOptions, "follow"> = {}): Consumption<Out> {
     return this.consume({ ...options, follow: true });
+  }
+
+  /** Watches the state of the segment; see `SpaceHandle.subscribe`. */
+  subscribe(options?: SegmentSubscriptionOptions): Subscription<StatusEvent>;
+  subscribe(options: SegmentSubscriptionOptions, handlers: StatusHandlers): StatusCallbacks;
+  subscribe(options: SegmentSubscriptionOptions = {}, handlers?: StatusHandlers) {
+    const subscription = subscribeToStatus(this.context, { ...this.place, segment: this.name }, options);
+    return handlers === undefined ? subscription : callBack(subscription, handlers);
   }
 
   /** Where the segment stands. Zeros for one that was never written. */

@@ -9,6 +9,15 @@ import { SpaceRead } from "./read/space-read.ts";
 import { withRetry } from "./retry/retry.ts";
 import { SegmentHandle } from "./segment.ts";
 import { type SegmentStatus, type SpaceStatus, toSegmentStatus, toSpaceStatus } from "./status.ts";
+import {
+  callBack,
+  type StatusCallbacks,
+  type StatusEvent,
+  type StatusHandlers,
+  type StatusSubscriptionOptions,
+  subscribeToStatus,
+} from "./subscribe/segment-status.ts";
+import type { Subscription } from "./subscribe/subscription.ts";
 import { type AppendResult, toAppendResult } from "./write/append-result.ts";
 import { type ProduceOptions, type ProduceSummary, produce } from "./write/produce.ts";
 import type { RecordSource } from "./write/production.ts";
@@ -65,7 +74,7 @@ export class SpaceHandle<Out, In> {
    * with the same transaction id, so nothing is written twice (G7).
    */
   async append(appends: Iterable<SegmentAppend<In>>, options: AppendOptions = {}): Promise<AppendResult> {
-    const place = { storeId: this.storeId, space: this.name };
+    const place = { storeId: this.storeId, space: this.name, fencingToken: this.context.fencingToken };
     const transaction = encodeTransaction(place, this.codec as Codec<never, In>, appends, options);
     const { signal } = options;
     return toAppendResult(await withRetry(this.context, signal, () => this.context.peer.append(transaction, signal)));
@@ -77,7 +86,7 @@ export class SpaceHandle<Out, In> {
    * the first failure that retries cannot help, with what was `acknowledged` before it.
    */
   produce(source: RecordSource<RoutedRecord<In>>, options: SpaceProduceOptions = {}): Promise<ProduceSummary> {
-    const fencingToken = optionalPosition("fencingToken", options.fencingToken);
+    const fencingToken = optionalPosition("fencingToken", options.fencingToken) ?? this.context.fencingToken;
     const target = {
       storeId: this.storeId,
       space: this.name,
@@ -104,6 +113,18 @@ export class SpaceHandle<Out, In> {
   /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
   follow(options: Omit<SpaceReadOptions, "follow"> = {}): Consumption<Out> {
     return this.consume({ ...options, follow: true });
+  }
+
+  /**
+   * Watches the states of segments: a snapshot, then each change; the latest state wins when the reader is slow. An async
+   * iterable that subscribes again by itself, or, with handlers, one that calls them.
+   */
+  subscribe(options?: StatusSubscriptionOptions): Subscription<StatusEvent>;
+  subscribe(options: StatusSubscriptionOptions, handlers: StatusHandlers): StatusCallbacks;
+  subscribe(options: StatusSubscriptionOptions = {}, handlers?: StatusHandlers) {
+    const place = { storeId: this.storeId, space: this.name, segment: "" };
+    const subscription = subscribeToStatus(this.context, place, options);
+    return handlers === undefined ? subscription : callBack(subscription, handlers);
   }
 
   /** Where the space stands. Zeros for one that was never written. */

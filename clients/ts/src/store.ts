@@ -1,14 +1,37 @@
 import { StoreService, StreamService } from "@streamkit/protocol";
 import { type BytesInput, bytes, type Codec } from "./codec.ts";
+import { Consumer } from "./consumer/consumer.ts";
+import type { ConsumerOptions } from "./consumer/options.ts";
 import { type ClientContext, call } from "./context.ts";
+import { Cursors } from "./cursor/cursors.ts";
 import { StreamkitError } from "./errors/error.ts";
+import { fenced } from "./lease/fence.ts";
+import { Leases } from "./lease/leases.ts";
+import { type WithLeaseOptions, withLease } from "./lease/with-lease.ts";
 import { type Listing, type ListOptions, listing } from "./listing.ts";
+import { Presence } from "./presence/presence.ts";
 import type { MergedReadOptions } from "./read/bounds.ts";
 import { type Consumption, consumption } from "./read/consumption.ts";
 import { MergedRead } from "./read/merged-read.ts";
 import { SpaceHandle } from "./space.ts";
 import { type SpaceStatus, toSpaceStatus } from "./status.ts";
 import type { SpaceOffsets } from "./transport/peer.ts";
+
+/** What a function gets that runs under a lease. */
+export interface LeaseScope<Out, In> {
+  /** What is leased. */
+  readonly key: string;
+  /** Who holds it. */
+  readonly holder: string;
+  /** Larger with each acquisition of the key, for ever. */
+  readonly fencingToken: bigint;
+  /** The store: what is appended through it carries the token, and does not leave once the lease is lost. */
+  readonly store: StoreHandle<Out, In>;
+  /** Fires when the lease is lost, before anybody else can get it, and when the caller's signal does. */
+  readonly signal: AbortSignal;
+  /** Throws `LEASE_LOST` when the lease cannot be proven held any more; for what is done outside of Streamkit. */
+  check(): void;
+}
 
 /** One store: the unit of isolation. A light handle; make as many as you like. */
 export class StoreHandle<Out = Uint8Array, In = BytesInput> {
@@ -53,6 +76,48 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
       const items = response.spaces.map((status) => toSpaceStatus(status.space, status));
       return { items, nextPageToken: response.nextPageToken };
     });
+  }
+
+  /** Leases, one call each. `withLease` keeps one for you. */
+  get leases(): Leases {
+    return new Leases(this.context, this.id);
+  }
+
+  /** Cursors: how far consumers have come. `consumer` keeps one for you. */
+  get cursors(): Cursors {
+    return new Cursors(this.context, this.id);
+  }
+
+  /** A group of workers: who is alive. No I/O. */
+  presence(group: string): Presence {
+    return new Presence(this.context, this.id, group);
+  }
+
+  /**
+   * Takes a lease, waiting for it if need be, runs a function under it, and gives it back. The lease is renewed at a third of its
+   * ttl. When it cannot be proven held any more (network failures included), the function's signal fires before anybody else
+   * can get it, and the call rejects with `LEASE_LOST`. Appends through the scope's store are fenced: they are refused
+   * with `FENCED` once a later holder has written, however late they arrive.
+   *
+   * @param ttl in milliseconds, 1,000 to 86,400,000; or options
+   */
+  withLease<T>(
+    key: string,
+    ttl: number | WithLeaseOptions,
+    run: (scope: LeaseScope<Out, In>) => Promise<T>,
+  ): Promise<T> {
+    const options = typeof ttl === "number" ? { ttl } : ttl;
+    return withLease(this.context, this.id, key, options, (held, signal) => {
+      const fence = { token: held.fencingToken, check: () => held.check() };
+      const store = new StoreHandle(fenced(this.context, fence), this.id, this.codec);
+      const { key, holder, fencingToken } = held;
+      return run({ key, holder, fencingToken, store, signal, check: fence.check });
+    });
+  }
+
+  /** Makes a consumer: reads from a durable cursor, hands entries to a handler. No I/O until it is `run`. */
+  consumer(options: ConsumerOptions<Out, In>): Consumer<Out, In> {
+    return new Consumer(this.context, this.id, (context) => new StoreHandle(context, this.id, this.codec), options);
   }
 
   /** Whether the store exists: it does from its first append on. */

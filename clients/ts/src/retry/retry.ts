@@ -38,11 +38,16 @@ export class Attempts {
   }
 }
 
-/** Runs an operation that may be repeated, until it succeeds, cannot succeed, or the attempts are used up. */
+/**
+ * Runs an operation that may be repeated, until it succeeds, cannot succeed, or the attempts are used up.
+ *
+ * @param isFinal tells failures that are not to be retried, although another attempt might succeed
+ */
 export async function withRetry<T>(
   policy: RetryPolicy,
   signal: AbortSignal | undefined,
   operation: () => Promise<T>,
+  isFinal: (error: StreamkitError) => boolean = () => false,
 ): Promise<T> {
   const attempts = new Attempts(policy);
   for (;;) {
@@ -50,7 +55,9 @@ export async function withRetry<T>(
       signal?.throwIfAborted();
       return await operation();
     } catch (thrown) {
-      await attempts.again(toStreamkitError(thrown, signal), signal);
+      const error = toStreamkitError(thrown, signal);
+      if (isFinal(error)) throw error;
+      await attempts.again(error, signal);
     }
   }
 }

@@ -23,7 +23,7 @@ export interface SessionOptions {
  * so does every later append: a session never skips one and goes on.
  */
 export class AppendSession<In> implements AsyncDisposable {
-  private readonly place: { storeId: string; space: string };
+  private readonly place: { storeId: string; space: string; fencingToken: bigint | undefined };
   private readonly codec: Codec<never, In>;
   private readonly pipeline: Pipeline;
   private waiting: (() => void)[] = [];
@@ -36,7 +36,7 @@ export class AppendSession<In> implements AsyncDisposable {
     codec: Codec<never, In>,
     options: SessionOptions,
   ) {
-    this.place = { storeId, space };
+    this.place = { storeId, space, fencingToken: context.fencingToken };
     this.codec = codec;
     const limits = {
       maxInFlight: Math.max(1, options.maxInFlight ?? PIPELINE_LIMITS.maxInFlight),

@@ -41,9 +41,9 @@ export interface SizedTransaction extends EncodedTransaction {
   readonly bytes: number;
 }
 
-/** Encodes one transaction. */
+/** Encodes one transaction. `place` may have a token for appends that name none. */
 export function encodeTransaction<In>(
-  place: { storeId: string; space: string },
+  place: { storeId: string; space: string; fencingToken?: bigint | undefined },
   codec: Codec<never, In>,
   appends: Iterable<SegmentAppend<In>>,
   options: TransactionOptions,
@@ -52,11 +52,14 @@ export function encodeTransaction<In>(
   let records = 0;
   let bytes = 0;
   for (const append of appends) {
+    const inputs = [...(append.records ?? [])];
+    // A segment that is only conditioned is not written under the lease.
+    const inherited = inputs.length > 0 ? place.fencingToken : undefined;
     const encoder = new SegmentAppendEncoder(append.segment, {
       expectedLastSequence: optionalPosition("expectedLastSequence", append.expectedLastSequence),
-      fencingToken: optionalPosition("fencingToken", append.fencingToken),
+      fencingToken: optionalPosition("fencingToken", append.fencingToken) ?? inherited,
     });
-    for (const input of append.records ?? []) {
+    for (const input of inputs) {
       const record = encodeRecord(codec, input);
       encoder.add(record, recordSize(record));
     }

@@ -1,0 +1,184 @@
+import type { ClientContext } from "../context.ts";
+import { Cursors } from "../cursor/cursors.ts";
+import { invalidArgument, StreamkitError } from "../errors/error.ts";
+import { fenced } from "../lease/fence.ts";
+import { withLease } from "../lease/with-lease.ts";
+import { backoffMillis, delay } from "../retry/backoff.ts";
+import type { StoreHandle } from "../store.ts";
+import type { ConsumerOptions, ConsumerState } from "./options.ts";
+import { type ConsumerCounts, Stint } from "./stint.ts";
+
+/** What a consumer has done, in this process. */
+export interface ConsumerMetrics extends Readonly<ConsumerCounts> {
+  /** Space -> offset of the last entry up to which everything was handled. */
+  readonly offsets: ReadonlyMap<string, number>;
+}
+
+/** Makes a store handle for a context. */
+export type StoreFactory<Out, In> = (context: ClientContext) => StoreHandle<Out, In>;
+
+/**
+ * Reads several spaces from a durable cursor and hands each entry to a handler, at least once, in order within a segment. Commits
+ * the cursor after handling, so a crash repeats entries and never loses one.
+ */
+export class Consumer<Out, In> implements AsyncDisposable {
+  private readonly context: ClientContext;
+  private readonly storeId: string;
+  private readonly open: StoreFactory<Out, In>;
+  private readonly options: ConsumerOptions<Out, In>;
+  private readonly stopping = new AbortController();
+  private readonly aborting = new AbortController();
+  private readonly counts: ConsumerCounts = { handled: 0, failures: 0, skipped: 0, parked: 0, commits: 0 };
+  private current: ConsumerState = { name: "idle" };
+  private stint: Stint<Out, In> | undefined;
+  private running: Promise<void> | undefined;
+
+  /** @internal Made by `StoreHandle.consumer`. */
+  constructor(context: ClientContext, storeId: string, open: StoreFactory<Out, In>, options: ConsumerOptions<Out, In>) {
+    if ((options.handler === undefined) === (options.batchHandler === undefined)) {
+      throw invalidArgument("handler", "is needed, or batchHandler; not both");
+    }
+    if (options.spaces.length === 0 || options.spaces.length > 64) {
+      throw invalidArgument("spaces", `has ${options.spaces.length} names; expected 1 to 64`);
+    }
+    this.context = context;
+    this.storeId = storeId;
+    this.open = open;
+    this.options = options;
+    options.signal?.addEventListener("abort", () => void this.stop().catch(() => {}), { once: true });
+    if (options.signal?.aborted) this.stopping.abort();
+  }
+
+  /** How it is doing, and why. */
+  get state(): ConsumerState {
+    return this.current;
+  }
+
+  /** What it has done so far. */
+  get metrics(): ConsumerMetrics {
+    return { ...this.counts, offsets: this.stint?.offsets ?? new Map() };
+  }
+
+  /** Entries that are committed to each space and not handled yet. Asks the server; costs one call per space. */
+  async lag(options: { signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, number>> {
+    const store = this.open(this.context);
+    let { offsets } = this.metrics;
+    if (this.stint === undefined) offsets = (await this.cursors.get(this.options.name, options))?.offsets ?? new Map();
+    const lags = this.options.spaces.map(async (space): Promise<[string, number]> => {
+      const { firstOffset, lastOffset } = await store.space(space).status(options);
+      // What was trimmed cannot be handled any more.
+      const from = Math.max(offsets.get(space) ?? 0, firstOffset - 1);
+      return [space, Math.max(0, lastOffset - from)];
+    });
+    return new Map(await Promise.all(lags));
+  }
+
+  /**
+   * Runs until it is stopped. Goes on by itself after transient failures; with `exclusive`, stands by while another process is
+   * active, and again after it has lost the lease. Rejects with what it cannot go on after: the handler's error, when that is
+   * what was decided, or a StreamkitError.
+   */
+  run(): Promise<void> {
+    this.running ??= this.keepRunning();
+    return this.running;
+  }
+
+  /**
+   * Stops: begins nothing more, waits for the handlers that run, commits, and gives the lease back.
+   *
+   * @param options.grace how long handlers may take, in milliseconds, before their signal fires. Default: for ever
+   */
+  async stop(options: { grace?: number } = {}): Promise<void> {
+    this.stopping.abort();
+    const { grace } = options;
+    const timer = grace === undefined ? undefined : setTimeout(() => this.aborting.abort(outOfGrace()), grace);
+    try {
+      // A failure is told by `run`.
+      await this.running?.catch(() => {});
+      if (this.running === undefined) this.enter({ name: "stopped" });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  private get cursors(): Cursors {
+    return new Cursors(this.context, this.storeId);
+  }
+
+  private async keepRunning(): Promise<void> {
+    for (let failures = 0; ; ) {
+      const before = this.counts.commits;
+      try {
+        if (!this.stopping.signal.aborted) await this.runOnce();
+        this.enter({ name: "stopped" });
+        return;
+      } catch (error) {
+        if (this.stopping.signal.aborted && isEnding(error)) {
+          this.enter({ name: "stopped" });
+          return;
+        }
+        if (!(error instanceof StreamkitError) || !this.mayGoOn(error)) {
+          this.enter({ name: "failed", reason: error });
+          throw error;
+        }
+        failures = this.counts.commits > before ? 1 : failures + 1;
+        this.enter({ name: "retrying", reason: error });
+        await delay(backoffMillis(failures, this.context.retry), this.stopping.signal).catch(() => {});
+      }
+    }
+  }
+
+  private async runOnce(): Promise<void> {
+    const { exclusive } = this.options;
+    if (exclusive === undefined || exclusive === false) {
+      return this.runStint(this.context, this.aborting.signal);
+    }
+    const { ttl, key = `consumer/${this.options.name}`, holder } = exclusive;
+    const lease = {
+      ttl,
+      ...(holder !== undefined && { holder }),
+      onHeld: () => this.enter({ name: "standby" }),
+      signal: this.stopping.signal,
+    };
+    await withLease(this.context, this.storeId, key, lease, (held) => {
+      const fence = { token: held.fencingToken, check: () => held.check() };
+      return this.runStint(fenced(this.context, fence), AbortSignal.any([held.signal, this.aborting.signal]));
+    });
+  }
+
+  private async runStint(context: ClientContext, lost: AbortSignal): Promise<void> {
+    const { options, counts, cursors } = this;
+    const stopping = this.stopping.signal;
+    const stint = new Stint({ store: this.open(context), cursors, options, counts, lost, stopping });
+    this.stint = stint;
+    this.enter({ name: "running" });
+    await stint.run();
+  }
+
+  /** Whether another stint may succeed. */
+  private mayGoOn(error: StreamkitError): boolean {
+    if (error.retryable) return true;
+    // Another process has taken over; if nobody else is meant to run, that is a mistake to be told.
+    const isLoss = ["LEASE_LOST", "FENCED", "CURSOR_CONFLICT"].includes(error.reason);
+    return isLoss && this.options.exclusive !== undefined && this.options.exclusive !== false;
+  }
+
+  private enter(state: ConsumerState): void {
+    if (this.current.name === state.name && state.name !== "retrying") return;
+    this.current = state;
+    this.options.onStateChange?.(state);
+  }
+}
+
+function outOfGrace(): StreamkitError {
+  return new StreamkitError("CANCELED", "canceled", "the consumer was stopped, and its handlers took too long");
+}
+
+/** What a consumer ends with that was stopped while it waited for something. */
+function isEnding(error: unknown): boolean {
+  return error instanceof StreamkitError && (error.reason === "CANCELED" || error.reason === "LEASE_LOST");
+}

@@ -1,0 +1,47 @@
+import { StreamkitError } from "../errors/error.ts";
+import { backoffMillis, delay } from "../retry/backoff.ts";
+import type { FailureDecision, HandlerFailure } from "./options.ts";
+
+const MAX_ATTEMPTS = 5;
+
+/** Five attempts, then the consumer stops. */
+export function defaultDecision({ attempt }: { readonly attempt: number }): FailureDecision {
+  return attempt < MAX_ATTEMPTS ? "retry" : "stop";
+}
+
+/** Entries that were given up. */
+export interface GivenUp {
+  readonly as: "skip" | "park";
+  readonly error: unknown;
+}
+
+/**
+ * Handles entries until that succeeds, or somebody decides otherwise.
+ *
+ * @returns undefined when they were handled
+ * @throws what the handler threw, when the decision is to stop; the reason of `signal` when it fires
+ */
+export async function handleWithRetries<Out>(
+  entries: HandlerFailure<Out>["entries"],
+  handle: (attempt: number) => unknown,
+  decide: (failure: HandlerFailure<Out>) => FailureDecision | Promise<FailureDecision>,
+  signal: AbortSignal,
+): Promise<GivenUp | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted();
+    try {
+      await handle(attempt);
+      return undefined;
+    } catch (error) {
+      // What fails because the lease is gone is no fault of the entries.
+      signal.throwIfAborted();
+      if (error instanceof StreamkitError && (error.reason === "FENCED" || error.reason === "LEASE_LOST")) throw error;
+      const decision = await decide({ error, entries, attempt });
+      if (decision === "skip" || decision === "park") return { as: decision, error };
+      if (decision === "stop") throw error;
+      const pause =
+        decision === "retry" ? backoffMillis(attempt, { initialDelayMillis: 100 }) : decision.retryAfterMillis;
+      await delay(pause, signal);
+    }
+  }
+}

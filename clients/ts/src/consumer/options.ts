@@ -1,0 +1,101 @@
+import type { StreamkitError } from "../errors/error.ts";
+import type { Entry } from "../read/entry.ts";
+import type { StoreHandle } from "../store.ts";
+
+/** What a handler may use beside its entries. */
+export interface HandlerContext<Out, In> {
+  /** Fires when the consumer stops before its time: its lease was lost, or it has failed. */
+  readonly signal: AbortSignal;
+  /** 1 for the first attempt at these entries in this process, 2 for the next ... */
+  readonly attempt: number;
+  /** The store. With `exclusive`, what is appended through it carries the token of the lease. */
+  readonly store: StoreHandle<Out, In>;
+}
+
+/** What to do about entries whose handler failed. */
+export type FailureDecision =
+  /** Try again, after a pause that doubles; or after so many milliseconds. */
+  | "retry"
+  | { readonly retryAfterMillis: number }
+  /** Go on without them: they count as handled. */
+  | "skip"
+  /** Put them aside (see `parking`), then go on. */
+  | "park"
+  /** Stop the consumer with the error. They are delivered again at the next start. */
+  | "stop";
+
+/** Entries that could not be handled. */
+export interface HandlerFailure<Out> {
+  readonly error: unknown;
+  /** Entries of one segment, in order; one, with `handler`. */
+  readonly entries: readonly Entry<Out>[];
+  /** Attempts in this process so far. */
+  readonly attempt: number;
+}
+
+/** Where entries go that were put aside. */
+export interface Parking {
+  readonly space: string;
+  /** Default: the consumer's name. */
+  readonly segment?: string;
+}
+
+/** A consumer that only one process at a time runs. */
+export interface Exclusive {
+  /** How long the active process may be silent before another takes over, in milliseconds: 1,000 to 86,400,000. */
+  readonly ttl: number;
+  /** The key of the lease. Default: `consumer/` and the consumer's name. */
+  readonly key?: string;
+  /** This process, for people to read. Default: a random name. */
+  readonly holder?: string;
+}
+
+/** How a consumer is doing. */
+export type ConsumerState =
+  | { readonly name: "idle" }
+  /** Waits for the lease, which another process holds. */
+  | { readonly name: "standby" }
+  /** Reads and handles. */
+  | { readonly name: "running" }
+  /** Has lost its lease or its connection for `reason`, and begins again. */
+  | { readonly name: "retrying"; readonly reason: StreamkitError }
+  /** Was stopped. */
+  | { readonly name: "stopped" }
+  /** Has ended with an error. */
+  | { readonly name: "failed"; readonly reason: unknown };
+
+/** What a consumer does. */
+export interface ConsumerOptions<Out, In> {
+  /** The name of its cursor. Consumers with different names know nothing of each other. */
+  readonly name: string;
+  /** The spaces it reads: 1 to 64. */
+  readonly spaces: readonly string[];
+  /** Handles one entry. Entries of one segment come one after the other, in order; segments at the same time. */
+  readonly handler?: (entry: Entry<Out>, context: HandlerContext<Out, In>) => unknown;
+  /** Instead of `handler`: handles consecutive entries of one segment, as many as there are, up to `maxBatch`. */
+  readonly batchHandler?: (entries: readonly Entry<Out>[], context: HandlerContext<Out, In>) => unknown;
+  /** Most entries for one call of `batchHandler`. Default 100. */
+  readonly maxBatch?: number;
+  /** Segments that are handled at the same time. Default 8. */
+  readonly concurrency?: number;
+  /** Entries that may wait to be handled. Default 1,000. */
+  readonly maxQueued?: number;
+  /** Where a consumer without a cursor begins. Default "start". */
+  readonly from?: "start" | "head";
+  /** Longest time between the handling of an entry and the commit of the cursor, in milliseconds. Default 1,000. */
+  readonly commitInterval?: number;
+  /** Entries handled after which the cursor is committed at the latest. Default 1,000. */
+  readonly commitCount?: number;
+  /** Decides about entries whose handler failed. Default: five attempts, then "stop". May be asynchronous. */
+  readonly onFailure?: (failure: HandlerFailure<Out>) => FailureDecision | Promise<FailureDecision>;
+  /** Where "park" puts entries: their payloads and labels, with labels that say where they came from. */
+  readonly parking?: Parking;
+  /** Only one process at a time; the others stand by. Default false: two that run at the same time are an error. */
+  readonly exclusive?: Exclusive | false;
+  /** Told of each new state. */
+  readonly onStateChange?: (state: ConsumerState) => void;
+  /** Told after each commit of the cursor. */
+  readonly onCommit?: (offsets: ReadonlyMap<string, number>) => void;
+  /** Stops the consumer, as `stop` does. */
+  readonly signal?: AbortSignal;
+}

@@ -1,0 +1,181 @@
+import type { Cursor, Cursors } from "../cursor/cursors.ts";
+import { StreamkitError } from "../errors/error.ts";
+import type { Batch } from "../read/batch.ts";
+import type { Entry } from "../read/entry.ts";
+import { delay } from "../retry/backoff.ts";
+import type { StoreHandle } from "../store.ts";
+import { defaultDecision, handleWithRetries } from "./failure.ts";
+import { Lanes } from "./lanes.ts";
+import type { ConsumerOptions, HandlerFailure } from "./options.ts";
+import { park } from "./parking.ts";
+import { Progress } from "./progress.ts";
+
+/** What a consumer counts, over all its stints. */
+export interface ConsumerCounts {
+  /** Entries that were handled. */
+  handled: number;
+  /** Calls of the handler that failed. */
+  failures: number;
+  /** Entries that were skipped, and those put aside. */
+  skipped: number;
+  parked: number;
+  /** Commits of the cursor. */
+  commits: number;
+}
+
+/** What a stint works with. */
+export interface StintContext<Out, In> {
+  /** With a lease: writes under it. */
+  readonly store: StoreHandle<Out, In>;
+  readonly cursors: Cursors;
+  readonly options: ConsumerOptions<Out, In>;
+  readonly counts: ConsumerCounts;
+  /** Fires when nothing may be done any more: the lease is lost. */
+  readonly lost: AbortSignal;
+  /** Fires when no more shall be begun. */
+  readonly stopping: AbortSignal;
+}
+
+/**
+ * One stint of a consumer: takes the cursor over, reads from it, handles, commits, until it is told to stop.
+ *
+ * Taking over commits the cursor as it is: its version rises, so whoever had it before cannot commit any more (CURSOR_CONFLICT),
+ * however late it wakes up.
+ */
+export class Stint<Out, In> {
+  private readonly context: StintContext<Out, In>;
+  private readonly progress = new Map<string, Progress>();
+  private readonly failed = new AbortController();
+  private readonly lanes: Lanes;
+  private version = 0;
+  private committed = new Map<string, number>();
+  private handledSinceCommit = 0;
+  private wakeCommitter = () => {};
+
+  constructor(context: StintContext<Out, In>) {
+    this.context = context;
+    this.lanes = new Lanes(context.options.concurrency ?? 8, (error) => this.failed.abort(asError(error)));
+  }
+
+  /** Space -> offset of the last entry up to which everything was handled. */
+  get offsets(): Map<string, number> {
+    return new Map([...this.progress].map(([space, { position }]) => [space, position]));
+  }
+
+  /** Resolves when it was told to stop, and everything that was begun is handled and committed. */
+  async run(): Promise<void> {
+    const { lost, stopping } = this.context;
+    await this.takeOver();
+    const ending = AbortSignal.any([lost, stopping, this.failed.signal]);
+    const committing = this.keepCommitting(ending);
+    try {
+      await this.read(ending);
+    } catch (error) {
+      // What ends the reading on purpose is told below.
+      if (!ending.aborted) this.failed.abort(asError(error));
+    }
+    await this.lanes.stop();
+    await committing;
+    if (lost.aborted) throw lost.reason;
+    // What was handled stays handled, also when something else failed.
+    if (!this.failed.signal.aborted) return this.commit();
+    await this.commit().catch(() => {});
+    throw this.failed.signal.reason;
+  }
+
+  private async takeOver(): Promise<void> {
+    const { cursors, options, lost } = this.context;
+    const found = await cursors.get(options.name, { signal: lost });
+    const offsets = new Map<string, number>();
+    for (const space of options.spaces) offsets.set(space, found?.offsets.get(space) ?? (await this.beginning(space)));
+    const taken = await cursors.commit(options.name, offsets, { expectedVersion: found?.version ?? 0, signal: lost });
+    this.note(taken, offsets);
+    for (const [space, offset] of offsets) this.progress.set(space, new Progress(offset));
+  }
+
+  private async beginning(space: string): Promise<number> {
+    const { store, options, lost } = this.context;
+    if (options.from !== "head") return 0;
+    return (await store.space(space).status({ signal: lost })).lastOffset;
+  }
+
+  private async read(signal: AbortSignal): Promise<void> {
+    const { store, options } = this.context;
+    const spaces = new Map([...this.progress].map(([space, { position }]) => [space, position + 1]));
+    const chunk = options.batchHandler === undefined ? 1 : Math.max(1, options.maxBatch ?? 100);
+    const most = Math.max(1, Math.ceil((options.maxQueued ?? 1_000) / chunk));
+    for await (const page of store.follow({ spaces, signal }).pages()) {
+      for (const batch of page.batches) {
+        for (let at = 0; at < batch.length; at += chunk) {
+          this.begin(batch, at, Math.min(batch.length, at + chunk));
+          await this.lanes.fewerThan(most);
+          if (signal.aborted) return;
+        }
+      }
+      for (const [space, next] of page.next) this.progress.get(space)?.reached(next);
+    }
+  }
+
+  private begin(batch: Batch<Out>, from: number, to: number): void {
+    const entries = Array.from({ length: to - from }, (_, index) => batch.at(from + index));
+    const done = this.progress.get(batch.space)?.begin(entries[entries.length - 1].offset);
+    this.lanes.add(`${batch.space}\n${batch.segment}`, async () => {
+      await this.handle(entries);
+      done?.();
+      this.handledSinceCommit += entries.length;
+      if (this.handledSinceCommit >= (this.context.options.commitCount ?? 1_000)) this.wakeCommitter();
+    });
+  }
+
+  private async handle(entries: readonly Entry<Out>[]): Promise<void> {
+    const { options, store, counts, lost } = this.context;
+    const signal = AbortSignal.any([lost, this.failed.signal]);
+    const { handler, batchHandler, onFailure = defaultDecision } = options;
+    const call = (attempt: number) => {
+      const context = { signal, attempt, store };
+      return batchHandler === undefined ? handler?.(entries[0], context) : batchHandler(entries, context);
+    };
+    const decide = (failure: HandlerFailure<Out>) => {
+      counts.failures++;
+      return onFailure(failure);
+    };
+    const givenUp = await handleWithRetries(entries, call, decide, signal);
+    if (givenUp?.as === "skip") counts.skipped += entries.length;
+    else if (givenUp?.as === "park") {
+      await park(store as StoreHandle<unknown, unknown>, options.name, options.parking, entries, givenUp.error);
+      counts.parked += entries.length;
+    } else counts.handled += entries.length;
+  }
+
+  private async keepCommitting(ending: AbortSignal): Promise<void> {
+    while (!ending.aborted) {
+      const woken = new AbortController();
+      this.wakeCommitter = () => woken.abort();
+      const signal = AbortSignal.any([ending, woken.signal]);
+      await delay(this.context.options.commitInterval ?? 1_000, signal).catch(() => {});
+      if (ending.aborted) return;
+      await this.commit().catch((error) => this.failed.abort(asError(error)));
+    }
+  }
+
+  private async commit(): Promise<void> {
+    const { cursors, options, counts, lost } = this.context;
+    const changed = new Map([...this.offsets].filter(([space, offset]) => this.committed.get(space) !== offset));
+    this.handledSinceCommit = 0;
+    if (changed.size === 0) return;
+    const expectedVersion = this.version;
+    this.note(await cursors.commit(options.name, changed, { expectedVersion, signal: lost }), changed);
+    counts.commits++;
+    options.onCommit?.(new Map(this.committed));
+  }
+
+  private note({ version }: Cursor, offsets: ReadonlyMap<string, number>): void {
+    this.version = version;
+    for (const [space, offset] of offsets) this.committed.set(space, offset);
+  }
+}
+
+/** AbortControllers take anything as a reason; whoever throws it later wants an error. */
+function asError(error: unknown): unknown {
+  return error ?? new StreamkitError("UNKNOWN", "unknown", "the handler threw nothing");
+}

@@ -1,0 +1,124 @@
+import { LeaseService } from "@streamkit/protocol";
+import type { ClientContext } from "../context.ts";
+import { StreamkitError } from "../errors/error.ts";
+import { toStreamkitError } from "../errors/from-connect.ts";
+import { backoffMillis, delay } from "../retry/backoff.ts";
+import { toDuration } from "../time.ts";
+import { callUnary } from "../transport/call.ts";
+import type { Lease } from "./leases.ts";
+import { type Clocks, elapsedSince, type Moment, momentOf } from "./moment.ts";
+
+/** Renewals per ttl. */
+const RENEWALS = 3;
+/**
+ * Part of the ttl, counted from before the request that proved the lease was sent, for which it is taken for held. Servers count
+ * the whole ttl from after they have seen it. The rest is for clocks that do not run at quite the same rate, and for timers that
+ * are late.
+ */
+const PROVEN = 0.95;
+
+/**
+ * Holds a lease: renews it at a third of its ttl, again and again when that fails, and gives it up before anybody else can get it.
+ *
+ *   held -- renewed --> held
+ *        -- LEASE_LOST, or not renewed in time --> lost
+ *        -- stop() --> stopped
+ */
+export class HeldLease {
+  readonly key: string;
+  readonly holder: string;
+  readonly fencingToken: bigint;
+  private readonly context: ClientContext;
+  private readonly storeId: string;
+  private readonly ttl: number;
+  private readonly clocks: Clocks;
+  private readonly lost = new AbortController();
+  private readonly stopped = new AbortController();
+  /** When the latest request was sent that proved it. */
+  private proven: Moment;
+  private deadline: ReturnType<typeof setTimeout> | undefined;
+  private readonly renewing: Promise<void>;
+
+  /** @param sent when the request that took it was sent */
+  constructor(context: ClientContext, storeId: string, lease: Lease, ttl: number, sent: Moment, clocks: Clocks) {
+    this.context = context;
+    this.storeId = storeId;
+    this.key = lease.key;
+    this.holder = lease.holder;
+    this.fencingToken = lease.fencingToken;
+    this.ttl = ttl;
+    this.clocks = clocks;
+    this.proven = sent;
+    this.setDeadline();
+    this.renewing = this.renew();
+  }
+
+  /** Aborted, with a StreamkitError as the reason, as soon as the lease cannot be proven held any more. */
+  get signal(): AbortSignal {
+    return this.lost.signal;
+  }
+
+  /** Throws LEASE_LOST when the lease cannot be proven held any more, also when the timer has not fired yet. */
+  check(): void {
+    // A process that was frozen comes back here before its timers run.
+    if (this.left <= 0) this.lose("it was not renewed in time");
+    this.lost.signal.throwIfAborted();
+  }
+
+  /** Ends the renewals. */
+  async stop(): Promise<void> {
+    clearTimeout(this.deadline);
+    this.stopped.abort();
+    await this.renewing;
+  }
+
+  /** How long the lease is proven, in milliseconds. */
+  private get left(): number {
+    return this.ttl * PROVEN - elapsedSince(this.proven, this.clocks);
+  }
+
+  private setDeadline(): void {
+    clearTimeout(this.deadline);
+    this.deadline = setTimeout(() => this.lose("it was not renewed in time"), this.left);
+  }
+
+  private async renew(): Promise<void> {
+    const ending = AbortSignal.any([this.lost.signal, this.stopped.signal]);
+    let failures = 0;
+    while (!ending.aborted) {
+      const pause = failures === 0 ? this.ttl / RENEWALS : Math.min(this.ttl / 10, backoffMillis(failures, {}));
+      await delay(pause, ending).catch(() => {});
+      if (ending.aborted) return;
+      const sent = momentOf(this.clocks);
+      try {
+        await this.renewOnce(ending);
+        failures = 0;
+        if (ending.aborted) return;
+        this.proven = sent;
+        this.setDeadline();
+      } catch (thrown) {
+        const error = toStreamkitError(thrown);
+        failures += 1;
+        // Whatever it is, it may pass; until then, time tells.
+        if (error.reason === "LEASE_LOST") this.lose("another holder has it, or it has expired", error);
+      }
+    }
+  }
+
+  private async renewOnce(signal: AbortSignal): Promise<void> {
+    const { key, holder, fencingToken, storeId } = this;
+    // Rather a second attempt than one that hangs.
+    const settings = {
+      ...this.context,
+      timeoutMillis: Math.min(this.context.timeoutMillis, Math.ceil(this.ttl / RENEWALS)),
+    };
+    const request = { storeId, key, holder, fencingToken, ttl: toDuration("ttl", this.ttl) };
+    await callUnary(settings, LeaseService.method.renewLease, request, signal);
+  }
+
+  private lose(why: string, cause?: unknown): void {
+    clearTimeout(this.deadline);
+    const message = `lease "${this.key}" is lost: ${why}`;
+    this.lost.abort(new StreamkitError("LEASE_LOST", "failed_precondition", message, { cause }));
+  }
+}

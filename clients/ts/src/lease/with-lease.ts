@@ -1,0 +1,79 @@
+import type { ClientContext } from "../context.ts";
+import { canceled, invalidArgument, StreamkitError } from "../errors/error.ts";
+import { delay } from "../retry/backoff.ts";
+import { HeldLease } from "./held-lease.ts";
+import { type Lease, Leases } from "./leases.ts";
+import { type Clocks, elapsedSince, momentOf, systemClocks } from "./moment.ts";
+
+/** How a lease is held. */
+export interface WithLeaseOptions {
+  /** How long it lasts when nobody renews it, in milliseconds: 1,000 to 86,400,000. */
+  readonly ttl: number;
+  /** Who holds it. Default: a random name, so that every call is a holder of its own. */
+  readonly holder?: string;
+  /** How long to wait for another holder, in milliseconds. Default: for ever. 0: fail at once, with LEASE_HELD. */
+  readonly wait?: number;
+  /** Told while another holder has the lease. */
+  readonly onHeld?: (error: StreamkitError) => void;
+  /** Ends it: the function's signal fires, and the lease is given back. */
+  readonly signal?: AbortSignal;
+}
+
+/** How often whoever waits looks, per ttl. What it adds to the time of a hand-over is a ttl divided by this. */
+const LOOKS = 10;
+
+/**
+ * Takes a lease, runs a function under it, and gives it back.
+ *
+ * @param run gets the lease and a signal that fires when the lease is lost, or `options.signal` does
+ * @throws LEASE_HELD when it was not free in time; LEASE_LOST when it was lost, whatever the function made of its signal;
+ *   otherwise what the function throws
+ */
+export async function withLease<T>(
+  context: ClientContext,
+  storeId: string,
+  key: string,
+  options: WithLeaseOptions,
+  run: (lease: HeldLease, signal: AbortSignal) => Promise<T>,
+  clocks: Clocks = systemClocks,
+): Promise<T> {
+  const { ttl, signal } = options;
+  if (!(ttl >= 1_000 && ttl <= 86_400_000)) throw invalidArgument("ttl", "must be 1,000 to 86,400,000 milliseconds");
+  const leases = new Leases(context, storeId);
+  const { lease, sent } = await acquire(leases, key, options, clocks);
+  const held = new HeldLease(context, storeId, lease, ttl, sent, clocks);
+  try {
+    const result = await run(held, signal === undefined ? held.signal : AbortSignal.any([signal, held.signal]));
+    held.check();
+    return result;
+  } catch (error) {
+    // Whatever went wrong then, this is why.
+    throw held.signal.aborted ? held.signal.reason : error;
+  } finally {
+    await held.stop();
+    // Best effort: what cannot be given back expires.
+    if (!held.signal.aborted) await leases.release(lease, { signal: AbortSignal.timeout(ttl / 2) }).catch(() => {});
+  }
+}
+
+async function acquire(leases: Leases, key: string, options: WithLeaseOptions, clocks: Clocks) {
+  const { ttl, wait = Number.POSITIVE_INFINITY, holder = crypto.randomUUID(), onHeld, signal } = options;
+  const begin = momentOf(clocks);
+  for (;;) {
+    if (signal?.aborted) throw canceled(signal);
+    const sent = momentOf(clocks);
+    try {
+      const lease: Lease = await leases.acquire(key, holder, { ttl, ...(signal && { signal }) });
+      // Answered so late that little is left of it: once more, which renews it.
+      if (elapsedSince(sent, clocks) <= ttl / 2) return { lease, sent };
+    } catch (error) {
+      if (!(error instanceof StreamkitError) || error.reason !== "LEASE_HELD") throw error;
+      const left = wait - elapsedSince(begin, clocks);
+      if (left <= 0) throw error;
+      onHeld?.(error);
+      // Not as late as the server says: who watches the lease sees its last renewal, and knows when it ends.
+      const pause = (ttl / LOOKS) * (0.75 + Math.random() / 2);
+      await delay(Math.min(left, pause, error.retryAfterMillis ?? pause), signal);
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import { delay } from "../retry/backoff.ts";
+import type { Subscription, SubscriptionState } from "../subscribe/subscription.ts";
+import type { Inventory } from "./presence.ts";
+
+/** A worker's place in its group. */
+export class Membership implements AsyncDisposable {
+  /** Resolves when the membership was closed; rejects with StreamkitError when another worker took the id, or it has failed. */
+  readonly ended: Promise<void>;
+  private readonly subscription: Subscription<Inventory>;
+  private readonly closing = new AbortController();
+  private readonly first = Promise.withResolvers<void>();
+  private latest: Inventory = [];
+
+  /** @internal Made by `Presence.join`. */
+  constructor(
+    subscription: Subscription<Inventory>,
+    renew: (signal: AbortSignal) => Promise<unknown>,
+    interval: number,
+    onChange: ((workers: Inventory) => void) | undefined,
+  ) {
+    this.subscription = subscription;
+    this.ended = this.listen(onChange);
+    this.ended.catch(() => {});
+    this.first.promise.catch(() => {});
+    void this.keepRenewing(renew, interval);
+  }
+
+  /** Resolves when the worker is registered for the first time. */
+  get joined(): Promise<void> {
+    return this.first.promise;
+  }
+
+  /** The group as it was last heard of. */
+  get workers(): Inventory {
+    return this.latest;
+  }
+
+  /** How the connection is doing. */
+  get state(): SubscriptionState {
+    return this.subscription.state;
+  }
+
+  /** Leaves the group. */
+  async close(): Promise<void> {
+    this.subscription.close();
+    await this.ended.catch(() => {});
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async listen(onChange: ((workers: Inventory) => void) | undefined): Promise<void> {
+    try {
+      for await (const workers of this.subscription) {
+        this.latest = workers;
+        this.first.resolve();
+        onChange?.(workers);
+      }
+      this.first.resolve();
+    } catch (error) {
+      this.first.reject(error);
+      throw error;
+    } finally {
+      this.closing.abort();
+    }
+  }
+
+  /** A stream that was cut silently looks alive to the server: renewals show that its worker is. */
+  private async keepRenewing(renew: (signal: AbortSignal) => Promise<unknown>, interval: number): Promise<void> {
+    const { signal } = this.closing;
+    while (!signal.aborted) {
+      await delay(interval, signal).catch(() => {});
+      // Between two connections there is nothing to renew; and what fails shows on the stream.
+      if (!signal.aborted && this.subscription.state.name === "live") await renew(signal).catch(() => {});
+    }
+  }
+}

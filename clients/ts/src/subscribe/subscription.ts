@@ -1,0 +1,149 @@
+import type { StreamkitError } from "../errors/error.ts";
+import { connectionLost } from "../errors/error.ts";
+import { toStreamkitError } from "../errors/from-connect.ts";
+import type { ReadPolicy } from "../read/page-reader.ts";
+import { unlessAborted, unlessSilent } from "../read/silence.ts";
+import { Attempts } from "../retry/retry.ts";
+
+/** How a subscription is doing. */
+export type SubscriptionState =
+  /** The first connection is being made, or its snapshot has not arrived yet. */
+  | { readonly name: "connecting" }
+  /** All that was, and everything that changes, has been delivered. */
+  | { readonly name: "live" }
+  /** The connection broke for `reason`; another one is being made, and begins with a snapshot again. */
+  | { readonly name: "retrying"; readonly reason: StreamkitError }
+  /** It ended for a `reason` that retries cannot help. */
+  | { readonly name: "failed"; readonly reason: StreamkitError }
+  /** It was closed, or its signal fired. */
+  | { readonly name: "closed" };
+
+/** What every subscription understands. */
+export interface SubscriptionOptions {
+  /** Told of each new state. */
+  readonly onStateChange?: (state: SubscriptionState) => void;
+  /** Ends the subscription. */
+  readonly signal?: AbortSignal;
+}
+
+/** How the events of a subscription come about. */
+export interface SubscriptionSource<E> {
+  /** Longest silence that the server promises, in milliseconds. */
+  readonly heartbeatMillis: number;
+  /** Makes a connection. `undefined` stands for a heartbeat, which is not delivered. */
+  open(signal: AbortSignal): AsyncIterable<E | undefined>;
+  /** True for the event with which a snapshot is complete. */
+  isLive(event: E): boolean;
+}
+
+/**
+ * A stream of events that begins with a snapshot, and that subscribes again by itself, with a snapshot again, whenever its
+ * connection breaks. An async iterable for one reader; a reader that is slow gets fewer events, never stale ones.
+ */
+export class Subscription<E> implements AsyncIterableIterator<E, undefined, undefined>, AsyncDisposable {
+  private readonly source: SubscriptionSource<E>;
+  private readonly attempts: Attempts;
+  private readonly probe: (() => void) | undefined;
+  private readonly lifetime = new AbortController();
+  private readonly options: SubscriptionOptions;
+  private readonly onAbort = () => this.close();
+  private current: SubscriptionState = { name: "connecting" };
+  private connection:
+    | { readonly events: AsyncIterator<E | undefined>; readonly controller: AbortController }
+    | undefined;
+
+  /** @internal Made by the handles that can be subscribed to. */
+  constructor(source: SubscriptionSource<E>, policy: ReadPolicy, options: SubscriptionOptions) {
+    this.source = source;
+    this.options = options;
+    this.probe = policy.probe;
+    // It is meant to outlive its servers.
+    this.attempts = new Attempts(policy, Number.POSITIVE_INFINITY);
+    if (options.signal?.aborted) this.close();
+    else options.signal?.addEventListener("abort", this.onAbort, { once: true });
+  }
+
+  /** How the subscription is doing, and why. */
+  get state(): SubscriptionState {
+    return this.current;
+  }
+
+  /** The next event; done once the subscription is closed. Rejects with StreamkitError when it has failed. */
+  async next(): Promise<IteratorResult<E, undefined>> {
+    for (;;) {
+      if (this.current.name === "closed") return { done: true, value: undefined };
+      if (this.current.name === "failed") throw this.current.reason;
+      try {
+        const event = await this.attempt();
+        if (event === undefined) continue;
+        if (this.source.isLive(event)) this.enter({ name: "live" });
+        return { done: false, value: event };
+      } catch (thrown) {
+        await this.recover(thrown);
+      }
+    }
+  }
+
+  /** Ends the subscription and frees its connection. */
+  close(): void {
+    this.options.signal?.removeEventListener("abort", this.onAbort);
+    this.disconnect();
+    this.enter({ name: "closed" });
+    this.lifetime.abort();
+  }
+
+  async return(): Promise<IteratorResult<E, undefined>> {
+    this.close();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  private async attempt(): Promise<E | undefined> {
+    const { source } = this;
+    if (this.connection === undefined) {
+      const controller = new AbortController();
+      this.connection = { events: source.open(controller.signal)[Symbol.asyncIterator](), controller };
+    }
+    const pending = unlessAborted(this.connection.events.next(), this.lifetime.signal);
+    const result = await unlessSilent(pending, source.heartbeatMillis * 2, this.probe);
+    if (result.done) throw connectionLost("the server ended the subscription");
+    // Whoever is live, or lives on, is not failing any more.
+    if (result.value === undefined || source.isLive(result.value)) this.attempts.progressed();
+    return result.value;
+  }
+
+  private async recover(thrown: unknown): Promise<void> {
+    this.disconnect();
+    if (this.current.name === "closed") return;
+    const reason = toStreamkitError(thrown, this.lifetime.signal);
+    if (reason.retryable) this.enter({ name: "retrying", reason });
+    try {
+      await this.attempts.again(reason, this.lifetime.signal);
+    } catch (final) {
+      if ((this.current as SubscriptionState).name === "closed") return;
+      this.enter({ name: "failed", reason: toStreamkitError(final) });
+    }
+  }
+
+  private enter(state: SubscriptionState): void {
+    const { name } = this.current;
+    if (name === "closed" || name === "failed" || (name === "live" && state.name === "live")) return;
+    this.current = state;
+    this.options.onStateChange?.(state);
+  }
+
+  private disconnect(): void {
+    const { connection } = this;
+    if (connection === undefined) return;
+    this.connection = undefined;
+    connection.controller.abort();
+    connection.events.return?.().then(undefined, () => {});
+  }
+}
