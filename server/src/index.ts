@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { type MemoryBusOptions, memoryBus } from "./bus/memory/index.ts";
 export type { Bus } from "./bus/port.ts";
 export type { Clock } from "./engine/clock.ts";
 export type { RowCompression } from "./engine/row-frame.ts";

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Bus } from "../port.ts";
+
+/** What no test sends: a message that only asks whether somebody is there. */
+const KNOCK = Buffer.from("knock, knock");
+
+/** A listener that keeps what it hears. */
+export class Inbox implements Disposable {
+  readonly topic: string;
+  /** Messages in the order of their arrival, without knocks. */
+  readonly messages: Uint8Array[] = [];
+  #knocks = 0;
+  readonly #subscription: Disposable;
+  readonly #patienceMillis: number;
+
+  constructor(bus: Bus, topic: string, patienceMillis: number) {
+    this.topic = topic;
+    this.#patienceMillis = patienceMillis;
+    this.#subscription = bus.subscribe(topic, (message) => {
+      if (KNOCK.equals(message)) this.#knocks += 1;
+      else this.messages.push(message);
+    });
+  }
+
+  /** Resolves when messages of this bus arrive here: a subscription takes its time, and the port does not say how long. */
+  async open(publisher: Bus): Promise<void> {
+    const knocksBefore = this.#knocks;
+    await eventually(this.#patienceMillis, "a message arrives", () => {
+      publisher.publish(this.topic, KNOCK);
+      return this.#knocks > knocksBefore;
+    });
+  }
+
+  /** Resolves when so many messages are here. */
+  async holds(count: number): Promise<void> {
+    await eventually(this.#patienceMillis, `${count} messages arrive`, () => this.messages.length >= count);
+    assert.equal(this.messages.length, count, "a message came twice, or one of another topic");
+  }
+
+  /** Messages as text. */
+  texts(): string[] {
+    return this.messages.map((message) => Buffer.from(message).toString());
+  }
+
+  [Symbol.dispose](): void {
+    this.#subscription[Symbol.dispose]();
+  }
+}
+
+/** Waits until the condition holds, asking it now and then. */
+async function eventually(patienceMillis: number, what: string, condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + patienceMillis;
+  for (let millis = 0; !condition(); millis = Math.min(millis + 1, 10)) {
+    assert.ok(Date.now() < deadline, `waited ${patienceMillis} ms in vain until ${what}`);
+    await delay(millis);
+  }
+}
