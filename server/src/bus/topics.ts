@@ -3,7 +3,7 @@
 export type TopicListener = (message: Uint8Array) => void;
 
 /** Whether this is a topic. Characters that mean something to a server, as wildcards and separators, are in none. */
-function isTopic(topic: string): boolean {
+export function isTopic(topic: string): boolean {
   return /^[A-Za-z0-9-]{1,100}$/.test(topic);
 }
 

@@ -2,15 +2,16 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bus } from "../port.ts";
 
-/** What no test sends: a message that only asks whether somebody is there. */
-const KNOCK = Buffer.from("knock, knock");
+/** What no test sends: a message that only asks whether somebody is there, and its number. */
+const KNOCK = "knock, knock ";
+let knocks = 0;
 
 /** A listener that keeps what it hears. */
 export class Inbox implements Disposable {
   readonly topic: string;
   /** Messages in the order of their arrival, without knocks. */
   readonly messages: Uint8Array[] = [];
-  #knocks = 0;
+  #lastKnock = 0;
   readonly #subscription: Disposable;
   readonly #patienceMillis: number;
 
@@ -18,18 +19,26 @@ export class Inbox implements Disposable {
     this.topic = topic;
     this.#patienceMillis = patienceMillis;
     this.#subscription = bus.subscribe(topic, (message) => {
-      if (KNOCK.equals(message)) this.#knocks += 1;
+      const text = Buffer.from(message).toString("latin1");
+      if (text.startsWith(KNOCK)) this.#lastKnock = Number(text.slice(KNOCK.length));
       else this.messages.push(message);
     });
   }
 
-  /** Resolves when messages of this bus arrive here: a subscription takes its time, and the port does not say how long. */
+  /**
+   * Resolves when messages of this bus arrive here: a subscription takes its time, and the port does not say how long. No
+   * knock is under way then.
+   */
   async open(publisher: Bus): Promise<void> {
-    const knocksBefore = this.#knocks;
+    const first = knocks + 1;
+    let last = first;
     await eventually(this.#patienceMillis, "a message arrives", () => {
-      publisher.publish(this.topic, KNOCK);
-      return this.#knocks > knocksBefore;
+      knocks += 1;
+      last = knocks;
+      publisher.publish(this.topic, Buffer.from(KNOCK + last));
+      return this.#lastKnock >= first;
     });
+    await eventually(this.#patienceMillis, "all messages arrive", () => this.#lastKnock >= last);
   }
 
   /** Resolves when so many messages are here. */
