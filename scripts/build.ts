@@ -42,7 +42,7 @@ function build(folder: string): void {
     extends: `${root}/tsconfig.json`,
     compilerOptions: { ...OPTIONS.compilerOptions, rootDir: "./src", outDir: "./dist" },
     include: ["src"],
-    exclude: ["src/**/*.test.ts"],
+    exclude: ["src/**/*.test.ts", "src/**/test"],
   };
   writeFileSync(config, JSON.stringify(options));
   try {

@@ -1,0 +1,56 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { freePort } from "../test/bus-server.ts";
+import { DialledSockets } from "./dialled-sockets.ts";
+
+let server: Server;
+let port: number;
+
+beforeEach(async () => {
+  server = createServer((socket) => socket.on("error", () => {})).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  port = (server.address() as AddressInfo).port;
+});
+
+afterEach(async () => {
+  server.close();
+  await once(server, "close");
+});
+
+async function open(port: number): Promise<Socket> {
+  // As after a look-up of the name.
+  await Promise.resolve();
+  return connect(port, "127.0.0.1");
+}
+
+it("catches the sockets of its own code, and no others", async () => {
+  const [one, other] = [new DialledSockets(), new DialledSockets()];
+  const [first, second, mine] = await Promise.all([
+    one.during(() => open(port)),
+    other.during(() => open(port)),
+    open(port),
+  ]);
+  const later = await open(port);
+  await Promise.all([first, second, mine, later].map((socket) => once(socket, "connect")));
+  one.destroy();
+  expect([first, second, mine, later].map((socket) => socket.destroyed)).toEqual([true, false, false, false]);
+  other.destroy();
+  expect(second.destroyed).toBe(true);
+  for (const socket of [mine, later]) socket.destroy();
+});
+
+it("ends a socket that is opened after all was ended, whether somebody answers or not", async () => {
+  for (const target of [port, await freePort()]) {
+    const sockets = new DialledSockets();
+    sockets.destroy();
+    const events: string[] = [];
+    const socket = await sockets.during(() => open(target));
+    for (const event of ["connect", "error", "close"]) socket.on(event, () => events.push(event));
+    await once(socket, "close");
+    // Would come now, to nobody: the NATS client stops listening when a socket has closed.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(events).toEqual(["close"]);
+    expect(socket.destroyed).toBe(true);
+  }
+});

@@ -1,0 +1,146 @@
+/** Redis servers that want credentials or TLS, and URLs: errors that say what to fix, and never what must stay secret. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expectMalformed, messageWithout, refusal, works } from "../test/access.ts";
+import type { BusServer } from "../test/bus-server.ts";
+import { type Certificate, makeCertificate, trust } from "../test/certificate.ts";
+import { startRedis } from "../test/redis.ts";
+import { redisBus } from "./index.ts";
+
+/** With all the characters that mean something in a URL. */
+const password = "p:a/s?s#w@o%r,d";
+const escaped = encodeURIComponent(password);
+const secrets = [password, escaped, "wrong-secret"];
+
+let certificate: Certificate;
+let untrusted: Certificate;
+let open: BusServer;
+let locked: BusServer;
+let secure: BusServer;
+let foreign: BusServer;
+
+beforeAll(async () => {
+  certificate = await makeCertificate();
+  untrusted = await makeCertificate();
+  await trust(certificate);
+  open = await startRedis();
+  // A user who may do what docs/bus.md says, and no more; and one who may not do all of it.
+  const users = [
+    "bus on >bus-secret resetchannels &streamkit:* -@all +publish +subscribe +unsubscribe",
+    "reader on >bus-secret resetchannels &streamkit:* -@all +subscribe +unsubscribe",
+    "other on >bus-secret resetchannels &other:* -@all +publish +subscribe +unsubscribe",
+  ];
+  locked = await startRedis({ password, users });
+  secure = await startRedis({ password, tls: certificate });
+  foreign = await startRedis({ password, tls: untrusted });
+});
+
+afterAll(async () => {
+  for (const resource of [open, locked, secure, foreign, certificate, untrusted])
+    await resource?.[Symbol.asyncDispose]();
+});
+
+describe("a URL", () => {
+  it("may have a password, or a user and a password; the location has neither", async () => {
+    const at = `127.0.0.1:${locked.port}`;
+    for (const credentials of [`:${escaped}`, `default:${escaped}`, "bus:bus-secret"]) {
+      const bus = await works(redisBus, `redis://${credentials}@${at}`, [...secrets, "bus-secret"]);
+      expect(bus.location).toBe(`redis://${at}`);
+    }
+  });
+
+  it("may have the number of a database, which means nothing here", async () => {
+    expect((await works(redisBus, `${open.url}/7`)).location).toBe(open.url);
+  });
+
+  it("has the usual port when it has none", async () => {
+    for (const [url, location] of [
+      ["redis://redis.example", "redis://redis.example:6379"],
+      ["rediss://[::1]/", "rediss://[::1]:6379"],
+    ] as const) {
+      const bus = redisBus(url);
+      expect(bus.location).toBe(location);
+      await bus.close();
+    }
+  });
+
+  it("asks for TLS by its scheme", async () => {
+    const bus = await works(redisBus, secure.url, secrets);
+    expect(bus.location).toBe(`rediss://127.0.0.1:${secure.port}`);
+  });
+
+  it.each([
+    "",
+    "secret",
+    "secret:6379",
+    "http://:secret@host",
+    "nats://:secret@host",
+    "redis:secret",
+    "redis://",
+    "redis://:secret@",
+    "redis://:sec/ret@host",
+    "redis://:sec?ret@host",
+    "redis://:sec#ret@host",
+    "redis://secret#ret@host",
+    "redis://:sec%ret@host",
+    "redis://:secret@host:port",
+    "redis://:secret@host:65536",
+    "redis://:secret@ho st",
+    "redis://secret@host",
+    "redis://:secret@host/path",
+    "redis://host?password=secret",
+    "redis://host#secret",
+    "redis://:secret@host,other",
+  ])("of another form is refused at once: %s", (url) => {
+    expectMalformed(redisBus, url, ["secret", "sec/", "sec?", "sec#", "sec%"]);
+  });
+});
+
+describe("a server", () => {
+  it("that refuses the password, or wants one, says so", async () => {
+    const at = `127.0.0.1:${locked.port}`;
+    expect(await refusal(redisBus, `redis://:wrong-secret@${at}`, secrets)).toBe(
+      `Redis at redis://${at} refused the credentials (WRONGPASS); check user and password of the URL`,
+    );
+    expect(await refusal(redisBus, `redis://bus:wrong-secret@${at}`, secrets)).toMatch(/WRONGPASS/);
+    expect(await refusal(redisBus, `redis://${at}`, secrets)).toBe(
+      `Redis at redis://${at} wants credentials (NOAUTH); give user and password in the URL`,
+    );
+  });
+
+  it("that knows no passwords does not take one", async () => {
+    const url = `redis://:${escaped}@127.0.0.1:${open.port}`;
+    expect(await refusal(redisBus, url, secrets)).toMatch(/^Redis at \S+ refused AUTH \(ERR\)$/);
+  });
+
+  it("that does not allow what a bus does says so", async () => {
+    for (const user of ["reader", "other"]) {
+      const message = await refusal(redisBus, `redis://${user}:bus-secret@127.0.0.1:${locked.port}`, ["bus-secret"]);
+      expect(message).toMatch(/does not let this user do what a bus does \(NOPERM\); allow it PUBLISH, SUBSCRIBE/);
+    }
+  });
+
+  it("with a certificate that is not trusted is not spoken to", async () => {
+    expect(await refusal(redisBus, foreign.url, secrets)).toMatch(
+      /cannot be reached \(DEPTH_ZERO_SELF_SIGNED_CERT\); check TLS/,
+    );
+  });
+
+  it("is not spoken to without TLS when TLS was asked for, nor the other way round", async () => {
+    const plain = `rediss://:${escaped}@127.0.0.1:${locked.port}`;
+    // Redis takes the first words of TLS for the beginning of a command, and waits for the rest.
+    expect(await refusal(redisBus, plain, secrets, { heartbeatMillis: 300 })).toMatch(
+      /does not answer within 300 ms; check the URL, also whether it asks for TLS/,
+    );
+    const encrypted = `redis://:${escaped}@127.0.0.1:${secure.port}`;
+    expect(await refusal(redisBus, encrypted, secrets)).toMatch(
+      /closed the connection|cannot be reached \(ECONNRESET\)/,
+    );
+  });
+});
+
+it("says which package is missing", async () => {
+  const module = new URL("index.ts", import.meta.url).href;
+  expect(await messageWithout("ioredis", module, 'redisBus("redis://localhost")')).toBe(
+    "a bus over Redis needs the package ioredis: npm install ioredis",
+  );
+});

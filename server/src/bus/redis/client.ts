@@ -1,0 +1,9 @@
+import { requirePackage } from "../remote/optional-package.ts";
+
+/** The client library, as far as it is used. */
+export type RedisClient = Pick<typeof import("ioredis"), "Redis">;
+
+/** @throws Error that says what to install. */
+export function loadClient(): RedisClient {
+  return requirePackage("ioredis", "a bus over Redis");
+}

@@ -1,0 +1,115 @@
+/** A server of a bus for tests, as a process: on a free port of the loopback interface, in a folder that goes with it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
+
+const START_MILLIS = 30_000;
+const ATTEMPTS = 5;
+
+export interface BusServer extends AsyncDisposable {
+  /** How to connect to it, with the credentials it asks for. */
+  readonly url: string;
+  readonly port: number;
+  /** It stops in the middle of what it does, as a machine that swaps or a network that swallows packets. */
+  pause(): void;
+  resume(): void;
+  /** Ends it, as a power failure does. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port, after `kill`. */
+  restart(): Promise<void>;
+  /** Ends it for good, and removes its folder. */
+  stop(): Promise<void>;
+}
+
+/** How to start a kind of server. */
+export interface Program {
+  readonly command: string;
+  readonly arguments: (port: number, folder: string) => readonly string[];
+  /** In the line that it writes once it accepts connections. */
+  readonly readyLine: RegExp;
+  readonly url: (port: number) => string;
+}
+
+/** Starts a server; it ends with `stop`, or with this process. */
+export async function startBusServer(program: Program): Promise<BusServer> {
+  const folder = await mkdtemp(join(tmpdir(), "streamkit-bus-"));
+  // The port is free when it is chosen; another process may be faster than the server.
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const port = await freePort();
+    const child = await start(program, port, folder);
+    if (child !== undefined) return serverOf(program, port, folder, child);
+  }
+  await rm(folder, { recursive: true });
+  throw new Error(`${program.command} did not start`);
+}
+
+function serverOf(program: Program, port: number, folder: string, first: ChildProcess): BusServer {
+  let child = first;
+  const server: BusServer = {
+    url: program.url(port),
+    port,
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
+    async kill() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
+    },
+    async restart() {
+      const started = await start(program, port, folder);
+      if (started === undefined) throw new Error(`${program.command} did not start again on port ${port}`);
+      child = started;
+    },
+    async stop() {
+      await server.kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+    [Symbol.asyncDispose]: () => server.stop(),
+  };
+  return server;
+}
+
+/** Resolves once the server accepts connections; with undefined when it ends without. */
+async function start(program: Program, port: number, folder: string): Promise<ChildProcess | undefined> {
+  const child = spawn(program.command, program.arguments(port, folder), {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+    // Servers live where an ordinary user's PATH does not look.
+    env: { ...process.env, PATH: [process.env.PATH, "/usr/local/sbin", "/usr/sbin"].join(delimiter) },
+  });
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
+  const timeout = setTimeout(kill, START_MILLIS);
+  const failed = Promise.withResolvers<false>();
+  child.once("error", failed.reject);
+  child.once("exit", () => failed.resolve(false));
+  // One of them writes to stdout, the other to stderr.
+  const ready = new Promise<true>((resolve) => {
+    for (const output of [child.stdout, child.stderr]) {
+      createInterface(output).on("line", (line) => {
+        if (program.readyLine.test(line)) resolve(true);
+      });
+    }
+  });
+  try {
+    return (await Promise.race([ready, failed.promise])) ? child : undefined;
+  } finally {
+    clearTimeout(timeout);
+  }
+}
+
+/** A port of the loopback interface that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
