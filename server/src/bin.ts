@@ -2,7 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { createStreamkit, levelStorage, memoryStorage, type Storage, VERSION } from "./index.ts";
+import { openBus } from "./bus/open.ts";
+import { type Bus, createStreamkit, levelStorage, memoryStorage, type Storage, VERSION } from "./index.ts";
 
 const USAGE = `streamkit-server ${VERSION}: ordered event streams over HTTP (Connect, gRPC, gRPC-Web)
 
@@ -14,6 +15,8 @@ const USAGE = `streamkit-server ${VERSION}: ordered event streams over HTTP (Con
                                (AZURE_STORAGE_CONNECTION_STRING)
   --azure-endpoint URL         account to reach with the identity of the environment; needs @azure/identity
                                (AZURE_TABLES_ENDPOINT)
+  --bus URL            how servers on one storage tell each other what is new: redis://, rediss://, nats:// or tls://
+                       [user:password@]host[:port]; needs ioredis or @nats-io/transport-node  (STREAMKIT_BUS)
   --tls-cert FILE      PEM certificate; with --tls-key, serves https
   --tls-key FILE       PEM key
   --cors-origin URL    origin that browsers may call from, or "*"; may be repeated
@@ -38,6 +41,7 @@ function parse() {
         path: { type: "string", default: "./data" },
         "azure-connection-string": { type: "string" },
         "azure-endpoint": { type: "string" },
+        bus: { type: "string" },
         "tls-cert": { type: "string" },
         "tls-key": { type: "string" },
         "cors-origin": { type: "string", multiple: true },
@@ -92,9 +96,27 @@ async function openStorage(): Promise<Storage> {
   }
 }
 
+/** The bus as the command line or the environment ask for it; it connects in its own time. */
+async function openBusFor({ kind, shared }: Storage): Promise<Bus | undefined> {
+  const url = args.bus ?? process.env.STREAMKIT_BUS;
+  if (url === undefined || url === "") return undefined;
+  const bus: Bus = await openBus(url, {
+    onStateChange: (connected, error) => {
+      const news = connected ? `connected to ${bus.location}` : `${error?.message}; polling until it is back`;
+      console.error(`streamkit-server: bus: ${news}`);
+    },
+  });
+  if (shared) return bus;
+  console.error(`streamkit-server: --bus has no effect: nobody else writes to ${kind} storage`);
+  await bus.close();
+  return undefined;
+}
+
 const storage = await openStorage().catch((error) => refuse((error as Error).message));
+const bus = await openBusFor(storage).catch((error) => refuse(`--bus: ${(error as Error).message}`));
 const streamkit = createStreamkit({
   storage,
+  ...(bus && { bus }),
   dedupeWindowMillis: dedupeWindow * 1_000,
   cors: origins?.includes("*") ? "*" : origins,
 });
@@ -130,7 +152,8 @@ try {
     keepAliveMillis: keepAlive * 1_000,
     ...(tls && { tls }),
   });
-  console.log(`streamkit-server ${VERSION} listens on ${listener.url}; data: ${storage.location}`);
+  const places = `data: ${storage.location}${bus === undefined ? "" : `; bus: ${bus.location}`}`;
+  console.log(`streamkit-server ${VERSION} listens on ${listener.url}; ${places}`);
 } catch (error) {
   console.error(`streamkit-server: cannot start: ${(error as Error).message}`);
   process.exit(1);

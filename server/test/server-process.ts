@@ -11,6 +11,8 @@ const BIN = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
 /** A real server in a process of its own. */
 export interface ServerProcess extends AsyncDisposable {
   readonly url: string;
+  /** What it wrote when it was ready. */
+  readonly line: string;
   readonly child: ChildProcess;
   /** What it wrote to stderr so far. */
   readonly errors: () => string;
@@ -32,16 +34,17 @@ export async function startServer(path: string, ...args: string[]): Promise<Serv
     errors += chunk;
   });
   const lines = createInterface(child.stdout);
-  const url = await new Promise<string>((resolve, reject) => {
+  const { line, url } = await new Promise<{ line: string; url: string }>((resolve, reject) => {
     lines.once("line", (line) => {
-      const found = /listens on (\S+);/.exec(line);
-      if (found === null) reject(new Error(`unexpected output: ${line}`));
-      else resolve(found[1]);
+      const url = /listens on (\S+);/.exec(line)?.[1];
+      if (url === undefined) reject(new Error(`unexpected output: ${line}`));
+      else resolve({ line, url });
     });
     child.once("exit", (code) => reject(new Error(`the server ended with code ${code}: ${errors}`)));
   });
   return {
     url,
+    line,
     child,
     errors: () => errors,
     async memory() {
