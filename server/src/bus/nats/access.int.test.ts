@@ -33,7 +33,8 @@ beforeAll(async () => {
   const configFile = join(folder, "users.conf");
   await writeFile(
     configFile,
-    `authorization { users = [
+    `max_payload: 1000
+    authorization { users = [
       { user: bus, password: bus-secret, permissions: { publish: "streamkit.*", subscribe: "streamkit.*" } }
       { user: reader, password: bus-secret, permissions: { publish: { deny: ">" }, subscribe: "streamkit.*" } }
       { user: other, password: bus-secret, permissions: { publish: "streamkit.*", subscribe: "other.*" } }
@@ -57,7 +58,6 @@ describe("a URL", () => {
   it("may have a user and a password, or a token; the location has neither", async () => {
     for (const [server, url] of [
       [locked, `nats://user:${escaped}@127.0.0.1:${locked.port}`],
-      // Only "@" and "," need to be escaped for us to find the host.
       [token, `nats://token-secret@127.0.0.1:${token.port}`],
       [limited, `nats://bus:bus-secret@127.0.0.1:${limited.port}/`],
     ] as const) {
@@ -175,7 +175,7 @@ describe("a server", () => {
   it("does not break the connection over a message that is too long for it", async () => {
     const states: boolean[] = [];
     const reached = Promise.withResolvers<void>();
-    const bus = natsBus(open.url, {
+    const bus = natsBus(`nats://bus:bus-secret@127.0.0.1:${limited.port}`, {
       onStateChange: (up) => {
         states.push(up);
         reached.resolve();
@@ -184,7 +184,7 @@ describe("a server", () => {
     await reached.promise;
     const heard = Promise.withResolvers<number>();
     bus.subscribe("topic", (message) => heard.resolve(message.length));
-    bus.publish("topic", new Uint8Array(2 * 1024 * 1024));
+    bus.publish("topic", new Uint8Array(1_001));
     bus.publish("topic", new Uint8Array(7));
     expect(await heard.promise).toBe(7);
     expect(states).toEqual([true]);

@@ -231,6 +231,8 @@ async function deaf(): Promise<SilentServer> {
     });`;
   const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
   const [port] = await once(child.stdout, "data");
   const queued = Array.from({ length: 8 }, () => connect(Number(port), "127.0.0.1").on("error", () => {}));
   await once(queued[0]!, "connect");
@@ -238,7 +240,8 @@ async function deaf(): Promise<SilentServer> {
     port: Number(port),
     async stop() {
       for (const socket of queued) socket.destroy();
-      child.kill("SIGKILL");
+      process.off("exit", kill);
+      kill();
       await exited;
     },
   };
