@@ -170,6 +170,30 @@ describe("a follower", () => {
     expect(requests()).toBe(after);
   });
 
+  it("that is far behind when more was written than an instance keeps up with misses nothing", async () => {
+    const [a, b] = [instance({ pollMillis: NEVER }), instance({ pollMillis: NEVER })];
+    const stop = new AbortController();
+    const responses = b.stream.consumeSpace({ storeId, space, follow: true }, { signal: stop.signal });
+    const stream = responses[Symbol.asyncIterator]();
+    await stream.next();
+    // What the instance writes itself is in its ring; what the other one writes in between is too much for it.
+    await append(b, "s", "first");
+    const records = Array.from({ length: 1_000 }, () => payload("x"));
+    for (let count = 0; count < 5; count++)
+      await a.stream.append({ storeId, space, appends: [{ segment: "t", records }] });
+    await append(b, "s", "last");
+    let next = 1n;
+    while (next <= 5_002n) {
+      const { value } = await stream.next();
+      for (const { firstOffset, records } of value.batches) {
+        expect(firstOffset).toBe(next);
+        next += BigInt(records.length);
+      }
+    }
+    stop.abort();
+    await stream.return?.().catch(() => {});
+  });
+
   it("is not disturbed by hints that are forged, for other stores, old, or no messages at all", async () => {
     const bus = new TestBus();
     const { storage, requests } = counted(memory);

@@ -1,7 +1,7 @@
 import { type AppendTransaction, applyAppend, isFencedOnly, isFoundByExpectation, needsRow } from "./append.ts";
 import type { EncodedBatch } from "./batch.ts";
 import type { Draft } from "./draft.ts";
-import type { Mutation, ProduceSession } from "./group-commit.ts";
+import type { EarlierAttempts, Mutation, ProduceSession } from "./group-commit.ts";
 import { transactionKey } from "./key-space.ts";
 import { findBatchAt } from "./read-segment.ts";
 import { readSpace } from "./read-space.ts";
@@ -23,6 +23,8 @@ export class AppendMutation implements Mutation<AppendResult> {
   readonly #log: SpaceLog;
   readonly #transaction: AppendTransaction;
   #earlier: CommittedTransaction | undefined;
+  /** The row of the transaction must be new: nobody has looked whether there is one. */
+  #onlyIfAbsent = false;
   /** True when an earlier attempt of this very request may have been written. */
   #maybeApplied = false;
   /** What this very request may have become: its attempts, from the first with an unknown outcome on. */
@@ -36,14 +38,19 @@ export class AppendMutation implements Mutation<AppendResult> {
     let bytes = 0;
     for (const append of transaction.appends) bytes += append.records.length + 2 * append.segment.length + 200;
     this.bytes = bytes;
-    // Head and block per segment, a row of the space log, and the remembered transaction.
-    this.operations = 2 * transaction.appends.length + 2;
+    // Head and block per segment, and the remembered transaction.
+    this.operations = 2 * transaction.appends.length + (needsRow(transaction) ? 1 : 0);
+  }
+
+  get unread(): boolean {
+    return this.#onlyIfAbsent;
   }
 
   /** Looks for an earlier commit of the same transaction where memory cannot tell. */
-  async prepare(outcomeUnknown: boolean): Promise<void> {
+  async prepare({ outcomeUnknown, inDoubt }: EarlierAttempts): Promise<void> {
     const { repeatable, id } = this.#transaction;
     this.#earlier = undefined;
+    this.#onlyIfAbsent = false;
     this.#maybeApplied = outcomeUnknown;
     if (!outcomeUnknown) this.#attempts = [];
     if (!repeatable || this.#log.head.lastOffset === 0) return;
@@ -51,6 +58,17 @@ export class AppendMutation implements Mutation<AppendResult> {
     // What was learned from the log of another instance has no ranges of segments that were fenced only.
     const complete = known !== undefined && this.#transaction.appends.every((a) => !isFencedOnly(a) || has(known, a));
     if (complete) return;
+    // Where a condition costs nothing, the commit itself finds out whether the transaction is remembered.
+    if (
+      known === undefined &&
+      this.#log.shared &&
+      !outcomeUnknown &&
+      !inDoubt &&
+      !isFoundByExpectation(this.#transaction)
+    ) {
+      this.#onlyIfAbsent = !this.#log.recent.isCompleteSince(this.#log.dedupeStart);
+      return;
+    }
     this.#earlier = await this.#findRemembered(known !== undefined);
     if (this.#earlier === undefined && known === undefined && isFoundByExpectation(this.#transaction)) {
       this.#earlier = await this.#findByExpectation();
@@ -71,7 +89,7 @@ export class AppendMutation implements Mutation<AppendResult> {
     this.#attempts.push(result);
     if (repeatable) {
       draft.transactions.set(id, result);
-      if (needsRow(this.#transaction)) draft.remember(id, result);
+      if (needsRow(this.#transaction)) draft.remember(id, result, this.#onlyIfAbsent);
     }
     return { ...result, id, deduplicated: false };
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { CommitBatch, Put, RowVersion, StorageLimits } from "../storage/port.ts";
+import type { CommitBatch, Condition, Put, RowVersion, StorageLimits } from "../storage/port.ts";
 import type { EncodedBatch } from "./batch.ts";
 import {
   changeKey,
@@ -30,6 +30,14 @@ import {
 /** A row of small batches is closed when it has this many bytes, so that reading a page never loads much more. */
 const MERGED_BLOCK_BYTES = 256 * 1024;
 
+/**
+ * Most rows that a group with so many bytes shares: head, note of changes, and rows of the space log, any two neighbours of
+ * which have more than one full row.
+ */
+export function sharedRows(bytes: number): number {
+  return 3 + Math.ceil((2 * bytes) / MERGED_BLOCK_BYTES);
+}
+
 /** A segment that is emptied because its space was deleted, as it looks from now on. */
 export function effectiveSegmentHead(segment: SegmentHead, space: SpaceHead): SegmentHead {
   if (segment.lastOffset > space.deletedOffset || segment.lastSequence === 0) return segment;
@@ -53,7 +61,7 @@ export class Draft {
   readonly batches: EncodedBatch[] = [];
   /** Transactions of this group, by id; a repetition inside the group finds its first occurrence here. */
   readonly transactions = new Map<string, CommittedTransaction>();
-  readonly #remembered: [id: string, transaction: CommittedTransaction][] = [];
+  readonly #remembered: { id: string; transaction: CommittedTransaction; onlyIfAbsent: boolean }[] = [];
   /** Other rows, by key; `undefined` deletes. Of several writes of a row the last counts. */
   readonly #rows = new Map<string, { readonly key: Uint8Array; readonly value: readonly Uint8Array[] | undefined }>();
   /** Segments whose heads change in a way that their entries do not show. */
@@ -98,9 +106,9 @@ export class Draft {
     this.segments.set(batch.segment, head);
   }
 
-  /** Remembers the result of a transaction in a row of its own. */
-  remember(id: string, transaction: CommittedTransaction): void {
-    this.#remembered.push([id, transaction]);
+  /** Remembers the result of a transaction in a row of its own; with `onlyIfAbsent`, on condition that there is none yet. */
+  remember(id: string, transaction: CommittedTransaction, onlyIfAbsent: boolean): void {
+    this.#remembered.push({ id, transaction, onlyIfAbsent });
   }
 
   /** Writes a row that has to do with the removal of entries. */
@@ -125,8 +133,11 @@ export class Draft {
     for (const [name, head] of this.segments) puts.push({ key: segmentHeadKey(name), value: encodeSegmentHead(head) });
     this.#putSegmentBlocks(puts);
     this.#putSpaceBlocks(puts);
-    for (const [id, transaction] of this.#remembered) {
-      puts.push({ key: transactionKey(id), value: encodeCommittedTransaction(transaction) });
+    const conditions: Condition[] = [{ key: HEAD_KEY, version: headVersion, alwaysWritten: true }];
+    for (const { id, transaction, onlyIfAbsent } of this.#remembered) {
+      const key = transactionKey(id);
+      puts.push({ key, value: encodeCommittedTransaction(transaction) });
+      if (onlyIfAbsent) conditions.push({ key, version: null, alwaysWritten: true });
     }
     if (change !== undefined) puts.push({ key: changeKey(this.head.changes), value: encodeChangeNote(change) });
     const deletes: Uint8Array[] = [];
@@ -134,7 +145,7 @@ export class Draft {
       if (value === undefined) deletes.push(key);
       else puts.push({ key, value });
     }
-    return { conditions: [{ key: HEAD_KEY, version: headVersion }], puts, deletes };
+    return { conditions, puts, deletes };
   }
 
   /** What changes besides the entries that are appended; undefined when nothing does. */

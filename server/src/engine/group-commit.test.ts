@@ -13,14 +13,22 @@ const mutation = (bytes = 1, operations = 1, session?: { failed: boolean }): Mut
 
 /** A committer whose commits end when the test says so. */
 function scripted(limits = { bytes: 100, operations: 100 }) {
-  const groups: { size: number; end: (how?: Error) => void }[] = [];
-  const commit = (mutations: readonly Mutation<unknown>[]) =>
+  const groups: { size: number; end: (how?: Error) => void; again: () => void }[] = [];
+  /** Attempts at the current group: how many mutations each had. */
+  const attempts: number[] = [];
+  const commit = (members: () => readonly Mutation<unknown>[]) =>
     new Promise<readonly Outcome[]>((resolve, reject) => {
+      let mutations = members();
       const end = (error?: Error) =>
         error === undefined ? resolve(mutations.map((m) => ({ value: m.bytes }))) : reject(error);
-      groups.push({ size: mutations.length, end });
+      const again = () => {
+        mutations = members();
+        attempts.push(mutations.length);
+      };
+      groups.push({ size: mutations.length, end, again });
     });
-  return { groups, commits: new GroupCommit(() => limits, commit) };
+  const { bytes, operations } = limits;
+  return { groups, attempts, commits: new GroupCommit(() => ({ bytes, operations: () => operations }), commit) };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -70,6 +78,23 @@ describe("group commit", () => {
     expect(groups.map((g) => g.size)).toEqual([2, 1, 1, 3, 1]);
   });
 
+  it("lets those who come while an attempt is under way join the next one, in their order, as far as they fit", async () => {
+    const { groups, attempts, commits } = scripted({ bytes: 10, operations: 100 });
+    const first = commits.submit(mutation(3));
+    await turn();
+    const joining = [4, 3, 1].map((bytes) => commits.submit(mutation(bytes)));
+    groups[0].again();
+    groups[0].again();
+    expect(attempts).toEqual([3, 3]);
+    groups[0].end();
+    expect(await Promise.all([first, joining[0], joining[1]])).toEqual([3, 4, 3]);
+    await turn();
+    expect(groups.map((g) => g.size)).toEqual([1, 1]);
+    groups[1].end();
+    expect(await joining[2]).toBe(1);
+    expect(commits.queuedBytes).toBe(0);
+  });
+
   it("fails the whole group when the write fails, marks its sessions, and goes on with the next", async () => {
     const { groups, commits } = scripted();
     const session = { failed: false };
@@ -91,8 +116,8 @@ describe("group commit", () => {
     const session = { failed: false };
     const refusal = new StreamkitError(ErrorReason.FENCED, "fenced");
     const commits = new GroupCommit(
-      () => ({ bytes: 100, operations: 100 }),
-      async () => [{ error: refusal }, { value: 2 }],
+      () => ({ bytes: 100, operations: () => 100 }),
+      async (members) => (members().length === 2 ? [{ error: refusal }, { value: 2 }] : []),
     );
     const refused = commits.submit(mutation(1, 1, session));
     const applied = commits.submit(mutation(2));

@@ -5,21 +5,27 @@ import type { Draft } from "./draft.ts";
 export interface Mutation<T> {
   /** Segments whose heads `apply` looks at. */
   readonly segments: readonly string[];
-  /** Roughly what the change adds to the batch. */
+  /** Roughly what the change adds to the batch; operations without the rows that a group shares. */
   readonly bytes: number;
   readonly operations: number;
   /** Set for mutations of a Produce session: after a refused one, none of the same session is applied. */
   readonly session?: ProduceSession;
-  /**
-   * Reads what `apply` needs beyond the heads. Called before every evaluation, also again after a conflict.
-   *
-   * @param outcomeUnknown an earlier attempt at this very mutation may have been written
-   */
-  prepare?(outcomeUnknown: boolean): Promise<void>;
+  /** Reads what `apply` needs beyond the heads. Called before every evaluation, also again after a conflict. */
+  prepare?(before: EarlierAttempts): Promise<void>;
+  /** Set when `apply` went by less than it could have read: then a refusal is in doubt. */
+  readonly unread?: boolean;
   /**
    * Changes the draft, or throws a StreamkitError and leaves it as it was. May be called again after a conflict.
    */
   apply(draft: Draft): T;
+}
+
+/** What became of earlier attempts at the same group. */
+export interface EarlierAttempts {
+  /** One may have been written. */
+  readonly outcomeUnknown: boolean;
+  /** One left a doubt that only reading can clear: a row that was to be new is there, or may explain a refusal. */
+  readonly inDoubt: boolean;
 }
 
 /** The order between the requests of one Produce session. */
@@ -36,13 +42,18 @@ interface Waiting {
 /** What became of one mutation of a group. */
 export type Outcome = { readonly value: unknown } | { readonly error: StreamkitError | Error };
 
-/** Commits a group: evaluates, writes, and says for each mutation what became of it. Rejects when the write failed. */
-export type CommitGroup = (mutations: readonly Mutation<unknown>[]) => Promise<readonly Outcome[]>;
+/**
+ * Commits a group: evaluates, writes, and says for each mutation what became of it. Rejects when the write failed.
+ *
+ * @param members the mutations, and, from the next call on, those that have come meanwhile and fit in
+ */
+export type CommitGroup = (members: () => readonly Mutation<unknown>[]) => Promise<readonly Outcome[]>;
 
 /** How much one group may hold. */
 export interface GroupLimits {
   readonly bytes: number;
-  readonly operations: number;
+  /** Operations of all mutations of a group with so many bytes. */
+  readonly operations: (bytes: number) => number;
 }
 
 /**
@@ -86,10 +97,13 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
-      const group = this.#takeGroup();
+      const group: Waiting[] = [];
+      const members = () => {
+        this.#fill(group);
+        return group.map((waiting) => waiting.mutation);
+      };
       try {
-        const outcomes = await this.#commit(group.map((waiting) => waiting.mutation));
-        this.#settle(group, outcomes);
+        this.#settle(group, await this.#commit(members));
       } catch (error) {
         for (const { mutation, reject } of group) {
           if (mutation.session) mutation.session.failed = true;
@@ -114,17 +128,23 @@ export class GroupCommit {
     });
   }
 
-  #takeGroup(): Waiting[] {
+  /** Adds to a group what waits and fits in; at least one. */
+  #fill(group: Waiting[]): void {
     let bytes = 0;
     let operations = 0;
-    let count = 0;
+    for (const { mutation } of group) {
+      bytes += mutation.bytes;
+      operations += mutation.operations;
+    }
     const limits = this.#limits();
+    let count = 0;
     for (const { mutation } of this.#queue) {
       bytes += mutation.bytes;
       operations += mutation.operations;
-      if (count > 0 && (bytes > limits.bytes || operations > limits.operations)) break;
+      const fits = bytes <= limits.bytes && operations <= limits.operations(bytes);
+      if (!fits && group.length + count > 0) break;
       count++;
     }
-    return this.#queue.splice(0, count);
+    group.push(...this.#queue.splice(0, count));
   }
 }

@@ -6,9 +6,9 @@ import type { AppendTransaction } from "./append.ts";
 import { AppendMutation, type AppendResult } from "./append-mutation.ts";
 import type { Clock } from "./clock.ts";
 import { Contention } from "./contention.ts";
-import { Draft } from "./draft.ts";
+import { Draft, sharedRows } from "./draft.ts";
 import { evaluate } from "./evaluate.ts";
-import { GroupCommit, type Mutation, type Outcome, type ProduceSession } from "./group-commit.ts";
+import { type EarlierAttempts, GroupCommit, type Mutation, type Outcome, type ProduceSession } from "./group-commit.ts";
 import type { Subscription } from "./live-hub.ts";
 import { Poller } from "./poller.ts";
 import type { RowCompression } from "./row-frame.ts";
@@ -47,9 +47,9 @@ const MAX_PAUSE_MILLIS = 2_000;
 const MAX_CONFLICT_MILLIS = 30_000;
 
 /** What is known of a commit on its way through several attempts. */
-interface Attempts {
-  /** An earlier attempt may have been written. */
+interface Attempts extends EarlierAttempts {
   outcomeUnknown: boolean;
+  inDoubt: boolean;
   unknown: number;
 }
 
@@ -71,12 +71,12 @@ export class SpaceLog extends SpaceState {
     super(space, store, shared, () => options.onUnfinished(this));
     this.#options = options;
     this.#commits = new GroupCommit(
-      // Half of the bytes, because small batches are stored twice; two operations are the head and a note of changes.
+      // Half of the bytes, because small batches are stored twice.
       () => ({
         bytes: Math.min(MAX_GROUP_BYTES, store.limits.maxBatchBytes / 2),
-        operations: store.limits.maxOperations - 2,
+        operations: (bytes) => store.limits.maxOperations - sharedRows(bytes),
       }),
-      (mutations) => this.#commitGroup(mutations),
+      (members) => this.#commitGroup(members),
     );
     this.#poller = new Poller({ restMillis: options.pollMillis, look: (urgent) => this.#poll(urgent) });
   }
@@ -172,16 +172,23 @@ export class SpaceLog extends SpaceState {
     return found;
   }
 
-  async #commitGroup(mutations: readonly Mutation<unknown>[]): Promise<readonly Outcome[]> {
+  async #commitGroup(members: () => readonly Mutation<unknown>[]): Promise<readonly Outcome[]> {
     if (this.shared) await pause(this.#contention.pauseBeforeNext());
-    const attempts: Attempts = { outcomeUnknown: false, unknown: 0 };
+    const attempts: Attempts = { outcomeUnknown: false, inDoubt: false, unknown: 0 };
     const end = performance.now() + MAX_CONFLICT_MILLIS;
     for (let conflicts = 0; ; ) {
       await this.load();
       const { revision, headVersion } = this;
-      const evaluated = await this.#evaluate(mutations, attempts.outcomeUnknown);
+      // What came while an attempt was under way shares the next one.
+      const mutations = members();
+      const evaluated = await this.#evaluate(mutations, attempts);
       if (evaluated === undefined) continue;
       const { draft, outcomes } = evaluated;
+      // G7: what looks like a refusal may be the repetition of something that was committed.
+      if (!attempts.inDoubt && mutations.some(({ unread }, index) => unread && "error" in outcomes[index])) {
+        attempts.inDoubt = true;
+        continue;
+      }
       if (!draft.dirty) {
         // G5, G6: a commit proves the state that it was evaluated on; without one, others may have moved on unseen.
         if (this.shared) await this.catchUp();
@@ -195,11 +202,12 @@ export class SpaceLog extends SpaceState {
       }
       await pause(this.#contention.conflicted(performance.now() - start, ++conflicts));
       await this.catchUp(true);
+      if (this.revision === revision) attempts.inDoubt = true;
     }
   }
 
   /** Evaluates a group on the state as it is; undefined when that has moved on while it was read. */
-  async #evaluate(mutations: readonly Mutation<unknown>[], outcomeUnknown: boolean) {
+  async #evaluate(mutations: readonly Mutation<unknown>[], before: EarlierAttempts) {
     const { revision } = this;
     const { heads, damaged } = await this.segmentHeads(mutations.flatMap((mutation) => mutation.segments));
     // What one mutation cannot read is no reason to refuse its neighbours.
@@ -207,7 +215,7 @@ export class SpaceLog extends SpaceState {
       mutations.map(async (mutation) => {
         const unreadable = mutation.segments.find((segment) => damaged.has(segment));
         if (unreadable !== undefined) return damaged.get(unreadable);
-        return mutation.prepare?.(outcomeUnknown).then(() => undefined, asStreamkitError);
+        return mutation.prepare?.(before).then(() => undefined, asStreamkitError);
       }),
     );
     if (this.revision !== revision) return undefined;

@@ -125,8 +125,10 @@ export class SpaceState {
    *
    * @param expectNews there is something new, so that head and log are read at the same time
    */
-  catchUp(expectNews = false): Promise<boolean> {
-    return this.#refreshes.run(expectNews);
+  async catchUp(expectNews = false): Promise<boolean> {
+    if (this.#loaded) return this.#refreshes.run(expectNews);
+    await this.load();
+    return true;
   }
 
   /** The head of a segment, as of `head`. Call `sync()` first. */
@@ -358,6 +360,8 @@ export class SpaceState {
       for (const [id, transaction] of transactionsOf(batches)) this.#recent.add(id, transaction);
     }
     if (batches === undefined) {
+      // What the rings have would not go on without a gap.
+      this.hub.forget();
       this.hub.touch(() => undefined);
       this.hub.wake();
     } else {

@@ -37,6 +37,11 @@ export interface ScanOptions extends KeyRange {
 export interface Condition {
   readonly key: Uint8Array;
   readonly version: RowVersion | null;
+  /**
+   * Whoever has a condition on this row writes it in the same commit; so a backend for which a condition is a kind of write can
+   * tell that it is broken without reading the row. Default: false.
+   */
+  readonly alwaysWritten?: boolean;
 }
 
 export interface Put {

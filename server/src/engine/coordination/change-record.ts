@@ -47,7 +47,11 @@ export async function changeRecord<Result>(
     }
     const { value, result } = decide(row);
     if (value === undefined) return result;
-    const batch = { conditions: [{ key, version: row?.version ?? null }], puts: [{ key, value }], deletes: [] };
+    const batch = {
+      conditions: [{ key, version: row?.version ?? null, alwaysWritten: true }],
+      puts: [{ key, value }],
+      deletes: [],
+    };
     try {
       const committed = await store.commit(partition, batch);
       if (committed.committed) {

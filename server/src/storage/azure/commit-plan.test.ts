@@ -61,6 +61,17 @@ describe("the plan of a commit", () => {
     expect(plan({ conditions: atVersion }, { a: { ...touched, version: etag(2) } })).toBeUndefined();
   });
 
+  it("knows which failures leave no doubt: those of rows that are written by whoever has a condition on them", () => {
+    const conditions = [
+      { key: key("a"), version: etag(1), alwaysWritten: true },
+      { key: key("b"), version: null },
+    ];
+    const planned = plan({ conditions, puts: [put("b"), put("a")] });
+    expect(planned?.short).toEqual(["insert b", `replace a ${etag(1)}`]);
+    expect([...(planned?.decisive ?? [])]).toEqual([1]);
+    expect(plan({ puts: [put("a")] })?.decisive.size).toBe(0);
+  });
+
   it("deletes rests with their rows as far as there is room, and names those that are left", () => {
     const names = Array.from({ length: 90 }, (_, index) => `row${index}`);
     const rests = Object.fromEntries(names.map((name) => [name, "old"]));

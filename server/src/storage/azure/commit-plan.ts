@@ -39,6 +39,8 @@ export interface CommitPlan {
   readonly puts: readonly number[];
   /** For each row with a condition or a delete, its operation: what may fail. */
   readonly fallible: ReadonlyMap<string, number>;
+  /** Operations whose failure means that a condition does not hold, and nothing else. */
+  readonly decisive: ReadonlySet<number>;
   /** Rests that the puts get, by row key. */
   readonly newRests: ReadonlyMap<string, string>;
   /** Marks of absence that the transaction makes, as operations: to be removed afterwards. */
@@ -53,17 +55,19 @@ const etagPattern = /^W\/".*"$/;
 /** The plan for a commit; `undefined` when a condition cannot hold. */
 export function planCommit(batch: CommitBatch, knowledge: Knowledge): CommitPlan | undefined {
   const conditions = new Map<string, string | null>();
-  for (const { key, version } of batch.conditions) {
+  const alwaysWritten = new Set<string>();
+  for (const { key, version, alwaysWritten: always } of batch.conditions) {
     if (version !== null && (typeof version !== "string" || !etagPattern.test(version))) return undefined;
     const rowKey = rowKeyOf(key);
     if (conditions.has(rowKey) && conditions.get(rowKey) !== version) return undefined;
     conditions.set(rowKey, version);
+    if (always) alwaysWritten.add(rowKey);
   }
   for (const [rowKey, version] of conditions) {
     const state = knowledge.states.get(rowKey);
     if (state !== undefined && !holds(state, version)) return undefined;
   }
-  const builder = new PlanBuilder(conditions, knowledge);
+  const builder = new PlanBuilder(conditions, knowledge, alwaysWritten);
   for (const { key, value } of batch.puts) builder.put(rowKeyOf(key), value);
   for (const key of batch.deletes) builder.delete(rowKeyOf(key));
   return builder.finish();
@@ -84,10 +88,17 @@ class PlanBuilder {
   /** Those not yet part of an operation. */
   readonly #conditions: Map<string, string | null>;
   readonly #knowledge: Knowledge;
+  readonly #alwaysWritten: ReadonlySet<string>;
+  readonly #decisive = new Set<number>();
 
-  constructor(conditions: ReadonlyMap<string, string | null>, knowledge: Knowledge) {
+  constructor(
+    conditions: ReadonlyMap<string, string | null>,
+    knowledge: Knowledge,
+    alwaysWritten: ReadonlySet<string>,
+  ) {
     this.#conditions = new Map(conditions);
     this.#knowledge = knowledge;
+    this.#alwaysWritten = alwaysWritten;
   }
 
   put(rowKey: string, value: readonly Uint8Array[]): void {
@@ -96,6 +107,7 @@ class PlanBuilder {
     this.#puts.push(this.#operations.length);
     const version = this.#takeCondition(rowKey);
     const etag = version === undefined ? undefined : this.#etagFor(rowKey, version);
+    if (version !== undefined && this.#alwaysWritten.has(rowKey)) this.#decisive.add(this.#operations.length);
     if (version === null && etag === undefined) this.#add({ kind: "insert", rowKey, properties: row }, true);
     else if (etag === undefined) this.#add({ kind: "replace", rowKey, properties: row });
     else this.#add({ kind: "replace", rowKey, properties: row, etag }, true);
@@ -126,6 +138,7 @@ class PlanBuilder {
       operations: this.#operations,
       puts: this.#puts,
       fallible: this.#fallible,
+      decisive: this.#decisive,
       newRests: this.#newRests,
       marks: this.#marks,
       leftRests: this.#oldRests.slice(room),

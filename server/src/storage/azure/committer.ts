@@ -42,6 +42,7 @@ export class Committer {
         this.#settle(partitionKey, batch, plan, response.etags);
         return { committed: true, versions: plan.puts.map((index) => response.etags[index]!) };
       }
+      if (response.index !== undefined && plan.decisive.has(response.index)) return { committed: false };
       if (!(await this.#explain(partitionKey, batch, plan, response.index, states))) return { committed: false };
     }
     throw storageUnavailable("rows of a commit keep changing under it");

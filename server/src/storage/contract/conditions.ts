@@ -28,6 +28,21 @@ export function describeConditions({ describe, it }: ContractTests): void {
       assert.deepEqual(await contents(store, "p"), { a: "3" });
     });
 
+    it("does the same for rows that are written by whoever has a condition on them", async ({ store }) => {
+      const always = (changes: Parameters<typeof batch>[0]) => {
+        const { conditions, ...rest } = batch(changes);
+        return { ...rest, conditions: conditions.map((condition) => ({ ...condition, alwaysWritten: true })) };
+      };
+      const [first] = await commit(store, "p", always({ when: { a: null }, put: { a: "1" } }));
+      await conflict(store, "p", always({ when: { a: null }, put: { a: "2" } }));
+      const [second] = await commit(store, "p", always({ when: { a: first! }, put: { a: "3" } }));
+      await conflict(store, "p", always({ when: { a: first! }, put: { a: "4", b: "4" } }));
+      await conflict(store, "p", always({ when: { a: second!, b: first! }, put: { a: "5", b: "5" } }));
+      await commit(store, "p", always({ when: { a: second! }, remove: ["a"] }));
+      await conflict(store, "p", always({ when: { a: second! }, put: { a: "6" } }));
+      assert.deepEqual(await contents(store, "p"), {});
+    });
+
     it("conflicts on a version of a row that is not there any more", async ({ store }) => {
       const [version] = await commit(store, "p", batch({ put: { a: "1" } }));
       await commit(store, "p", batch({ remove: ["a"] }));

@@ -48,7 +48,7 @@ export function planGroup(view: GroupView, { host, members, overdue, now }: Grou
 
   const newHost = joins.length > 0 && ownHost === undefined;
   const intervalMillis = shortestInterval(members.values());
-  const conditions: Condition[] = [{ key: GROUP_HEAD_KEY, version: view.headVersion }];
+  const conditions: Condition[] = [{ key: GROUP_HEAD_KEY, version: view.headVersion, alwaysWritten: true }];
   // One that has written its row since is not gone.
   for (const { instance, version } of goneHosts) conditions.push({ key: hostKey(instance), version });
   const puts: Put[] = [{ key: GROUP_HEAD_KEY, value: encodeGroupHead() }];
