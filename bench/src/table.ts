@@ -25,3 +25,8 @@ export function figure(value: number): string {
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 1 ? 2 : 3;
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
+
+/** A count for people: thousands separated. */
+export function whole(value: number): string {
+  return value.toLocaleString("en-US");
+}

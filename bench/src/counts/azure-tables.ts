@@ -1,0 +1,133 @@
+import { figure, type Table, whole } from "../table.ts";
+import type { AppendCosts, AzureCosts } from "./azure-costs.ts";
+import type { IdleFollowers } from "./idle-followers.ts";
+import { ROWS_OF_A_SEGMENT } from "./port-tables.ts";
+import { COUNTED_RECORDS } from "./read-all.ts";
+import type { SharedCommits } from "./shared-commits.ts";
+import type { ActionCost } from "./single-actions.ts";
+import { targetRow, targetsTable } from "./targets.ts";
+import { requestsOf, type WireCounts } from "./wire-counts.ts";
+
+const WIRE_COLUMNS = [
+  ...["requests", "transactions", "conflicts", "point reads", "queries", "other"],
+  ...["rows written", "rows deleted", "rows read", "request bytes", "response bytes"],
+];
+
+function wireCells(wire: WireCounts): string[] {
+  return [
+    ...[requestsOf(wire), wire.commits + wire.conflicts + wire.failures, wire.conflicts],
+    ...[wire.pointReads, wire.queries, wire.others],
+    ...[wire.rowsWritten, wire.rowsDeleted, wire.rowsRead, wire.requestBytes, wire.responseBytes],
+  ].map(whole);
+}
+
+function labelOf({ perAppend, expecting }: AppendCosts): string {
+  return `${perAppend}${expecting ? ", expectedLastSequence" : ""}`;
+}
+
+/** What appends of each kind put on the wire. */
+export function azureAppendTable({ appends }: AzureCosts): Table {
+  return {
+    caption: `Azure: appending ${whole(COUNTED_RECORDS)} records`,
+    columns: [
+      ...["records per append", ...WIRE_COLUMNS, "rows per commit", "request bytes per record"],
+      ...["capacity per record, bytes"],
+    ],
+    rows: appends.map((costs) => [
+      labelOf(costs),
+      ...wireCells(costs.wire),
+      figure(costs.wire.rowsWritten / costs.wire.commits),
+      figure(costs.wire.requestBytes / COUNTED_RECORDS),
+      figure(costs.storedBytes / COUNTED_RECORDS),
+    ]),
+  };
+}
+
+/** What reads of each kind put on the wire. */
+export function azureReadTable({ reads }: AzureCosts): Table {
+  return {
+    caption: `Azure: reading ${whole(COUNTED_RECORDS)} records`,
+    columns: [
+      ...["view, records per append", "requests", "point reads", "queries", "pages of the port"],
+      ...["rows read", "response bytes", "response bytes per record"],
+    ],
+    rows: reads.flatMap(({ view, perAppend, first, again }) =>
+      [first, again].map(({ wire, port }, index) => [
+        `${view}, ${perAppend}, ${index === 0 ? "sizes unknown" : "again"}`,
+        ...[requestsOf(wire), wire.pointReads, wire.queries, port.pages, wire.rowsRead, wire.responseBytes].map(whole),
+        figure(wire.responseBytes / COUNTED_RECORDS),
+      ]),
+    ),
+  };
+}
+
+/** What single actions put on the wire. */
+export function azureActionTable(actions: readonly ActionCost[]): Table {
+  return {
+    caption: "Azure: single actions of two instances on one space",
+    columns: ["action", ...WIRE_COLUMNS],
+    rows: actions.map(({ action, wire }) => [action, ...wireCells(wire)]),
+  };
+}
+
+/** How many appends shared a commit. Depends on timing, unlike the other tables. */
+export function sharedCommitTable(all: readonly SharedCommits[]): Table {
+  return {
+    caption: "Azure: appends of one record that share a commit (depends on timing)",
+    columns: [
+      "writers, segments",
+      "appends",
+      "commits",
+      "appends per commit",
+      "rows per append",
+      "requests per append",
+    ],
+    rows: all.map(({ writers, segments, appends, wire }) => [
+      `${writers}, ${segments === "one" ? "one segment" : "a segment each"}`,
+      ...[whole(appends), whole(wire.commits), figure(appends / wire.commits)],
+      ...[figure(wire.rowsWritten / appends), figure(requestsOf(wire) / appends)],
+    ]),
+  };
+}
+
+/** What followers cost while nothing happens. */
+export function idleFollowerTable(all: readonly IdleFollowers[]): Table {
+  return {
+    caption: "Azure: idle followers of one instance",
+    columns: ["spaces, followers of each", "requests per minute", "requests per minute and space"],
+    rows: all.map(({ spaces, followersPerSpace, requestsPerMinute }) => [
+      `${spaces}, ${followersPerSpace}`,
+      figure(requestsPerMinute),
+      figure(requestsPerMinute / spaces),
+    ]),
+  };
+}
+
+/** Azure's part of the targets. */
+export function azureTargetTable({ appends, reads }: AzureCosts): Table {
+  const worst = (cases: readonly AppendCosts[], cost: (costs: AppendCosts) => number) => Math.max(...cases.map(cost));
+  const beyond = (expecting: boolean) =>
+    worst(
+      appends.filter((it) => it.expecting === expecting),
+      ({ wire }) => wire.rowsWritten / wire.commits - ROWS_OF_A_SEGMENT,
+    );
+  const rows = "rows per commit beyond the segment's head and block";
+  return targetsTable("Azure: targets (worst of the cases above)", [
+    targetRow(
+      "requests per commit",
+      worst(appends, ({ wire }) => requestsOf(wire) / wire.commits),
+      "first target",
+      1,
+    ),
+    targetRow(
+      "range reads per page",
+      Math.max(
+        ...reads.flatMap(({ first, again }) => [first, again].map(({ wire, port }) => wire.queries / port.pages)),
+      ),
+      "first target",
+      1,
+    ),
+    targetRow(`${rows}, with expectedLastSequence`, beyond(true), "aim", 2),
+    targetRow(`${rows}, without`, beyond(false), "aim", 2),
+  ]);
+}

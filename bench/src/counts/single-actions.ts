@@ -1,0 +1,85 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { payloads } from "../payloads.ts";
+import type { CountedInstance, Emulator } from "./emulator.ts";
+import type { WireCounts } from "./wire-counts.ts";
+
+/** What one thing that an application or the server does costs on the wire. */
+export interface ActionCost {
+  readonly action: string;
+  readonly wire: WireCounts;
+}
+
+const STORE = "6f9619ff-8b86-4d01-b42d-00000000aaaa";
+const REMEMBERED = 1_000;
+const MISSED = 100;
+
+/** Counts single actions of two instances that share a space. The order matters: each starts where the last one ended. */
+export async function measureSingleActions(emulator: Emulator): Promise<ActionCost[]> {
+  const [one, other] = [await emulator.open(), await emulator.open()];
+  const costs: ActionCost[] = [];
+  const cost = async (action: string, instance: CountedInstance, work: () => Promise<unknown>) => {
+    costs.push({ action, wire: (await instance.during(work)).wire });
+  };
+  const spaceAt = (instance: CountedInstance) => instance.client.store(STORE).space("bench");
+  const segmentAt = (instance: CountedInstance) => spaceAt(instance).segment("bench");
+  const eight = () => Array.from({ length: 8 }, (_, index) => ({ segment: `s${index}`, records: payloads(1) }));
+  const appendTo = (instance: CountedInstance) => segmentAt(instance).append(payloads(1));
+
+  /** Lets the other instance commit, so that `one`, which was up to date, does not know of it. */
+  const raceAgainst = async (commits: number) => {
+    await appendTo(one);
+    for (let index = 0; index < commits; index++) await appendTo(other);
+  };
+
+  await cost("append, the first to a new store", one, () => appendTo(one));
+  await cost("append, warm", one, () => appendTo(one));
+  await cost("append with expectedLastSequence, warm", one, () =>
+    segmentAt(one).append(payloads(1), { expectedLastSequence: 2 }),
+  );
+  await cost("append to 8 segments for the first time", one, () => spaceAt(one).append(eight()));
+  await cost("append to 8 segments, warm", one, () => spaceAt(one).append(eight()));
+  await cost("status of a segment", one, () => segmentAt(one).status());
+  await cost("peek", one, () => segmentAt(one).peek());
+  await cost("append, the first of another instance", other, () => appendTo(other));
+  await cost("append, the next of that instance, its dedupe window still young", other, () => appendTo(other));
+  for (const commits of [1, MISSED]) {
+    await raceAgainst(commits);
+    await cost(`append that loses a race, commits missed: ${commits}`, one, () => appendTo(one));
+  }
+  await raceAgainst(1);
+  await cost("append to 8 segments that loses a race, commits missed: 1", one, () => spaceAt(one).append(eight()));
+  const { lastSequence } = await segmentAt(one).status();
+  await appendTo(other);
+  await cost("append with expectedLastSequence that another instance just broke: refused", one, () =>
+    refused(segmentAt(one).append(payloads(1), { expectedLastSequence: lastSequence })),
+  );
+  costs.push(await measurePurge(emulator));
+  return costs;
+}
+
+async function refused(append: Promise<unknown>): Promise<void> {
+  const accepted = await append.then(
+    () => true,
+    () => false,
+  );
+  if (accepted) throw new Error("an append with a broken expectation was accepted");
+}
+
+/** Removal of remembered transactions, which every instance that has the space open does every half dedupe window. */
+async function measurePurge(emulator: Emulator): Promise<ActionCost> {
+  const writer = await emulator.open();
+  const store = STORE.replace("aaaa", "dead");
+  const space = writer.client.store(store).space("bench");
+  await Promise.all(Array.from({ length: REMEMBERED }, (_, i) => space.segment(`s${i % 10}`).append(payloads(1))));
+  // With a window this short and a clock of today everything is old; the first look comes a second after the store was opened.
+  const purger = await emulator.open({ dedupeWindowMillis: 1, clock: () => Date.now() * 1_000 });
+  await purger.client.store(store).space("bench").status();
+  const { wire } = await purger.during(async () => {
+    const end = performance.now() + 60_000;
+    while (purger.counts.rowsDeleted < REMEMBERED) {
+      if (performance.now() > end) throw new Error("remembered transactions are not removed");
+      await delay(5);
+    }
+  });
+  return { action: `removal of ${REMEMBERED.toLocaleString("en-US")} remembered transactions`, wire };
+}
