@@ -1,4 +1,4 @@
-import type { Sample } from "./peers/peer.ts";
+import type { Period, Sample } from "./peers/peer.ts";
 import { percentile } from "./statistics.ts";
 
 /** Runs `work` once and says how many of its `count` units it did per second. */
@@ -22,6 +22,41 @@ export async function measureLatency(count: number, work: (index: number) => Pro
   }
   const sorted = durations.sort();
   return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
+}
+
+/** What lanes did in a period. */
+interface Loops {
+  /** Turns that ended in the measured part of the period. */
+  readonly count: number;
+  /**
+   * How long turns took, in milliseconds, sorted: those that were counted, and those under way at the end, so that a lane
+   * that got nothing done shows too.
+   */
+  readonly durations: Float64Array;
+}
+
+/** Has each lane do one thing after the other for as long as the period lasts. */
+export async function measureLoops(
+  lanes: number,
+  { warmUpMillis, millis }: Period,
+  work: (lane: number, turn: number) => Promise<unknown>,
+): Promise<Loops> {
+  const from = performance.now() + warmUpMillis;
+  const until = from + millis;
+  const durations: number[] = [];
+  let count = 0;
+  await Promise.all(
+    Array.from({ length: lanes }, async (_, lane) => {
+      for (let turn = 0, start = performance.now(); start < until; turn++) {
+        await work(lane, turn);
+        const end = performance.now();
+        if (end >= from) durations.push(end - start);
+        if (end >= from && end < until) count++;
+        start = end;
+      }
+    }),
+  );
+  return { count, durations: Float64Array.from(durations).sort() };
 }
 
 /** Runs `work` for 0 to `count` - 1 with at most `lanes` at a time. */

@@ -73,7 +73,7 @@ export async function runRounds(context: RunContext, { id, subjects, fill }: Pla
         const sample = await client.call(measure(round));
         if (cleanUp !== undefined) await client.call(cleanUp(round));
         if (round > 0) samples.get(label)!.push(sample);
-        progress(`${id}: ${round === 0 ? "warm-up" : `round ${round}`}, ${label}: ${describe(sample)}`);
+        progress(`${id}: ${round === 0 ? "warm-up" : `round ${round}`}, ${label}: ${describeSample(sample)}`);
       }
     }
   } finally {
@@ -88,7 +88,8 @@ function profileFlags({ profileFolder }: RunContext, peer: PeerName, name: strin
   return ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
 }
 
-function describe(sample: Sample): string {
+/** A sample on one line, for people who wait. */
+export function describeSample(sample: Sample): string {
   return Object.entries(sample)
     .map(([metric, value]) => `${metric} ${value >= 100 ? Math.round(value) : value.toPrecision(3)}`)
     .join(", ");

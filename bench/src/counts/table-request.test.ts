@@ -37,7 +37,7 @@ describe("operationsOf", () => {
   });
 
   it("does not take a value for an operation", () => {
-    const body = transaction("PUT http://127.0.0.1:1/t(RowKey='1') HTTP/1.1", "", '{"d0":"DELETE http"}');
+    const body = transaction("PUT http://127.0.0.1:1/t(RowKey='1') HTTP/1.1", "", '{"d0":"DELETE http PUT http"}');
     expect(operationsOf(body)).toEqual({ writes: 1, deletes: 0 });
   });
 });

@@ -1,6 +1,14 @@
 import type { Peer } from "./peer.ts";
 
-const PEER_NAMES = ["streamkit", "redis", "jetstream", "durable-streams", "raw-level", "raw-stream"] as const;
+const PEER_NAMES = [
+  "streamkit",
+  "redis",
+  "jetstream",
+  "durable-streams",
+  "raw-level",
+  "raw-stream",
+  "raw-table",
+] as const;
 
 /** The systems that can be measured; each is the name of its file here. */
 export type PeerName = (typeof PEER_NAMES)[number];

@@ -45,6 +45,36 @@ export interface AggregatesJob {
   readonly concurrency: number;
 }
 
+/** Writers that append one record after the other, all at the same time, for as long as the job says. */
+export interface WritersJob {
+  readonly stream: string;
+  /** The space in the stream that they write, each to a segment of its own. */
+  readonly space: string;
+  /** What the names of the segments begin with: unique among the clients of the stream. */
+  readonly prefix: string;
+  readonly writers: number;
+  readonly period: Period;
+}
+
+/** Transactions that a storage service takes as they are. */
+export interface TransactionsJob {
+  readonly stream: string;
+  /** What the names of the partitions begin with: unique among the clients of the stream. */
+  readonly prefix: string;
+  /** Transactions under way at a time, each in a partition of its own. */
+  readonly inFlight: number;
+  /** Rows of each transaction, and the size of its body in bytes. */
+  readonly operations: number;
+  readonly bytes: number;
+  readonly period: Period;
+}
+
+/** How long something goes on, in milliseconds: first without being measured. */
+export interface Period {
+  readonly warmUpMillis: number;
+  readonly millis: number;
+}
+
 /** Named figures, such as { perSecond: 1000 } or { p50: 0.2, p99: 0.9 } (milliseconds). */
 export type Sample = Readonly<Record<string, number>>;
 
@@ -69,6 +99,12 @@ export interface Session {
   fillAggregates?: Operation<AggregatesJob>;
   /** Reads each aggregate from its first entry to its last: { perSecond } in aggregates. */
   loadAggregates?: Operation<AggregatesJob>;
+  /** Appends for some time: { count, p50, p99 }. */
+  write?: Operation<WritersJob>;
+  /** Sends transactions for some time: { count } and quantiles of their latency (quantiles.ts). */
+  transact?: Operation<TransactionsJob>;
+  /** Reads rows and ranges of what `transact` wrote, one after the other: quantiles of both latencies. */
+  readRows?: Operation<{ readonly stream: string; readonly prefix: string; readonly reads: number }>;
   /** Deletes a stream, so that rounds do not weigh on each other: {}. */
   forget?: Operation<{ readonly stream: string }>;
   close(): Promise<void>;

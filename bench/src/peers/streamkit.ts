@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { createStreamkitClient } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
-import { inLanes, measureLatency, measureRate } from "../measure.ts";
+import { inLanes, measureLatency, measureLoops, measureRate } from "../measure.ts";
 import { payloadAt, payloads } from "../payloads.ts";
-import { startNode, stopProcess, waitForOutput } from "../processes.ts";
 import { ReadCheck } from "../read-check.ts";
-import type { AggregatesJob, Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
+import { percentile } from "../statistics.ts";
+import { startStreamkit } from "../streamkit-process.ts";
+import type { AggregatesJob, Peer, Server, ServerPlace, Session, StreamJob, WritersJob } from "./peer.ts";
 
 const SPACE = "bench";
 const SEGMENT = "bench";
@@ -19,12 +19,7 @@ export const peer: Peer = {
   },
 
   async startServer({ dataFolder, nodeFlags }: ServerPlace): Promise<Server> {
-    const bin = fileURLToPath(new URL("bin.ts", import.meta.resolve("@streamkit/server")));
-    // As npm start does: docs/decisions/0008.
-    const flags = ["--initial-old-space-size=128", ...(nodeFlags ?? [])];
-    const child = startNode(bin, ["--port", "0", "--storage", "level", "--path", dataFolder], flags);
-    const [address] = await waitForOutput(child, /http:\/\/[\w.]+:\d+/);
-    return { address, stop: () => stopProcess(child) };
+    return startStreamkit(["--storage", "level", "--path", dataFolder], nodeFlags);
   },
 
   async connect(address: string): Promise<Session> {
@@ -110,6 +105,14 @@ export const peer: Peer = {
             check.expect(entries);
           }),
         ),
+
+      async write({ stream, space: name, prefix, writers, period }: WritersJob) {
+        const target = store(stream).space(name);
+        const { count, durations } = await measureLoops(writers, period, (writer, turn) =>
+          target.segment(`${prefix}-${writer}`).append([payloadAt(turn)]),
+        );
+        return { count, p50: percentile(durations, 0.5), p99: percentile(durations, 0.99) };
+      },
 
       async forget({ stream }) {
         await store(stream).delete();

@@ -4,6 +4,14 @@ import { bulkConsume } from "./w2-bulk-consume.ts";
 import { appendLatency } from "./w3-append-latency.ts";
 import { loadAggregates } from "./w6-load-aggregates.ts";
 import { storageCounts } from "./w9-storage-counts.ts";
+import { severalInstances } from "./w10-instances.ts";
 
 /** All workloads, in the order they run. */
-export const WORKLOADS: readonly Workload[] = [bulkProduce, bulkConsume, appendLatency, loadAggregates, storageCounts];
+export const WORKLOADS: readonly Workload[] = [
+  bulkProduce,
+  bulkConsume,
+  appendLatency,
+  loadAggregates,
+  storageCounts,
+  severalInstances,
+];

@@ -1,0 +1,38 @@
+/** One arrangement of instances that is measured. */
+export interface Cell {
+  readonly instances: number;
+  /** Whether all instances write one space, or each a space of its own. */
+  readonly spaces: "one" | "each";
+  /** Added to each request to the storage. */
+  readonly delayMillis: number;
+}
+
+/** Numbers of instances that are compared. */
+export const INSTANCES = [1, 2, 4];
+
+/** The arrangements with one delay; the first is the one that the others are compared with. */
+export function cellsOf(delayMillis: number): Cell[] {
+  return INSTANCES.flatMap((instances) =>
+    (["one", "each"] as const)
+      // For one instance both are the same.
+      .filter((spaces) => instances > 1 || spaces === "one")
+      .map((spaces) => ({ instances, spaces, delayMillis })),
+  );
+}
+
+/** How the cell is called in tables. */
+export function cellLabel({ instances, spaces, delayMillis }: Cell): string {
+  const where = spaces === "one" ? "one space" : "a space each";
+  const what = instances === 1 ? "1 instance" : `${instances} instances, ${where}`;
+  return `streamkit, ${what}${delayLabel(delayMillis)}`;
+}
+
+/** How the raw limit of as many processes is called. */
+export function rawLabel(processes: number, inFlight: number, delayMillis: number): string {
+  const what = `raw-table, ${processes} ${processes === 1 ? "process" : "processes"}`;
+  return `${what}${inFlight === 1 ? "" : ` x ${inFlight}`}${delayLabel(delayMillis)}`;
+}
+
+function delayLabel(delayMillis: number): string {
+  return delayMillis === 0 ? "" : `, +${delayMillis} ms`;
+}

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import type { Cell } from "./cell.ts";
+import { type Calibration, errorOf, predict, predictionTable, scenarioOf } from "./prediction.ts";
+
+const always = (millis: number) => Array.from({ length: 21 }, () => millis);
+const calibration: Calibration = {
+  latency: { transaction: always(24), pointRead: always(22), query: always(26) },
+  transactionMillis: 4,
+  serviceMillis: 3,
+  commitsPerSecond: 40,
+};
+const one: Cell = { instances: 1, spaces: "one", delayMillis: 20 };
+
+describe("a prediction", () => {
+  it("takes for the work of a commit what one instance needed beyond the latency", () => {
+    expect(scenarioOf(one, calibration).commitMillis).toBeCloseTo(1);
+  });
+
+  it("takes for what the storage does alone the same part of each latency without the delay", () => {
+    const { serviceMillis } = scenarioOf(one, calibration).storage;
+    expect(serviceMillis.transaction).toBeCloseTo(3);
+    expect(serviceMillis.pointRead).toBeCloseTo(1.5);
+    expect(serviceMillis.query).toBeCloseTo(4.5);
+  });
+
+  it("gives back what one instance reached", () => {
+    expect(predict(one, calibration).commitsPerSecond).toBeCloseTo(40, 0);
+  });
+
+  it("says how far off it is", () => {
+    expect(errorOf(150, 100)).toBe(0.5);
+    expect(errorOf(50, 100)).toBe(-0.5);
+    expect(errorOf(0, 0)).toBe(0);
+  });
+
+  it("is shown beside what was measured, by medians of the rounds", () => {
+    const predicted = predict(one, calibration);
+    const measured = (commits: number) => ({ commits, conflictsPerCommit: 0, slowestShare: 1 });
+    const rounds = [10, 40, 80].map((commits) => ({ cell: one, measured: measured(commits), predicted }));
+    const [row] = predictionTable(new Map([["streamkit, 1 instance, +20 ms", rounds]])).rows;
+    expect(row?.slice(0, 3)).toEqual(["streamkit, 1 instance, +20 ms", "40.0", "40.0"]);
+    expect(row?.[3]).toMatch(/^[+-]0 %$/);
+  });
+});
