@@ -9,6 +9,7 @@ const PACKAGES = [
   "@nats-io/jetstream",
   "@durable-streams/server",
   "@durable-streams/client",
+  "azurite",
 ];
 
 /** Where and with what a run was made, as lines of Markdown. */

@@ -54,6 +54,7 @@ async function runWorkloads(): Promise<void> {
   }
   if (options.write) {
     const command = ["npm run bench --", ...args].join(" ");
-    await writeResults(new URL("../RESULTS.md", import.meta.url), command, sections);
+    const complete = sections.length === WORKLOADS.length;
+    await writeResults(new URL("../RESULTS.md", import.meta.url), command, complete, sections);
   }
 }

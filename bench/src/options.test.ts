@@ -15,7 +15,8 @@ describe("parseOptions", () => {
   });
 
   it("does not publish a part of the results as the results", () => {
-    expect(() => parseOptions(["W1", "--write"])).toThrow("complete runs");
-    expect(() => parseOptions(["--only", "redis", "--write"])).toThrow("complete runs");
+    expect(() => parseOptions(["--only", "redis", "--write"])).toThrow("complete workloads");
+    expect(() => parseOptions(["W1", "--profile", "p", "--write"])).toThrow("complete workloads");
+    expect(parseOptions(["W9", "w10", "--write"])).toMatchObject({ workloads: ["W9", "W10"], write: true });
   });
 });

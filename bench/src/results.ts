@@ -1,27 +1,17 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import { composeResults } from "./compose-results.ts";
 import { describeMachine } from "./machine.ts";
-import { toMarkdown } from "./table.ts";
 import type { Section } from "./workload.ts";
 
-/** Writes the results of a complete run for the repository. */
-export async function writeResults(file: URL, command: string, sections: readonly Section[]): Promise<void> {
-  const lines = [
-    "# Benchmark results",
-    "",
-    "Written by the command below; do not edit. Absolute figures belong to this machine and this hour: the ratios,",
-    "taken round by round within the same run, are what counts. Workloads: bench/src/workloads.",
-    "",
-    `- Date: ${new Date().toISOString().slice(0, 10)}`,
-    `- Command: \`${command}\``,
-    ...(await describeMachine()).map((line) => `- ${line}`),
-    "",
-    ...sections.flatMap(({ heading, notes, tables }) => [
-      `## ${heading}`,
-      "",
-      ...notes.map((note) => `- ${note}`),
-      "",
-      ...tables.flatMap((table) => [toMarkdown(table), ""]),
-    ]),
-  ];
-  await writeFile(file, `${lines.join("\n").trimEnd()}\n`);
+/** Writes the results for the repository: all of them, or those of some workloads in the place of their earlier ones. */
+export async function writeResults(
+  file: URL,
+  command: string,
+  complete: boolean,
+  sections: readonly Section[],
+): Promise<void> {
+  const date = new Date().toISOString().slice(0, 10);
+  const run = { complete, date, command, machine: await describeMachine() };
+  const previous = complete ? "" : await readFile(file, "utf8");
+  await writeFile(file, composeResults(previous, run, sections));
 }
