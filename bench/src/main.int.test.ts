@@ -16,22 +16,50 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 /** A small run over Streamkit and the raw limits, which need nothing that is not in this repository. */
 function start(...args: string[]) {
   const main = fileURLToPath(new URL("main.ts", import.meta.url));
-  const flags = ["--conditions=@streamkit/source", main, "--only", "streamkit,raw", "--data", folder];
+  const flags = ["--conditions=@streamkit/source", main, "--data", folder];
   return spawn(process.execPath, [...flags, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** Runs to the end; what was printed. */
+async function outputOf(...args: string[]): Promise<string> {
+  const run = start(...args);
+  const [output, errors, [code]] = await Promise.all([text(run.stdout), text(run.stderr), once(run, "exit")]);
+  expect(code, errors).toBe(0);
+  return output;
 }
 
 describe("the benchmarks", () => {
   it("run, check what they read, compare, and leave nothing behind", { timeout: 120_000 }, async () => {
-    const run = start("--runs", "1", "--records", "2000");
-    const [output, errors, [code]] = await Promise.all([text(run.stdout), text(run.stderr), once(run, "exit")]);
-    expect(code, errors).toBe(0);
-    for (const id of ["W1", "W2", "W3", "W6", "W9"]) expect(output).toMatch(new RegExp(`^${id} `, "m"));
+    const ids = ["W1", "W2", "W3", "W6"];
+    const output = await outputOf(...ids, "--runs", "1", "--records", "2000", "--only", "streamkit,raw");
+    for (const id of ids) expect(output).toMatch(new RegExp(`^${id} `, "m"));
     expect(output).toMatch(/streamkit produce +raw-level blocks of 1,000, synced +perSecond +[\d.]+ x/);
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("count what storage costs (W9)", { timeout: 120_000 }, async () => {
+    const output = await outputOf("W9", "--records", "2000");
+    expect(output).toMatch(/^append, warm +1 +1 +0 /m);
+    expect(output).toMatch(/^append that loses a race, commits missed: 1 +\d+ +2 +1 /m);
+    expect(output).toMatch(/^requests per commit +1\.00 .* met$/m);
+    expect(output).toMatch(/^8, a segment each +40 +\d+ +[\d.]+ /m);
+    expect(output).toMatch(/^1, 10 +60\.0 /m);
+  });
+
+  it("run several instances on one storage (W10), and leave nothing behind", { timeout: 120_000 }, async () => {
+    const output = await outputOf("W10", "--runs", "1", "--records", "2000", "--only", "+5 ms");
+    const cell = "streamkit, 4 instances, one space, \\+5 ms";
+    expect(output).toMatch(/^raw-table, 4 processes x 8 +[1-9]/m);
+    expect(output).toMatch(new RegExp(`^${cell} +[1-9][\\d.]* `, "m"));
+    expect(output).toMatch(
+      new RegExp(`^${cell} +streamkit, 1 instance, \\+5 ms +commits +[\\d.]+ x .*(met|MISSED)`, "m"),
+    );
+    expect(output).toMatch(new RegExp(`^${cell} +[\\d.]+ +[\\d.]+ +[+-]\\d+ % `, "m"));
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("clean up when they are interrupted", { timeout: 60_000 }, async () => {
-    const run = start("W1", "--runs", "1000", "--records", "100000");
+    const run = start("W1", "--runs", "1000", "--records", "100000", "--only", "streamkit,raw");
     const exited = once(run, "exit");
     // The first figure shows that servers and clients are up.
     for await (const chunk of run.stderr) if (String(chunk).includes("W1: warm-up")) break;

@@ -1,6 +1,5 @@
 import { figure, type Table, whole } from "../table.ts";
 import type { PortCosts } from "./port-costs.ts";
-import { COUNTED_RECORDS } from "./read-all.ts";
 import { targetRow, targetsTable } from "./targets.ts";
 
 /** The row kinds of a commit that belong to the one segment these appends touch: its head and its block. */
@@ -18,12 +17,12 @@ function appendTable(all: readonly PortCosts[]): Table {
       ...["records per append", "commits", "get", "getMany", "scan", "rows put", "rows deleted", "conditions"],
       ...["bytes written", "rows per commit", "bytes per record"],
     ],
-    rows: all.map(({ perAppend, append }) => [
+    rows: all.map(({ records, perAppend, append }) => [
       `${perAppend}`,
       ...[append.commits, append.gets, append.getManys, append.scans, append.rowsPut, append.rowsDeleted].map(whole),
       ...[append.conditions, append.bytesWritten].map(whole),
       figure(append.rowsPut / append.commits),
-      figure(append.bytesWritten / COUNTED_RECORDS),
+      figure(append.bytesWritten / records),
     ]),
   };
 }
@@ -48,13 +47,13 @@ function targetTable(all: readonly PortCosts[]): Table {
   return targetsTable("Partition port: targets (worst of the cases above)", [
     targetRow(
       "commits per append",
-      worst((it) => (it.append.commits * it.perAppend) / COUNTED_RECORDS),
+      worst((it) => (it.append.commits * it.perAppend) / it.records),
       "first target",
       1,
     ),
     targetRow(
       "reads per append",
-      worst(({ append, perAppend: n }) => ((append.gets + append.getManys + append.scans) * n) / COUNTED_RECORDS),
+      worst(({ append: it, perAppend, records }) => ((it.gets + it.getManys + it.scans) * perAppend) / records),
       "first target",
       0,
     ),

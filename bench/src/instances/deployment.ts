@@ -24,13 +24,13 @@ export class Deployment implements AsyncDisposable {
     try {
       const azurite = await startAzurite();
       deployment.#ends.push(() => azurite.stop());
-      for (let index = 0; index < count; index++) {
-        const flags =
-          profileFolder === undefined
-            ? []
-            : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=W10-server-${index}.cpuprofile`];
-        await deployment.#add(azurite.port, flags);
-      }
+      const flags = (index: number) =>
+        profileFolder === undefined
+          ? []
+          : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=W10-server-${index}.cpuprofile`];
+      const adding = Array.from({ length: count }, (_, index) => deployment.#add(azurite.port, flags(index)));
+      // All of them are here or have failed before anything is ended.
+      for (const added of await Promise.allSettled(adding)) if (added.status === "rejected") throw added.reason;
       return deployment;
     } catch (error) {
       await deployment[Symbol.asyncDispose]();
