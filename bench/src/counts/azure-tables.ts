@@ -74,17 +74,13 @@ export function sharedCommitTable(all: readonly SharedCommits[]): Table {
   return {
     caption: "Azure: appends of one record that share a commit (depends on timing)",
     columns: [
-      "writers, segments",
-      "appends",
-      "commits",
-      "appends per commit",
-      "rows per append",
-      "requests per append",
+      ...["writers, segments", "appends", "commits", "appends per commit", "rows per append", "requests per append"],
+      "request bytes per append",
     ],
     rows: all.map(({ writers, segments, appends, wire }) => [
       `${writers}, ${segments === "one" ? "one segment" : "a segment each"}`,
       ...[whole(appends), whole(wire.commits), figure(appends / wire.commits)],
-      ...[figure(wire.rowsWritten / appends), figure(requestsOf(wire) / appends)],
+      ...[wire.rowsWritten, requestsOf(wire), wire.requestBytes].map((count) => figure(count / appends)),
     ]),
   };
 }

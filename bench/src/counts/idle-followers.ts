@@ -50,8 +50,8 @@ export async function measureIdleFollowers(
   return { spaces, followersPerSpace, requestsPerMinute: (requestsOf(wire) * 60_000) / (polls * POLL_MILLIS) };
 }
 
-/** Waits until the instance asks for something again. */
-async function nextPoll(instance: CountedInstance): Promise<void> {
+/** Waits until the instance has asked for something again. */
+export async function nextPoll(instance: CountedInstance): Promise<void> {
   const before = requestsOf(instance.counts);
   const end = performance.now() + 10 * POLL_MILLIS;
   while (requestsOf(instance.counts) === before) {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { payloads } from "../payloads.ts";
 import type { CountedInstance, Emulator } from "./emulator.ts";
+import { nextPoll } from "./idle-followers.ts";
 import type { WireCounts } from "./wire-counts.ts";
 
 /** What one thing that an application or the server does costs on the wire. */
@@ -10,8 +11,18 @@ export interface ActionCost {
 }
 
 const STORE = "6f9619ff-8b86-4d01-b42d-00000000aaaa";
-const REMEMBERED = 1_000;
+/** Transactions that are removed from memory together. */
+export const REMEMBERED = 1_000;
 const MISSED = 100;
+
+/** Names of actions that more than the table needs. */
+export const ACTION = {
+  append: "append, warm",
+  appendExpecting: "append with expectedLastSequence, warm",
+  appendToEight: "append to 8 segments, warm",
+  lostRace: "append that loses a race, commits missed: 1",
+  purge: `removal of ${REMEMBERED.toLocaleString("en-US")} remembered transactions`,
+} as const;
 
 /** Counts single actions of two instances that share a space. The order matters: each starts where the last one ended. */
 export async function measureSingleActions(emulator: Emulator): Promise<ActionCost[]> {
@@ -32,20 +43,18 @@ export async function measureSingleActions(emulator: Emulator): Promise<ActionCo
   };
 
   await cost("append, the first to a new store", one, () => appendTo(one));
-  await cost("append, warm", one, () => appendTo(one));
-  await cost("append with expectedLastSequence, warm", one, () =>
-    segmentAt(one).append(payloads(1), { expectedLastSequence: 2 }),
-  );
+  await cost(ACTION.append, one, () => appendTo(one));
+  await cost(ACTION.appendExpecting, one, () => segmentAt(one).append(payloads(1), { expectedLastSequence: 2 }));
   await cost("append to 8 segments for the first time", one, () => spaceAt(one).append(eight()));
-  await cost("append to 8 segments, warm", one, () => spaceAt(one).append(eight()));
+  await cost(ACTION.appendToEight, one, () => spaceAt(one).append(eight()));
   await cost("status of a segment", one, () => segmentAt(one).status());
   await cost("peek", one, () => segmentAt(one).peek());
   await cost("append, the first of another instance", other, () => appendTo(other));
   await cost("append, the next of that instance, its dedupe window still young", other, () => appendTo(other));
-  for (const commits of [1, MISSED]) {
-    await raceAgainst(commits);
-    await cost(`append that loses a race, commits missed: ${commits}`, one, () => appendTo(one));
-  }
+  await raceAgainst(1);
+  await cost(ACTION.lostRace, one, () => appendTo(one));
+  await raceAgainst(MISSED);
+  await cost(`append that loses a race, commits missed: ${MISSED}`, one, () => appendTo(one));
   await raceAgainst(1);
   await cost("append to 8 segments that loses a race, commits missed: 1", one, () => spaceAt(one).append(eight()));
   const { lastSequence } = await segmentAt(one).status();
@@ -53,6 +62,14 @@ export async function measureSingleActions(emulator: Emulator): Promise<ActionCo
   await cost("append with expectedLastSequence that another instance just broke: refused", one, () =>
     refused(segmentAt(one).append(payloads(1), { expectedLastSequence: lastSequence })),
   );
+  const following = spaceAt(other).follow({ last: 1 })[Symbol.asyncIterator]();
+  await following.next();
+  await nextPoll(other);
+  await cost("append that a follower of another instance gets with its next poll", other, async () => {
+    await appendTo(one);
+    await following.next();
+  });
+  await following.return?.();
   costs.push(await measurePurge(emulator));
   return costs;
 }
@@ -81,5 +98,5 @@ async function measurePurge(emulator: Emulator): Promise<ActionCost> {
       await delay(5);
     }
   });
-  return { action: `removal of ${REMEMBERED.toLocaleString("en-US")} remembered transactions`, wire };
+  return { action: ACTION.purge, wire };
 }

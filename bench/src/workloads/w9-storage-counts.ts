@@ -13,6 +13,8 @@ import { measurePortCosts, type PortCosts } from "../counts/port-costs.ts";
 import { portTables } from "../counts/port-tables.ts";
 import { measureSharedCommits, type SharedCommits } from "../counts/shared-commits.ts";
 import { measureSingleActions } from "../counts/single-actions.ts";
+import { demandTable, simulatedSpaceTable, spaceTable, unitCostTable } from "../scaling/scaling-tables.ts";
+import { unitCostsOf } from "../scaling/unit-costs.ts";
 import { whole } from "../table.ts";
 import type { RunContext, Section, Workload } from "../workload.ts";
 
@@ -58,6 +60,7 @@ export const storageCounts: Workload = {
     const followers = await Promise.all(
       FOLLOWED.map(([spaces, each]) => measureIdleFollowers(emulator, spaces, each, polls)),
     );
+    const unit = unitCostsOf(azureCosts, actions, followers);
     return {
       heading: `W9 Cost of storage per ${whole(records)} records x 256 B, one segment`,
       notes: [
@@ -69,11 +72,13 @@ export const storageCounts: Workload = {
         "Appends come one after the other, so no two share a commit, unless it says otherwise: the worst case.",
         "Capacity is what Azure's formula gives for the entities that are left, remembered transactions included; those go " +
           "after the dedupe window.",
+        "Scale: formulas, their variables and where Azure's limits are stated are in docs/scaling.md.",
       ],
       tables: [
         ...portTables(portCosts),
         ...[azureAppendTable(azureCosts), azureReadTable(azureCosts), azureActionTable(actions)],
         ...[sharedCommitTable(shared), idleFollowerTable(followers), azureTargetTable(azureCosts)],
+        ...[unitCostTable(unit), spaceTable(unit), simulatedSpaceTable(unit), demandTable(unit)],
       ],
     };
   },

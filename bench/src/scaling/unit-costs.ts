@@ -1,0 +1,82 @@
+import type { AppendCosts, AzureCosts } from "../counts/azure-costs.ts";
+import type { IdleFollowers } from "../counts/idle-followers.ts";
+import { ACTION, type ActionCost, REMEMBERED } from "../counts/single-actions.ts";
+import { requestsOf, type WireCounts } from "../counts/wire-counts.ts";
+
+/** What single things cost on Azure, as W9 counted it. Named as in docs/scaling.md. */
+export interface UnitCosts {
+  /** Rows of a commit, whatever is in it. */
+  readonly rowsPerCommit: number;
+  /** Rows of a commit for each segment in it. */
+  readonly rowsPerSegment: number;
+  /** Rows of a commit for each append without an expectation. */
+  readonly rowsPerRemembered: number;
+  /** Requests of a commit that wins, and what a lost race costs besides. */
+  readonly requestsPerCommit: number;
+  readonly requestsPerConflict: number;
+  /** Requests that remove one remembered transaction, and that look for those to remove. */
+  readonly deletesPerRemembered: number;
+  readonly scansPerRemembered: number;
+  /** Requests per second for one followed space of one instance, while nothing happens. */
+  readonly pollsPerSecond: number;
+  /** Bytes sent for an append of one record in a commit of its own, and for each further record. */
+  readonly sentPerAppend: Costs;
+  readonly sentPerRecord: number;
+  /** The same for what stays in the account, once remembered transactions are gone. */
+  readonly storedPerAppend: number;
+  readonly storedPerRecord: number;
+}
+
+/** With and without `expectedLastSequence`. */
+interface Costs {
+  readonly expecting: number;
+  readonly remembered: number;
+}
+
+/** Derives the costs of single things from what was counted. */
+export function unitCostsOf(
+  { appends }: AzureCosts,
+  actions: readonly ActionCost[],
+  followers: readonly IdleFollowers[],
+): UnitCosts {
+  const append = actionOf(actions, ACTION.append);
+  const expecting = actionOf(actions, ACTION.appendExpecting);
+  const eight = actionOf(actions, ACTION.appendToEight);
+  const purge = actionOf(actions, ACTION.purge);
+  const rowsPerSegment = (eight.rowsWritten - append.rowsWritten) / 7;
+  const rowsPerRemembered = append.rowsWritten - expecting.rowsWritten;
+  const alone = followers.find(({ spaces, followersPerSpace }) => spaces === 1 && followersPerSpace === 1);
+  if (alone === undefined) throw new Error("a single follower was not counted");
+  const sent = (it: boolean) => lineOf(appends, it, ({ wire }) => wire.requestBytes);
+  const stored = lineOf(appends, true, ({ storedBytes }) => storedBytes);
+  return {
+    rowsPerCommit: expecting.rowsWritten - rowsPerSegment,
+    rowsPerSegment,
+    rowsPerRemembered,
+    requestsPerCommit: requestsOf(append) / append.commits,
+    requestsPerConflict: requestsOf(actionOf(actions, ACTION.lostRace)) - requestsOf(append),
+    deletesPerRemembered: purge.commits / REMEMBERED,
+    scansPerRemembered: purge.queries / REMEMBERED,
+    pollsPerSecond: alone.requestsPerMinute / 60,
+    sentPerAppend: { expecting: sent(true).first, remembered: sent(false).first },
+    sentPerRecord: sent(true).further,
+    storedPerAppend: stored.first,
+    storedPerRecord: stored.further,
+  };
+}
+
+function actionOf(actions: readonly ActionCost[], name: string): WireCounts {
+  const found = actions.find(({ action }) => action === name);
+  if (found === undefined) throw new Error(`"${name}" was not counted`);
+  return found.wire;
+}
+
+/** A cost per append as a line over its records: of the first one, and of each further one. */
+function lineOf(appends: readonly AppendCosts[], expecting: boolean, of: (costs: AppendCosts) => number) {
+  const [one, more] = appends
+    .filter((costs) => costs.expecting === expecting)
+    .sort((a, b) => a.perAppend - b.perAppend);
+  if (one?.perAppend !== 1 || more === undefined) throw new Error("appends of one record and of more are needed");
+  const perAppend = (costs: AppendCosts) => (of(costs) * costs.perAppend) / costs.records;
+  return { first: perAppend(one), further: (perAppend(more) - perAppend(one)) / (more.perAppend - 1) };
+}
