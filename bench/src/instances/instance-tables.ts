@@ -14,6 +14,7 @@ const METRICS: Readonly<Record<string, string>> = {
   slowestShare: "slowest share",
   p50: "p50 ms",
   p99: "p99 ms",
+  cpuPerCommit: "CPU ms per commit",
   ofRaw: "of raw",
 };
 

@@ -14,7 +14,7 @@ describe("the summary of a cell", () => {
   ];
 
   it("is of all instances together, per second and per commit", () => {
-    expect(summary([fast, slow], wires, period).sample).toEqual({
+    expect(summary([fast, slow], { wires, cpuMillis: 500 }, period).sample).toEqual({
       commits: 25,
       appends: 50,
       appendsPerCommit: 2,
@@ -25,6 +25,7 @@ describe("the summary of a cell", () => {
       slowestShare: 0.2,
       p50: 20,
       p99: 900,
+      cpuPerCommit: 10,
     });
   });
 
@@ -32,7 +33,7 @@ describe("the summary of a cell", () => {
     const share = (...counts: number[]) =>
       summary(
         counts.map((count) => ({ ...fast, count })),
-        wires,
+        { wires, cpuMillis: undefined },
         period,
       ).sample.slowestShare;
     expect(share(30, 30, 30)).toBe(1);

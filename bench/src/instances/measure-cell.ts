@@ -4,6 +4,7 @@ import type { WireCounts } from "../counts/wire-counts.ts";
 import type { Period, Sample, WritersJob } from "../peers/peer.ts";
 import { summarize } from "../statistics.ts";
 import type { Cell } from "./cell.ts";
+import { cpuMillis } from "./cpu-time.ts";
 import type { Instance } from "./deployment.ts";
 
 /** Client writers of each instance; each has a segment of its own, and appends one record after the other. */
@@ -41,20 +42,32 @@ export async function measureCell(
   const samples = Promise.all(
     instances.map(({ client }, index) => client.call({ operation: "write", job: jobOf(index) })),
   );
-  const wires = await countsDuring(instances, period);
-  return summary(await samples, wires, period);
+  const usage = await usageDuring(instances, period);
+  return summary(await samples, usage, period);
 }
 
-/** What each instance sent in the measured part of a period that begins now. */
-async function countsDuring(instances: readonly Instance[], period: Period): Promise<WireCounts[]> {
+/** What was used in the measured part of a period. */
+interface Usage {
+  /** By instance. */
+  readonly wires: readonly WireCounts[];
+  /** CPU time of all processes of the run together, the storage included; `undefined` where nobody tells. */
+  readonly cpuMillis: number | undefined;
+}
+
+/** What is used in the measured part of a period that begins now. */
+async function usageDuring(instances: readonly Instance[], period: Period): Promise<Usage> {
   await delay(period.warmUpMillis);
   const before = instances.map(({ proxy }) => ({ ...proxy.counts }));
+  const cpuBefore = await cpuMillis();
   await delay(period.millis);
-  return instances.map(({ proxy }, index) => difference({ ...proxy.counts }, before[index]!));
+  const wires = instances.map(({ proxy }, index) => difference({ ...proxy.counts }, before[index]!));
+  const cpuAfter = await cpuMillis();
+  return { wires, cpuMillis: cpuBefore === undefined ? undefined : cpuAfter! - cpuBefore };
 }
 
 /** Puts together what the clients and the proxies of all instances saw. */
-export function summary(samples: readonly Sample[], wires: readonly WireCounts[], { millis }: Period): CellResult {
+export function summary(samples: readonly Sample[], usage: Usage, { millis }: Period): CellResult {
+  const { wires, cpuMillis: cpu } = usage;
   const wire = sum(wires as [WireCounts, ...WireCounts[]]);
   const appends = samples.map(({ count }) => count!);
   const total = appends.reduce((all, count) => all + count, 0);
@@ -74,6 +87,7 @@ export function summary(samples: readonly Sample[], wires: readonly WireCounts[]
       slowestShare: (Math.min(...appends) * appends.length) / total,
       p50: summarize(samples.map(({ p50 }) => p50!)).median,
       p99: Math.max(...samples.map(({ p99 }) => p99!)),
+      ...(cpu === undefined ? {} : { cpuPerCommit: cpu / commits }),
     },
   };
 }

@@ -8,12 +8,15 @@ const calibration: Calibration = {
   transactionMillis: 4,
   serviceMillis: 3,
   commitsPerSecond: 40,
+  cpuPerCommit: 5,
 };
 const one: Cell = { instances: 1, spaces: "one", delayMillis: 20 };
 
 describe("a prediction", () => {
   it("takes for the work of a commit what one instance needed beyond the latency", () => {
     expect(scenarioOf(one, calibration).commitMillis).toBeCloseTo(1);
+    expect(scenarioOf(one, calibration).otherMillis).toBeCloseTo(4);
+    expect(scenarioOf(one, { ...calibration, cpuPerCommit: undefined }).otherMillis).toBe(0);
   });
 
   it("takes for what the storage does alone the same part of each latency without the delay", () => {

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Sample } from "../peers/peer.ts";
 import { meanOf } from "../quantiles.ts";
 import type { Outcome, RequestKind, Scenario } from "../simulation/scenario.ts";
@@ -15,15 +16,16 @@ export interface Calibration {
   readonly transactionMillis: number;
   /** The part of it in which the storage serves nobody else. */
   readonly serviceMillis: number;
-  /** What one instance reached. */
+  /** What one instance reached, and the CPU time that all processes together needed for a commit. */
   readonly commitsPerSecond: number;
+  readonly cpuPerCommit: number | undefined;
 }
 
 const SIMULATED_MILLIS = 30_000;
 
 /** The scenario for a cell. */
 export function scenarioOf({ instances, spaces, delayMillis }: Cell, calibration: Calibration): Scenario {
-  const { latency, transactionMillis, serviceMillis, commitsPerSecond } = calibration;
+  const { latency, transactionMillis, serviceMillis, commitsPerSecond, cpuPerCommit } = calibration;
   // Reads are served by the same thread. Nobody tells for how long, so for the same part of what they take.
   const share = Math.min(1, serviceMillis / transactionMillis);
   const serviceOf = (kind: RequestKind) => Math.max(0, meanOf(latency[kind]) - delayMillis) * share;
@@ -46,7 +48,9 @@ export function scenarioOf({ instances, spaces, delayMillis }: Cell, calibration
       retryAfterMillis: 1_000,
     },
     commitMillis,
-    sharedProcessor: true,
+    // What nobody waits for keeps others waiting all the same, once all processors are busy.
+    otherMillis: Math.max(0, (cpuPerCommit ?? 0) - commitMillis),
+    processors: availableParallelism(),
     turnaroundMillis: commitMillis,
     warmUpMillis: SIMULATED_MILLIS / 10,
     millis: SIMULATED_MILLIS,

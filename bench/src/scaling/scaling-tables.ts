@@ -163,6 +163,6 @@ function azureScenario(perSecond: number): Scenario {
       requestsPerSecond: AZURE.accountRequestsPerSecond,
       retryAfterMillis: 100,
     },
-    ...{ commitMillis: 0, sharedProcessor: false, turnaroundMillis: 0, warmUpMillis: 2_000, millis: 20_000 },
+    ...{ commitMillis: 0, otherMillis: 0, processors: 0, turnaroundMillis: 0, warmUpMillis: 2_000, millis: 20_000 },
   };
 }

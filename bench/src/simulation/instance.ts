@@ -1,4 +1,5 @@
 import { type Answer, commitGroup, MAX_GROUP_APPENDS, type Memory, rowsOf, type Step } from "./policy.ts";
+import type { Processors } from "./processors.ts";
 import type { Random } from "./random.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Scenario } from "./scenario.ts";
@@ -12,8 +13,8 @@ export interface World {
   readonly service: TableService;
   readonly random: Random;
   readonly recorder: Recorder;
-  /** Work of the machine, for whoever does it. */
-  readonly processor: { busyUntil: number };
+  /** The machine, when the instances share one. */
+  readonly processors: Processors | undefined;
 }
 
 interface Append {
@@ -181,9 +182,12 @@ export class Instance {
 
   /** Goes on when the machine has done what a commit takes of it. */
   #afterWork(action: () => void): void {
-    const { scenario, timeline, processor } = this.#world;
-    const from = scenario.sharedProcessor ? Math.max(timeline.now, processor.busyUntil) : timeline.now;
-    processor.busyUntil = from + scenario.commitMillis;
-    timeline.after(processor.busyUntil - timeline.now, action);
+    const { scenario, timeline, processors } = this.#world;
+    const { commitMillis, otherMillis } = scenario;
+    const done = processors?.work(timeline.now, commitMillis) ?? timeline.now + commitMillis;
+    timeline.after(done - timeline.now, () => {
+      action();
+      processors?.work(timeline.now, otherMillis);
+    });
   }
 }

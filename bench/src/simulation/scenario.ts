@@ -8,10 +8,12 @@ export interface Scenario {
   readonly writers: number;
   readonly arrivals: Arrivals;
   readonly storage: StorageModel;
-  /** Work of the machine for one commit besides the storage. */
+  /** Work of the machine before a commit is sent. */
   readonly commitMillis: number;
-  /** Whether all instances share one processor for that work, as they do in a benchmark on one machine. */
-  readonly sharedProcessor: boolean;
+  /** Work of the machine for the same commit that nobody waits for. */
+  readonly otherMillis: number;
+  /** Processors that all instances share, as they do in a benchmark on one machine; 0: nobody waits for one. */
+  readonly processors: number;
   /** From an ack to the next append of the same writer. */
   readonly turnaroundMillis: number;
   /** What is simulated before anything counts, and what counts. */

@@ -20,7 +20,8 @@ const base: Scenario = {
   arrivals: { kind: "closed" },
   storage: storage(),
   commitMillis: 2,
-  sharedProcessor: false,
+  otherMillis: 0,
+  processors: 0,
   turnaroundMillis: 1,
   warmUpMillis: 1_000,
   millis: 20_000,
@@ -50,7 +51,8 @@ function* anyScenarios(count: number): Generator<Scenario> {
         requestsPerSecond: random.next() < 0.5 ? Number.POSITIVE_INFINITY : from(20, 500),
       }),
       commitMillis: from(0, 5),
-      sharedProcessor: random.next() < 0.5,
+      otherMillis: from(0, 5),
+      processors: Math.floor(from(0, 3)),
       millis: 5_000,
     };
   }
@@ -93,10 +95,12 @@ describe("the simulation", () => {
     expect(simulate({ ...four, storage: oneThread }).commitsPerSecond).toBeCloseTo(100, 0);
   });
 
-  it("does not scale beyond the processor where the instances share one", () => {
-    const four = { ...base, instances: 4, spaces: "each", commitMillis: 8 } as const;
-    expect(simulate({ ...four, sharedProcessor: true }).commitsPerSecond).toBeCloseTo(125, 0);
+  it("does not scale beyond the processors where the instances share them", () => {
+    const four = { ...base, instances: 4, spaces: "each", commitMillis: 8, otherMillis: 4 } as const;
     expect(simulate(four).commitsPerSecond).toBeCloseTo(4_000 / 18, 0);
+    expect(simulate({ ...four, processors: 1 }).commitsPerSecond).toBeCloseTo(1_000 / 12, 0);
+    expect(simulate({ ...four, processors: 2 }).commitsPerSecond).toBeCloseTo(2_000 / 12, 0);
+    expect(simulate({ ...four, processors: 100 }).commitsPerSecond).toBeCloseTo(4_000 / 18, 0);
   });
 
   it("never writes more entities than its partitions take, nor sends more than the account takes", () => {

@@ -1,4 +1,5 @@
 import { Instance, type World } from "./instance.ts";
+import { Processors } from "./processors.ts";
 import { Random } from "./random.ts";
 import { Recorder } from "./recorder.ts";
 import type { Outcome, Scenario } from "./scenario.ts";
@@ -8,11 +9,12 @@ import { Timeline } from "./timeline.ts";
 /** Simulates instances that write spaces on a table service: the same outcome for the same scenario, on every machine. */
 export function simulate(scenario: Scenario): Outcome {
   const { seed, instances, spaces, storage, warmUpMillis, millis } = scenario;
+  const processors = scenario.processors === 0 ? undefined : new Processors(scenario.processors);
   const timeline = new Timeline();
   const random = new Random(seed);
   const recorder = new Recorder(scenario);
   const service = new TableService(timeline, storage, random, spaces === "one" ? 1 : instances);
-  const world: World = { scenario, timeline, service, random, recorder, processor: { busyUntil: 0 } };
+  const world: World = { scenario, timeline, service, random, recorder, processors };
   for (let index = 0; index < instances; index++) new Instance(world, index).start();
   timeline.runUntil(warmUpMillis + millis);
   return recorder.outcome();

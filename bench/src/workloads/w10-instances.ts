@@ -44,7 +44,10 @@ export const severalInstances: Workload = {
         if (round === 0) continue;
         for (const [label, sample] of samples) rounds.set(label, [...(rounds.get(label) ?? []), sample]);
         const alone = cells.values().next().value!;
-        const calibration = { latency, transactionMillis, serviceMillis, commitsPerSecond: alone.commits! };
+        const calibration = {
+          ...{ latency, transactionMillis, serviceMillis },
+          ...{ commitsPerSecond: alone.commits!, cpuPerCommit: alone.cpuPerCommit },
+        };
         for (const [cell, measured] of cells) {
           const label = cellLabel(cell);
           const comparison = { cell, measured, predicted: predict(cell, calibration) };
@@ -63,8 +66,10 @@ export const severalInstances: Workload = {
           "(half of it on the way there, half on the way back) the round trip is, as it is in front of Azure.",
         "'slowest share' is 1 when all instances got equally many appends done, 0 when one got none. 'of raw': commits/s " +
           "relative to raw-table with as many processes and the same delay. p50 is the median of the instances, p99 the worst.",
+        "CPU is that of all processes, Azurite, clients and proxies included.",
         "The simulation knows from each round the latencies of raw-table, the most that it takes, and what one instance " +
-          "reached; that row is calibration, the others are predictions. Errors are medians over the rounds.",
+          "reached and needed of the processors; that row is calibration, the others are predictions. Errors are medians " +
+          "over the rounds.",
       ],
       tables: [instanceTable(rounds), instanceComparisons(rounds, delays), predictionTable(comparisons)],
     };

@@ -1,0 +1,19 @@
+/** The processors of a machine: each does one piece of work at a time, in the order in which they came. */
+export class Processors {
+  readonly #freeAt: number[];
+
+  constructor(count: number) {
+    this.#freeAt = Array.from({ length: count }, () => 0);
+  }
+
+  /** Takes on work now; when it is done. */
+  work(now: number, millis: number): number {
+    let soonest = 0;
+    for (let index = 1; index < this.#freeAt.length; index++) {
+      if (this.#freeAt[index]! < this.#freeAt[soonest]!) soonest = index;
+    }
+    const end = Math.max(now, this.#freeAt[soonest]!) + millis;
+    this.#freeAt[soonest] = end;
+    return end;
+  }
+}
