@@ -43,16 +43,24 @@ describe("the benchmarks", () => {
     expect(output).toMatch(/^append that loses a race, commits missed: 1 +\d+ +2 +1 /m);
     expect(output).toMatch(/^requests per commit +1\.00 .* met$/m);
     expect(output).toMatch(/^8, a segment each +40 +\d+ +[\d.]+ /m);
-    expect(output).toMatch(/^1, 10 +60\.0 /m);
+    expect(output).toMatch(/^1, 10 +[\d.]+ +[\d.]+/m);
   });
 
   it("run several instances on one storage (W10), and leave nothing behind", { timeout: 120_000 }, async () => {
-    const output = await outputOf("W10", "--runs", "1", "--records", "2000", "--only", "+5 ms");
-    const cell = "streamkit, 4 instances, one space, \\+5 ms";
-    expect(output).toMatch(/^raw-table, 4 processes x 8 +[1-9]/m);
+    const output = await outputOf(
+      "W10",
+      "--runs",
+      "1",
+      "--records",
+      "2000",
+      "--only",
+      "2 instances on one space +5 ms",
+    );
+    const cell = "streamkit 2 instances on one space \\+5 ms";
+    expect(output).toMatch(/^raw-table 2 processes x 8 +[1-9]/m);
     expect(output).toMatch(new RegExp(`^${cell} +[1-9][\\d.]* `, "m"));
     expect(output).toMatch(
-      new RegExp(`^${cell} +streamkit, 1 instance, \\+5 ms +commits +[\\d.]+ x .*(met|MISSED)`, "m"),
+      new RegExp(`^${cell} +streamkit 1 instance \\+5 ms +commits +[\\d.]+ x .*(met|MISSED)`, "m"),
     );
     expect(output).toMatch(new RegExp(`^${cell} +[\\d.]+ +[\\d.]+ +[+-]\\d+ % `, "m"));
     expect(await readdir(folder)).toEqual([]);

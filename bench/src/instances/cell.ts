@@ -20,19 +20,19 @@ export function cellsOf(delayMillis: number): Cell[] {
   );
 }
 
-/** How the cell is called in tables. */
+/** How the cell is called in tables. Without a comma, so that --only can name it. */
 export function cellLabel({ instances, spaces, delayMillis }: Cell): string {
-  const where = spaces === "one" ? "one space" : "a space each";
-  const what = instances === 1 ? "1 instance" : `${instances} instances, ${where}`;
-  return `streamkit, ${what}${delayLabel(delayMillis)}`;
+  const where = spaces === "one" ? "on one space" : "on a space each";
+  const what = instances === 1 ? "1 instance" : `${instances} instances ${where}`;
+  return `streamkit ${what}${delayLabel(delayMillis)}`;
 }
 
 /** How the raw limit of as many processes is called. */
 export function rawLabel(processes: number, inFlight: number, delayMillis: number): string {
-  const what = `raw-table, ${processes} ${processes === 1 ? "process" : "processes"}`;
+  const what = `raw-table ${processes} ${processes === 1 ? "process" : "processes"}`;
   return `${what}${inFlight === 1 ? "" : ` x ${inFlight}`}${delayLabel(delayMillis)}`;
 }
 
 function delayLabel(delayMillis: number): string {
-  return delayMillis === 0 ? "" : `, +${delayMillis} ms`;
+  return delayMillis === 0 ? "" : ` +${delayMillis} ms`;
 }

@@ -5,26 +5,26 @@ import { instanceComparisons, instanceTable } from "./instance-tables.ts";
 describe("cells", () => {
   it("are one instance, and each number of instances on one space and on a space each", () => {
     expect(cellsOf(5).map(cellLabel)).toEqual([
-      "streamkit, 1 instance, +5 ms",
-      "streamkit, 2 instances, one space, +5 ms",
-      "streamkit, 2 instances, a space each, +5 ms",
-      "streamkit, 4 instances, one space, +5 ms",
-      "streamkit, 4 instances, a space each, +5 ms",
+      "streamkit 1 instance +5 ms",
+      "streamkit 2 instances on one space +5 ms",
+      "streamkit 2 instances on a space each +5 ms",
+      "streamkit 4 instances on one space +5 ms",
+      "streamkit 4 instances on a space each +5 ms",
     ]);
   });
 
   it("and raw limits are told apart by their names", () => {
-    expect(rawLabel(1, 1, 0)).toBe("raw-table, 1 process");
-    expect(rawLabel(4, 8, 20)).toBe("raw-table, 4 processes x 8, +20 ms");
+    expect(rawLabel(1, 1, 0)).toBe("raw-table 1 process");
+    expect(rawLabel(4, 8, 20)).toBe("raw-table 4 processes x 8 +20 ms");
   });
 });
 
 const sample = (commits: number, ofRaw: number) => ({ commits, appends: commits * 4, ofRaw });
 const rounds = new Map([
-  ["raw-table, 1 process", [{ commits: 200, p50: 5, p99: 9 }]],
-  ["streamkit, 1 instance", [sample(100, 0.5)]],
-  ["streamkit, 2 instances, one space", [sample(49, 0.2)]],
-  ["streamkit, 2 instances, a space each", [sample(120, 0.41)]],
+  ["raw-table 1 process", [{ commits: 200, p50: 5, p99: 9 }]],
+  ["streamkit 1 instance", [sample(100, 0.5)]],
+  ["streamkit 2 instances on one space", [sample(49, 0.2)]],
+  ["streamkit 2 instances on a space each", [sample(120, 0.41)]],
 ]);
 
 describe("the comparisons", () => {
@@ -35,10 +35,10 @@ describe("the comparisons", () => {
       target,
     ]);
     expect(verdicts).toEqual([
-      ["streamkit, 2 instances, one space", "commits", ">= 0.500 x: MISSED"],
-      ["streamkit, 2 instances, one space", "appends", "-"],
-      ["streamkit, 2 instances, a space each", "commits", "-"],
-      ["streamkit, 2 instances, a space each", "ofRaw", ">= 0.800 x: met"],
+      ["streamkit 2 instances on one space", "commits", ">= 0.500 x: MISSED"],
+      ["streamkit 2 instances on one space", "appends", "-"],
+      ["streamkit 2 instances on a space each", "commits", "-"],
+      ["streamkit 2 instances on a space each", "ofRaw", ">= 0.800 x: met"],
     ]);
   });
 });

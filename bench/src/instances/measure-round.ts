@@ -9,8 +9,6 @@ import { measureRaw, measureRawReads, type RawResult, sizeOf, type TransactionSi
 /** Transactions that each process of the raw limit has under way when it is about the most that the storage takes. */
 const MANY_IN_FLIGHT = 8;
 const READS = 30;
-/** What the storage takes at most. */
-export const MOST_LABEL = rawLabel(Math.max(...INSTANCES), MANY_IN_FLIGHT, 0);
 
 /** What one round with one delay brought. */
 export interface RoundResult {
@@ -19,6 +17,8 @@ export interface RoundResult {
   readonly cells: ReadonlyMap<Cell, Sample>;
   /** Latency of requests without others, as quantiles in milliseconds. */
   readonly latency: Readonly<Record<RequestKind, readonly number[]>>;
+  /** Transactions per second that the storage takes at most; `undefined` with a delay, which changes nothing in that. */
+  readonly most: number | undefined;
 }
 
 /** What a round needs to know. */
@@ -57,7 +57,7 @@ export async function measureRound(all: readonly Instance[], plan: RoundPlan): P
   const size = sizeOf(wire);
   const raw = new Map<number, RawResult>();
   let reads: Awaited<ReturnType<typeof measureRawReads>> | undefined;
-  for (const processes of INSTANCES) {
+  for (const processes of INSTANCES.filter((count) => count <= all.length)) {
     const instances = all.slice(0, processes);
     const stream = `w10-raw-${round}-${processes}-${delayMillis}`;
     const result = await measureRaw(instances, stream, 1, size, period);
@@ -66,12 +66,13 @@ export async function measureRound(all: readonly Instance[], plan: RoundPlan): P
     raw.set(processes, result);
     keep(rawLabel(processes, 1, delayMillis), rawSample(result, size));
   }
-  // Without a delay only: how much the storage can do does not depend on how far away it is.
+  let most: number | undefined;
   if (delayMillis === 0) {
     const stream = `w10-raw-${round}-most`;
     const result = await measureRaw(all, stream, MANY_IN_FLIGHT, size, period);
     await all[0]!.raw.call({ operation: "forget", job: { stream } });
-    keep(MOST_LABEL, rawSample(result, size));
+    most = result.perSecond;
+    keep(rawLabel(all.length, MANY_IN_FLIGHT, delayMillis), rawSample(result, size));
   }
   const ofRaw = (cell: Cell, of: Sample) => ({ ...of, ofRaw: of.commits! / raw.get(cell.instances)!.perSecond });
   keep(cellLabel(alone!), ofRaw(alone!, sample));
@@ -79,7 +80,7 @@ export async function measureRound(all: readonly Instance[], plan: RoundPlan): P
     const label = cellLabel(cell);
     if (plan.wanted(label)) keep(label, ofRaw(cell, (await cellResult(cell)).sample));
   }
-  return { samples, cells, latency: { transaction: raw.get(1)!.transaction, ...reads! } };
+  return { samples, cells, latency: { transaction: raw.get(1)!.transaction, ...reads! }, most };
 }
 
 function rawSample({ perSecond, transaction }: RawResult, { operations }: TransactionSize): Sample {

@@ -1,8 +1,8 @@
-import { cellLabel, cellsOf, INSTANCES } from "../instances/cell.ts";
+import { cellLabel, cellsOf } from "../instances/cell.ts";
 import { Deployment } from "../instances/deployment.ts";
 import { instanceComparisons, instanceTable } from "../instances/instance-tables.ts";
 import { WRITERS } from "../instances/measure-cell.ts";
-import { MOST_LABEL, measureRound } from "../instances/measure-round.ts";
+import { measureRound } from "../instances/measure-round.ts";
 import { type Comparison, predict, predictionTable } from "../instances/prediction.ts";
 import { loadPeer } from "../peers/index.ts";
 import type { Sample } from "../peers/peer.ts";
@@ -23,23 +23,24 @@ export const severalInstances: Workload = {
     const millis = Math.min(LONGEST_MILLIS, Math.max(SHORTEST_MILLIS, Math.round(context.records / 500)));
     const period = { warmUpMillis: Math.round(millis / 4), millis };
     const wanted = (label: string) => context.only.length === 0 || context.only.some((part) => label.includes(part));
-    const delays = DELAYS.filter((delay) => cellsOf(delay).some((cell) => wanted(cellLabel(cell))));
+    const chosen = DELAYS.flatMap(cellsOf).filter((cell) => wanted(cellLabel(cell)));
+    const delays = DELAYS.filter((delay) => chosen.some(({ delayMillis }) => delayMillis === delay));
     const rounds = new Map<string, Sample[]>();
     const comparisons = new Map<string, Comparison[]>();
-    await using deployment = await Deployment.start(Math.max(...INSTANCES), context);
+    await using deployment = await Deployment.start(Math.max(1, ...chosen.map((cell) => cell.instances)), context);
     for (let round = 0; round <= context.runs; round++) {
       // How fast the storage is does not depend on the delay: it is measured without one, first.
       let transactionMillis = 0;
       let serviceMillis = 0;
       for (const delayMillis of new Set([0, ...delays])) {
-        const { samples, cells, latency } = await measureRound(deployment.instances, {
+        const { samples, cells, latency, most } = await measureRound(deployment.instances, {
           ...{ round, delayMillis, period, wanted },
           progress: (label, sample) =>
             context.progress(`W10: ${round === 0 ? "warm-up" : `round ${round}`}, ${label}: ${describeSample(sample)}`),
         });
-        if (delayMillis === 0) {
+        if (most !== undefined) {
           transactionMillis = meanOf(latency.transaction);
-          serviceMillis = 1_000 / samples.get(MOST_LABEL)!.commits!;
+          serviceMillis = 1_000 / most;
         }
         if (round === 0) continue;
         for (const [label, sample] of samples) rounds.set(label, [...(rounds.get(label) ?? []), sample]);
