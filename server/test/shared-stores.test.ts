@@ -279,6 +279,31 @@ describe("a store that another instance deletes", () => {
     for await (const result of session) expect(result.ranges).toMatchObject([{ firstSequence: 1n }]);
   });
 
+  it("ends a Produce session that waits, and is not found by GetStore", async () => {
+    const [a, b] = [instance({}), instance({ pollMillis: 20 })];
+    const more = Promise.withResolvers<void>();
+    const session = b.stream.produce(
+      (async function* () {
+        yield { storeId, space, appends: [{ segment: "s", records: [payload("first")] }] };
+        await more.promise;
+      })(),
+    );
+    const results = session[Symbol.asyncIterator]();
+    await results.next();
+    expect((await b.stores.getStore({ storeId })).store).toMatchObject({ storeId });
+    await a.stores.deleteStore({ storeId });
+    const reasonOf = (call: Promise<unknown>) =>
+      call.then(
+        () => undefined,
+        (error) => ConnectError.from(error).findDetails(ErrorDetailSchema)[0]?.reason,
+      );
+    expect(await reasonOf(b.stores.getStore({ storeId }))).toBe(ErrorReason.NOT_FOUND);
+    await append(a, "s", "again");
+    await a.stores.deleteStore({ storeId });
+    expect(await reasonOf(results.next())).toBe(ErrorReason.NOT_FOUND);
+    more.resolve();
+  });
+
   it("and makes anew is not taken for the old one", async () => {
     const [a, b] = [instance({}), instance({ pollMillis: NEVER })];
     for (const text of ["old 1", "old 2", "old 3"]) await append(a, "s", text);

@@ -9,6 +9,7 @@ import { effectiveSegmentHead } from "./draft.ts";
 import { Hints } from "./hints.ts";
 import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./key-space.ts";
 import { LazyStore } from "./lazy-store.ts";
+import { Poller } from "./poller.ts";
 import { purgeChanges, purgeTransactions } from "./purge.ts";
 import { reclaimSpace } from "./reclaim.ts";
 import type { RowCompression } from "./row-frame.ts";
@@ -58,6 +59,8 @@ export class StoreNode {
   readonly #writing = new Set<Promise<unknown>>();
   readonly #hints: Hints | undefined;
   readonly #onDeleted: (node: StoreNode, error: StoreDeletedError) => void;
+  readonly #deletionPoller: Poller;
+  #watchers = 0;
 
   /** @param onDeleted called, once or more, when it shows that another instance has deleted the store */
   constructor(
@@ -82,6 +85,7 @@ export class StoreNode {
       onDeleted: (error) => onDeleted(this, error),
       onBackgroundError: options.onBackgroundError,
     });
+    this.#deletionPoller = new Poller({ restMillis: options.pollMillis, look: () => this.#checkDeleted() });
     if (storage.shared && options.bus !== undefined) {
       this.#hints = new Hints(options.bus, id, {
         onSpace: (space, revision) => this.#spaces.get(space)?.hint(revision),
@@ -222,17 +226,32 @@ export class StoreNode {
     if (this.#storage.shared) await this.#store.get(spacePartition(""), HEAD_KEY);
   }
 
-  async #checkDeleted(): Promise<void> {
+  /** For streams that read nothing: looks now and then whether another instance has deleted the store, until disposed. */
+  watchDeletion(): Disposable {
+    if (!this.#storage.shared) return { [Symbol.dispose]: () => {} };
+    this.#watchers++;
+    this.#deletionPoller.start();
+    this.#hints?.listen();
+    return {
+      [Symbol.dispose]: () => {
+        if (--this.#watchers === 0) this.#deletionPoller.stop();
+      },
+    };
+  }
+
+  async #checkDeleted(): Promise<boolean> {
     try {
       await this.checkPresent();
     } catch (error) {
       if (error instanceof StoreDeletedError) this.#onDeleted(this, error);
     }
+    return false;
   }
 
   async #end(reason: StreamkitError): Promise<void> {
     this.ended.abort(reason);
     clearInterval(this.#purge);
+    this.#deletionPoller.stop();
     await Promise.allSettled(this.#writing);
     await this.presence.close().catch((error) => {
       // Workers that stay behind are taken for gone after three intervals.

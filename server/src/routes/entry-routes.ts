@@ -176,6 +176,7 @@ async function* produce(
   yield* stores.stream(storeId, context.signal, async function* (node, signal) {
     // Requests can be read once: a store that is gone must show before that.
     await node.checkPresent();
+    using _watched = node.watchDeletion();
     const pipeline = new Pipeline(node, storeId, signal);
     void pipeline.read(first.value, iterator);
     try {

@@ -7,6 +7,7 @@ import { StreamkitError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
 import { VERSION } from "../version.ts";
 import { fromPageToken, toPageSize, toPageToken } from "./request-fields.ts";
+import type { Stores } from "./stores.ts";
 
 const CAPABILITIES = [
   "append",
@@ -25,6 +26,7 @@ const CAPABILITIES = [
 export function storeRoutes(
   storage: Storage,
   manager: NodeManager,
+  stores: Stores,
   dedupeWindowMillis: number,
 ): ServiceImpl<typeof StoreService> {
   return {
@@ -42,8 +44,10 @@ export function storeRoutes(
 
     async getStore(request) {
       const storeId = checkUuid(request.storeId, "store_id");
-      using lease = await manager.acquire(storeId);
-      if (!(await lease.node.open())) throw new StreamkitError(ErrorReason.NOT_FOUND, `there is no store ${storeId}`);
+      await stores.call(storeId, async (node) => {
+        if (!(await node.open())) throw new StreamkitError(ErrorReason.NOT_FOUND, `there is no store ${storeId}`);
+        await node.checkPresent();
+      });
       return { store: { storeId } };
     },
 
