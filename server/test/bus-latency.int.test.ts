@@ -1,0 +1,88 @@
+/** Followers on another instance, with a real bus between real processes on one storage: fast while it works, complete without (fault 19). */
+import { randomUUID } from "node:crypto";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { StreamService } from "@streamkit/protocol";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BusServer } from "../src/bus/test/bus-server.ts";
+import { startNats } from "../src/bus/test/nats.ts";
+import { startRedis } from "../src/bus/test/redis.ts";
+import { eventually } from "../src/bus/test/state-log.ts";
+import { type Azurite, connectionStringTo, startAzurite } from "../src/storage/azure/test/azurite.ts";
+import { type ServerProcess, startServer } from "./server-process.ts";
+
+/** The target: a follower on another instance sees an entry within this time, at the median, on one machine. */
+const MEDIAN_MILLIS = 50;
+const space = "orders";
+
+let azurite: Azurite;
+beforeAll(async () => {
+  azurite = await startAzurite();
+});
+afterAll(() => azurite.stop());
+
+function start(bus: BusServer): Promise<ServerProcess> {
+  const storage = ["--storage", "azure", "--azure-connection-string", connectionStringTo(azurite.port)];
+  return startServer("unused", ...storage, "--bus", bus.url);
+}
+
+const clientOf = ({ url }: ServerProcess) => createClient(StreamService, createGrpcTransport({ baseUrl: url }));
+
+/** Follows a space, and tells when each entry came. */
+function follow(server: ServerProcess, storeId: string) {
+  const arrivals: number[] = [];
+  const stop = new AbortController();
+  const caughtUp = Promise.withResolvers<void>();
+  const ended = (async () => {
+    const responses = clientOf(server).consumeSpace({ storeId, space, follow: true }, { signal: stop.signal });
+    for await (const { batches, caughtUp: head } of responses) {
+      const now = performance.now();
+      for (const { records } of batches) for (const _ of records) arrivals.push(now);
+      if (head) caughtUp.resolve();
+    }
+  })().catch(() => undefined);
+  return { arrivals, caughtUp: caughtUp.promise, stop: () => stop.abort(), ended };
+}
+
+describe.each([
+  ["redis", () => startRedis()],
+  ["nats", () => startNats()],
+])("with %s", (_, startBus: () => Promise<BusServer>) => {
+  it("a follower on another instance sees an entry long before its next poll; and all of them when the bus dies", async () => {
+    await using bus = await startBus();
+    await using writing = await start(bus);
+    await using reading = await start(bus);
+    for (const { errors } of [writing, reading]) await eventually("connected", () => errors().includes("connected to"));
+    const storeId = randomUUID();
+    const writer = clientOf(writing);
+    const append = () =>
+      writer.append({ storeId, space, appends: [{ segment: "s", records: [{ payload: Buffer.from("x") }] }] });
+    await append();
+    const follower = follow(reading, storeId);
+    await follower.caughtUp;
+    const delays: number[] = [];
+    for (let count = 2; count <= 41; count++) {
+      await append();
+      const acked = performance.now();
+      await eventually(`entry ${count} is there`, () => follower.arrivals.length === count);
+      delays.push(follower.arrivals[count - 1] - acked);
+    }
+    const median = delays.sort((a, b) => a - b)[delays.length / 2];
+    if (process.env.TIMES) process.stdout.write(`median ${median} ms, p90 ${delays[36]} ms\n`);
+    expect(median).toBeLessThan(MEDIAN_MILLIS);
+    await bus.kill();
+    for (let count = 0; count < 5; count++) await append();
+    await eventually("polling finds the rest", () => follower.arrivals.length === 46);
+    await bus.restart();
+    for (const { errors } of [writing, reading]) {
+      await eventually(
+        "connected again",
+        () => errors().trimEnd().split("\n").at(-1)?.includes("connected to") === true,
+      );
+    }
+    await append();
+    await eventually("and it goes on", () => follower.arrivals.length === 47);
+    follower.stop();
+    await follower.ended;
+  });
+});
