@@ -22,6 +22,7 @@ const USAGE = `streamkit-server ${VERSION}: ordered event streams over HTTP (Con
   --cors-origin URL    origin that browsers may call from, or "*"; may be repeated
   --dedupe-window S    seconds that a transaction id is remembered   (600)
   --keep-alive S       seconds between checks that HTTP/2 clients live (15)
+  --poll MS            milliseconds between looks at what other servers on the same storage wrote, for followers  (1000)
   --version, --help
 `;
 
@@ -47,6 +48,7 @@ function parse() {
         "cors-origin": { type: "string", multiple: true },
         "dedupe-window": { type: "string", default: "600" },
         "keep-alive": { type: "string", default: "15" },
+        poll: { type: "string", default: "1000" },
         version: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -72,6 +74,7 @@ if (args.help || args.version) {
 const port = toNumber(args.port, "port", 0, 65_535);
 const dedupeWindow = toNumber(args["dedupe-window"], "dedupe-window", 1, 86_400 * 30);
 const keepAlive = toNumber(args["keep-alive"], "keep-alive", 0.1, 3_600);
+const pollMillis = toNumber(args.poll, "poll", 10, 3_600_000);
 const { "tls-cert": certFile, "tls-key": keyFile, "cors-origin": origins } = args;
 if ((certFile === undefined) !== (keyFile === undefined)) refuse("--tls-cert and --tls-key go together");
 
@@ -118,6 +121,7 @@ const streamkit = createStreamkit({
   storage,
   ...(bus && { bus }),
   dedupeWindowMillis: dedupeWindow * 1_000,
+  pollMillis,
   cors: origins?.includes("*") ? "*" : origins,
 });
 
