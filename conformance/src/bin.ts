@@ -6,6 +6,7 @@ import { MatrixSchema } from "@streamkit/protocol/conformance";
 import { readClauses } from "./corpus/clauses.ts";
 import { loadCases } from "./corpus/load.ts";
 import { selectCases } from "./corpus/select.ts";
+import { commandLine } from "./report/command-line.ts";
 import { closingLine, manifestLine, resultLine } from "./report/json-lines.ts";
 import { junit } from "./report/junit.ts";
 import { statement } from "./report/statement.ts";
@@ -16,10 +17,12 @@ import { runSuite } from "./run/suite.ts";
 const USAGE = `streamkit-conformance: proves a Streamkit server or client against docs/spec.md
 
   --matrix FILE          cells to run: backends, transports, wrappers, clients
-  --server-url URL       examine a server that runs
+  --server-url URL       examine a server that runs; twice for two instances on the same data
   --server-command CMD   examine a program; {port} and {data} in CMD are filled in
   --client-command CMD   drive a client program over its standard streams
   --token TOKEN          bearer token for the server
+  --azure-connection-string S  account for cells with Azure storage (CONFORMANCE_AZURE_CONNECTION_STRING);
+                         absent: an Azurite that the run starts and ends
   --store ID             the one store that cases may use; they then share it
   --case TEXT            only cases whose id contains TEXT; may be repeated
   --clause ID            only cases that prove this clause; may be repeated
@@ -32,10 +35,11 @@ const USAGE = `streamkit-conformance: proves a Streamkit server or client agains
 const { values: args } = parseArgs({
   options: {
     matrix: { type: "string" },
-    "server-url": { type: "string" },
+    "server-url": { type: "string", multiple: true },
     "server-command": { type: "string" },
     "client-command": { type: "string" },
     token: { type: "string" },
+    "azure-connection-string": { type: "string" },
     store: { type: "string" },
     case: { type: "string", multiple: true },
     clause: { type: "string", multiple: true },
@@ -68,7 +72,7 @@ const defaultMatrix =
     : {
         backends: ["remote"],
         transports: ["connect-h1", "connect-h2", "grpc", "grpc-web", "json"],
-        wrappers: ["plain"],
+        wrappers: [args["server-url"].length === 1 ? "plain" : "two-instances"],
       };
 const matrix = args.matrix === undefined ? create(MatrixSchema, defaultMatrix) : readMatrix(args.matrix);
 const { cells: all, excluded } = cellsOf(matrix);
@@ -81,6 +85,7 @@ if (cases.length === 0 || cells.length === 0) {
 // Ending by exit() runs what ends the servers under test.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
+const azureConnectionString = args["azure-connection-string"] ?? process.env.CONFORMANCE_AZURE_CONNECTION_STRING;
 const titles = new Map(cases.map((one) => [one.id, one.title]));
 const lines = args.report === undefined ? undefined : createWriteStream(args.report);
 console.log(HEADING);
@@ -88,9 +93,10 @@ const report = await runSuite({
   cells,
   cases,
   anyStore: args.store === undefined,
-  ...(args["server-url"] === undefined ? {} : { serverUrl: args["server-url"] }),
+  ...(args["server-url"] === undefined ? {} : { serverUrls: args["server-url"] }),
   ...(args["server-command"] === undefined ? {} : { serverCommand: args["server-command"] }),
   ...(args["client-command"] === undefined ? {} : { clientCommand: args["client-command"] }),
+  ...(azureConnectionString === undefined ? {} : { azureConnectionString }),
   ...(args.token === undefined ? {} : { token: args.token }),
   ...(args.store === undefined ? {} : { store: args.store }),
   ...(args["known-failures"] === undefined ? {} : { knownFailures: readKnownFailures(args["known-failures"]) }),
@@ -107,7 +113,7 @@ const report = await runSuite({
 lines?.end(`${closingLine(report)}\n`);
 if (args.junit !== undefined) writeFileSync(args.junit, junit(report, titles));
 if (args.statement !== undefined) {
-  const command = ["streamkit-conformance", ...process.argv.slice(2)].join(" ");
+  const command = commandLine(process.argv.slice(2));
   writeFileSync(args.statement, statement(report, cases, clauses, excluded, command));
 }
 console.log(report.conforms ? "conforms" : "DOES NOT CONFORM");

@@ -51,11 +51,12 @@ export class ConnectClient implements ClientUnderTest {
     ],
   });
   readonly #observe: Observer;
-  readonly #inProcess: (() => Transport) | undefined;
+  readonly #inProcess: ((url: string) => Transport) | undefined;
   readonly #actors = new Map<string, OpenTransport>();
   readonly #calls = new Map<bigint, LiveCall>();
 
-  constructor(observe: Observer, inProcess?: () => Transport) {
+  /** @param inProcess finds a server in this process */
+  constructor(observe: Observer, inProcess?: (url: string) => Transport) {
     this.#observe = observe;
     this.#inProcess = inProcess;
   }

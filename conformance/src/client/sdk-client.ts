@@ -36,11 +36,12 @@ export class SdkClient implements ClientUnderTest {
     protocols: [Protocol.IN_PROCESS, ...Object.keys(OPTIONS).map(Number)],
   });
   readonly #observe: Observer;
-  readonly #inProcess: (() => Transport) | undefined;
+  readonly #inProcess: ((url: string) => Transport) | undefined;
   readonly #actors = new Map<string, StreamkitClient>();
   readonly #calls = new Map<bigint, AbortController>();
 
-  constructor(observe: Observer, inProcess?: () => Transport) {
+  /** @param inProcess finds a server in this process */
+  constructor(observe: Observer, inProcess?: (url: string) => Transport) {
     this.#observe = observe;
     this.#inProcess = inProcess;
   }
@@ -80,8 +81,8 @@ export class SdkClient implements ClientUnderTest {
     if (find === undefined) throw new Error("there is no server in this process");
     // Looked up at each call: a restart makes a new one.
     const current: Transport = {
-      unary: (...call) => find().unary(...call),
-      stream: (...call) => find().stream(...call),
+      unary: (...call) => find(connect.url).unary(...call),
+      stream: (...call) => find(connect.url).stream(...call),
     };
     const transport = describeTransport(current, { format: "binary", duplex: true });
     return createStreamkitClient({ transport, retry, wireFormat: "json" });

@@ -13,11 +13,11 @@ export interface OpenTransport {
   close(): void;
 }
 
-/** Opens what `connect` asks for; `inProcess` supplies the transport of a server in this process. */
-export function openTransport(connect: Connect, inProcess?: () => Transport): OpenTransport {
+/** Opens what `connect` asks for; `inProcess` finds a server in this process. */
+export function openTransport(connect: Connect, inProcess?: (url: string) => Transport): OpenTransport {
   if (connect.protocol === Protocol.IN_PROCESS) {
     if (inProcess === undefined) throw new Error("there is no server in this process");
-    return { transport: inProcess(), close: () => {} };
+    return { transport: inProcess(connect.url), close: () => {} };
   }
   const baseUrl = connect.url;
   const interceptors = connect.token === "" ? [] : [bearer(connect.token)];

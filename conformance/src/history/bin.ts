@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { CellSchema } from "@streamkit/protocol/conformance";
+import { AzureAccount } from "../server/azure-account.ts";
 import { runHistory } from "./run.ts";
 
 const { values: args } = parseArgs({
@@ -11,18 +12,26 @@ const { values: args } = parseArgs({
     kills: { type: "string", default: "3" },
     backend: { type: "string", default: "level" },
     transport: { type: "string", default: "grpc" },
+    wrapper: { type: "string", default: "plain" },
     "server-command": { type: "string" },
-    "server-url": { type: "string" },
+    "server-url": { type: "string", multiple: true },
+    "azure-connection-string": { type: "string" },
   },
 });
 
-const cell = create(CellSchema, { backend: args.backend, transport: args.transport, wrapper: "plain", client: "raw" });
+const { backend, transport, wrapper } = args;
+const cell = create(CellSchema, { backend, transport, wrapper, client: "raw" });
 const first = args.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(args.seed);
 const runs = args.seed === undefined ? Number(args.runs) : 1;
+// One for all runs.
+await using azure = new AzureAccount(
+  args["azure-connection-string"] ?? process.env.CONFORMANCE_AZURE_CONNECTION_STRING,
+);
 const subjects = {
   anyStore: true,
+  ...(backend === "azure" ? { azureConnectionString: await azure.connectionString() } : {}),
   ...(args["server-command"] === undefined ? {} : { serverCommand: args["server-command"] }),
-  ...(args["server-url"] === undefined ? {} : { serverUrl: args["server-url"] }),
+  ...(args["server-url"] === undefined ? {} : { serverUrls: args["server-url"] }),
 };
 let bad = 0;
 for (let seed = first; seed < first + runs; seed++) {

@@ -13,11 +13,11 @@ import { runPlan } from "./workload.ts";
 async function brokenClauses(deviationName: string | undefined, seed: number): Promise<string[]> {
   const transport = DEVIATIONS.find(({ name }) => name === deviationName)?.transport;
   const server = new EmbeddedServer({ backend: "memory", ...(transport && { wrapTransport: transport }) });
-  const address = () => ({ url: "", token: "", protocol: Protocol.IN_PROCESS, generation: server.generation });
+  const target = { instances: [server], token: "", protocol: Protocol.IN_PROCESS };
   const client = async (observe: ConstructorParameters<typeof ConnectClient>[0]) =>
     new ConnectClient(observe, () => server.transport());
-  const session = await Session.open(client, address, new Trace());
-  const history = await runPlan(makePlan(seed), session, server);
+  const session = await Session.open(client, target, new Trace());
+  const history = await runPlan(makePlan(seed), session);
   await session.close();
   await server.close();
   return [...new Set(checkHistory(history).map(({ clause }) => clause))].sort();

@@ -3,6 +3,7 @@ import { TRANSPORTS } from "../run/cell.ts";
 import { openCell, type Subjects } from "../run/open-cell.ts";
 import { Session } from "../run/session.ts";
 import { Trace } from "../run/trace.ts";
+import { AzureAccount } from "../server/azure-account.ts";
 import { checkHistory, type Violation } from "./check.ts";
 import { makePlan, type PlanOptions } from "./plan.ts";
 import { runPlan } from "./workload.ts";
@@ -22,23 +23,23 @@ export async function runHistory(
   subjects: Subjects,
   options: PlanOptions = {},
 ): Promise<HistoryResult> {
-  const { server, client } = await openCell(cell, subjects);
-  try {
-    const protocol = TRANSPORTS[cell.transport]!;
-    const address = () => ({ url: server.url, token: "", protocol, generation: server.generation });
-    const session = await Session.open(client, address, new Trace());
-    const plan = makePlan(seed, server.capabilities.includes("kill") ? options : { ...options, kills: 0 });
-    const history = await runPlan(plan, session, server);
-    await session.close();
-    const outcomes = history.flatMap((event) => (event.kind === "append" ? [event.outcome.is] : []));
-    const of = (is: string): number => outcomes.filter((outcome) => outcome === is).length;
-    return {
-      seed,
-      appends: { acked: of("acked"), refused: of("refused"), unknown: of("unknown") },
-      entries: history.reduce((sum, event) => sum + (event.kind === "read" ? event.entries.length : 0), 0),
-      violations: checkHistory(history),
-    };
-  } finally {
-    await server.close();
-  }
+  await using azure = new AzureAccount(subjects.azureConnectionString);
+  await using open = await openCell(cell, subjects, azure);
+  const { instances, client } = open;
+  const session = await Session.open(
+    client,
+    { instances, token: "", protocol: TRANSPORTS[cell.transport]! },
+    new Trace(),
+  );
+  const canBeKilled = instances[0]!.capabilities.includes("kill");
+  const history = await runPlan(makePlan(seed, canBeKilled ? options : { ...options, kills: 0 }), session);
+  await session.close();
+  const outcomes = history.flatMap((event) => (event.kind === "append" ? [event.outcome.is] : []));
+  const of = (is: string): number => outcomes.filter((outcome) => outcome === is).length;
+  return {
+    seed,
+    appends: { acked: of("acked"), refused: of("refused"), unknown: of("unknown") },
+    entries: history.reduce((sum, event) => sum + (event.kind === "read" ? event.entries.length : 0), 0),
+    violations: checkHistory(history),
+  };
 }

@@ -10,7 +10,6 @@ import { type Request, RequestSchema } from "@streamkit/protocol/conformance";
 import { batchesOf } from "../expect/observed.ts";
 import type { LiveCall } from "../run/live-call.ts";
 import type { Session } from "../run/session.ts";
-import type { ServerUnderTest } from "../server/server-under-test.ts";
 import type { AppendEvent, Event, ReadEntry, ReadEvent } from "./event.ts";
 import type { Plan, PlannedAppend, PlannedRead } from "./plan.ts";
 
@@ -20,7 +19,7 @@ const CALL_MILLIS = 5_000;
 const ATTEMPTS = 8;
 
 /** Runs a plan against a server and records what happened. */
-export async function runPlan(plan: Plan, session: Session, server: ServerUnderTest): Promise<Event[]> {
+export async function runPlan(plan: Plan, session: Session): Promise<Event[]> {
   const history: Event[] = [];
   const run = new Workload(plan, session, history);
   const stop = new AbortController();
@@ -28,7 +27,7 @@ export async function runPlan(plan: Plan, session: Session, server: ServerUnderT
   const killing = (async () => {
     for (const millis of plan.kills) {
       await setTimeout(millis);
-      await server.act("kill");
+      await session.act("kill");
     }
   })();
   await Promise.all([

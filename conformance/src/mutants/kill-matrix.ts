@@ -90,7 +90,15 @@ export async function runBroken(
       if (verdict === Verdict.PASS) passed.push(caseId);
       if (failed.length >= most) stop.abort();
     };
-    await runCell(selected, { cell, server, client, hello, stepMillis: STEP_MILLIS, onResult, signal: stop.signal });
+    await runCell(selected, {
+      cell,
+      instances: [server],
+      client,
+      hello,
+      stepMillis: STEP_MILLIS,
+      onResult,
+      signal: stop.signal,
+    });
     return { name, failed, passed };
   };
   if (enough === undefined) return run(cases, Number.POSITIVE_INFINITY);

@@ -3,18 +3,16 @@ import { create } from "@bufbuild/protobuf";
 import { type Case, RequestSchema, type Step } from "@streamkit/protocol/conformance";
 import type { ClientFactory } from "../client/client-under-test.ts";
 import { Scope } from "../corpus/scope.ts";
-import type { ServerUnderTest } from "../server/server-under-test.ts";
 import type { LiveCall } from "./live-call.ts";
 import type { Lockstep } from "./lockstep.ts";
-import { type Address, Session } from "./session.ts";
+import { Session, type Target } from "./session.ts";
 import { runStep } from "./step.ts";
 import { Trace } from "./trace.ts";
 
 /** What a case runs in. */
 export interface CaseEnvironment {
-  readonly server: ServerUnderTest;
+  readonly target: Target;
   readonly client: ClientFactory;
-  readonly address: () => Address;
   /** Present when the server is restarted between steps. */
   readonly lockstep?: Lockstep;
   /** Where all cases share one store; absent: each has its own. */
@@ -47,7 +45,7 @@ export async function runCase(one: Case, environment: CaseEnvironment): Promise<
   let session: Session | undefined;
   let failure: string | undefined;
   try {
-    session = await Session.open(environment.client, environment.address, trace);
+    session = await Session.open(environment.client, environment.target, trace);
     const state: CaseState = { environment, session, scope: newScope(environment), named: new Map() };
     for (const [index, step] of one.steps.entries()) {
       if (index > 0) await passGap(state);

@@ -11,7 +11,7 @@ import {
   Verdict,
 } from "@streamkit/protocol/conformance";
 import type { ClientFactory } from "../client/client-under-test.ts";
-import type { ServerUnderTest } from "../server/server-under-test.ts";
+import type { ServerControl, ServerUnderTest } from "../server/server-under-test.ts";
 import { type CaseEnvironment, type CaseOutcome, runCase } from "./case-run.ts";
 import { Lockstep } from "./lockstep.ts";
 
@@ -19,6 +19,14 @@ import { Lockstep } from "./lockstep.ts";
 const CONCURRENCY = 12;
 /** Cases that share the restarts of a lockstep. */
 const LOCKSTEP_GROUP = 160;
+
+/** The wrappers, and what they do to the server between steps. */
+const WRAPPERS: Readonly<Record<string, ServerControl | undefined>> = {
+  plain: undefined,
+  restart: "restart",
+  kill: "kill",
+  "two-instances": undefined,
+};
 
 /** The names that matrix files and reports use. */
 export const TRANSPORTS: Readonly<Record<string, Protocol>> = {
@@ -32,7 +40,8 @@ export const TRANSPORTS: Readonly<Record<string, Protocol>> = {
 
 export interface CellOptions {
   readonly cell: Cell;
-  readonly server: ServerUnderTest;
+  /** The instances of the server: one, or several on the same data. */
+  readonly instances: readonly ServerUnderTest[];
   readonly client: ClientFactory;
   readonly hello: Hello;
   readonly token?: string;
@@ -68,12 +77,15 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
     report(judged(one, options, outcome));
   };
   const { wrapper } = options.cell;
-  if (wrapper === "plain") {
+  if (!Object.hasOwn(WRAPPERS, wrapper)) throw new Error(`there is no wrapper ${wrapper}`);
+  const control = WRAPPERS[wrapper];
+  if (control === undefined) {
     await pool(together, CONCURRENCY, (one) => run(one));
   } else {
-    const control = wrapper === "kill" ? "kill" : "restart";
     for (let first = 0; first < together.length; first += LOCKSTEP_GROUP) {
-      const lockstep = new Lockstep(() => options.server.act(control));
+      const lockstep = new Lockstep(async () => {
+        await Promise.all(options.instances.map((instance) => instance.act(control)));
+      });
       const group = together.slice(first, first + LOCKSTEP_GROUP);
       for (const _ of group) lockstep.enter();
       await Promise.all(group.map((one) => run(one, lockstep).finally(() => lockstep.leave())));
@@ -84,21 +96,20 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
 }
 
 function environmentOf(options: CellOptions, lockstep: Lockstep | undefined): CaseEnvironment {
-  const { server, cell } = options;
-  const protocol = TRANSPORTS[cell.transport] ?? Protocol.UNSPECIFIED;
+  const protocol = TRANSPORTS[options.cell.transport] ?? Protocol.UNSPECIFIED;
   return {
-    server,
+    target: { instances: options.instances, token: options.token ?? "", protocol },
     client: options.client,
-    address: () => ({ url: server.url, token: options.token ?? "", protocol, generation: server.generation }),
     stepMillis: options.stepMillis ?? 30_000,
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(lockstep === undefined ? {} : { lockstep }),
   };
 }
 
-/** What a cell can do: the server's control, the client's abilities, the transport's. */
-function capabilitiesOf({ cell, server, hello }: CellOptions): Set<string> {
-  const present = new Set([...server.capabilities, ...hello.capabilities]);
+/** What a cell can do: the control over the server, the client's abilities, the transport's. */
+function capabilitiesOf({ cell, instances, hello }: CellOptions): Set<string> {
+  // Instances are alike.
+  const present = new Set([...instances[0]!.capabilities, ...hello.capabilities]);
   if (cell.transport === "connect-h1") present.delete("full_duplex");
   if (cell.backend !== "level") present.delete("damage");
   return present;
@@ -108,8 +119,8 @@ function judged(one: Case, options: CellOptions, outcome: CaseOutcome): Result {
   const known = options.knownFailures?.find((each) => isAbout(each, one, options.cell));
   const { failure, trace, millis } = outcome;
   if (failure === undefined) {
-    const verdict = known === undefined ? Verdict.PASS : Verdict.UNEXPECTED_PASS;
-    return toResult(one, options, verdict, known?.reason ?? "", millis);
+    if (known === undefined || known.intermittent) return toResult(one, options, Verdict.PASS, "", millis);
+    return toResult(one, options, Verdict.UNEXPECTED_PASS, known.reason, millis);
   }
   const verdict = known === undefined ? Verdict.FAIL : Verdict.KNOWN_FAILURE;
   const reason = known === undefined ? failure : `${known.reason} (${failure})`;

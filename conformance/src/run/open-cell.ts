@@ -1,42 +1,32 @@
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { create } from "@bufbuild/protobuf";
 import { type Cell, type Hello, HelloSchema } from "@streamkit/protocol/conformance";
 import type { ClientFactory } from "../client/client-under-test.ts";
 import { ConnectClient } from "../client/connect-client.ts";
 import { ProgramClient } from "../client/program-client.ts";
-
 import { SdkClient } from "../client/sdk-client.ts";
-import { EmbeddedServer } from "../server/embedded-server.ts";
-import { ProgramServer } from "../server/program-server.ts";
-import { RemoteServer } from "../server/remote-server.ts";
+import type { AzureAccount } from "../server/azure-account.ts";
 import type { ServerUnderTest } from "../server/server-under-test.ts";
-
-/** The standalone server: the source in the repository, the build beside this package where it is installed. */
-const STANDALONE = ["../../../server/src/bin.ts", "../../../server/dist/bin.js"]
-  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-  .find((path) => existsSync(path));
+import { openServer, type ServerSubjects } from "./open-server.ts";
 
 /** Where the server and the client of a run come from; absent: those of this repository. */
-export interface Subjects {
-  readonly serverUrl?: string;
-  readonly serverCommand?: string;
+export interface Subjects extends ServerSubjects {
   readonly clientCommand?: string;
-  /** With `serverUrl`: whether cases may make stores of their own. */
-  readonly anyStore: boolean;
 }
 
-/** A cell that is ready to run cases. */
-export interface OpenCell {
-  readonly server: ServerUnderTest;
+/** A cell that is ready to run cases. Disposing of it ends the server. */
+export interface OpenCell extends AsyncDisposable {
+  readonly instances: readonly ServerUnderTest[];
   readonly client: ClientFactory;
   readonly hello: Hello;
 }
 
-/** Starts what a cell needs. The caller closes the server. */
-export async function openCell(cell: Cell, subjects: Subjects): Promise<OpenCell> {
-  const server = await openServer(cell, subjects);
-  const inProcess = server.transport === undefined ? undefined : () => server.transport!();
+/** Starts what a cell needs. */
+export async function openCell(cell: Cell, subjects: Subjects, azure: AzureAccount): Promise<OpenCell> {
+  await using started = new AsyncDisposableStack();
+  const instances = await openServer(cell, subjects, azure, started);
+  const inProcess = instances.some(({ transport }) => transport !== undefined)
+    ? (url: string) => instances.find((instance) => instance.url === url)!.transport!()
+    : undefined;
   const client: ClientFactory = async (observe) => {
     if (subjects.clientCommand !== undefined) return ProgramClient.start(subjects.clientCommand, observe);
     return cell.client === "sdk" ? new SdkClient(observe, inProcess) : new ConnectClient(observe, inProcess);
@@ -44,16 +34,6 @@ export async function openCell(cell: Cell, subjects: Subjects): Promise<OpenCell
   const probe = await client(() => {});
   const hello = create(HelloSchema, probe.hello);
   await probe.close();
-  return { server, client, hello };
-}
-
-async function openServer(cell: Cell, subjects: Subjects): Promise<ServerUnderTest> {
-  if (subjects.serverUrl !== undefined) return new RemoteServer(subjects.serverUrl, { anyStore: subjects.anyStore });
-  if (subjects.serverCommand !== undefined) {
-    return ProgramServer.start(subjects.serverCommand, { durable: cell.backend !== "memory" });
-  }
-  if (cell.transport === "in-process") return new EmbeddedServer({ backend: cell.backend });
-  const node = `${process.execPath} --conditions=@streamkit/source`;
-  const command = `${node} ${STANDALONE} --port {port} --storage ${cell.backend} --path {data}`;
-  return ProgramServer.start(command, { durable: cell.backend === "level" });
+  const running = started.move();
+  return { instances, client, hello, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }

@@ -10,36 +10,57 @@ import {
   RequestSchema,
 } from "@streamkit/protocol/conformance";
 import type { ClientFactory, ClientUnderTest } from "../client/client-under-test.ts";
+import type { ServerControl, ServerUnderTest } from "../server/server-under-test.ts";
 import { LiveCall } from "./live-call.ts";
 import type { Trace } from "./trace.ts";
 
-/** Where a session finds the server. Asked again before each operation: a restart may have moved it. */
-export interface Address {
-  readonly url: string;
+/** What a session talks to, and how. */
+export interface Target {
+  /** The instances of the server, one or several on the same data. */
+  readonly instances: readonly ServerUnderTest[];
   readonly token: string;
   readonly protocol: Protocol;
-  /** Changes with every restart, so that actors connect anew. */
-  readonly generation: number;
 }
 
-/** One client under test in the hands of the runner: numbers operations, sorts observations, keeps the trace. */
+/**
+ * One client under test in the hands of the runner: numbers operations, sorts observations, keeps the trace.
+ *
+ * Where the server has several instances, calls go to them in turn, so that what a call must see was done elsewhere. An
+ * actor of a case is then one actor per instance towards the client, "main@1" and "main@2": a client under test need not
+ * know that there are several, and the trace shows who called whom.
+ */
 export class Session {
   readonly trace: Trace;
-  readonly #address: () => Address;
+  readonly #target: Target;
   readonly #calls = new Map<bigint, LiveCall>();
+  /** Actors that are connected, with the generation of the server they are connected to. */
   readonly #actors = new Map<string, number>();
   #client!: ClientUnderTest;
   #last = 0n;
+  #turns = 0;
 
-  private constructor(address: () => Address, trace: Trace) {
-    this.#address = address;
+  private constructor(target: Target, trace: Trace) {
+    this.#target = target;
     this.trace = trace;
   }
 
-  static async open(factory: ClientFactory, address: () => Address, trace: Trace): Promise<Session> {
-    const session = new Session(address, trace);
+  static async open(factory: ClientFactory, target: Target, trace: Trace): Promise<Session> {
+    const session = new Session(target, trace);
     session.#client = await factory((observation) => session.#observe(observation));
     return session;
+  }
+
+  /** The instance whose turn it is, for a call by other means than the client. The next call goes to the next one. */
+  takeTurn(): ServerUnderTest {
+    this.#turns += 1;
+    return this.#target.instances[this.#current]!;
+  }
+
+  /** Acts on the instance that was called last; others go on. */
+  async act(control: ServerControl): Promise<void> {
+    const { instances } = this.#target;
+    this.trace.note(instances.length === 1 ? `the server: ${control}` : `instance ${this.#current + 1}: ${control}`);
+    await instances[this.#current]!.act(control);
   }
 
   /** Starts a call; connects the actor first where that is due. */
@@ -48,9 +69,11 @@ export class Session {
     request: Request,
     options: { hold?: boolean; deadlineMillis?: number } = {},
   ): Promise<LiveCall> {
-    await this.#connected(actor);
+    const instance = this.takeTurn();
+    const name = this.#target.instances.length === 1 ? actor : `${actor}@${this.#current + 1}`;
+    await this.#connected(name, instance);
     const deadline = options.deadlineMillis === undefined ? undefined : durationFromMs(options.deadlineMillis);
-    return this.#start(actor, {
+    return this.#start(name, {
       case: "call",
       value: { $typeName: "streamkit.conformance.v1.Call", request, hold: options.hold ?? false, deadline },
     });
@@ -84,8 +107,14 @@ export class Session {
     await this.#client.close();
   }
 
-  async #connected(actor: string): Promise<void> {
-    const { url, token, protocol, generation } = this.#address();
+  /** Index of the instance that was called last; of the first before any call. */
+  get #current(): number {
+    return Math.max(0, this.#turns - 1) % this.#target.instances.length;
+  }
+
+  async #connected(actor: string, { url, generation }: ServerUnderTest): Promise<void> {
+    const { token, protocol } = this.#target;
+    // A restart may have moved the server, and has closed its connections.
     if (this.#actors.get(actor) === generation) return;
     this.#actors.set(actor, generation);
     const connect = this.#start(actor, {

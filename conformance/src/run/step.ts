@@ -40,16 +40,18 @@ export async function runStep(step: Step, state: CaseState): Promise<Difference>
       state.session.resume(named(state, action.value));
       return undefined;
     case "raw": {
-      const server = state.environment.address();
-      const answer = await performRaw(action.value, state.scope, server, RAW_MILLIS);
-      state.session.trace.note(`raw answer ${answer.status} ${answer.body.toString("latin1").slice(0, 500)}`);
+      const { url } = state.session.takeTurn();
+      const { token } = state.environment.target;
+      const answer = await performRaw(action.value, state.scope, { url, token }, RAW_MILLIS);
+      state.session.trace.note(
+        `raw answer of ${url}: ${answer.status} ${answer.body.toString("latin1").slice(0, 500)}`,
+      );
       capture(step, { status: answer.status, body: bodyJson(answer) }, state);
       const expected = resolveExpectation(step.expect, state.scope).http;
       return expected === undefined ? undefined : matchAnswer(expected, answer);
     }
     case "server":
-      state.session.trace.note(`the server: ${action.value}`);
-      await state.environment.server.act(action.value as ServerControl);
+      await state.session.act(action.value as ServerControl);
       return undefined;
     case "pause":
       await setTimeout(toMillis(action.value));

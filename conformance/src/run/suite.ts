@@ -11,6 +11,7 @@ import {
   type Result,
   Verdict,
 } from "@streamkit/protocol/conformance";
+import { AzureAccount } from "../server/azure-account.ts";
 import { runCell } from "./cell.ts";
 import { cellName } from "./matrix.ts";
 import { openCell, type Subjects } from "./open-cell.ts";
@@ -30,28 +31,26 @@ export interface SuiteOptions extends Subjects {
 export async function runSuite(options: SuiteOptions): Promise<Report> {
   const manifest = create(ManifestSchema, {
     startTime: timestampNow(),
-    server: options.serverUrl ?? options.serverCommand ?? "@streamkit/server",
+    server: options.serverUrls?.join(" ") ?? options.serverCommand ?? "@streamkit/server",
     cells: [...options.cells],
     caseIds: options.cases.map((one) => one.id),
   });
   options.onStart?.(manifest);
+  await using azure = new AzureAccount(options.azureConnectionString);
   const results: Result[] = [];
   for (const cell of options.cells) {
     const start = performance.now();
-    const found = await runOneCell(cell, options);
+    const found = await runOneCell(cell, options, azure);
     results.push(...found);
     options.onCell?.(cell, found, performance.now() - start);
   }
   return create(ReportSchema, { manifest, results, conforms: conforms(options, results) });
 }
 
-async function runOneCell(cell: Cell, options: SuiteOptions): Promise<Result[]> {
-  const { server, client, hello } = await openCell(cell, options);
-  try {
-    return await runCell(options.cases, { ...options, cell, server, client, hello });
-  } finally {
-    await server.close();
-  }
+async function runOneCell(cell: Cell, options: SuiteOptions, azure: AzureAccount): Promise<Result[]> {
+  await using open = await openCell(cell, options, azure);
+  const { instances, client, hello } = open;
+  return await runCell(options.cases, { ...options, cell, instances, client, hello });
 }
 
 /** True when every computed case has a result and none is a failure or an unexpected pass. */

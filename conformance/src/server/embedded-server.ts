@@ -7,8 +7,14 @@ import { damageFiles } from "./damage.ts";
 import type { ServerControl, ServerUnderTest } from "./server-under-test.ts";
 
 export interface EmbeddedOptions {
-  /** "memory" or "level". */
+  /** "memory" or "level", which the server then has for itself; anything else together with `storage`. */
   readonly backend: string;
+  /** Gives the storage for each start, where it is not the server's own: several servers may be on it. */
+  readonly storage?: () => Storage;
+  /** Tells this instance from others of the same cell; see `Connect.url`. */
+  readonly url?: string;
+  /** How often followed spaces are looked at, in milliseconds. */
+  readonly pollMillis?: number;
   /** Puts something between engine and storage, for broken servers. Called once per start, with the start's number. */
   readonly wrapStorage?: (storage: Storage, generation: number) => Storage;
   /** Puts something between callers and the server, for broken servers. */
@@ -18,21 +24,26 @@ export interface EmbeddedOptions {
 /** The Streamkit server in this process, without a port. A restart closes it and creates it anew on the same data. */
 export class EmbeddedServer implements ServerUnderTest {
   readonly name: string;
-  readonly url = "";
+  readonly url: string;
   readonly capabilities: readonly string[];
   generation = 0;
   readonly #options: EmbeddedOptions;
+  /** Of its own; empty where it has none. */
   readonly #folder: string;
-  readonly #memory: Storage | undefined;
+  readonly #storage: () => Storage;
   #streamkit: Streamkit;
   #transport: Transport | undefined;
 
   constructor(options: EmbeddedOptions) {
     this.#options = options;
     this.name = `embedded ${options.backend}`;
-    this.#memory = options.backend === "memory" ? memoryStorage() : undefined;
-    this.#folder = this.#memory === undefined ? mkdtempSync(join(tmpdir(), "streamkit-conformance-")) : "";
-    this.capabilities = ["durable", "restart", "any_store", ...(this.#memory === undefined ? ["damage"] : [])];
+    this.url = options.url ?? "";
+    const ownFolder = options.storage === undefined && options.backend === "level";
+    this.#folder = ownFolder ? mkdtempSync(join(tmpdir(), "streamkit-conformance-")) : "";
+    const memory = memoryStorage();
+    const own = ownFolder ? () => levelStorage({ path: this.#folder }) : () => memory;
+    this.#storage = options.storage ?? own;
+    this.capabilities = ["durable", "restart", "any_store", ...(ownFolder ? ["damage"] : [])];
     this.#streamkit = this.#start();
   }
 
@@ -56,8 +67,12 @@ export class EmbeddedServer implements ServerUnderTest {
   }
 
   #start(): Streamkit {
-    const storage = this.#memory ?? levelStorage({ path: this.#folder });
+    const { pollMillis } = this.#options;
     const wrap = this.#options.wrapStorage ?? ((same: Storage) => same);
-    return createStreamkit({ storage: wrap(storage, this.generation), onError: () => {} });
+    return createStreamkit({
+      storage: wrap(this.#storage(), this.generation),
+      onError: () => {},
+      ...(pollMillis === undefined ? {} : { pollMillis }),
+    });
   }
 }

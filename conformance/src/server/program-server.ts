@@ -8,6 +8,15 @@ import type { ServerControl, ServerUnderTest } from "./server-under-test.ts";
 /** How long a server may take to print its address, or to end after SIGTERM. */
 const PATIENCE_MILLIS = 20_000;
 
+export interface ProgramOptions {
+  /** Whether its data outlive the process. */
+  readonly durable: boolean;
+  /** What `{data}` becomes, where several servers share it. Absent: a folder of its own, which goes with the server. */
+  readonly folder?: string;
+  /** Environment variables besides those of the runner. Secrets go here: a command line is for everyone to see. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /**
  * A server program. The command is run by a shell; `{port}` in it becomes the port (0 at the first start, the same port
  * later), `{data}` a folder of its own. The first line on stdout that has an `http://` address tells that it is ready.
@@ -18,19 +27,26 @@ export class ProgramServer implements ServerUnderTest {
   url = "";
   generation = 0;
   readonly #command: string;
-  readonly #folder = mkdtempSync(join(tmpdir(), "streamkit-conformance-"));
+  readonly #options: ProgramOptions;
+  readonly #folder: string;
   #process: ChildProcess | undefined;
 
-  private constructor(command: string, durable: boolean) {
+  private constructor(command: string, options: ProgramOptions) {
     this.#command = command;
+    this.#options = options;
+    this.#folder = options.folder ?? mkdtempSync(join(tmpdir(), "streamkit-conformance-"));
     this.name = command;
-    this.capabilities = ["socket", "any_store", ...(durable ? ["durable", "restart", "kill", "damage"] : [])];
+    this.capabilities = ["socket", "any_store", ...(options.durable ? ["durable", "restart", "kill", "damage"] : [])];
   }
 
-  /** @param durable whether its data outlive the process */
-  static async start(command: string, options: { durable: boolean }): Promise<ProgramServer> {
-    const server = new ProgramServer(command, options.durable);
-    await server.#start();
+  static async start(command: string, options: ProgramOptions): Promise<ProgramServer> {
+    const server = new ProgramServer(command, options);
+    try {
+      await server.#start();
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
     return server;
   }
 
@@ -43,14 +59,15 @@ export class ProgramServer implements ServerUnderTest {
 
   async close(): Promise<void> {
     await this.#stop("SIGTERM");
-    rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#options.folder === undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async #start(): Promise<void> {
     const port = this.url === "" ? "0" : new URL(this.url).port;
     const command = this.#command.replaceAll("{port}", port).replaceAll("{data}", this.#folder);
     // `exec`: the signal must reach the server, not the shell.
-    const child = spawn("sh", ["-c", `exec ${command}`], { stdio: ["ignore", "pipe", "inherit"] });
+    const env = { ...process.env, ...this.#options.environment };
+    const child = spawn("sh", ["-c", `exec ${command}`], { stdio: ["ignore", "pipe", "inherit"], env });
     this.#process = child;
     // A runner that is ended leaves no server behind.
     const end = (): void => void child.kill("SIGKILL");

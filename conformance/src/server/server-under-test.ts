@@ -3,11 +3,14 @@ import type { Transport } from "@connectrpc/connect";
 /** How the runner may act on a server, beyond calling it. */
 export type ServerControl = "restart" | "kill" | "damage";
 
-/** A server that the suite examines: in this process, a program that the runner controls, or anything at a URL. */
+/**
+ * A server that the suite examines: in this process, a program that the runner controls, or anything at a URL. One of several
+ * instances where a cell has more than one on the same data.
+ */
 export interface ServerUnderTest {
   /** For reports. */
   readonly name: string;
-  /** Base URL; empty for a server in this process without a port. */
+  /** Base URL. For a server in this process, without a port: a name among the instances of its cell, or empty. */
   readonly url: string;
   /** Counts restarts, so that clients know when to connect anew. */
   readonly generation: number;

@@ -214,7 +214,7 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
   } | {
     /**
      * Acts on the server: "restart" (orderly), "kill" (kill -9, then start on the same data), "damage" (orderly stop,
-     * change bytes in the stored data, start).
+     * change bytes in the stored data, start). Of several instances, on the one that was called last.
      *
      * @generated from field: string server = 10;
      */

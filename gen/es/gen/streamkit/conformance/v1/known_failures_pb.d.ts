@@ -79,6 +79,13 @@ export declare type KnownFailure = Message<"streamkit.conformance.v1.KnownFailur
    * @generated from field: string reason = 6;
    */
   reason: string;
+
+  /**
+   * It does not always fail, because time decides: passing is no surprise then.
+   *
+   * @generated from field: bool intermittent = 7;
+   */
+  intermittent: boolean;
 };
 
 /**

@@ -36,7 +36,8 @@ export declare type Operation = Message<"streamkit.conformance.v1.Operation"> & 
   id: bigint;
 
   /**
-   * Who acts. Actors share nothing: each has a client and a connection of its own.
+   * Who acts. Actors share nothing: each has a client and a connection of its own. Where the server has several instances,
+   * an actor of a case is one actor per instance, "main@1" and "main@2", each connected to its own.
    *
    * @generated from field: string actor = 2;
    */
@@ -119,7 +120,7 @@ export declare const OperationSchema: GenMessage<Operation>;
  */
 export declare type Connect = Message<"streamkit.conformance.v1.Connect"> & {
   /**
-   * Base URL.
+   * Base URL. In process: the name of the instance, empty where there is only one.
    *
    * @generated from field: string url = 1;
    */

@@ -21,7 +21,7 @@ export declare const file_streamkit_conformance_v1_report: GenFile;
  */
 export declare type Matrix = Message<"streamkit.conformance.v1.Matrix"> & {
   /**
-   * "memory", "level"; "remote" for a server that already runs.
+   * "memory", "level", "azure"; "remote" for a server that already runs.
    *
    * @generated from field: repeated string backends = 1;
    */
@@ -35,7 +35,7 @@ export declare type Matrix = Message<"streamkit.conformance.v1.Matrix"> & {
   transports: string[];
 
   /**
-   * "plain", "restart" (between steps), "kill" (kill -9 between steps).
+   * "plain", "restart" (between steps), "kill" (kill -9 between steps), "two-instances" (on the same data, called in turn).
    *
    * @generated from field: repeated string wrappers = 3;
    */

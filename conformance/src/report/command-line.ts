@@ -1,0 +1,12 @@
+/** Options whose values are secret. */
+const SECRET = ["--token", "--azure-connection-string"];
+
+/** The command line of a run as a statement shows it: without what nobody but its user may know. */
+export function commandLine(args: readonly string[]): string {
+  const shown = args.map((arg, index) => {
+    const [name] = arg.split("=", 1);
+    if (arg !== name && SECRET.includes(name!)) return `${name}=***`;
+    return SECRET.includes(args[index - 1] ?? "") ? "***" : arg;
+  });
+  return ["streamkit-conformance", ...shown].join(" ");
+}

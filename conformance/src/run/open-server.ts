@@ -1,0 +1,106 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Cell } from "@streamkit/protocol/conformance";
+import { memoryStorage, type Storage } from "@streamkit/server";
+import type { AzureAccount } from "../server/azure-account.ts";
+import { EmbeddedServer } from "../server/embedded-server.ts";
+import { type ProgramOptions, ProgramServer } from "../server/program-server.ts";
+import { RemoteServer } from "../server/remote-server.ts";
+import type { ServerUnderTest } from "../server/server-under-test.ts";
+
+/** The standalone server: the source in the repository, the build beside this package where it is installed. */
+const STANDALONE = ["../../../server/src/bin.ts", "../../../server/dist/bin.js"]
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path));
+
+/**
+ * How often instances look for what others wrote to a space that is followed, in milliseconds. They have no other way to learn
+ * of it, and the default of a second would make up most of the time of a cell.
+ */
+const POLL_MILLIS = 100;
+
+/** Where the server of a run comes from; absent: that of this repository. */
+export interface ServerSubjects {
+  /** Servers that run. More than one: instances on the same data. */
+  readonly serverUrls?: readonly string[];
+  readonly serverCommand?: string;
+  /** With `serverUrls`: whether cases may make stores of their own. */
+  readonly anyStore: boolean;
+  /** The account of cells with Azure storage. Absent: an Azurite that the run starts and ends. */
+  readonly azureConnectionString?: string;
+}
+
+/** Starts the instances that a cell wants; `started` takes what ends them. */
+export async function openServer(
+  cell: Cell,
+  subjects: ServerSubjects,
+  azure: AzureAccount,
+  started: AsyncDisposableStack,
+): Promise<readonly ServerUnderTest[]> {
+  const count = cell.wrapper === "two-instances" ? 2 : 1;
+  const open = await opener(cell, count, subjects, azure, started);
+  const opening = Array.from({ length: count }, async (_, index) =>
+    started.adopt(await open(index), (server) => server.close()),
+  );
+  // One that fails must not hide those that have started.
+  await Promise.allSettled(opening);
+  return Promise.all(opening);
+}
+
+/** How one instance of a cell is started. Instances of one cell share their data. */
+async function opener(
+  cell: Cell,
+  count: number,
+  { serverUrls, serverCommand, anyStore }: ServerSubjects,
+  azure: AzureAccount,
+  started: AsyncDisposableStack,
+): Promise<(index: number) => Promise<ServerUnderTest>> {
+  const { backend, transport, wrapper } = cell;
+  if (serverUrls !== undefined) {
+    if (serverUrls.length !== count) throw new Error(`${wrapper} needs ${count} URLs, found ${serverUrls.length}`);
+    return async (index) => new RemoteServer(serverUrls[index]!, { anyStore });
+  }
+  const connectionString = backend === "azure" ? await azure.connectionString() : undefined;
+  if (serverCommand === undefined && transport === "in-process") {
+    const storage = await sharedStorage(backend, count, connectionString);
+    return async (index) =>
+      new EmbeddedServer({
+        backend,
+        ...(storage === undefined ? {} : { storage }),
+        ...(count === 1 ? {} : { url: `instance-${index + 1}`, pollMillis: POLL_MILLIS }),
+      });
+  }
+  const options: ProgramOptions = {
+    durable: backend !== "memory",
+    ...(connectionString === undefined ? {} : { environment: { AZURE_STORAGE_CONNECTION_STRING: connectionString } }),
+  };
+  if (serverCommand === undefined) {
+    if (count > 1 && connectionString === undefined) throw new Error(`processes cannot share ${backend}`);
+    const node = `${process.execPath} --conditions=@streamkit/source`;
+    const command = `${node} ${STANDALONE} --port {port} --storage ${backend} --path {data}`;
+    if (count === 1) return () => ProgramServer.start(command, options);
+    return () => ProgramServer.start(`${command} --poll ${POLL_MILLIS}`, options);
+  }
+  if (count === 1) return () => ProgramServer.start(serverCommand, options);
+  const folder = mkdtempSync(join(tmpdir(), "streamkit-conformance-"));
+  started.defer(() => rmSync(folder, { recursive: true, force: true }));
+  return () => ProgramServer.start(serverCommand, { ...options, folder });
+}
+
+/** Storage that instances in this process share; undefined where each server has its own. */
+async function sharedStorage(
+  backend: string,
+  count: number,
+  connectionString: string | undefined,
+): Promise<(() => Storage) | undefined> {
+  if (connectionString !== undefined) {
+    const { azureStorage } = await import("@streamkit/server/azure");
+    return () => azureStorage({ connectionString });
+  }
+  if (count === 1) return undefined;
+  if (backend !== "memory") throw new Error(`instances cannot share ${backend}`);
+  const memory = memoryStorage({ shared: true });
+  return () => memory;
+}
