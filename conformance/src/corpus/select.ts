@@ -11,3 +11,13 @@ export function selectCases(
       (clauses.length === 0 || clauses.some((id) => one.clauses.includes(id))),
   );
 }
+
+/** Cases that together prove every clause that any case proves: each that proves one which none before it does. */
+export function coveringCases(cases: readonly Case[]): Case[] {
+  const proved = new Set<string>();
+  return cases.filter(({ clauses }) => {
+    const before = proved.size;
+    for (const id of clauses) proved.add(id);
+    return proved.size > before;
+  });
+}
