@@ -60,10 +60,29 @@ cases:
     expect(report.conforms).toBe(true);
   });
 
-  it("finds a broken server out", async () => {
-    const deviation = DEVIATIONS.find(({ name }) => name === "ignored-expectation");
-    const { failed } = await runDeviation(deviation!, selectCases(cases, { ids: ["EXPECT-"], clauses: [] }), 1);
+  it.each([
+    ["ignored-expectation", "EXPECT-"],
+    ["trusted-head", "EVERYWHERE-APPEND"],
+    ["lost-update", "EVERYWHERE-TURNS"],
+    ["never-polls", "EVERYWHERE-FOLLOW-IDLE"],
+    ["private-dedupe", "DEDUPE-RETRY"],
+    ["unseen-trims", "EVERYWHERE-TRIM"],
+  ])("finds a broken server out: %s", async (name, id) => {
+    const deviation = DEVIATIONS.find((each) => each.name === name);
+    const { failed } = await runDeviation(deviation!, selectCases(cases, { ids: [id], clauses: [] }), 1);
     expect(failed.length).toBeGreaterThan(0);
+  });
+
+  it("finds nothing wrong with two sound instances", async () => {
+    const selected = selectCases(cases, { ids: ["EVERYWHERE-A", "EVERYWHERE-TURNS", "EVERYWHERE-TRIM"], clauses: [] });
+    const { failed, passed } = await runDeviation({ name: "sound", wrong: "", where: "instances" }, selected);
+    expect(failed).toEqual([]);
+    expect(passed.length).toBe(selected.length);
+  });
+
+  it("tells a wrapper that it does not have from those that it has", async () => {
+    const cells = [create(CellSchema, { backend: "memory", transport: "in-process", wrapper: "twoinstances" })];
+    await expect(runSuite({ cells, cases: first, anyStore: true })).rejects.toThrow("there is no wrapper");
   });
 });
 
@@ -76,6 +95,14 @@ describe("generated histories", () => {
       { anyStore: true },
       { appendsPerWriter: 20, kills: 2 },
     );
+    expect(result.violations, `seed ${seed}`).toEqual([]);
+    expect(result.appends.acked).toBeGreaterThan(20);
+  }, 60_000);
+
+  it("are good on two instances", async () => {
+    const seed = 20_261;
+    const cell = create(CellSchema, { ...cellOf("memory", "in-process"), wrapper: "two-instances" });
+    const result = await runHistory(seed, cell, { anyStore: true }, { appendsPerWriter: 20 });
     expect(result.violations, `seed ${seed}`).toEqual([]);
     expect(result.appends.acked).toBeGreaterThan(20);
   }, 60_000);

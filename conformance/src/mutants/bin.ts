@@ -1,6 +1,11 @@
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
+import { CellSchema } from "@streamkit/protocol/conformance";
 import { loadCases } from "../corpus/load.ts";
+import { findKnownFailure } from "../run/known-failure.ts";
+import { readKnownFailures } from "../run/matrix.ts";
 import { bentTransport } from "./bent-transport.ts";
 import { BROKEN_CLIENTS, runBrokenClient, SOUND_CLIENTS } from "./broken-clients.ts";
 import { HOLLOW_SERVERS } from "./hollow-servers.ts";
@@ -10,6 +15,14 @@ import { DEVIATIONS, type Kill, runDeviation } from "./kill-matrix.ts";
 const ENOUGH = 4;
 /** Part of the applicable cases that must fail on a server that is none. */
 const HOLLOW_SHARE = 0.9;
+
+/** The cell in which two instances are examined. */
+const SHARED_MEMORY = create(CellSchema, {
+  backend: "memory",
+  transport: "in-process",
+  wrapper: "two-instances",
+  client: "raw",
+});
 
 const { values: args } = parseArgs({ options: { only: { type: "string" }, all: { type: "boolean" } } });
 const wanted = (name: string): boolean => name.includes(args.only ?? "");
@@ -24,11 +37,18 @@ const print = (name: string, wrong: string, kill: Kill, dead: boolean): void => 
   console.log(`${dead ? "killed  " : "SURVIVED"} ${name.padEnd(28)} ${wrong}\n           by ${by || "nothing"}`);
 };
 
-// The control: bent nowhere. What fails here proves nothing elsewhere.
+// The controls: bent nowhere. What fails here proves nothing elsewhere.
 const control = await runDeviation({ name: "control", wrong: "nothing", where: "append", transport: unbent }, cases);
-const controlFailures = control.failed.length;
-console.log(`control: ${control.passed.length} cases pass, ${controlFailures} fail ${control.failed.join(", ")}`);
+console.log(`control: ${control.passed.length} cases pass, ${control.failed.length} fail ${control.failed.join(", ")}`);
 cases = cases.filter(({ id }) => !control.failed.includes(id));
+const known = readKnownFailures(fileURLToPath(new URL("../../known-failures.yaml", import.meta.url)));
+let shared = cases.filter(({ id }) => findKnownFailure(known, id, SHARED_MEMORY) === undefined);
+const two = await runDeviation({ name: "control", wrong: "nothing", where: "instances", transport: unbent }, shared);
+console.log(
+  `control, two instances: ${two.passed.length} cases pass, ${two.failed.length} fail ${two.failed.join(", ")}`,
+);
+shared = shared.filter(({ id }) => !two.failed.includes(id));
+const controlFailures = control.failed.length + two.failed.length;
 for (const client of SOUND_CLIENTS) {
   const sound = await runBrokenClient(client, cases, ENOUGH);
   console.log(`control, client ${client.name}: fails ${sound.failed.join(", ") || "nothing"}`);
@@ -36,7 +56,7 @@ for (const client of SOUND_CLIENTS) {
 }
 
 for (const deviation of DEVIATIONS.filter(({ name }) => wanted(name))) {
-  const kill = await runDeviation(deviation, cases, enough);
+  const kill = await runDeviation(deviation, deviation.where === "instances" ? shared : cases, enough);
   print(deviation.name, deviation.wrong, kill, kill.failed.length > 0);
 }
 for (const client of BROKEN_CLIENTS.filter(({ name }) => wanted(name))) {

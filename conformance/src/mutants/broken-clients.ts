@@ -149,7 +149,7 @@ export async function runBrokenClient(client: BrokenClient, cases: readonly Case
     const make = async (observe: Observer) => client.make(observe, () => server.transport());
     // Resumption first: it is what only some clients can do wrong.
     const sorted = [...cases].sort((a, b) => Number(b.id.startsWith("RESUME")) - Number(a.id.startsWith("RESUME")));
-    return await runBroken(client.name, server, make, sorted, enough);
+    return await runBroken(client.name, [server], make, sorted, enough);
   } finally {
     await server.close();
   }

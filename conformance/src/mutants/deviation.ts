@@ -7,8 +7,10 @@ export interface Deviation {
   readonly name: string;
   /** What it does wrong, as a sentence. */
   readonly wrong: string;
-  /** The part that is bent. */
-  readonly where: "append" | "read" | "follow" | "admin" | "error" | "storage";
+  /** The part that is bent; "instances" runs on two instances, both of them bent. */
+  readonly where: "append" | "read" | "follow" | "admin" | "error" | "storage" | "instances";
+  /** How often instances look for what others wrote, in milliseconds. */
+  readonly pollMillis?: number;
   /** Between callers and the server. Called once per server start. */
   readonly transport?: (next: Transport) => Transport;
   /** Between engine and storage. Called once per server start; the same object sees all starts of one server. */

@@ -1,5 +1,7 @@
 import { create } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
 import { type Case, CellSchema, type Result, Verdict } from "@streamkit/protocol/conformance";
+import { memoryStorage } from "@streamkit/server";
 import type { ClientFactory } from "../client/client-under-test.ts";
 import { ConnectClient } from "../client/connect-client.ts";
 import { runCell } from "../run/cell.ts";
@@ -8,6 +10,7 @@ import { ADMIN_DEVIATIONS } from "./admin-deviations.ts";
 import { APPEND_DEVIATIONS } from "./append-deviations.ts";
 import type { Deviation } from "./deviation.ts";
 import { FOLLOW_DEVIATIONS } from "./follow-deviations.ts";
+import { INSTANCE_DEVIATIONS } from "./instance-deviations.ts";
 import { READ_DEVIATIONS } from "./read-deviations.ts";
 import { STORAGE_DEVIATIONS } from "./storage-deviations.ts";
 
@@ -18,10 +21,13 @@ export const DEVIATIONS: readonly Deviation[] = [
   ...FOLLOW_DEVIATIONS,
   ...ADMIN_DEVIATIONS,
   ...STORAGE_DEVIATIONS,
+  ...INSTANCE_DEVIATIONS,
 ];
 
 /** How long a step may take on a broken server before it counts as failed, in milliseconds. */
 const STEP_MILLIS = 1_500;
+/** How often instances look for what others wrote, in milliseconds: well within a step. */
+const POLL_MILLIS = 20;
 
 /** What the corpus found out about one broken server or client. */
 export interface Kill {
@@ -37,18 +43,32 @@ export interface Kill {
  * @param enough stops after so many failures; absent: runs every case
  */
 export async function runDeviation(deviation: Deviation, cases: readonly Case[], enough?: number): Promise<Kill> {
-  const wrapStorage = deviation.storage?.();
-  const server = new EmbeddedServer({
-    backend: "memory",
-    ...(wrapStorage === undefined ? {} : { wrapStorage }),
-    ...(deviation.transport === undefined ? {} : { wrapTransport: deviation.transport }),
-  });
+  const instances = openInstances(deviation);
   try {
-    const client: ClientFactory = async (observe) => new ConnectClient(observe, () => server.transport());
-    return await runBroken(deviation.name, server, client, ordered(cases, deviation.where), enough);
+    const find = (url: string): Transport => instances.find((each) => each.url === url)!.transport();
+    const client: ClientFactory = async (observe) => new ConnectClient(observe, find);
+    return await runBroken(deviation.name, instances, client, ordered(cases, deviation.where), enough);
   } finally {
-    await server.close();
+    for (const instance of instances) await instance.close();
   }
+}
+
+/** One server with a memory of its own; or two on one memory, for what goes wrong between them. */
+function openInstances(deviation: Deviation): EmbeddedServer[] {
+  const { transport, pollMillis = POLL_MILLIS } = deviation;
+  const memory = memoryStorage({ shared: true });
+  const shared = deviation.where === "instances";
+  return (shared ? ["instance-1", "instance-2"] : [""]).map((url) => {
+    const wrapStorage = deviation.storage?.();
+    return new EmbeddedServer({
+      backend: "memory",
+      url,
+      pollMillis,
+      ...(shared ? { storage: () => memory } : {}),
+      ...(wrapStorage === undefined ? {} : { wrapStorage }),
+      ...(transport === undefined ? {} : { wrapTransport: transport }),
+    });
+  });
 }
 
 /** The cases that are most likely to find a deviation come first; the order changes nothing but the time. */
@@ -59,6 +79,7 @@ const FIRST: Readonly<Record<Deviation["where"], RegExp>> = {
   admin: /^(ISOLATION|TRIM|DELETE|LIST|NAME|STATUS|ISOLATION|SERVER)/,
   error: /^(APPEND-REFUSED|EXPECT|ERROR)/,
   storage: /^(SURVIVES|DEDUPE-SURVIVES|LIST|APPEND)/,
+  instances: /^(EVERYWHERE|DEDUPE)/,
 };
 
 function ordered(cases: readonly Case[], where: Deviation["where"]): Case[] {
@@ -72,7 +93,7 @@ function ordered(cases: readonly Case[], where: Deviation["where"]): Case[] {
  */
 export async function runBroken(
   name: string,
-  server: EmbeddedServer,
+  instances: readonly EmbeddedServer[],
   client: ClientFactory,
   cases: readonly Case[],
   enough?: number,
@@ -80,7 +101,8 @@ export async function runBroken(
   const probe = await client(() => {});
   const { hello } = probe;
   await probe.close();
-  const cell = create(CellSchema, { backend: "memory", transport: "in-process", wrapper: "plain", client: name });
+  const wrapper = instances.length === 1 ? "plain" : "two-instances";
+  const cell = create(CellSchema, { backend: "memory", transport: "in-process", wrapper, client: name });
   const run = async (selected: readonly Case[], most: number): Promise<Kill> => {
     const stop = new AbortController();
     const failed: string[] = [];
@@ -92,7 +114,7 @@ export async function runBroken(
     };
     await runCell(selected, {
       cell,
-      instances: [server],
+      instances,
       client,
       hello,
       stepMillis: STEP_MILLIS,

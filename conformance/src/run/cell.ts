@@ -13,6 +13,7 @@ import {
 import type { ClientFactory } from "../client/client-under-test.ts";
 import type { ServerControl, ServerUnderTest } from "../server/server-under-test.ts";
 import { type CaseEnvironment, type CaseOutcome, runCase } from "./case-run.ts";
+import { findKnownFailure } from "./known-failure.ts";
 import { Lockstep } from "./lockstep.ts";
 
 /** Cases that run at the same time, each in a store of its own. */
@@ -116,7 +117,7 @@ function capabilitiesOf({ cell, instances, hello }: CellOptions): Set<string> {
 }
 
 function judged(one: Case, options: CellOptions, outcome: CaseOutcome): Result {
-  const known = options.knownFailures?.find((each) => isAbout(each, one, options.cell));
+  const known = findKnownFailure(options.knownFailures ?? [], one.id, options.cell);
   const { failure, trace, millis } = outcome;
   if (failure === undefined) {
     if (known === undefined || known.intermittent) return toResult(one, options, Verdict.PASS, "", millis);
@@ -125,17 +126,6 @@ function judged(one: Case, options: CellOptions, outcome: CaseOutcome): Result {
   const verdict = known === undefined ? Verdict.FAIL : Verdict.KNOWN_FAILURE;
   const reason = known === undefined ? failure : `${known.reason} (${failure})`;
   return create(ResultSchema, { ...toResult(one, options, verdict, reason, millis), trace: trace.lines });
-}
-
-function isAbout(known: KnownFailure, one: Case, cell: Cell): boolean {
-  const fits = (wanted: string, found: string): boolean => wanted === "" || wanted === found;
-  return (
-    fits(known.caseId, one.id) &&
-    fits(known.backend, cell.backend) &&
-    fits(known.transport, cell.transport) &&
-    fits(known.wrapper, cell.wrapper) &&
-    fits(known.client, cell.client)
-  );
 }
 
 function toResult(one: Case, options: CellOptions, verdict: Verdict, reason = "", millis = 0): Result {

@@ -1,0 +1,170 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { type SegmentHead, SegmentHeadSchema } from "@streamkit/protocol/storage";
+import type { PartitionStore, Row } from "@streamkit/server";
+import { withMethods, withStores } from "./bent-storage.ts";
+import type { Deviation } from "./deviation.ts";
+
+/** First bytes of keys; server/src/engine/key-space.ts lists them all. */
+const HEAD = "h".charCodeAt(0);
+const SEGMENT_HEAD = "s".charCodeAt(0);
+const TRANSACTION = "t".charCodeAt(0);
+
+/** Bytes of a row before its message: version of the frame, codec, checksum. */
+const FRAME_BYTES = 6;
+
+/** An instance that is the only one to know something about its stores. `change` is called once per instance and store. */
+function bend(name: string, wrong: string, change: (store: PartitionStore) => Partial<PartitionStore>): Deviation {
+  return {
+    name,
+    wrong,
+    where: "instances",
+    storage: () => (next) => withStores(next, (store) => withMethods(store, change(store))),
+  };
+}
+
+/** What an instance has seen of rows, by partition and key. */
+class Memory<T> {
+  readonly #values = new Map<string, T>();
+
+  get(partition: string, key: Uint8Array): T | undefined {
+    return this.#values.get(nameOf(partition, key));
+  }
+
+  set(partition: string, key: Uint8Array, value: T): void {
+    this.#values.set(nameOf(partition, key), value);
+  }
+
+  has(partition: string, key: Uint8Array): boolean {
+    return this.#values.has(nameOf(partition, key));
+  }
+
+  delete(partition: string, key: Uint8Array): void {
+    this.#values.delete(nameOf(partition, key));
+  }
+}
+
+function nameOf(partition: string, key: Uint8Array): string {
+  return `${partition}\n${Buffer.from(key).toString("latin1")}`;
+}
+
+/** A store that shows rows as `see` wants them, wherever it shows them. */
+function seeing(
+  store: PartitionStore,
+  see: (partition: string, row: Row) => Row | undefined,
+): Pick<PartitionStore, "get" | "getMany" | "scan"> {
+  const seen = (partition: string, row: Row | undefined) => row && see(partition, row);
+  return {
+    get: async (partition, key) => seen(partition, await store.get(partition, key)),
+    getMany: async (partition, keys) => (await store.getMany(partition, keys)).map((row) => seen(partition, row)),
+    async *scan(partition, options) {
+      for await (const page of store.scan(partition, options)) yield page.flatMap((row) => see(partition, row) ?? []);
+    },
+  };
+}
+
+/** Does not see what another instance did to a segment, if `isSuch`, before the segment has its next entry. */
+function unseen(name: string, wrong: string, isSuch: (before: SegmentHead, after: SegmentHead) => boolean): Deviation {
+  return bend(name, wrong, (store) => {
+    const known = new Memory<Uint8Array>();
+    const see = (partition: string, row: Row): Row => {
+      if (row.key[0] !== SEGMENT_HEAD) return row;
+      const before = known.get(partition, row.key);
+      if (before !== undefined) {
+        const [old, now] = [segmentHeadOf(before), segmentHeadOf(row.value)];
+        if (old.lastSequence === now.lastSequence && isSuch(old, now)) return { ...row, value: before };
+      }
+      known.set(partition, row.key, row.value.slice());
+      return row;
+    };
+    return {
+      ...seeing(store, see),
+      async commit(partition, batch) {
+        const own = batch.puts
+          .filter(({ key }) => key[0] === SEGMENT_HEAD)
+          .map(({ key, value }) => ({ key: key.slice(), value: Buffer.concat(value) }));
+        const result = await store.commit(partition, batch);
+        if (result.committed) for (const { key, value } of own) known.set(partition, key, value);
+        return result;
+      },
+    };
+  });
+}
+
+function segmentHeadOf(value: Uint8Array): SegmentHead {
+  return fromBinary(SegmentHeadSchema, value.subarray(FRAME_BYTES));
+}
+
+/** Servers that are right as long as they are alone with their data. */
+export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
+  {
+    name: "alone-on-shared-storage",
+    wrong: "takes shared storage for its own",
+    where: "instances",
+    storage: () => (next) => ({ ...withStores(next, (store) => store), shared: false }),
+  },
+  bend("trusted-head", "takes the head that it knows for the latest", (store) => {
+    const heads = new Memory<Row | undefined>();
+    return {
+      async get(partition, key) {
+        if (key[0] !== HEAD) return store.get(partition, key);
+        if (!heads.has(partition, key)) heads.set(partition, key, await store.get(partition, key));
+        return heads.get(partition, key);
+      },
+      async commit(partition, batch) {
+        const result = await store.commit(partition, batch);
+        // A conflict, and an own commit, make it look again.
+        heads.delete(partition, Uint8Array.of(HEAD));
+        return result;
+      },
+    };
+  }),
+  bend("lost-update", "commits without a condition on the head", (store) => ({
+    commit: (partition, batch) => store.commit(partition, { ...batch, conditions: [] }),
+  })),
+  bend("conflict-for-success", "takes a commit that met a conflict for done", (store) => ({
+    async commit(partition, batch) {
+      const result = await store.commit(partition, batch);
+      return result.committed ? result : { committed: true, versions: batch.puts.map(() => -1) };
+    },
+  })),
+  {
+    name: "never-polls",
+    wrong: "does not look for what others wrote to a space that is followed",
+    where: "instances",
+    pollMillis: 3_600_000,
+  },
+  bend("private-dedupe", "remembers only transactions of its own", (store) => {
+    const own = new Memory<true>();
+    return {
+      ...seeing(store, (partition, row) =>
+        row.key[0] === TRANSACTION && !own.has(partition, row.key) ? undefined : row,
+      ),
+      async commit(partition, batch) {
+        for (const { key } of batch.puts) if (key[0] === TRANSACTION) own.set(partition, key, true);
+        return store.commit(partition, batch);
+      },
+    };
+  }),
+  unseen(
+    "unseen-trims",
+    "does not see trims of others",
+    (before, after) => after.firstSequence > before.firstSequence && !after.unlisted,
+  ),
+  unseen("unseen-deletes", "does not see that others deleted a segment", (_, after) => after.unlisted),
+  unseen(
+    "unseen-fences",
+    "does not see fencing tokens that others took",
+    (before, after) => after.fencingToken > before.fencingToken,
+  ),
+  bend("remembered-spaces", "lists the spaces that it found when it was first asked", (store) => {
+    const pages = new Map<string, Promise<string[]>>();
+    return {
+      partitions(options) {
+        const asked = JSON.stringify(options);
+        const page = pages.get(asked) ?? store.partitions(options);
+        pages.set(asked, page);
+        return page;
+      },
+    };
+  }),
+];
