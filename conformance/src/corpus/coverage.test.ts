@@ -34,6 +34,7 @@ describe("the corpus and the specification", () => {
       "resume",
       "socket",
       "any_store",
+      "one_clock",
       "durable",
       "restart",
       "kill",

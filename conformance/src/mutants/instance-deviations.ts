@@ -1,16 +1,14 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { type SegmentHead, SegmentHeadSchema } from "@streamkit/protocol/storage";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type SegmentHead, SegmentHeadSchema, SpaceHeadSchema } from "@streamkit/protocol/storage";
 import type { PartitionStore, Row } from "@streamkit/server";
 import { withMethods, withStores } from "./bent-storage.ts";
 import type { Deviation } from "./deviation.ts";
+import { messageOf, rowOf } from "./stored-row.ts";
 
 /** First bytes of keys; server/src/engine/key-space.ts lists them all. */
 const HEAD = "h".charCodeAt(0);
 const SEGMENT_HEAD = "s".charCodeAt(0);
 const TRANSACTION = "t".charCodeAt(0);
-
-/** Bytes of a row before its message: version of the frame, codec, checksum. */
-const FRAME_BYTES = 6;
 
 /** An instance that is the only one to know something about its stores. `change` is called once per instance and store. */
 function bend(name: string, wrong: string, change: (store: PartitionStore) => Partial<PartitionStore>): Deviation {
@@ -91,7 +89,7 @@ function unseen(name: string, wrong: string, isSuch: (before: SegmentHead, after
 }
 
 function segmentHeadOf(value: Uint8Array): SegmentHead {
-  return fromBinary(SegmentHeadSchema, value.subarray(FRAME_BYTES));
+  return fromBinary(SegmentHeadSchema, messageOf(value));
 }
 
 /** Servers that are right as long as they are alone with their data. */
@@ -133,6 +131,14 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
     where: "instances",
     pollMillis: 3_600_000,
   },
+  bend("own-clock", "takes the time of a commit from its own clock, whatever the time of the one before", (store) =>
+    seeing(store, (_, row) => {
+      if (row.key[0] !== HEAD) return row;
+      const head = fromBinary(SpaceHeadSchema, messageOf(row.value));
+      head.lastTime = 0n;
+      return { ...row, value: rowOf(toBinary(SpaceHeadSchema, head)) };
+    }),
+  ),
   bend("private-dedupe", "remembers only transactions of its own", (store) => {
     const own = new Memory<true>();
     return {

@@ -29,6 +29,9 @@ const STEP_MILLIS = 1_500;
 /** How often instances look for what others wrote, in milliseconds: well within a step. */
 const POLL_MILLIS = 20;
 
+/** How far the clock of the second instance is from that of the first. */
+const CLOCK_OFFSET_MILLIS = -300_000;
+
 /** What the corpus found out about one broken server or client. */
 export interface Kill {
   readonly name: string;
@@ -65,6 +68,7 @@ function openInstances(deviation: Deviation): EmbeddedServer[] {
       url,
       pollMillis,
       ...(shared ? { storage: () => memory } : {}),
+      ...(url === "instance-2" ? { clockOffsetMillis: CLOCK_OFFSET_MILLIS } : {}),
       ...(wrapStorage === undefined ? {} : { wrapStorage }),
       ...(transport === undefined ? {} : { wrapTransport: transport }),
     });

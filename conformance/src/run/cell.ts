@@ -109,8 +109,9 @@ function environmentOf(options: CellOptions, lockstep: Lockstep | undefined): Ca
 
 /** What a cell can do: the control over the server, the client's abilities, the transport's. */
 function capabilitiesOf({ cell, instances, hello }: CellOptions): Set<string> {
-  // Instances are alike.
+  // Instances are alike, but for their clocks.
   const present = new Set([...instances[0]!.capabilities, ...hello.capabilities]);
+  if (instances.length === 1) present.add("one_clock");
   if (cell.transport === "connect-h1") present.delete("full_duplex");
   if (cell.backend !== "level") present.delete("damage");
   return present;

@@ -21,6 +21,9 @@ const STANDALONE = ["../../../server/src/bin.ts", "../../../server/dist/bin.js"]
  */
 const POLL_MILLIS = 100;
 
+/** The clocks of instances in this process are apart: order must not depend on them (ORD-005). */
+const CLOCK_OFFSET_MILLIS = -300_000;
+
 /** Where the server of a run comes from; absent: that of this repository. */
 export interface ServerSubjects {
   /** Servers that run. More than one: instances on the same data. */
@@ -70,6 +73,7 @@ async function opener(
         backend,
         ...(storage === undefined ? {} : { storage }),
         ...(count === 1 ? {} : { url: `instance-${index + 1}`, pollMillis: POLL_MILLIS }),
+        ...(index === 0 ? {} : { clockOffsetMillis: CLOCK_OFFSET_MILLIS }),
       });
   }
   const options: ProgramOptions = {

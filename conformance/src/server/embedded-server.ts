@@ -15,6 +15,8 @@ export interface EmbeddedOptions {
   readonly url?: string;
   /** How often followed spaces are looked at, in milliseconds. */
   readonly pollMillis?: number;
+  /** How far its clock is from that of this machine, in milliseconds. */
+  readonly clockOffsetMillis?: number;
   /** Puts something between engine and storage, for broken servers. Called once per start, with the start's number. */
   readonly wrapStorage?: (storage: Storage, generation: number) => Storage;
   /** Puts something between callers and the server, for broken servers. */
@@ -67,12 +69,13 @@ export class EmbeddedServer implements ServerUnderTest {
   }
 
   #start(): Streamkit {
-    const { pollMillis } = this.#options;
+    const { pollMillis, clockOffsetMillis: offset } = this.#options;
     const wrap = this.#options.wrapStorage ?? ((same: Storage) => same);
     return createStreamkit({
       storage: wrap(this.#storage(), this.generation),
       onError: () => {},
       ...(pollMillis === undefined ? {} : { pollMillis }),
+      ...(offset === undefined ? {} : { clock: () => (Date.now() + offset) * 1_000 }),
     });
   }
 }
