@@ -10,7 +10,7 @@ export class Trace {
   readonly #start = performance.now();
 
   operation(operation: Operation): void {
-    this.#add({ case: "operation", value: operation });
+    this.#add({ case: "operation", value: withoutToken(operation) });
   }
 
   observation(observation: Observation): void {
@@ -26,4 +26,11 @@ export class Trace {
     const atMillis = Math.round((performance.now() - this.#start) * 10) / 10;
     this.lines.push(create(TraceLineSchema, { atMillis, what }));
   }
+}
+
+/** Traces are published with reports. */
+function withoutToken(operation: Operation): Operation {
+  const { action } = operation;
+  if (action.case !== "connect" || action.value.token === "") return operation;
+  return { ...operation, action: { case: "connect", value: { ...action.value, token: "***" } } };
 }

@@ -1,0 +1,19 @@
+import { create, toJsonString } from "@bufbuild/protobuf";
+import { OperationSchema, TraceLineSchema } from "@streamkit/protocol/conformance";
+import { expect, it } from "vitest";
+import { Trace } from "./trace.ts";
+
+it("keeps what was sent, without the token of a connection", () => {
+  const trace = new Trace();
+  const connect = create(OperationSchema, {
+    id: 1n,
+    actor: "main",
+    action: { case: "connect", value: { url: "http://127.0.0.1:1", token: "t0p" } },
+  });
+  trace.operation(connect);
+  const [line] = trace.lines;
+  expect(toJsonString(TraceLineSchema, line!)).toContain("http://127.0.0.1:1");
+  expect(toJsonString(TraceLineSchema, line!)).not.toContain("t0p");
+  // What goes to the client still has it.
+  expect(connect.action.value).toMatchObject({ token: "t0p" });
+});
