@@ -6,6 +6,7 @@ import { Scope } from "../corpus/scope.ts";
 import type { LiveCall } from "./live-call.ts";
 import type { Lockstep } from "./lockstep.ts";
 import { Session, type Target } from "./session.ts";
+import type { Slots } from "./slots.ts";
 import { runStep } from "./step.ts";
 import { Trace } from "./trace.ts";
 
@@ -15,6 +16,8 @@ export interface CaseEnvironment {
   readonly client: ClientFactory;
   /** Present when the server is restarted between steps. */
   readonly lockstep?: Lockstep;
+  /** Bounds how many steps run at a time: whoever waits for the machine cannot tell what takes the server long. */
+  readonly slots: Slots;
   /** Where all cases share one store; absent: each has its own. */
   readonly store?: string;
   /** Most milliseconds that a step may take by default. */
@@ -49,7 +52,8 @@ export async function runCase(one: Case, environment: CaseEnvironment): Promise<
     const state: CaseState = { environment, session, scope: newScope(environment), named: new Map() };
     for (const [index, step] of one.steps.entries()) {
       if (index > 0) await passGap(state);
-      failure = prefixed(await runStep(step, state), index, step);
+      const difference = await environment.slots.run(() => runStep(step, state));
+      failure = prefixed(difference, index, step);
       if (failure !== undefined) break;
     }
     await cleanUp(state);

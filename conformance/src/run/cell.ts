@@ -15,11 +15,13 @@ import type { ServerControl, ServerUnderTest } from "../server/server-under-test
 import { type CaseEnvironment, type CaseOutcome, runCase } from "./case-run.ts";
 import { findKnownFailure } from "./known-failure.ts";
 import { Lockstep } from "./lockstep.ts";
+import { Slots } from "./slots.ts";
 
 /** Cases that run at the same time, each in a store of its own. */
 const CONCURRENCY = 12;
-/** Cases that share the restarts of a lockstep. */
+/** Cases that share the restarts of a lockstep, and how many of them make a step at the same time. */
 const LOCKSTEP_GROUP = 160;
+const LOCKSTEP_CONCURRENCY = 32;
 
 /** The wrappers, and what they do to the server between steps. */
 const WRAPPERS: Readonly<Record<string, ServerControl | undefined>> = {
@@ -72,9 +74,10 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
   // Whoever stops the server has it for himself.
   const alone = applicable.filter((one) => one.steps.some((step) => step.action.case === "server"));
   const together = applicable.filter((one) => !alone.includes(one));
+  const slots = new Slots(LOCKSTEP_CONCURRENCY);
   const run = async (one: Case, lockstep?: Lockstep): Promise<void> => {
     if (options.signal?.aborted) return;
-    const outcome = await runCase(one, environmentOf(options, lockstep));
+    const outcome = await runCase(one, environmentOf(options, slots, lockstep));
     report(judged(one, options, outcome));
   };
   const { wrapper } = options.cell;
@@ -96,11 +99,12 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
   return results;
 }
 
-function environmentOf(options: CellOptions, lockstep: Lockstep | undefined): CaseEnvironment {
+function environmentOf(options: CellOptions, slots: Slots, lockstep: Lockstep | undefined): CaseEnvironment {
   const protocol = TRANSPORTS[options.cell.transport] ?? Protocol.UNSPECIFIED;
   return {
     target: { instances: options.instances, token: options.token ?? "", protocol },
     client: options.client,
+    slots,
     stepMillis: options.stepMillis ?? 30_000,
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(lockstep === undefined ? {} : { lockstep }),
