@@ -56,15 +56,17 @@ class ReclaimMutation implements Mutation<boolean> {
   readonly #log: SpaceLog;
   readonly #generation: number;
 
+  /** @param generation that of the log before the rows were read */
   constructor(
     log: SpaceLog,
+    generation: number,
     segments: readonly string[],
     bytes: number,
     operations: number,
     change: (draft: Draft) => void,
   ) {
     this.#log = log;
-    this.#generation = log.generation;
+    this.#generation = generation;
     this.segments = segments;
     this.bytes = bytes;
     this.operations = operations;
@@ -83,6 +85,7 @@ class ReclaimMutation implements Mutation<boolean> {
 /** Removes some rows of a trimmed segment; true when nothing is left to remove. */
 async function segmentStep(log: SpaceLog, segment: string): Promise<boolean> {
   await log.sync();
+  const { generation } = log;
   const head = await log.segmentHead(segment);
   const through = head.firstSequence - 1;
   const rows = await takeRows(log, segment, head.reclaimedSequence + 1, through);
@@ -109,7 +112,7 @@ async function segmentStep(log: SpaceLog, segment: string): Promise<boolean> {
   const space = await edits.finish();
   const operations = deletes.length + puts.length + space.puts.size + space.deletes.size + 2;
   const applied = await log.submit(
-    new ReclaimMutation(log, [segment], 0, operations, (draft) => {
+    new ReclaimMutation(log, generation, [segment], 0, operations, (draft) => {
       for (const key of deletes) draft.delete(key);
       for (const { key, value } of puts) draft.put(key, value);
       for (const [offset, block] of space.puts) draft.put(spaceBlockKey(offset), encodeBlock(block));
@@ -127,6 +130,7 @@ async function segmentStep(log: SpaceLog, segment: string): Promise<boolean> {
 /** Removes some rows of a deleted space; true when nothing is left to remove. */
 async function deletedSpaceStep(log: SpaceLog): Promise<boolean> {
   const { deletedOffset } = await log.sync();
+  const { generation } = log;
   const deletes: Uint8Array[] = [];
   let firstOffset = log.head.firstOffset;
   for await (const rows of log.store.scan(log.partition, { ...spaceBlockRange(0), limit: ROWS_PER_STEP })) {
@@ -140,7 +144,7 @@ async function deletedSpaceStep(log: SpaceLog): Promise<boolean> {
   if (deletes.length === 0) deletes.push(...(await takeDeletedBlocks(log, deletedOffset)));
   const finished = deletes.length === 0;
   const applied = await log.submit(
-    new ReclaimMutation(log, [], 0, deletes.length + 2, (draft) => {
+    new ReclaimMutation(log, generation, [], 0, deletes.length + 2, (draft) => {
       for (const key of deletes) draft.delete(key);
       if (firstOffset > draft.head.firstOffset) draft.head = { ...draft.head, firstOffset };
       if (finished && draft.head.deletedOffset === deletedOffset) draft.delete(reclaimKey(WHOLE_SPACE));

@@ -115,8 +115,8 @@ export class SpaceState {
    * @throws StoreDeletedError when another instance deleted the store since it was loaded
    */
   async sync(): Promise<SpaceHead> {
-    if (!this.#loaded) await this.load();
-    else if (this.shared) await this.catchUp();
+    if (this.shared) await this.catchUp();
+    else await this.load();
     return this.#head;
   }
 
@@ -127,7 +127,10 @@ export class SpaceState {
    */
   async catchUp(expectNews = false): Promise<boolean> {
     if (this.#loaded) return this.#refreshes.run(expectNews);
+    // One that is under way may have begun before what the caller has to see.
+    const joined = this.#loading !== undefined;
     await this.load();
+    if (joined) await this.#refreshes.run();
     return true;
   }
 
