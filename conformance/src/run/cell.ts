@@ -15,6 +15,8 @@ import type { ServerControl, ServerUnderTest } from "../server/server-under-test
 import { type CaseEnvironment, type CaseOutcome, runCase } from "./case-run.ts";
 import { findKnownFailure } from "./known-failure.ts";
 import { Lockstep } from "./lockstep.ts";
+import { optionalServices } from "./optional-services.ts";
+import type { Target } from "./session.ts";
 import { Slots } from "./slots.ts";
 
 /** Cases that run at the same time, each in a store of its own. */
@@ -64,7 +66,7 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
     results.push(result);
     options.onResult?.(result);
   };
-  const present = capabilitiesOf(options);
+  const present = await capabilitiesOf(options);
   const applicable = cases.filter((one) => {
     const missing = one.needs.filter((need) => !present.has(need));
     if (missing.length === 0) return true;
@@ -99,10 +101,13 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
   return results;
 }
 
+function targetOf({ cell, instances, token = "" }: CellOptions): Target {
+  return { instances, token, protocol: TRANSPORTS[cell.transport] ?? Protocol.UNSPECIFIED };
+}
+
 function environmentOf(options: CellOptions, slots: Slots, lockstep: Lockstep | undefined): CaseEnvironment {
-  const protocol = TRANSPORTS[options.cell.transport] ?? Protocol.UNSPECIFIED;
   return {
-    target: { instances: options.instances, token: options.token ?? "", protocol },
+    target: targetOf(options),
     client: options.client,
     slots,
     stepMillis: options.stepMillis ?? 30_000,
@@ -111,10 +116,12 @@ function environmentOf(options: CellOptions, slots: Slots, lockstep: Lockstep | 
   };
 }
 
-/** What a cell can do: the control over the server, the client's abilities, the transport's. */
-function capabilitiesOf({ cell, instances, hello }: CellOptions): Set<string> {
+/** What a cell can do: the server and the control over it, the client, the transport. */
+async function capabilitiesOf(options: CellOptions): Promise<Set<string>> {
+  const { cell, client, instances, hello } = options;
+  const optional = await optionalServices(client, targetOf(options));
   // Instances are alike, but for their clocks.
-  const present = new Set([...instances[0]!.capabilities, ...hello.capabilities]);
+  const present = new Set([...instances[0]!.capabilities, ...hello.capabilities, ...optional]);
   if (instances.length === 1) present.add("one_clock");
   if (cell.transport === "connect-h1") present.delete("full_duplex");
   if (cell.backend !== "level") present.delete("damage");
