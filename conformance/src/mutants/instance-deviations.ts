@@ -147,7 +147,8 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
       ),
       async commit(partition, batch) {
         for (const { key } of batch.puts) if (key[0] === TRANSACTION) own.set(partition, key, true);
-        return store.commit(partition, batch);
+        const conditions = batch.conditions.filter(({ key }) => key[0] !== TRANSACTION);
+        return store.commit(partition, { ...batch, conditions });
       },
     };
   }),
@@ -162,6 +163,22 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
     "does not see fencing tokens that others took",
     (before, after) => after.fencingToken > before.fencingToken,
   ),
+  bend("unseen-store-deletion", "goes on with a store that another instance has deleted", (store) => {
+    const heads = new Memory<Row>();
+    const known = (partition: string, key: Uint8Array, row: Row | undefined): Row | undefined => {
+      if (key[0] !== HEAD) return row;
+      if (row === undefined) return heads.get(partition, key);
+      heads.set(partition, key, row);
+      return row;
+    };
+    return {
+      get: async (partition, key) => known(partition, key, await store.get(partition, key).catch(() => undefined)),
+      async getMany(partition, keys) {
+        const rows = await store.getMany(partition, keys).catch(() => []);
+        return keys.map((key, index) => known(partition, key, rows[index]));
+      },
+    };
+  }),
   bend("remembered-spaces", "lists the spaces that it found when it was first asked", (store) => {
     const pages = new Map<string, Promise<string[]>>();
     return {
