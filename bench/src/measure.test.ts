@@ -27,4 +27,12 @@ describe("measureLoops", () => {
     expect(count).toBe(0);
     expect([...durations]).toEqual([60]);
   });
+
+  it("has something to show when the period is over before it begins", async () => {
+    const loops = measureLoops(2, { warmUpMillis: 0, millis: 0 }, () => taking(7));
+    await vi.advanceTimersByTimeAsync(200);
+    const { count, durations } = await loops;
+    expect(count).toBe(0);
+    expect([...durations]).toEqual([7, 7]);
+  });
 });
