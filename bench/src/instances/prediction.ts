@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { PACE } from "../../../server/src/engine/contention.ts";
 import type { Sample } from "../peers/peer.ts";
 import { meanOf } from "../quantiles.ts";
 import type { Outcome, RequestKind, Scenario } from "../simulation/scenario.ts";
@@ -29,7 +30,10 @@ export function scenarioOf({ instances, spaces, delayMillis }: Cell, calibration
   // Reads are served by the same thread. Nobody tells for how long, so for the same part of what they take.
   const share = Math.min(1, serviceMillis / transactionMillis);
   const serviceOf = (kind: RequestKind) => Math.max(0, meanOf(latency[kind]) - delayMillis) * share;
-  const commitMillis = Math.max(0, 1_000 / commitsPerSecond - meanOf(latency.transaction));
+  const transaction = meanOf(latency.transaction);
+  // What one instance reached it reached in the time that it did not step aside.
+  const busy = Math.max(0, 1 - (PACE.yieldCommits * transaction) / PACE.yieldEveryMillis);
+  const commitMillis = Math.max(0, (1_000 * busy) / commitsPerSecond - transaction);
   return {
     seed: 1,
     instances,

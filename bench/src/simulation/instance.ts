@@ -1,4 +1,5 @@
-import { type Answer, commitGroup, MAX_GROUP_APPENDS, type Memory, rowsOf, type Step } from "./policy.ts";
+import { Contention } from "../../../server/src/engine/contention.ts";
+import { type Answer, commitGroup, MAX_GROUP_APPENDS, rowsOf, type Step, type Writer } from "./policy.ts";
 import type { Processors } from "./processors.ts";
 import type { Random } from "./random.ts";
 import type { Recorder } from "./recorder.ts";
@@ -30,19 +31,24 @@ export class Instance {
   readonly #world: World;
   readonly #index: number;
   readonly #space: number;
-  readonly #memory: Memory;
+  readonly #policy: Writer;
   readonly #queue: Append[] = [];
   #version = 0;
   #running = false;
 
   constructor(world: World, index: number) {
-    const { spaces, writers } = world.scenario;
+    const { spaces, writers, pace } = world.scenario;
+    const now = () => world.timeline.now;
     this.#world = world;
     this.#index = index;
     this.#space = spaces === "one" ? 0 : index;
     // Who creates a space knows all of its transactions; who comes later does not, until a dedupe window has passed.
-    const dedupeComplete = spaces === "each" || index === 0;
-    this.#memory = { segments: new Set(Array.from({ length: writers }, (_, writer) => writer)), dedupeComplete };
+    this.#policy = {
+      segments: new Set(Array.from({ length: writers }, (_, writer) => writer)),
+      dedupeComplete: spaces === "each" || index === 0,
+      contention: new Contention({ now, random: () => world.random.next() }, pace),
+      now,
+    };
     // Instances came one after the other and wrote something each: only the last one knows the latest state.
     const { service } = world;
     this.#version = service.commit(this.#space, service.version(this.#space))!;
@@ -73,12 +79,14 @@ export class Instance {
   }
 
   #commitNext(): void {
-    const group = this.#queue.splice(0, MAX_GROUP_APPENDS);
-    this.#running = group.length > 0;
+    this.#running = this.#queue.length > 0;
     if (!this.#running) return;
-    const writers = [...new Set(group.map(({ writer }) => writer))];
-    const policy = commitGroup(writers, this.#memory, this.#world.random);
-    this.#proceed(policy, { kind: "done" }, group);
+    const group: Append[] = [];
+    const members = () => {
+      group.push(...this.#queue.splice(0, MAX_GROUP_APPENDS - group.length));
+      return group.map(({ writer }) => writer);
+    };
+    this.#proceed(commitGroup(members, this.#policy), { kind: "done" }, group);
   }
 
   #proceed(policy: Generator<Step, boolean, Answer>, answer: Answer, group: readonly Append[]): void {
@@ -117,44 +125,78 @@ export class Instance {
       case "commit":
         this.#afterWork(() => this.#commit(group, resume));
         return;
-      case "readHead":
-        this.#read("pointRead", (version) => {
-          const changed = version !== this.#version;
-          this.#version = version;
-          resume({ kind: "head", changed });
+      case "catchUp":
+        this.#catchUp(resume);
+        return;
+      case "read":
+        recorder.note(step.count);
+        this.#together(
+          step.count,
+          (done) => this.#read("pointRead", done),
+          () => resume({ kind: "done" }),
+        );
+    }
+  }
+
+  /** Head and log at the same time; and the log again when it was read before it had all that the head stands for. */
+  #catchUp(resume: (answer: Answer) => void): void {
+    let head = 0;
+    let log = 0;
+    const end = () => {
+      if (log < head) {
+        this.#read("query", (version) => {
+          log = version;
+          end();
         });
         return;
-      case "read": {
-        let open = step.count;
-        for (let index = 0; index < step.count; index++) {
-          this.#read(step.request, () => {
-            if (--open === 0) resume({ kind: "done" });
-          });
-        }
-        recorder.note(step.count);
       }
+      const changed = head !== this.#version;
+      this.#version = head;
+      resume({ kind: "caughtUp", changed });
+    };
+    this.#together(
+      2,
+      (done, index) =>
+        this.#read(index === 0 ? "pointRead" : "query", (version) => {
+          if (index === 0) head = version;
+          else log = version;
+          done();
+        }),
+      end,
+    );
+  }
+
+  /** Begins some things at once, and goes on when all of them are done. */
+  #together(count: number, begin: (done: () => void, index: number) => void, end: () => void): void {
+    let open = count;
+    for (let index = 0; index < count; index++) {
+      begin(() => {
+        if (--open === 0) end();
+      }, index);
     }
   }
 
   #commit(group: readonly Append[], resume: (answer: Answer) => void): void {
     const { service, timeline, recorder, scenario } = this.#world;
     const rows = rowsOf(group.length);
+    const start = timeline.now;
     service.send(
       "transaction",
       this.#space,
       rows,
       () => ({ version: service.commit(this.#space, this.#version) }),
       (result) => {
+        const millis = timeline.now - start;
         if (result === undefined) {
           recorder.throttled(timeline.now);
-          resume({ kind: "throttled", retryAfterMillis: scenario.storage.retryAfterMillis });
+          resume({ kind: "throttled", millis, retryAfterMillis: scenario.storage.retryAfterMillis });
         } else if (result.version === undefined) {
           recorder.conflict(timeline.now);
-          resume({ kind: "conflict" });
+          resume({ kind: "conflict", millis });
         } else {
           this.#version = result.version;
           recorder.commit(this.#index, timeline.now, rows);
-          resume({ kind: "done" });
+          resume({ kind: "committed", millis });
         }
       },
     );

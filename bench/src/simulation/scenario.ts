@@ -1,3 +1,5 @@
+import type { Pace } from "../../../server/src/engine/contention.ts";
+
 /** What is simulated. Times are milliseconds. */
 export interface Scenario {
   readonly seed: number;
@@ -16,6 +18,8 @@ export interface Scenario {
   readonly processors: number;
   /** From an ack to the next append of the same writer. */
   readonly turnaroundMillis: number;
+  /** How instances make way for each other; default: as the engine does. */
+  readonly pace?: Pace;
   /** What is simulated before anything counts, and what counts. */
   readonly warmUpMillis: number;
   readonly millis: number;

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { PACE } from "../../../server/src/engine/contention.ts";
+import { MAX_GROUP_APPENDS, rowsOf } from "./policy.ts";
 import { Random } from "./random.ts";
+import { RUTHLESS, rivalry } from "./rivals.ts";
 import type { Scenario, StorageModel } from "./scenario.ts";
 import { simulate } from "./simulate.ts";
 
@@ -68,7 +71,7 @@ describe("the simulation", () => {
   });
 
   it("commits one group per round trip and its work, without others", () => {
-    const outcome = simulate(base);
+    const outcome = simulate({ ...base, pace: RUTHLESS });
     expect(outcome.commitsPerSecond).toBeCloseTo(1_000 / 12, 0);
     expect(outcome.readsPerCommit).toBe(0);
     // The first ack brings one append, and the others come while that one is under way.
@@ -82,21 +85,15 @@ describe("the simulation", () => {
     }
   });
 
-  it("has conflicts where instances share a space, and one of them wins", () => {
-    const outcome = simulate({ ...base, instances: 2 });
-    expect(outcome.conflictsPerCommit).toBeGreaterThan(0.05);
-    expect(outcome.slowestShare).toBeLessThan(0.2);
-  });
-
   it("scales with spaces while nothing is shared, and not beyond the storage where that is one thread", () => {
-    const four = { ...base, instances: 4, spaces: "each" } as const;
-    expect(simulate(four).commitsPerSecond / simulate(base).commitsPerSecond).toBeCloseTo(4, 1);
+    const four = { ...base, instances: 4, spaces: "each", pace: RUTHLESS } as const;
+    expect(simulate(four).commitsPerSecond / simulate({ ...base, pace: RUTHLESS }).commitsPerSecond).toBeCloseTo(4, 1);
     const oneThread = storage({ serviceMillis: { transaction: 10, pointRead: 0, query: 0 } });
     expect(simulate({ ...four, storage: oneThread }).commitsPerSecond).toBeCloseTo(100, 0);
   });
 
   it("does not scale beyond the processors where the instances share them", () => {
-    const four = { ...base, instances: 4, spaces: "each", commitMillis: 8, otherMillis: 4 } as const;
+    const four = { ...base, instances: 4, spaces: "each", commitMillis: 8, otherMillis: 4, pace: RUTHLESS } as const;
     expect(simulate(four).commitsPerSecond).toBeCloseTo(4_000 / 18, 0);
     expect(simulate({ ...four, processors: 1 }).commitsPerSecond).toBeCloseTo(1_000 / 12, 0);
     expect(simulate({ ...four, processors: 2 }).commitsPerSecond).toBeCloseTo(2_000 / 12, 0);
@@ -110,7 +107,7 @@ describe("the simulation", () => {
       const outcome = simulate(scenario);
       // What was saved up for a tenth of a second may be used once, and the last request may overdraw.
       const burst = (limit: number, largest: number) => (limit * 0.1 + largest) / (scenario.millis / 1_000);
-      const entities = partitions * (entitiesPerSecond + burst(entitiesPerSecond, 68));
+      const entities = partitions * (entitiesPerSecond + burst(entitiesPerSecond, rowsOf(MAX_GROUP_APPENDS)));
       expect(outcome.entitiesPerSecond, JSON.stringify(scenario)).toBeLessThanOrEqual(entities);
       const requests =
         outcome.commitsPerSecond * (1 + (outcome.conflictsPerCommit || 0) + (outcome.readsPerCommit || 0));
@@ -132,5 +129,26 @@ describe("the simulation", () => {
     const outcome = simulate({ ...base, arrivals: { kind: "poisson", perSecond: 50 }, millis: 100_000 });
     expect(outcome.appendsPerSecond).toBeGreaterThan(47);
     expect(outcome.appendsPerSecond).toBeLessThan(53);
+  });
+});
+
+describe("instances that share a space", () => {
+  it.each([5, 20])("get each its share, and together 80 % and more of one alone, at $0 ms", (latency) => {
+    for (const instances of [2, 4]) {
+      const { slowestShare, commits, conflictsPerCommit } = rivalry(PACE, instances, latency);
+      expect(slowestShare).toBeGreaterThan(0.6);
+      expect(commits).toBeGreaterThanOrEqual(0.8);
+      expect(conflictsPerCommit).toBeGreaterThan(0.05);
+    }
+  });
+
+  it.each([5, 20])("leave nothing to the others if they never step aside, at $0 ms", (latency) => {
+    for (const instances of [2, 4]) expect(rivalry(RUTHLESS, instances, latency).slowestShare).toBeLessThan(0.1);
+  });
+
+  it.each([5, 20])("cost one that is alone 7 % at most, at $0 ms", (latency) => {
+    const { appends, slowestShare, conflictsPerCommit } = rivalry(PACE, 1, latency);
+    expect(appends).toBeGreaterThan(0.93);
+    expect({ slowestShare, conflictsPerCommit }).toEqual({ slowestShare: 1, conflictsPerCommit: 0 });
   });
 });

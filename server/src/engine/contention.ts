@@ -1,14 +1,28 @@
-/** How often and how long a busy writer steps aside, in milliseconds or in multiples of the time that a commit takes. */
-const YIELD_EVERY_MILLIS = 1_000;
-const BURST = 8;
-const YIELD = 3;
-const RETRY = 4;
-/** Others count as competitors for this long after a commit of theirs was seen. */
-const MEMORY_MILLIS = 1_000;
+/** How often and how long a busy writer steps aside. */
+export interface Pace {
+  /** How often one that has seen no others steps aside, in milliseconds. */
+  readonly yieldEveryMillis: number;
+  /** After how many commits one that has seen others does. */
+  readonly burst: number;
+  /** For how long, in multiples of the time that a commit takes. */
+  readonly yieldCommits: number;
+  /** Longest pause after a second conflict, in multiples of the time that a commit takes. */
+  readonly retryCommits: number;
+  /** Others count as competitors for this long after a commit of theirs was seen, in milliseconds. */
+  readonly memoryMillis: number;
+}
+
+export const PACE: Pace = {
+  yieldEveryMillis: 1_000,
+  burst: 8,
+  yieldCommits: 3,
+  retryCommits: 4,
+  memoryMillis: 1_000,
+};
 /** A commit is taken to last no longer than this, in milliseconds. */
 const LONGEST_MILLIS = 250;
 
-/** What a test replaces. */
+/** What a test or a simulation replaces. */
 interface Surroundings {
   readonly now: () => number;
   readonly random: () => number;
@@ -27,6 +41,7 @@ interface Surroundings {
  */
 export class Contention {
   readonly #surroundings: Surroundings;
+  readonly #pace: Pace;
   #commitMillis = 0;
   #othersSeen = Number.NEGATIVE_INFINITY;
   #lastYield = Number.NEGATIVE_INFINITY;
@@ -34,8 +49,9 @@ export class Contention {
   #burst = 0;
   #quietUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(surroundings: Surroundings = { now: () => performance.now(), random: Math.random }) {
+  constructor(surroundings: Surroundings = { now: () => performance.now(), random: Math.random }, pace = PACE) {
     this.#surroundings = surroundings;
+    this.#pace = pace;
   }
 
   /** Others were seen to have committed. */
@@ -47,19 +63,20 @@ export class Contention {
   /** An own commit succeeded, and took that long. */
   committed(millis: number): void {
     const now = this.#surroundings.now();
+    const { burst, memoryMillis, yieldCommits, yieldEveryMillis } = this.#pace;
     this.#measured(millis);
     // Who was idle in between has stepped aside already.
-    if (now - millis - this.#lastCommit > YIELD * this.#commitMillis) {
+    if (now - millis - this.#lastCommit > yieldCommits * this.#commitMillis) {
       this.#burst = 0;
       this.#lastYield = now;
     }
     this.#lastCommit = now;
     this.#burst++;
-    const competing = now - this.#othersSeen < MEMORY_MILLIS;
-    if (competing ? this.#burst < BURST : now - this.#lastYield < YIELD_EVERY_MILLIS) return;
+    const competing = now - this.#othersSeen < memoryMillis;
+    if (competing ? this.#burst < burst : now - this.#lastYield < yieldEveryMillis) return;
     this.#burst = 0;
     this.#lastYield = now;
-    this.#quietUntil = now + YIELD * this.#commitMillis * (0.75 + this.#surroundings.random() / 2);
+    this.#quietUntil = now + yieldCommits * this.#commitMillis * (0.75 + this.#surroundings.random() / 2);
   }
 
   /** How long to wait before the next group is committed, in milliseconds. */
@@ -76,7 +93,7 @@ export class Contention {
   conflicted(millis: number, conflicts: number): number {
     this.#measured(millis);
     if (conflicts === 1) return 0;
-    return (this.#surroundings.random() * RETRY * this.#commitMillis * 2) / conflicts;
+    return (this.#surroundings.random() * this.#pace.retryCommits * this.#commitMillis * 2) / conflicts;
   }
 
   #measured(millis: number): void {
