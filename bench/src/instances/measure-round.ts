@@ -5,6 +5,7 @@ import { type Cell, cellLabel, cellsOf, INSTANCES, rawLabel } from "./cell.ts";
 import type { Instance } from "./deployment.ts";
 import { measureCell } from "./measure-cell.ts";
 import { measureRaw, measureRawReads, type RawResult, sizeOf, type TransactionSize } from "./raw-limit.ts";
+import { untilMeasured } from "./until-measured.ts";
 
 /** Transactions that each process of the raw limit has under way when it is about the most that the storage takes. */
 const MANY_IN_FLIGHT = 8;
@@ -26,6 +27,8 @@ export interface RoundPlan {
   readonly round: number;
   readonly delayMillis: number;
   readonly period: Period;
+  /** The same for cells with one space: long enough for instances to make way for each other again and again. */
+  readonly sharedPeriod: Period;
   /** Whether a cell takes part; one that others are compared with always does. */
   wanted(label: string): boolean;
   progress(label: string, sample: Sample): void;
@@ -36,7 +39,7 @@ export interface RoundPlan {
  * the others. All within a few seconds, so that drift of the machine hits all alike.
  */
 export async function measureRound(all: readonly Instance[], plan: RoundPlan): Promise<RoundResult> {
-  const { round, delayMillis, period } = plan;
+  const { round, delayMillis, period, sharedPeriod } = plan;
   const samples = new Map<string, Sample>();
   const cells = new Map<Cell, Sample>();
   const keep = (label: string, sample: Sample) => {
@@ -44,9 +47,16 @@ export async function measureRound(all: readonly Instance[], plan: RoundPlan): P
     plan.progress(label, sample);
   };
   const cellResult = async (cell: Cell) => {
-    const stream = `w10-${round}-${cellLabel(cell)}`;
-    const result = await measureCell(all.slice(0, cell.instances), cell, stream, period);
-    await all[0]!.client.call({ operation: "forget", job: { stream } });
+    const result = await untilMeasured(
+      cell.spaces === "one" ? sharedPeriod : period,
+      async (during, attempt) => {
+        const stream = `w10-${round}-${cellLabel(cell)}-${attempt}`;
+        const measured = await measureCell(all.slice(0, cell.instances), cell, stream, during);
+        await all[0]!.client.call({ operation: "forget", job: { stream } });
+        return measured;
+      },
+      ({ wire, sample: { appends } }) => Math.min(wire.commits, appends!),
+    );
     cells.set(cell, result.sample);
     return result;
   };
@@ -55,22 +65,30 @@ export async function measureRound(all: readonly Instance[], plan: RoundPlan): P
   for (const instance of all) instance.proxy.delayMillis = delayMillis;
   const { sample, wire } = await cellResult(alone!);
   const size = sizeOf(wire);
+  const rawResult = (instances: readonly Instance[], inFlight: number, before?: (stream: string) => Promise<void>) =>
+    untilMeasured(
+      period,
+      async (during, attempt) => {
+        const stream = `w10-raw-${round}-${instances.length}-${inFlight}-${delayMillis}-${attempt}`;
+        const result = await measureRaw(instances, stream, inFlight, size, during);
+        await before?.(stream);
+        await all[0]!.raw.call({ operation: "forget", job: { stream } });
+        return result;
+      },
+      ({ perSecond }) => perSecond,
+    );
   const raw = new Map<number, RawResult>();
   let reads: Awaited<ReturnType<typeof measureRawReads>> | undefined;
   for (const processes of INSTANCES.filter((count) => count <= all.length)) {
-    const instances = all.slice(0, processes);
-    const stream = `w10-raw-${round}-${processes}-${delayMillis}`;
-    const result = await measureRaw(instances, stream, 1, size, period);
-    if (processes === 1) reads = await measureRawReads(all[0]!, stream, READS);
-    await all[0]!.raw.call({ operation: "forget", job: { stream } });
+    const result = await rawResult(all.slice(0, processes), 1, async (stream) => {
+      if (processes === 1) reads = await measureRawReads(all[0]!, stream, READS);
+    });
     raw.set(processes, result);
     keep(rawLabel(processes, 1, delayMillis), rawSample(result, size));
   }
   let most: number | undefined;
   if (delayMillis === 0) {
-    const stream = `w10-raw-${round}-most`;
-    const result = await measureRaw(all, stream, MANY_IN_FLIGHT, size, period);
-    await all[0]!.raw.call({ operation: "forget", job: { stream } });
+    const result = await rawResult(all, MANY_IN_FLIGHT);
     most = result.perSecond;
     keep(rawLabel(all.length, MANY_IN_FLIGHT, delayMillis), rawSample(result, size));
   }
