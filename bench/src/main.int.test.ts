@@ -40,10 +40,14 @@ describe("the benchmarks", () => {
   it("count what storage costs (W9)", { timeout: 120_000 }, async () => {
     const output = await outputOf("W9", "--records", "2000");
     expect(output).toMatch(/^append, warm +1 +1 +0 /m);
-    expect(output).toMatch(/^append that loses a race, commits missed: 1 +\d+ +2 +1 /m);
+    expect(output).toMatch(/^append that loses a race, commits missed: 1 +4 +2 +1 +1 +1 +0 /m);
+    expect(output).toMatch(/^requests per lost race, besides +3.00$/m);
+    expect(output).toMatch(/^lease, renewed +2 +1 /m);
     expect(output).toMatch(/^requests per commit +1\.00 .* met$/m);
     expect(output).toMatch(/^8, a segment each +40 +\d+ +[\d.]+ /m);
-    expect(output).toMatch(/^1, 10 +[\d.]+ +[\d.]+/m);
+    expect(output).toMatch(/^with a bus, 10 +[\d.]+ +[\d.]+/m);
+    expect(output).toMatch(/^followed spaces: 1, followers of each: 10 +[\d.]+/m);
+    expect(output).toMatch(/^an exclusive consumer of one space, lease of 30 s +[\d.]+/m);
   });
 
   it("run several instances on one storage (W10), and leave nothing behind", { timeout: 120_000 }, async () => {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MAX_GROUP_APPENDS, rowsOf } from "../simulation/policy.ts";
 import { measureAzureCosts } from "./azure-costs.ts";
 import { Emulator } from "./emulator.ts";
+import { measureFullCommit } from "./full-commits.ts";
 import { measureSharedCommits } from "./shared-commits.ts";
 
 let emulators: Emulator[];
@@ -27,5 +29,13 @@ describe("the costs on Azure", () => {
     const { wire, appends } = await measureSharedCommits(emulators[1]!, 8, "each", 5);
     expect(wire.commits).toBeLessThan(appends);
     expect(wire.rowsWritten).toBe(2 * wire.commits + 3 * appends);
+  });
+
+  it("allow as many appends in one commit as the simulation takes for it", async () => {
+    expect(await measureFullCommit(emulators[0]!, false)).toEqual({
+      expecting: false,
+      rows: rowsOf(MAX_GROUP_APPENDS),
+    });
+    expect(await measureFullCommit(emulators[0]!, true)).toEqual({ expecting: true, rows: 2 + 2 * 43 });
   });
 });

@@ -1,5 +1,7 @@
 import { figure, type Table, whole } from "../table.ts";
 import type { AppendCosts, AzureCosts } from "./azure-costs.ts";
+import type { FollowerCosts } from "./follower-costs.ts";
+import type { IdleCost } from "./idle-coordination.ts";
 import type { IdleFollowers } from "./idle-followers.ts";
 import { ROWS_OF_A_SEGMENT } from "./port-tables.ts";
 import type { SharedCommits } from "./shared-commits.ts";
@@ -85,16 +87,30 @@ export function sharedCommitTable(all: readonly SharedCommits[]): Table {
   };
 }
 
-/** What followers cost while nothing happens. */
-export function idleFollowerTable(all: readonly IdleFollowers[]): Table {
+/** What a follower on another instance costs while something happens. Depends on timing. */
+export function followerTable(all: readonly FollowerCosts[]): Table {
   return {
-    caption: "Azure: idle followers of one instance",
-    columns: ["spaces, followers of each", "requests per minute", "requests per minute and space"],
-    rows: all.map(({ spaces, followersPerSpace, requestsPerMinute }) => [
-      `${spaces}, ${followersPerSpace}`,
-      figure(requestsPerMinute),
-      figure(requestsPerMinute / spaces),
+    caption: "Azure: a follower whose entries another instance commits (depends on timing)",
+    columns: ["bus, commits per second", "requests per commit", "ms from ack to delivery"],
+    rows: all.map(({ bus, commitsPerSecond, requestsPerCommit, delayMillis }) => [
+      `${bus ? "with a bus" : "without"}, ${commitsPerSecond}`,
+      ...[requestsPerCommit, delayMillis].map(figure),
     ]),
+  };
+}
+
+/** What one instance costs while nothing happens. */
+export function idleTable(followers: readonly IdleFollowers[], others: readonly IdleCost[]): Table {
+  return {
+    caption: "Azure: one instance while nothing happens",
+    columns: ["what it has", "requests per minute"],
+    rows: [
+      ...followers.map(({ spaces, followersPerSpace, requestsPerMinute }) => [
+        `followed spaces: ${spaces}, followers of each: ${followersPerSpace}`,
+        figure(requestsPerMinute),
+      ]),
+      ...others.map(({ what, requestsPerMinute }) => [what, figure(requestsPerMinute)]),
+    ],
   };
 }
 

@@ -42,6 +42,8 @@ export async function measureIdleFollowers(
       await promise;
     }
   }
+  // The first request may still be one of the beginning.
+  await nextPoll(instance);
   await nextPoll(instance);
   await delay(POLL_MILLIS / 2);
   const { wire } = await instance.during(() => delay(polls * POLL_MILLIS));
@@ -51,7 +53,7 @@ export async function measureIdleFollowers(
 }
 
 /** Waits until the instance has asked for something again. */
-export async function nextPoll(instance: CountedInstance): Promise<void> {
+async function nextPoll(instance: CountedInstance): Promise<void> {
   const before = requestsOf(instance.counts);
   const end = performance.now() + 10 * POLL_MILLIS;
   while (requestsOf(instance.counts) === before) {

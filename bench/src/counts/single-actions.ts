@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Lease } from "@streamkit/client";
 import { payloads } from "../payloads.ts";
 import type { CountedInstance, Emulator } from "./emulator.ts";
-import { nextPoll } from "./idle-followers.ts";
 import type { WireCounts } from "./wire-counts.ts";
 
 /** What one thing that an application or the server does costs on the wire. */
@@ -21,6 +21,8 @@ export const ACTION = {
   appendExpecting: "append with expectedLastSequence, warm",
   appendToEight: "append to 8 segments, warm",
   lostRace: "append that loses a race, commits missed: 1",
+  renewLease: "lease, renewed",
+  commitCursor: "cursor of one space, committed again",
   purge: `removal of ${REMEMBERED.toLocaleString("en-US")} remembered transactions`,
 } as const;
 
@@ -62,15 +64,11 @@ export async function measureSingleActions(emulator: Emulator): Promise<ActionCo
   await cost("append with expectedLastSequence that another instance just broke: refused", one, () =>
     refused(segmentAt(one).append(payloads(1), { expectedLastSequence: lastSequence })),
   );
-  const following = spaceAt(other).follow({ last: 1 })[Symbol.asyncIterator]();
-  await following.next();
-  await nextPoll(other);
-  await cost("append that a follower of another instance gets with its next poll", other, async () => {
-    await appendTo(one);
-    await following.next();
-  });
-  await following.return?.();
-  costs.push(await measurePurge(emulator));
+  await cost("append with a new fencing token, warm", one, () =>
+    segmentAt(one).append(payloads(1), { fencingToken: 7 }),
+  );
+  await cost("append with the same token, warm", one, () => segmentAt(one).append(payloads(1), { fencingToken: 7 }));
+  costs.push(...(await measureCoordination(emulator)), await measurePurge(emulator));
   return costs;
 }
 
@@ -82,13 +80,38 @@ async function refused(append: Promise<unknown>): Promise<void> {
   if (accepted) throw new Error("an append with a broken expectation was accepted");
 }
 
+/** Leases and cursors are rows of their own; what changes one reads it first. */
+async function measureCoordination(emulator: Emulator): Promise<ActionCost[]> {
+  const instance = await emulator.open();
+  const { leases, cursors } = instance.client.store(STORE);
+  const cost = async (action: string, work: () => Promise<unknown>) => ({
+    action,
+    wire: (await instance.during(work)).wire,
+  });
+  // Opens the store.
+  await leases.get("key");
+  let lease: Lease | undefined;
+  return [
+    await cost("lease, acquired for the first time", async () => {
+      lease = await leases.acquire("key", "me");
+    }),
+    await cost(ACTION.renewLease, () => leases.renew(lease!)),
+    await cost("lease, released", () => leases.release(lease!)),
+    await cost("cursor of one space, committed for the first time", () => cursors.commit("name", { bench: 1 })),
+    await cost(ACTION.commitCursor, () => cursors.commit("name", { bench: 2 })),
+  ];
+}
+
 /** Removal of remembered transactions, which every instance that has the space open does every half dedupe window. */
 async function measurePurge(emulator: Emulator): Promise<ActionCost> {
   const writer = await emulator.open();
   const store = STORE.replace("aaaa", "dead");
   const space = writer.client.store(store).space("bench");
   await Promise.all(Array.from({ length: REMEMBERED }, (_, i) => space.segment(`s${i % 10}`).append(payloads(1))));
-  // With a window this short and a clock of today everything is old; the first look comes a second after the store was opened.
+  // How old something is, later commits tell. These are remembered nowhere.
+  for (const expectedLastSequence of [0, 1, 2])
+    await space.segment("late").append(payloads(1), { expectedLastSequence });
+  // With a window this short everything else is old; the first look comes a second after the store was opened.
   const purger = await emulator.open({ dedupeWindowMillis: 1, clock: () => Date.now() * 1_000 });
   await purger.client.store(store).space("bench").status();
   const { wire } = await purger.during(async () => {

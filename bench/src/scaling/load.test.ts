@@ -7,7 +7,8 @@ const unit: UnitCosts = {
   rowsPerSegment: 2,
   rowsPerRemembered: 1,
   requestsPerCommit: 1,
-  requestsPerConflict: 6,
+  mostAppends: { expecting: 43, remembered: 28 },
+  requestsPerConflict: 3,
   deletesPerRemembered: 0.01,
   scansPerRemembered: 0.001,
   pollsPerSecond: 1,
@@ -71,7 +72,7 @@ describe("the demand of a load", () => {
     const alone = demandOf(unit, load);
     const contested = demandOf(unit, { ...load, conflictsPerCommit: 0.5 });
     expect(contested.writesPerSecond - alone.writesPerSecond).toBeCloseTo(50);
-    expect(contested.readsPerSecond - alone.readsPerSecond).toBeCloseTo(250);
+    expect(contested.readsPerSecond - alone.readsPerSecond).toBeCloseTo(100);
   });
 
   it("grows with followed spaces of every instance, while nothing happens", () => {

@@ -3,7 +3,7 @@ import { simulate } from "../simulation/simulate.ts";
 import { figure, type Table, whole } from "../table.ts";
 import { AZURE } from "./azure-limits.ts";
 import { EXAMPLE_PRICES } from "./example-prices.ts";
-import { ASSUMED_COMMIT_MILLIS, EXAMPLES, MOST_APPENDS_PER_COMMIT } from "./examples.ts";
+import { ASSUMED_COMMIT_MILLIS, EXAMPLES } from "./examples.ts";
 import { appendsPerSpace, demandOf, type Load, monthlyCost, rowsPerCommit } from "./load.ts";
 import type { UnitCosts } from "./unit-costs.ts";
 
@@ -13,6 +13,8 @@ export function unitCostTable(unit: UnitCosts): Table {
     ["rows per commit", unit.rowsPerCommit],
     ["rows per segment in a commit", unit.rowsPerSegment],
     ["rows per append without expectation", unit.rowsPerRemembered],
+    ["appends to a segment each that fit into one commit", unit.mostAppends.remembered],
+    ["the same with expectedLastSequence", unit.mostAppends.expecting],
     ["requests per commit", unit.requestsPerCommit],
     ["requests per lost race, besides", unit.requestsPerConflict],
     ["deleting requests per remembered transaction", unit.deletesPerRemembered],
@@ -75,7 +77,7 @@ export function demandTable(unit: UnitCosts): Table {
 /** What one space takes, by kind of load; the lower of the two limits counts. */
 export function spaceTable(unit: UnitCosts): Table {
   const kinds = [false, true].flatMap((expecting) =>
-    [1, 8, MOST_APPENDS_PER_COMMIT].flatMap((appendsPerCommit) =>
+    [1, 8, expecting ? unit.mostAppends.expecting : unit.mostAppends.remembered].flatMap((appendsPerCommit) =>
       [...new Set([appendsPerCommit, 1])].map((segmentsPerCommit) => ({
         expecting,
         appendsPerCommit,
@@ -130,7 +132,7 @@ export function simulatedSpaceTable(unit: UnitCosts): Table {
     ],
     rows: SHARES.map((share) => {
       // How many share a commit follows from the rate, and the rate that a space takes from how many share one.
-      const most = capacityOf(unit, MOST_APPENDS_PER_COMMIT);
+      const most = capacityOf(unit, unit.mostAppends.remembered);
       const outcome = simulate(azureScenario(share * most));
       const formula = capacityOf(unit, outcome.appendsPerCommit);
       return [

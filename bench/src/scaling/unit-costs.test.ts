@@ -19,22 +19,28 @@ const actions = [
   { action: ACTION.append, wire: { ...wire, commits: 1, rowsWritten: 5 } },
   { action: ACTION.appendExpecting, wire: { ...wire, commits: 1, rowsWritten: 4 } },
   { action: ACTION.appendToEight, wire: { ...wire, commits: 1, rowsWritten: 19 } },
-  { action: ACTION.lostRace, wire: { ...wire, commits: 1, conflicts: 1, pointReads: 3, queries: 2 } },
+  { action: ACTION.lostRace, wire: { ...wire, commits: 1, conflicts: 1, pointReads: 1, queries: 1 } },
   { action: ACTION.purge, wire: { ...wire, commits: 12, queries: 3 } },
 ];
 const followers = [
   { spaces: 10, followersPerSpace: 1, requestsPerMinute: 1_200 },
   { spaces: 1, followersPerSpace: 1, requestsPerMinute: 120 },
 ];
+const full = [
+  { expecting: false, rows: 86 },
+  { expecting: true, rows: 88 },
+];
+const counted = { costs, actions, followers, full };
 
 describe("unit costs", () => {
   it("are derived from the counts", () => {
-    expect(unitCostsOf(costs, actions, followers)).toEqual({
+    expect(unitCostsOf(counted)).toEqual({
       rowsPerCommit: 2,
       rowsPerSegment: 2,
       rowsPerRemembered: 1,
       requestsPerCommit: 1,
-      requestsPerConflict: 6,
+      mostAppends: { expecting: 43, remembered: 28 },
+      requestsPerConflict: 3,
       deletesPerRemembered: 0.012,
       scansPerRemembered: 0.003,
       pollsPerSecond: 2,
@@ -46,8 +52,8 @@ describe("unit costs", () => {
   });
 
   it("cannot be derived from counts that lack something", () => {
-    expect(() => unitCostsOf(costs, actions.slice(1), followers)).toThrow('"append, warm" was not counted');
-    expect(() => unitCostsOf(costs, actions, [])).toThrow("follower");
-    expect(() => unitCostsOf({ ...costs, appends: appendsOf(10, 1, 1) }, actions, followers)).toThrow("one record");
+    expect(() => unitCostsOf({ ...counted, actions: actions.slice(1) })).toThrow('"append, warm" was not counted');
+    expect(() => unitCostsOf({ ...counted, followers: [] })).toThrow("follower");
+    expect(() => unitCostsOf({ ...counted, costs: { ...costs, appends: appendsOf(10, 1, 1) } })).toThrow("one record");
   });
 });

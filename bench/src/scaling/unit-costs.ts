@@ -1,4 +1,5 @@
 import type { AppendCosts, AzureCosts } from "../counts/azure-costs.ts";
+import type { FullCommit } from "../counts/full-commits.ts";
 import type { IdleFollowers } from "../counts/idle-followers.ts";
 import { ACTION, type ActionCost, REMEMBERED } from "../counts/single-actions.ts";
 import { requestsOf, type WireCounts } from "../counts/wire-counts.ts";
@@ -11,6 +12,8 @@ export interface UnitCosts {
   readonly rowsPerSegment: number;
   /** Rows of a commit for each append without an expectation. */
   readonly rowsPerRemembered: number;
+  /** Appends to one segment each that fit into one commit. */
+  readonly mostAppends: Costs;
   /** Requests of a commit that wins, and what a lost race costs besides. */
   readonly requestsPerCommit: number;
   readonly requestsPerConflict: number;
@@ -33,26 +36,34 @@ interface Costs {
   readonly remembered: number;
 }
 
+/** What was counted. */
+interface Counted {
+  readonly costs: AzureCosts;
+  readonly actions: readonly ActionCost[];
+  readonly followers: readonly IdleFollowers[];
+  readonly full: readonly FullCommit[];
+}
+
 /** Derives the costs of single things from what was counted. */
-export function unitCostsOf(
-  { appends }: AzureCosts,
-  actions: readonly ActionCost[],
-  followers: readonly IdleFollowers[],
-): UnitCosts {
+export function unitCostsOf({ costs: { appends }, actions, followers, full }: Counted): UnitCosts {
   const append = actionOf(actions, ACTION.append);
   const expecting = actionOf(actions, ACTION.appendExpecting);
   const eight = actionOf(actions, ACTION.appendToEight);
   const purge = actionOf(actions, ACTION.purge);
   const rowsPerSegment = (eight.rowsWritten - append.rowsWritten) / 7;
   const rowsPerRemembered = append.rowsWritten - expecting.rowsWritten;
+  const rowsPerCommit = expecting.rowsWritten - rowsPerSegment;
+  const most = (it: boolean) => {
+    const { rows } = full.find((commit) => commit.expecting === it)!;
+    return (rows - rowsPerCommit) / (rowsPerSegment + (it ? 0 : rowsPerRemembered));
+  };
   const alone = followers.find(({ spaces, followersPerSpace }) => spaces === 1 && followersPerSpace === 1);
   if (alone === undefined) throw new Error("a single follower was not counted");
   const sent = (it: boolean) => lineOf(appends, it, ({ wire }) => wire.requestBytes);
   const stored = lineOf(appends, true, ({ storedBytes }) => storedBytes);
   return {
-    rowsPerCommit: expecting.rowsWritten - rowsPerSegment,
-    rowsPerSegment,
-    rowsPerRemembered,
+    ...{ rowsPerCommit, rowsPerSegment, rowsPerRemembered },
+    mostAppends: { expecting: most(true), remembered: most(false) },
     requestsPerCommit: requestsOf(append) / append.commits,
     requestsPerConflict: requestsOf(actionOf(actions, ACTION.lostRace)) - requestsOf(append),
     deletesPerRemembered: purge.commits / REMEMBERED,

@@ -4,10 +4,14 @@ import {
   azureAppendTable,
   azureReadTable,
   azureTargetTable,
-  idleFollowerTable,
+  followerTable,
+  idleTable,
   sharedCommitTable,
 } from "../counts/azure-tables.ts";
 import { Emulator } from "../counts/emulator.ts";
+import { measureFollower } from "../counts/follower-costs.ts";
+import { measureFullCommit } from "../counts/full-commits.ts";
+import { measureIdleCoordination } from "../counts/idle-coordination.ts";
 import { measureIdleFollowers } from "../counts/idle-followers.ts";
 import { measurePortCosts, type PortCosts } from "../counts/port-costs.ts";
 import { portTables } from "../counts/port-tables.ts";
@@ -30,6 +34,9 @@ const FOLLOWED = [
   [10, 1],
 ] as const;
 
+/** Rates at which another instance commits to what is followed. */
+const COMMITS_PER_SECOND = [1, 10];
+
 /**
  * What records cost on the way to a storage backend: exact counts, the same on every machine, from which the cost and the
  * scale on a remote backend follow.
@@ -38,6 +45,7 @@ export const storageCounts: Workload = {
   id: "W9",
 
   async run({ records: scale, progress }: RunContext): Promise<Section> {
+    const small = scale < 100_000;
     const records = Math.min(RECORDS, Math.max(100, Math.round(scale / 100)));
     const sizes = APPEND_SIZES.filter((size) => records % size === 0);
     const portCosts: PortCosts[] = [];
@@ -55,12 +63,19 @@ export const storageCounts: Workload = {
         shared.push(await measureSharedCommits(emulator, writers, segments, appendsPerWriter));
       }
     }
-    progress("W9: idle followers");
-    const polls = scale >= 100_000 ? 5 : 1;
-    const followers = await Promise.all(
-      FOLLOWED.map(([spaces, each]) => measureIdleFollowers(emulator, spaces, each, polls)),
+    const full = [await measureFullCommit(emulator, false), await measureFullCommit(emulator, true)];
+    progress("W9: followers");
+    const following = await Promise.all(
+      [false, true].flatMap((bus) =>
+        COMMITS_PER_SECOND.map((rate) => measureFollower(emulator, bus, rate, small ? 2_000 : 20_000)),
+      ),
     );
-    const unit = unitCostsOf(azureCosts, actions, followers);
+    progress("W9: instances while nothing happens");
+    const [coordination, ...followers] = await Promise.all([
+      measureIdleCoordination(emulator, small ? 2_000 : 30_000),
+      ...FOLLOWED.map(([spaces, each]) => measureIdleFollowers(emulator, spaces, each, small ? 1 : 5)),
+    ]);
+    const unit = unitCostsOf({ costs: azureCosts, actions, followers, full });
     return {
       heading: `W9 Cost of storage per ${whole(records)} records x 256 B, one segment`,
       notes: [
@@ -77,7 +92,8 @@ export const storageCounts: Workload = {
       tables: [
         ...portTables(portCosts),
         ...[azureAppendTable(azureCosts), azureReadTable(azureCosts), azureActionTable(actions)],
-        ...[sharedCommitTable(shared), idleFollowerTable(followers), azureTargetTable(azureCosts)],
+        ...[sharedCommitTable(shared), followerTable(following), idleTable(followers, coordination)],
+        azureTargetTable(azureCosts),
         ...[unitCostTable(unit), spaceTable(unit), simulatedSpaceTable(unit), demandTable(unit)],
       ],
     };
