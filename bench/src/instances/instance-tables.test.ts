@@ -50,7 +50,7 @@ describe("one space", () => {
     const four = new Map([...rounds, ["streamkit 4 instances on one space", [sample(80, 0.2)]]]);
     const { caption, rows } = sharingTable(four, [0]);
     expect(rows.map(([instances, commits, ratio, , , target]) => [instances, commits, ratio, target])).toEqual([
-      ["1", "100", "1.00", "met"],
+      ["1", "100", "1.00", "-"],
       ["2", "49.0", "0.490", "MISSED"],
       ["4", "80.0", "0.800", "met"],
     ]);

@@ -24,7 +24,7 @@ export function sharingTable(rounds: Rounds, delays: readonly number[]): Table {
         `${cell.instances}${delayMillis === 0 ? "" : `, +${delayMillis} ms`}`,
         median(({ commits }) => commits!),
         ...[ratio.median, ratio.min, ratio.max].map(figure),
-        verdict(ratio.median),
+        cell.instances === 1 ? "-" : verdict(ratio.median),
         figure(ratioOf(samples, alone, "appends").median),
         median(({ slowestShare }) => slowestShare!),
         median(({ conflictsPerCommit }) => conflictsPerCommit!),
