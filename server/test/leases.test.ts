@@ -90,6 +90,17 @@ describe.each([
     expect(await failure(renewal)).toMatchObject({ reason: ErrorReason.LEASE_LOST });
   });
 
+  it("that nobody looked at is free after its ttl, where it was renewed last", async () => {
+    const [a] = start(count);
+    await acquire(a, "one", second);
+    const claim = { storeId, key, holder: "one", fencingToken: 1n };
+    await a.leases.renewLease(claim);
+    await delay(1_050);
+    expect(await failure(a.leases.getLease({ storeId, key }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
+    expect(await failure(a.leases.renewLease(claim))).toMatchObject({ reason: ErrorReason.LEASE_LOST });
+    expect((await acquire(a, "two")).lease).toMatchObject({ holder: "two", fencingToken: 2n });
+  });
+
   it("that is renewed in time never expires", async () => {
     const [a, b = a] = start(count, [0, -300]);
     await acquire(a, "one", second);

@@ -20,6 +20,22 @@ describe("a row that has to be renewed", () => {
     expect(expiry.remaining("b", row)).toBe(1_000);
   });
 
+  it("is watched from its writing on by the instance that wrote it, also when nobody looks", () => {
+    let now = 5_000;
+    const expiry = new Expiry(
+      () => 1_700_000_000_000_000,
+      () => now,
+    );
+    const row = { version: 2, ttlMillis: 1_000, expireTime: 1_700_000_000_000_000 };
+    expiry.remaining("a", { ...row, version: 1 });
+    now += 400;
+    expiry.written("a", 2);
+    now += 999;
+    expect(expiry.remaining("a", row)).toBe(1);
+    now += 1;
+    expect(expiry.remaining("a", row)).toBe(0);
+  });
+
   it("is over when nobody has watched, and it is overdue by more than clocks differ", () => {
     const clock = 1_700_000_000_000_000;
     const expiry = new Expiry(() => clock);

@@ -47,7 +47,12 @@ export class Expiry {
     this.#now = now;
   }
 
-  /** Takes note of a row as it was just read or written, and tells for how long it is good: milliseconds, 0 when it is over. */
+  /** Takes note of a row that this instance has just written: it is watched from now on, without anybody's looking. */
+  written(name: string, version: RowVersion): void {
+    this.#seen.set(name, { version, since: this.#now() });
+  }
+
+  /** Takes note of a row as it was just read, and tells for how long it is good: milliseconds, 0 when it is over. */
   remaining(name: string, row: Perishable): number {
     const now = this.#now();
     const before = this.#seen.get(name);

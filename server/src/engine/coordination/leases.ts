@@ -142,7 +142,8 @@ export class Leases {
 
   async #change<Result>(key: string, decide: (row: Row | undefined) => Decision<Result>): Promise<Result> {
     const { store, shared } = this.#options;
-    return changeRecord({ store, shared, partition: LEASES, key: leaseKeys.key(key), decide });
+    const change = { store, shared, partition: LEASES, key: leaseKeys.key(key), decide };
+    return changeRecord(change, (version) => this.#expiry.written(key, version));
   }
 }
 
