@@ -306,13 +306,17 @@ describe("two consumers with one name", () => {
     const [a, b] = [open(id), open(id)];
     await fill(a, 100);
     const seen: string[] = [];
+    const tokens = new Map<string, bigint | undefined>();
     const make = (store: Store, who: string) =>
       store.consumer({
         name: "c",
         spaces: ["orders"],
         exclusive: { ttl: 2_000, holder: who },
         commitInterval: 50,
-        handler: ({ value }) => void seen.push(`${who} ${value.n}`),
+        handler({ value }, { fencingToken }) {
+          seen.push(`${who} ${value.n}`);
+          tokens.set(who, fencingToken);
+        },
       });
     const first = make(a, "a");
     const running = first.run();
@@ -326,6 +330,7 @@ describe("two consumers with one name", () => {
     await fill(b, 50);
     await expect.poll(() => seen.length, { timeout: 5_000 }).toBe(150);
     expect(seen.slice(100).every((each) => each.startsWith("b "))).toBe(true);
+    expect(Object.fromEntries(tokens)).toEqual({ a: 1n, b: 2n });
     await second.stop();
     await other;
   });

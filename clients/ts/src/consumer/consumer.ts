@@ -153,7 +153,8 @@ export class Consumer<Out, In> implements AsyncDisposable {
   private async runStint(context: ClientContext, lost: AbortSignal): Promise<void> {
     const { options, counts, cursors } = this;
     const stopping = this.stopping.signal;
-    const stint = new Stint({ store: this.open(context), cursors, options, counts, lost, stopping });
+    const { fencingToken } = context;
+    const stint = new Stint({ store: this.open(context), fencingToken, cursors, options, counts, lost, stopping });
     this.stint = stint;
     this.enter({ name: "running" });
     await stint.run();

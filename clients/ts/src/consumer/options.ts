@@ -10,6 +10,11 @@ export interface HandlerContext<Out, In> {
   readonly attempt: number;
   /** The store. With `exclusive`, what is appended through it carries the token of the lease. */
   readonly store: StoreHandle<Out, In>;
+  /**
+   * With `exclusive`: the token of the lease, larger with each process that takes over. For outside systems that can refuse what
+   * comes with a smaller one than they have seen.
+   */
+  readonly fencingToken: bigint | undefined;
 }
 
 /** What to do about entries whose handler failed. */

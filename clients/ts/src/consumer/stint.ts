@@ -27,6 +27,7 @@ export interface ConsumerCounts {
 export interface StintContext<Out, In> {
   /** With a lease: writes under it. */
   readonly store: StoreHandle<Out, In>;
+  readonly fencingToken: bigint | undefined;
   readonly cursors: Cursors;
   readonly options: ConsumerOptions<Out, In>;
   readonly counts: ConsumerCounts;
@@ -128,11 +129,11 @@ export class Stint<Out, In> {
   }
 
   private async handle(entries: readonly Entry<Out>[]): Promise<void> {
-    const { options, store, counts, lost } = this.context;
+    const { options, store, fencingToken, counts, lost } = this.context;
     const signal = AbortSignal.any([lost, this.failed.signal]);
     const { handler, batchHandler, onFailure = defaultDecision } = options;
     const call = (attempt: number) => {
-      const context = { signal, attempt, store };
+      const context = { signal, attempt, store, fencingToken };
       return batchHandler === undefined ? handler?.(entries[0], context) : batchHandler(entries, context);
     };
     const decide = (failure: HandlerFailure<Out>) => {
