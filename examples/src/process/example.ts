@@ -17,10 +17,10 @@ export async function testFolder(): Promise<string> {
   return folder;
 }
 
-/** Starts an example that serves, on a free port and with its data in a folder of the test; ended with the test. */
-export async function startExample(name: string): Promise<Program> {
+/** Starts an example that goes on until it is told to end: in a folder of the test, on a free port if it serves. */
+export async function startExample(name: string, ...args: string[]): Promise<Program> {
   const folder = await testFolder();
-  const program = runProgram(examplePath(name), { cwd: folder, env: { PORT: "0" } });
+  const program = runProgram(examplePath(name), { args, cwd: folder, env: { PORT: "0" } });
   onTestFinished(async () => {
     program.child.kill("SIGKILL");
     await program.exit;

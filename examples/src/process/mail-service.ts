@@ -1,0 +1,65 @@
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { onTestFinished } from "vitest";
+
+export interface Message {
+  readonly to: string;
+  readonly subject: string;
+}
+
+/** A request that was answered. */
+export interface MailRequest extends Message {
+  readonly key: string;
+  readonly status: number;
+}
+
+/** An outside system that does as it is told, and remembers what it was sent. */
+export class MailService {
+  /** Requests in the order in which they were answered. */
+  readonly answered: MailRequest[] = [];
+  /** Answers, with 202, a request that was held. */
+  readonly held: (() => void)[] = [];
+  /** The status with which a request is answered, or not yet. */
+  answer: (message: Message) => number | "hold" = () => 202;
+  readonly #server = createServer(async (request, response) => {
+    const message: Message = JSON.parse((await buffer(request)).toString());
+    const key = String(request.headers["idempotency-key"]);
+    const respond = (status: number) => this.#respond({ ...message, key, status }, response);
+    const answer = this.answer(message);
+    if (answer === "hold") this.held.push(() => respond(202));
+    else respond(answer);
+  });
+
+  /** Starts one on a free port; ended with the test. */
+  static async start(): Promise<MailService> {
+    const service = new MailService();
+    const server = service.#server;
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    });
+    return service;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/send`;
+  }
+
+  /** What it has taken, repetitions included. */
+  get taken(): MailRequest[] {
+    return this.answered.filter(({ status }) => status === 202);
+  }
+
+  /** The keys of what it has taken. */
+  get keys(): Set<string> {
+    return new Set(this.taken.map(({ key }) => key));
+  }
+
+  #respond(request: MailRequest, response: ServerResponse): void {
+    this.answered.push(request);
+    response.statusCode = request.status;
+    response.end(request.status === 422 ? "no such mailbox" : "");
+  }
+}
