@@ -4,7 +4,7 @@ import type { StoreHandle } from "../store.ts";
 import type { Parking } from "./options.ts";
 
 /** Labels of an entry that was put aside: where it came from. */
-export const PARKED = {
+const PARKED = {
   space: "parked-space",
   segment: "parked-segment",
   sequence: "parked-sequence",

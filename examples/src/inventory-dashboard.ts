@@ -1,0 +1,80 @@
+/**
+ * A dashboard in the terminal: what is in the bins of a warehouse, and who is picking, as it changes. On a terminal it is drawn in
+ * place; elsewhere each change is a line. Ends with Ctrl-C.
+ *
+ *   inventory-dashboard.ts http://127.0.0.1:8080 <store id>
+ */
+import { createStreamkitClient, type Entry, json } from "@streamkit/client";
+import { createNodeTransport } from "@streamkit/client/node";
+import { Screen } from "./screen.ts";
+
+type Count = { pieces: number };
+
+const [baseUrl, storeId] = process.argv.slice(2);
+// It has time: whatever is asked is asked again until the server is back.
+const retry = { maxAttempts: Number.POSITIVE_INFINITY };
+const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl }), retry });
+const store = client.store(storeId).withCodec(json<Count>());
+
+const bins = new Map<string, Entry<Count>>();
+let connection = "connecting";
+let pickers = "nobody";
+const screen = new Screen();
+
+function show(change: string): void {
+  const rows = [...bins].sort().map(([bin, { value }]) => `  ${bin.padEnd(16)} ${String(value.pieces).padStart(6)}`);
+  screen.show([`Inventory: ${bins.size} bins, ${connection}`, ...rows, `Picking: ${pickers}`], change);
+}
+
+// #region bins
+async function watchBins(): Promise<void> {
+  const space = store.space("bins");
+  let missing = new Set<string>();
+  for await (const event of space.subscribe({ onStateChange: ({ name }) => connect(name) })) {
+    if (event.kind === "snapshot") {
+      // The first one, or one after the connection broke. Bins that it does not have were deleted meanwhile.
+      missing = new Set(bins.keys());
+    } else if (event.kind === "live") {
+      for (const bin of missing) forget(bin);
+    } else {
+      const { segment, firstSequence, lastSequence } = event.status;
+      missing.delete(segment);
+      if (firstSequence > lastSequence) forget(segment);
+      // A status says that there is something new; the segment says what. After a reconnect, most bins are as they were.
+      else if (bins.get(segment)?.sequence !== lastSequence) put(segment, await space.segment(segment).peek());
+    }
+  }
+}
+// #endregion bins
+
+// #region pickers
+async function watchPickers(): Promise<void> {
+  for await (const workers of store.presence("pickers").watch()) {
+    const now = workers.map(({ id, metadata }) => `${id} (${metadata.zone})`).join(", ") || "nobody";
+    // Each response is the whole group, and every interval repeats it.
+    if (now === pickers) continue;
+    pickers = now;
+    show(`picking: ${now}`);
+  }
+}
+// #endregion pickers
+
+function connect(state: string): void {
+  // "retrying" is told for each attempt.
+  if (state === connection) return;
+  connection = state;
+  show(state);
+}
+
+function put(bin: string, latest: Entry<Count> | undefined): void {
+  // Deleted since: that is told next.
+  if (latest === undefined) return;
+  bins.set(bin, latest);
+  show(`${bin}: ${latest.value.pieces}`);
+}
+
+function forget(bin: string): void {
+  if (bins.delete(bin)) show(`${bin}: gone`);
+}
+
+await Promise.all([watchBins(), watchPickers()]);

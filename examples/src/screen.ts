@@ -1,0 +1,31 @@
+/** What a screen draws on: process.stdout, or less. */
+export type Output = Pick<NodeJS.WriteStream, "isTTY" | "columns" | "rows" | "write">;
+
+/** Shows something that changes: drawn in place on a terminal, and elsewhere a line per change. */
+export class Screen {
+  readonly #out: Output;
+  #drawn = 0;
+
+  constructor(out: Output = process.stdout) {
+    this.#out = out;
+  }
+
+  /**
+   * Shows a change.
+   *
+   * @param picture everything there is to see, line by line
+   * @param change what is new about it
+   */
+  show(picture: readonly string[], change: string): void {
+    const { isTTY, columns, rows } = this.#out;
+    if (!isTTY) {
+      this.#out.write(`${change}\n`);
+      return;
+    }
+    // What does not fit would scroll away, and could not be drawn over.
+    const lines = picture.slice(0, rows - 1).map((line) => `${line.slice(0, columns)}\n`);
+    const up = this.#drawn === 0 ? "" : `\x1b[${this.#drawn}A`;
+    this.#out.write(`${up}\x1b[J${lines.join("")}`);
+    this.#drawn = lines.length;
+  }
+}
