@@ -38,6 +38,15 @@ repeated: {"written":861,"repeated":600}
 1461 entries for 1461 lines; equal to the file
 `,
   },
+  {
+    name: "coordination",
+    prints: `entries per bin: { 'bin-1': 2, 'bin-2': 2 }
+38 pieces, counted under token 1
+too late: FENCED
+picker-1 is picking in zone north
+read up to offset 6, version 1
+`,
+  },
 ])("$name does what it says, on a real server", async ({ name, prints }) => {
   await using server = await ServerProcess.start({ path: await testFolder() });
   const program = runProgram(examplePath(name), { args: [server.url] });
