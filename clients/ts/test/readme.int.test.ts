@@ -83,11 +83,75 @@ test("fails", async () => {
   expect(actual).toBe(4);
 });
 
+test("watches", async () => {
+  const space = orders();
+  const seen: string[] = [];
+  // readme: watch
+  for await (const event of space.subscribe({ prefix: "order-" })) {
+    if (event.kind === "status") seen.push(`${event.status.segment} ${event.status.lastSequence}`);
+    if (event.kind === "live") break; // the snapshot is complete; what would follow are changes
+  }
+  // readme: end
+  expect(seen).toEqual(["order-17 4"]);
+});
+
+test("consumes", async () => {
+  const store = createStreamkitClient({ transport: createNodeTransport({ baseUrl: server.listener.url }) })
+    .store(storeId)
+    .withCodec(json<{ type: string }>());
+  const send = async ({ type }: { type: string }, _: string) => {
+    if (type === "shipped") throw new Error("no address");
+  };
+  // readme: consume
+  const consumer = store.consumer({
+    name: "mailer",
+    spaces: ["orders"],
+    exclusive: { ttl: 10_000 }, // one process at a time; others stand by
+    handler: ({ space, offset, value }) => send(value, `${space}/${offset}`),
+    onFailure: ({ attempt }) => (attempt < 3 ? "retry" : "park"),
+    parking: { space: "parked" },
+  });
+  const running = consumer.run(); // rejects with what it cannot go on after
+  // readme: end
+  await expect.poll(() => consumer.metrics, { timeout: 20_000 }).toMatchObject({ handled: 10_004, parked: 1 });
+  // readme: stop
+  await consumer.stop(); // finishes what was begun, commits, gives the lease back
+  await running;
+  // readme: end
+  expect((await store.cursors.get("mailer"))?.offsets.get("orders")).toBe(10_005);
+});
+
+test("takes turns, shows who is there, and remembers", async () => {
+  const store = createStreamkitClient({ transport: createNodeTransport({ baseUrl: server.listener.url }) })
+    .store(storeId)
+    .withCodec(json<{ type: string }>());
+  // readme: coordinate
+  await store.withLease("nightly-report", 30_000, async (lease) => {
+    // Carries the fencing token. `lease.signal` fires when the lease is lost, before anybody else can get it.
+    await lease.store.space("reports").segment("daily").publish({ type: "report" });
+  });
+
+  const worker = store.presence("importers").join({ id: "importer-1", metadata: { host: "db3" } });
+  await worker.joined;
+  const ids = worker.workers.map(({ id }) => id);
+  await worker.close();
+
+  const cursor = await store.cursors.commit("audit", { orders: 120 }, { expectedVersion: 0 });
+  cursor.offsets.get("orders"); // 120
+  // readme: end
+  expect(ids).toEqual(["importer-1"]);
+  expect((await store.cursors.get("audit"))?.offsets.get("orders")).toBe(120);
+  expect(await store.leases.get("nightly-report")).toBeUndefined();
+});
+
 test("the README has these examples, word for word", async () => {
   const source = await readFile(new URL(import.meta.url), "utf8");
   const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
   const regions = [...source.matchAll(/^( *)\/\/ readme: (?!end)(\w+)\n([\s\S]*?)^ *\/\/ readme: end$/gm)];
-  expect(regions.map((region) => region[2])).toEqual(["connect", "write", "produce", "read", "errors"]);
+  expect(regions.map((region) => region[2])).toEqual([
+    ...["connect", "write", "produce", "read", "errors"],
+    ...["watch", "consume", "stop", "coordinate"],
+  ]);
   for (const [, indent, , code] of regions) {
     expect(readme).toContain(code.replaceAll(new RegExp(`^${indent}`, "gm"), ""));
   }
