@@ -291,6 +291,23 @@ function pick({ kind, location, shared, list, close }: Storage) {
   return { kind, location, shared, list, close };
 }
 
+it("a group that is full takes nobody else, on any instance, but for those who are in it", async () => {
+  const [a, b] = start(2);
+  const signal = new AbortController();
+  const join = ({ withStore }: Instance, id: string) =>
+    withStore(storeId, async ({ presence }) => {
+      const registrant = { id, metadata: {}, intervalMillis: 60_000 };
+      const watching = presence.watch(group, registrant, 60_000, signal.signal);
+      return (await watching.next()).value?.workers.length;
+    });
+  await Promise.all(Array.from({ length: 4_096 }, (_, index) => join(a, `w${index}`)));
+  for (const instance of [a, b, b]) {
+    await expect(join(instance, "more")).rejects.toMatchObject({ reason: ErrorReason.OVERLOADED });
+  }
+  expect(await join(b, "w7")).toBe(4_096);
+  signal.abort();
+}, 60_000);
+
 it("observing creates nothing, and requests that are wrong are refused", async () => {
   const [a] = start(1);
   const observer = watch(a);

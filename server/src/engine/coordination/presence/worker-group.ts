@@ -124,7 +124,7 @@ export class WorkerGroup {
    * @throws StreamkitError OVERLOADED when the group is full
    */
   async join(registrant: Registrant): Promise<Membership> {
-    if (this.#inventory?.workers.length === MAX_WORKERS && !this.#view.workers.has(registrant.id)) {
+    if (this.#isFull(registrant.id)) {
       const message = `group "${this.#name}" has ${MAX_WORKERS} workers; more are not allowed`;
       throw new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
     }
@@ -134,7 +134,8 @@ export class WorkerGroup {
     this.#keepBeating();
     const leave = () => this.#leave(member);
     try {
-      await this.#alone(() => this.#flush());
+      // One flush writes all that are waiting: a thousand that join together cost a few.
+      await this.#alone(async () => (member.joined ? undefined : this.#flush()));
     } catch (error) {
       // It may have been written; what is left goes with the next change.
       if (this.#members.get(member.id) === member) this.#members.delete(member.id);
@@ -170,7 +171,19 @@ export class WorkerGroup {
     if (this.#members.get(member.id) !== member) return;
     this.#members.delete(member.id);
     this.#keepBeating();
-    await this.#alone(() => this.#flush());
+    // Of many that leave together, most find their rows gone already.
+    const isLeft = () => member.owns(this.#view.workers.get(member.id)) || this.#members.size === 0;
+    await this.#alone(async () => (isLeft() ? this.#flush() : undefined));
+  }
+
+  /** Whether there is no room for a worker that is not in the group yet. */
+  #isFull(id: string): boolean {
+    const { workers } = this.#view;
+    // Those of this instance may be on their way, or in the view already.
+    if (workers.size + this.#members.size < MAX_WORKERS) return false;
+    const others = new Set([...workers.keys(), ...this.#members.keys()]);
+    others.delete(id);
+    return others.size >= MAX_WORKERS;
   }
 
   async #poll(): Promise<boolean> {
