@@ -32,7 +32,8 @@ export declare type Cursor = Message<"streamkit.v1.Cursor"> & {
   offsets: { [key: string]: bigint };
 
   /**
-   * Counts commits from 1.
+   * Rises with each commit, and goes on counting when the cursor was deleted: no version ever comes back. The first
+   * commit has 1.
    *
    * @generated from field: uint64 version = 3;
    */
@@ -127,7 +128,9 @@ export declare type CommitCursorRequest = Message<"streamkit.v1.CommitCursorRequ
   offsets: { [key: string]: bigint };
 
   /**
-   * When present: the cursor must have this version, or the call fails with CURSOR_CONFLICT. 0 means "must not exist".
+   * When present: the cursor must have this version, or the call fails with CURSOR_CONFLICT. 0 means "must not exist":
+   * never committed, or deleted. To take a cursor over, commit it as it is, on the version that was read: whoever had it
+   * before then has an old version.
    *
    * @generated from field: optional uint64 expected_version = 4;
    */
@@ -290,7 +293,9 @@ export declare const CursorService: GenService<{
     output: typeof GetCursorResponseSchema;
   },
   /**
-   * Sets the offsets of some spaces; those not named stay. CURSOR_CONFLICT when expected_version does not hold.
+   * Sets the offsets of some spaces; those not named stay. CURSOR_CONFLICT when expected_version does not hold. An offset
+   * may be smaller than before: a consumer then reads again from there. A cursor has at most 1,024 spaces in all; a
+   * commit that would make it more is INVALID_FIELD.
    *
    * @generated from rpc streamkit.v1.CursorService.CommitCursor
    */
@@ -310,7 +315,8 @@ export declare const CursorService: GenService<{
     output: typeof ListCursorsResponseSchema;
   },
   /**
-   * Forgets a cursor. Deleting what does not exist succeeds.
+   * Forgets a cursor. Deleting what does not exist succeeds. A later commit makes it anew, with a larger version than it
+   * ever had.
    *
    * @generated from rpc streamkit.v1.CursorService.DeleteCursor
    */

@@ -25,7 +25,7 @@ export declare type Lease = Message<"streamkit.v1.Lease"> & {
   key: string;
 
   /**
-   * Who holds it: a name that the application chooses, unique per process.
+   * Who holds it: a name that the application chooses, unique per process. Two that use the same name are one holder.
    *
    * @generated from field: string holder = 2;
    */
@@ -39,7 +39,8 @@ export declare type Lease = Message<"streamkit.v1.Lease"> & {
   fencingToken: bigint;
 
   /**
-   * When the lease ends unless renewed.
+   * When the lease ends unless renewed, on the clock of the server instance that wrote it. For people to read: a holder
+   * counts by its own clock.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 4;
    */
@@ -355,8 +356,18 @@ export declare const ListLeasesResponseSchema: GenMessage<ListLeasesResponse>;
  * LeaseService gives one holder at a time the right to a key, for a limited time, with a fencing token that proves it.
  *
  * Leases are durable and seen by every server instance. Each acquisition hands out a larger token, for ever: also after
- * release and expiry. Appends that carry the token (SegmentAppend.fencing_token) are refused once a later holder has
- * written, so a holder that was frozen and wakes up can do no harm.
+ * release and expiry. An append that carries a token (SegmentAppend.fencing_token) is refused once its segment has seen a
+ * larger one, so a holder that was frozen and wakes up can do no harm where a later holder has written, or has shown its
+ * token with an append that has no records.
+ *
+ * A lease ends when a server instance has seen it unchanged for its whole ttl, on the instance's own monotonic clock:
+ * from the moment on at which the instance wrote it, or read it for the first time as it is. So what the clocks of
+ * different machines say does not matter; only where nobody has watched, a lease is also over when it is overdue by
+ * more than 10 minutes on the clock of the instance that looks. So it never ends early, as long as clocks differ by
+ * less than that; it may end up to a ttl late, where the instance that looks is not the one that wrote it, or has
+ * restarted. A holder counts the ttl from before it sends the request that takes or renews the lease, gives it up a
+ * little before the ttl is over, and renews at a third of it. Who waits for a lease asks again often, a tenth of the
+ * ttl is usual: an instance that is asked is one that watches.
  *
  *   AcquireLease(key: "billing", holder: "worker-1", ttl: 30s)  ->  lease{fencing_token: 7, expire_time: ...}
  *   RenewLease(key: "billing", holder: "worker-1", fencing_token: 7)  every 10 s
@@ -366,8 +377,8 @@ export declare const ListLeasesResponseSchema: GenMessage<ListLeasesResponse>;
  */
 export declare const LeaseService: GenService<{
   /**
-   * Takes the lease when it is free or expired. LEASE_HELD when another holder has it. For the holder itself, renews
-   * and keeps the token.
+   * Takes the lease when it is free or expired. LEASE_HELD when another holder has it; retry_after then says when it ends
+   * unless renewed. For the holder itself, renews and keeps the token.
    *
    * @generated from rpc streamkit.v1.LeaseService.AcquireLease
    */
@@ -377,7 +388,8 @@ export declare const LeaseService: GenService<{
     output: typeof AcquireLeaseResponseSchema;
   },
   /**
-   * Extends the lease. LEASE_LOST when holder and token do not match the current lease, or it has expired.
+   * Extends the lease. LEASE_LOST when holder and token do not match the current lease, or it has expired, also when nobody
+   * else has taken it.
    *
    * @generated from rpc streamkit.v1.LeaseService.RenewLease
    */
@@ -387,7 +399,7 @@ export declare const LeaseService: GenService<{
     output: typeof RenewLeaseResponseSchema;
   },
   /**
-   * Gives the lease back. Succeeds when it is already gone; never takes it from another holder.
+   * Gives the lease back: it is free at once. Succeeds when it is already gone; never takes it from another holder.
    *
    * @generated from rpc streamkit.v1.LeaseService.ReleaseLease
    */

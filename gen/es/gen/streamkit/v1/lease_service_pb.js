@@ -92,8 +92,18 @@ export const ListLeasesResponseSchema = /*@__PURE__*/
  * LeaseService gives one holder at a time the right to a key, for a limited time, with a fencing token that proves it.
  *
  * Leases are durable and seen by every server instance. Each acquisition hands out a larger token, for ever: also after
- * release and expiry. Appends that carry the token (SegmentAppend.fencing_token) are refused once a later holder has
- * written, so a holder that was frozen and wakes up can do no harm.
+ * release and expiry. An append that carries a token (SegmentAppend.fencing_token) is refused once its segment has seen a
+ * larger one, so a holder that was frozen and wakes up can do no harm where a later holder has written, or has shown its
+ * token with an append that has no records.
+ *
+ * A lease ends when a server instance has seen it unchanged for its whole ttl, on the instance's own monotonic clock:
+ * from the moment on at which the instance wrote it, or read it for the first time as it is. So what the clocks of
+ * different machines say does not matter; only where nobody has watched, a lease is also over when it is overdue by
+ * more than 10 minutes on the clock of the instance that looks. So it never ends early, as long as clocks differ by
+ * less than that; it may end up to a ttl late, where the instance that looks is not the one that wrote it, or has
+ * restarted. A holder counts the ttl from before it sends the request that takes or renews the lease, gives it up a
+ * little before the ttl is over, and renews at a third of it. Who waits for a lease asks again often, a tenth of the
+ * ttl is usual: an instance that is asked is one that watches.
  *
  *   AcquireLease(key: "billing", holder: "worker-1", ttl: 30s)  ->  lease{fencing_token: 7, expire_time: ...}
  *   RenewLease(key: "billing", holder: "worker-1", fencing_token: 7)  every 10 s

@@ -25,14 +25,15 @@ export declare type Worker = Message<"streamkit.v1.Worker"> & {
   id: string;
 
   /**
-   * Labels that the worker chose: host, version, address.
+   * Labels that the worker chose: host, version, address. Keys and values have at most Limits.max_worker_metadata_bytes
+   * (4,096) in all.
    *
    * @generated from field: map<string, string> metadata = 2;
    */
   metadata: { [key: string]: string };
 
   /**
-   * When it was registered.
+   * When it was registered, on the clock of its server instance. Not read in a request.
    *
    * @generated from field: google.protobuf.Timestamp join_time = 3;
    */
@@ -225,14 +226,20 @@ export declare const ListWorkersResponseSchema: GenMessage<ListWorkersResponse>;
 /**
  * PresenceService shows which workers are alive.
  *
- * A worker is registered for as long as its subscription stream lives, and for at most three missed intervals beyond
- * that. Everyone who subscribes receives the full inventory at once and again after each change, on every server instance.
+ * A worker is registered for as long as its subscription stream lives. Where the server instance that has the stream
+ * vanishes, the worker is gone once the others have heard nothing of that instance for three intervals. Everyone who
+ * subscribes receives the full inventory at once, again after each change, and once in an interval, on every server
+ * instance. Changes that come close together arrive as one inventory; the larger the group and the more its
+ * subscribers, the longer they are gathered.
+ *
+ * A group has room for 4,096 workers; a registration beyond that fails with OVERLOADED.
  *
  * @generated from service streamkit.v1.PresenceService
  */
 export declare const PresenceService: GenService<{
   /**
-   * Observes the workers of a group; registers one as well when `worker` is set.
+   * Observes the workers of a group; registers one as well when `worker` is set. A stream with a worker ends with NOT_FOUND
+   * when another registration with the same id replaces it, and when the worker has missed its renewals (see RenewWorker).
    *
    * @generated from rpc streamkit.v1.PresenceService.SubscribeToWorkers
    */
@@ -242,8 +249,10 @@ export declare const PresenceService: GenService<{
     output: typeof SubscribeToWorkersResponseSchema;
   },
   /**
-   * Tells that a registered worker is alive, for transports whose streams may be cut silently. NOT_FOUND when it is not
-   * registered (any more).
+   * Tells that a registered worker is alive, for transports whose streams may be cut silently. Any server instance takes
+   * it. A worker that was renewed once must go on, once in its interval: when three intervals pass without, it is removed,
+   * and its stream ends with NOT_FOUND. One that was never renewed is judged by its stream alone. NOT_FOUND when it is
+   * not registered (any more).
    *
    * @generated from rpc streamkit.v1.PresenceService.RenewWorker
    */

@@ -63,8 +63,13 @@ export const ListWorkersResponseSchema = /*@__PURE__*/
 /**
  * PresenceService shows which workers are alive.
  *
- * A worker is registered for as long as its subscription stream lives, and for at most three missed intervals beyond
- * that. Everyone who subscribes receives the full inventory at once and again after each change, on every server instance.
+ * A worker is registered for as long as its subscription stream lives. Where the server instance that has the stream
+ * vanishes, the worker is gone once the others have heard nothing of that instance for three intervals. Everyone who
+ * subscribes receives the full inventory at once, again after each change, and once in an interval, on every server
+ * instance. Changes that come close together arrive as one inventory; the larger the group and the more its
+ * subscribers, the longer they are gathered.
+ *
+ * A group has room for 4,096 workers; a registration beyond that fails with OVERLOADED.
  *
  * @generated from service streamkit.v1.PresenceService
  */

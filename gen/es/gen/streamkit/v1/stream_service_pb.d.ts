@@ -934,7 +934,8 @@ export declare type SubscribeToSegmentStatusRequest = Message<"streamkit.v1.Subs
   space: string;
 
   /**
-   * The one segment to watch. Empty means all, or those that segment_prefix selects; not together with segment_prefix.
+   * The one segment to watch. Empty means all, or those that segment_prefix selects. Together with segment_prefix it is
+   * refused with INVALID_FIELD.
    *
    * @generated from field: string segment = 3;
    */
@@ -1328,6 +1329,12 @@ export declare const StreamService: GenService<{
    *
    * Sends a status for every segment selected, then one snapshot_complete, then a status whenever one changes. Only the
    * latest state per segment is kept for a slow subscriber, so it can never overflow; it may miss intermediate states.
+   *
+   * The snapshot has what is listed; the one segment that is named in `segment` is in it even if it was never written. A
+   * segment that is deleted while it is watched is reported once more, as emptied: first_sequence = last_sequence + 1. So
+   * is each one of a space that is deleted. The snapshot is not of one moment, and has no order with what others write
+   * meanwhile; but nothing that changes after it began is lost. After a reconnect there is a new snapshot: what was deleted
+   * in between is not in it. Ends with NOT_FOUND when the store is deleted.
    *
    * @generated from rpc streamkit.v1.StreamService.SubscribeToSegmentStatus
    */
