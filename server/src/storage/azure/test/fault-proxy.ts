@@ -17,6 +17,8 @@ export type Fault =
   | { readonly kind: "refuse"; readonly status: number; readonly code: string; readonly retryAfter?: string }
   /** Azure gets the request once the promise resolves; the client waits. */
   | { readonly kind: "after"; readonly until: Promise<unknown> }
+  /** Azure does what was asked at once; the client gets the answer once the promise resolves. */
+  | { readonly kind: "answer-after"; readonly until: Promise<unknown> }
   /** The marker of a store is written as a later version of Streamkit may write it. */
   | { readonly kind: "newer-layout" }
   /** A page without entities and with a continuation token; what it leads to is the page that was asked for. */
@@ -30,6 +32,8 @@ export interface ProxiedRequest {
   /** A query for entities, not a point read. */
   readonly isQuery: boolean;
   readonly body: string;
+  /** What Azure answered, whether or not the client learns it; pending as long as Azure has not seen the request. */
+  readonly answer: Promise<string>;
 }
 
 export interface FaultProxy {
@@ -40,6 +44,8 @@ export interface FaultProxy {
   script(fault: (request: ProxiedRequest) => Fault | undefined): void;
   /** Resolves when a request of this script that was to land late has been done. */
   landed(): Promise<void>;
+  /** Resolves when all requests that have arrived so far are over, also those that nobody waits for any more. */
+  settled(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -59,48 +65,70 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   let script: (request: ProxiedRequest) => Fault | undefined = () => undefined;
   let requests: ProxiedRequest[] = [];
   let landed = Promise.withResolvers<void>();
+  const pending = new Set<Promise<void>>();
 
-  const server = createServer(async (incoming, response) => {
+  const server = createServer((incoming, response) => {
+    // Who asked may be gone: a server that was killed, or gave up waiting. That breaks its connection, and nothing else.
+    proxied(incoming, response).catch(() => response.destroy());
+  });
+
+  async function proxied(incoming: IncomingMessage, response: ServerResponse) {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
     const body = Buffer.concat(chunks);
     const url = incoming.url!;
+    const answered = Promise.withResolvers<string>();
     const request = {
       method: incoming.method!,
       url: decodeURIComponent(url),
       isTransaction: url.includes("/$batch"),
       isQuery: incoming.method === "GET" && url.includes("()"),
       body: body.toString(),
+      answer: answered.promise,
     };
     requests.push(request);
-    await apply(script(request), incoming, body, response);
-  });
+    const forward = async (changed: Buffer = body) => {
+      const result = await forwarded(incoming, changed);
+      answered.resolve(result.answer.toString());
+      return result;
+    };
+    const applied = apply(script(request), forward, body, response);
+    pending.add(applied);
+    await applied.finally(() => pending.delete(applied));
+  }
 
-  async function apply(fault: Fault | undefined, incoming: IncomingMessage, body: Buffer, response: ServerResponse) {
+  async function apply(
+    fault: Fault | undefined,
+    forward: (body?: Buffer) => ReturnType<typeof forwarded>,
+    body: Buffer,
+    response: ServerResponse,
+  ): Promise<void> {
     switch (fault?.kind) {
-      case undefined: {
-        const { status, headers, answer } = await forward(incoming, body);
-        response.writeHead(status, headers).end(answer);
-        return;
-      }
+      case undefined:
+        return pass(await forward(), response);
       case "after":
         await fault.until;
-        return apply(undefined, incoming, body, response);
+        return pass(await forward(), response);
+      case "answer-after": {
+        const result = await forward();
+        await fault.until;
+        return pass(result, response);
+      }
       case "newer-layout": {
         const changed = Buffer.from(body.toString().replace('"layout":"1"', '"layout":"2"'));
-        return apply(undefined, incoming, changed, response);
+        return pass(await forward(changed), response);
       }
       case "reset-before":
         response.destroy();
         return;
       case "reset-after":
-        await forward(incoming, body);
+        await forward();
         response.destroy();
         return;
       case "land-late":
         response.destroy();
         await fault.until;
-        await forward(incoming, body);
+        await forward();
         landed.resolve();
         return;
       case "hang":
@@ -122,7 +150,11 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     }
   }
 
-  async function forward(incoming: IncomingMessage, body: Buffer) {
+  function pass({ status, headers, answer }: Awaited<ReturnType<typeof forwarded>>, response: ServerResponse): void {
+    response.writeHead(status, headers).end(answer);
+  }
+
+  async function forwarded(incoming: IncomingMessage, body: Buffer) {
     const url = new URL(incoming.url!, "http://127.0.0.1");
     for (const name of ["NextPartitionKey", "NextRowKey"]) {
       if (url.searchParams.get(name) === emptyPageToken) url.searchParams.delete(name);
@@ -155,6 +187,9 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       landed = Promise.withResolvers();
     },
     landed: () => landed.promise,
+    async settled() {
+      await Promise.allSettled(pending);
+    },
     async close() {
       server.close();
       server.closeAllConnections();
