@@ -1,0 +1,45 @@
+/**
+ * A server instance as a process of its own, for tests: what bin.ts is, with a clock that can be set, a short poll interval
+ * and a bus that misbehaves. Settings come as JSON on the command line, orders over IPC (settings.ts).
+ */
+import { ErrorReason } from "@streamkit/protocol";
+import { createStreamkit, StreamkitError } from "@streamkit/server";
+import { azureStorage } from "@streamkit/server/azure";
+import { BUS_WEATHER } from "./bus/bus-weather.ts";
+import { FaultyBus } from "./bus/faulty-bus.ts";
+import { HubBus } from "./bus/hub-bus.ts";
+import { deviate } from "./deviations.ts";
+import type { Control, InstanceSettings, Report } from "./settings.ts";
+import { setWallClock } from "./wall-clock.ts";
+
+const settings = JSON.parse(process.argv[2]!) as InstanceSettings;
+const { port, connectionString, pollMillis, requestTimeoutMillis } = settings;
+const report = (what: Report): void => void process.send?.(what);
+
+// Whoever started this process is gone: nothing stays behind.
+process.once("disconnect", () => process.exit(0));
+
+setWallClock(settings.clockMillis);
+const bus = new FaultyBus(new HubBus(settings.hub), BUS_WEATHER[settings.weather], settings.seed);
+process.on("message", (control: Control) => {
+  if (control.set === "clock") setWallClock(control.offsetMillis);
+  else bus.weather = BUS_WEATHER[control.name];
+  report({ is: "done" });
+});
+
+const streamkit = createStreamkit(
+  deviate(
+    {
+      storage: azureStorage({ connectionString }, { requestTimeoutMillis, readRetryMillis: 3_000 }),
+      bus,
+      pollMillis,
+      onError: (error, what) => {
+        const reason = error instanceof StreamkitError ? ErrorReason[error.reason] : "INTERNAL";
+        report({ is: "failure", what, reason, message: error instanceof Error ? (error.stack ?? "") : String(error) });
+      },
+    },
+    settings.deviation,
+  ),
+);
+const { url } = await streamkit.listen({ host: "127.0.0.1", port });
+report({ is: "listening", url });
