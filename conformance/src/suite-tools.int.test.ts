@@ -89,12 +89,7 @@ cases:
 describe("generated histories", () => {
   it("are good on a server that is killed", async () => {
     const seed = 20_260;
-    const result = await runHistory(
-      seed,
-      cellOf("level", "grpc"),
-      { anyStore: true },
-      { appendsPerWriter: 20, kills: 2 },
-    );
+    const result = await runHistory(seed, cellOf("level", "grpc"), { anyStore: true }, { transactions: 80, kills: 2 });
     expect(result.violations, `seed ${seed}`).toEqual([]);
     expect(result.appends.acked).toBeGreaterThan(20);
   }, 60_000);
@@ -102,7 +97,7 @@ describe("generated histories", () => {
   it("are good on two instances", async () => {
     const seed = 20_261;
     const cell = create(CellSchema, { ...cellOf("memory", "in-process"), wrapper: "two-instances" });
-    const result = await runHistory(seed, cell, { anyStore: true }, { appendsPerWriter: 20 });
+    const result = await runHistory(seed, cell, { anyStore: true }, { transactions: 80 });
     expect(result.violations, `seed ${seed}`).toEqual([]);
     expect(result.appends.acked).toBeGreaterThan(20);
   }, 60_000);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkHistory } from "./check.ts";
-import type { AppendEvent, Event, ReadEntry, ReadEvent } from "./event.ts";
+import type { Acked, AppendEvent, Event, ReadEntry, ReadEvent, StatusEvent, TrimEvent } from "./event.ts";
 
 function entry(offset: number, segment: string, sequence: number, payload: string, transactionId = payload): ReadEntry {
   return {
@@ -9,24 +9,38 @@ function entry(offset: number, segment: string, sequence: number, payload: strin
     sequence,
     payload,
     transactionId,
-    micros: 1_000 + Number(transactionId.charCodeAt(0)) * 100,
+    ...placeOf(transactionId),
   };
 }
 
-function append(id: string, parts: AppendEvent["parts"], outcome: AppendEvent["outcome"], end = 2): AppendEvent {
-  return { kind: "append", start: end - 1, end, space: "s", transactionId: id, parts, outcome };
+/** Number and time of a transaction: "a" is the first. */
+function placeOf(transactionId: string): { number: number; micros: number } {
+  const number = transactionId.charCodeAt(0) - 96;
+  return { number, micros: 1_000 + number * 100 };
 }
 
-function acked(number: number, segment: string, firstSequence: number, firstOffset: number): AppendEvent["outcome"] {
-  return { is: "acked", number, ranges: [{ segment, firstSequence, firstOffset }] };
+function append(id: string, parts: AppendEvent["parts"], outcome: AppendEvent["outcome"], end = 2): AppendEvent {
+  return { kind: "append", start: end - 1, end, space: "s", transactionId: id, parts, attempts: 1, outcome };
+}
+
+function acked(id: string, segment: string, firstSequence: number, firstOffset: number): Acked {
+  return { is: "acked", ...placeOf(id), deduplicated: false, ranges: [{ segment, firstSequence, firstOffset }] };
 }
 
 function read(entries: ReadEntry[], options: Partial<ReadEvent> = {}): ReadEvent {
   return { kind: "read", start: 10, end: 11, space: "s", from: 1, complete: true, entries, ...options };
 }
 
-const a = append("a", [{ segment: "x", payloads: ["a"] }], acked(1, "x", 1, 1));
-const b = append("b", [{ segment: "x", payloads: ["b"] }], acked(2, "x", 2, 2));
+function trim(before: number, options: Partial<TrimEvent> = {}): TrimEvent {
+  return { kind: "trim", start: 5, end: 6, space: "s", segment: "x", before, acked: true, ...options };
+}
+
+function status(lastSequence: number, options: Partial<StatusEvent> = {}): StatusEvent {
+  return { kind: "status", start: 10, end: 11, space: "s", segment: "x", firstSequence: 1, lastSequence, ...options };
+}
+
+const a = append("a", [{ segment: "x", payloads: ["a"] }], acked("a", "x", 1, 1));
+const b = append("b", [{ segment: "x", payloads: ["b"] }], acked("b", "x", 2, 2));
 const ab = [entry(1, "x", 1, "a"), entry(2, "x", 2, "b")];
 
 function clauses(...history: Event[]): string[] {
@@ -52,7 +66,7 @@ describe("the checker of histories", () => {
     ["an entry that nobody wrote", "APP-005", [a, read([ab[0]!, entry(2, "x", 2, "z")])]],
     ["a refused append that happened", "ATM-003", [a, { ...b, outcome: { is: "refused" } }, read(ab)]],
     ["a time that goes back", "ORD-005", [a, b, read([ab[0]!, { ...ab[1]!, micros: 5 }])]],
-    ["a wrong answer", "APP-001", [a, { ...b, outcome: acked(2, "x", 7, 2) }, read(ab)]],
+    ["a wrong answer", "APP-001", [a, { ...b, outcome: acked("b", "x", 7, 2) }, read(ab)]],
     ["a stale read", "LIN-001", [a, b, read([ab[0]!]), read(ab)]],
     ["a reader that skips", "ORD-002", [a, b, read([ab[1]!], { complete: false }), read(ab)]],
     ["a reader that repeats", "ORD-002", [a, b, read([ab[0]!, ab[0]!, ab[1]!], { complete: false }), read(ab)]],
@@ -74,7 +88,7 @@ describe("the checker of histories", () => {
   });
 
   it("finds an expectation that did not hold", () => {
-    const conditional = append("b", [{ segment: "x", payloads: ["b"], expected: 0 }], acked(2, "x", 2, 2));
+    const conditional = append("b", [{ segment: "x", payloads: ["b"], expected: 0 }], acked("b", "x", 2, 2));
     expect(clauses(a, conditional, read(ab))).toContain("EXP-001");
   });
 
@@ -82,5 +96,141 @@ describe("the checker of histories", () => {
     const parts = [{ segment: "x", payloads: ["b"], expected: 1 }];
     const refused = append("b", parts, { is: "refused", segment: "x", actual: 1 });
     expect(clauses(a, refused, read([ab[0]!]))).toContain("EXP-002");
+  });
+});
+
+/** The same transaction again, at another time, with another answer. */
+function again(call: AppendEvent, start: number, change: Partial<AppendEvent["outcome"]> = {}): AppendEvent {
+  const outcome = { ...call.outcome, ...(call.outcome.is === "acked" ? { deduplicated: true } : {}), ...change };
+  return { ...call, start, end: start + 1, outcome: outcome as AppendEvent["outcome"] };
+}
+
+describe("the checker of histories of several servers", () => {
+  const unseen = append("b", [{ segment: "x", payloads: ["b"] }], { is: "unknown" });
+  const onTwo = append("b", [{ segment: "x", payloads: ["b"], expected: 1 }], acked("b", "x", 2, 2));
+  const refused = (actual: number): AppendEvent => ({
+    ...append("c", [{ segment: "x", payloads: ["c"], expected: 0 }], { is: "refused", segment: "x", actual }, 9),
+  });
+  const follow = (entries: ReadEntry[], options: Partial<ReadEvent> = {}): ReadEvent =>
+    read(entries, { complete: false, follows: true, ...options });
+
+  it.each<[string, Event[]]>([
+    ["transactions that are repeated elsewhere", [a, b, again(a, 3), again(b, 4), read(ab)]],
+    ["a retry that is the first to get an answer", [a, { ...unseen }, again(b, 4, { deduplicated: true }), read(ab)]],
+    ["two calls at once", [a, b, { ...again(b, 1, { deduplicated: false }) }, read(ab)]],
+    ["refusals that say where the segment is", [a, b, refused(2), read(ab)]],
+    ["a refusal that says where the segment was while it ran", [a, { ...b, start: 8, end: 9.5 }, refused(1), read(ab)]],
+    ["followers that are complete", [a, b, read(ab), follow(ab), follow([ab[1]!], { segment: "x", from: 2 })]],
+    ["statuses", [a, b, status(2), status(1, { start: 0 }), read(ab)]],
+    ["views that agree", [a, b, read(ab, { segment: "x" }), read(ab)]],
+    ["other spaces", [a, b, read(ab), { ...a, space: "t" }, read([ab[0]!], { space: "t" })]],
+    [
+      "what was trimmed, gone",
+      [a, b, trim(2), read([ab[1]!]), read([ab[1]!], { segment: "x" }), status(2, { firstSequence: 2 })],
+    ],
+    ["what is being trimmed, there and gone", [a, b, trim(2, { end: 99 }), read(ab), read([ab[1]!])]],
+    ["a trim without an answer", [a, b, trim(2, { acked: false }), read(ab), read([ab[1]!])]],
+    ["what was trimmed before anybody saw it", [unseen, a, trim(3, { acked: false }), read([ab[0]!])]],
+    ["a follower that came too late for what was trimmed", [a, b, trim(2), read([ab[1]!]), follow([ab[1]!])]],
+    ["a repetition that is refused after a trim", [a, onTwo, trim(3), again(onTwo, 8, { is: "refused" }), read([])]],
+  ])("accepts %s", (_, history) => {
+    expect(checkHistory(history)).toEqual([]);
+  });
+
+  it.each<[string, string, Event[]]>([
+    ["a transaction number that is left out", "ORD-008", [a, b, read([ab[0]!, { ...ab[1]!, number: 3 }])]],
+    [
+      "an answer with another time",
+      "APP-004",
+      [a, { ...b, outcome: { ...acked("b", "x", 2, 2), micros: 7 } }, read(ab)],
+    ],
+    ["an entry that only one reader saw", "ORD-002", [a, unseen, read(ab, { end: 10 }), read([ab[0]!], { start: 9 })]],
+    ["an entry that is gone again", "LIN-001", [a, unseen, read(ab), read([ab[0]!], { start: 20 })]],
+    [
+      "a read that is older than one before, elsewhere",
+      "LIN-001",
+      [a, { ...b, end: 50 }, read(ab), read([ab[0]!], { start: 20, end: 21 }), read(ab, { start: 60 })],
+    ],
+    ["a segment that is behind its space", "LIN-001", [a, b, read([ab[0]!], { segment: "x" }), read(ab)]],
+    ["views that disagree", "ORD-002", [a, b, read([ab[0]!, { ...ab[1]!, offset: 3 }], { segment: "x" }), read(ab)]],
+    [
+      "the same entries with another time elsewhere",
+      "ORD-002",
+      [a, b, read([ab[0]!, { ...ab[1]!, micros: 1_201 }]), read(ab)],
+    ],
+    ["a follower that stops early", "FOL-001", [a, b, read(ab), follow([ab[0]!])]],
+    ["a follower that receives nothing", "FOL-001", [a, read([ab[0]!]), follow([])]],
+    ["a follower of a segment that stops early", "FOL-001", [a, b, read(ab), follow([ab[0]!], { segment: "x" })]],
+    ["a status that is behind", "LIN-002", [a, b, status(1), read(ab)]],
+    ["a status that is ahead", "LIN-002", [a, b, status(3), read(ab)]],
+    ["a status that begins with what was trimmed", "LIN-002", [a, b, trim(2), status(2), read([ab[1]!])]],
+    ["a status that has lost its begin", "LIN-002", [a, b, status(2, { firstSequence: 2 }), read(ab)]],
+    ["a refusal that says what was so before", "EXP-003", [a, b, refused(1), read(ab)]],
+    ["a refusal that says what never was", "EXP-003", [a, b, refused(7), read(ab)]],
+    ["a repetition with another result", "DED-001", [a, b, again(b, 4, { number: 3 }), read(ab)]],
+    ["a repetition that says that it is the first", "DED-001", [a, b, again(b, 4, { deduplicated: false }), read(ab)]],
+    ["a repetition that was written again", "DED-001", [a, b, again(b, 4), read([...ab, entry(3, "x", 3, "b")])]],
+    [
+      "a first that says that it is a repetition",
+      "DED-002",
+      [a, { ...b, outcome: { ...acked("b", "x", 2, 2), deduplicated: true } }, read(ab)],
+    ],
+    ["a repetition that is refused", "DED-003", [a, onTwo, again(onTwo, 4, { is: "refused" }), read(ab)]],
+    ["what was trimmed, still there", "TRM-001", [a, b, trim(2), read(ab)]],
+    [
+      "what was trimmed, still there in its segment",
+      "TRM-001",
+      [a, b, trim(2), read(ab, { segment: "x" }), read([ab[1]!])],
+    ],
+    ["a trim that takes more than it was to", "DUR-002", [a, b, trim(2), read([])]],
+    [
+      "a trim of another segment that takes from this one",
+      "DUR-002",
+      [a, b, trim(2, { segment: "y" }), read([ab[1]!])],
+    ],
+    [
+      "lost data",
+      "LOU-001",
+      [
+        a,
+        read([ab[0]!]),
+        { kind: "failure", start: 1, end: 2, space: "s", what: "read", reason: "DATA_LOSS", message: "" },
+      ],
+    ],
+    [
+      "a defect",
+      "ERR-001",
+      [
+        a,
+        read([ab[0]!]),
+        { kind: "failure", start: 1, end: 2, space: "", what: "read", reason: "INTERNAL", message: "" },
+      ],
+    ],
+  ])("finds %s", (_, clause, history) => {
+    expect(clauses(...history)).toContain(clause);
+  });
+
+  it("finds a wrong range of a segment that is only a condition", () => {
+    const parts = [
+      { segment: "x", payloads: ["b"] },
+      { segment: "y", payloads: [], expected: 0 },
+    ];
+    const answer = (firstSequence: number): Acked => ({
+      ...acked("b", "x", 2, 2),
+      ranges: [
+        { segment: "x", firstSequence: 2, firstOffset: 2 },
+        { segment: "y", firstSequence, firstOffset: 0 },
+      ],
+    });
+    expect(clauses(a, append("b", parts, answer(1)), read(ab))).toEqual([]);
+    expect(clauses(a, append("b", parts, answer(5)), read(ab))).toEqual(["APP-003"]);
+  });
+
+  it("finds half a transaction, also where another half was trimmed", () => {
+    const both = append("t", [{ segment: "x", payloads: ["p", "q", "r"] }], { is: "unknown" });
+    const rest = [entry(2, "x", 2, "q", "t"), entry(3, "x", 3, "r", "t")];
+    expect(clauses(both, trim(2), read(rest))).not.toContain("ATM-001");
+    expect(clauses(both, trim(3), read([rest[1]!]))).not.toContain("ATM-001");
+    expect(clauses(both, trim(2), read([rest[0]!]))).toContain("ATM-001");
   });
 });

@@ -6,6 +6,8 @@ import { Session } from "../run/session.ts";
 import { Trace } from "../run/trace.ts";
 import { EmbeddedServer } from "../server/embedded-server.ts";
 import { checkHistory } from "./check.ts";
+import type { Event } from "./event.ts";
+import { Kills } from "./kills.ts";
 import { makePlan } from "./plan.ts";
 import { runPlan } from "./workload.ts";
 
@@ -17,7 +19,10 @@ async function brokenClauses(deviationName: string | undefined, seed: number): P
   const client = async (observe: ConstructorParameters<typeof ConnectClient>[0]) =>
     new ConnectClient(observe, () => server.transport());
   const session = await Session.open(client, target, new Trace());
-  const history = await runPlan(makePlan(seed), session);
+  const plan = makePlan(seed);
+  const history: Event[] = [];
+  const record = (event: Event) => history.push(event);
+  await runPlan(plan, session, new Kills(server, plan, 0), record, { followMillis: 500 });
   await session.close();
   await server.close();
   return [...new Set(checkHistory(history).map(({ clause }) => clause))].sort();

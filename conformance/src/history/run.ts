@@ -4,7 +4,10 @@ import { openCell, type Subjects } from "../run/open-cell.ts";
 import { Session } from "../run/session.ts";
 import { Trace } from "../run/trace.ts";
 import { AzureAccount } from "../server/azure-account.ts";
+import type { ServerUnderTest } from "../server/server-under-test.ts";
 import { checkHistory, type Violation } from "./check.ts";
+import type { Event } from "./event.ts";
+import { Kills } from "./kills.ts";
 import { makePlan, type PlanOptions } from "./plan.ts";
 import { runPlan } from "./workload.ts";
 
@@ -14,6 +17,12 @@ export interface HistoryResult {
   readonly appends: { readonly acked: number; readonly refused: number; readonly unknown: number };
   readonly entries: number;
   readonly violations: readonly Violation[];
+  readonly history: readonly Event[];
+}
+
+export interface HistoryOptions extends PlanOptions {
+  /** How often the server is killed, where that can be done. Default: never. */
+  readonly kills?: number;
 }
 
 /** Generates a workload from a seed, runs it in a cell and checks what happened. */
@@ -21,25 +30,31 @@ export async function runHistory(
   seed: number,
   cell: Cell,
   subjects: Subjects,
-  options: PlanOptions = {},
+  options: HistoryOptions = {},
 ): Promise<HistoryResult> {
   await using azure = new AzureAccount(subjects.azureConnectionString);
   await using open = await openCell(cell, subjects, azure);
   const { instances, client } = open;
-  const session = await Session.open(
-    client,
-    { instances, token: "", protocol: TRANSPORTS[cell.transport]! },
-    new Trace(),
-  );
-  const canBeKilled = instances[0]!.capabilities.includes("kill");
-  const history = await runPlan(makePlan(seed, canBeKilled ? options : { ...options, kills: 0 }), session);
+  const target = { instances, token: "", protocol: TRANSPORTS[cell.transport]! };
+  const session = await Session.open(client, target, new Trace());
+  const sessions = cell.transport === "connect-h1" ? { sessions: 0 } : {};
+  const plan = makePlan(seed, { ...options, ...sessions, instances: instances.length });
+  const [first] = instances as [ServerUnderTest];
+  const kills = first.capabilities.includes("kill") ? (options.kills ?? 0) : 0;
+  const history: Event[] = [];
+  await runPlan(plan, session, new Kills(first, plan, kills), (event) => history.push(event));
   await session.close();
+  return resultOf(seed, history, checkHistory(history));
+}
+
+export function resultOf(seed: number, history: readonly Event[], violations: readonly Violation[]): HistoryResult {
   const outcomes = history.flatMap((event) => (event.kind === "append" ? [event.outcome.is] : []));
   const of = (is: string): number => outcomes.filter((outcome) => outcome === is).length;
   return {
     seed,
     appends: { acked: of("acked"), refused: of("refused"), unknown: of("unknown") },
     entries: history.reduce((sum, event) => sum + (event.kind === "read" ? event.entries.length : 0), 0),
-    violations: checkHistory(history),
+    violations,
+    history,
   };
 }

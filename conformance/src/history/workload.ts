@@ -1,206 +1,117 @@
 import { setTimeout } from "node:timers/promises";
-import { create } from "@bufbuild/protobuf";
-import {
-  AppendRequestSchema,
-  ConsumeSegmentRequestSchema,
-  ConsumeSpaceRequestSchema,
-  type EntryBatch,
-} from "@streamkit/protocol";
-import { type Request, RequestSchema } from "@streamkit/protocol/conformance";
-import { batchesOf } from "../expect/observed.ts";
-import type { LiveCall } from "../run/live-call.ts";
 import type { Session } from "../run/session.ts";
-import type { AppendEvent, Event, ReadEntry, ReadEvent } from "./event.ts";
-import type { Plan, PlannedAppend, PlannedRead } from "./plan.ts";
+import { Caller } from "./caller.ts";
+import type { AppendEvent, Event } from "./event.ts";
+import { Follower } from "./follower.ts";
+import { type Plan, SEGMENTS } from "./plan.ts";
+import { Writer } from "./writer.ts";
 
-/** How long a call may take before its outcome counts as unknown, in milliseconds. */
-const CALL_MILLIS = 5_000;
-/** Attempts of an append whose outcome is unknown; the same transaction id each time. */
-const ATTEMPTS = 8;
+/** What makes trouble while a workload runs. */
+export interface Nemesis {
+  /** Told when another write of the plan is over: trouble then comes at the same places, however fast servers are. */
+  progress(writes: number): void;
+  /** Ends all trouble. Resolves when every server works, and goes on doing so. */
+  heal(): Promise<void>;
+}
 
-/** Runs a plan against a server and records what happened. */
-export async function runPlan(plan: Plan, session: Session): Promise<Event[]> {
+export interface WorkloadOptions {
+  /** How long a call may take before its outcome counts as unknown, in milliseconds. Default: 5,000. */
+  readonly callMillis?: number;
+  /** How long followers may take to reach the end once everything is over, in milliseconds. Default: 20,000. */
+  readonly followMillis?: number;
+}
+
+const READ_PAUSE_MILLIS = 20;
+/** How long a call may take once all trouble is over: as long as a busy machine needs. */
+const CALM_CALL_MILLIS = 20_000;
+
+/**
+ * Runs a plan against servers and records what happened. In the end there is no trouble any more, every outcome is known,
+ * followers had time to receive everything, and every server was asked for it.
+ *
+ * @param record told of each event as it is over
+ * @throws Error when servers do not recover
+ */
+export async function runPlan(
+  plan: Plan,
+  session: Session,
+  nemesis: Nemesis,
+  record: (event: Event) => void,
+  options: WorkloadOptions = {},
+): Promise<void> {
   const history: Event[] = [];
-  const run = new Workload(plan, session, history);
-  const stop = new AbortController();
-  const followers = plan.followers.map((follower, index) => run.follow(`follower-${index}`, follower, stop.signal));
-  const killing = (async () => {
-    for (const millis of plan.kills) {
-      await setTimeout(millis);
-      await session.act("kill");
+  const { store, instances } = plan;
+  const note = (event: Event): void => {
+    history.push(event);
+    record(event);
+  };
+  const caller = new Caller(session, { store, instances, callMillis: options.callMillis ?? 5_000 }, note);
+  const followers = plan.followers.map((planned, index) => new Follower(caller, `follower-${index}`, planned));
+  const written = new AbortController();
+  let writes = 0;
+  const readers = plan.readers.map(async (reads, index) => {
+    for (const { space, segment, instance, start } of reads) {
+      const from = 1 + Math.floor(caller.positions.last(space, segment) * start);
+      await caller.read({ actor: `reader-${index}`, instance, space }, segment, from);
+      // Readers are there for as long as writers are, and no longer.
+      await setTimeout(READ_PAUSE_MILLIS);
+      if (written.signal.aborted) return;
     }
-  })();
-  await Promise.all([
-    ...plan.writers.map((appends, index) => run.write(`writer-${index}`, appends)),
-    ...plan.readers.map((reads, index) => run.read(`reader-${index}`, reads)),
-    killing,
-  ]);
-  await run.finalRead();
-  stop.abort();
-  await Promise.all(followers);
-  return history;
+  });
+  const writers = plan.writers.map((planned, index) =>
+    new Writer(caller, `writer-${index}`).run(planned, () => nemesis.progress(++writes)),
+  );
+  await Promise.all(writers);
+  written.abort();
+  await Promise.all(readers);
+  await nemesis.heal();
+  caller.callMillis = Math.max(caller.callMillis, CALM_CALL_MILLIS);
+  await settle(caller, history);
+  // Followers must get to the end by themselves: a call at their instance would show it what is new.
+  await appendLast(caller, plan);
+  const { positions } = caller;
+  await Promise.all(
+    followers.map((follower) =>
+      follower.reached(positions.last(follower.space, follower.segment), options.followMillis ?? 20_000),
+    ),
+  );
+  for (const follower of followers) note(await follower.end());
+  await readEverything(caller, plan);
 }
 
-class Workload {
-  readonly #plan: Plan;
-  readonly #session: Session;
-  readonly #history: Event[];
-  /** Highest position known per segment, and of the space under "". Shared: what one client learned, another may use. */
-  readonly #known = new Map<string, number>();
-
-  constructor(plan: Plan, session: Session, history: Event[]) {
-    this.#plan = plan;
-    this.#session = session;
-    this.#history = history;
-  }
-
-  async write(actor: string, appends: readonly PlannedAppend[]): Promise<void> {
-    for (const append of appends) {
-      const first = append.parts[0]!;
-      const expected = append.conditional ? (this.#known.get(first.segment) ?? 0) : undefined;
-      const parts = append.parts.map((part, index) => ({
-        ...part,
-        ...(index === 0 && expected !== undefined ? { expected } : {}),
-      }));
-      const event = await this.#append(actor, append.transactionId, parts);
-      this.#history.push(event);
-      // A second call after the answer: it must find the first, and change nothing. Checked by what is there in the end.
-      if (append.repeat && event.outcome.is === "acked") await this.#append(actor, append.transactionId, parts);
-    }
-  }
-
-  async read(actor: string, reads: readonly PlannedRead[]): Promise<void> {
-    for (const read of reads) {
-      const from = 1 + Math.floor((this.#known.get(read.segment ?? "") ?? 0) * read.start);
-      this.#history.push(await this.#readOnce(actor, read.segment, from));
-      await setTimeout(5);
-    }
-  }
-
-  /** Follows until the signal; begins anew at the next position when the stream breaks (ORD-007). */
-  async follow(actor: string, { segment }: PlannedRead, signal: AbortSignal): Promise<void> {
-    const start = performance.now();
-    const entries: ReadEntry[] = [];
-    while (!signal.aborted) {
-      const from = nextPosition(entries, segment);
-      const call = await this.#session.call(actor, this.#readRequest(segment, from, true));
-      while (!call.ended && !signal.aborted) await call.until(() => call.ended || signal.aborted, 20);
-      if (!call.ended) this.#session.cancel(call);
-      entries.push(...entriesOf(call));
-      await setTimeout(10);
-    }
-    this.#history.push(this.#readEvent(start, segment, 1, false, entries));
-  }
-
-  async finalRead(): Promise<void> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const event = await this.#readOnce("final", undefined, 1);
-      this.#history.push(event);
-      if (event.complete) return;
-    }
-  }
-
-  async #append(actor: string, transactionId: string, parts: AppendEvent["parts"]): Promise<AppendEvent> {
-    const start = performance.now();
-    const { store, space } = this.#plan;
-    const request = create(AppendRequestSchema, {
-      storeId: store,
-      space,
-      transactionId,
-      appends: parts.map(({ segment, payloads, expected }) => ({
-        segment,
-        records: payloads.map((payload) => ({ payload: Buffer.from(payload) })),
-        ...(expected === undefined ? {} : { expectedLastSequence: BigInt(expected) }),
-      })),
-    });
-    let outcome: AppendEvent["outcome"] = { is: "unknown" };
-    for (let attempt = 0; attempt < ATTEMPTS && outcome.is === "unknown"; attempt++) {
-      const call = await this.#session.call(
-        actor,
-        create(RequestSchema, { message: { case: "append", value: request } }),
-      );
-      await call.until(() => call.ended, CALL_MILLIS);
-      outcome = this.#outcome(call);
-      if (outcome.is === "unknown") await setTimeout(150);
-    }
-    return { kind: "append", start, end: performance.now(), space, transactionId, parts, outcome };
-  }
-
-  #outcome(call: LiveCall): AppendEvent["outcome"] {
-    const response = call.responses[0];
-    if (response?.case === "append") {
-      const { ranges, transaction } = response.value;
-      for (const range of ranges) {
-        this.#learn(range.segment, Number(range.lastSequence));
-        this.#learn("", Number(range.firstOffset + range.lastSequence - range.firstSequence));
-      }
-      const acked = ranges.map(({ segment, firstSequence, firstOffset }) => ({
-        segment,
-        firstSequence: Number(firstSequence),
-        firstOffset: Number(firstOffset),
-      }));
-      return { is: "acked", number: Number(transaction?.number ?? 0n), ranges: acked };
-    }
-    const detail = call.failure?.details[0];
-    if (call.failure?.code !== "FAILED_PRECONDITION" || detail === undefined) return { is: "unknown" };
-    this.#learn(detail.segment, Number(detail.actualLastSequence));
-    return { is: "refused", segment: detail.segment, actual: Number(detail.actualLastSequence) };
-  }
-
-  async #readOnce(actor: string, segment: string | undefined, from: number): Promise<ReadEvent> {
-    const start = performance.now();
-    const call = await this.#session.call(actor, this.#readRequest(segment, from, false));
-    const ended = await call.until(() => call.ended, CALL_MILLIS);
-    return this.#readEvent(start, segment, from, ended && call.failure === undefined, entriesOf(call));
-  }
-
-  #readRequest(segment: string | undefined, from: number, follow: boolean): Request {
-    const { store: storeId, space } = this.#plan;
-    const position = BigInt(from);
-    const value =
-      segment === undefined
-        ? create(ConsumeSpaceRequestSchema, { storeId, space, minOffset: position, follow })
-        : create(ConsumeSegmentRequestSchema, { storeId, space, segment, minSequence: position, follow });
-    const kind = segment === undefined ? "consumeSpace" : "consumeSegment";
-    return create(RequestSchema, { message: { case: kind, value } as Request["message"] });
-  }
-
-  #readEvent(
-    start: number,
-    segment: string | undefined,
-    from: number,
-    complete: boolean,
-    entries: ReadEntry[],
-  ): ReadEvent {
-    const { space } = this.#plan;
-    const event = { kind: "read", start, end: performance.now(), space, from, complete, entries } as const;
-    return segment === undefined ? event : { ...event, segment };
-  }
-
-  #learn(segment: string, position: number): void {
-    this.#known.set(segment, Math.max(position, this.#known.get(segment) ?? 0));
+/** Asks again what became of transactions without an answer: there must be one now. */
+async function settle(caller: Caller, history: readonly Event[]): Promise<void> {
+  const appends = history.filter((event): event is AppendEvent => event.kind === "append");
+  const known = new Set(
+    appends.flatMap(({ outcome, transactionId }) => (outcome.is === "unknown" ? [] : [transactionId])),
+  );
+  const unknown = appends.filter(({ transactionId }) => !known.has(transactionId));
+  for (const [index, { space, transactionId, parts }] of unknown.entries()) {
+    const instance = index % caller.instances;
+    const { outcome } = await caller.append({ actor: "settler", instance, space }, transactionId, parts);
+    if (outcome.is === "unknown") throw new Error(`${transactionId} has no outcome, although all trouble is over`);
   }
 }
 
-function entriesOf(call: LiveCall): ReadEntry[] {
-  return call.responses.flatMap((response) => batchesOf(response).flatMap(toEntries));
+/** Appends to every segment of every space, once more, each space at another instance. */
+async function appendLast(caller: Caller, { seed, spaces, instances, lastIds }: Plan): Promise<void> {
+  for (const [index, space] of spaces.entries()) {
+    const parts = SEGMENTS.map((segment) => ({ segment, payloads: [`last.${segment}`] }));
+    const instance = (seed + index) % instances;
+    const { outcome } = await caller.append({ actor: "last", instance, space }, lastIds[index]!, parts);
+    if (outcome.is !== "acked") throw new Error(`instance ${instance} does not append, although all trouble is over`);
+  }
 }
 
-function toEntries(batch: EntryBatch): ReadEntry[] {
-  const time = batch.commitTime;
-  const micros = Number(time?.seconds ?? 0n) * 1_000_000 + Math.floor((time?.nanos ?? 0) / 1_000);
-  return batch.records.map((record, index) => ({
-    segment: batch.segment,
-    sequence: Number(batch.firstSequence) + index,
-    offset: Number(batch.firstOffset) + index,
-    payload: Buffer.from(record.payload).toString(),
-    transactionId: batch.transaction?.id ?? "",
-    micros,
-  }));
-}
-
-function nextPosition(entries: readonly ReadEntry[], segment: string | undefined): number {
-  const last = entries.at(-1);
-  if (last === undefined) return 1;
-  return 1 + (segment === undefined ? last.offset : last.sequence);
+/** Reads every space at every instance, and every segment at one. */
+async function readEverything(caller: Caller, { spaces, instances }: Plan): Promise<void> {
+  for (const [index, space] of spaces.entries()) {
+    for (const [number, segment] of SEGMENTS.entries()) {
+      const instance = (index + number) % instances;
+      await caller.readSurely({ actor: "last", instance, space }, segment, 1);
+    }
+    for (let instance = 0; instance < instances; instance++) {
+      await caller.readSurely({ actor: "last", instance, space }, undefined, 1);
+    }
+  }
 }

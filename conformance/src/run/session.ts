@@ -63,15 +63,17 @@ export class Session {
     await instances[this.#current]!.act(control);
   }
 
-  /** Starts a call; connects the actor first where that is due. */
+  /** Starts a call, at the instance whose turn it is unless one is named; connects the actor first where that is due. */
   async call(
     actor: string,
     request: Request,
-    options: { hold?: boolean; deadlineMillis?: number } = {},
+    options: { hold?: boolean; deadlineMillis?: number; instance?: number } = {},
   ): Promise<LiveCall> {
-    const instance = this.takeTurn();
-    const name = this.#target.instances.length === 1 ? actor : `${actor}@${this.#current + 1}`;
-    await this.#connected(name, instance);
+    if (options.instance === undefined) this.takeTurn();
+    const { instances } = this.#target;
+    const instance = options.instance ?? this.#current;
+    const name = instances.length === 1 ? actor : `${actor}@${instance + 1}`;
+    await this.#connected(name, instances[instance]!);
     const deadline = options.deadlineMillis === undefined ? undefined : durationFromMs(options.deadlineMillis);
     return this.#start(name, {
       case: "call",
