@@ -42,7 +42,8 @@ function build(folder: string): void {
     extends: `${root}/tsconfig.json`,
     compilerOptions: { ...OPTIONS.compilerOptions, rootDir: "./src", outDir: "./dist" },
     include: ["src"],
-    exclude: ["src/**/*.test.ts", "src/**/test"],
+    // Tests and their tools, and the histories that are run in this repository only.
+    exclude: ["src/**/*.test.ts", "src/**/test", "src/**/instances", "src/history/bin.ts"],
   };
   writeFileSync(config, JSON.stringify(options));
   try {

@@ -3,12 +3,34 @@ import { parseArgs } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { CellSchema } from "@streamkit/protocol/conformance";
 import { AzureAccount } from "../server/azure-account.ts";
-import { runHistory } from "./run.ts";
+import { runSeeds } from "./instances/run-seeds.ts";
+import { type HistoryResult, runHistory } from "./run.ts";
+import { writeHistory } from "./write-history.ts";
+
+const USAGE = `Generated histories: seeded workloads with trouble, and a check of everything that was seen.
+
+  --seed N            the first seed; default: any
+  --runs N            seeds; default: 1 with --seed, else 5
+  --transactions N    per seed; default: 160, with --instances 200
+  --kills N           kill -9 of the one server, per seed; default: 3
+  --backend NAME, --transport NAME, --wrapper NAME, --server-command COMMAND, --server-url URL,
+  --azure-connection-string S: as in the conformance suite
+
+  --instances N       N servers on one Azurite, each a process with a network, a clock and a bus of its own that fail
+  --troubles N        how many things go wrong, per seed; default: 12
+  --spaces N          default: 2
+  --writers N         default: 10
+  --parallel N        seeds at the same time, each on servers of its own; default: 1
+
+A seed gives the same plan and the same trouble at the same places of it. Timing is the machine's: run a bad seed again a few times.
+`;
 
 const { values: args } = parseArgs({
   options: {
+    help: { type: "boolean", default: false },
     seed: { type: "string" },
-    runs: { type: "string", default: "5" },
+    runs: { type: "string" },
+    transactions: { type: "string" },
     kills: { type: "string", default: "3" },
     backend: { type: "string", default: "level" },
     transport: { type: "string", default: "grpc" },
@@ -16,33 +38,70 @@ const { values: args } = parseArgs({
     "server-command": { type: "string" },
     "server-url": { type: "string", multiple: true },
     "azure-connection-string": { type: "string" },
+    instances: { type: "string", default: "1" },
+    troubles: { type: "string" },
+    spaces: { type: "string" },
+    writers: { type: "string" },
+    parallel: { type: "string", default: "1" },
   },
 });
+if (args.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 
-const { backend, transport, wrapper } = args;
-const cell = create(CellSchema, { backend, transport, wrapper, client: "raw" });
 const first = args.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(args.seed);
-const runs = args.seed === undefined ? Number(args.runs) : 1;
-// One for all runs.
-await using azure = new AzureAccount(
-  args["azure-connection-string"] ?? process.env.CONFORMANCE_AZURE_CONNECTION_STRING,
+const runs = Number(args.runs ?? (args.seed === undefined ? 5 : 1));
+const seeds = Array.from({ length: runs }, (_, index) => first + index);
+
+const sizes = Object.fromEntries(
+  (["transactions", "troubles", "spaces", "writers"] as const).flatMap((name) => {
+    return args[name] === undefined ? [] : [[name, Number(args[name])]];
+  }),
 );
-const subjects = {
-  anyStore: true,
-  ...(backend === "azure" ? { azureConnectionString: await azure.connectionString() } : {}),
-  ...(args["server-command"] === undefined ? {} : { serverCommand: args["server-command"] }),
-  ...(args["server-url"] === undefined ? {} : { serverUrls: args["server-url"] }),
-};
-let bad = 0;
-for (let seed = first; seed < first + runs; seed++) {
-  const { appends, entries, violations } = await runHistory(seed, cell, subjects, { kills: Number(args.kills) });
-  const { acked, refused, unknown } = appends;
+
+async function runAll(): Promise<void> {
+  const instances = Number(args.instances);
+  if (instances > 1) return runSeeds(seeds, { instances, parallel: Number(args.parallel), ...sizes }, print);
+  const { backend, transport, wrapper } = args;
+  const cell = create(CellSchema, { backend, transport, wrapper, client: "raw" });
+  // One for all runs.
+  await using azure = new AzureAccount(
+    args["azure-connection-string"] ?? process.env.CONFORMANCE_AZURE_CONNECTION_STRING,
+  );
+  const subjects = {
+    anyStore: true,
+    ...(backend === "azure" ? { azureConnectionString: await azure.connectionString() } : {}),
+    ...(args["server-command"] === undefined ? {} : { serverCommand: args["server-command"] }),
+    ...(args["server-url"] === undefined ? {} : { serverUrls: args["server-url"] }),
+  };
+  for (const seed of seeds) print(await runHistory(seed, cell, subjects, { ...sizes, kills: Number(args.kills) }));
+}
+
+function print(result: HistoryResult): void {
+  const { seed, appends, entries, violations } = result;
   const verdict = violations.length === 0 ? "good" : "BAD ";
+  const { acked, refused, unknown } = appends;
   console.log(
     `${verdict} seed ${seed}: ${acked} acked, ${refused} refused, ${unknown} unknown, ${entries} entries read`,
   );
+  if (violations.length === 0) return;
+  bad += 1;
   for (const { clause, what } of violations.slice(0, 10)) console.log(`     ${clause}: ${what}`);
-  if (violations.length > 0) bad += 1;
+  console.log(`     again: ${again(seed)}\n     history: ${writeHistory(result)}`);
 }
-if (bad > 0) console.log(`${bad} bad histories; run one again with --seed`);
+
+/** The command that repeats a seed. */
+function again(seed: number): string {
+  const given = process.argv.slice(2).join(" ");
+  const others = given
+    .replace(/--(seed|runs|parallel)(=|\s+)\S+/g, "")
+    .replace(/\s+/g, " ")
+    .trim();
+  return `npm run conformance:histories -- --seed ${seed} ${others}`.trim();
+}
+
+let bad = 0;
+await runAll();
+if (bad > 0) console.log(`${bad} bad histories`);
 process.exit(bad === 0 ? 0 : 1);

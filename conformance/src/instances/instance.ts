@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { ServerControl, ServerUnderTest } from "../server/server-under-test.ts";
 import type { BusWeatherName } from "./bus/bus-weather.ts";
 import type { Control, InstanceSettings, Report } from "./settings.ts";
 
@@ -20,9 +21,10 @@ export interface InstanceFailure {
 }
 
 /** One server process, and everything that may happen to it. */
-export class Instance {
+export class Instance implements ServerUnderTest {
+  readonly name: string;
+  readonly capabilities: readonly string[] = ["socket", "any_store", "durable", "kill"];
   url = "";
-  /** Counts starts. */
   generation = 0;
   /** Failures since they were last taken. */
   failures: InstanceFailure[] = [];
@@ -37,6 +39,7 @@ export class Instance {
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(settings: InstanceSettings) {
+    this.name = `instance ${settings.seed}`;
     this.#settings = settings;
   }
 
@@ -44,6 +47,11 @@ export class Instance {
     const instance = new Instance(settings);
     await instance.#start();
     return instance;
+  }
+
+  async act(control: ServerControl): Promise<void> {
+    if (control !== "kill") throw new Error(`there is no ${control} of an instance`);
+    await this.restart();
   }
 
   /** kill -9, and a new process on the same port. */

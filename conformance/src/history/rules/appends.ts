@@ -14,7 +14,7 @@ export function* checkAppends(history: SpaceHistory): Generator<Violation> {
     const refused = calls.find(({ outcome }) => outcome.is === "refused");
     if (refused === undefined || history.log.firstOf(first.transactionId) === undefined) continue;
     const sentOnce = calls.length === 1 && first.attempts === 1;
-    if (!sentOnce && mayBeForgotten(refused, history.trims)) continue;
+    if (!sentOnce && mayBeForgotten(refused, history)) continue;
     yield { clause: "ATM-003", what: `${first.transactionId} was refused and is there` };
   }
 }
@@ -89,9 +89,15 @@ function* checkAnswer(
 
 /**
  * Whether a transaction that was written may be refused when it is repeated: with an expectation, it is recognised by the
- * entries that follow the expected sequence, as long as there are any.
+ * entries that follow the expected sequence, and its result is made up again from those of its other segments. Trims take both.
  */
-export function mayBeForgotten({ parts, end }: AppendEvent, trims: SpaceHistory["trims"]): boolean {
-  const part = parts.find(({ payloads, expected }) => payloads.length > 0 && expected !== undefined);
-  return part?.expected !== undefined && part.expected + 1 < trims.possible(part.segment, end);
+export function mayBeForgotten({ parts, end }: AppendEvent, { log, trims }: SpaceHistory): boolean {
+  const written = parts.filter(({ payloads }) => payloads.length > 0);
+  const found = written.find(({ expected }) => expected !== undefined);
+  if (found?.expected === undefined) return false;
+  if (found.expected + 1 < trims.possible(found.segment, end)) return true;
+  return written.some(({ segment, payloads, expected }) => {
+    const last = log.places(segment, payloads.at(-1)!)[0]?.sequence ?? 0;
+    return expected === undefined && last < trims.possible(segment, end);
+  });
 }
