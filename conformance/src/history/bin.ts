@@ -101,6 +101,9 @@ function again(seed: number): string {
   return `npm run conformance:histories -- --seed ${seed} ${others}`.trim();
 }
 
+// What was started ends with this process: only an exit of its own tells those who see to that.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 let bad = 0;
 await runAll();
 if (bad > 0) console.log(`${bad} bad histories`);
