@@ -2,14 +2,17 @@ import { connect, type Socket } from "node:net";
 import type { Bus } from "@streamkit/server";
 import { FrameReader, frameOf } from "./frames.ts";
 
-type Listener = (message: Uint8Array) => void;
+interface Subscription {
+  readonly topic: string;
+  readonly listener: (message: Uint8Array) => void;
+}
 
 /** A bus for tests over a hub (hub.ts). Does not connect again: the hub lives as long as the test. */
 export class HubBus implements Bus {
   readonly kind = "hub";
   readonly location: string;
   readonly #socket: Socket;
-  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #subscriptions = new Set<Subscription>();
 
   constructor(port: number) {
     this.location = `127.0.0.1:${port}`;
@@ -17,9 +20,7 @@ export class HubBus implements Bus {
     this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
     this.#socket.on("error", () => this.#socket.destroy());
     this.#socket.on("data", (chunk: Buffer) => {
-      for (const { topic, message } of frames.read(chunk)) {
-        for (const listener of [...(this.#listeners.get(topic) ?? [])]) listener(message);
-      }
+      for (const { topic, message } of frames.read(chunk)) this.#deliver(topic, message);
     });
   }
 
@@ -27,19 +28,26 @@ export class HubBus implements Bus {
     if (!this.#socket.destroyed) this.#socket.write(frameOf(topic, message));
   }
 
-  subscribe(topic: string, listener: Listener): Disposable {
-    const listeners = this.#listeners.get(topic) ?? new Set();
-    this.#listeners.set(topic, listeners);
-    listeners.add(listener);
-    return {
-      [Symbol.dispose]: () => {
-        listeners.delete(listener);
-        if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
-      },
-    };
+  subscribe(topic: string, listener: (message: Uint8Array) => void): Disposable {
+    const subscription = { topic, listener };
+    this.#subscriptions.add(subscription);
+    return { [Symbol.dispose]: () => void this.#subscriptions.delete(subscription) };
   }
 
   async close(): Promise<void> {
+    this.#subscriptions.clear();
     this.#socket.destroy();
+  }
+
+  #deliver(topic: string, message: Uint8Array): void {
+    for (const subscription of [...this.#subscriptions]) {
+      if (subscription.topic !== topic || !this.#subscriptions.has(subscription)) continue;
+      try {
+        // A copy each: the buffer is the listener's.
+        subscription.listener(message.slice());
+      } catch {
+        // A listener must not throw; one that does must not keep others from listening.
+      }
+    }
   }
 }
