@@ -76,7 +76,8 @@ export class Caller {
       if (response?.case === "append") outcome = this.acked(response.value, target.space);
       else outcome = this.refused(call, target.space) ?? outcome;
     }
-    return this.appended(start, target, { transactionId, parts, attempts, outcome });
+    const instance = (target.instance + attempts - 1) % this.instances;
+    return this.appended(start, { ...target, instance }, { transactionId, parts, attempts, outcome });
   }
 
   appended(
@@ -122,7 +123,7 @@ export class Caller {
     const call = await this.#unary("read", target, this.requests.read(target.space, segment, from, false));
     const complete = call.ended && call.failure === undefined;
     const entries = entriesOf(call.responses);
-    return this.#recorded(readEvent(start, target.space, segment, { from, complete, entries }));
+    return this.#recorded(readEvent(start, target, segment, { from, complete, entries }));
   }
 
   /**
@@ -147,7 +148,7 @@ export class Caller {
     if (call.responses.length === 0) return;
     const entries = entriesOf(call.responses);
     const from = entries[0]?.sequence ?? 1;
-    this.#recorded(readEvent(start, target.space, segment, { from, complete: true, entries }));
+    this.#recorded(readEvent(start, target, segment, { from, complete: true, entries }));
   }
 
   async status(target: Target, segment: string): Promise<void> {
@@ -214,14 +215,14 @@ export class Caller {
 /** A read that ends now. */
 export function readEvent(
   start: number,
-  space: string,
+  target: Target,
   segment: string | undefined,
   what: { readonly from: number; readonly complete: boolean; readonly entries: readonly ReadEntry[] },
 ): ReadEvent {
-  const event = { kind: "read", ...timed(start, { space }), ...what } as const;
+  const event = { kind: "read", ...timed(start, target), ...what } as const;
   return segment === undefined ? event : { ...event, segment };
 }
 
-function timed(start: number, { space }: { readonly space: string }) {
-  return { start, end: performance.now(), space };
+function timed(start: number, { space, instance }: Target) {
+  return { start, end: performance.now(), space, instance };
 }

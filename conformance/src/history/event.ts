@@ -7,6 +7,8 @@ interface Timed {
   /** After it ended. */
   readonly end: number;
   readonly space: string;
+  /** The server that was called last, of several; for people. */
+  readonly instance?: number;
 }
 
 /** One append, with its attempts, and its outcome. A repetition of the same transaction is an event of its own. */

@@ -43,7 +43,7 @@ export class Follower {
     this.#stop.abort();
     await this.#running;
     const what = { from: 1, complete: false, entries: this.#entries };
-    return { ...readEvent(this.#start, this.space, this.segment, what), follows: true };
+    return { ...readEvent(this.#start, this.#target, this.segment, what), follows: true };
   }
 
   get #next(): number {

@@ -75,7 +75,7 @@ export interface PlanOptions {
   readonly writers?: number;
   /** Part of the writes that are Produce sessions; 0 where the transport has none. Default: 0.05. */
   readonly sessions?: number;
-  /** Part of the writes that are trims. Default: 0.03. */
+  /** Part of the writes that are trims. Default: 0.05. */
   readonly trims?: number;
 }
 
@@ -124,7 +124,7 @@ class Planner {
     this.#instances = instances;
     this.#spaces = spaces;
     this.#sessions = options.sessions ?? 0.05;
-    this.#trims = options.trims ?? 0.03;
+    this.#trims = options.trims ?? 0.05;
   }
 
   /** The writes of one writer, with so many transactions. */

@@ -18,6 +18,8 @@ export interface HistoryResult {
   readonly entries: number;
   readonly violations: readonly Violation[];
   readonly history: readonly Event[];
+  /** What went wrong on purpose, and when it began; for people. */
+  readonly trouble?: readonly { readonly start: number }[];
 }
 
 export interface HistoryOptions extends PlanOptions {

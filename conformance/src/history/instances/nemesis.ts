@@ -13,6 +13,8 @@ const CATCH_MILLIS = 500;
 
 /** Makes the trouble that was planned for a cluster. */
 export class ClusterNemesis implements Nemesis {
+  /** What was made so far. */
+  readonly made: (Trouble & { readonly start: number })[] = [];
   readonly #cluster: Cluster;
   readonly #random: Random;
   readonly #planned: Trouble[];
@@ -34,7 +36,9 @@ export class ClusterNemesis implements Nemesis {
 
   progress(writes: number): void {
     while (this.#planned.length > 0 && this.#planned[0]!.after <= writes) {
-      const running = this.#make(this.#planned.shift()!);
+      const trouble = this.#planned.shift()!;
+      this.made.push({ ...trouble, start: performance.now() });
+      const running = this.#make(trouble);
       this.#running.add(running);
       void running.finally(() => this.#running.delete(running)).catch(() => {});
     }

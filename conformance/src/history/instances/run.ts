@@ -47,13 +47,14 @@ export async function runClusterHistory(
     // Servers that do not recover leave no complete history; their failures may tell why.
     history.push(...failuresOf(cluster));
     const failures = checkHistory(history.filter((event) => event.kind === "failure"));
-    return resultOf(seed, history, [{ clause: "BAK-002", what: (error as Error).message }, ...failures]);
+    const stuck = { clause: "BAK-002", what: (error as Error).message };
+    return { ...resultOf(seed, history, [stuck, ...failures]), trouble: nemesis.made };
   } finally {
     await nemesis.heal();
     await session.close();
   }
   history.push(...failuresOf(cluster));
-  return resultOf(seed, history, checkHistory(history));
+  return { ...resultOf(seed, history, checkHistory(history)), trouble: nemesis.made };
 }
 
 /** What went wrong inside the instances meanwhile, and is no consequence of trouble. */
