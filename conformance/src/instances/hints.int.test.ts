@@ -1,0 +1,41 @@
+/** What the bus is for: followers elsewhere need not wait for the next poll. */
+import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Calls } from "./calls.ts";
+import { Cluster } from "./cluster.ts";
+
+const space = "orders";
+/** Much longer than a hint takes, much shorter than until the next poll. */
+const PATIENCE_MILLIS = 3_000;
+
+let cluster: Cluster | undefined;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ instances: 2, pollMillis: 600_000 });
+});
+
+afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+it("a follower at another instance receives an entry right after its append", async () => {
+  const storeId = randomUUID();
+  const [here, elsewhere] = cluster!.members.map((member) => new Calls(member, storeId, space)) as [Calls, Calls];
+  await here.append({ s: "stored" });
+  const stop = new AbortController();
+  const live = Promise.withResolvers<void>();
+  let entries = 0;
+  const following = (async () => {
+    const request = { storeId, space, follow: true, limit: 2n };
+    for await (const { batches, caughtUp } of elsewhere.stream.consumeSpace(request, { signal: stop.signal })) {
+      entries += batches.length;
+      if (caughtUp) live.resolve();
+    }
+  })();
+  await live.promise;
+  await here.append({ s: "live" });
+  await Promise.race([following, setTimeout(PATIENCE_MILLIS)]);
+  stop.abort();
+  await following.catch(() => undefined);
+  for (const each of [here, elsewhere]) each[Symbol.dispose]();
+  expect(entries).toBe(2);
+});
