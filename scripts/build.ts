@@ -42,8 +42,8 @@ function build(folder: string): void {
     extends: `${root}/tsconfig.json`,
     compilerOptions: { ...OPTIONS.compilerOptions, rootDir: "./src", outDir: "./dist" },
     include: ["src"],
-    // Tests and their tools, and the histories that are run in this repository only.
-    exclude: ["src/**/*.test.ts", "src/**/test", "src/**/instances", "src/history/bin.ts"],
+    // Tests and their tools, but for the Azurite that others may use, and the histories that are run in this repository only.
+    exclude: ["src/**/*.test.ts", "src/bus/test", "src/**/instances", "src/history/bin.ts"],
   };
   writeFileSync(config, JSON.stringify(options));
   try {
