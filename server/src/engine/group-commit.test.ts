@@ -112,6 +112,21 @@ describe("group commit", () => {
     expect(commits.queuedBytes).toBe(0);
   });
 
+  it("fails a group whose commit fails before it has asked who is in it", async () => {
+    let attempts = 0;
+    const limits = () => ({ bytes: 100, operations: () => 1 });
+    const commits = new GroupCommit(limits, async (members) => {
+      // Were it never to end, the test would not either.
+      if (++attempts <= 10) throw new Error("cannot be loaded");
+      return members().map(() => ({ value: 0 }));
+    });
+    const outcomes = await Promise.allSettled([commits.submit(mutation()), commits.submit(mutation())]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(attempts).toBe(2);
+    await turn();
+    expect([commits.idle, commits.queuedBytes]).toEqual([true, 0]);
+  });
+
   it("refuses one without the others, and marks its session", async () => {
     const session = { failed: false };
     const refusal = new StreamkitError(ErrorReason.FENCED, "fenced");
