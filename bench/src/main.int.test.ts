@@ -29,7 +29,7 @@ async function outputOf(...args: string[]): Promise<string> {
 }
 
 describe("the benchmarks", () => {
-  it("run, check what they read, compare, and leave nothing behind", { timeout: 120_000 }, async () => {
+  it("run, check what they read, compare, and leave nothing behind", { timeout: 240_000 }, async () => {
     const ids = ["W1", "W2", "W3", "W6"];
     const output = await outputOf(...ids, "--runs", "1", "--records", "2000", "--only", "streamkit,raw");
     for (const id of ids) expect(output).toMatch(new RegExp(`^${id} `, "m"));
@@ -37,7 +37,7 @@ describe("the benchmarks", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it("count what storage costs (W9)", { timeout: 120_000 }, async () => {
+  it("count what storage costs (W9)", { timeout: 240_000 }, async () => {
     const output = await outputOf("W9", "--records", "2000");
     expect(output).toMatch(/^append, warm +1 +1 +0 /m);
     expect(output).toMatch(/^append that loses a race, commits missed: 1 +4 +2 +1 +1 +1 +0 /m);
@@ -50,7 +50,7 @@ describe("the benchmarks", () => {
     expect(output).toMatch(/^an exclusive consumer of one space, lease of 30 s +[\d.]+/m);
   });
 
-  it("run several instances on one storage (W10), and leave nothing behind", { timeout: 120_000 }, async () => {
+  it("run several instances on one storage (W10), and leave nothing behind", { timeout: 240_000 }, async () => {
     const output = await outputOf(
       "W10",
       "--runs",
@@ -70,14 +70,14 @@ describe("the benchmarks", () => {
   });
 
   it("show how the numbers of the engine were chosen (W10), without measuring anything", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const output = await outputOf("W10", "--only", "simulation");
     expect(output).toMatch(/^as the engine, 20 +0.9/m);
     expect(output).not.toContain("raw-table 1 process");
   });
 
-  it("clean up when they are interrupted", { timeout: 60_000 }, async () => {
+  it("clean up when they are interrupted", { timeout: 120_000 }, async () => {
     const run = start("W1", "--runs", "1000", "--records", "100000", "--only", "streamkit,raw");
     const exited = once(run, "exit");
     // The first figure shows that servers and clients are up.
