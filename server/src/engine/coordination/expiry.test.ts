@@ -36,6 +36,19 @@ describe("a row that has to be renewed", () => {
     expect(expiry.remaining("a", row)).toBe(0);
   });
 
+  it("is never good for more than its time", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (now) => {
+        const expiry = new Expiry(
+          () => 1_700_000_000_000_000,
+          () => now,
+        );
+        const row = { version: 1, ttlMillis: 30_000, expireTime: 1_700_000_030_000_000 };
+        expect(expiry.remaining("a", row)).toBe(30_000);
+      }),
+    );
+  });
+
   it("is over when nobody has watched, and it is overdue by more than clocks differ", () => {
     const clock = 1_700_000_000_000_000;
     const expiry = new Expiry(() => clock);

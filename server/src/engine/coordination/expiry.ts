@@ -59,7 +59,8 @@ export class Expiry {
     const since = before?.version === row.version ? before.since : now;
     if (since === now) this.#seen.set(name, { version: row.version, since });
     if (this.#clock() > row.expireTime + CLOCK_TOLERANCE) return 0;
-    return Math.max(0, since + row.ttlMillis - now);
+    // In this order: a sum of large and small numbers may come out as more than the whole time.
+    return Math.max(0, row.ttlMillis - (now - since));
   }
 
   /** Forgets a row that is gone. */
