@@ -40,7 +40,19 @@ interface LiveCall {
 export class ConnectClient implements ClientUnderTest {
   readonly hello: Hello = create(HelloSchema, {
     client: "connect",
-    capabilities: ["raw", "micros", "full_duplex", "hold", "deadline", "actors"],
+    capabilities: [
+      "raw",
+      "micros",
+      "full_duplex",
+      "hold",
+      "deadline",
+      "actors",
+      "segment_status",
+      "leases",
+      "cursors",
+      "presence",
+      "renewals",
+    ],
     protocols: [
       Protocol.IN_PROCESS,
       Protocol.CONNECT_H1,

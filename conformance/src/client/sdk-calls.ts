@@ -15,6 +15,8 @@ import {
   PeekResponseSchema,
 } from "@streamkit/protocol";
 import type { Request, Response } from "@streamkit/protocol/conformance";
+import { callCoordination } from "./sdk-coordination.ts";
+import { watchSegments, watchWorkers } from "./sdk-subscriptions.ts";
 import { toAppendResponse, toEntryBatch, toMicros, toSegmentStatusMessage, toSpaceStatusMessage } from "./sdk-wire.ts";
 
 type Message = Response["message"];
@@ -56,8 +58,16 @@ export async function* callSdk(
         yield { case: "consume", value: create(ConsumeResponseSchema, { batches }) };
       break;
     }
+    case "subscribeToSegmentStatus":
+      for await (const value of watchSegments(client, request.value, signal))
+        yield { case: "subscribeToSegmentStatus", value };
+      break;
+    case "subscribeToWorkers":
+      for await (const value of watchWorkers(client, request.value, signal))
+        yield { case: "subscribeToWorkers", value };
+      break;
     default:
-      yield await unary(client, request, signal);
+      yield (await callCoordination(client, request, signal)) ?? (await unary(client, request, signal));
   }
 }
 

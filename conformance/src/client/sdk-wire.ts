@@ -1,22 +1,28 @@
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs, type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, type Timestamp, TimestampSchema, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   type AppendResult,
   type Batch,
+  type Cursor,
   type Entry,
+  type Lease,
   type SegmentStatus,
   type SpaceStatus,
   StreamkitError,
+  type Worker,
 } from "@streamkit/client";
 import {
   type AppendResponse,
   AppendResponseSchema,
+  CursorSchema,
   type EntryBatch,
   EntryBatchSchema,
   ErrorDetailSchema,
   ErrorReason,
+  LeaseSchema,
   SegmentStatusSchema,
   SpaceStatusSchema,
+  WorkerSchema,
 } from "@streamkit/protocol";
 import { type Failure, FailureSchema } from "@streamkit/protocol/conformance";
 
@@ -80,6 +86,23 @@ export function toSpaceStatusMessage(status: SpaceStatus) {
     segmentCount: BigInt(status.segmentCount),
     ...(status.lastTimeMicros && { lastTime: microsToTimestamp(status.lastTimeMicros) }),
   });
+}
+
+export function toLeaseMessage({ key, holder, fencingToken, expireTime }: Lease) {
+  return create(LeaseSchema, { key, holder, fencingToken, expireTime: timestampFromDate(expireTime) });
+}
+
+export function toCursorMessage({ name, offsets, version, updateTime }: Cursor) {
+  return create(CursorSchema, {
+    name,
+    offsets: Object.fromEntries([...offsets].map(([space, offset]) => [space, BigInt(offset)])),
+    version: BigInt(version),
+    updateTime: timestampFromDate(updateTime),
+  });
+}
+
+export function toWorkerMessage({ id, metadata, joinTime }: Worker) {
+  return create(WorkerSchema, { id, metadata: { ...metadata }, joinTime: timestampFromDate(joinTime) });
 }
 
 /** What the SDK threw, as the suite reports it. The three reasons that the SDK adds have no detail. */

@@ -55,6 +55,7 @@ describe("Scope", () => {
   it("adds to numbers, beyond 2^53 too, and keeps UUIDs over children", () => {
     const scope = new Scope({ n: "9007199254740993" });
     expect(scope.text(placeholder("n+1"))).toBe("9007199254740994");
+    expect(scope.text(placeholder("n-2"))).toBe("9007199254740991");
     expect(scope.with({ i: "1" }).text(placeholder("uuid:t"))).toBe(scope.text(placeholder("uuid:t")));
     expect(() => scope.text(placeholder("unknown"))).toThrow("unknown placeholder");
   });

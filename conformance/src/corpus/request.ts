@@ -18,10 +18,14 @@ export function completeRequest(
       isObject(each) && each.records !== undefined ? { ...each, records: expandRecords(each.records) } : each,
     );
   }
+  const { store, space } = defaults;
   const standing = {
-    store_id: defaults.store,
-    space: defaults.space,
+    store_id: store,
+    space,
     ...(has("segment_prefix") ? {} : { segment: "seg" }),
+    key: space,
+    name: space,
+    group: space,
   };
   for (const [name, value] of Object.entries(standing)) {
     if (has(name) && !Object.hasOwn(request, name)) request[name] = value;
@@ -53,14 +57,15 @@ function expandRecords(records: JsonValue): JsonValue {
   });
 }
 
-function expandRepeats(value: JsonValue): JsonValue {
+/** Replaces the shorthands for long strings and large maps. */
+export function expandRepeats(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(expandRepeats);
   if (!isObject(value)) return value;
   if (typeof value.repeat === "string" && value.times !== undefined) {
     return `${value.before ?? ""}${value.repeat.repeat(Number(value.times))}${value.after ?? ""}`;
   }
   if (typeof value.numbered === "string") {
-    return Object.fromEntries(numbers(value.times).map((n) => [`${value.numbered}${n}`, 0]));
+    return Object.fromEntries(numbers(value.times).map((n) => [`${value.numbered}${n}`, value.each ?? 0]));
   }
   if (typeof value.numbered_segments === "string") {
     const each = numbers(value.times).map((n) => ({

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { mapStrings } from "./json.ts";
 
-const PLACEHOLDER = /\$\{([a-z][\w:-]*)([+-]\d+)?\}/gi;
+const PLACEHOLDER = /\$\{([a-z][\w:-]*?)([+-]\d+)?\}/gi;
 const WHOLE = /^\$\{([a-z][\w:-]*)\}$/i;
 
 /** The placeholders of one run of a case: what the runner made unique, and what steps have captured. */

@@ -2,15 +2,17 @@ import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Expectation, ExpectationSchema } from "@streamkit/protocol/conformance";
 import { at, isObject } from "../corpus/json.ts";
+import { expandRepeats } from "../corpus/request.ts";
 import type { Scope } from "../corpus/scope.ts";
 import { matchEntries } from "./entries.ts";
 import { type Difference, match, show } from "./match.ts";
 import type { Observed, ObservedError } from "./observed.ts";
+import { matchStatuses } from "./statuses.ts";
 
 /** The expectation with its placeholders replaced. */
 export function resolveExpectation(expectation: Expectation | undefined, scope: Scope): Expectation {
   if (expectation === undefined) return fromJson(ExpectationSchema, {});
-  return fromJson(ExpectationSchema, scope.resolve(toJson(ExpectationSchema, expectation)));
+  return fromJson(ExpectationSchema, expandRepeats(scope.resolve(toJson(ExpectationSchema, expectation))));
 }
 
 /** Compares one observation with one expectation. */
@@ -23,7 +25,8 @@ export function matchExpectation(expected: Expectation, observed: Observed): Dif
       : `the call ${observed.ended ? "has ended" : "goes on"}, which was not expected`) ??
     matchJson(expected.response && toJson(ValueSchema, expected.response), observed.response, "response") ??
     matchJson(expected.responses && toJson(ValueSchema, expected.responses), observed.responses, "responses") ??
-    (expected.entries === undefined ? undefined : matchEntries(expected.entries, observed))
+    (expected.entries === undefined ? undefined : matchEntries(expected.entries, observed)) ??
+    (expected.latest === undefined ? undefined : matchStatuses(expected.latest, observed.statuses))
   );
 }
 

@@ -58,10 +58,10 @@ const TESTS: Readonly<Record<string, Test>> = {
   none: isNothing,
   uuid: (found) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(String(found)),
   micros: (found) => nanosOf(found) !== undefined && nanosOf(found)! % 1_000n === 0n,
-  gt: (found, argument) => number(found) > BigInt(argument),
-  ge: (found, argument) => number(found) >= BigInt(argument),
-  lt: (found, argument) => number(found) < BigInt(argument),
-  le: (found, argument) => number(found) <= BigInt(argument),
+  gt: (found, argument) => compare(found, argument, (a, b) => a > b),
+  ge: (found, argument) => compare(found, argument, (a, b) => a >= b),
+  lt: (found, argument) => compare(found, argument, (a, b) => a < b),
+  le: (found, argument) => compare(found, argument, (a, b) => a <= b),
   not: (found, argument) => String(found) !== argument,
   oneof: (found, argument) => argument.split(",").includes(String(found)),
   after: (found, argument) => (nanosOf(found) ?? 0n) > (nanosOf(argument) ?? 0n),
@@ -80,8 +80,20 @@ function testValue(expected: string, found: unknown, path: string): Difference {
   return test(found, argument) ? undefined : `${path}: expected ${expected}, found ${show(found)}`;
 }
 
-function number(found: unknown): bigint {
-  return /^-?\d+$/.test(String(found)) ? BigInt(String(found)) : -1n;
+/** Compares two numbers, or two spans of time in their JSON form; false for anything else. */
+function compare(found: unknown, argument: string, holds: (found: bigint, argument: bigint) => boolean): boolean {
+  const measure = argument.endsWith("s") ? nanosOfSpan : wholeNumber;
+  const [left, right] = [measure(String(found)), measure(argument)];
+  return left !== undefined && right !== undefined && holds(left, right);
+}
+
+function wholeNumber(text: string): bigint | undefined {
+  return /^-?\d+$/.test(text) ? BigInt(text) : undefined;
+}
+
+function nanosOfSpan(text: string): bigint | undefined {
+  const [, seconds, fraction = ""] = /^(\d+)(?:\.(\d{1,9}))?s$/.exec(text) ?? [];
+  return seconds === undefined ? undefined : BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0"));
 }
 
 function isSorted(found: unknown): boolean {

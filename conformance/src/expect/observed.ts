@@ -2,6 +2,7 @@ import { type JsonObject, type JsonValue, type Message, toJson } from "@bufbuild
 import { type EntryBatch, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import type { Response } from "@streamkit/protocol/conformance";
 import { type Failure, ResponseSchema } from "@streamkit/protocol/conformance";
+import { collectStatuses, type Statuses } from "./statuses.ts";
 
 /** One entry as a reader received it. */
 export interface ObservedEntry {
@@ -20,6 +21,8 @@ export interface Observed {
   readonly response: JsonObject | undefined;
   readonly error: ObservedError | undefined;
   readonly entries: readonly ObservedEntry[];
+  /** Of a status subscription, since it began. */
+  readonly statuses: Statuses;
   readonly ended: boolean;
 }
 
@@ -35,15 +38,33 @@ export interface ObservedError {
 
 const JSON_OPTIONS = { useProtoFieldName: true, alwaysEmitImplicit: true } as const;
 
-/** Turns responses and the end of a call into what expectations look at. */
+/**
+ * Turns responses and the end of a call into what expectations look at.
+ *
+ * @param all every response since the call began, where `responses` are only the latest
+ */
 export function observe(
   responses: readonly Response["message"][],
   failure: Failure | undefined,
   ended: boolean,
+  all = responses,
 ): Observed {
   const json = responses.map(responseJson);
   const entries = responses.flatMap((each) => batchesOf(each).flatMap(toEntries));
-  return { responses: json, response: json.at(-1), error: failure && toError(failure), entries, ended };
+  const error = failure && toError(failure);
+  return { responses: json, response: json.at(-1), error, entries, statuses: statusesOf(all), ended };
+}
+
+/** What the responses of a status subscription tell of segments; nothing for those of any other call. */
+export function statusesOf(responses: readonly Response["message"][]): Statuses {
+  const events = responses.filter((each) => each.case === "subscribeToSegmentStatus");
+  return collectStatuses(events.map(responseJson));
+}
+
+/** True for a response that only shows that its stream lives. */
+export function isHeartbeat(response: Response["message"]): boolean {
+  if (response.case === "subscribeToSegmentStatus") return response.value.event.case === "heartbeat";
+  return batchesOf(response).length === 0;
 }
 
 /** The batches of any response that has them. */
@@ -60,7 +81,8 @@ export function batchesOf(response: Response["message"]): readonly EntryBatch[] 
   }
 }
 
-function responseJson(response: Response["message"]): JsonObject {
+/** A response in its JSON form. */
+export function responseJson(response: Response["message"]): JsonObject {
   if (response.case === undefined || response.case === "other") return {};
   const field = ResponseSchema.fields.find((each) => each.localName === response.case);
   const batches = batchesOf(response);

@@ -39,6 +39,8 @@ export interface CaseState {
   readonly scope: Scope;
   /** Calls started with `as`. */
   readonly named: Map<string, LiveCall>;
+  /** When each step began, in milliseconds, in the order of the steps. */
+  readonly begun: number[];
 }
 
 /** Runs one case: step after step, to the first difference. Never throws. */
@@ -49,7 +51,7 @@ export async function runCase(one: Case, environment: CaseEnvironment): Promise<
   let failure: string | undefined;
   try {
     session = await Session.open(environment.client, environment.target, trace);
-    const state: CaseState = { environment, session, scope: newScope(environment), named: new Map() };
+    const state: CaseState = { environment, session, scope: newScope(environment), named: new Map(), begun: [] };
     for (const [index, step] of one.steps.entries()) {
       if (index > 0) await passGap(state);
       const difference = await environment.slots.run(() => runStep(step, state));

@@ -2,29 +2,45 @@ import { setTimeout } from "node:timers/promises";
 import { fromJson } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { type ProduceRequest, ProduceRequestSchema } from "@streamkit/protocol";
-import type { Step, Until } from "@streamkit/protocol/conformance";
+import type { Step } from "@streamkit/protocol/conformance";
 import { at } from "../corpus/json.ts";
 import { completeRequest } from "../corpus/request.ts";
 import { findRpc, startRequest } from "../corpus/rpc.ts";
 import type { Scope } from "../corpus/scope.ts";
 import { matchExpectation, matchRepeated, resolveExpectation } from "../expect/expectation.ts";
 import type { Difference } from "../expect/match.ts";
-import { batchesOf, type Observed, observe } from "../expect/observed.ts";
+import { type Observed, observe } from "../expect/observed.ts";
 import type { ServerControl } from "../server/server-under-test.ts";
 import { matchAnswer, performRaw } from "../wire/raw-exchange.ts";
 import { bodyJson } from "../wire/raw-http.ts";
 import type { CaseState } from "./case-run.ts";
 import type { LiveCall } from "./live-call.ts";
+import { entryCount, isReached } from "./reached.ts";
 
 /** How long a raw socket is listened to before it counts as kept open. */
 const RAW_MILLIS = 3_000;
+/** Pause between calls that are repeated until something has come about. */
+const REPEAT_MILLIS = 50;
 
 /** Performs one step and compares. Returns the first difference. @throws Error for a defect of the case */
 export async function runStep(step: Step, state: CaseState): Promise<Difference> {
+  state.begun.push(performance.now());
+  return (await perform(step, state)) ?? tooSoon(step, state);
+}
+
+/** Whether the step was over before it may be: measured from the beginning of the step before. */
+function tooSoon({ notBefore }: Step, { begun }: CaseState): Difference {
+  if (notBefore === undefined) return undefined;
+  const millis = performance.now() - (begun.at(-2) ?? Number.POSITIVE_INFINITY);
+  const least = toMillis(notBefore);
+  return millis >= least ? undefined : `came about after ${Math.round(millis)} ms, expected not before ${least} ms`;
+}
+
+async function perform(step: Step, state: CaseState): Promise<Difference> {
   const { action } = step;
   switch (action.case) {
     case "call":
-      return step.as === "" ? callAndWait(step, state) : startNamed(step, state);
+      return step.as === "" ? callUntilExpected(step, state) : startNamed(step, state);
     case "await":
       return awaitNamed(step, state);
     case "send":
@@ -66,6 +82,15 @@ async function startNamed(step: Step, state: CaseState): Promise<Difference> {
   return undefined;
 }
 
+async function callUntilExpected(step: Step, state: CaseState): Promise<Difference> {
+  const end = performance.now() + allowed(step, state);
+  for (;;) {
+    const difference = await callAndWait(step, state);
+    if (difference === undefined || !step.eventually || performance.now() > end) return difference;
+    await setTimeout(REPEAT_MILLIS);
+  }
+}
+
 async function callAndWait(step: Step, state: CaseState): Promise<Difference> {
   const times = Math.max(1, step.times);
   const one = async (index: number): Promise<Observed | string> => {
@@ -93,33 +118,17 @@ async function awaitNamed(step: Step, state: CaseState): Promise<Difference> {
   const call = named(state, String(step.action.value));
   const millis = allowed(step, state);
   if (step.until?.time === undefined) {
-    const reached = await call.until(() => isReached(step.until, call), millis);
+    const reached = await call.until(() => isReached(step.until, call, state.scope), millis);
     if (!reached) return `not reached in ${millis} ms; ${describe(call)}`;
   } else {
     await call.until(() => call.ended, toMillis(step.until.time));
   }
   const fresh = call.responses.slice(call.seen);
   call.seen = call.responses.length;
-  const observed = observe(fresh, call.failure, call.ended);
+  const observed = observe(fresh, call.failure, call.ended, call.responses);
   const difference = matchExpectation(resolveExpectation(step.expect, state.scope), observed);
   if (difference === undefined) capture(step, observed, state);
   return difference;
-}
-
-function isReached(until: Until | undefined, call: LiveCall): boolean {
-  // Ending is the end of waiting too; the expectation tells whether that is right.
-  if (until === undefined || until.end || call.ended) return call.ended;
-  const last = call.responses.length > call.seen ? call.responses.at(-1) : undefined;
-  if (entryCount(call) < until.entries || call.responses.length < until.responses) return false;
-  if (until.caughtUp && !(last?.value && "caughtUp" in last.value && last.value.caughtUp)) return false;
-  return !until.heartbeat || (call.responses.length > 1 && last !== undefined && batchesOf(last).length === 0);
-}
-
-function entryCount(call: LiveCall): number {
-  return call.responses.reduce(
-    (sum, each) => sum + batchesOf(each).reduce((n, batch) => n + batch.records.length, 0),
-    0,
-  );
 }
 
 function describe(call: LiveCall): string {

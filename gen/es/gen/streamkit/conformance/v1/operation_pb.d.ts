@@ -13,8 +13,11 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { AppendRequest, AppendResponse, ConsumeRequest, ConsumeResponse, ConsumeSegmentRequest, ConsumeSegmentResponse, ConsumeSpaceRequest, ConsumeSpaceResponse, DeleteSegmentRequest, DeleteSegmentResponse, DeleteSpaceRequest, DeleteSpaceResponse, GetSegmentStatusRequest, GetSegmentStatusResponse, GetSpaceStatusRequest, GetSpaceStatusResponse, ListSegmentsRequest, ListSegmentsResponse, ListSpacesRequest, ListSpacesResponse, PeekRequest, PeekResponse, ProduceRequest, ProduceResponse, TrimSegmentRequest, TrimSegmentResponse } from "../../v1/stream_service_pb.js";
+import type { AppendRequest, AppendResponse, ConsumeRequest, ConsumeResponse, ConsumeSegmentRequest, ConsumeSegmentResponse, ConsumeSpaceRequest, ConsumeSpaceResponse, DeleteSegmentRequest, DeleteSegmentResponse, DeleteSpaceRequest, DeleteSpaceResponse, GetSegmentStatusRequest, GetSegmentStatusResponse, GetSpaceStatusRequest, GetSpaceStatusResponse, ListSegmentsRequest, ListSegmentsResponse, ListSpacesRequest, ListSpacesResponse, PeekRequest, PeekResponse, ProduceRequest, ProduceResponse, SubscribeToSegmentStatusRequest, SubscribeToSegmentStatusResponse, TrimSegmentRequest, TrimSegmentResponse } from "../../v1/stream_service_pb.js";
 import type { DeleteStoreRequest, DeleteStoreResponse, GetServerInfoRequest, GetServerInfoResponse, GetStoreRequest, GetStoreResponse, ListStoresRequest, ListStoresResponse } from "../../v1/store_service_pb.js";
+import type { AcquireLeaseRequest, AcquireLeaseResponse, GetLeaseRequest, GetLeaseResponse, ListLeasesRequest, ListLeasesResponse, ReleaseLeaseRequest, ReleaseLeaseResponse, RenewLeaseRequest, RenewLeaseResponse } from "../../v1/lease_service_pb.js";
+import type { ListWorkersRequest, ListWorkersResponse, RenewWorkerRequest, RenewWorkerResponse, SubscribeToWorkersRequest, SubscribeToWorkersResponse } from "../../v1/presence_service_pb.js";
+import type { CommitCursorRequest, CommitCursorResponse, DeleteCursorRequest, DeleteCursorResponse, GetCursorRequest, GetCursorResponse, ListCursorsRequest, ListCursorsResponse } from "../../v1/cursor_service_pb.js";
 import type { ErrorDetail } from "../../v1/errors_pb.js";
 
 /**
@@ -437,6 +440,110 @@ export declare type Request = Message<"streamkit.conformance.v1.Request"> & {
      */
     value: OtherCall;
     case: "other";
+  } | {
+    /**
+     * StreamService.SubscribeToSegmentStatus.
+     *
+     * @generated from field: streamkit.v1.SubscribeToSegmentStatusRequest subscribe_to_segment_status = 19;
+     */
+    value: SubscribeToSegmentStatusRequest;
+    case: "subscribeToSegmentStatus";
+  } | {
+    /**
+     * LeaseService.AcquireLease.
+     *
+     * @generated from field: streamkit.v1.AcquireLeaseRequest acquire_lease = 20;
+     */
+    value: AcquireLeaseRequest;
+    case: "acquireLease";
+  } | {
+    /**
+     * LeaseService.RenewLease.
+     *
+     * @generated from field: streamkit.v1.RenewLeaseRequest renew_lease = 21;
+     */
+    value: RenewLeaseRequest;
+    case: "renewLease";
+  } | {
+    /**
+     * LeaseService.ReleaseLease.
+     *
+     * @generated from field: streamkit.v1.ReleaseLeaseRequest release_lease = 22;
+     */
+    value: ReleaseLeaseRequest;
+    case: "releaseLease";
+  } | {
+    /**
+     * LeaseService.GetLease.
+     *
+     * @generated from field: streamkit.v1.GetLeaseRequest get_lease = 23;
+     */
+    value: GetLeaseRequest;
+    case: "getLease";
+  } | {
+    /**
+     * LeaseService.ListLeases.
+     *
+     * @generated from field: streamkit.v1.ListLeasesRequest list_leases = 24;
+     */
+    value: ListLeasesRequest;
+    case: "listLeases";
+  } | {
+    /**
+     * PresenceService.SubscribeToWorkers.
+     *
+     * @generated from field: streamkit.v1.SubscribeToWorkersRequest subscribe_to_workers = 25;
+     */
+    value: SubscribeToWorkersRequest;
+    case: "subscribeToWorkers";
+  } | {
+    /**
+     * PresenceService.RenewWorker.
+     *
+     * @generated from field: streamkit.v1.RenewWorkerRequest renew_worker = 26;
+     */
+    value: RenewWorkerRequest;
+    case: "renewWorker";
+  } | {
+    /**
+     * PresenceService.ListWorkers.
+     *
+     * @generated from field: streamkit.v1.ListWorkersRequest list_workers = 27;
+     */
+    value: ListWorkersRequest;
+    case: "listWorkers";
+  } | {
+    /**
+     * CursorService.GetCursor.
+     *
+     * @generated from field: streamkit.v1.GetCursorRequest get_cursor = 28;
+     */
+    value: GetCursorRequest;
+    case: "getCursor";
+  } | {
+    /**
+     * CursorService.CommitCursor.
+     *
+     * @generated from field: streamkit.v1.CommitCursorRequest commit_cursor = 29;
+     */
+    value: CommitCursorRequest;
+    case: "commitCursor";
+  } | {
+    /**
+     * CursorService.ListCursors.
+     *
+     * @generated from field: streamkit.v1.ListCursorsRequest list_cursors = 30;
+     */
+    value: ListCursorsRequest;
+    case: "listCursors";
+  } | {
+    /**
+     * CursorService.DeleteCursor.
+     *
+     * @generated from field: streamkit.v1.DeleteCursorRequest delete_cursor = 31;
+     */
+    value: DeleteCursorRequest;
+    case: "deleteCursor";
   } | { case: undefined; value?: undefined };
 };
 
@@ -727,6 +834,110 @@ export declare type Response = Message<"streamkit.conformance.v1.Response"> & {
      */
     value: Uint8Array;
     case: "other";
+  } | {
+    /**
+     * StreamService.SubscribeToSegmentStatus.
+     *
+     * @generated from field: streamkit.v1.SubscribeToSegmentStatusResponse subscribe_to_segment_status = 19;
+     */
+    value: SubscribeToSegmentStatusResponse;
+    case: "subscribeToSegmentStatus";
+  } | {
+    /**
+     * LeaseService.AcquireLease.
+     *
+     * @generated from field: streamkit.v1.AcquireLeaseResponse acquire_lease = 20;
+     */
+    value: AcquireLeaseResponse;
+    case: "acquireLease";
+  } | {
+    /**
+     * LeaseService.RenewLease.
+     *
+     * @generated from field: streamkit.v1.RenewLeaseResponse renew_lease = 21;
+     */
+    value: RenewLeaseResponse;
+    case: "renewLease";
+  } | {
+    /**
+     * LeaseService.ReleaseLease.
+     *
+     * @generated from field: streamkit.v1.ReleaseLeaseResponse release_lease = 22;
+     */
+    value: ReleaseLeaseResponse;
+    case: "releaseLease";
+  } | {
+    /**
+     * LeaseService.GetLease.
+     *
+     * @generated from field: streamkit.v1.GetLeaseResponse get_lease = 23;
+     */
+    value: GetLeaseResponse;
+    case: "getLease";
+  } | {
+    /**
+     * LeaseService.ListLeases.
+     *
+     * @generated from field: streamkit.v1.ListLeasesResponse list_leases = 24;
+     */
+    value: ListLeasesResponse;
+    case: "listLeases";
+  } | {
+    /**
+     * PresenceService.SubscribeToWorkers.
+     *
+     * @generated from field: streamkit.v1.SubscribeToWorkersResponse subscribe_to_workers = 25;
+     */
+    value: SubscribeToWorkersResponse;
+    case: "subscribeToWorkers";
+  } | {
+    /**
+     * PresenceService.RenewWorker.
+     *
+     * @generated from field: streamkit.v1.RenewWorkerResponse renew_worker = 26;
+     */
+    value: RenewWorkerResponse;
+    case: "renewWorker";
+  } | {
+    /**
+     * PresenceService.ListWorkers.
+     *
+     * @generated from field: streamkit.v1.ListWorkersResponse list_workers = 27;
+     */
+    value: ListWorkersResponse;
+    case: "listWorkers";
+  } | {
+    /**
+     * CursorService.GetCursor.
+     *
+     * @generated from field: streamkit.v1.GetCursorResponse get_cursor = 28;
+     */
+    value: GetCursorResponse;
+    case: "getCursor";
+  } | {
+    /**
+     * CursorService.CommitCursor.
+     *
+     * @generated from field: streamkit.v1.CommitCursorResponse commit_cursor = 29;
+     */
+    value: CommitCursorResponse;
+    case: "commitCursor";
+  } | {
+    /**
+     * CursorService.ListCursors.
+     *
+     * @generated from field: streamkit.v1.ListCursorsResponse list_cursors = 30;
+     */
+    value: ListCursorsResponse;
+    case: "listCursors";
+  } | {
+    /**
+     * CursorService.DeleteCursor.
+     *
+     * @generated from field: streamkit.v1.DeleteCursorResponse delete_cursor = 31;
+     */
+    value: DeleteCursorResponse;
+    case: "deleteCursor";
   } | { case: undefined; value?: undefined };
 };
 

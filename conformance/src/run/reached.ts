@@ -1,0 +1,32 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { Until } from "@streamkit/protocol/conformance";
+import { expandRepeats } from "../corpus/request.ts";
+import type { Scope } from "../corpus/scope.ts";
+import { match } from "../expect/match.ts";
+import { batchesOf, isHeartbeat, responseJson, statusesOf } from "../expect/observed.ts";
+import { haveStatuses } from "../expect/statuses.ts";
+import type { LiveCall } from "./live-call.ts";
+
+/** Whether an await may stop: what it waits for has come, or the call has ended. */
+export function isReached(until: Until | undefined, call: LiveCall, scope: Scope): boolean {
+  // Ending is the end of waiting too; the expectation tells whether that is right.
+  if (until === undefined || until.end || call.ended) return call.ended;
+  const fresh = call.responses.slice(call.seen);
+  const last = fresh.at(-1);
+  if (entryCount(call) < until.entries || call.responses.length < until.responses) return false;
+  if (until.caughtUp && !(last?.value && "caughtUp" in last.value && last.value.caughtUp)) return false;
+  if (until.heartbeat && (call.responses.length < 2 || last === undefined || !isHeartbeat(last))) return false;
+  const resolve = (json: JsonObject): JsonObject => expandRepeats(scope.resolve(json)) as JsonObject;
+  if (until.latest !== undefined && !haveStatuses(resolve(until.latest), statusesOf(call.responses))) return false;
+  if (until.response === undefined) return true;
+  const wanted = resolve(until.response);
+  return fresh.some((response) => match(wanted, responseJson(response), "response") === undefined);
+}
+
+/** How many entries have arrived. */
+export function entryCount(call: LiveCall): number {
+  return call.responses.reduce(
+    (sum, each) => sum + batchesOf(each).reduce((n, batch) => n + batch.records.length, 0),
+    0,
+  );
+}
