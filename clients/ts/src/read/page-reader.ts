@@ -90,7 +90,7 @@ export class PageReader<T, P> {
     this.connection ??= this.connect();
     const { connection } = this;
     const pending = unlessAborted(connection.pages.next(), this.lifetime.signal);
-    const result = await (read.follow ? unlessSilent(pending, read.heartbeatMillis * 2, this.probe) : pending);
+    const result = await (read.follow ? unlessSilent(pending, read.heartbeatMillis, this.probe) : pending);
     if (result.done) {
       if (read.complete || read.mayEnd) return undefined;
       throw connectionLost("the server ended the stream before everything that was asked for had been sent");

@@ -1,10 +1,14 @@
+import { LIMITS } from "@streamkit/protocol";
 import { connectionLost } from "../errors/error.ts";
+import { DEFAULT_HEARTBEAT_MILLIS } from "./read.ts";
 
 /**
- * Waits for a promise, but not longer than `millis`: rejects with CONNECTION_LOST after that. A half-open connection
+ * Waits for a promise, but not longer than two heartbeats: rejects with CONNECTION_LOST after that. A half-open connection
  * never fails by itself; missing heartbeats are how a reader notices.
  */
-export function unlessSilent<T>(promise: Promise<T>, millis: number, onSilence?: () => void): Promise<T> {
+export function unlessSilent<T>(promise: Promise<T>, heartbeatMillis: number, onSilence?: () => void): Promise<T> {
+  // Heartbeats that are too close for any server are refused, and the refusal takes its time.
+  const millis = 2 * (heartbeatMillis >= LIMITS.minHeartbeatMillis ? heartbeatMillis : DEFAULT_HEARTBEAT_MILLIS);
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       onSilence?.();

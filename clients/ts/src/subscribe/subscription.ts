@@ -112,7 +112,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
       this.connection = { events: source.open(controller.signal)[Symbol.asyncIterator](), controller };
     }
     const pending = unlessAborted(this.connection.events.next(), this.lifetime.signal);
-    const result = await unlessSilent(pending, source.heartbeatMillis * 2, this.probe);
+    const result = await unlessSilent(pending, source.heartbeatMillis, this.probe);
     if (result.done) throw connectionLost("the server ended the subscription");
     // Whoever is live, or lives on, is not failing any more.
     if (result.value === undefined || source.isLive(result.value)) this.attempts.progressed();
