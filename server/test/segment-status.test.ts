@@ -4,6 +4,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, type SegmentStatus } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { memoryStorage } from "../src/storage/memory/index.ts";
+import type { PartitionStore, Storage } from "../src/storage/port.ts";
 import { type Instance, makeInstance } from "./instance.ts";
 
 const space = "inventory";
@@ -191,7 +192,57 @@ describe.each([
   });
 });
 
+/** A storage whose range reads wait until they may go on. */
+function heldScans(inner: Storage, mayScan: () => Promise<void>): Storage {
+  const holding = (store: PartitionStore): PartitionStore =>
+    new Proxy(store, {
+      get(target, key) {
+        const value = Reflect.get(target, key, target);
+        if (typeof value !== "function") return value;
+        if (key !== "scan") return value.bind(target);
+        return async function* (...args: Parameters<PartitionStore["scan"]>) {
+          await mayScan();
+          yield* target.scan(...args);
+        };
+      },
+    });
+  const open: Storage["open"] = async (id, how) => {
+    const store = await inner.open(id, how);
+    return store && holding(store);
+  };
+  return new Proxy(inner, { get: (target, key) => (key === "open" ? open : Reflect.get(target, key, target)) });
+}
+
 describe("a subscription", () => {
+  it("never gets a status that is older than one it had, when others write while its snapshot is read", async () => {
+    const shared = memoryStorage({ shared: true });
+    let gate: PromiseWithResolvers<void> | undefined;
+    const asked = Promise.withResolvers<void>();
+    const storage = heldScans(shared, async () => {
+      if (gate === undefined) return;
+      asked.resolve();
+      await gate.promise;
+    });
+    // Polls would make up for it later; here they must not come in between.
+    const [other, own] = [makeInstance(shared), makeInstance(storage, { pollMillis: 3_600_000 })];
+    instances = [other, own];
+    await append(own, "a");
+    gate = Promise.withResolvers<void>();
+    const watched = watch(own);
+    await asked.promise;
+    await append(own, "a");
+    await append(other, "a");
+    gate.resolve();
+    gate = undefined;
+    await watched.complete;
+    await append(own, "b");
+    await expect.poll(() => news(watched)).toContain("b 1-1");
+    expect(news(watched)).not.toContain("a 1-2");
+    expect(watched.latest.get("a")?.lastSequence).toBe(3n);
+    watched.stop();
+    await watched.ended;
+  });
+
   it("ends with NOT_FOUND when its store is deleted, here or elsewhere", async () => {
     const [a, b] = start(2);
     await append(a, "a");

@@ -30,6 +30,8 @@ export async function* watchStatus(
   using subscription = log.followStatus(filter);
   await log.sync();
   yield* snapshot(log, filter);
+  // Storage may have shown what others wrote since: what is known must not be older when changes are told from it.
+  await log.sync();
   yield { kind: "snapshot-complete" };
   for (;;) {
     signal.throwIfAborted();
@@ -43,6 +45,7 @@ export async function* watchStatus(
         // One that was never written has no status.
         if (head.lastSequence > 0) yield { kind: "status", segment, head };
       }
+      await log.sync();
       continue;
     }
     for (const segment of changed) {
