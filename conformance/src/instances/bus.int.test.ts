@@ -17,6 +17,7 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 it.each<BusWeatherName>(["dead", "lossy", "forging", "wild"])(
   "followers are complete when the bus is %s",
+  { timeout: 120_000 },
   async (name) => {
     const { members } = cluster!;
     const storeId = randomUUID();

@@ -16,7 +16,9 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-it("gives transactions times that rise, in the order of the space, whatever the clocks say", async () => {
+it("gives transactions times that rise, in the order of the space, whatever the clocks say", {
+  timeout: 120_000,
+}, async () => {
   const { members } = cluster!;
   const storeId = randomUUID();
   const calls = members.map((member) => new Calls(member, storeId, space));

@@ -43,7 +43,9 @@ async function storedKeys(): Promise<Buffer[]> {
   return keys;
 }
 
-it("lets one of three appends with the same expectation win; the others leave no rows behind (15)", async () => {
+it("lets one of three appends with the same expectation win; the others leave no rows behind (15)", {
+  timeout: 120_000,
+}, async () => {
   const rounds = 10;
   const losers: string[] = [];
   for (let sequence = 0; sequence < rounds; sequence++) {
@@ -71,7 +73,9 @@ it("lets one of three appends with the same expectation win; the others leave no
   for (const each of calls) expect((await each.read("shared")).map(({ sequence }) => sequence)).toHaveLength(rounds);
 });
 
-it("goes on while an instance is held up in the middle of a commit; followers everywhere see the same (16)", async () => {
+it("goes on while an instance is held up in the middle of a commit; followers everywhere see the same (16)", {
+  timeout: 120_000,
+}, async () => {
   const perWriter = 15;
   await calls[0]!.append({ s0: "first" });
   const following = calls.map((each) => each.follow(2 + 2 * perWriter));
