@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Poller } from "./poller.ts";
 
 /** A poller on a clock of its own, with the times of its looks since it was started. */
-function observed(found: (look: number) => boolean | Promise<boolean>) {
+function observed(found: (look: number) => boolean | Promise<boolean>, restMillis = 1_000) {
   const looks: { at: number; urgent: boolean }[] = [];
   const start = performance.now();
   const poller = new Poller({
-    restMillis: 1_000,
+    restMillis,
     look: async (urgent) => {
       looks.push({ at: performance.now() - start, urgent });
       return await found(looks.length);
@@ -32,6 +32,13 @@ describe("a poller", () => {
     const { gaps } = observed(() => false);
     await vi.advanceTimersByTimeAsync(4_500);
     expect(gaps()).toEqual([1_000, 1_000, 1_000, 1_000]);
+  });
+
+  it("does not look all the time with the longest interval that a timer can have", async () => {
+    vi.mocked(Math.random).mockReturnValue(0.999);
+    const { looks } = observed(() => false, 2 ** 31 - 1);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(looks).toEqual([]);
   });
 
   it("looks again soon after it has found something, then less and less often", async () => {

@@ -1,6 +1,9 @@
 /** Soonest look after one that found something, in milliseconds. */
 const BUSY_MILLIS = 25;
 
+/** A timer of more milliseconds fires at once: they are kept in 31 bits. */
+const MAX_TIMER_MILLIS = 2 ** 31 - 1;
+
 export interface PollerOptions {
   /** Looks at the storage; true when it found something new. A look that fails is repeated at the next turn. */
   readonly look: (urgent: boolean) => Promise<boolean>;
@@ -53,7 +56,8 @@ export class Poller {
   #schedule(millis: number): void {
     clearTimeout(this.#timer);
     // Instances that started together shall not stay in step.
-    this.#timer = setTimeout(() => void this.#look(), millis * (0.9 + Math.random() / 5));
+    const pause = Math.min(MAX_TIMER_MILLIS, millis * (0.9 + Math.random() / 5));
+    this.#timer = setTimeout(() => void this.#look(), pause);
     this.#timer.unref();
   }
 
