@@ -304,6 +304,14 @@ describe("a store that another instance deletes", () => {
     more.resolve();
   });
 
+  it("while rows of trimmed entries are being removed, is no failure of that", async () => {
+    const [a, b] = [instance({}), instance({ pollMillis: NEVER })];
+    for (let count = 1; count <= 20; count++) await append(b, "s", String(count));
+    await b.stream.trimSegment({ storeId, space, segment: "s", beforeSequence: 20n });
+    await a.stores.deleteStore({ storeId });
+    await b.settle(storeId);
+  });
+
   it("and makes anew is not taken for the old one", async () => {
     const [a, b] = [instance({}), instance({ pollMillis: NEVER })];
     for (const text of ["old 1", "old 2", "old 3"]) await append(a, "s", text);

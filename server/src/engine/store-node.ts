@@ -149,7 +149,7 @@ export class StoreNode {
     if (this.#background.has(log.space) || this.ended.signal.aborted || log.pendingReclaims.length === 0) return;
     const work = reclaimSpace(log, this.ended.signal)
       .catch((error) => {
-        if (!this.ended.signal.aborted) this.#options.onBackgroundError(error, `reclaiming space "${log.space}"`);
+        this.#failedInBackground(error, `reclaiming space "${log.space}"`);
         return "failed" as const;
       })
       .then((outcome) => {
@@ -270,14 +270,18 @@ export class StoreNode {
       if (this.#background.has(key)) continue;
       const work = purgeTransactions(log, this.ended.signal)
         .then(() => purgeChanges(log, this.ended.signal))
-        .catch((error) => {
-          if (!this.ended.signal.aborted) this.#options.onBackgroundError(error, `purging space "${log.space}"`);
-        })
+        .catch((error) => this.#failedInBackground(error, `purging space "${log.space}"`))
         .then(() => {
           this.#background.delete(key);
         });
       this.#background.set(key, work);
     }
+  }
+
+  /** Work on a store that has ended, here or at another instance, may fail: there is nothing left to do. */
+  #failedInBackground(error: unknown, what: string): void {
+    if (error instanceof StoreDeletedError) this.#onDeleted(this, error);
+    else if (!this.ended.signal.aborted) this.#options.onBackgroundError(error, what);
   }
 
   /** Makes room in the cache of logs; those in use stay, whatever their number. */
