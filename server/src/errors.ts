@@ -61,6 +61,13 @@ export class StoreDeletedError extends StreamkitError {
   }
 }
 
+/** An operation on a store that was closed meanwhile; it was not begun. The store can be opened again. */
+export class StoreClosedError extends StreamkitError {
+  constructor(cause?: unknown) {
+    super(ErrorReason.STORAGE_UNAVAILABLE, "the store is closed", { cause, retryAfterMillis: 1_000 });
+  }
+}
+
 /** A defect: something that the code around it rules out. */
 export function defect(message: string): StreamkitError {
   return new StreamkitError(ErrorReason.INTERNAL, message);

@@ -2,7 +2,7 @@ import { ErrorReason } from "@streamkit/protocol";
 import { checkUuid } from "../engine/names.ts";
 import type { NodeManager, StoreLease } from "../engine/node-manager.ts";
 import type { StoreNode } from "../engine/store-node.ts";
-import { StoreDeletedError, StreamkitError } from "../errors.ts";
+import { StoreClosedError, StoreDeletedError, StreamkitError } from "../errors.ts";
 
 /** What the routes of all services need. */
 export interface RouteContext {
@@ -44,8 +44,7 @@ export class Stores {
     try {
       return await action(lease.node);
     } catch (error) {
-      this.#noteFailure(id, lease.node, error);
-      throw error;
+      throw this.#failureOf(id, lease.node, error);
     }
   }
 
@@ -93,8 +92,8 @@ export class Stores {
         try {
           yield* { [Symbol.asyncIterator]: () => stream };
           return;
-        } catch (error) {
-          this.#noteFailure(id, node, error);
+        } catch (thrown) {
+          const error = this.#failureOf(id, node, thrown);
           if (!(error instanceof StoreDeletedError) || stream.begun || again) throw error;
           lease[Symbol.dispose]();
         }
@@ -105,12 +104,17 @@ export class Stores {
     }
   }
 
-  #noteFailure(id: string, node: StoreNode, error: unknown): void {
+  /** What a call or stream fails with; takes the store out of use where the failure says that it has to be opened again. */
+  #failureOf(id: string, node: StoreNode, error: unknown): unknown {
     if (error instanceof StoreDeletedError) this.#context.manager.forget(id, node, error);
-    if (this.#context.shared || node.ended.signal.aborted || !(error instanceof StreamkitError)) return;
+    const { ended } = node;
+    // A read that met the store closed: why it was closed is what the caller has to know.
+    if (error instanceof StoreClosedError && ended.signal.aborted) return ended.signal.reason;
+    if (this.#context.shared || ended.signal.aborted || !(error instanceof StreamkitError)) return error;
     if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL) {
       this.#context.manager.recycle(id, node, error);
     }
+    return error;
   }
 }
 

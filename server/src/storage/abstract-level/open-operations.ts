@@ -1,4 +1,4 @@
-import { storageUnavailable } from "../../errors.ts";
+import { StoreClosedError } from "../../errors.ts";
 import { storageError } from "./storage-error.ts";
 
 /** Counts the operations in flight on one handle, so that closing can wait for them and refuse later ones. */
@@ -9,7 +9,7 @@ export class OpenOperations {
 
   /** @throws STORAGE_UNAVAILABLE once closed. */
   assertOpen(): void {
-    if (this.#closed) throw storageUnavailable("the store is closed");
+    if (this.#closed) throw new StoreClosedError();
   }
 
   /** Runs one operation to its end; translates what it throws. */

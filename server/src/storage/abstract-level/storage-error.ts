@@ -1,6 +1,6 @@
 /** Translates what an abstract-level database throws. The only place that knows LevelDB's codes and messages. */
 import { ErrorReason } from "@streamkit/protocol";
-import { dataLoss, StreamkitError, storageUnavailable } from "../../errors.ts";
+import { dataLoss, StoreClosedError, StreamkitError, storageUnavailable } from "../../errors.ts";
 
 /** A failure of the database as the port words it. Messages name no path; the original error is the cause. */
 export function storageError(error: unknown): StreamkitError {
@@ -12,7 +12,7 @@ export function storageError(error: unknown): StreamkitError {
       return storageUnavailable("the store is open already, here or in another process", error);
     case "LEVEL_DATABASE_NOT_OPEN":
     case "LEVEL_ITERATOR_NOT_OPEN":
-      return storageUnavailable("the store is closed", error);
+      return new StoreClosedError(error);
   }
   // LevelDB passes on what the operating system says as text only (strerror).
   const text = rootMessage(error);
