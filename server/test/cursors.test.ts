@@ -1,10 +1,9 @@
 /** CursorService: offsets by name, committed by compare and set; on one instance and on two that share a storage. */
 import { randomUUID } from "node:crypto";
-import { ConnectError } from "@connectrpc/connect";
-import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
+import { ErrorReason } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { memoryStorage } from "../src/storage/memory/index.ts";
-import { type Instance, makeInstance } from "./instance.ts";
+import { endInstances, failureOf, type Instance, makeInstance } from "./instance.ts";
 
 const name = "billing";
 
@@ -16,25 +15,12 @@ beforeEach(() => {
   instances = [];
 });
 
-afterEach(async () => {
-  for (const instance of instances) {
-    await instance[Symbol.asyncDispose]();
-    expect(instance.failures).toEqual([]);
-  }
-});
+afterEach(() => endInstances(instances));
 
 function start(count: number): Instance[] {
   const storage = memoryStorage({ shared: count > 1 });
   instances = Array.from({ length: count }, () => makeInstance(storage));
   return instances;
-}
-
-async function failure(call: Promise<unknown>) {
-  const error = await call.then(
-    () => undefined,
-    (reason) => ConnectError.from(reason),
-  );
-  return error?.findDetails(ErrorDetailSchema)[0];
 }
 
 describe.each([
@@ -43,7 +29,7 @@ describe.each([
 ])("a cursor on %s", (_, count) => {
   it("keeps the offsets of spaces that are not named, and counts its commits", async () => {
     const [a, b = a] = start(count);
-    expect(await failure(b.cursors.getCursor({ storeId, name }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
+    expect(await failureOf(b.cursors.getCursor({ storeId, name }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
     await a.cursors.commitCursor({ storeId, name, offsets: { orders: 5n, bills: 7n } });
     const { cursor } = await b.cursors.commitCursor({ storeId, name, offsets: { orders: 9n } });
     expect(cursor).toMatchObject({ name, offsets: { orders: 9n, bills: 7n }, version: 2n });
@@ -57,11 +43,11 @@ describe.each([
     const commit = (at: Instance, offset: bigint, expectedVersion: bigint) =>
       at.cursors.commitCursor({ storeId, name, offsets: { orders: offset }, expectedVersion });
     const conflict = { reason: ErrorReason.CURSOR_CONFLICT, retryable: false };
-    expect(await failure(commit(a, 1n, 1n))).toMatchObject(conflict);
+    expect(await failureOf(commit(a, 1n, 1n))).toMatchObject(conflict);
     await commit(a, 1n, 0n);
-    expect(await failure(commit(b, 2n, 0n))).toMatchObject(conflict);
+    expect(await failureOf(commit(b, 2n, 0n))).toMatchObject(conflict);
     await commit(b, 2n, 1n);
-    expect(await failure(commit(a, 3n, 1n))).toMatchObject(conflict);
+    expect(await failureOf(commit(a, 3n, 1n))).toMatchObject(conflict);
     expect((await a.cursors.getCursor({ storeId, name })).cursor).toMatchObject({
       offsets: { orders: 2n },
       version: 2n,
@@ -73,10 +59,10 @@ describe.each([
     await a.cursors.commitCursor({ storeId, name, offsets: { orders: 5n, bills: 7n } });
     await b.cursors.deleteCursor({ storeId, name });
     await a.cursors.deleteCursor({ storeId, name });
-    expect(await failure(a.cursors.getCursor({ storeId, name }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
+    expect(await failureOf(a.cursors.getCursor({ storeId, name }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
     expect((await a.cursors.listCursors({ storeId })).cursors).toEqual([]);
     const stale = a.cursors.commitCursor({ storeId, name, offsets: { orders: 6n }, expectedVersion: 1n });
-    expect(await failure(stale)).toMatchObject({ reason: ErrorReason.CURSOR_CONFLICT });
+    expect(await failureOf(stale)).toMatchObject({ reason: ErrorReason.CURSOR_CONFLICT });
     const { cursor } = await b.cursors.commitCursor({ storeId, name, offsets: { orders: 1n }, expectedVersion: 0n });
     expect(cursor).toMatchObject({ offsets: { orders: 1n } });
     expect(cursor?.version).toBeGreaterThan(1n);
@@ -119,7 +105,7 @@ it("requests that are wrong are refused, and create nothing", async () => {
     ["name", a.cursors.getCursor({ storeId, name: "x".repeat(256) })],
   ];
   for (const [field, call] of bad) {
-    expect(await failure(call)).toMatchObject({ reason: ErrorReason.INVALID_FIELD, fieldViolations: [{ field }] });
+    expect(await failureOf(call)).toMatchObject({ reason: ErrorReason.INVALID_FIELD, fieldViolations: [{ field }] });
   }
   await a.cursors.deleteCursor({ storeId, name });
   expect((await a.stores.listStores({})).stores).toEqual([]);
@@ -129,5 +115,5 @@ it("requests that are wrong are refused, and create nothing", async () => {
     await a.cursors.commitCursor({ storeId, name, offsets });
   }
   const over = a.cursors.commitCursor({ storeId, name, offsets: { more: 1n } });
-  expect(await failure(over)).toMatchObject({ reason: ErrorReason.INVALID_FIELD });
+  expect(await failureOf(over)).toMatchObject({ reason: ErrorReason.INVALID_FIELD });
 });

@@ -1,18 +1,22 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import {
   CursorService,
+  type ErrorDetail,
+  ErrorDetailSchema,
   LeaseService,
   PresenceService,
   SegmentAppendSchema,
   StoreService,
   StreamService,
 } from "@streamkit/protocol";
+import { expect } from "vitest";
 import type { Clock } from "../src/engine/clock.ts";
 import { NodeManager, type NodeManagerOptions } from "../src/engine/node-manager.ts";
 import { parseSegmentAppend, type SegmentAppend } from "../src/engine/segment-append.ts";
 import type { StoreNode } from "../src/engine/store-node.ts";
 import { createRoutes } from "../src/routes/index.ts";
+import { changedStorage } from "../src/storage/contract/index.ts";
 import type { Storage, StorageLimits } from "../src/storage/port.ts";
 
 export interface InstanceOptions extends Partial<NodeManagerOptions> {
@@ -72,29 +76,26 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
 
 export type Instance = ReturnType<typeof makeInstance>;
 
+/** Ends the instances of a test; fails it when something went wrong in their background. */
+export async function endInstances(instances: readonly Instance[]): Promise<void> {
+  for (const instance of instances) {
+    await instance[Symbol.asyncDispose]();
+    expect(instance.failures).toEqual([]);
+  }
+}
+
+/** What a call failed with; undefined when it did not. */
+export async function failureOf(call: Promise<unknown>): Promise<ErrorDetail | undefined> {
+  const error = await call.then(
+    () => undefined,
+    (reason) => ConnectError.from(reason),
+  );
+  return error?.findDetails(ErrorDetailSchema)[0];
+}
+
 /** The same storage with other limits: makes small data take the ways that large data takes. */
 export function withLimits(storage: Storage, limits: Partial<StorageLimits>): Storage {
-  return new Proxy(storage, {
-    get(target, key) {
-      if (key !== "open") {
-        const value = Reflect.get(target, key, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      }
-      return async (...args: Parameters<Storage["open"]>) => {
-        const store = await target.open(...args);
-        return (
-          store &&
-          new Proxy(store, {
-            get(inner, name) {
-              const value = Reflect.get(inner, name, inner);
-              if (name === "limits") return { ...inner.limits, ...limits };
-              return typeof value === "function" ? value.bind(inner) : value;
-            },
-          })
-        );
-      };
-    },
-  });
+  return changedStorage(storage, (store) => ({ limits: { ...store.limits, ...limits } }));
 }
 
 /** Encodes and parses a part of a transaction, as the route of Append does. */

@@ -6,7 +6,7 @@ import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { storageUnavailable } from "../src/errors.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
-import { type Instance, makeInstance } from "./instance.ts";
+import { endInstances, failureOf, type Instance, makeInstance } from "./instance.ts";
 import { type CommitFate, slowStorage } from "./slow-storage.ts";
 
 const key = "billing";
@@ -20,12 +20,7 @@ beforeEach(() => {
   instances = [];
 });
 
-afterEach(async () => {
-  for (const instance of instances) {
-    await instance[Symbol.asyncDispose]();
-    expect(instance.failures).toEqual([]);
-  }
-});
+afterEach(() => endInstances(instances));
 
 function start(count: number, clocks: readonly number[] = []): Instance[] {
   const storage = memoryStorage({ shared: count > 1 });
@@ -33,14 +28,6 @@ function start(count: number, clocks: readonly number[] = []): Instance[] {
     makeInstance(storage, { clock: () => Date.now() * 1_000 + (clocks[index] ?? 0) * 1_000_000 }),
   );
   return instances;
-}
-
-async function failure(call: Promise<unknown>) {
-  const error = await call.then(
-    () => undefined,
-    (reason) => ConnectError.from(reason),
-  );
-  return error?.findDetails(ErrorDetailSchema)[0];
 }
 
 const acquire = ({ leases }: Instance, holder: string, ttl = { seconds: 60n, nanos: 0 }) =>
@@ -54,7 +41,7 @@ describe.each([
     const [a, b = a] = start(count);
     const { lease } = await acquire(a, "one");
     expect(lease).toMatchObject({ key, holder: "one", fencingToken: 1n });
-    const held = await failure(acquire(b, "two"));
+    const held = await failureOf(acquire(b, "two"));
     expect(held).toMatchObject({ reason: ErrorReason.LEASE_HELD, retryable: true });
     expect(Number(held?.retryAfter?.seconds)).toBeGreaterThan(55);
     expect((await acquire(b, "one")).lease).toMatchObject({ holder: "one", fencingToken: 1n });
@@ -62,7 +49,7 @@ describe.each([
     const claim = { storeId, key, holder: "one", fencingToken: 1n };
     expect((await b.leases.renewLease(claim)).lease).toMatchObject({ fencingToken: 1n });
     for (const wrong of [{ holder: "two" }, { fencingToken: 2n }]) {
-      expect(await failure(a.leases.renewLease({ ...claim, ...wrong }))).toMatchObject({
+      expect(await failureOf(a.leases.renewLease({ ...claim, ...wrong }))).toMatchObject({
         reason: ErrorReason.LEASE_LOST,
         retryable: false,
       });
@@ -71,8 +58,8 @@ describe.each([
     expect((await a.leases.listLeases({ storeId })).leases).toMatchObject([{ key, holder: "one" }]);
     await a.leases.releaseLease(claim);
     await a.leases.releaseLease(claim);
-    expect(await failure(b.leases.getLease({ storeId, key }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
-    expect(await failure(b.leases.renewLease(claim))).toMatchObject({ reason: ErrorReason.LEASE_LOST });
+    expect(await failureOf(b.leases.getLease({ storeId, key }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
+    expect(await failureOf(b.leases.renewLease(claim))).toMatchObject({ reason: ErrorReason.LEASE_LOST });
     expect((await b.leases.listLeases({ storeId })).leases).toEqual([]);
     expect((await acquire(b, "two")).lease).toMatchObject({ holder: "two", fencingToken: 2n });
   });
@@ -81,13 +68,13 @@ describe.each([
     // Five minutes apart: what the clocks say must not matter.
     const [a, b = a] = start(count, [0, 300]);
     await acquire(a, "one", second);
-    expect(await failure(acquire(b, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
+    expect(await failureOf(acquire(b, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
     const begin = performance.now();
-    await expect.poll(() => failure(acquire(b, "two")), { timeout: 5_000, interval: 50 }).toBeUndefined();
+    await expect.poll(() => failureOf(acquire(b, "two")), { timeout: 5_000, interval: 50 }).toBeUndefined();
     expect(performance.now() - begin).toBeGreaterThan(900);
     expect((await a.leases.getLease({ storeId, key })).lease).toMatchObject({ holder: "two", fencingToken: 2n });
     const renewal = a.leases.renewLease({ storeId, key, holder: "one", fencingToken: 1n });
-    expect(await failure(renewal)).toMatchObject({ reason: ErrorReason.LEASE_LOST });
+    expect(await failureOf(renewal)).toMatchObject({ reason: ErrorReason.LEASE_LOST });
   });
 
   it("that nobody looked at is free after its ttl, where it was renewed last", async () => {
@@ -96,8 +83,8 @@ describe.each([
     const claim = { storeId, key, holder: "one", fencingToken: 1n };
     await a.leases.renewLease(claim);
     await delay(1_050);
-    expect(await failure(a.leases.getLease({ storeId, key }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
-    expect(await failure(a.leases.renewLease(claim))).toMatchObject({ reason: ErrorReason.LEASE_LOST });
+    expect(await failureOf(a.leases.getLease({ storeId, key }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
+    expect(await failureOf(a.leases.renewLease(claim))).toMatchObject({ reason: ErrorReason.LEASE_LOST });
     expect((await acquire(a, "two")).lease).toMatchObject({ holder: "two", fencingToken: 2n });
   });
 
@@ -107,7 +94,7 @@ describe.each([
     for (let round = 0; round < 8; round++) {
       await delay(330);
       await a.leases.renewLease({ storeId, key, holder: "one", fencingToken: 1n });
-      expect(await failure(acquire(b, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
+      expect(await failureOf(acquire(b, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
     }
   });
 
@@ -174,9 +161,9 @@ it("requests that are wrong are refused, and create nothing", async () => {
     ["store_id", a.leases.getLease({ key })],
   ];
   for (const [field, call] of bad) {
-    expect(await failure(call)).toMatchObject({ reason: ErrorReason.INVALID_FIELD, fieldViolations: [{ field }] });
+    expect(await failureOf(call)).toMatchObject({ reason: ErrorReason.INVALID_FIELD, fieldViolations: [{ field }] });
   }
-  expect(await failure(a.leases.getLease({ storeId, key }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
+  expect(await failureOf(a.leases.getLease({ storeId, key }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
   await a.leases.releaseLease({ storeId, key, holder: "h", fencingToken: 1n });
   expect((await a.stores.listStores({})).stores).toEqual([]);
 });
@@ -190,7 +177,7 @@ it("tokens go on rising after a restart, and the lease is kept through it", asyn
   await before[Symbol.asyncDispose]();
   const after = makeInstance(storage);
   instances = [after];
-  expect(await failure(acquire(after, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
+  expect(await failureOf(acquire(after, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
   const renewed = await after.leases.renewLease({ storeId, key, holder: "one", fencingToken: 1n });
   expect(renewed.lease).toMatchObject({ holder: "one" });
   const { lease } = await after.leases.acquireLease({ storeId, key: "other", holder: "two" });

@@ -4,8 +4,9 @@ import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { memoryStorage } from "../src/storage/memory/index.ts";
-import type { PartitionStore, Storage } from "../src/storage/port.ts";
-import { type Instance, type InstanceOptions, makeInstance } from "./instance.ts";
+import type { Storage } from "../src/storage/port.ts";
+import { endInstances, type Instance, type InstanceOptions, makeInstance } from "./instance.ts";
+import { pausableStorage } from "./pausable-storage.ts";
 
 const group = "importers";
 const second = { seconds: 1n, nanos: 0 };
@@ -19,12 +20,7 @@ beforeEach(() => {
   instances = [];
 });
 
-afterEach(async () => {
-  for (const instance of instances) {
-    await instance[Symbol.asyncDispose]();
-    expect(instance.failures).toEqual([]);
-  }
-});
+afterEach(() => endInstances(instances));
 
 function start(count: number, options: InstanceOptions = {}): Instance[] {
   storage = memoryStorage({ shared: count > 1 });
@@ -59,43 +55,6 @@ function watch({ presence }: Instance, id?: string, metadata: Record<string, str
     return undefined;
   })();
   return { inventories, latest: () => inventories.at(-1), first: first.promise, ended, stop: () => stop.abort() };
-}
-
-/** The requests of an instance from now on fail, as if it was cut off or frozen; its streams stay open. */
-function breakable(inner: Storage): { storage: Storage; cut: () => void } {
-  let broken = false;
-  const guard = (store: PartitionStore): PartitionStore =>
-    new Proxy(store, {
-      get(target, key) {
-        const value = Reflect.get(target, key, target);
-        if (typeof value !== "function") return value;
-        return (...args: unknown[]) => {
-          // Nothing is answered any more, as in a process that was stopped.
-          if (broken && key !== "close") return key === "scan" ? hang() : new Promise(() => {});
-          return value.apply(target, args);
-        };
-      },
-    });
-  async function* hang() {
-    await new Promise(() => {});
-  }
-  const outer: Storage = {
-    kind: inner.kind,
-    location: inner.location,
-    shared: inner.shared,
-    open: async (id, how) => {
-      const store = await inner.open(id, how);
-      return store && guard(store);
-    },
-    list: (page) => inner.list(page),
-    close: () => inner.close(),
-  };
-  return {
-    storage: outer,
-    cut: () => {
-      broken = true;
-    },
-  };
 }
 
 describe.each([
@@ -200,10 +159,10 @@ describe.each([
 describe("an instance", () => {
   it("that stops takes its workers with it; one that freezes loses them after three intervals", async () => {
     const shared = memoryStorage({ shared: true });
-    const { storage: frozen, cut } = breakable(shared);
+    const frozen = pausableStorage(shared);
     const observing = makeInstance(shared, { pollMillis: 20 });
     const stopping = makeInstance(shared, { pollMillis: 20 });
-    const freezing = makeInstance(frozen, { pollMillis: 20 });
+    const freezing = makeInstance(frozen.storage, { pollMillis: 20 });
     instances = [observing];
     const observer = watch(observing);
     const [one, two] = [watch(stopping, "w1"), watch(freezing, "w2")];
@@ -212,7 +171,7 @@ describe("an instance", () => {
     await stopping[Symbol.asyncDispose]();
     await expect.poll(observer.latest).toBe("w2");
     expect(await one.ended).toBe(ErrorReason.SHUTTING_DOWN);
-    cut();
+    frozen.pause();
     const begin = performance.now();
     await expect.poll(observer.latest, { timeout: 10_000 }).toBe("");
     expect(performance.now() - begin).toBeGreaterThan(1_900);
@@ -223,45 +182,21 @@ describe("an instance", () => {
 
   it("that was taken for gone registers its workers again when it is back", async () => {
     const shared = memoryStorage({ shared: true });
-    let paused: Promise<void> | undefined;
-    const pausing: Storage = {
-      ...pick(shared),
-      open: async (id, how) => {
-        const store = await shared.open(id, how);
-        return (
-          store &&
-          new Proxy(store, {
-            get(target, key) {
-              const value = Reflect.get(target, key, target);
-              if (typeof value !== "function") return value;
-              if (key === "scan") {
-                return async function* (...args: Parameters<PartitionStore["scan"]>) {
-                  await paused;
-                  yield* target.scan(...args);
-                };
-              }
-              return async (...args: unknown[]) => {
-                await paused;
-                return value.apply(target, args);
-              };
-            },
-          })
-        );
-      },
-    };
-    const [observing, freezing] = [makeInstance(shared, { pollMillis: 20 }), makeInstance(pausing, { pollMillis: 20 })];
+    const pausing = pausableStorage(shared);
+    const [observing, freezing] = [
+      makeInstance(shared, { pollMillis: 20 }),
+      makeInstance(pausing.storage, { pollMillis: 20 }),
+    ];
     instances = [observing, freezing];
     const observer = watch(observing);
     const workers = [watch(freezing, "w1"), watch(freezing, "w2")];
     await Promise.all([observer, ...workers].map(({ first }) => first));
     await expect.poll(observer.latest).toBe("w1,w2");
-    const resume = Promise.withResolvers<void>();
-    paused = resume.promise;
+    const resume = pausing.pause();
     await expect.poll(observer.latest, { timeout: 10_000 }).toBe("");
     const taken = watch(observing, "w2", { by: "another" });
     await expect.poll(observer.latest).toBe("w2");
-    paused = undefined;
-    resume.resolve();
+    resume();
     await expect.poll(observer.latest, { timeout: 5_000 }).toBe("w1,w2");
     // The id was taken meanwhile: that worker has to hear of it, not the other one.
     const { workers: listed } = await observing.presence.listWorkers({ storeId, group });
@@ -286,10 +221,6 @@ describe("an instance", () => {
     expect((await after.presence.listWorkers({ storeId, group })).workers).toEqual([]);
   });
 });
-
-function pick({ kind, location, shared, list, close }: Storage) {
-  return { kind, location, shared, list, close };
-}
 
 it("a group that is full takes nobody else, on any instance, but for those who are in it", async () => {
   const [a, b] = start(2);

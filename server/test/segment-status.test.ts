@@ -3,9 +3,10 @@ import { randomUUID } from "node:crypto";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, type SegmentStatus } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { changedStorage } from "../src/storage/contract/index.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
-import type { PartitionStore, Storage } from "../src/storage/port.ts";
-import { type Instance, makeInstance } from "./instance.ts";
+import type { Storage } from "../src/storage/port.ts";
+import { endInstances, type Instance, makeInstance } from "./instance.ts";
 
 const space = "inventory";
 const payload = Buffer.from("x");
@@ -18,12 +19,7 @@ beforeEach(() => {
   instances = [];
 });
 
-afterEach(async () => {
-  for (const instance of instances) {
-    await instance[Symbol.asyncDispose]();
-    expect(instance.failures).toEqual([]);
-  }
-});
+afterEach(() => endInstances(instances));
 
 function start(count: number): Instance[] {
   const storage = memoryStorage({ shared: count > 1 });
@@ -194,23 +190,12 @@ describe.each([
 
 /** A storage whose range reads wait until they may go on. */
 function heldScans(inner: Storage, mayScan: () => Promise<void>): Storage {
-  const holding = (store: PartitionStore): PartitionStore =>
-    new Proxy(store, {
-      get(target, key) {
-        const value = Reflect.get(target, key, target);
-        if (typeof value !== "function") return value;
-        if (key !== "scan") return value.bind(target);
-        return async function* (...args: Parameters<PartitionStore["scan"]>) {
-          await mayScan();
-          yield* target.scan(...args);
-        };
-      },
-    });
-  const open: Storage["open"] = async (id, how) => {
-    const store = await inner.open(id, how);
-    return store && holding(store);
-  };
-  return new Proxy(inner, { get: (target, key) => (key === "open" ? open : Reflect.get(target, key, target)) });
+  return changedStorage(inner, (store) => ({
+    async *scan(...args) {
+      await mayScan();
+      yield* store.scan(...args);
+    },
+  }));
 }
 
 describe("a subscription", () => {

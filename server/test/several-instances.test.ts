@@ -3,8 +3,8 @@ import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { HEAD_KEY, spaceBlockKey } from "../src/engine/key-space.ts";
 import { memoryStorage } from "../src/index.ts";
-import { faultyStorage } from "../src/storage/contract/faulty-storage.ts";
-import type { Row, Storage } from "../src/storage/port.ts";
+import { changedStorage, faultyStorage } from "../src/storage/contract/index.ts";
+import type { Storage } from "../src/storage/port.ts";
 import { type Instance, makeInstance } from "./instance.ts";
 
 const space = "space";
@@ -12,31 +12,16 @@ const space = "space";
 /** A storage where reading one row takes as long as a test wants: until `proceed`, with what was there at first. */
 function slowRow(inner: Storage) {
   const gate = { key: undefined as Uint8Array | undefined, reached: () => {}, proceed: Promise.resolve() };
-  const storage: Storage = {
-    kind: inner.kind,
-    location: inner.location,
-    shared: inner.shared,
-    async open(storeId, options) {
-      const store = await inner.open(storeId, options);
-      if (store === undefined) return undefined;
-      return new Proxy(store, {
-        get(target, name) {
-          const value = Reflect.get(target, name, target);
-          if (name !== "get") return typeof value === "function" ? value.bind(target) : value;
-          return async (partition: string, key: Uint8Array): Promise<Row | undefined> => {
-            const row = await target.get(partition, key);
-            if (gate.key === undefined || partition !== `s:${space}` || Buffer.compare(gate.key, key) !== 0) return row;
-            gate.key = undefined;
-            gate.reached();
-            await gate.proceed;
-            return row;
-          };
-        },
-      });
+  const storage = changedStorage(inner, (store) => ({
+    async get(partition, key) {
+      const row = await store.get(partition, key);
+      if (gate.key === undefined || partition !== `s:${space}` || Buffer.compare(gate.key, key) !== 0) return row;
+      gate.key = undefined;
+      gate.reached();
+      await gate.proceed;
+      return row;
     },
-    list: (options) => inner.list(options),
-    close: () => inner.close(),
-  };
+  }));
   return {
     storage,
     /** Holds the next read of a row. Resolves, when it has been read, with what lets it go on. */

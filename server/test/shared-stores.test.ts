@@ -7,9 +7,10 @@ import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import { NotificationSchema } from "@streamkit/protocol/notification";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Bus } from "../src/bus/port.ts";
+import { changedStorage } from "../src/storage/contract/index.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
-import type { PartitionStore, Storage } from "../src/storage/port.ts";
-import { type Instance, type InstanceOptions, makeInstance } from "./instance.ts";
+import type { Storage } from "../src/storage/port.ts";
+import { endInstances, type Instance, type InstanceOptions, makeInstance } from "./instance.ts";
 
 const space = "orders";
 const payload = (text: string) => ({ payload: Buffer.from(text) });
@@ -46,34 +47,21 @@ class TestBus implements Bus {
 }
 
 /** Counts the requests of an instance. */
-function counted(storage: Storage): { storage: Storage; requests: () => number } {
+function counted(inner: Storage): { storage: Storage; requests: () => number } {
   let requests = 0;
-  const counting = (store: PartitionStore): PartitionStore =>
-    new Proxy(store, {
-      get(target, key) {
-        const value = Reflect.get(target, key, target);
-        if (typeof value !== "function") return value;
-        if (["get", "getMany", "scan", "commit"].includes(String(key))) {
-          return (...args: unknown[]) => {
-            requests++;
-            return value.apply(target, args);
-          };
-        }
-        return value.bind(target);
-      },
-    });
-  const wrapped: Storage = {
-    kind: storage.kind,
-    location: storage.location,
-    shared: storage.shared,
-    open: async (id, how) => {
-      const store = await storage.open(id, how);
-      return store && counting(store);
-    },
-    list: (page) => storage.list(page),
-    close: () => storage.close(),
+  const counting = <Args extends unknown[], Result>(method: (...args: Args) => Result) => {
+    return (...args: Args) => {
+      requests++;
+      return method(...args);
+    };
   };
-  return { storage: wrapped, requests: () => requests };
+  const storage = changedStorage(inner, (store) => ({
+    get: counting(store.get.bind(store)),
+    getMany: counting(store.getMany.bind(store)),
+    scan: counting(store.scan.bind(store)),
+    commit: counting(store.commit.bind(store)),
+  }));
+  return { storage, requests: () => requests };
 }
 
 const NEVER = 600_000;
@@ -88,12 +76,7 @@ beforeEach(() => {
   open = [];
 });
 
-afterEach(async () => {
-  for (const instance of open) {
-    await instance[Symbol.asyncDispose]();
-    expect(instance.failures).toEqual([]);
-  }
-});
+afterEach(() => endInstances(open));
 
 function instance(options: InstanceOptions, storage: Storage = memory): Instance {
   const made = makeInstance(storage, options);

@@ -1,4 +1,5 @@
-import type { CommitBatch, PartitionStore, ScanOptions, Storage } from "../src/storage/port.ts";
+import { changedStorage } from "../src/storage/contract/index.ts";
+import type { Storage } from "../src/storage/port.ts";
 
 /** What happens to one commit: the usual, or an answer that is lost after, or before, it was written. */
 export type CommitFate = "answered" | "lost-answer" | "lost-request";
@@ -13,77 +14,35 @@ export interface SlowOptions {
 
 /** The same storage, with requests and answers that take their time and pass each other on the way. */
 export function slowStorage(storage: Storage, options: SlowOptions): Storage {
-  return {
-    kind: storage.kind,
-    location: storage.location,
-    shared: storage.shared,
-    async open(storeId, how) {
-      const store = await storage.open(storeId, how);
-      return store && new SlowStore(store, options);
-    },
-    list: (page) => storage.list(page),
-    close: () => storage.close(),
+  const turns = async () => {
+    for (let count = options.turns(); count > 0; count--) await new Promise(setImmediate);
   };
-}
-
-class SlowStore implements PartitionStore {
-  readonly limits: PartitionStore["limits"];
-  readonly #store: PartitionStore;
-  readonly #options: SlowOptions;
-
-  constructor(store: PartitionStore, options: SlowOptions) {
-    this.#store = store;
-    this.#options = options;
-    this.limits = store.limits;
-  }
-
-  get(partition: string, key: Uint8Array) {
-    return this.#slowly(() => this.#store.get(partition, key));
-  }
-
-  /** As on Azure: no snapshot, but a request for each. */
-  getMany(partition: string, keys: readonly Uint8Array[]) {
-    return Promise.all(keys.map((key) => this.get(partition, key)));
-  }
-
-  async *scan(partition: string, options: ScanOptions) {
-    await this.#turns();
-    for await (const page of this.#store.scan(partition, options)) {
-      await this.#turns();
-      yield page;
-    }
-  }
-
-  async commit(partition: string, batch: CommitBatch) {
-    const fate = this.#options.fate?.() ?? "answered";
-    await this.#turns();
-    if (fate === "lost-request") throw this.#options.failure();
-    const result = await this.#store.commit(partition, batch);
-    await this.#turns();
-    if (fate === "lost-answer") throw this.#options.failure();
-    return result;
-  }
-
-  partitions(options: Parameters<PartitionStore["partitions"]>[0]) {
-    return this.#slowly(() => this.#store.partitions(options));
-  }
-
-  drop() {
-    return this.#store.drop();
-  }
-
-  close() {
-    return this.#store.close();
-  }
-
-  async #slowly<T>(operation: () => Promise<T>): Promise<T> {
-    await this.#turns();
+  const slowly = async <T>(operation: () => Promise<T>) => {
+    await turns();
     const result = await operation();
-    await this.#turns();
+    await turns();
     return result;
-  }
-
-  async #turns(): Promise<void> {
-    for (let count = this.#options.turns(); count > 0; count--) await new Promise(setImmediate);
-  }
+  };
+  return changedStorage(storage, (store) => ({
+    get: (partition, key) => slowly(() => store.get(partition, key)),
+    // As on Azure: no snapshot, but a request for each.
+    getMany: (partition, keys) => Promise.all(keys.map((key) => slowly(() => store.get(partition, key)))),
+    async *scan(partition, range) {
+      await turns();
+      for await (const page of store.scan(partition, range)) {
+        await turns();
+        yield page;
+      }
+    },
+    async commit(partition, batch) {
+      const fate = options.fate?.() ?? "answered";
+      await turns();
+      if (fate === "lost-request") throw options.failure();
+      const result = await store.commit(partition, batch);
+      await turns();
+      if (fate === "lost-answer") throw options.failure();
+      return result;
+    },
+    partitions: (options) => slowly(() => store.partitions(options)),
+  }));
 }

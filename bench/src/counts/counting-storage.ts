@@ -1,4 +1,5 @@
-import type { CommitBatch, PartitionStore, Row, ScanOptions, Storage } from "@streamkit/server";
+import type { CommitBatch, Row, Storage } from "@streamkit/server";
+import { changedStorage } from "@streamkit/server/contract";
 
 /** What the engine asked of the Partition port. */
 export interface PortCounts {
@@ -42,90 +43,52 @@ export function zeroCounts(): PortCounts {
 
 /** The same storage, with every call to its stores counted in `counts`. */
 export function countingStorage(storage: Storage, counts: PortCounts): Storage {
-  return {
-    kind: storage.kind,
-    location: storage.location,
-    shared: storage.shared,
-    async open(storeId, options) {
-      const store = await storage.open(storeId, options);
-      return store && new CountingStore(store, counts);
+  return changedStorage(storage, (store) => ({
+    async get(partition, key) {
+      counts.gets++;
+      const row = await store.get(partition, key);
+      countRead(counts, [row]);
+      return row;
     },
-    list: (options) => storage.list(options),
-    close: () => storage.close(),
-  };
+    async getMany(partition, keys) {
+      counts.getManys++;
+      const rows = await store.getMany(partition, keys);
+      countRead(counts, rows);
+      return rows;
+    },
+    async *scan(partition, options) {
+      counts.scans++;
+      for await (const page of store.scan(partition, options)) {
+        counts.pages++;
+        countRead(counts, page);
+        yield page;
+      }
+    },
+    async commit(partition, batch) {
+      const result = await store.commit(partition, batch);
+      if (result.committed) countWritten(counts, batch);
+      else counts.conflicts++;
+      return result;
+    },
+  }));
 }
 
-class CountingStore implements PartitionStore {
-  readonly limits: PartitionStore["limits"];
-  readonly #store: PartitionStore;
-  readonly #counts: PortCounts;
-
-  constructor(store: PartitionStore, counts: PortCounts) {
-    this.#store = store;
-    this.#counts = counts;
-    this.limits = store.limits;
+function countRead(counts: PortCounts, rows: readonly (Row | undefined)[]): void {
+  for (const row of rows) {
+    if (row === undefined) continue;
+    counts.rowsRead++;
+    counts.bytesRead += row.key.length + row.value.length;
   }
+}
 
-  async get(partition: string, key: Uint8Array): Promise<Row | undefined> {
-    this.#counts.gets++;
-    const row = await this.#store.get(partition, key);
-    this.#read([row]);
-    return row;
-  }
-
-  async getMany(partition: string, keys: readonly Uint8Array[]): Promise<(Row | undefined)[]> {
-    this.#counts.getManys++;
-    const rows = await this.#store.getMany(partition, keys);
-    this.#read(rows);
-    return rows;
-  }
-
-  async *scan(partition: string, options: ScanOptions): AsyncIterable<readonly Row[]> {
-    this.#counts.scans++;
-    for await (const page of this.#store.scan(partition, options)) {
-      this.#counts.pages++;
-      this.#read(page);
-      yield page;
-    }
-  }
-
-  async commit(partition: string, batch: CommitBatch): ReturnType<PartitionStore["commit"]> {
-    const result = await this.#store.commit(partition, batch);
-    if (result.committed) this.#wrote(batch);
-    else this.#counts.conflicts++;
-    return result;
-  }
-
-  partitions(options: Parameters<PartitionStore["partitions"]>[0]): Promise<string[]> {
-    return this.#store.partitions(options);
-  }
-
-  drop(): Promise<void> {
-    return this.#store.drop();
-  }
-
-  close(): Promise<void> {
-    return this.#store.close();
-  }
-
-  #read(rows: readonly (Row | undefined)[]): void {
-    for (const row of rows) {
-      if (row === undefined) continue;
-      this.#counts.rowsRead++;
-      this.#counts.bytesRead += row.key.length + row.value.length;
-    }
-  }
-
-  #wrote({ conditions, puts, deletes }: CommitBatch): void {
-    const counts = this.#counts;
-    counts.commits++;
-    counts.conditions += conditions.length;
-    counts.rowsPut += puts.length;
-    counts.rowsDeleted += deletes.length;
-    for (const key of deletes) counts.bytesWritten += key.length;
-    for (const { key, value } of puts) {
-      counts.bytesWritten += key.length;
-      for (const part of value) counts.bytesWritten += part.length;
-    }
+function countWritten(counts: PortCounts, { conditions, puts, deletes }: CommitBatch): void {
+  counts.commits++;
+  counts.conditions += conditions.length;
+  counts.rowsPut += puts.length;
+  counts.rowsDeleted += deletes.length;
+  for (const key of deletes) counts.bytesWritten += key.length;
+  for (const { key, value } of puts) {
+    counts.bytesWritten += key.length;
+    for (const part of value) counts.bytesWritten += part.length;
   }
 }

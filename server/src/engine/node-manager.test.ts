@@ -2,37 +2,30 @@ import { ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
 import { makeInstance } from "../../test/instance.ts";
 import { dataLoss } from "../errors.ts";
-import { faultyStorage } from "../storage/contract/faulty-storage.ts";
+import { changedStorage, faultyStorage } from "../storage/contract/index.ts";
 import { memoryStorage } from "../storage/memory/index.ts";
-import type { PartitionStore, Storage } from "../storage/port.ts";
+import type { Storage } from "../storage/port.ts";
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
 const refused = (reason: ErrorReason) => expect.objectContaining({ reason });
 
 /** A memory storage that counts what is opened and closed, and opens when the test says so. */
 function observed(gate: (storeId: string) => Promise<void> = async () => {}) {
-  const inner = memoryStorage();
   const opened: string[] = [];
   const closed: string[] = [];
+  const watched = changedStorage(memoryStorage(), (store, storeId) => ({
+    close() {
+      closed.push(storeId);
+      return store.close();
+    },
+  }));
   const storage: Storage = {
-    kind: inner.kind,
-    location: inner.location,
-    shared: false,
+    ...watched,
     async open(storeId, options) {
       opened.push(storeId);
       await gate(storeId);
-      const store = await inner.open(storeId, options);
-      if (store === undefined) return undefined;
-      return new Proxy(store, {
-        get(target, name) {
-          if (name === "close") closed.push(storeId);
-          const value = Reflect.get(target, name, target);
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      }) as PartitionStore;
+      return await watched.open(storeId, options);
     },
-    list: (options) => inner.list(options),
-    close: () => inner.close(),
   };
   return { storage, opened, closed };
 }

@@ -1,5 +1,6 @@
 import { storageUnavailable } from "../../errors.ts";
-import type { CommitBatch, CommitResult, PartitionStore, Row, ScanOptions, Storage } from "../port.ts";
+import type { CommitBatch, CommitResult, Storage } from "../port.ts";
+import { changedStorage } from "./changed-storage.ts";
 
 /** What happens to one commit. */
 export type CommitFault =
@@ -24,97 +25,57 @@ export interface FaultScript {
 /** A storage that fails as the script says; for tests of what is built on a storage. */
 export function faultyStorage(inner: Storage, script: FaultScript): Storage {
   let commits = 0;
-  const countCommit = () => {
-    commits += 1;
-    return commits;
+  const read = (partition: string | undefined) => {
+    if (script.failRead?.(partition) === true) throw injected();
   };
-  return {
-    kind: inner.kind,
-    location: inner.location,
-    shared: inner.shared,
-    async open(storeId, options) {
-      const store = await inner.open(storeId, options);
-      return store && new FaultyStore(store, script, countCommit);
+  return changedStorage(inner, (store) => ({
+    async get(partition, key) {
+      read(partition);
+      return store.get(partition, key);
     },
-    list: (options) => inner.list(options),
-    close: () => inner.close(),
-  };
+    async getMany(partition, keys) {
+      read(partition);
+      return store.getMany(partition, keys);
+    },
+    async *scan(partition, options) {
+      read(partition);
+      for await (const page of store.scan(partition, options)) {
+        yield page;
+        read(partition);
+      }
+    },
+    async partitions(options) {
+      read(undefined);
+      return store.partitions(options);
+    },
+    async commit(partition, batch) {
+      commits += 1;
+      return commit(() => store.commit(partition, batch), script.commit?.(commits, partition, batch));
+    },
+  }));
 }
 
-class FaultyStore implements PartitionStore {
-  readonly #inner: PartitionStore;
-  readonly #script: FaultScript;
-  readonly #countCommit: () => number;
-
-  constructor(inner: PartitionStore, script: FaultScript, countCommit: () => number) {
-    this.#inner = inner;
-    this.#script = script;
-    this.#countCommit = countCommit;
-  }
-
-  get limits() {
-    return this.#inner.limits;
-  }
-
-  async get(partition: string, key: Uint8Array): Promise<Row | undefined> {
-    this.#read(partition);
-    return this.#inner.get(partition, key);
-  }
-
-  async getMany(partition: string, keys: readonly Uint8Array[]): Promise<(Row | undefined)[]> {
-    this.#read(partition);
-    return this.#inner.getMany(partition, keys);
-  }
-
-  async *scan(partition: string, options: ScanOptions): AsyncGenerator<readonly Row[]> {
-    this.#read(partition);
-    for await (const page of this.#inner.scan(partition, options)) {
-      yield page;
-      this.#read(partition);
+async function commit(apply: () => Promise<CommitResult>, fault: CommitFault | undefined): Promise<CommitResult> {
+  switch (fault?.kind) {
+    case undefined:
+      return apply();
+    case "fail-before":
+      throw injected();
+    case "fail-after":
+      await apply();
+      throw injected();
+    case "delay-before":
+      await fault.until;
+      return apply();
+    case "delay-after": {
+      const result = await apply();
+      await fault.until;
+      return result;
     }
-  }
-
-  async commit(partition: string, batch: CommitBatch): Promise<CommitResult> {
-    const apply = () => this.#inner.commit(partition, batch);
-    const fault = this.#script.commit?.(this.#countCommit(), partition, batch);
-    switch (fault?.kind) {
-      case undefined:
-        return apply();
-      case "fail-before":
-        throw injected();
-      case "fail-after":
-        await apply();
-        throw injected();
-      case "delay-before":
-        await fault.until;
-        return apply();
-      case "delay-after": {
-        const result = await apply();
-        await fault.until;
-        return result;
-      }
-      case "land-late":
-        // Whether it still applies by then is nobody's business any more.
-        void fault.until.then(apply).catch(() => {});
-        throw injected();
-    }
-  }
-
-  async partitions(options: { prefix: string; after?: string; limit: number }): Promise<string[]> {
-    this.#read(undefined);
-    return this.#inner.partitions(options);
-  }
-
-  drop(): Promise<void> {
-    return this.#inner.drop();
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close();
-  }
-
-  #read(partition: string | undefined): void {
-    if (this.#script.failRead?.(partition) === true) throw injected();
+    case "land-late":
+      // Whether it still applies by then is nobody's business any more.
+      void fault.until.then(apply).catch(() => {});
+      throw injected();
   }
 }
 
