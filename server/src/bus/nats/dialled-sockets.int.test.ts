@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { freePort } from "../test/bus-server.ts";
+import { freePort } from "../../test/free-port.ts";
 import { DialledSockets } from "./dialled-sockets.ts";
 
 let server: Server;
