@@ -1,14 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import type { ServerControl, ServerUnderTest } from "../server/server-under-test.ts";
 import type { BusWeatherName } from "./bus/bus-weather.ts";
 import type { Control, InstanceSettings, Report } from "./settings.ts";
+import { startProgram } from "./start-program.ts";
 
-/** The program beside this file: its source in the repository, its build where the package is installed. */
-const IS_SOURCE = import.meta.url.endsWith(".ts");
-const PROGRAM = fileURLToPath(new URL(`./instance-program.${IS_SOURCE ? "ts" : "js"}`, import.meta.url));
-const NODE_OPTIONS = IS_SOURCE ? ["--conditions=@streamkit/source"] : [];
 /** How long an instance may take to listen. */
 const START_MILLIS = 60_000;
 
@@ -98,17 +94,11 @@ export class Instance implements ServerUnderTest {
   }
 
   async #start(): Promise<void> {
-    const child = spawn(process.execPath, [...NODE_OPTIONS, PROGRAM, JSON.stringify(this.#settings)], {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
+    const child = startProgram("./instance-program", import.meta.url, this.#settings);
     this.#child = child;
     this.#ending = false;
     this.#exited = once(child, "exit");
-    // SIGKILL ends a frozen process as well; nothing may stay behind.
-    const end = (): void => void child.kill("SIGKILL");
-    process.once("exit", end);
     child.once("exit", (code, signal) => {
-      process.off("exit", end);
       for (const done of this.#told.splice(0)) done();
       if (!this.#ending) this.#failed("the process", "DIED", `it ended with ${signal ?? `code ${code}`}`);
     });

@@ -1,0 +1,59 @@
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { describeTransport } from "@streamkit/client";
+import { createNodeTransport } from "@streamkit/client/node";
+
+/** What a call ends with that another instance may be able to do. */
+const ELSEWHERE: ReadonlySet<Code> = new Set([
+  Code.Unavailable,
+  Code.DeadlineExceeded,
+  Code.Aborted,
+  Code.Internal,
+  Code.Unknown,
+]);
+
+/**
+ * A transport to whichever of several instances answers, as a balancer gives it: calls go to one of them until one fails in a way
+ * that another may not, or is not answered in time; from then on, the next one. It is for the client to make the call again.
+ */
+export function anyInstance(urls: readonly string[], first: number): Transport {
+  const transports = urls.map((baseUrl) => createNodeTransport({ baseUrl }));
+  let current = first % urls.length;
+
+  const failed = (index: number, thrown: unknown, signal: AbortSignal | undefined): void => {
+    // Several calls may fail at the same time: that is one reason to move on.
+    if (index !== current || signal?.aborted) return;
+    if (ELSEWHERE.has(ConnectError.from(thrown, Code.Unavailable).code)) current = (current + 1) % urls.length;
+  };
+
+  async function* watched<T>(messages: AsyncIterable<T>, index: number, signal: AbortSignal | undefined) {
+    try {
+      yield* messages;
+    } catch (thrown) {
+      failed(index, thrown, signal);
+      throw thrown;
+    }
+  }
+
+  const transport: Transport = {
+    async unary(method, signal, ...rest) {
+      const index = current;
+      try {
+        return await transports[index]!.unary(method, signal, ...rest);
+      } catch (thrown) {
+        failed(index, thrown, signal);
+        throw thrown;
+      }
+    },
+    async stream(method, signal, ...rest) {
+      const index = current;
+      try {
+        const response = await transports[index]!.stream(method, signal, ...rest);
+        return { ...response, message: watched(response.message, index, signal) };
+      } catch (thrown) {
+        failed(index, thrown, signal);
+        throw thrown;
+      }
+    },
+  };
+  return describeTransport(transport, { format: "binary", duplex: true });
+}

@@ -1,0 +1,100 @@
+/**
+ * One of several processes that run the same exclusive consumer, for the soak test: writes down what it handles, and who did it
+ * under which token, as docs/coordination.md tells those to do who take over. Settings come as JSON on the command line; SIGTERM
+ * stops it in order.
+ */
+import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import { createStreamkitClient, type Entry, type HandlerContext, json } from "@streamkit/client";
+import { anyInstance } from "./any-instance.ts";
+import {
+  type ConsumerNews,
+  type ConsumerReport,
+  type ConsumerSettings,
+  INPUTS,
+  type Input,
+  now,
+  OUTPUT,
+  type Output,
+  TAKEOVERS,
+} from "./settings.ts";
+
+type Held = HandlerContext<Input, Input>;
+
+const settings = JSON.parse(process.argv[2]!) as ConsumerSettings;
+const { ttl, deviation } = settings;
+/** What handling takes, beside its append: so that there is something to be interrupted. More, where it matters to what is broken. */
+const workMillis = deviation === undefined ? 50 : 700;
+const tell = (news: ConsumerNews): void => void process.send?.({ at: now(), news } satisfies ConsumerReport);
+
+// Whoever started this process is gone: nothing stays behind.
+process.once("disconnect", () => process.exit(0));
+
+const transport = anyInstance(settings.urls, settings.first);
+const client = createStreamkitClient({ transport, timeoutMillis: settings.callMillis });
+const store = client.store(settings.storeId).withCodec(json<Input>());
+
+const outputOf = (held: Held) =>
+  (deviation === "unfenced" ? store : held.store).space(OUTPUT).withCodec(json<Output>());
+const signatureOf = ({ fencingToken }: Held) => ({ process: settings.process, token: Number(fencingToken) });
+
+/** The token that was shown to all segments of the output, or is about to be. */
+let shown: { readonly token: bigint | undefined; readonly done: Promise<unknown> } | undefined;
+
+function showToken(held: Held): Promise<unknown> {
+  const token = held.fencingToken;
+  if (shown !== undefined && shown.token === token) return shown.done;
+  // Conditions without a record: a segment refuses a token once it has seen a larger one, and this shows it to all of them.
+  const segments = deviation === "unfenced" || token === undefined ? [] : Object.values(INPUTS).flat();
+  const done = outputOf(held).append([
+    { segment: TAKEOVERS, records: [signatureOf(held)] },
+    ...segments.map((segment) => ({ segment, fencingToken: token! })),
+  ]);
+  shown = { token, done };
+  void done.then(
+    () => tell({ kind: "output", token: Number(token) }),
+    () => {
+      // The next attempt of any handler shows it again.
+      shown = undefined;
+    },
+  );
+  return done;
+}
+
+/** Transactions whose outcome is not known: an attempt after them is the same one. */
+const unfinished = new Map<string, string>();
+
+async function handle(entries: readonly Entry<Input>[], held: Held): Promise<void> {
+  const [{ space, segment, sequence }] = entries as [Entry<Input>];
+  const signal = deviation === undefined ? { signal: held.signal } : {};
+  await showToken(held);
+  await setTimeout(workMillis, undefined, signal);
+  const name = `${held.fencingToken} ${segment} ${sequence} ${entries.length}`;
+  const transactionId = unfinished.get(name) ?? randomUUID();
+  unfinished.set(name, transactionId);
+  const records = entries.map((entry) => {
+    return { ...signatureOf(held), input: { space, segment, sequence: entry.sequence, id: entry.value.id } };
+  });
+  await outputOf(held).append([{ segment, records }], { transactionId, ...signal });
+  unfinished.delete(name);
+}
+
+const consumer = store.consumer({
+  name: "soak",
+  spaces: Object.keys(INPUTS),
+  exclusive: { ttl: deviation === "long-ttl" ? 3 * ttl : ttl },
+  maxBatch: 20,
+  commitInterval: 250,
+  batchHandler: deviation === "commits-first" ? (entries, held) => void handle(entries, held).catch(() => {}) : handle,
+  // Nothing is wrong with any entry: what fails is on the way, and passes.
+  onFailure: () => "retry",
+  onCommit: () => tell({ kind: "committed" }),
+  onStateChange: (state) => {
+    const reason = "reason" in state ? { reason: String(state.reason) } : {};
+    tell({ kind: "state", state: state.name, ...reason });
+  },
+});
+
+process.once("SIGTERM", () => void consumer.stop());
+await consumer.run();
+process.disconnect?.();
