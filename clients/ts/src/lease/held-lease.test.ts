@@ -108,6 +108,29 @@ describe("a lease", () => {
     await held.stop();
   });
 
+  // The answer may come before the timers of a process that wakes up: what it proves is over already.
+  it("is given up at once when the answer to a renewal comes too late", async () => {
+    const answered = Promise.withResolvers<void>();
+    const { held, set } = hold(() => answered.promise);
+    await pass(TTL / 3 + 100);
+    set(TTL);
+    answered.resolve();
+    for (let turn = 0; turn < 25; turn++) await new Promise(setImmediate);
+    expect(held.signal.aborted).toBe(true);
+    await held.stop();
+  });
+
+  // Frozen: the timer of a renewal is due before that of the end, and both are due when the process wakes up. A server that counts a
+  // little longer would renew what is given up a moment later, and nobody could have it for another ttl.
+  it("is not renewed by who wakes up when it is over", async () => {
+    const { held, renewals, set } = hold(() => {});
+    set(TTL);
+    await pass(TTL / 3 + 100);
+    expect(held.signal.aborted).toBe(true);
+    expect(renewals()).toBe(0);
+    await held.stop();
+  });
+
   it("survives failures that pass", async () => {
     const { held } = hold((renewal) => {
       if (renewal % 3 !== 0) throw new ConnectError("busy", Code.Unavailable);

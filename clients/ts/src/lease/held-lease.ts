@@ -79,7 +79,10 @@ export class HeldLease {
 
   private setDeadline(): void {
     clearTimeout(this.deadline);
-    this.deadline = setTimeout(() => this.lose("it was not renewed in time"), this.left);
+    const { left } = this;
+    // An answer that was late proves what is over already.
+    if (left <= 0) this.lose("it was not renewed in time");
+    else this.deadline = setTimeout(() => this.lose("it was not renewed in time"), left);
   }
 
   private async renew(): Promise<void> {
@@ -89,6 +92,8 @@ export class HeldLease {
       const pause = failures === 0 ? this.ttl / RENEWALS : Math.min(this.ttl / 10, backoffMillis(failures, {}));
       await delay(pause, ending).catch(() => {});
       if (ending.aborted) return;
+      // Who wakes up when it is over does not renew: the server may count longer, and nobody would have the lease for another ttl.
+      if (this.left <= 0) return this.lose("it was not renewed in time");
       const sent = momentOf(this.clocks);
       try {
         await this.renewOnce(ending);
