@@ -51,8 +51,10 @@ export async function withLease<T>(
     throw held.signal.aborted ? held.signal.reason : error;
   } finally {
     await held.stop();
-    // Best effort: what cannot be given back expires.
-    if (!held.signal.aborted) await leases.release(lease, { signal: AbortSignal.timeout(ttl / 2) }).catch(() => {});
+    // Best effort: what cannot be given back expires. When it is lost, too: a renewal may have arrived whose answer did not, and
+    // nobody would have it for another ttl. But then somebody waits to be told.
+    const patience = held.signal.aborted ? ttl / LOOKS : ttl / 2;
+    await leases.release(lease, { signal: AbortSignal.timeout(patience) }).catch(() => {});
   }
 }
 

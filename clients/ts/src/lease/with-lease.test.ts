@@ -1,0 +1,39 @@
+/** Taking a lease, and giving it back, with a server that does as it is told. */
+import { create } from "@bufbuild/protobuf";
+import { createRouterTransport } from "@connectrpc/connect";
+import { AcquireLeaseResponseSchema, LeaseService } from "@streamkit/protocol";
+import { expect, it } from "vitest";
+import { opaquePeer } from "../transport/opaque-peer.ts";
+import { withLease } from "./with-lease.ts";
+
+const TTL = 1_000;
+
+/** A server that gives the lease at the n-th call, and never answers those before, nor renewals. */
+function server(gives: number) {
+  const calls = { acquired: 0, released: [] as bigint[] };
+  const transport = createRouterTransport((router) => {
+    router.service(LeaseService, {
+      async acquireLease({ key, holder }) {
+        if (++calls.acquired < gives) await new Promise(() => {});
+        return create(AcquireLeaseResponseSchema, { lease: { key, holder, fencingToken: 7n } });
+      },
+      renewLease: () => new Promise(() => {}),
+      releaseLease({ fencingToken }) {
+        calls.released.push(fencingToken ?? 0n);
+        return {};
+      },
+    });
+  });
+  const settings = { transport, timeoutMillis: 30_000 };
+  return { calls, context: { ...settings, retry: {}, onRetry: undefined, peer: opaquePeer(settings), duplex: true } };
+}
+
+// A renewal may have arrived whose answer did not: then the lease lasts for another ttl, and nobody has it.
+it("a lease that was not renewed in time is given back all the same", async () => {
+  const { calls, context } = server(1);
+  const lost = withLease(context, "store", "k", { ttl: TTL }, ({ signal }) => {
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("told"))));
+  });
+  await expect(lost).rejects.toMatchObject({ reason: "LEASE_LOST" });
+  expect(calls.released).toEqual([7n]);
+});
