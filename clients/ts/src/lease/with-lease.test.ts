@@ -28,6 +28,15 @@ function server(gives: number) {
   return { calls, context: { ...settings, retry: {}, onRetry: undefined, peer: opaquePeer(settings), duplex: true } };
 }
 
+// A frozen server holds what it was asked until the connection breaks, or the attempt is over: 30 seconds, by default. Meanwhile
+// another instance, behind the same address, would have given the lease.
+it("whoever waits for a lease asks again before an answer would be worth nothing", async () => {
+  const { context } = server(2);
+  const begin = performance.now();
+  expect(await withLease(context, "store", "k", { ttl: TTL }, async (held) => held.fencingToken)).toBe(7n);
+  expect(performance.now() - begin).toBeLessThan(5 * TTL);
+});
+
 // A renewal may have arrived whose answer did not: then the lease lasts for another ttl, and nobody has it.
 it("a lease that was not renewed in time is given back all the same", async () => {
   const { calls, context } = server(1);

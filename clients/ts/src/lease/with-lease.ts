@@ -39,7 +39,9 @@ export async function withLease<T>(
 ): Promise<T> {
   const { ttl, signal } = options;
   if (!(ttl >= 1_000 && ttl <= 86_400_000)) throw invalidArgument("ttl", "must be 1,000 to 86,400,000 milliseconds");
-  const leases = new Leases(context, storeId);
+  // Rather a second attempt than an answer that comes so late that it has to be asked for again; see below.
+  const timeoutMillis = Math.min(context.timeoutMillis, Math.ceil(ttl / 2));
+  const leases = new Leases({ ...context, timeoutMillis }, storeId);
   const { lease, sent } = await acquire(leases, key, options, clocks);
   const held = new HeldLease(context, storeId, lease, ttl, sent, clocks);
   try {
