@@ -335,6 +335,28 @@ describe("two consumers with one name", () => {
     await other;
   });
 
+  // Whoever asks with the name of the holder has the lease, and its token: two processes of one machine that were called by its name
+  // both took themselves for the active one.
+  it("take turns also when they were given the same holder name", async () => {
+    const id = randomUUID();
+    const make = () =>
+      open(id).consumer({
+        name: "c",
+        spaces: ["orders"],
+        exclusive: { ttl: 5_000, holder: "host" },
+        handler: () => {},
+      });
+    const [first, second] = [make(), make()];
+    const running = first.run();
+    await expect.poll(() => first.state.name).toBe("running");
+    const other = second.run();
+    await expect.poll(() => second.state.name).not.toBe("idle");
+    expect([first.state.name, second.state.name]).toEqual(["running", "standby"]);
+    expect((await open(id).leases.get("consumer/c"))?.holder).toMatch(/^host /);
+    await Promise.all([first.stop(), second.stop()]);
+    await Promise.all([running, other]);
+  });
+
   it("hand over within a ttl when the active one freezes, which then can neither append nor commit", async () => {
     const id = randomUUID();
     const frozenServer = await startServer(0, memoryStorage());

@@ -140,7 +140,8 @@ export class Consumer<Out, In> implements AsyncDisposable {
     const { ttl, key = `consumer/${this.options.name}`, holder } = exclusive;
     const lease = {
       ttl,
-      ...(holder !== undefined && { holder }),
+      // Whoever asks with the same name has the same lease; so each stint has one of its own.
+      ...(holder !== undefined && { holder: `${holder} ${crypto.randomUUID().slice(0, 8)}` }),
       onHeld: () => this.enter({ name: "standby" }),
       signal: this.stopping.signal,
     };

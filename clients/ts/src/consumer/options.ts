@@ -51,7 +51,7 @@ export interface Exclusive {
   readonly ttl: number;
   /** The key of the lease. Default: `consumer/` and the consumer's name. */
   readonly key?: string;
-  /** This process, for people to read. Default: a random name. */
+  /** This process, for people to read: part of the lease's holder, behind which something random comes. Default: nothing. */
   readonly holder?: string;
 }
 
