@@ -114,6 +114,9 @@ describe("a hand-over", () => {
     expect(handOversOf({ ...good, events: short })).toEqual([]);
     const lost = [...short, state(7_000, "a", "retrying"), state(7_300, "b", "running")];
     expect(handOversOf({ ...good, events: lost })).toMatchObject([{ cause: "gave up", from: 7_000, to: 7_300 }]);
+    // It may have renewed when it woke up, and not have learned it.
+    const late = [...short.slice(0, -1), state(2_000, "a", "retrying"), state(3_500, "b", "running")];
+    expect(handOversOf({ ...good, events: late })).toMatchObject([{ cause: "frozen", from: 1_500, to: 3_500 }]);
     // Not in time, and the same one again: still from when it was frozen.
     const self = [
       ...short.slice(0, -2),

@@ -50,6 +50,9 @@ export function handOversOf(history: SoakHistory): HandOver[] {
     } else if (event.kind === "committed") {
       // It woke up in time.
       if (vacancy?.cause === "frozen") vacancy = undefined;
+    } else if (event.kind === "thawed") {
+      // In time to renew, and perhaps not to be told so: then the lease lasts from now on.
+      if (vacancy?.cause === "frozen" && at - vacancy.from < history.ttl) vacancy = { cause: "frozen", from: at };
     } else if (event.kind === "state") {
       vacancy ??= { cause: "gave up", from: at };
     }

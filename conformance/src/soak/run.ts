@@ -30,7 +30,7 @@ const CONSUMERS = 5;
 const WRITERS = 3;
 /** What "one call" is in the bound of a hand-over: a call that takes longer is made again, elsewhere. */
 const CALL_MILLIS = 1_000;
-/** How long it may take until everybody runs, and until everything is handled. */
+/** How long it may take until everybody runs; and, in the end, until more is handled. */
 const SETTLE_MILLIS = 60_000;
 
 /** Lets processes compete for a consumer while they and their servers are killed and frozen, and checks what came of it. */
@@ -79,11 +79,15 @@ export async function runSoak(
 
 /** Waits until the cursor is at the end of all inputs. What is left then, if it takes too long. */
 async function handleAll(store: StoreHandle): Promise<string[]> {
-  const deadline = performance.now() + SETTLE_MILLIS;
+  let least = Number.POSITIVE_INFINITY;
+  let deadline = 0;
   const consumer = store.consumer({ name: "soak", spaces: Object.keys(INPUTS), handler: () => {} });
   for (;;) {
     const lag = [...(await consumer.lag())].filter(([, entries]) => entries > 0);
-    if (lag.length === 0) return [];
+    const left = lag.reduce((sum, [, entries]) => sum + entries, 0);
+    if (left === 0) return [];
+    if (left < least) deadline = performance.now() + SETTLE_MILLIS;
+    least = Math.min(least, left);
     if (performance.now() > deadline) return lag.map(([space, entries]) => `${entries} entries of ${space} are left`);
     await setTimeout(200);
   }

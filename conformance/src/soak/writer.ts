@@ -36,5 +36,5 @@ export async function write(
   }
 }
 
-/** The pace: neither writers nor consumers are to be limited by the machine. */
-const MOST_PAUSE_MILLIS = 300;
+/** The pace: what a consumer that is interrupted all the time can follow. */
+const MOST_PAUSE_MILLIS = 500;
