@@ -38,6 +38,7 @@ export class ConsumerProcess {
   async kill(): Promise<void> {
     if (this.#state === "gone") return;
     this.#ending = true;
+    this.#state = "gone";
     this.#happened({ kind: "killed" });
     this.#child.kill("SIGKILL");
     await this.#exited;
@@ -72,7 +73,8 @@ export class ConsumerProcess {
   }
 
   #hear({ at, news }: ConsumerReport): void {
-    if (news.kind === "state") this.#state = news.state;
+    // What it still said before it was killed arrives, and tells nothing of how it is.
+    if (news.kind === "state" && this.#state !== "gone") this.#state = news.state;
     if (news.kind === "committed" && this.#state === "waking") this.#state = "running";
     this.#onEvent(this.name, at, news);
   }

@@ -44,13 +44,8 @@ export class SoakNemesis {
     }
   }
 
-  async #each<T extends { pauseMillis: number }>(
-    troubles: Iterable<T>,
-    signal: AbortSignal,
-    make: (trouble: T) => Promise<void>,
-  ): Promise<void> {
+  async #each<T>(troubles: Iterable<T>, signal: AbortSignal, make: (trouble: T) => Promise<void>): Promise<void> {
     for (const trouble of troubles) {
-      await pause(trouble.pauseMillis, signal);
       if (signal.aborted) return;
       await make(trouble).catch((error) => {
         if (!signal.aborted) throw error;
@@ -59,13 +54,20 @@ export class SoakNemesis {
   }
 
   /** Resolves when it has begun: others may follow while it lasts. */
-  async #consumer({ kind, victim, millis }: ConsumerTrouble, signal: AbortSignal): Promise<void> {
+  async #consumer({ pauseMillis, kind, victim, millis }: ConsumerTrouble, signal: AbortSignal): Promise<void> {
     const crowd = this.#crowd;
     // The bound of a hand-over is for those who were waiting when it began.
     const ready = (): boolean => {
       return crowd.active !== undefined && crowd.waiting.length > 0 && this.#down.size < MOST_DOWN;
     };
-    await crowd.until("a consumer runs, and another waits", ready, PATIENCE_TTLS * this.#ttl, signal);
+    const untilReady = (): Promise<void> => {
+      return crowd.until("a consumer runs, and another waits", ready, PATIENCE_TTLS * this.#ttl, signal);
+    };
+    await untilReady();
+    // Time to do something: those that are lost at once get nowhere, and have nothing to lose.
+    await pause(pauseMillis, signal);
+    signal.throwIfAborted();
+    await untilReady();
     const { waiting } = crowd;
     const index = victim === "active" ? crowd.active! : waiting[victim % waiting.length]!;
     if (victim !== "active" && waiting.length === 1) return;
@@ -88,7 +90,10 @@ export class SoakNemesis {
     this.#crowd.thaw(index);
   }
 
-  async #instance({ kind, instance: index, millis }: InstanceTrouble, signal: AbortSignal): Promise<void> {
+  async #instance(trouble: InstanceTrouble, signal: AbortSignal): Promise<void> {
+    const { pauseMillis, kind, instance: index, millis } = trouble;
+    await pause(pauseMillis, signal);
+    if (signal.aborted) return;
     const { instance } = this.#cluster.members[index]!;
     // Nobody looks at them, and they are many.
     for (const { proxy } of this.#cluster.members) proxy.takeRequests();

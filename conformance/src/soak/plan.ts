@@ -1,7 +1,8 @@
 import { Random } from "../history/random.ts";
 
-/** Something that happens, so long after the one before it. */
+/** Something that happens. */
 interface Trouble {
+  /** How long after the one before it; of consumers, after somebody has taken over from it. */
   readonly pauseMillis: number;
   readonly kind: "kill" | "freeze";
   /** How long it stays down: until it is started again (beside what starting takes), or woken up. */
