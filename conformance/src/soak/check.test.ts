@@ -74,6 +74,12 @@ describe("the checker of exclusive consumers", () => {
     expect(rules({ outputs: [...wrote("a", 1, 1, 2), ...wrote("b", 1, 3, 4)] })).toEqual(["one holder"]);
   });
 
+  it("finds one that goes on while another has begun, though it is not frozen; what it says a little later is said in time", () => {
+    const both = [...events.filter((event) => event.at !== 5_000), state(9_000, "a", "retrying")];
+    expect(rules({ events: both })).toEqual(["one holder"]);
+    expect(rules({ events: [...both, state(7_000, "a", "retrying")] })).toEqual([]);
+  });
+
   it("finds a process that ended by itself, and one that has failed", () => {
     expect(rules({ events: [...events, at(9_000, "b", { kind: "died", how: "it ended with code 1" })] })).toEqual([
       "alive",

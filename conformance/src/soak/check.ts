@@ -1,5 +1,5 @@
 import { type HandOver, handOversOf } from "./hand-overs.ts";
-import type { SoakHistory } from "./history.ts";
+import type { ConsumerEvent, SoakHistory } from "./history.ts";
 import type { InputEntry, Output } from "./settings.ts";
 
 /** What must not be. */
@@ -10,7 +10,7 @@ export interface SoakViolation {
 
 type Rule = (history: SoakHistory) => Iterable<SoakViolation>;
 
-const RULES: readonly Rule[] = [checkHandled, checkOrder, checkTokens, checkHandOvers, checkAlive];
+const RULES: readonly Rule[] = [checkHandled, checkOrder, checkTokens, checkAlone, checkHandOvers, checkAlive];
 
 /** Checks what exclusive consumers promise (docs/coordination.md): what was stored in the end, and what everybody told. */
 export function checkSoak(history: SoakHistory): SoakViolation[] {
@@ -76,6 +76,26 @@ function* checkTokens({ outputs }: SoakHistory): Iterable<SoakViolation> {
       latest = output;
     }
   }
+}
+
+/** Who is neither killed nor frozen knows that it is not the active one any more when another is: a call later at the latest. */
+function* checkAlone({ events, callMillis }: SoakHistory): Iterable<SoakViolation> {
+  const sorted = events.filter((event) => "process" in event).sort((a, b) => a.at - b.at);
+  let active: string | undefined;
+  for (const [index, { process, at, ...event }] of sorted.entries()) {
+    if (process === active && endsWork(event)) active = undefined;
+    if (event.kind !== "state" || event.state !== "running") continue;
+    const before = active;
+    active = process;
+    if (before === undefined) continue;
+    const next = sorted.slice(index).find((later) => later.process === before && endsWork(later));
+    if (next !== undefined && next.at - at <= callMillis) continue;
+    yield { rule: "one holder", what: `${process} was active at ${at.toFixed(0)}, while ${before} was, and went on` };
+  }
+}
+
+function endsWork({ kind }: ConsumerEvent): boolean {
+  return kind !== "committed" && kind !== "output";
 }
 
 function* checkHandOvers(history: SoakHistory): Iterable<SoakViolation> {
