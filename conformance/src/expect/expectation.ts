@@ -7,7 +7,6 @@ import type { Scope } from "../corpus/scope.ts";
 import { matchEntries } from "./entries.ts";
 import { type Difference, match, show } from "./match.ts";
 import type { Observed, ObservedError } from "./observed.ts";
-import { matchStatuses } from "./statuses.ts";
 
 /** The expectation with its placeholders replaced. */
 export function resolveExpectation(expectation: Expectation | undefined, scope: Scope): Expectation {
@@ -26,7 +25,7 @@ export function matchExpectation(expected: Expectation, observed: Observed): Dif
     matchJson(expected.response && toJson(ValueSchema, expected.response), observed.response, "response") ??
     matchJson(expected.responses && toJson(ValueSchema, expected.responses), observed.responses, "responses") ??
     (expected.entries === undefined ? undefined : matchEntries(expected.entries, observed)) ??
-    (expected.latest === undefined ? undefined : matchStatuses(expected.latest, observed.statuses))
+    (expected.latest === undefined ? undefined : observed.statuses.match(expected.latest))
   );
 }
 

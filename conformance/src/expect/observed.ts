@@ -2,7 +2,7 @@ import { type JsonObject, type JsonValue, type Message, toJson } from "@bufbuild
 import { type EntryBatch, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import type { Response } from "@streamkit/protocol/conformance";
 import { type Failure, ResponseSchema } from "@streamkit/protocol/conformance";
-import { collectStatuses, type Statuses } from "./statuses.ts";
+import { Statuses } from "./statuses.ts";
 
 /** One entry as a reader received it. */
 export interface ObservedEntry {
@@ -41,24 +41,18 @@ const JSON_OPTIONS = { useProtoFieldName: true, alwaysEmitImplicit: true } as co
 /**
  * Turns responses and the end of a call into what expectations look at.
  *
- * @param all every response since the call began, where `responses` are only the latest
+ * @param statuses of every response since the call began
  */
 export function observe(
   responses: readonly Response["message"][],
   failure: Failure | undefined,
   ended: boolean,
-  all = responses,
+  statuses = new Statuses(),
 ): Observed {
   const json = responses.map(responseJson);
   const entries = responses.flatMap((each) => batchesOf(each).flatMap(toEntries));
   const error = failure && toError(failure);
-  return { responses: json, response: json.at(-1), error, entries, statuses: statusesOf(all), ended };
-}
-
-/** What the responses of a status subscription tell of segments; nothing for those of any other call. */
-export function statusesOf(responses: readonly Response["message"][]): Statuses {
-  const events = responses.filter((each) => each.case === "subscribeToSegmentStatus");
-  return collectStatuses(events.map(responseJson));
+  return { responses: json, response: json.at(-1), error, entries, statuses, ended };
 }
 
 /** True for a response that only shows that its stream lives. */

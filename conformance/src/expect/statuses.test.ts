@@ -1,27 +1,33 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
-import { collectStatuses, haveStatuses, matchStatuses } from "./statuses.ts";
+import { Statuses } from "./statuses.ts";
 
-const status = (segment: string, first: number, last: number) => ({
+const status = (segment: string, first: number, last: number): JsonObject => ({
   status: { segment, first_sequence: String(first), last_sequence: String(last) },
 });
-const seen = collectStatuses([status("a", 1, 1), { snapshot_complete: {} }, status("b", 1, 2), status("a", 1, 4)]);
+
+function seen(...more: JsonObject[]): Statuses {
+  const statuses = new Statuses();
+  const events = [status("a", 1, 1), { snapshot_complete: {} }, status("b", 1, 2), status("a", 1, 4), ...more];
+  for (const event of events) statuses.add(event);
+  return statuses;
+}
 
 it("keeps the latest status of each segment", () => {
-  expect(matchStatuses({ a: { last_sequence: 4 }, b: { last_sequence: 2 } }, seen)).toBeUndefined();
-  expect(matchStatuses({ a: { last_sequence: 1 }, b: {} }, seen)).toContain("latest.a.last_sequence");
-  expect(haveStatuses({ a: { last_sequence: 4 } }, seen)).toBe(true);
-  expect(haveStatuses({ c: {} }, seen)).toBe(false);
+  expect(seen().match({ a: { last_sequence: 4 }, b: { last_sequence: 2 } })).toBeUndefined();
+  expect(seen().match({ a: { last_sequence: 1 }, b: {} })).toContain("latest.a.last_sequence");
+  expect(seen().has({ a: { last_sequence: 4 } })).toBe(true);
+  expect(seen().has({ c: {} })).toBe(false);
 });
 
 it("finds a segment too many, and one that is missing", () => {
-  expect(matchStatuses({ a: {} }, seen)).toContain("found those of a, b");
-  expect(matchStatuses({ a: {}, b: {}, c: {} }, seen)).toContain("expected statuses of a, b, c");
+  expect(seen().match({ a: {} })).toContain('found those of "a, b"');
+  expect(seen().match({ a: {}, b: {}, c: {} })).toContain('expected statuses of "a, b, c"');
 });
 
 it.each([
   ["a last sequence", status("a", 1, 3)],
   ["a first sequence", status("a", 0, 5)],
 ])("finds %s that goes back", (_, late) => {
-  const stale = collectStatuses([status("a", 1, 4), late]);
-  expect(matchStatuses({ a: {} }, stale)).toContain("came after");
+  expect(seen(late).match({ a: {}, b: {} })).toContain("came after");
 });

@@ -3,52 +3,49 @@ import { isObject } from "../corpus/json.ts";
 import { type Difference, match, show } from "./match.ts";
 
 /** What a status subscription has told of segments so far. */
-export interface Statuses {
+export class Statuses {
   /** The latest status of each segment. */
-  readonly latest: ReadonlyMap<string, JsonObject>;
+  readonly latest = new Map<string, JsonObject>();
   /** Says so when a status was older than one of the same segment before it. */
-  readonly stale: Difference;
-}
+  stale: Difference;
 
-/** Sorts the responses of a status subscription, in their JSON form, by segment. */
-export function collectStatuses(responses: readonly JsonObject[]): Statuses {
-  const latest = new Map<string, JsonObject>();
-  let stale: Difference;
-  for (const { status } of responses) {
-    if (!isObject(status)) continue;
+  /** Takes note of a response, in its JSON form; one that is no status changes nothing. */
+  add({ status }: JsonObject): void {
+    if (!isObject(status)) return;
     const segment = String(status.segment);
-    const before = latest.get(segment);
-    if (before !== undefined && isOlder(status, before)) stale ??= `${show(status)} came after ${show(before)}`;
-    latest.set(segment, status);
+    const before = this.latest.get(segment);
+    if (before !== undefined && isOlder(status, before)) this.stale ??= `${show(status)} came after ${show(before)}`;
+    this.latest.set(segment, status);
   }
-  return { latest, stale };
-}
 
-/** Whether the latest statuses are those expected: of these segments, and of no others. */
-export function matchStatuses(expected: JsonObject, { latest, stale }: Statuses): Difference {
-  if (stale !== undefined) return `latest: ${stale}`;
-  const names = (segments: Iterable<string>): string => [...segments].sort().join(", ") || "none";
-  const [wanted, found] = [names(Object.keys(expected)), names(latest.keys())];
-  if (wanted !== found) return `latest: expected statuses of ${wanted}, found those of ${found}`;
-  return differenceOf(expected, latest);
-}
-
-/** Whether the segments named have these latest statuses. */
-export function haveStatuses(expected: JsonObject, { latest }: Statuses): boolean {
-  return differenceOf(expected, latest) === undefined;
-}
-
-function differenceOf(expected: JsonObject, latest: Statuses["latest"]): Difference {
-  for (const [segment, status] of Object.entries(expected)) {
-    const difference = match(status, latest.get(segment), `latest.${segment}`);
-    if (difference !== undefined) return difference;
+  /** Whether these segments have these latest statuses. */
+  has(expected: JsonObject): boolean {
+    return this.#difference(expected) === undefined;
   }
-  return undefined;
+
+  /** Whether these segments have these latest statuses, and no other segment has one. */
+  match(expected: JsonObject): Difference {
+    if (this.stale !== undefined) return `latest: ${this.stale}`;
+    const [wanted, found] = [names(Object.keys(expected)), names(this.latest.keys())];
+    if (wanted !== found) return `latest: expected statuses of ${show(wanted)}, found those of ${show(found)}`;
+    return this.#difference(expected);
+  }
+
+  #difference(expected: JsonObject): Difference {
+    for (const [segment, status] of Object.entries(expected)) {
+      const difference = match(status, this.latest.get(segment), `latest.${segment}`);
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  }
+}
+
+function names(segments: Iterable<string>): string {
+  return [...segments].sort().join(", ") || "none";
 }
 
 /** Both bounds of a segment only ever grow. */
 function isOlder(status: JsonObject, before: JsonObject): boolean {
-  return ["first_sequence", "last_sequence"].some(
-    (name) => BigInt(String(status[name])) < BigInt(String(before[name])),
-  );
+  const numbers = ["first_sequence", "last_sequence"];
+  return numbers.some((name) => BigInt(String(status[name])) < BigInt(String(before[name])));
 }

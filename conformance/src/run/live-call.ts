@@ -1,4 +1,6 @@
 import type { Failure, Response } from "@streamkit/protocol/conformance";
+import { responseJson } from "../expect/observed.ts";
+import { Statuses } from "../expect/statuses.ts";
 
 /** A call in progress, seen from the runner: what has arrived, and waiting for more. */
 export class LiveCall {
@@ -8,10 +10,22 @@ export class LiveCall {
   ended = false;
   /** How many responses an await has already looked at. */
   seen = 0;
+  readonly #statuses = new Statuses();
+  /** Responses whose statuses were taken note of. */
+  #noted = 0;
   readonly #watchers = new Set<() => void>();
 
   constructor(id: bigint) {
     this.id = id;
+  }
+
+  /** What all responses of a status subscription tell of segments; nothing for any other call. */
+  get statuses(): Statuses {
+    for (; this.#noted < this.responses.length; this.#noted++) {
+      const response = this.responses[this.#noted]!;
+      if (response.case === "subscribeToSegmentStatus") this.#statuses.add(responseJson(response));
+    }
+    return this.#statuses;
   }
 
   received(response: Response["message"]): void {

@@ -3,8 +3,7 @@ import type { Until } from "@streamkit/protocol/conformance";
 import { expandRepeats } from "../corpus/request.ts";
 import type { Scope } from "../corpus/scope.ts";
 import { match } from "../expect/match.ts";
-import { batchesOf, isHeartbeat, responseJson, statusesOf } from "../expect/observed.ts";
-import { haveStatuses } from "../expect/statuses.ts";
+import { batchesOf, isHeartbeat, responseJson } from "../expect/observed.ts";
 import type { LiveCall } from "./live-call.ts";
 
 /** Whether an await may stop: what it waits for has come, or the call has ended. */
@@ -17,7 +16,7 @@ export function isReached(until: Until | undefined, call: LiveCall, scope: Scope
   if (until.caughtUp && !(last?.value && "caughtUp" in last.value && last.value.caughtUp)) return false;
   if (until.heartbeat && (call.responses.length < 2 || last === undefined || !isHeartbeat(last))) return false;
   const resolve = (json: JsonObject): JsonObject => expandRepeats(scope.resolve(json)) as JsonObject;
-  if (until.latest !== undefined && !haveStatuses(resolve(until.latest), statusesOf(call.responses))) return false;
+  if (until.latest !== undefined && !call.statuses.has(resolve(until.latest))) return false;
   if (until.response === undefined) return true;
   const wanted = resolve(until.response);
   return fresh.some((response) => match(wanted, responseJson(response), "response") === undefined);

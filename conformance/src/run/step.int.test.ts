@@ -47,7 +47,7 @@ describe("an await", () => {
   it.each([
     ["a response that does not come", "until: { response: { status: { segment: b } } }", "not reached"],
     ["a status that does not come", "until: { latest: { seg: { last_sequence: 2 } } }", "not reached"],
-    ["a segment too many", "until: { heartbeat: true }, expect: { latest: {} }", "found those of seg"],
+    ["a segment too many", "until: { heartbeat: true }, expect: { latest: {} }", 'found those of "seg"'],
   ])("fails for %s", async (_, until, failure) => {
     expect(await failureOf(`${append}, ${watch}, { await: w, ${until}, within: 0.5s }`)).toContain(failure);
   });

@@ -125,7 +125,7 @@ async function awaitNamed(step: Step, state: CaseState): Promise<Difference> {
   }
   const fresh = call.responses.slice(call.seen);
   call.seen = call.responses.length;
-  const observed = observe(fresh, call.failure, call.ended, call.responses);
+  const observed = observe(fresh, call.failure, call.ended, call.statuses);
   const difference = matchExpectation(resolveExpectation(step.expect, state.scope), observed);
   if (difference === undefined) capture(step, observed, state);
   return difference;
