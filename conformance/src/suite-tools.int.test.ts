@@ -67,6 +67,11 @@ cases:
     ["never-polls", "EVERYWHERE-FOLLOW-IDLE"],
     ["private-dedupe", "DEDUPE-RETRY"],
     ["unseen-trims", "EVERYWHERE-TRIM"],
+    ["quiet-trims", "WATCH-TRIM"],
+    ["shared-lease", "LEASE-HELD"],
+    ["remembered-leases", "EVERYWHERE-LEASE"],
+    ["lost-cursor-update", "CURSOR-CONCURRENT"],
+    ["ghost-workers", "PRESENCE-CHANGES"],
   ])("finds a broken server out: %s", async (name, id) => {
     const deviation = DEVIATIONS.find((each) => each.name === name);
     const { failed } = await runDeviation(deviation!, selectCases(cases, { ids: [id], clauses: [] }), 1);

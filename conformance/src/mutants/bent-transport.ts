@@ -9,20 +9,30 @@ import type {
   ConsumeSegmentResponse,
   ConsumeSpaceRequest,
   ConsumeSpaceResponse,
+  SubscribeToSegmentStatusRequest,
+  SubscribeToSegmentStatusResponse,
+  SubscribeToWorkersRequest,
+  SubscribeToWorkersResponse,
 } from "@streamkit/protocol";
 
 export type ReadRequest = ConsumeSegmentRequest | ConsumeSpaceRequest | ConsumeRequest;
 export type ReadResponse = ConsumeSegmentResponse | ConsumeSpaceResponse | ConsumeResponse;
+export type WatchRequest = SubscribeToSegmentStatusRequest | SubscribeToWorkersRequest;
+export type WatchResponse = SubscribeToSegmentStatusResponse | SubscribeToWorkersResponse;
 
 /** Where a deviation puts its hands. Requests and responses may be changed in place: they are copies. */
 export interface Bends {
   /** Before an append is sent; may return several requests, sent one after the other, of which the last result counts. */
   append?(request: AppendRequest): AppendRequest[] | undefined;
   appended?(response: AppendResponse, request: AppendRequest): void;
-  /** Before any read is sent. */
+  /** Before any consume is sent. */
   read?(request: ReadRequest): void;
-  /** What becomes of a stream of responses. */
+  /** What becomes of the responses of a consume. */
   pages?(responses: AsyncIterable<ReadResponse>, request: ReadRequest): AsyncIterable<ReadResponse>;
+  /** What becomes of the responses of a subscription, to statuses or to workers. */
+  events?(responses: AsyncIterable<WatchResponse>, request: WatchRequest): AsyncIterable<WatchResponse>;
+  /** In the place of a unary call; `send` makes it. */
+  around?(rpc: string, request: Message, send: () => Promise<Message>): Promise<Message>;
   /** Before any request is sent, whatever the RPC; `rpc` is its name. */
   request?(rpc: string, message: Message): void;
   /** Any unary response but that of Append. */
@@ -44,8 +54,19 @@ export function bentTransport(next: Transport, bends: Bends): Transport {
       const request = copied(method.input, input);
       bends.request?.(method.name, request);
       const replacement = bends.instead?.(method.name, request, method.output);
-      const call = (message: Message) =>
+      const plain = (message: Message) =>
         next.unary(method, signal, timeoutMs, header, message as typeof input, contextValues);
+      const call = (message: Message) => (bends.around === undefined ? plain(message) : around(message));
+      /** A response that `around` made up has no headers. */
+      const around = async (message: Message): ReturnType<typeof plain> => {
+        let response: Awaited<ReturnType<typeof plain>> | undefined;
+        const answer = await bends.around!(method.name, message, async () => {
+          response = await plain(message);
+          return response.message as Message;
+        });
+        const empty = { stream: false, service: method.parent, method, header: new Headers(), trailer: new Headers() };
+        return { ...(response ?? empty), message: answer } as never;
+      };
       try {
         const requests = method.name === "Append" ? (bends.append?.(request as AppendRequest) ?? [request]) : [request];
         let response = await call(requests[0]!);
@@ -66,7 +87,7 @@ export function bentTransport(next: Transport, bends: Bends): Transport {
           const request = copied(method.input, each);
           bends.request?.(method.name, request);
           if (method.methodKind === "bidi_streaming") bends.append?.(request as AppendRequest);
-          else bends.read?.(request as ReadRequest);
+          else if (!isWatch(method.name)) bends.read?.(request as ReadRequest);
           first ??= request;
           yield request as typeof each;
         }
@@ -76,11 +97,22 @@ export function bentTransport(next: Transport, bends: Bends): Transport {
         .catch((error: unknown) => {
           throw failing(error, method.name);
         });
-      const messages = response.message as AsyncIterable<unknown> as AsyncIterable<ReadResponse>;
-      const bent = method.methodKind === "bidi_streaming" ? undefined : bends.pages?.(messages, first as ReadRequest);
-      return { ...response, message: caught(bent ?? messages, (error) => failing(error, method.name)) as never };
+      const messages = response.message as AsyncIterable<unknown> as AsyncIterable<ReadResponse & WatchResponse>;
+      const bent = isWatch(method.name)
+        ? bends.events?.(messages, first as WatchRequest)
+        : method.methodKind === "bidi_streaming"
+          ? undefined
+          : bends.pages?.(messages, first as ReadRequest);
+      return {
+        ...response,
+        message: caught<unknown>(bent ?? messages, (error) => failing(error, method.name)) as never,
+      };
     },
   };
+}
+
+function isWatch(rpc: string): boolean {
+  return rpc.startsWith("SubscribeTo");
 }
 
 /** A message of its own, from a message or from what initialises one. */

@@ -27,8 +27,18 @@ const SHARED_MEMORY = create(CellSchema, {
   client: "raw",
 });
 
-const { values: args } = parseArgs({ options: { only: { type: "string" }, all: { type: "boolean" } } });
-const wanted = (name: string): boolean => name.includes(args.only ?? "");
+const { values: args } = parseArgs({
+  options: {
+    /** Only mutants whose name contains this; may be repeated. */
+    only: { type: "string", multiple: true },
+    /** Only broken servers that are bent there; may be repeated. */
+    where: { type: "string", multiple: true },
+    /** All cases, and not only until a mutant is dead. */
+    all: { type: "boolean" },
+  },
+});
+const wanted = (name: string, where = ""): boolean =>
+  (args.only?.some((part) => name.includes(part)) ?? true) && (args.where?.includes(where) ?? true);
 const enough = args.all ? undefined : ENOUGH;
 let cases = loadCases();
 const unbent = (next: Transport): Transport => bentTransport(next, {});
@@ -62,7 +72,7 @@ for (const client of SOUND_CLIENTS) {
   cases = cases.filter(({ id }) => !sound.failed.includes(id));
 }
 
-for (const deviation of DEVIATIONS.filter(({ name }) => wanted(name))) {
+for (const deviation of DEVIATIONS.filter(({ name, where }) => wanted(name, where))) {
   const kill = await runDeviation(deviation, deviation.where === "instances" ? shared : cases, enough);
   print(deviation.name, deviation.wrong, kill, kill.failed.length > 0);
 }

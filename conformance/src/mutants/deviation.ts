@@ -8,7 +8,18 @@ export interface Deviation {
   /** What it does wrong, as a sentence. */
   readonly wrong: string;
   /** The part that is bent; "instances" runs on two instances, both of them bent. */
-  readonly where: "append" | "read" | "follow" | "admin" | "error" | "storage" | "instances";
+  readonly where:
+    | "append"
+    | "read"
+    | "follow"
+    | "admin"
+    | "error"
+    | "storage"
+    | "watch"
+    | "lease"
+    | "cursor"
+    | "presence"
+    | "instances";
   /** How often instances look for what others wrote, in milliseconds. */
   readonly pollMillis?: number;
   /** Between callers and the server. Called once per server start. */

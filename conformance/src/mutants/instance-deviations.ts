@@ -1,14 +1,16 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type SegmentHead, SegmentHeadSchema, SpaceHeadSchema } from "@streamkit/protocol/storage";
+import { fromBinary } from "@bufbuild/protobuf";
+import { LeaseRecordSchema, type SegmentHead, SegmentHeadSchema, SpaceHeadSchema } from "@streamkit/protocol/storage";
 import type { PartitionStore, Row } from "@streamkit/server";
-import { withMethods, withStores } from "./bent-storage.ts";
+import { changed, seeing, withMethods, withStores } from "./bent-storage.ts";
 import type { Deviation } from "./deviation.ts";
-import { messageOf, rowOf } from "./stored-row.ts";
+import { messageOf } from "./stored-row.ts";
 
 /** First bytes of keys; server/src/engine/key-space.ts lists them all. */
 const HEAD = "h".charCodeAt(0);
 const SEGMENT_HEAD = "s".charCodeAt(0);
 const TRANSACTION = "t".charCodeAt(0);
+/** Of server/src/engine/coordination/key-space.ts. */
+const WORKER = "w".charCodeAt(0);
 
 /** An instance that is the only one to know something about its stores. `change` is called once per instance and store. */
 function bend(name: string, wrong: string, change: (store: PartitionStore) => Partial<PartitionStore>): Deviation {
@@ -45,21 +47,6 @@ function nameOf(partition: string, key: Uint8Array): string {
   return `${partition}\n${Buffer.from(key).toString("latin1")}`;
 }
 
-/** A store that shows rows as `see` wants them, wherever it shows them. */
-function seeing(
-  store: PartitionStore,
-  see: (partition: string, row: Row) => Row | undefined,
-): Pick<PartitionStore, "get" | "getMany" | "scan"> {
-  const seen = (partition: string, row: Row | undefined) => row && see(partition, row);
-  return {
-    get: async (partition, key) => seen(partition, await store.get(partition, key)),
-    getMany: async (partition, keys) => (await store.getMany(partition, keys)).map((row) => seen(partition, row)),
-    async *scan(partition, options) {
-      for await (const page of store.scan(partition, options)) yield page.flatMap((row) => see(partition, row) ?? []);
-    },
-  };
-}
-
 /** Does not see what another instance did to a segment, if `isSuch`, before the segment has its next entry. */
 function unseen(name: string, wrong: string, isSuch: (before: SegmentHead, after: SegmentHead) => boolean): Deviation {
   return bend(name, wrong, (store) => {
@@ -90,6 +77,24 @@ function unseen(name: string, wrong: string, isSuch: (before: SegmentHead, after
 
 function segmentHeadOf(value: Uint8Array): SegmentHead {
   return fromBinary(SegmentHeadSchema, messageOf(value));
+}
+
+/** Looks at a row of a partition once, and again when it has written it, or wanted to. */
+function remembering(name: string, wrong: string, remembered: string): Deviation {
+  return bend(name, wrong, (store) => {
+    const known = new Memory<Row | undefined>();
+    return {
+      async get(partition, key) {
+        if (partition !== remembered) return store.get(partition, key);
+        if (!known.has(partition, key)) known.set(partition, key, await store.get(partition, key));
+        return known.get(partition, key);
+      },
+      async commit(partition, batch) {
+        for (const { key } of batch.puts) known.delete(partition, key);
+        return store.commit(partition, batch);
+      },
+    };
+  });
 }
 
 /** Servers that are right as long as they are alone with their data. */
@@ -134,9 +139,9 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
   bend("own-clock", "takes the time of a commit from its own clock, whatever the time of the one before", (store) =>
     seeing(store, (_, row) => {
       if (row.key[0] !== HEAD) return row;
-      const head = fromBinary(SpaceHeadSchema, messageOf(row.value));
-      head.lastTime = 0n;
-      return { ...row, value: rowOf(toBinary(SpaceHeadSchema, head)) };
+      return changed(row, SpaceHeadSchema, (head) => {
+        head.lastTime = 0n;
+      });
     }),
   ),
   bend("private-dedupe", "remembers only transactions of its own", (store) => {
@@ -187,6 +192,32 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
         const page = pages.get(asked) ?? store.partitions(options);
         pages.set(asked, page);
         return page;
+      },
+    };
+  }),
+  remembering("remembered-leases", "takes a lease that it knows for the latest", "leases"),
+  remembering("remembered-cursors", "takes a cursor that it knows for the latest", "cursors"),
+  bend(
+    "lease-by-wall-clock",
+    "compares its own clock with the time that another instance wrote into a lease",
+    (store) =>
+      seeing(store, (partition, row) => {
+        if (partition !== "leases") return row;
+        return changed(row, LeaseRecordSchema, (record) => {
+          const left = Number(record.expireTime) / 1_000 - Date.now();
+          record.ttlMillis = BigInt(Math.max(0, Math.floor(left)));
+        });
+      }),
+  ),
+  bend("private-presence", "shows the workers of its own streams", (store) => {
+    const own = new Memory<true>();
+    const isForeign = (partition: string, { key }: Row): boolean =>
+      partition.startsWith("w:") && key[0] === WORKER && !own.has(partition, key);
+    return {
+      ...seeing(store, (partition, row) => (isForeign(partition, row) ? undefined : row)),
+      commit(partition, batch) {
+        for (const { key } of batch.puts) own.set(partition, key, true);
+        return store.commit(partition, batch);
       },
     };
   }),

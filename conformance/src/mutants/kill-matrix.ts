@@ -8,11 +8,15 @@ import { runCell } from "../run/cell.ts";
 import { EmbeddedServer } from "../server/embedded-server.ts";
 import { ADMIN_DEVIATIONS } from "./admin-deviations.ts";
 import { APPEND_DEVIATIONS } from "./append-deviations.ts";
+import { CURSOR_DEVIATIONS } from "./cursor-deviations.ts";
 import type { Deviation } from "./deviation.ts";
 import { FOLLOW_DEVIATIONS } from "./follow-deviations.ts";
 import { INSTANCE_DEVIATIONS } from "./instance-deviations.ts";
+import { LEASE_DEVIATIONS } from "./lease-deviations.ts";
+import { PRESENCE_DEVIATIONS } from "./presence-deviations.ts";
 import { READ_DEVIATIONS } from "./read-deviations.ts";
 import { STORAGE_DEVIATIONS } from "./storage-deviations.ts";
+import { WATCH_DEVIATIONS } from "./watch-deviations.ts";
 
 /** Every broken server, each broken in one way. */
 export const DEVIATIONS: readonly Deviation[] = [
@@ -21,6 +25,10 @@ export const DEVIATIONS: readonly Deviation[] = [
   ...FOLLOW_DEVIATIONS,
   ...ADMIN_DEVIATIONS,
   ...STORAGE_DEVIATIONS,
+  ...WATCH_DEVIATIONS,
+  ...LEASE_DEVIATIONS,
+  ...CURSOR_DEVIATIONS,
+  ...PRESENCE_DEVIATIONS,
   ...INSTANCE_DEVIATIONS,
 ];
 
@@ -83,6 +91,10 @@ const FIRST: Readonly<Record<Deviation["where"], RegExp>> = {
   admin: /^(ISOLATION|TRIM|DELETE|LIST|NAME|STATUS|ISOLATION|SERVER)/,
   error: /^(APPEND-REFUSED|EXPECT|ERROR)/,
   storage: /^(SURVIVES|DEDUPE-SURVIVES|LIST|APPEND)/,
+  watch: /^WATCH/,
+  lease: /^LEASE/,
+  cursor: /^CURSOR/,
+  presence: /^PRESENCE/,
   instances: /^(EVERYWHERE|DEDUPE)/,
 };
 

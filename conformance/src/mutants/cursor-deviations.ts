@@ -1,0 +1,135 @@
+import { create } from "@bufbuild/protobuf";
+import type {
+  CommitCursorRequest,
+  CommitCursorResponse,
+  ListCursorsRequest,
+  ListCursorsResponse,
+} from "@streamkit/protocol";
+import { DeleteCursorResponseSchema } from "@streamkit/protocol";
+import { type CursorRecord, CursorRecordSchema } from "@streamkit/protocol/storage";
+import type { PartitionStore, Row } from "@streamkit/server";
+import { changed, seeing, withMethods, withStores } from "./bent-storage.ts";
+import { type Bends, bentTransport } from "./bent-transport.ts";
+import type { Deviation } from "./deviation.ts";
+
+const CURSORS = "cursors";
+
+function bend(name: string, wrong: string, bends: Bends): Deviation {
+  return { name, wrong, where: "cursor", transport: (next) => bentTransport(next, bends) };
+}
+
+function bendStore(name: string, wrong: string, change: (store: PartitionStore) => Partial<PartitionStore>): Deviation {
+  const bent = (store: PartitionStore): PartitionStore => withMethods(store, change(store));
+  return { name, wrong, where: "cursor", storage: () => (next) => withStores(next, bent) };
+}
+
+/** A server that misreads its cursor rows. */
+function misreading(name: string, wrong: string, change: (record: CursorRecord) => void): Deviation {
+  const misread = (partition: string, row: Row): Row =>
+    partition === CURSORS ? changed(row, CursorRecordSchema, change) : row;
+  return bendStore(name, wrong, (store) => seeing(store, misread));
+}
+
+function bendCommit(name: string, wrong: string, change: (request: CommitCursorRequest) => void): Deviation {
+  return bend(name, wrong, {
+    request(rpc, message) {
+      if (rpc === "CommitCursor") change(message as CommitCursorRequest);
+    },
+  });
+}
+
+function bendList(
+  name: string,
+  wrong: string,
+  change: (response: ListCursorsResponse, request: ListCursorsRequest) => void,
+): Deviation {
+  return bend(name, wrong, {
+    response(rpc, message, request) {
+      if (rpc === "ListCursors") change(message as ListCursorsResponse, request as ListCursorsRequest);
+    },
+  });
+}
+
+/** Knows what it has answered last, and commits no offset that is less. */
+function neverBack(): Bends {
+  const known = new Map<string, Readonly<Record<string, bigint>>>();
+  const nameOf = ({ storeId, name }: CommitCursorRequest): string => `${storeId}/${name}`;
+  return {
+    request(rpc, message) {
+      if (rpc !== "CommitCursor") return;
+      const { offsets } = message as CommitCursorRequest;
+      const before = known.get(nameOf(message as CommitCursorRequest)) ?? {};
+      for (const [space, offset] of Object.entries(before)) {
+        if ((offsets[space] ?? offset) < offset) offsets[space] = offset;
+      }
+    },
+    response(rpc, message, request) {
+      const { cursor } = message as CommitCursorResponse;
+      if (rpc === "CommitCursor" && cursor !== undefined) {
+        known.set(nameOf(request as CommitCursorRequest), cursor.offsets);
+      }
+    },
+  };
+}
+
+/** Servers that keep cursors wrongly. */
+export const CURSOR_DEVIATIONS: readonly Deviation[] = [
+  bendCommit("ignored-cursor-version", "does not look at expected_version", (request) => {
+    delete request.expectedVersion;
+  }),
+  bendCommit("ignored-version-zero", "takes expected_version 0 for none", (request) => {
+    if (request.expectedVersion === 0n) delete request.expectedVersion;
+  }),
+  bendCommit("version-not-later", "applies a commit that expects any later version", (request) => {
+    if ((request.expectedVersion ?? 0n) > 2n) delete request.expectedVersion;
+  }),
+  bendStore("lost-cursor-update", "writes cursors without looking whether somebody else has", (store) => ({
+    commit: (partition, batch) => store.commit(partition, partition === CURSORS ? { ...batch, conditions: [] } : batch),
+  })),
+  misreading("replaced-offsets", "forgets the offsets of spaces that a commit does not name", (record) => {
+    const [last] = Object.entries(record.offsets).slice(-1);
+    record.offsets = last === undefined ? {} : { [last[0]]: last[1] };
+  }),
+  misreading("stuck-version", "counts no further than version 2", (record) => {
+    if (record.version > 1n) record.version = 1n;
+  }),
+  misreading("version-from-the-start", "counts from 1 again after a deletion", (record) => {
+    if (record.deleted) record.version = 0n;
+  }),
+  misreading("undead-cursors", "shows cursors that were deleted", (record) => {
+    record.deleted = false;
+  }),
+  bend("idle-cursor-delete", "acknowledges that a cursor is deleted and keeps it", {
+    around: async (rpc, _, send) => (rpc === "DeleteCursor" ? create(DeleteCursorResponseSchema) : send()),
+  }),
+  bend("offsets-only-grow", "keeps an offset that is larger than the one committed", neverBack()),
+  bendCommit("rounded-offsets", "keeps offsets as floating-point numbers", ({ offsets }) => {
+    for (const [space, offset] of Object.entries(offsets)) {
+      offsets[space] = BigInt(Math.min(Number(offset), 2 ** 63));
+    }
+  }),
+  bendCommit("cut-commit", "takes the first 64 spaces of a commit", (request) => {
+    request.offsets = Object.fromEntries(Object.entries(request.offsets).slice(0, 64));
+  }),
+  bendCommit("folded-cursors", "treats names of cursors without regard to case", (request) => {
+    request.name = request.name.toLowerCase();
+  }),
+  bend("timeless-cursors", "does not say when a cursor was committed", {
+    response(rpc, message) {
+      const cursor = rpc === "CommitCursor" ? (message as CommitCursorResponse).cursor : undefined;
+      if (cursor !== undefined) delete cursor.updateTime;
+    },
+  }),
+  bend("ignored-cursor-prefix", "lists all cursors whatever the prefix", {
+    request(rpc, message) {
+      if (rpc === "ListCursors") (message as ListCursorsRequest).prefix = "";
+    },
+  }),
+  bendList("reversed-cursors", "lists cursors backwards", ({ cursors }) => void cursors.reverse()),
+  bendList("lost-cursor-on-page", "loses the first cursor of every later page", ({ cursors }, { pageToken }) => {
+    if (pageToken !== "") cursors.shift();
+  }),
+  bendList("bare-cursors", "lists cursors without their offsets", ({ cursors }) => {
+    for (const cursor of cursors) cursor.offsets = {};
+  }),
+];

@@ -1,0 +1,210 @@
+import { create, type Message } from "@bufbuild/protobuf";
+import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { ConnectError, type Transport } from "@connectrpc/connect";
+import {
+  type AcquireLeaseRequest,
+  type AcquireLeaseResponse,
+  ErrorDetailSchema,
+  ErrorReason,
+  type Lease,
+  type ListLeasesRequest,
+  type ListLeasesResponse,
+  type ReleaseLeaseRequest,
+  ReleaseLeaseResponseSchema,
+  type RenewLeaseRequest,
+  RenewLeaseResponseSchema,
+} from "@streamkit/protocol";
+import { type LeaseRecord, LeaseRecordSchema } from "@streamkit/protocol/storage";
+import type { PartitionStore, Row } from "@streamkit/server";
+import { changed, seeing, withMethods, withStores } from "./bent-storage.ts";
+import { type Bends, bentTransport } from "./bent-transport.ts";
+import type { Deviation } from "./deviation.ts";
+
+type Claim = RenewLeaseRequest | ReleaseLeaseRequest;
+/** What some requests have, and others not. */
+type Asked = Pick<AcquireLeaseRequest, "key" | "ttl"> & Pick<ListLeasesRequest, "prefix">;
+
+function bend(name: string, wrong: string, bends: () => Bends): Deviation {
+  return { name, wrong, where: "lease", transport: (next: Transport) => bentTransport(next, bends()) };
+}
+
+/** A server that misreads its lease rows. `change` is called once per store. */
+function misreading(
+  name: string,
+  wrong: string,
+  change: (store: PartitionStore, storeId: string) => (record: LeaseRecord, row: Row) => void,
+): Deviation {
+  const bent = (store: PartitionStore, storeId: string): PartitionStore => {
+    const see = change(store, storeId);
+    const misread = (partition: string, row: Row): Row =>
+      partition === "leases" ? changed(row, LeaseRecordSchema, (record) => see(record, row)) : row;
+    return withMethods(store, seeing(store, misread));
+  };
+  return { name, wrong, where: "lease", storage: () => (next) => withStores(next, bent) };
+}
+
+/** Takes every claim to a lease for that of its holder, in one respect. */
+function trusting(name: string, wrong: string, rpc: string, trust: (claim: Claim, lease: Lease) => void): Deviation {
+  return bend(name, wrong, () => {
+    const leases = new Map<string, Lease>();
+    return {
+      request(called, message) {
+        const lease = called === rpc ? leases.get(nameOf(message as Claim)) : undefined;
+        if (lease !== undefined) trust(message as Claim, lease);
+      },
+      response(called, message, request) {
+        const { lease } = message as AcquireLeaseResponse;
+        if (called === "AcquireLease" && lease !== undefined) leases.set(nameOf(request as AcquireLeaseRequest), lease);
+      },
+    };
+  });
+}
+
+function nameOf({ storeId, key }: { readonly storeId: string; readonly key: string }): string {
+  return `${storeId}/${key}`;
+}
+
+function bendList(
+  name: string,
+  wrong: string,
+  change: (response: ListLeasesResponse, request: ListLeasesRequest) => void,
+) {
+  return bend(name, wrong, () => ({
+    response(rpc, message, request) {
+      if (rpc === "ListLeases") change(message as ListLeasesResponse, request as ListLeasesRequest);
+    },
+  }));
+}
+
+function bendRequest(
+  name: string,
+  wrong: string,
+  rpcs: readonly string[],
+  change: (request: Asked) => void,
+): Deviation {
+  return bend(name, wrong, () => ({
+    request(rpc, message) {
+      if (rpcs.includes(rpc)) change(message as Message & Asked);
+    },
+  }));
+}
+
+/** LEASE_HELD with another advice when to come back. */
+function advising(name: string, wrong: string, millis: number | undefined): Deviation {
+  return bend(name, wrong, () => ({
+    failure(error) {
+      const [detail] = error.findDetails(ErrorDetailSchema);
+      if (detail?.reason !== ErrorReason.LEASE_HELD) return error;
+      const value = { ...detail, retryAfter: millis === undefined ? undefined : durationFromMs(millis) };
+      const changed = new ConnectError(error.rawMessage, error.code);
+      changed.details.push({ desc: ErrorDetailSchema, value });
+      return changed;
+    },
+  }));
+}
+
+const TTL = ["AcquireLease", "RenewLease"];
+const BY_KEY = [...TTL, "ReleaseLease", "GetLease"];
+
+/** Servers that lease wrongly. */
+export const LEASE_DEVIATIONS: readonly Deviation[] = [
+  misreading(
+    "token-again-after-release",
+    "gives the token of a lease that was given back once more",
+    () => (record) => {
+      if (record.released) record.fencingToken -= 1n;
+    },
+  ),
+  misreading("token-again-after-expiry", "gives the token of a lease that has expired once more", () => {
+    const seen = new Map<string, { readonly version: unknown; readonly since: number }>();
+    return (record, { key, version }) => {
+      const name = Buffer.from(key).toString("latin1");
+      const known = seen.get(name);
+      if (known?.version !== version) seen.set(name, { version, since: performance.now() });
+      else if (performance.now() - known.since >= Number(record.ttlMillis)) record.fencingToken -= 1n;
+    };
+  }),
+  bend("shared-lease", "gives a lease to everybody who asks for it", () => ({
+    around: async (rpc, request, send) => {
+      const asked = request as AcquireLeaseRequest;
+      if (!["AcquireLease", "RenewLease", "ReleaseLease"].includes(rpc) || asked.holder === "") return send();
+      const { holder } = asked;
+      asked.holder = "everybody";
+      const response = await send();
+      const { lease } = response as AcquireLeaseResponse;
+      if (lease !== undefined) lease.holder = holder;
+      return response;
+    },
+  })),
+  trusting("renewal-by-anyone", "renews a lease whoever asks", "RenewLease", (claim, { holder }) => {
+    claim.holder = holder;
+  }),
+  trusting("renewal-with-any-token", "renews a lease whatever the token", "RenewLease", (claim, { fencingToken }) => {
+    claim.fencingToken = fencingToken;
+  }),
+  trusting("release-by-anyone", "takes a lease back whoever gives it", "ReleaseLease", (claim, { holder }) => {
+    claim.holder = holder;
+  }),
+  trusting("release-with-any-token", "takes a lease back whatever the token", "ReleaseLease", (claim, lease) => {
+    if (claim.fencingToken > 0n) claim.fencingToken = lease.fencingToken;
+  }),
+  misreading("endless-lease", "lets no lease expire", () => (record) => {
+    record.ttlMillis = 86_400_000n;
+    record.expireTime = BigInt(Date.now() + 86_400_000) * 1_000n;
+  }),
+  misreading("half-a-lease", "lets leases expire after half of their time", () => (record) => {
+    record.ttlMillis /= 2n;
+  }),
+  misreading("revived-lease", "shows leases that were given back", () => (record) => {
+    record.released = false;
+  }),
+  bend("idle-renewal", "acknowledges renewals and does nothing", () => {
+    const leases = new Map<string, Lease>();
+    return {
+      around: async (rpc, request, send) => {
+        const claim = request as RenewLeaseRequest;
+        const known = leases.get(nameOf(claim));
+        const held = known?.holder === claim.holder && known.fencingToken === claim.fencingToken;
+        if (rpc === "RenewLease" && held) return create(RenewLeaseResponseSchema, { lease: known });
+        const response = await send();
+        const { lease } = response as AcquireLeaseResponse;
+        if (rpc === "AcquireLease" && lease !== undefined) leases.set(nameOf(claim), lease);
+        if (rpc === "ReleaseLease") leases.delete(nameOf(claim));
+        return response;
+      },
+    };
+  }),
+  bend("idle-release", "acknowledges that a lease is given back and keeps it", () => ({
+    around: async (rpc, request, send) => {
+      const { key, holder, fencingToken } = request as ReleaseLeaseRequest;
+      if (rpc !== "ReleaseLease" || key.length > 200 || holder === "" || fencingToken === 0n) return send();
+      return create(ReleaseLeaseResponseSchema);
+    },
+  })),
+  bendRequest("forgotten-ttl", "renews for 30 s unless told otherwise", ["RenewLease"], (request) => {
+    request.ttl ??= durationFromMs(30_000);
+  }),
+  bendRequest("ample-ttl", "gives every lease for 20 s at least", TTL, (request) => {
+    const millis = request.ttl === undefined ? 0 : durationMs(request.ttl);
+    if (millis >= 1_000 && millis < 20_000) request.ttl = durationFromMs(20_000);
+  }),
+  bendRequest("wrong-default-ttl", "leases for a minute unless told otherwise", ["AcquireLease"], (request) => {
+    request.ttl ??= durationFromMs(60_000);
+  }),
+  bendRequest("clamped-ttl", "takes a ttl that is not allowed for the nearest that is", TTL, (request) => {
+    if (request.ttl === undefined) return;
+    request.ttl = durationFromMs(Math.min(86_400_000, Math.max(1_000, durationMs(request.ttl))));
+  }),
+  advising("no-advice", "does not say when a lease that is held may be free", undefined),
+  advising("endless-advice", "says that a lease that is held is for a day", 86_400_000),
+  bendRequest("folded-keys", "treats keys of leases without regard to case", BY_KEY, (request) => {
+    request.key = request.key.toLowerCase();
+  }),
+  bendRequest("ignored-lease-prefix", "lists all leases whatever the prefix", ["ListLeases"], (request) => {
+    request.prefix = "";
+  }),
+  bendList("reversed-leases", "lists leases backwards", ({ leases }) => void leases.reverse()),
+  bendList("lost-lease-on-page", "loses the first lease of every later page", ({ leases }, { pageToken }) => {
+    if (pageToken !== "") leases.shift();
+  }),
+];

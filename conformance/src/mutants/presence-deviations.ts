@@ -1,0 +1,263 @@
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import {
+  type ListWorkersRequest,
+  type ListWorkersResponse,
+  PresenceService,
+  type RenewWorkerRequest,
+  RenewWorkerResponseSchema,
+  type SubscribeToWorkersRequest,
+  type SubscribeToWorkersResponse,
+  type Worker,
+} from "@streamkit/protocol";
+import { type Bends, bentTransport } from "./bent-transport.ts";
+import type { Deviation } from "./deviation.ts";
+
+type Responses = AsyncIterable<SubscribeToWorkersResponse>;
+
+function bend(name: string, wrong: string, bends: (next: Transport) => Bends): Deviation {
+  return { name, wrong, where: "presence", transport: (next) => bentTransport(next, bends(next)) };
+}
+
+/** What becomes of the responses of SubscribeToWorkers. */
+function events(change: (responses: Responses, request: SubscribeToWorkersRequest) => Responses): Bends {
+  return {
+    events: (responses, request) => {
+      if (request.$typeName !== "streamkit.v1.SubscribeToWorkersRequest") return responses;
+      return change(responses as Responses, request);
+    },
+  };
+}
+
+function bendEvents(name: string, wrong: string, change: Parameters<typeof events>[0]): Deviation {
+  return bend(name, wrong, () => events(change));
+}
+
+function bendRequest(name: string, wrong: string, change: (request: SubscribeToWorkersRequest) => void): Deviation {
+  return bend(name, wrong, () => ({
+    request(rpc, message) {
+      if (rpc === "SubscribeToWorkers") change(message as SubscribeToWorkersRequest);
+    },
+  }));
+}
+
+/** Changes the workers of inventories, of lists, or of both. */
+function bendWorkers(
+  name: string,
+  wrong: string,
+  make: () => (workers: Worker[], request: SubscribeToWorkersRequest | ListWorkersRequest) => Worker[],
+): Deviation {
+  return bend(name, wrong, () => {
+    const change = make();
+    return {
+      ...events(async function* (responses, request) {
+        for await (const response of responses) {
+          response.workers = change(response.workers, request);
+          yield response;
+        }
+      }),
+      response(rpc, message, request) {
+        if (rpc !== "ListWorkers") return;
+        const response = message as ListWorkersResponse;
+        response.workers = change(response.workers, request as ListWorkersRequest);
+      },
+    };
+  });
+}
+
+/** Says something about a worker's place in a group. */
+function placeOf({ storeId, group }: { readonly storeId: string; readonly group: string }, id: string): string {
+  return `${storeId}/${group}/${id}`;
+}
+
+function idsOf({ workers }: SubscribeToWorkersResponse): string {
+  return JSON.stringify(workers.map(({ id, metadata }) => [id, metadata]));
+}
+
+/** The stream that was the first with an id goes on, and later ones only watch. */
+function firstWorkerStays(): Bends {
+  const registered = new Set<string>();
+  return {
+    request(rpc, message) {
+      if (rpc !== "SubscribeToWorkers") return;
+      const request = message as SubscribeToWorkersRequest;
+      if (request.worker !== undefined && registered.has(placeOf(request, request.worker.id))) delete request.worker;
+    },
+    ...events(async function* (responses, request) {
+      const place = request.worker && placeOf(request, request.worker.id);
+      if (place !== undefined) registered.add(place);
+      try {
+        yield* responses;
+      } finally {
+        if (place !== undefined) registered.delete(place);
+      }
+    }),
+  };
+}
+
+/** When a stream ends, its worker is not shown any more, though another stream has registered it since. */
+function endTakesAll(): Bends {
+  const latest = new Map<string, object>();
+  const hidden = new Set<string>();
+  const visible = (request: SubscribeToWorkersRequest | ListWorkersRequest, workers: Worker[]): Worker[] =>
+    workers.filter(({ id }) => !hidden.has(placeOf(request, id)));
+  return {
+    ...events(async function* (responses, request) {
+      const place = request.worker && placeOf(request, request.worker.id);
+      const own = {};
+      if (place !== undefined) {
+        latest.set(place, own);
+        hidden.delete(place);
+      }
+      try {
+        for await (const response of responses) {
+          response.workers = visible(request, response.workers);
+          yield response;
+        }
+      } finally {
+        if (place !== undefined && latest.get(place) !== own) hidden.add(place);
+      }
+    }),
+    response(rpc, message, request) {
+      if (rpc !== "ListWorkers") return;
+      const response = message as ListWorkersResponse;
+      response.workers = visible(request as ListWorkersRequest, response.workers);
+    },
+  };
+}
+
+/** Servers that keep track of workers wrongly. */
+export const PRESENCE_DEVIATIONS: readonly Deviation[] = [
+  bendEvents("first-inventory-only", "sends the inventory once", async function* (responses) {
+    let first: string | undefined;
+    for await (const response of responses) {
+      first ??= idsOf(response);
+      if (first === idsOf(response)) yield response;
+    }
+  }),
+  bendEvents("newcomers-only", "sends those who have come since, in the place of all", async function* (responses) {
+    const known = new Set<string>();
+    for await (const response of responses) {
+      response.workers = response.workers.filter(({ id }) => !known.has(id));
+      for (const { id } of response.workers) known.add(id);
+      yield response;
+    }
+  }),
+  bendEvents("late-inventory", "sends nothing before there is a worker", async function* (responses) {
+    let begun = false;
+    for await (const response of responses) {
+      begun ||= response.workers.length > 0;
+      if (begun) yield response;
+    }
+  }),
+  bendEvents("registers-late", "registers a worker after its first inventory", async function* (responses, { worker }) {
+    let first = true;
+    for await (const response of responses) {
+      if (first) response.workers = response.workers.filter(({ id }) => id !== worker?.id);
+      first = false;
+      yield response;
+    }
+  }),
+  bendWorkers("ghost-workers", "shows workers that have gone", () => {
+    const seen = new Map<string, Map<string, Worker>>();
+    return (workers, request) => {
+      const group = placeOf(request, "");
+      const all = seen.get(group) ?? new Map<string, Worker>();
+      seen.set(group, all);
+      for (const worker of workers) all.set(worker.id, worker);
+      return [...all.values()].sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+    };
+  }),
+  bend("first-worker-stays", "does not let a second registration replace the first", firstWorkerStays),
+  bend("end-takes-all", "removes a worker when the stream that it replaced ends", endTakesAll),
+  bendEvents(
+    "quiet-replacement",
+    "ends a stream that was replaced as if it were complete",
+    async function* (responses) {
+      try {
+        yield* responses;
+      } catch (error) {
+        if (ConnectError.from(error).code !== Code.NotFound) throw error;
+      }
+    },
+  ),
+  bend("needs-renewals", "lets workers expire that were never renewed", (next) => {
+    const client = createClient(PresenceService, next);
+    return events(async function* (responses, { storeId, group, worker }) {
+      let first = worker !== undefined;
+      for await (const response of responses) {
+        if (first) await client.renewWorker({ storeId, group, workerId: worker!.id }).catch(() => {});
+        first = false;
+        yield response;
+      }
+    });
+  }),
+  bend("idle-worker-renewal", "acknowledges renewals and forgets them", (next) => {
+    const client = createClient(PresenceService, next);
+    return {
+      around: async (rpc, request, send) => {
+        const { storeId, group, workerId } = request as RenewWorkerRequest;
+        if (rpc !== "RenewWorker" || group === "" || workerId === "") return send();
+        const { workers } = await client.listWorkers({ storeId, group });
+        return workers.some(({ id }) => id === workerId) ? create(RenewWorkerResponseSchema) : send();
+      },
+    };
+  }),
+  bend("one-renewal-is-enough", "counts from the first renewal", (next) => {
+    const client = createClient(PresenceService, next);
+    const renewed = new Set<string>();
+    return {
+      around: async (rpc, request, send) => {
+        const { storeId, group, workerId } = request as RenewWorkerRequest;
+        const place = placeOf(request as RenewWorkerRequest, workerId);
+        if (rpc !== "RenewWorker" || !renewed.has(place)) {
+          const response = await send();
+          if (rpc === "RenewWorker") renewed.add(place);
+          return response;
+        }
+        const { workers } = await client.listWorkers({ storeId, group });
+        return workers.some(({ id }) => id === workerId) ? create(RenewWorkerResponseSchema) : send();
+      },
+    };
+  }),
+  bend("renews-nobody", "acknowledges renewals of workers that are not there", () => ({
+    around: async (rpc, _, send) => {
+      if (rpc !== "RenewWorker") return send();
+      return send().catch((error: unknown) => {
+        if (ConnectError.from(error).code !== Code.NotFound) throw error;
+        return create(RenewWorkerResponseSchema);
+      });
+    },
+  })),
+  bendEvents("no-repeats", "sends the inventory only when it has changed", async function* (responses) {
+    let last = "";
+    for await (const response of responses) {
+      if (idsOf(response) !== last) yield response;
+      last = idsOf(response);
+    }
+  }),
+  bendRequest("dropped-worker-metadata", "forgets the metadata of workers", ({ worker }) => {
+    if (worker !== undefined) worker.metadata = {};
+  }),
+  bendRequest("cut-worker-metadata", "cuts metadata that is too long", ({ worker }) => {
+    for (const [key, value] of Object.entries(worker?.metadata ?? {})) {
+      if (value.length > 2_000) worker!.metadata[key] = value.slice(0, 2_000);
+    }
+  }),
+  bendWorkers("timeless-workers", "does not say when a worker joined", () => (workers) => {
+    for (const worker of workers) delete worker.joinTime;
+    return workers;
+  }),
+  bendWorkers("reversed-workers", "tells of workers backwards", () => (workers) => workers.toReversed()),
+  bendWorkers("worker-lost-on-page", "loses the first worker of every later page", () => (workers, request) => {
+    return "pageToken" in request && request.pageToken !== "" ? workers.slice(1) : workers;
+  }),
+  bendRequest("folded-groups", "treats groups without regard to case", (request) => {
+    request.group = request.group.toLowerCase();
+  }),
+  bendRequest("clamped-interval", "takes an interval that is not allowed for the nearest that is", (request) => {
+    if (request.interval === undefined) return;
+    request.interval = durationFromMs(Math.min(3_600_000, Math.max(1_000, durationMs(request.interval))));
+  }),
+];
