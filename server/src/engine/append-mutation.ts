@@ -1,3 +1,4 @@
+import { storageUnavailable } from "../errors.ts";
 import { type AppendTransaction, applyAppend, isFencedOnly, isFoundByExpectation, needsRow } from "./append.ts";
 import type { EncodedBatch } from "./batch.ts";
 import type { Draft } from "./draft.ts";
@@ -53,6 +54,7 @@ export class AppendMutation implements Mutation<AppendResult> {
     this.#onlyIfAbsent = false;
     this.#maybeApplied = outcomeUnknown;
     if (!outcomeUnknown) this.#attempts = [];
+    if (!repeatable && outcomeUnknown) this.#checkTold();
     if (!repeatable || this.#log.head.lastOffset === 0) return;
     const known = this.#log.recent.get(id);
     // What was learned from the log of another instance has no ranges of segments that were fenced only.
@@ -92,6 +94,17 @@ export class AppendMutation implements Mutation<AppendResult> {
       if (needsRow(this.#transaction)) draft.remember(id, result, this.#onlyIfAbsent);
     }
     return { ...result, id, deduplicated: false };
+  }
+
+  /**
+   * G3: what the server made the id of is remembered nowhere but in the log. Where that was not read since an attempt, nothing
+   * tells whether it has happened, and it must not be made again.
+   */
+  #checkTold(): void {
+    const { recent } = this.#log;
+    const earliest = Math.min(...this.#attempts.map(({ commitTime }) => commitTime));
+    if (recent.get(this.#transaction.id) !== undefined || recent.isCompleteSince(earliest - 1)) return;
+    throw storageUnavailable("an append was not answered, and is not remembered: it may have happened");
   }
 
   /** @param committed it is known to be committed, so that there must be a row within the window */

@@ -1,7 +1,7 @@
 import { ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
 import { makeInstance } from "../../test/instance.ts";
-import { dataLoss } from "../errors.ts";
+import { dataLoss, storageUnavailable } from "../errors.ts";
 import { changedStorage, faultyStorage } from "../storage/contract/index.ts";
 import { memoryStorage } from "../storage/memory/index.ts";
 import type { Storage } from "../storage/port.ts";
@@ -149,5 +149,38 @@ describe("NodeManager", () => {
       }
       expect(faults).toBe(1);
     }
+  });
+
+  // An instance that has not written lately does not keep up with what others write. It took its own append for one of theirs.
+  it("resolves an unknown outcome by reading where it writes for the first time, also without a transaction id", async () => {
+    const memory = memoryStorage({ shared: true });
+    await using other = makeInstance(memory);
+    await using instance = makeInstance(
+      faultyStorage(memory, { commit: (number) => (number === 1 ? { kind: "fail-after" } : undefined) }),
+    );
+    await other.stream.append(append(id(1)));
+    await instance.withStore(id(1), async (node) => void (await node.space("space").sync()));
+    expect(await instance.stream.append(append(id(1)))).toMatchObject({ ranges: [{ firstSequence: 2n }] });
+    expect(await other.stream.append(append(id(1)))).toMatchObject({ ranges: [{ firstSequence: 3n }] });
+  });
+
+  it("does not make an append again of which nothing tells whether it has happened", async () => {
+    const memory = memoryStorage({ shared: true });
+    await using other = makeInstance(memory);
+    await other.stream.append(append(id(1)));
+    let lost = false;
+    const losing = changedStorage(memory, (store) => ({
+      async commit(partition, batch) {
+        const result = await store.commit(partition, batch);
+        if (lost) return result;
+        lost = true;
+        // With the entries goes what would have told.
+        await other.stream.deleteSpace({ storeId: id(1), space: "space" });
+        throw storageUnavailable("the answer is lost");
+      },
+    }));
+    await using instance = makeInstance(losing);
+    await expect(instance.stream.append(append(id(1)))).rejects.toThrow(/it may have happened/);
+    expect(await other.stream.append(append(id(1)))).toMatchObject({ ranges: [{ firstSequence: 3n }] });
   });
 });

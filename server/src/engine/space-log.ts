@@ -76,7 +76,10 @@ export class SpaceLog extends SpaceState {
         bytes: Math.min(MAX_GROUP_BYTES, store.limits.maxBatchBytes / 2),
         operations: (bytes) => store.limits.maxOperations - sharedRows(bytes),
       }),
-      (members) => this.#commitGroup(members),
+      (members) =>
+        this.#commitGroup(members).finally(() => {
+          this.unsettled = false;
+        }),
     );
     this.#poller = new Poller({ restMillis: options.pollMillis, look: (urgent) => this.#poll(urgent) });
   }
@@ -238,6 +241,7 @@ export class SpaceLog extends SpaceState {
       // land late, the condition on the head refuses them. A local store stops after a failed write.
       if (!this.shared || !(error instanceof StreamkitError) || error instanceof StoreDeletedError) throw error;
       attempts.outcomeUnknown = true;
+      this.unsettled = true;
       if (++attempts.unknown >= MAX_UNKNOWN) throw error;
       // A storage that is throttled says how long it wants to be left alone.
       await pause(Math.min(MAX_PAUSE_MILLIS, error.facts.retryAfterMillis ?? 0));

@@ -59,6 +59,8 @@ export class SpaceState {
   #loaded = false;
   readonly #refreshes = new SharedRun((expectNews) => this.#refresh(expectNews));
   #lastCommit = Number.NEGATIVE_INFINITY;
+  /** Set while a commit may have happened: then what others commit is read as well, as it may be that one. */
+  protected unsettled = false;
   #generation = 0;
   #removals = 0;
 
@@ -310,7 +312,8 @@ export class SpaceState {
   async #refresh(expectNews: boolean): Promise<boolean> {
     const before = this.#head;
     const existed = this.#headVersion !== null;
-    const caching = this.hub.followers > 0 || performance.now() - this.#lastCommit < WRITER_MILLIS;
+    const writing = this.unsettled || performance.now() - this.#lastCommit < WRITER_MILLIS;
+    const caching = writing || this.hub.followers > 0;
     const early = expectNews && caching ? beginScan(this, before.lastOffset + 1) : undefined;
     const row = await this.store.get(this.partition, HEAD_KEY);
     const head = row === undefined ? NEW_SPACE : decodeSpaceHead(row.value, this.space);
