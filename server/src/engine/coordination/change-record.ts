@@ -25,9 +25,16 @@ export interface RecordChange<Result> {
   readonly decide: (row: Row | undefined) => Decision<Result>;
 }
 
+/** What one attempt may have written. */
+interface Attempt<Result> {
+  readonly value: Buffer;
+  readonly result: Result;
+}
+
 /**
  * Changes one row: reads it, decides, and writes it on the condition that it is still the same. A write whose outcome is unknown
- * is found by its value.
+ * is found by its value. Where others have written since, nothing tells whether theirs came after it or in its place: then
+ * nothing more is written, and the caller learns that nobody knows.
  *
  * @param written told the version of the row when it was written
  * @throws what `decide` throws; StreamkitError STORAGE_UNAVAILABLE
@@ -37,18 +44,27 @@ export async function changeRecord<Result>(
   written: (version: RowVersion) => void = () => {},
 ): Promise<Result> {
   const end = performance.now() + MAX_CONFLICT_MILLIS;
-  let maybe: { readonly value: Buffer; readonly result: Result } | undefined;
-  let unknown = 0;
+  /** Attempts with an unknown outcome, all of them on the same row: one of them at most has happened, or will. */
+  const maybe: Attempt<Result>[] = [];
+  let base: RowVersion | null | undefined;
   for (let attempt = 1; ; attempt++) {
     const row = await store.get(partition, key);
-    if (maybe !== undefined && row !== undefined && maybe.value.equals(row.value)) {
+    const own = row && maybe.find(({ value }) => value.equals(row.value));
+    if (row !== undefined && own !== undefined) {
       written(row.version);
-      return maybe.result;
+      return own.result;
     }
-    const { value, result } = decide(row);
-    if (value === undefined) return result;
+    const version = row?.version ?? null;
+    const overtaken = maybe.length > 0 && version !== base;
+    const decision = overtaken ? unlessRefused(decide, row) : decide(row);
+    // What is as it shall be needs no writing, whoever has seen to it.
+    if (decision !== undefined && decision.value === undefined) return decision.result;
+    if (decision?.value === undefined || overtaken) {
+      throw storageUnavailable("a change was not answered, and others have written since: it may have happened");
+    }
+    const { value, result } = decision;
     const batch = {
-      conditions: [{ key, version: row?.version ?? null, alwaysWritten: true }],
+      conditions: [{ key, version, alwaysWritten: true }],
       puts: [{ key, value }],
       deletes: [],
     };
@@ -61,12 +77,26 @@ export async function changeRecord<Result>(
     } catch (error) {
       // A local store stops after a failed write; on a shared one, reading tells.
       if (!shared || !(error instanceof StreamkitError) || error instanceof StoreDeletedError) throw error;
-      if (++unknown >= MAX_UNKNOWN) throw error;
-      maybe = { value: Buffer.concat(value), result };
+      maybe.push({ value: Buffer.concat(value), result });
+      base = version;
+      if (maybe.length >= MAX_UNKNOWN) throw error;
       await delay(Math.min(1_000, error.facts.retryAfterMillis ?? 0));
     }
     if (performance.now() > end) throw storageUnavailable("a change met those of others all the time", undefined, 100);
     // Jitter gives everyone a turn.
     if (attempt > 1) await delay(Math.random() * Math.min(100, 2 ** attempt));
+  }
+}
+
+/** What would be decided; undefined for a refusal, which may be one because of the very change that is being made. */
+function unlessRefused<Result>(
+  decide: RecordChange<Result>["decide"],
+  row: Row | undefined,
+): Decision<Result> | undefined {
+  try {
+    return decide(row);
+  } catch (error) {
+    if (error instanceof StreamkitError) return undefined;
+    throw error;
   }
 }

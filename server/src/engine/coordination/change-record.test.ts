@@ -1,0 +1,95 @@
+/**
+ * Changes of leases and cursors whose outcome is unknown. They were made twice when somebody else had written in between: seconds
+ * after its caller had given up, a commit of a cursor replaced one that had been acknowledged since.
+ */
+import { randomUUID } from "node:crypto";
+import { ErrorReason } from "@streamkit/protocol";
+import { expect, it } from "vitest";
+import { failureOf, makeInstance } from "../../../test/instance.ts";
+import { storageUnavailable } from "../../errors.ts";
+import { changedStorage } from "../../storage/contract/index.ts";
+import { memoryStorage } from "../../storage/memory/index.ts";
+import type { CommitBatch, CommitResult } from "../../storage/port.ts";
+
+const name = "billing";
+const lost = () => storageUnavailable("the answer is lost");
+
+/** An instance whose commits are made by `commit`, with their numbers, and one beside it on the same storage. */
+function pair(
+  commit: (
+    number: number,
+    batch: CommitBatch,
+    apply: (batch: CommitBatch) => Promise<CommitResult>,
+  ) => Promise<CommitResult>,
+) {
+  const memory = memoryStorage({ shared: true });
+  let commits = 0;
+  const storage = changedStorage(memory, (store) => ({
+    commit: (partition, batch) => commit(++commits, batch, (each) => store.commit(partition, each)),
+  }));
+  return {
+    storeId: randomUUID(),
+    instance: makeInstance(storage),
+    other: makeInstance(memory),
+    commits: () => commits,
+  };
+}
+
+it("are not made again when others have written since, and may have happened", async () => {
+  const { storeId, instance, other, commits } = pair(async (_, batch, apply) => {
+    await apply(batch);
+    await other.cursors.commitCursor({ storeId, name, offsets: { orders: 7n } });
+    throw lost();
+  });
+  await using _a = instance;
+  await using _b = other;
+  await other.cursors.commitCursor({ storeId, name, offsets: { orders: 1n } });
+  const failure = await failureOf(instance.cursors.commitCursor({ storeId, name, offsets: { orders: 5n } }));
+  expect(failure).toMatchObject({ reason: ErrorReason.STORAGE_UNAVAILABLE });
+  expect(commits()).toBe(1);
+  const { cursor } = await other.cursors.getCursor({ storeId, name });
+  expect(cursor).toMatchObject({ version: 3n, offsets: { orders: 7n } });
+});
+
+it("are not refused for what they may have done themselves", async () => {
+  const { storeId, instance, other } = pair(async (_, batch, apply) => {
+    await apply(batch);
+    await other.cursors.commitCursor({ storeId, name, offsets: { orders: 7n } });
+    throw lost();
+  });
+  await using _a = instance;
+  await using _b = other;
+  await other.cursors.commitCursor({ storeId, name, offsets: { orders: 1n } });
+  const commit = instance.cursors.commitCursor({ storeId, name, offsets: { orders: 5n }, expectedVersion: 1n });
+  expect(await failureOf(commit)).toMatchObject({ reason: ErrorReason.STORAGE_UNAVAILABLE });
+});
+
+it("are done when there is nothing left to do, whoever has written since", async () => {
+  const { storeId, instance, other } = pair(async (_, batch, apply) => {
+    await apply(batch);
+    await other.leases.acquireLease({ storeId, key: "k", holder: "two" });
+    throw lost();
+  });
+  await using _a = instance;
+  await using _b = other;
+  const { lease } = await other.leases.acquireLease({ storeId, key: "k", holder: "one" });
+  await instance.leases.releaseLease({ storeId, key: "k", holder: "one", fencingToken: lease!.fencingToken });
+  expect((await other.leases.getLease({ storeId, key: "k" })).lease).toMatchObject({ holder: "two", fencingToken: 2n });
+});
+
+it("are found when the first of two attempts without an answer arrives late", async () => {
+  let first: CommitBatch | undefined;
+  const { storeId, instance, other } = pair(async (number, batch, apply) => {
+    if (number === 1) {
+      const puts = batch.puts.map(({ key, value }) => ({ key: key.slice(), value: [Buffer.concat(value)] }));
+      first = { ...batch, puts };
+    } else await apply(first!);
+    throw lost();
+  });
+  await using _a = instance;
+  await using _b = other;
+  await other.cursors.commitCursor({ storeId, name, offsets: { orders: 1n } });
+  const { cursor } = await instance.cursors.commitCursor({ storeId, name, offsets: { orders: 5n } });
+  expect(cursor).toMatchObject({ version: 2n });
+  expect((await other.cursors.getCursor({ storeId, name })).cursor).toEqual(cursor);
+});
