@@ -43,7 +43,14 @@ function build(folder: string): void {
     compilerOptions: { ...OPTIONS.compilerOptions, rootDir: "./src", outDir: "./dist" },
     include: ["src"],
     // Tests and their tools, but for the Azurite that others may use, and the histories that are run in this repository only.
-    exclude: ["src/**/*.test.ts", "src/bus/test", "src/**/instances", "src/history/bin.ts", "src/soak"],
+    exclude: [
+      "src/**/*.test.ts",
+      "src/bus/test",
+      "src/**/instances",
+      "src/history/bin.ts",
+      "src/history/coordination",
+      "src/soak",
+    ],
   };
   writeFileSync(config, JSON.stringify(options));
   try {

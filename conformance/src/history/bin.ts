@@ -2,10 +2,12 @@
 import { parseArgs } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { CellSchema } from "@streamkit/protocol/conformance";
+import { Cluster } from "../instances/cluster.ts";
 import { AzureAccount } from "../server/azure-account.ts";
+import { runCoordinationHistory } from "./coordination/run.ts";
 import { runSeeds } from "./instances/run-seeds.ts";
 import { type HistoryResult, runHistory } from "./run.ts";
-import { writeHistory } from "./write-history.ts";
+import { type WrittenHistory, writeHistory } from "./write-history.ts";
 
 const USAGE = `Generated histories: seeded workloads with trouble, and a check of everything that was seen.
 
@@ -21,6 +23,10 @@ const USAGE = `Generated histories: seeded workloads with trouble, and a check o
   --spaces N          default: 2
   --writers N         default: 10
   --parallel N        seeds at the same time, each on servers of its own; default: 1
+
+  --coordination      with --instances N: leases, appends with their tokens, and cursors, in the place of entries
+  --clients N         default: 8
+  --steps N           per client; default: 40
 
 A seed gives the same plan and the same trouble at the same places of it. Timing is the machine's: run a bad seed again a few times.
 `;
@@ -43,6 +49,9 @@ const { values: args } = parseArgs({
     spaces: { type: "string" },
     writers: { type: "string" },
     parallel: { type: "string", default: "1" },
+    coordination: { type: "boolean", default: false },
+    clients: { type: "string" },
+    steps: { type: "string" },
   },
 });
 if (args.help) {
@@ -55,13 +64,14 @@ const runs = Number(args.runs ?? (args.seed === undefined ? 5 : 1));
 const seeds = Array.from({ length: runs }, (_, index) => first + index);
 
 const sizes = Object.fromEntries(
-  (["transactions", "troubles", "spaces", "writers"] as const).flatMap((name) => {
+  (["transactions", "troubles", "spaces", "writers", "clients", "steps"] as const).flatMap((name) => {
     return args[name] === undefined ? [] : [[name, Number(args[name])]];
   }),
 );
 
 async function runAll(): Promise<void> {
   const instances = Number(args.instances);
+  if (args.coordination) return runCoordinations(Math.max(2, instances));
   if (instances > 1) return runSeeds(seeds, { instances, parallel: Number(args.parallel), ...sizes }, print);
   const { backend, transport, wrapper } = args;
   const cell = create(CellSchema, { backend, transport, wrapper, client: "raw" });
@@ -78,13 +88,26 @@ async function runAll(): Promise<void> {
   for (const seed of seeds) print(await runHistory(seed, cell, subjects, { ...sizes, kills: Number(args.kills) }));
 }
 
+async function runCoordinations(instances: number): Promise<void> {
+  await using cluster = await Cluster.start({ instances });
+  for (const seed of seeds) {
+    const result = await runCoordinationHistory(seed, cluster, sizes);
+    const outcomes = result.history.flatMap((event) => ("outcome" in event ? event.outcome.is : []));
+    const of = (is: string): number => outcomes.filter((outcome) => outcome === is).length;
+    const refused = of("held") + of("lost") + of("refused") + of("conflict");
+    const done = of("granted") + of("released") + of("acked");
+    report(result, `${done} done, ${refused} refused, ${of("unknown")} unknown`);
+  }
+}
+
 function print(result: HistoryResult): void {
-  const { seed, appends, entries, violations } = result;
-  const verdict = violations.length === 0 ? "good" : "BAD ";
-  const { acked, refused, unknown } = appends;
-  console.log(
-    `${verdict} seed ${seed}: ${acked} acked, ${refused} refused, ${unknown} unknown, ${entries} entries read`,
-  );
+  const { acked, refused, unknown } = result.appends;
+  report(result, `${acked} acked, ${refused} refused, ${unknown} unknown, ${result.entries} entries read`);
+}
+
+function report(result: WrittenHistory, what: string): void {
+  const { seed, violations } = result;
+  console.log(`${violations.length === 0 ? "good" : "BAD "} seed ${seed}: ${what}`);
   if (violations.length === 0) return;
   bad += 1;
   for (const { clause, what } of violations.slice(0, 10)) console.log(`     ${clause}: ${what}`);

@@ -46,6 +46,6 @@ export function checkHistory(history: readonly Event[]): Violation[] {
 /** The clause that is nearest to a failure which must not be. */
 const CLAUSES: Readonly<Record<string, string>> = { DATA_LOSS: "LOU-001", NOT_FOUND: "STO-005" };
 
-function toViolation({ what, reason, message }: FailureEvent): Violation {
+export function toViolation({ what, reason, message }: FailureEvent): Violation {
   return { clause: CLAUSES[reason] ?? "ERR-001", what: `${what}: ${reason}: ${message}` };
 }

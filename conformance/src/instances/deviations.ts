@@ -1,15 +1,24 @@
-import type { PartitionStore, Storage, StreamkitOptions } from "@streamkit/server";
-import { withMethods, withStores } from "../mutants/bent-storage.ts";
+import { LeaseRecordSchema, SegmentHeadSchema } from "@streamkit/protocol/storage";
+import type { PartitionStore, Row, Storage, StreamkitOptions } from "@streamkit/server";
+import { changed, seeing, withMethods, withStores } from "../mutants/bent-storage.ts";
 
 /** Instances that break a promise that only several of them can break: the histories must catch each. */
 export type InstanceDeviation =
   | "head-condition-ignored"
   | "cached-head-trusted"
   | "never-polls"
-  | "transactions-forgotten";
+  | "transactions-forgotten"
+  /** Of leases and cursors. */
+  | "coordination-condition-ignored"
+  | "wall-clock-trusted"
+  | "fences-forgotten";
 
-/** The tag of rows that remember transactions, see the engine's key space. */
+/** The tags of rows that remember transactions, and of heads of segments, see the engine's key space. */
 const TRANSACTION_TAG = 0x74;
+const SEGMENT_HEAD_TAG = 0x73;
+/** Partitions of the engine's other key space. */
+const LEASES = "leases";
+const CURSORS = "cursors";
 /** The longest that a timer can wait: 25 days. */
 const NEVER_MILLIS = 2 ** 31 - 1;
 
@@ -38,7 +47,36 @@ export function deviate(options: StreamkitOptions, deviation: InstanceDeviation 
           get: async (partition, key) => (key[0] === TRANSACTION_TAG ? undefined : store.get(partition, key)),
         })),
       };
+    case "coordination-condition-ignored":
+      return {
+        ...options,
+        storage: bend(options.storage, (store) => ({
+          commit: (partition, batch) =>
+            store.commit(partition, [LEASES, CURSORS].includes(partition) ? { ...batch, conditions: [] } : batch),
+        })),
+      };
+    case "wall-clock-trusted":
+      return misread(options, (partition, row) =>
+        partition === LEASES
+          ? changed(row, LeaseRecordSchema, (lease) => {
+              // What is left by the clock of whoever looks; 0 is over.
+              lease.ttlMillis = BigInt(Math.max(0, Math.floor(Number(lease.expireTime) / 1_000 - Date.now())));
+            })
+          : row,
+      );
+    case "fences-forgotten":
+      return misread(options, (_, row) =>
+        row.key[0] === SEGMENT_HEAD_TAG
+          ? changed(row, SegmentHeadSchema, (head) => {
+              head.fencingToken = 0n;
+            })
+          : row,
+      );
   }
+}
+
+function misread(options: StreamkitOptions, see: (partition: string, row: Row) => Row): StreamkitOptions {
+  return { ...options, storage: bend(options.storage, (store) => seeing(store, see)) };
 }
 
 function bend(storage: Storage, methods: (store: PartitionStore) => Partial<PartitionStore>): Storage {

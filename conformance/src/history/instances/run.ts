@@ -5,7 +5,7 @@ import { Session } from "../../run/session.ts";
 import { Trace } from "../../run/trace.ts";
 import { checkHistory } from "../check.ts";
 import type { Event, FailureEvent } from "../event.ts";
-import { makePlan } from "../plan.ts";
+import { makePlan, writesOf } from "../plan.ts";
 import { type HistoryResult, resultOf } from "../run.ts";
 import { runPlan } from "../workload.ts";
 import { ClusterNemesis } from "./nemesis.ts";
@@ -39,7 +39,7 @@ export async function runClusterHistory(
   const target = { instances, token: "", protocol: Protocol.GRPC };
   const session = await Session.open(async (observe) => new ConnectClient(observe), target, new Trace());
   const history: Event[] = [];
-  const nemesis = new ClusterNemesis(cluster, planTrouble(plan, troubles), seed);
+  const nemesis = new ClusterNemesis(cluster, planTrouble({ ...plan, writes: writesOf(plan) }, troubles), seed);
   const options = { callMillis: CALL_MILLIS, ...(followMillis === undefined ? {} : { followMillis }) };
   try {
     await runPlan(plan, session, nemesis, (event) => history.push(event), options);
@@ -58,7 +58,7 @@ export async function runClusterHistory(
 }
 
 /** What went wrong inside the instances meanwhile, and is no consequence of trouble. */
-function failuresOf({ members }: Cluster): FailureEvent[] {
+export function failuresOf({ members }: Cluster): FailureEvent[] {
   return members.flatMap(({ instance, proxy }, index) => {
     // Nobody looks at them.
     proxy.takeRequests();

@@ -1,5 +1,4 @@
 import { BUS_WEATHER, type BusWeatherName } from "../../instances/bus/bus-weather.ts";
-import { type Plan, writesOf } from "../plan.ts";
 import { Random } from "../random.ts";
 
 /** Something that happens to one instance, once so many writes of the plan are over. */
@@ -29,13 +28,20 @@ const MAX_CLOCK_MILLIS = 4 * 60_000;
 const MIN_PAUSE_MILLIS = 200;
 const MAX_PAUSE_MILLIS = 1_500;
 
+/** What trouble has to know of a workload. */
+interface Troubled {
+  readonly seed: number;
+  readonly instances: number;
+  /** How many steps it has, as it tells its nemesis. */
+  readonly writes: number;
+}
+
 /** Plans trouble for a workload: the same for the same seed. Every kind in its turn, in an order of its own. */
-export function planTrouble(plan: Plan, count: number): Trouble[] {
+export function planTrouble(plan: Troubled, count: number): Trouble[] {
   // A generator of its own: more trouble is no other workload.
   const random = new Random(~plan.seed);
-  const writes = writesOf(plan);
   const kinds = Array.from({ length: Math.ceil(count / KINDS.length) }, () => shuffled(random, KINDS)).flat();
-  const places = Array.from({ length: count }, () => 1 + random.below(writes)).sort((a, b) => a - b);
+  const places = Array.from({ length: count }, () => 1 + random.below(plan.writes)).sort((a, b) => a - b);
   // Clocks are apart from the beginning.
   const clocks = Array.from({ length: plan.instances }, (_, instance) => troubleOf("clock", random, 0, instance));
   return [...clocks, ...places.map((after, at) => troubleOf(kinds[at]!, random, after, random.below(plan.instances)))];
