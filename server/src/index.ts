@@ -10,6 +10,7 @@ export type { RowCompression } from "./engine/row-frame.ts";
 export { type ErrorFacts, StreamkitError } from "./errors.ts";
 export type { AllowedOrigins, RequestListener } from "./http/cors.ts";
 export type { Listener, ListenOptions } from "./http/listen.ts";
+export { changedStorage } from "./storage/changed-storage.ts";
 export { levelStorage } from "./storage/level/index.ts";
 export { memoryStorage } from "./storage/memory/index.ts";
 export type * from "./storage/port.ts";

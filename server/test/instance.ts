@@ -16,7 +16,7 @@ import { NodeManager, type NodeManagerOptions } from "../src/engine/node-manager
 import { parseSegmentAppend, type SegmentAppend } from "../src/engine/segment-append.ts";
 import type { StoreNode } from "../src/engine/store-node.ts";
 import { createRoutes } from "../src/routes/index.ts";
-import { changedStorage } from "../src/storage/contract/index.ts";
+import { changedStorage } from "../src/storage/changed-storage.ts";
 import type { Storage, StorageLimits } from "../src/storage/port.ts";
 
 export interface InstanceOptions extends Partial<NodeManagerOptions> {

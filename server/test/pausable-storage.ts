@@ -1,4 +1,4 @@
-import { changedStorage } from "../src/storage/contract/index.ts";
+import { changedStorage } from "../src/storage/changed-storage.ts";
 import type { Storage } from "../src/storage/port.ts";
 
 /** A storage as a process has it that is stopped, or cut off, now and then. */

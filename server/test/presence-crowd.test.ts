@@ -1,7 +1,7 @@
 /** A thousand workers of one group that come and go together: what that costs grows with their number, not with its square. */
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { changedStorage } from "../src/storage/contract/index.ts";
+import { changedStorage } from "../src/storage/changed-storage.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import { endInstances, type Instance, makeInstance } from "./instance.ts";
 

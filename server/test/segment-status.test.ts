@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, type SegmentStatus } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { changedStorage } from "../src/storage/contract/index.ts";
+import { changedStorage } from "../src/storage/changed-storage.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import type { Storage } from "../src/storage/port.ts";
 import { endInstances, type Instance, makeInstance } from "./instance.ts";

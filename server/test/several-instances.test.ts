@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { HEAD_KEY, spaceBlockKey } from "../src/engine/key-space.ts";
 import { memoryStorage } from "../src/index.ts";
-import { changedStorage, faultyStorage } from "../src/storage/contract/index.ts";
+import { changedStorage } from "../src/storage/changed-storage.ts";
+import { faultyStorage } from "../src/storage/contract/faulty-storage.ts";
 import type { Storage } from "../src/storage/port.ts";
 import { type Instance, makeInstance } from "./instance.ts";
 

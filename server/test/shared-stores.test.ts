@@ -7,7 +7,7 @@ import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import { NotificationSchema } from "@streamkit/protocol/notification";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Bus } from "../src/bus/port.ts";
-import { changedStorage } from "../src/storage/contract/index.ts";
+import { changedStorage } from "../src/storage/changed-storage.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import type { Storage } from "../src/storage/port.ts";
 import { endInstances, type Instance, type InstanceOptions, makeInstance } from "./instance.ts";

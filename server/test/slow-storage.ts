@@ -1,4 +1,4 @@
-import { changedStorage } from "../src/storage/contract/index.ts";
+import { changedStorage } from "../src/storage/changed-storage.ts";
 import type { Storage } from "../src/storage/port.ts";
 
 /** What happens to one commit: the usual, or an answer that is lost after, or before, it was written. */

@@ -1,5 +1,4 @@
-import type { CommitBatch, Row, Storage } from "@streamkit/server";
-import { changedStorage } from "@streamkit/server/contract";
+import { type CommitBatch, changedStorage, type Row, type Storage } from "@streamkit/server";
 
 /** What the engine asked of the Partition port. */
 export interface PortCounts {

@@ -1,6 +1,6 @@
 import { LeaseRecordSchema, SegmentHeadSchema } from "@streamkit/protocol/storage";
-import type { PartitionStore, Row, Storage, StreamkitOptions } from "@streamkit/server";
-import { changed, seeing, withMethods, withStores } from "../mutants/bent-storage.ts";
+import { changedStorage, type Row, type StreamkitOptions } from "@streamkit/server";
+import { changed, seeing } from "../mutants/bent-rows.ts";
 
 /** Instances that break a promise that only several of them can break: the histories must catch each. */
 export type InstanceDeviation =
@@ -30,12 +30,12 @@ export function deviate(options: StreamkitOptions, deviation: InstanceDeviation 
     case "head-condition-ignored":
       return {
         ...options,
-        storage: bend(options.storage, (store) => ({
+        storage: changedStorage(options.storage, (store) => ({
           commit: (partition, batch) => store.commit(partition, { ...batch, conditions: [] }),
         })),
       };
     case "cached-head-trusted":
-      return { ...options, storage: { ...bend(options.storage, () => ({})), shared: false } };
+      return { ...options, storage: { ...changedStorage(options.storage, () => ({})), shared: false } };
     case "never-polls": {
       const { bus: _bus, ...others } = options;
       return { ...others, pollMillis: NEVER_MILLIS };
@@ -43,14 +43,14 @@ export function deviate(options: StreamkitOptions, deviation: InstanceDeviation 
     case "transactions-forgotten":
       return {
         ...options,
-        storage: bend(options.storage, (store) => ({
+        storage: changedStorage(options.storage, (store) => ({
           get: async (partition, key) => (key[0] === TRANSACTION_TAG ? undefined : store.get(partition, key)),
         })),
       };
     case "coordination-condition-ignored":
       return {
         ...options,
-        storage: bend(options.storage, (store) => ({
+        storage: changedStorage(options.storage, (store) => ({
           commit: (partition, batch) =>
             store.commit(partition, [LEASES, CURSORS].includes(partition) ? { ...batch, conditions: [] } : batch),
         })),
@@ -76,9 +76,5 @@ export function deviate(options: StreamkitOptions, deviation: InstanceDeviation 
 }
 
 function misread(options: StreamkitOptions, see: (partition: string, row: Row) => Row): StreamkitOptions {
-  return { ...options, storage: bend(options.storage, (store) => seeing(store, see)) };
-}
-
-function bend(storage: Storage, methods: (store: PartitionStore) => Partial<PartitionStore>): Storage {
-  return withStores(storage, (store) => withMethods(store, methods(store)));
+  return { ...options, storage: changedStorage(options.storage, (store) => seeing(store, see)) };
 }

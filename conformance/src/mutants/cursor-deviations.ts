@@ -7,8 +7,8 @@ import type {
 } from "@streamkit/protocol";
 import { DeleteCursorResponseSchema } from "@streamkit/protocol";
 import { type CursorRecord, CursorRecordSchema } from "@streamkit/protocol/storage";
-import type { PartitionStore, Row } from "@streamkit/server";
-import { changed, seeing, withMethods, withStores } from "./bent-storage.ts";
+import { changedStorage, type PartitionStore, type Row } from "@streamkit/server";
+import { changed, seeing } from "./bent-rows.ts";
 import { type Bends, bentTransport } from "./bent-transport.ts";
 import type { Deviation } from "./deviation.ts";
 
@@ -19,8 +19,7 @@ function bend(name: string, wrong: string, bends: Bends): Deviation {
 }
 
 function bendStore(name: string, wrong: string, change: (store: PartitionStore) => Partial<PartitionStore>): Deviation {
-  const bent = (store: PartitionStore): PartitionStore => withMethods(store, change(store));
-  return { name, wrong, where: "cursor", storage: () => (next) => withStores(next, bent) };
+  return { name, wrong, where: "cursor", storage: () => (next) => changedStorage(next, change) };
 }
 
 /** A server that misreads its cursor rows. */

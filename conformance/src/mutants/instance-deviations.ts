@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { LeaseRecordSchema, type SegmentHead, SegmentHeadSchema, SpaceHeadSchema } from "@streamkit/protocol/storage";
-import type { PartitionStore, Row } from "@streamkit/server";
-import { changed, seeing, withMethods, withStores } from "./bent-storage.ts";
+import { changedStorage, type PartitionStore, type Row } from "@streamkit/server";
+import { changed, seeing } from "./bent-rows.ts";
 import type { Deviation } from "./deviation.ts";
 import { messageOf } from "./stored-row.ts";
 
@@ -18,7 +18,7 @@ function bend(name: string, wrong: string, change: (store: PartitionStore) => Pa
     name,
     wrong,
     where: "instances",
-    storage: () => (next) => withStores(next, (store) => withMethods(store, change(store))),
+    storage: () => (next) => changedStorage(next, change),
   };
 }
 
@@ -103,7 +103,7 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
     name: "alone-on-shared-storage",
     wrong: "takes shared storage for its own",
     where: "instances",
-    storage: () => (next) => ({ ...withStores(next, (store) => store), shared: false }),
+    storage: () => (next) => ({ ...changedStorage(next, () => ({})), shared: false }),
   },
   bend("trusted-head", "takes the head that it knows for the latest", (store) => {
     const heads = new Memory<Row | undefined>();

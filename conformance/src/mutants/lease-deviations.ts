@@ -15,8 +15,8 @@ import {
   RenewLeaseResponseSchema,
 } from "@streamkit/protocol";
 import { type LeaseRecord, LeaseRecordSchema } from "@streamkit/protocol/storage";
-import type { PartitionStore, Row } from "@streamkit/server";
-import { changed, seeing, withMethods, withStores } from "./bent-storage.ts";
+import { changedStorage, type PartitionStore, type Row } from "@streamkit/server";
+import { changed, seeing } from "./bent-rows.ts";
 import { type Bends, bentTransport } from "./bent-transport.ts";
 import type { Deviation } from "./deviation.ts";
 
@@ -34,13 +34,13 @@ function misreading(
   wrong: string,
   change: (store: PartitionStore, storeId: string) => (record: LeaseRecord, row: Row) => void,
 ): Deviation {
-  const bent = (store: PartitionStore, storeId: string): PartitionStore => {
+  const bent = (store: PartitionStore, storeId: string): Partial<PartitionStore> => {
     const see = change(store, storeId);
     const misread = (partition: string, row: Row): Row =>
       partition === "leases" ? changed(row, LeaseRecordSchema, (record) => see(record, row)) : row;
-    return withMethods(store, seeing(store, misread));
+    return seeing(store, misread);
   };
-  return { name, wrong, where: "lease", storage: () => (next) => withStores(next, bent) };
+  return { name, wrong, where: "lease", storage: () => (next) => changedStorage(next, bent) };
 }
 
 /** Takes every claim to a lease for that of its holder, in one respect. */

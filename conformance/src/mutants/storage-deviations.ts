@@ -1,5 +1,4 @@
-import { type CommitBatch, memoryStorage, type PartitionStore, type Storage } from "@streamkit/server";
-import { withMethods, withStores } from "./bent-storage.ts";
+import { type CommitBatch, changedStorage, memoryStorage, type PartitionStore, type Storage } from "@streamkit/server";
 import type { Deviation } from "./deviation.ts";
 
 function bend(name: string, wrong: string, change: (store: PartitionStore) => Partial<PartitionStore>): Deviation {
@@ -7,7 +6,7 @@ function bend(name: string, wrong: string, change: (store: PartitionStore) => Pa
     name,
     wrong,
     where: "storage",
-    storage: () => (next) => withStores(next, (store) => withMethods(store, change(store))),
+    storage: () => (next) => changedStorage(next, change),
   };
 }
 
@@ -22,19 +21,17 @@ function forgetful(lost: number): () => (next: Storage, generation: number) => S
   return () => {
     const written: Written[] = [];
     const recording = (storage: Storage): Storage =>
-      withStores(storage, (store, storeId) =>
-        withMethods(store, {
-          async commit(partition, batch) {
-            const copy = {
-              ...batch,
-              puts: batch.puts.map(({ key, value }) => ({ key: key.slice(), value: [Buffer.concat(value)] })),
-            };
-            const result = await store.commit(partition, batch);
-            if (result.committed) written.push({ storeId, partition, batch: copy });
-            return result;
-          },
-        }),
-      );
+      changedStorage(storage, (store, storeId) => ({
+        async commit(partition, batch) {
+          const copy = {
+            ...batch,
+            puts: batch.puts.map(({ key, value }) => ({ key: key.slice(), value: [Buffer.concat(value)] })),
+          };
+          const result = await store.commit(partition, batch);
+          if (result.committed) written.push({ storeId, partition, batch: copy });
+          return result;
+        },
+      }));
     return (next, generation) => (generation === 0 ? recording(next) : recording(replayed(written, lost)));
   };
 }

@@ -2,7 +2,8 @@ import { ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
 import { makeInstance } from "../../test/instance.ts";
 import { dataLoss, storageUnavailable } from "../errors.ts";
-import { changedStorage, faultyStorage } from "../storage/contract/index.ts";
+import { changedStorage } from "../storage/changed-storage.ts";
+import { faultyStorage } from "../storage/contract/faulty-storage.ts";
 import { memoryStorage } from "../storage/memory/index.ts";
 import type { Storage } from "../storage/port.ts";
 

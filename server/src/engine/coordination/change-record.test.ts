@@ -7,7 +7,7 @@ import { ErrorReason } from "@streamkit/protocol";
 import { expect, it } from "vitest";
 import { failureOf, makeInstance } from "../../../test/instance.ts";
 import { storageUnavailable } from "../../errors.ts";
-import { changedStorage } from "../../storage/contract/index.ts";
+import { changedStorage } from "../../storage/changed-storage.ts";
 import { memoryStorage } from "../../storage/memory/index.ts";
 import type { CommitBatch, CommitResult } from "../../storage/port.ts";
 

@@ -1,6 +1,6 @@
 import { storageUnavailable } from "../../errors.ts";
+import { changedStorage } from "../changed-storage.ts";
 import type { CommitBatch, CommitResult, Storage } from "../port.ts";
-import { changedStorage } from "./changed-storage.ts";
 
 /** What happens to one commit. */
 export type CommitFault =

@@ -16,7 +16,6 @@ import { describeRanges } from "./ranges.ts";
 import { type ContractOptions, contractTests } from "./suite.ts";
 import { describeValues } from "./values.ts";
 
-export { changedStorage } from "./changed-storage.ts";
 export { type CommitFault, type FaultScript, faultyStorage } from "./faulty-storage.ts";
 export type { ContractCapabilities, ContractOptions, TestRunner } from "./suite.ts";
 

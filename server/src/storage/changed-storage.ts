@@ -1,7 +1,7 @@
-import type { PartitionStore, Storage } from "../port.ts";
+import type { PartitionStore, Storage } from "./port.ts";
 
 /**
- * The same storage, with some methods of its stores replaced; for tests and measurements of what is built on a storage.
+ * The same storage, with some methods of its stores replaced: to count, to slow down, to break what is built on it.
  *
  * @param change called for each store that is opened; returns the methods to replace
  */
