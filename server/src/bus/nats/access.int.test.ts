@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { expectMalformed, messageWithout, refusal, works } from "../test/access.ts";
+import { expectMalformed, expectQuietRefusal, messageWithout, refusal, works } from "../test/access.ts";
 import type { BusServer } from "../test/bus-server.ts";
 import { type Certificate, makeCertificate, trust } from "../test/certificate.ts";
 import { startNats } from "../test/nats.ts";
@@ -159,6 +159,10 @@ describe("a server", () => {
     expect(await refusal(natsBus, foreign.url, secrets)).toMatch(
       /cannot be reached \(DEPTH_ZERO_SELF_SIGNED_CERT\); check TLS/,
     );
+  });
+
+  it("with a certificate that is not trusted does not end the process, whenever the bus is closed", async () => {
+    await expectQuietRefusal(natsBus, foreign.url);
   });
 
   it("is not spoken to without TLS when TLS was asked for", async () => {

@@ -1,6 +1,6 @@
 /** Redis servers that want credentials or TLS, and URLs: errors that say what to fix, and never what must stay secret. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { expectMalformed, messageWithout, refusal, works } from "../test/access.ts";
+import { expectMalformed, expectQuietRefusal, messageWithout, refusal, works } from "../test/access.ts";
 import type { BusServer } from "../test/bus-server.ts";
 import { type Certificate, makeCertificate, trust } from "../test/certificate.ts";
 import { startRedis } from "../test/redis.ts";
@@ -123,6 +123,10 @@ describe("a server", () => {
     expect(await refusal(redisBus, foreign.url, secrets)).toMatch(
       /cannot be reached \(DEPTH_ZERO_SELF_SIGNED_CERT\); check TLS/,
     );
+  });
+
+  it("with a certificate that is not trusted does not end the process, whenever the bus is closed", async () => {
+    await expectQuietRefusal(redisBus, foreign.url);
   });
 
   it("is not spoken to without TLS when TLS was asked for, nor the other way round", async () => {

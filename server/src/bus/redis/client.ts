@@ -1,7 +1,7 @@
 import { requirePackage } from "../remote/optional-package.ts";
 
 /** The client library, as far as it is used. */
-export type RedisClient = Pick<typeof import("ioredis"), "Redis">;
+export type RedisClient = Pick<typeof import("ioredis"), "Redis" | "AbstractConnector">;
 
 /** @throws Error that says what to install. */
 export function loadClient(): RedisClient {

@@ -3,6 +3,7 @@ import type { Link, LinkEvents } from "../remote/link.ts";
 import type { ServerUrl } from "../remote/server-url.ts";
 import { busError, isReply } from "./bus-error.ts";
 import type { RedisClient } from "./client.ts";
+import { connectorFor } from "./connector.ts";
 
 /** Two connections: one that subscribes can do nothing else, in the version of the protocol that all servers speak. */
 export class RedisLink implements Link {
@@ -57,11 +58,12 @@ export class RedisLink implements Link {
     this.#publisher.disconnect();
   }
 
-  #connection({ Redis }: RedisClient, { scheme, host, port }: ServerUrl): Redis {
-    const connection = new Redis({
-      host,
-      port,
-      ...(scheme === "rediss" && { tls: {} }),
+  #connection(client: RedisClient, url: ServerUrl): Redis {
+    const connection = new client.Redis({
+      // Otherwise a server that does not close its side keeps a closed connection open for a while.
+      Connector: connectorFor(client, url, 1),
+      // So that it waits for the handshake.
+      ...(url.scheme === "rediss" && { tls: {} }),
       protocol: 2,
       lazyConnect: true,
       // Nothing is repaired or repeated here; `Session` and `RemoteBus` do that.
@@ -73,8 +75,6 @@ export class RedisLink implements Link {
       disableClientInfo: true,
       // The session has a deadline of its own.
       connectTimeout: 0,
-      // Otherwise a server that does not close its side keeps a closed connection open for a while.
-      disconnectTimeout: 1,
     });
     let reason: unknown;
     connection.on("error", (error) => {

@@ -1,5 +1,6 @@
 /** What tests of credentials have in common: whatever happens, secrets show nowhere. */
 import { execFile } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import { inspect, promisify } from "node:util";
 import { expect, vi } from "vitest";
 import type { Bus } from "../port.ts";
@@ -32,6 +33,26 @@ export async function refusal(
   const makeWithOptions: MakeBus = (url, reporting) => makeBus(url, { ...options, ...reporting });
   const { log } = await observe(makeWithOptions, url, secrets, (_, log) => log.reach("down"));
   return log.lastError;
+}
+
+/** Fails when an error escapes from buses that are closed while a server with a certificate that is not trusted greets them. */
+export async function expectQuietRefusal(makeBus: MakeBus, url: string): Promise<void> {
+  const escaped: unknown[] = [];
+  const note = (error: unknown) => void escaped.push(error);
+  process.on("uncaughtException", note);
+  try {
+    for (let attempt = 0; attempt < 40; attempt++) {
+      const bus = makeBus(url, {});
+      // Wherever the handshake is by then.
+      await delay(attempt % 10);
+      await bus.close();
+    }
+    // What was on its way is there when the server has refused another one.
+    await refusal(makeBus, url);
+  } finally {
+    process.off("uncaughtException", note);
+  }
+  expect(escaped).toEqual([]);
 }
 
 async function observe(
