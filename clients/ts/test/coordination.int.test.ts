@@ -74,8 +74,9 @@ describe.each(Object.keys(TRANSPORTS))("over %s", (name) => {
       space.subscribe({ heartbeatInterval: interval }).next(),
       store.presence("importers").watch({ interval }).next(),
       space.follow({ heartbeatInterval: interval })[Symbol.asyncIterator]().next(),
+      store.presence("importers").join({ id: "w", interval }).joined,
     ];
-    expect(await Promise.all(refused.map(reasonOf))).toEqual(Array(3).fill("INVALID_FIELD"));
+    expect(await Promise.all(refused.map(reasonOf))).toEqual(Array(4).fill("INVALID_FIELD"));
   });
 
   test("takes, renews, shows, lists and gives back leases", async () => {

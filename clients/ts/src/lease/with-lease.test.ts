@@ -8,13 +8,14 @@ import { withLease } from "./with-lease.ts";
 
 const TTL = 1_000;
 
-/** A server that gives the lease at the n-th call, and never answers those before, nor renewals. */
-function server(gives: number) {
+/** A server that gives the lease at the n-th call, after `given`, and never answers those before, nor renewals. */
+function server(gives: number, given: () => Promise<void> = async () => {}) {
   const calls = { acquired: 0, released: [] as bigint[] };
   const transport = createRouterTransport((router) => {
     router.service(LeaseService, {
       async acquireLease({ key, holder }) {
         if (++calls.acquired < gives) await new Promise(() => {});
+        await given();
         return create(AcquireLeaseResponseSchema, { lease: { key, holder, fencingToken: 7n } });
       },
       renewLease: () => new Promise(() => {}),
@@ -44,5 +45,22 @@ it("a lease that was not renewed in time is given back all the same", async () =
     return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("told"))));
   });
   await expect(lost).rejects.toMatchObject({ reason: "LEASE_LOST" });
+  expect(calls.released).toEqual([7n]);
+});
+
+// A consumer that stops while it stands by asks at that moment, now and then. Its successors would wait for a whole ttl.
+it("a lease that was given to who does not want it any more is given back", async () => {
+  const giving = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const { calls, context } = server(1, () => {
+    asked.resolve();
+    return giving.promise;
+  });
+  const stopping = new AbortController();
+  const lost = withLease(context, "store", "k", { ttl: TTL, signal: stopping.signal }, async () => "never");
+  await asked.promise;
+  stopping.abort();
+  giving.resolve();
+  await expect(lost).rejects.toMatchObject({ reason: "CANCELED" });
   expect(calls.released).toEqual([7n]);
 });

@@ -1,8 +1,9 @@
 import type { ClientContext } from "../context.ts";
 import { canceled, invalidArgument, StreamkitError } from "../errors/error.ts";
+import { unlessAborted } from "../read/silence.ts";
 import { delay } from "../retry/backoff.ts";
 import { HeldLease } from "./held-lease.ts";
-import { type Lease, Leases } from "./leases.ts";
+import { Leases } from "./leases.ts";
 import { type Clocks, elapsedSince, momentOf, systemClocks } from "./moment.ts";
 
 /** How a lease is held. */
@@ -67,7 +68,7 @@ async function acquire(leases: Leases, key: string, options: WithLeaseOptions, c
     if (signal?.aborted) throw canceled(signal);
     const sent = momentOf(clocks);
     try {
-      const lease: Lease = await leases.acquire(key, holder, { ttl, ...(signal && { signal }) });
+      const lease = await attempt(leases, key, holder, ttl, signal);
       // Answered so late that little is left of it: once more, which renews it.
       if (elapsedSince(sent, clocks) <= ttl / 2) return { lease, sent };
     } catch (error) {
@@ -79,5 +80,21 @@ async function acquire(leases: Leases, key: string, options: WithLeaseOptions, c
       const pause = (ttl / LOOKS) * (0.75 + Math.random() / 2);
       await delay(Math.min(left, pause, error.retryAfterMillis ?? pause), signal);
     }
+  }
+}
+
+/** Asks for the lease. When the signal fires first, a lease that was given all the same goes back: nobody would have it for a ttl. */
+async function attempt(leases: Leases, key: string, holder: string, ttl: number, signal: AbortSignal | undefined) {
+  const givingUp = new AbortController();
+  const acquiring = leases.acquire(key, holder, { ttl, signal: givingUp.signal });
+  if (signal === undefined) return acquiring;
+  try {
+    return await unlessAborted(acquiring, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    const patience = setTimeout(() => givingUp.abort(), ttl / LOOKS);
+    await acquiring.then((lease) => leases.release(lease, { signal: givingUp.signal })).catch(() => {});
+    clearTimeout(patience);
+    throw canceled(signal);
   }
 }

@@ -69,6 +69,8 @@ export class Membership implements AsyncDisposable {
   /** A stream that was cut silently looks alive to the server: renewals show that its worker is. */
   private async keepRenewing(renew: (signal: AbortSignal) => Promise<unknown>, interval: number): Promise<void> {
     const { signal } = this.closing;
+    // Where the interval is refused, it never comes to that.
+    await this.joined.catch(() => {});
     while (!signal.aborted) {
       await delay(interval, signal).catch(() => {});
       // Between two connections there is nothing to renew; and what fails shows on the stream.
