@@ -291,14 +291,39 @@ describe("two consumers with one name", () => {
     await fill(store, 10);
     const first = store.consumer({ name: "c", spaces: ["orders"], commitInterval: 20, handler: () => {} });
     const running = first.run();
-    await expect.poll(() => first.metrics.handled).toBe(10);
+    await expect.poll(async () => (await store.cursors.get("c"))?.offsets.get("orders")).toBe(10);
+    const { version } = (await store.cursors.get("c"))!;
     const second = store.consumer({ name: "c", spaces: ["orders"], handler: () => {} });
     const other = second.run();
-    await expect.poll(() => second.state.name).toBe("running");
+    await expect.poll(async () => (await store.cursors.get("c"))?.version).toBe(version + 1);
     await fill(store, 1);
     await expect(running).rejects.toMatchObject({ reason: "CURSOR_CONFLICT" });
     await second.stop();
     await other;
+  });
+
+  it("are no mistake of the second one when the first one commits while it is taken over from", async () => {
+    const id = randomUUID();
+    const store = open(id);
+    let commits = 0;
+    const transport = createNodeTransport({
+      baseUrl: server.listener.url,
+      interceptors: [
+        (next) => async (request) => {
+          // Before the first two of its commits reach the server, somebody else's do.
+          if (request.method.name === "CommitCursor" && ++commits <= 2) await store.cursors.commit("c", { orders: 0 });
+          return await next(request);
+        },
+      ],
+    });
+    const overtaken = createStreamkitClient({ transport }).store(id).withCodec(json<Event>());
+    const consumer = overtaken.consumer({ name: "c", spaces: ["orders"], handler: () => {} });
+    const running = consumer.run();
+    await expect.poll(async () => (await store.cursors.get("c"))?.version).toBe(3);
+    await fill(store, 1);
+    await expect.poll(() => consumer.metrics.handled).toBe(1);
+    await consumer.stop();
+    await running;
   });
 
   it("take turns when they are exclusive: one is active, the other takes over when it stops", async () => {

@@ -37,6 +37,9 @@ export interface StintContext<Out, In> {
   readonly stopping: AbortSignal;
 }
 
+/** Attempts to take a cursor over from somebody who commits it at the same time, before that counts as a conflict. */
+const TAKEOVERS = 10;
+
 /**
  * One stint of a consumer: takes the cursor over, reads from it, handles, commits, until it is told to stop.
  *
@@ -84,7 +87,19 @@ export class Stint<Out, In> {
     throw this.failed.signal.reason;
   }
 
+  /** Whoever has the cursor now may commit it between the look at it and the takeover: then once more. */
   private async takeOver(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.takeOverOnce();
+      } catch (error) {
+        const isOvertaken = error instanceof StreamkitError && error.reason === "CURSOR_CONFLICT";
+        if (!isOvertaken || attempt === TAKEOVERS) throw error;
+      }
+    }
+  }
+
+  private async takeOverOnce(): Promise<void> {
     const { cursors, options, lost } = this.context;
     const found = await cursors.get(options.name, { signal: lost });
     const offsets = new Map<string, number>();
