@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { StoreDeletedError, StreamkitError, storageUnavailable } from "../../errors.ts";
 import type { PartitionStore, Row, RowVersion } from "../../storage/port.ts";
 
-/** How long a change may meet the changes of others before it is given up. */
-const MAX_CONFLICT_MILLIS = 10_000;
+/** How long a change may meet the changes of others before it is given up: as long as a commit of a space (space-log.ts). */
+const MAX_CONFLICT_MILLIS = 30_000;
 /** Attempts at one change whose outcome stays unknown. */
 const MAX_UNKNOWN = 3;
 
