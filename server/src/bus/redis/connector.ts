@@ -1,5 +1,6 @@
 import net from "node:net";
 import tls from "node:tls";
+import type { RedisOptions } from "ioredis";
 import type { ServerUrl } from "../remote/server-url.ts";
 import type { RedisClient } from "./client.ts";
 
@@ -13,7 +14,7 @@ export function connectorFor(
   { AbstractConnector }: RedisClient,
   { scheme, host, port }: ServerUrl,
   patienceMillis: number,
-) {
+): NonNullable<RedisOptions["Connector"]> {
   return class Connector extends AbstractConnector {
     constructor() {
       super(patienceMillis);
