@@ -1,7 +1,8 @@
 /** What went wrong between two instances, step by step: found by generated histories (conformance/src/history/instances). */
 import { randomUUID } from "node:crypto";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { HEAD_KEY, spaceBlockKey } from "../src/engine/key-space.ts";
+import { storageUnavailable } from "../src/errors.ts";
 import { memoryStorage } from "../src/index.ts";
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import { faultyStorage } from "../src/storage/contract/faulty-storage.ts";
@@ -123,19 +124,56 @@ it("two instances can remove rows of trimmed entries at the same time", async ()
   for (const instance of [a, b]) expect(await read(instance, storeId)).toEqual(["kept", "kept"]);
 });
 
-/** Cause: after a commit without an answer, every transaction that was found was taken for the one that it wrote (DED-001). */
-it("a repetition is marked also by an instance that lost the answer of a commit", async () => {
-  const shared = memoryStorage({ shared: true });
-  let failing = false;
-  await using a = makeInstance(shared);
-  await using b = makeInstance(
-    faultyStorage(shared, { commit: () => (failing ? { kind: "fail-before" } : undefined) }),
-  );
-  const storeId = randomUUID();
-  await append(b, storeId, "s");
-  const transactionId = randomUUID();
-  const first = await append(a, storeId, "s", space, transactionId);
-  failing = true;
-  const repeated = append(b, storeId, "s", space, transactionId);
-  expect(await repeated).toMatchObject({ ...first, deduplicated: true });
+/**
+ * Cause: after a commit without an answer, every transaction that was found was taken for the one that it wrote; later, every
+ * one with the same number and time (DED-001).
+ */
+describe("an instance that lost the answer of a commit knows what it wrote itself", () => {
+  // Two attempts at the same state have the same time.
+  const clock = () => 1;
+  const parts = {
+    "found in the log": {},
+    "found by its expectation": { expectedLastSequence: 0n },
+    "found where it is stored once": { records: [{ payload: new Uint8Array(100_000) }] },
+  };
+
+  for (const [name, part] of Object.entries(parts)) {
+    it(name, async () => {
+      const shared = memoryStorage({ shared: true });
+      let failing: "fail-before" | "fail-after" | undefined;
+      await using a = makeInstance(shared, { clock });
+      await using b = makeInstance(faultyStorage(shared, { commit: () => failing && { kind: failing } }), { clock });
+      const storeId = randomUUID();
+      const request = (instance: Instance, segment: string, transactionId: string = randomUUID()) =>
+        instance.stream.append({ storeId, space, transactionId, appends: [{ segment, records: [{}], ...part }] });
+      await request(b, "first");
+      const transactionId = randomUUID();
+      const other = await request(a, "other", transactionId);
+      failing = "fail-before";
+      expect(await request(b, "other", transactionId)).toMatchObject({ ...other, deduplicated: true });
+      failing = "fail-after";
+      expect(await request(b, "own")).toMatchObject({ deduplicated: false });
+    });
+  }
+
+  it("found by the row of its result, when its entries were removed meanwhile", async () => {
+    const shared = memoryStorage({ shared: true });
+    await using a = makeInstance(shared, { clock });
+    const removed = Promise.withResolvers<void>();
+    let commits = 0;
+    const slow = changedStorage(shared, (store) => ({
+      async commit(partition, batch) {
+        const result = await store.commit(partition, batch);
+        if (++commits !== 2) return result;
+        await a.stream.deleteSpace({ storeId, space });
+        removed.resolve();
+        throw storageUnavailable("not answered");
+      },
+    }));
+    await using b = makeInstance(slow, { clock });
+    const storeId = randomUUID();
+    await append(b, storeId, "first");
+    expect(await append(b, storeId, "own")).toMatchObject({ deduplicated: false });
+    await removed.promise;
+  });
 });

@@ -29,7 +29,7 @@ export class AppendMutation implements Mutation<AppendResult> {
   /** True when an earlier attempt of this very request may have been written. */
   #maybeApplied = false;
   /** What this very request may have become: its attempts, from the first with an unknown outcome on. */
-  #attempts: CommittedTransaction[] = [];
+  #attempts: Pick<CommittedTransaction, "commitId" | "commitTime">[] = [];
 
   constructor(log: SpaceLog, transaction: AppendTransaction, session?: ProduceSession) {
     this.#log = log;
@@ -83,7 +83,7 @@ export class AppendMutation implements Mutation<AppendResult> {
       const earlier = draft.transactions.get(id) ?? this.#earlier ?? this.#log.recent.get(id);
       if (earlier !== undefined) {
         // After a commit with unknown outcome, what is found may be what this very request wrote.
-        const own = this.#attempts.some((a) => a.number === earlier.number && a.commitTime === earlier.commitTime);
+        const own = this.#attempts.some(({ commitId }) => commitId === earlier.commitId);
         return { ...earlier, ranges: this.#align(earlier.ranges), id, deduplicated: !own };
       }
     }
@@ -164,7 +164,10 @@ export class AppendMutation implements Mutation<AppendResult> {
       ranges.push({ segment, firstSequence, lastSequence: firstSequence + count - 1, firstOffset: offset });
       offset += count;
     }
-    return { number: committed.transactionNumber, commitTime: committed.commitTime, ranges };
+    const { transactionNumber: number, commitTime } = committed;
+    // Only the space log has it; where all of it was trimmed, the request is a late one.
+    const commitId = retained.values().next().value?.commitId ?? 0n;
+    return { number, commitTime, ranges, commitId };
   }
 
   /** Brings ranges that were found in the log into the order of the request, with those of unwritten segments. */

@@ -122,7 +122,7 @@ export function applyAppend(draft: Draft, transaction: AppendTransaction, now: n
     ranges.push({ segment: append.segment, firstSequence, lastSequence, firstOffset });
   }
   draft.head = { ...draft.head, lastOffset, segmentCount, lastNumber: number, lastTime: commitTime };
-  return { number, commitTime, ranges };
+  return { number, commitTime, ranges, commitId: draft.commitId };
 }
 
 /** The head of a segment after the batch that follows it was appended. */

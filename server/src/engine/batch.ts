@@ -32,6 +32,8 @@ export class EncodedBatch implements BatchHeader {
   readonly commitTime: number;
   readonly transactionId: string;
   readonly transactionNumber: number;
+  /** The commit that wrote it, when it was read from the space log of a shared storage; 0 otherwise. */
+  commitId = 0n;
   readonly #head: Uint8Array;
   readonly #records: Uint8Array;
   #bytes: Uint8Array | undefined;
@@ -102,7 +104,9 @@ export class EncodedBatch implements BatchHeader {
       transactionId: this.transactionId,
       transactionNumber: this.transactionNumber,
     };
-    return new EncodedBatch(this.space, header, this.#records.subarray(start, reader.position));
+    const part = new EncodedBatch(this.space, header, this.#records.subarray(start, reader.position));
+    part.commitId = this.commitId;
+    return part;
   }
 }
 

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { CommitBatch, Condition, Put, RowVersion, StorageLimits } from "../storage/port.ts";
 import type { EncodedBatch } from "./batch.ts";
 import {
@@ -10,6 +9,7 @@ import {
   spaceBlockKey,
   transactionKey,
 } from "./key-space.ts";
+import { random64 } from "./random64.ts";
 import type { RowCompression } from "./row-frame.ts";
 import {
   type BlockRef,
@@ -50,6 +50,8 @@ export function effectiveSegmentHead(segment: SegmentHead, space: SpaceHead): Se
  */
 export class Draft {
   readonly space: string;
+  /** Tells this attempt at a commit from all others; 0 where nobody else writes. */
+  readonly commitId: bigint;
   head: SpaceHead;
   readonly #limits: StorageLimits;
   readonly #compression: RowCompression;
@@ -74,8 +76,10 @@ export class Draft {
     committed: ReadonlyMap<string, SegmentHead>,
     limits: StorageLimits,
     compression: RowCompression,
+    commitId: bigint,
   ) {
     this.space = space;
+    this.commitId = commitId;
     this.head = head;
     this.#initialHead = head;
     this.#committed = committed;
@@ -127,7 +131,7 @@ export class Draft {
   toCommit(headVersion: RowVersion | null): CommitBatch {
     const { change } = this;
     if (change !== undefined) this.head = { ...this.head, changes: this.head.changes + 1 };
-    if (headVersion === null) this.head = { ...this.head, incarnation: randomBytes(8).readBigUInt64LE() };
+    if (headVersion === null) this.head = { ...this.head, incarnation: random64() };
     // G2: the head is a condition of every commit, and its first put.
     const puts: Put[] = [{ key: HEAD_KEY, value: encodeSpaceHead(this.head) }];
     for (const [name, head] of this.segments) puts.push({ key: segmentHeadKey(name), value: encodeSegmentHead(head) });
@@ -195,13 +199,13 @@ export class Draft {
       if (refs.length === 0) return;
       const last = refs[refs.length - 1];
       const key = spaceBlockKey(last.firstOffset + last.count - 1);
-      puts.push({ key, value: encodeSpaceRefs(refs[0].firstOffset, refs) });
+      puts.push({ key, value: encodeSpaceRefs(refs[0].firstOffset, refs, this.commitId) });
       refs = [];
     };
     const flushSmall = () => {
       for (const run of runs(small, () => false)) {
         const key = spaceBlockKey(run[run.length - 1].lastOffset);
-        puts.push({ key, value: encodeSpaceBlock(run[0].firstOffset, run, this.#compression) });
+        puts.push({ key, value: encodeSpaceBlock(run[0].firstOffset, run, this.commitId, this.#compression) });
       }
       small = [];
     };

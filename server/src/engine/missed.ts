@@ -100,6 +100,7 @@ export function transactionsOf(batches: readonly EncodedBatch[]): [string, Commi
     {
       number: group[0].transactionNumber,
       commitTime: group[0].commitTime,
+      commitId: group[0].commitId,
       ranges: group.map(({ segment, firstSequence, lastSequence, firstOffset }) => ({
         segment,
         firstSequence,

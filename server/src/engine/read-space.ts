@@ -124,11 +124,15 @@ async function* resolve(log: SpaceState, rows: readonly Row[]): AsyncGenerator<R
   for (let start = 0; start < parts.length; ) {
     const group = parts.slice(start, start + perGroup);
     start += group.length;
-    const refs = group.flatMap((part) => (part.ref === undefined ? [] : [part.ref]));
-    const keys = refs.map((ref) => segmentBlockKey(ref.segment, ref.lastSequence));
+    const refs = group.flatMap(({ ref, commitId }) => (ref === undefined ? [] : [{ ref, commitId }]));
+    const keys = refs.map(({ ref }) => segmentBlockKey(ref.segment, ref.lastSequence));
     const found = keys.length === 0 ? [] : await log.store.getMany(log.partition, keys);
     const batches = new Map<BlockRef, readonly EncodedBatch[]>();
-    for (const [index, ref] of refs.entries()) batches.set(ref, await referenced(log, ref, found[index]));
+    for (const [index, { ref, commitId }] of refs.entries()) {
+      const resolved = await referenced(log, ref, found[index]);
+      for (const batch of resolved) batch.commitId = commitId;
+      batches.set(ref, resolved);
+    }
     yield group.map((part) => ({
       firstOffset: part.firstOffset,
       lastOffset: part.lastOffset,
@@ -138,16 +142,19 @@ async function* resolve(log: SpaceState, rows: readonly Row[]): AsyncGenerator<R
 }
 
 interface Part extends ResolvedBlock {
+  readonly commitId: bigint;
   readonly ref?: BlockRef;
 }
 
 function partsOf(block: SpaceBlock, lastOffset: number): Part[] {
-  if (block.refs.length === 0) return [{ firstOffset: block.firstOffset, lastOffset, batches: block.batches }];
+  const { firstOffset, batches, commitId } = block;
+  if (block.refs.length === 0) return [{ firstOffset, lastOffset, batches, commitId }];
   return block.refs.map((ref, index) => ({
     // The row covers its whole range: what lies before the first and between the references was trimmed.
-    firstOffset: index === 0 ? block.firstOffset : block.refs[index - 1].firstOffset + block.refs[index - 1].count,
+    firstOffset: index === 0 ? firstOffset : block.refs[index - 1].firstOffset + block.refs[index - 1].count,
     lastOffset: index === block.refs.length - 1 ? lastOffset : ref.firstOffset + ref.count - 1,
     batches: [],
+    commitId,
     ref,
   }));
 }

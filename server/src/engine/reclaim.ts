@@ -192,8 +192,8 @@ function cut(batch: EncodedBatch, through: number): EncodedBatch[] {
 
 function encodeBlock(block: SpaceBlock): Uint8Array[] {
   return block.refs.length > 0
-    ? encodeSpaceRefs(block.firstOffset, block.refs)
-    : encodeSpaceBlock(block.firstOffset, block.batches, "none");
+    ? encodeSpaceRefs(block.firstOffset, block.refs, block.commitId)
+    : encodeSpaceBlock(block.firstOffset, block.batches, block.commitId, "none");
 }
 
 /** The changes of one step to the space log, by last offset of the row. */
@@ -223,7 +223,7 @@ class SpaceEdits {
     const through = batch.firstOffset + count - 1;
     const { lastOffset, block } = found;
     this.#blocks.set(lastOffset, {
-      firstOffset: block.firstOffset,
+      ...block,
       batches: block.batches.flatMap((b) => {
         if (b.segment !== batch.segment || b.firstOffset > through || b.lastOffset < batch.firstOffset) return [b];
         return b.lastOffset <= through ? [] : [b.slice(through - b.firstOffset + 1, b.count)];
@@ -252,11 +252,11 @@ class SpaceEdits {
       }
       const next = await this.#nextHole(puts, lastOffset);
       if (next === undefined) {
-        puts.set(lastOffset, { ...block, firstOffset });
+        puts.set(lastOffset, { ...block, firstOffset, commitId: 0n });
       } else {
         puts.delete(lastOffset);
         deletes.add(lastOffset);
-        puts.set(next, { firstOffset, batches: [], refs: [] });
+        puts.set(next, { firstOffset, batches: [], refs: [], commitId: 0n });
       }
     }
     let { firstOffset } = this.#log.head;

@@ -75,7 +75,8 @@ describe("stored rows", () => {
         expect(decodeSpaceHead(join(encodeSpaceHead(space)), "s")).toEqual(space);
         expect(decodeSegmentHead(join(encodeSegmentHead(segment)), "s")).toEqual(segment);
         const range = { segment: n, firstSequence: space.lastOffset, lastSequence: space.lastNumber, firstOffset: 3 };
-        const transaction = { number: space.lastNumber, commitTime: space.lastTime, ranges: [range, range] };
+        const { lastNumber: number, lastTime: commitTime, incarnation: commitId } = space;
+        const transaction = { number, commitTime, ranges: [range, range], commitId };
         expect(decodeCommittedTransaction(join(encodeCommittedTransaction(transaction)))).toEqual(transaction);
       }),
     );
@@ -103,12 +104,16 @@ describe("stored rows", () => {
     expect(inner(encodeSegmentHead(segment))).toBe("08011002180320042805300638014007");
     expect(inner(encodePendingReclaim(300))).toBe("08ac02");
     const ranges = [{ segment: "a", firstSequence: 1, lastSequence: 2, firstOffset: 3 }];
-    expect(inner(encodeCommittedTransaction({ number: 1, commitTime: 2, ranges }))).toBe(
-      "080110021a090a0161100118022003",
-    );
-    expect(inner(encodeSpaceBlock(7, [], "none"))).toBe("110700000000000000");
+    const transaction = { number: 1, commitTime: 2, ranges };
+    const encoded = "080110021a090a0161100118022003";
+    expect(inner(encodeCommittedTransaction({ ...transaction, commitId: 0n }))).toBe(encoded);
+    expect(inner(encodeCommittedTransaction({ ...transaction, commitId: 3n }))).toBe(`${encoded}210300000000000000`);
+    expect(inner(encodeSpaceBlock(7, [], 0n, "none"))).toBe("110700000000000000");
     const refs = [{ segment: "a", lastSequence: 2, firstOffset: 7, count: 2 }];
-    expect(inner(encodeSpaceRefs(7, refs))).toBe("1107000000000000001a090a0161100218072002");
+    expect(inner(encodeSpaceRefs(7, refs, 0n))).toBe("1107000000000000001a090a0161100218072002");
+    expect(inner(encodeSpaceRefs(7, refs, 2n))).toBe(
+      "110700000000000000" + "210200000000000000" + "1a090a0161100218072002",
+    );
     const bytes = Buffer.from(batch("a", 1, 7, 1).bytes).toString("hex");
     expect(inner(encodeSegmentBlock([batch("a", 1, 7, 1)], "none"))).toBe(
       `1101000000000000000a${(bytes.length / 2).toString(16)}${bytes}`,
@@ -122,7 +127,8 @@ describe("stored rows", () => {
         position,
         fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 }),
         fc.constantFrom("none", "zstd"),
-        (n, first, counts, codec) => {
+        fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        (n, first, counts, codec, commitId) => {
           let at = first;
           const batches = counts.map((count) => {
             const made = batch(n, at, at + 5, count);
@@ -136,9 +142,11 @@ describe("stored rows", () => {
           const message = fromBinary(SegmentBlockSchema, unframeRow(value, "row"));
           expect(message.firstSequence).toBe(BigInt(first));
           expect(message.batches.map((b) => b.firstSequence)).toEqual(batches.map((b) => BigInt(b.firstSequence)));
-          const space = decodeSpaceBlock(join(encodeSpaceBlock(first, batches, codec as "none")), "space");
-          expect(space).toMatchObject({ firstOffset: first, refs: [] });
-          expect(space.batches).toHaveLength(batches.length);
+          const stored = join(encodeSpaceBlock(first, batches, commitId, codec as "none"));
+          expect(fromBinary(SpaceBlockSchema, unframeRow(stored, "row"))).toMatchObject({ commitId });
+          const space = decodeSpaceBlock(stored, "space");
+          expect(space).toMatchObject({ firstOffset: first, refs: [], commitId });
+          expect(space.batches.map((read) => read.commitId)).toEqual(batches.map(() => commitId));
           // rows.proto promises it: the batches of a row go onto the wire as they are.
           expect(fromBinary(ConsumeSegmentResponseSchema, unframeRow(value, "row").subarray(9)).batches).toHaveLength(
             counts.length,
@@ -152,8 +160,8 @@ describe("stored rows", () => {
     const ref = fc.record({ segment: name, lastSequence: position, firstOffset: position, count: position });
     fc.assert(
       fc.property(position, fc.array(ref, { minLength: 1, maxLength: 3 }), (first, refs) => {
-        const value = join(encodeSpaceRefs(first, refs));
-        expect(decodeSpaceBlock(value, "space")).toEqual({ firstOffset: first, batches: [], refs });
+        const value = join(encodeSpaceRefs(first, refs, 1n));
+        expect(decodeSpaceBlock(value, "space")).toEqual({ firstOffset: first, batches: [], refs, commitId: 1n });
         const message = fromBinary(SpaceBlockSchema, unframeRow(value, "row"));
         expect(message.refs.map((r) => [r.segment, r.lastSequence])).toEqual(
           refs.map((r) => [r.segment, BigInt(r.lastSequence)]),

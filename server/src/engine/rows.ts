@@ -45,6 +45,8 @@ export interface CommittedTransaction {
   readonly number: number;
   readonly commitTime: number;
   readonly ranges: readonly CommittedRange[];
+  /** The commit that wrote it; 0 where that is not known. */
+  readonly commitId: bigint;
 }
 
 /** Where the records of one segment went; without records, last_sequence + 1, last_sequence and 0. */
@@ -68,6 +70,8 @@ export interface SpaceBlock {
   readonly firstOffset: number;
   readonly batches: readonly EncodedBatch[];
   readonly refs: readonly BlockRef[];
+  /** The commit that wrote it; 0 where that is not known. */
+  readonly commitId: bigint;
 }
 
 /** What a commit changed besides appending. */
@@ -174,6 +178,7 @@ export function encodeCommittedTransaction(transaction: CommittedTransaction): U
   const message = create(CommittedTransactionSchema, {
     number: BigInt(transaction.number),
     commitTime: BigInt(transaction.commitTime),
+    commitId: transaction.commitId,
     ranges: transaction.ranges.map((range) => ({
       segment: range.segment,
       firstSequence: BigInt(range.firstSequence),
@@ -189,6 +194,7 @@ export function decodeCommittedTransaction(value: Uint8Array): CommittedTransact
   return {
     number: Number(message.number),
     commitTime: Number(message.commitTime),
+    commitId: message.commitId,
     ranges: message.ranges.map((range) => ({
       segment: range.segment,
       firstSequence: Number(range.firstSequence),
@@ -213,7 +219,7 @@ export function decodeChangeNote(value: Uint8Array): ChangeNote {
 }
 
 export function encodeSegmentBlock(batches: readonly EncodedBatch[], compression: RowCompression): Uint8Array[] {
-  return frameRow(blockPieces(batches[0].firstSequence, batches), compression);
+  return frameRow(blockPieces(batches[0].firstSequence, batches, 0n), compression);
 }
 
 export function decodeSegmentBlock(value: Uint8Array, segment: string): SegmentBlock {
@@ -226,14 +232,15 @@ export function decodeSegmentBlock(value: Uint8Array, segment: string): SegmentB
 export function encodeSpaceBlock(
   firstOffset: number,
   batches: readonly EncodedBatch[],
+  commitId: bigint,
   compression: RowCompression,
 ): Uint8Array[] {
-  return frameRow(blockPieces(firstOffset, batches), compression);
+  return frameRow(blockPieces(firstOffset, batches, commitId), compression);
 }
 
 /** A row of the space log that says where the entries are. */
-export function encodeSpaceRefs(firstOffset: number, refs: readonly BlockRef[]): Uint8Array[] {
-  const pieces = blockPieces(firstOffset, []);
+export function encodeSpaceRefs(firstOffset: number, refs: readonly BlockRef[], commitId: bigint): Uint8Array[] {
+  const pieces = blockPieces(firstOffset, [], commitId);
   for (const ref of refs) {
     const name = Buffer.from(ref.segment);
     const buffer = new Uint8Array(name.length + 40);
@@ -254,35 +261,50 @@ export function encodeSpaceRefs(firstOffset: number, refs: readonly BlockRef[]):
 
 export function decodeSpaceBlock(value: Uint8Array, space: string): SpaceBlock {
   const block = decodeWith(value, `block of space "${space}"`, parseBlock);
-  return { firstOffset: block.first, batches: block.batches, refs: block.refs };
+  const { first, batches, refs, commitId } = block;
+  for (const batch of batches) batch.commitId = commitId;
+  return { firstOffset: first, batches, refs, commitId };
 }
 
-/** SegmentBlock and SpaceBlock share their shape: the first position covered, then batches (field 1) or refs (field 3). */
-function blockPieces(first: number, batches: readonly EncodedBatch[]): Uint8Array[] {
-  const start = new Uint8Array(9);
-  start[0] = (2 << 3) | WIRE_FIXED64;
-  new DataView(start.buffer).setBigUint64(1, BigInt(first), true);
-  const pieces: Uint8Array[] = [start];
+/**
+ * SegmentBlock and SpaceBlock share their shape: the first position covered, in SpaceBlock the commit (field 4), then batches
+ * (field 1) or refs (field 3).
+ */
+function blockPieces(first: number, batches: readonly EncodedBatch[], commitId: bigint): Uint8Array[] {
+  const pieces: Uint8Array[] = [fixed64Field(2, BigInt(first))];
+  if (commitId !== 0n) pieces.push(fixed64Field(4, commitId));
   for (const batch of batches) pieces.push(fieldHead(1, batch.byteLength), ...batch.pieces);
   return pieces;
 }
 
-function parseBlock(bytes: Uint8Array): { first: number; batches: EncodedBatch[]; refs: BlockRef[] } {
+function fixed64Field(field: number, value: bigint): Uint8Array {
+  const bytes = new Uint8Array(9);
+  bytes[0] = (field << 3) | WIRE_FIXED64;
+  new DataView(bytes.buffer).setBigUint64(1, value, true);
+  return bytes;
+}
+
+function parseBlock(bytes: Uint8Array) {
   const reader = new WireReader(bytes);
-  const block = { first: 0, batches: [] as EncodedBatch[], refs: [] as BlockRef[] };
+  const block = { first: 0, batches: [] as EncodedBatch[], refs: [] as BlockRef[], commitId: 0n };
+  const fixed64 = () => {
+    const at = reader.position;
+    reader.skip();
+    return new DataView(bytes.buffer, bytes.byteOffset + at, 8).getBigUint64(0, true);
+  };
   while (reader.more) {
     switch (reader.tag()) {
       case 1:
         block.batches.push(parseBatch(reader.bytes()));
         break;
-      case 2: {
-        const at = reader.position;
-        reader.skip();
-        block.first = Number(new DataView(bytes.buffer, bytes.byteOffset + at, 8).getBigUint64(0, true));
+      case 2:
+        block.first = Number(fixed64());
         break;
-      }
       case 3:
         block.refs.push(parseRef(reader.bytes()));
+        break;
+      case 4:
+        block.commitId = fixed64();
         break;
       default:
         reader.skip();

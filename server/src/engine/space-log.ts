@@ -11,6 +11,7 @@ import { evaluate } from "./evaluate.ts";
 import { type EarlierAttempts, GroupCommit, type Mutation, type Outcome, type ProduceSession } from "./group-commit.ts";
 import type { Subscription } from "./live-hub.ts";
 import { Poller } from "./poller.ts";
+import { random64 } from "./random64.ts";
 import type { RowCompression } from "./row-frame.ts";
 import { asStreamkitError, SpaceState } from "./space-state.ts";
 import type { SegmentFilter, StatusSubscription } from "./status-feed.ts";
@@ -222,7 +223,8 @@ export class SpaceLog extends SpaceState {
       }),
     );
     if (this.revision !== revision) return undefined;
-    const draft = new Draft(this.space, this.head, heads, this.store.limits, this.#options.compression);
+    const commitId = this.shared ? random64() : 0n;
+    const draft = new Draft(this.space, this.head, heads, this.store.limits, this.#options.compression, commitId);
     return { draft, outcomes: evaluate(mutations, draft, failures) };
   }
 

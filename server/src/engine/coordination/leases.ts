@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ErrorReason } from "@streamkit/protocol";
 import { LeaseRecordSchema } from "@streamkit/protocol/storage";
 import { StreamkitError } from "../../errors.ts";
 import type { PartitionStore, Row } from "../../storage/port.ts";
 import type { Clock } from "../clock.ts";
+import { random64 } from "../random64.ts";
 import { frameRow } from "../row-frame.ts";
 import { decodeWith } from "../rows.ts";
 import { changeRecord, type Decision } from "./change-record.ts";
@@ -158,7 +158,7 @@ function encode(record: LeaseRecord): Uint8Array[] {
     ttlMillis: BigInt(record.ttlMillis),
     expireTime: BigInt(record.expireTime),
     released: record.released,
-    mark: randomBytes(8).readBigUInt64LE(),
+    mark: random64(),
   });
   return frameRow([toBinary(LeaseRecordSchema, message)]);
 }

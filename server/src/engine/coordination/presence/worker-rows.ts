@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Worker } from "@streamkit/protocol";
@@ -9,12 +8,13 @@ import {
   WorkerRecordSchema,
   WorkerRenewalSchema,
 } from "@streamkit/protocol/storage";
+import { random64 } from "../../random64.ts";
 import { frameRow } from "../../row-frame.ts";
 import { decodeWith } from "../../rows.ts";
 
 /** Rows of a group of workers; see proto/streamkit/storage/v1/coordination.proto. */
 export function encodeGroupHead(): Uint8Array[] {
-  return frameRow([toBinary(WorkerGroupHeadSchema, create(WorkerGroupHeadSchema, { mark: randomMark() }))]);
+  return frameRow([toBinary(WorkerGroupHeadSchema, create(WorkerGroupHeadSchema, { mark: random64() }))]);
 }
 
 /** A server instance that has workers. */
@@ -49,7 +49,7 @@ export function makeRecord({ id, metadata, intervalMillis }: Registrant, host: U
   return create(WorkerRecordSchema, {
     worker: { id, metadata: { ...metadata }, joinTime: timestampFromMs(Math.floor(now / 1_000)) },
     host,
-    registration: randomMark(),
+    registration: random64(),
     intervalMillis: BigInt(intervalMillis),
   }) as StoredRecord;
 }
@@ -67,9 +67,5 @@ export function decodeWorker(value: Uint8Array): StoredRecord {
 }
 
 export function encodeRenewal(): Uint8Array[] {
-  return frameRow([toBinary(WorkerRenewalSchema, create(WorkerRenewalSchema, { mark: randomMark() }))]);
-}
-
-function randomMark(): bigint {
-  return randomBytes(8).readBigUInt64LE();
+  return frameRow([toBinary(WorkerRenewalSchema, create(WorkerRenewalSchema, { mark: random64() }))]);
 }

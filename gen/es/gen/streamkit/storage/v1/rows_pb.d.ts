@@ -218,6 +218,15 @@ export declare type SpaceBlock = Message<"streamkit.storage.v1.SpaceBlock"> & {
    * @generated from field: repeated streamkit.storage.v1.BlockRef refs = 3;
    */
   refs: BlockRef[];
+
+  /**
+   * The commit that wrote the entries: drawn at random for each attempt, where several instances write the storage. By this
+   * an instance that was not answered knows its own work from that of another, which may have had the same state, request and
+   * time. 0 where one instance writes alone, in holes, and in rows of earlier versions.
+   *
+   * @generated from field: fixed64 commit_id = 4;
+   */
+  commitId: bigint;
 };
 
 /**
@@ -294,6 +303,13 @@ export declare type CommittedTransaction = Message<"streamkit.storage.v1.Committ
    * @generated from field: repeated streamkit.storage.v1.CommittedRange ranges = 3;
    */
   ranges: CommittedRange[];
+
+  /**
+   * The commit that wrote this row and the entries; as SpaceBlock.commit_id.
+   *
+   * @generated from field: fixed64 commit_id = 4;
+   */
+  commitId: bigint;
 };
 
 /**
