@@ -1,14 +1,14 @@
-import { randomBytes } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ErrorReason } from "@streamkit/protocol";
 import { CursorRecordSchema } from "@streamkit/protocol/storage";
 import { invalidField, StreamkitError } from "../../errors.ts";
 import type { Row } from "../../storage/port.ts";
+import { random64 } from "../random64.ts";
 import { frameRow } from "../row-frame.ts";
 import { decodeWith } from "../rows.ts";
-import { changeRecord, type Decision } from "./change-record.ts";
 import { CURSORS, cursorKeys } from "./key-space.ts";
 import type { CoordinationOptions } from "./leases.ts";
+import { Records } from "./records.ts";
 
 /** Spaces that one cursor may have an offset for. */
 const MAX_SPACES = 1_024;
@@ -30,9 +30,11 @@ interface CursorRecord extends Omit<Cursor, "name"> {
 /** The cursors of a store: each is one row, which every change replaces on the condition that nobody else has. */
 export class Cursors {
   readonly #options: CoordinationOptions;
+  readonly #records: Records;
 
   constructor(options: CoordinationOptions) {
     this.#options = options;
+    this.#records = new Records(options.store, options.shared, CURSORS);
   }
 
   /** @throws StreamkitError NOT_FOUND for a cursor that was never committed, or was deleted */
@@ -56,7 +58,7 @@ export class Cursors {
     offsets: Readonly<Record<string, bigint>>,
     expectedVersion: bigint | undefined,
   ): Promise<Cursor> {
-    return this.#change(name, (row) => {
+    return this.#records.change(cursorKeys.key(name), (row) => {
       const before = row && decode(row, name);
       const version = before === undefined || before.deleted ? 0n : before.version;
       if (expectedVersion !== undefined && expectedVersion !== version) {
@@ -97,17 +99,12 @@ export class Cursors {
 
   /** Forgets a cursor; does nothing when there is none. */
   async delete(name: string): Promise<void> {
-    await this.#change<void>(name, (row) => {
+    await this.#records.change<void>(cursorKeys.key(name), (row) => {
       const before = row && decode(row, name);
       if (before === undefined || before.deleted) return { result: undefined };
       const record = { ...before, offsets: {}, version: before.version + 1n, deleted: true };
       return { value: encode(record), result: undefined };
     });
-  }
-
-  async #change<Result>(name: string, decide: (row: Row | undefined) => Decision<Result>): Promise<Result> {
-    const { store, shared } = this.#options;
-    return changeRecord({ store, shared, partition: CURSORS, key: cursorKeys.key(name), decide });
   }
 }
 
@@ -118,7 +115,7 @@ function toCursor(name: string, { offsets, version, updateTime }: CursorRecord):
 function encode(record: CursorRecord): Uint8Array[] {
   const { offsets, version, deleted } = record;
   const updateTime = BigInt(record.updateTime);
-  const mark = randomBytes(8).readBigUInt64LE();
+  const mark = random64();
   const message = create(CursorRecordSchema, { offsets: { ...offsets }, version, updateTime, deleted, mark });
   return frameRow([toBinary(CursorRecordSchema, message)]);
 }

@@ -7,9 +7,9 @@ import type { Clock } from "../clock.ts";
 import { random64 } from "../random64.ts";
 import { frameRow } from "../row-frame.ts";
 import { decodeWith } from "../rows.ts";
-import { changeRecord, type Decision } from "./change-record.ts";
 import { Expiry } from "./expiry.ts";
 import { LEASES, leaseKeys } from "./key-space.ts";
+import { type Decide, type Decision, Records } from "./records.ts";
 
 /** A live lease. */
 export interface Lease {
@@ -50,10 +50,12 @@ interface LeaseRecord {
 export class Leases {
   readonly #options: CoordinationOptions;
   readonly #expiry: Expiry;
+  readonly #records: Records;
 
   constructor(options: CoordinationOptions, expiry = new Expiry(options.clock)) {
     this.#options = options;
     this.#expiry = expiry;
+    this.#records = new Records(options.store, options.shared, LEASES);
   }
 
   /**
@@ -140,10 +142,8 @@ export class Leases {
     };
   }
 
-  async #change<Result>(key: string, decide: (row: Row | undefined) => Decision<Result>): Promise<Result> {
-    const { store, shared } = this.#options;
-    const change = { store, shared, partition: LEASES, key: leaseKeys.key(key), decide };
-    return changeRecord(change, (version) => this.#expiry.written(key, version));
+  #change<Result>(key: string, decide: Decide<Result>): Promise<Result> {
+    return this.#records.change(leaseKeys.key(key), decide, (version) => this.#expiry.written(key, version));
   }
 }
 

@@ -93,3 +93,33 @@ it("are found when the first of two attempts without an answer arrives late", as
   expect(cursor).toMatchObject({ version: 2n });
   expect((await other.cursors.getCursor({ storeId, name })).cursor).toEqual(cursor);
 });
+
+it("do not race with others of the same instance", async () => {
+  const { storeId, instance, other, commits } = pair((_number, batch, apply) => apply(batch));
+  await using _a = instance;
+  await using _b = other;
+  const changes = Array.from({ length: 8 }, () => instance.cursors.commitCursor({ storeId, name, offsets: { a: 1n } }));
+  const versions = (await Promise.all(changes)).map(({ cursor }) => cursor!.version);
+  expect(new Set(versions).size).toBe(8);
+  expect(commits()).toBe(8);
+});
+
+it("that write nothing do not wait for those that write", async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const { promise: writing, resolve: begin } = Promise.withResolvers<void>();
+  const { storeId, instance, other } = pair(async (_number, batch, apply) => {
+    begin();
+    await answered;
+    return apply(batch);
+  });
+  await using _a = instance;
+  await using _b = other;
+  const { lease } = await other.leases.acquireLease({ storeId, key: "k", holder: "one" });
+  const renewal = instance.leases.renewLease({ storeId, key: "k", holder: "one", fencingToken: lease!.fencingToken });
+  await writing;
+  expect(await failureOf(instance.leases.acquireLease({ storeId, key: "k", holder: "two" }))).toMatchObject({
+    reason: ErrorReason.LEASE_HELD,
+  });
+  answer();
+  expect((await renewal).lease).toMatchObject({ holder: "one" });
+});

@@ -1,0 +1,35 @@
+import { expect, it } from "vitest";
+import { Turns } from "./turns.ts";
+
+/** Resolves with what is settled when nothing is left to do. */
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+it("turns of a key are given one at a time, in order", async () => {
+  const turns = new Turns();
+  const first = await turns.take("a");
+  expect(first.waited).toBe(false);
+  const given: number[] = [];
+  const waiting = [1, 2].map(async (number) => {
+    const turn = await turns.take("a");
+    given.push(number);
+    return turn;
+  });
+  await settled();
+  expect(given).toEqual([]);
+  first[Symbol.dispose]();
+  await settled();
+  expect(given).toEqual([1]);
+  const second = await waiting[0];
+  expect(second.waited).toBe(true);
+  second[Symbol.dispose]();
+  (await waiting[1])[Symbol.dispose]();
+  expect(given).toEqual([1, 2]);
+});
+
+it("a turn that has ended keeps nobody waiting, and one of another key never does", async () => {
+  const turns = new Turns();
+  const first = await turns.take("a");
+  expect((await turns.take("b")).waited).toBe(false);
+  first[Symbol.dispose]();
+  expect((await turns.take("a")).waited).toBe(false);
+});
