@@ -5,9 +5,9 @@ import { Turns } from "./turns.ts";
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 it("turns of a key are given one at a time, in order", async () => {
-  const turns = new Turns();
+  const turns = new Turns<string>();
   const first = await turns.take("a");
-  expect(first.waited).toBe(false);
+  expect(first).toMatchObject({ waited: false, baton: undefined });
   const given: number[] = [];
   const waiting = [1, 2].map(async (number) => {
     const turn = await turns.take("a");
@@ -16,20 +16,24 @@ it("turns of a key are given one at a time, in order", async () => {
   });
   await settled();
   expect(given).toEqual([]);
+  first.pass("from the first");
   first[Symbol.dispose]();
   await settled();
   expect(given).toEqual([1]);
   const second = await waiting[0];
-  expect(second.waited).toBe(true);
+  expect(second).toMatchObject({ waited: true, baton: "from the first" });
   second[Symbol.dispose]();
-  (await waiting[1])[Symbol.dispose]();
+  const third = await waiting[1];
+  expect(third).toMatchObject({ waited: true, baton: undefined });
+  third[Symbol.dispose]();
   expect(given).toEqual([1, 2]);
 });
 
 it("a turn that has ended keeps nobody waiting, and one of another key never does", async () => {
-  const turns = new Turns();
+  const turns = new Turns<string>();
   const first = await turns.take("a");
+  first.pass("nobody waits");
   expect((await turns.take("b")).waited).toBe(false);
   first[Symbol.dispose]();
-  expect((await turns.take("a")).waited).toBe(false);
+  expect(await turns.take("a")).toMatchObject({ waited: false, baton: undefined });
 });

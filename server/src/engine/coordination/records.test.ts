@@ -104,6 +104,54 @@ it("do not race with others of the same instance", async () => {
   expect(commits()).toBe(8);
 });
 
+it("that come together cost one reading each, and nobody waits for those who are refused", async () => {
+  let reads = 0;
+  let commits = 0;
+  const storage = changedStorage(memoryStorage({ shared: true }), (store) => ({
+    get(partition, key) {
+      if (partition === "leases") reads++;
+      return store.get(partition, key);
+    },
+    commit(partition, batch) {
+      if (partition === "leases") commits++;
+      return store.commit(partition, batch);
+    },
+  }));
+  await using instance = makeInstance(storage);
+  const storeId = randomUUID();
+  await instance.cursors.commitCursor({ storeId, name, offsets: { orders: 1n } });
+  const holders = Array.from({ length: 100 }, (_, index) => `h${index}`);
+  const asked = holders.map((holder) => failureOf(instance.leases.acquireLease({ storeId, key: "k", holder })));
+  const refused = (await Promise.all(asked)).filter((failure) => failure !== undefined);
+  expect(refused).toHaveLength(99);
+  expect(refused.every(({ reason }) => reason === ErrorReason.LEASE_HELD)).toBe(true);
+  expect({ reads, commits }).toEqual({ reads: 100, commits: 1 });
+});
+
+it("go by what others have done since they were asked for", async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const { promise: written, resolve: write } = Promise.withResolvers<void>();
+  const { storeId, instance, other } = pair(async (number, batch, apply) => {
+    const result = await apply(batch);
+    write();
+    if (number === 1) await answered;
+    return result;
+  });
+  await using _a = instance;
+  await using _b = other;
+  await other.cursors.commitCursor({ storeId, name, offsets: { orders: 1n } });
+  const first = instance.leases.acquireLease({ storeId, key: "k", holder: "one" });
+  await written;
+  const { lease } = await other.leases.getLease({ storeId, key: "k" });
+  await other.leases.releaseLease({ storeId, key: "k", holder: "one", fencingToken: lease!.fencingToken });
+  // Asked for after the release, while the one before it still waits for its answer.
+  const second = instance.leases.acquireLease({ storeId, key: "k", holder: "two" });
+  await new Promise((resolve) => setImmediate(resolve));
+  answer();
+  expect((await first).lease).toMatchObject({ holder: "one" });
+  expect((await second).lease).toMatchObject({ holder: "two" });
+});
+
 it("that write nothing do not wait for those that write", async () => {
   const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
   const { promise: writing, resolve: begin } = Promise.withResolvers<void>();

@@ -3,7 +3,7 @@ import { StoreDeletedError, StreamkitError, storageUnavailable } from "../../err
 import type { PartitionStore, Row, RowVersion } from "../../storage/port.ts";
 import { Turns } from "../turns.ts";
 
-/** How long a change may meet the changes of others before it is given up: as long as a commit of a space (space-log.ts). */
+/** How long a change may wait for, and meet, those of others before it is given up: as a commit of a space (space-log.ts). */
 const MAX_CONFLICT_MILLIS = 30_000;
 /** Attempts at one change whose outcome stays unknown. */
 const MAX_UNKNOWN = 3;
@@ -21,6 +21,13 @@ interface Attempt<Result> {
   readonly result: Result;
 }
 
+/** What was known of a row at a moment. */
+interface Known {
+  readonly row: Row | undefined;
+  /** Before it was asked for, or written, by `performance.now()`. */
+  readonly at: number;
+}
+
 /** Called with the row as it is; again when another writer was faster. Values must be unique: they hold a random mark. */
 export type Decide<Result> = (row: Row | undefined) => Decision<Result>;
 
@@ -29,7 +36,7 @@ export class Records {
   readonly #store: PartitionStore;
   readonly #shared: boolean;
   readonly #partition: string;
-  readonly #turns = new Turns();
+  readonly #turns = new Turns<Known>();
 
   /** @param shared other processes may write the store */
   constructor(store: PartitionStore, shared: boolean, partition: string) {
@@ -51,20 +58,23 @@ export class Records {
     decide: Decide<Result>,
     written: (version: RowVersion) => void = () => {},
   ): Promise<Result> {
-    const end = performance.now() + MAX_CONFLICT_MILLIS;
-    const read = () => this.#store.get(this.#partition, key);
-    let row = await read();
+    const start = performance.now();
+    let known = await this.#read(key);
     // Who has nothing to write, or is refused, does not wait for those who write.
-    const wanted = decide(row);
+    const wanted = decide(known.row);
     if (wanted.value === undefined) return wanted.result;
     // Instances race for a row; the callers of one need not.
     using turn = await this.#turns.take(Buffer.from(key).toString("latin1"));
-    if (turn.waited) row = await read();
+    // What the one before has seen or written since this call began is as good as read again.
+    const { waited, baton } = turn;
+    if (waited) known = baton !== undefined && baton.at > start ? baton : await this.#read(key);
+    turn.pass(known);
     /** Attempts with an unknown outcome, all of them on the same row: one of them at most has happened, or will. */
     const maybe: Attempt<Result>[] = [];
     let base: RowVersion | null | undefined;
     for (let attempt = 1; ; attempt++) {
-      const own = row && maybe.find(({ value }) => value.equals(row!.value));
+      const { row } = known;
+      const own = row && maybe.find(({ value }) => value.equals(row.value));
       if (row !== undefined && own !== undefined) {
         written(row.version);
         return own.result;
@@ -77,15 +87,18 @@ export class Records {
       if (decision?.value === undefined || overtaken) {
         throw storageUnavailable("a change was not answered, and others have written since: it may have happened");
       }
-      if (performance.now() > end) {
-        throw storageUnavailable("a change met those of others all the time", undefined, 100);
+      const at = performance.now();
+      if (at - start > MAX_CONFLICT_MILLIS) {
+        throw storageUnavailable("a change had to wait too long for those of others", undefined, 100);
       }
       const { value, result } = decision;
       const batch = { conditions: [{ key, version, alwaysWritten: true }], puts: [{ key, value }], deletes: [] };
       try {
         const committed = await this.#store.commit(this.#partition, batch);
         if (committed.committed) {
-          written(committed.versions[0]);
+          const [version] = committed.versions;
+          turn.pass({ row: { key, value: Buffer.concat(value), version }, at });
+          written(version);
           return result;
         }
       } catch (error) {
@@ -98,8 +111,14 @@ export class Records {
       }
       // Jitter gives everyone a turn.
       if (attempt > 1) await delay(Math.random() * Math.min(100, 2 ** attempt));
-      row = await read();
+      known = await this.#read(key);
+      turn.pass(known);
     }
+  }
+
+  async #read(key: Uint8Array): Promise<Known> {
+    const at = performance.now();
+    return { row: await this.#store.get(this.#partition, key), at };
   }
 }
 
