@@ -1,3 +1,4 @@
+import { StoreClosedError } from "../errors.ts";
 import type {
   CommitBatch,
   CommitResult,
@@ -66,7 +67,8 @@ export class LazyStore implements PartitionStore {
 
   async commit(partition: string, batch: CommitBatch): Promise<CommitResult> {
     await this.open(true);
-    return (this.#inner as PartitionStore).commit(partition, batch);
+    if (this.#inner === undefined) throw new StoreClosedError();
+    return this.#inner.commit(partition, batch);
   }
 
   async partitions(options: { prefix: string; after?: string; limit: number }): Promise<string[]> {

@@ -53,6 +53,16 @@ describe("a poller", () => {
     expect(gaps()).toEqual([1_000, 1_000]);
   });
 
+  it("that was stopped with a hint follows hints when it is started again", async () => {
+    const { poller, looks } = observed(() => false);
+    poller.hint();
+    poller.stop();
+    poller.start();
+    poller.hint();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(looks).toMatchObject([{ urgent: true }]);
+  });
+
   it("follows a hint at once, as an urgent look, and hints that are true cost no patience", async () => {
     const { poller, looks } = observed(() => true);
     for (let count = 0; count < 5; count++) {

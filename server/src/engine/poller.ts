@@ -43,6 +43,7 @@ export class Poller {
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#hinted = false;
     this.#pause = this.#options.restMillis;
   }
 
