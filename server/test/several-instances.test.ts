@@ -1,13 +1,15 @@
 /** What went wrong between two instances, step by step: found by generated histories (conformance/src/history/instances). */
 import { randomUUID } from "node:crypto";
+import { ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
-import { HEAD_KEY, spaceBlockKey } from "../src/engine/key-space.ts";
+import { HEAD_KEY, RECLAIM_RANGE, spaceBlockKey, spaceBlockRange, transactionKey } from "../src/engine/key-space.ts";
+import { purgeTransactions } from "../src/engine/purge.ts";
 import { storageUnavailable } from "../src/errors.ts";
 import { memoryStorage } from "../src/index.ts";
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import { faultyStorage } from "../src/storage/contract/faulty-storage.ts";
 import type { Storage } from "../src/storage/port.ts";
-import { type Instance, makeInstance } from "./instance.ts";
+import { failureOf, type Instance, makeInstance } from "./instance.ts";
 
 const space = "space";
 
@@ -176,4 +178,163 @@ describe("an instance that lost the answer of a commit knows what it wrote itsel
     expect(await append(b, storeId, "own")).toMatchObject({ deduplicated: false });
     await removed.promise;
   });
+});
+
+/** Cause: a refusal was evaluated again for as long as others had committed meanwhile. */
+it("a refused append is answered however often others commit", async () => {
+  const shared = memoryStorage({ shared: true });
+  await using other = makeInstance(shared);
+  const storeId = randomUUID();
+  await append(other, storeId, "o");
+  let busy = false;
+  let looks = 0;
+  const storage = changedStorage(shared, (store) => ({
+    async get(partition, key) {
+      const isHead = partition === `s:${space}` && Buffer.compare(key, HEAD_KEY) === 0;
+      if (busy && isHead && ++looks) await append(other, storeId, "o");
+      return store.get(partition, key);
+    },
+  }));
+  await using a = makeInstance(storage);
+  await append(a, storeId, "o");
+  busy = true;
+  const refused = a.stream.append({
+    storeId,
+    space,
+    appends: [{ segment: "x", records: [{}], expectedLastSequence: 5n }],
+  });
+  expect(await failureOf(refused)).toMatchObject({ reason: ErrorReason.SEQUENCE_MISMATCH });
+  expect(looks).toBe(1);
+});
+
+/** Cause: the row of a transaction was read only when nobody else had committed since the attempt that it had failed. */
+it("a repetition that only a row tells of is found however often others commit, and keeps nobody waiting", async () => {
+  const shared = memoryStorage({ shared: true });
+  await using other = makeInstance(shared);
+  const storeId = randomUUID();
+  const transactionId = randomUUID();
+  await append(other, storeId, "t", space, transactionId);
+  await append(other, storeId, "t");
+  let commits = 0;
+  const storage = changedStorage(shared, (store) => ({
+    async commit(partition, batch) {
+      commits++;
+      const result = await store.commit(partition, batch);
+      await append(other, storeId, "o");
+      return result;
+    },
+  }));
+  await using a = makeInstance(storage);
+  const repeated = append(a, storeId, "t", space, transactionId);
+  const neighbour = append(a, storeId, "u");
+  expect(await repeated).toMatchObject({ deduplicated: true });
+  expect(await neighbour).toMatchObject({ deduplicated: false });
+  expect(commits).toBeLessThan(8);
+});
+
+/** Cause: the rows of a trim were read before they were removed, and the mark of it was looked for after that. */
+it("what was trimmed is not sent to followers of an instance that was reading when it was removed", async () => {
+  const shared = memoryStorage({ shared: true });
+  let trimming = false;
+  const [trimmed, rowsRead, removed] = [0, 1, 2].map(() => Promise.withResolvers<void>());
+  const reclaiming = changedStorage(shared, (store) => ({
+    async commit(partition, batch) {
+      if (batch.deletes.length > 0) await rowsRead.promise;
+      return store.commit(partition, batch);
+    },
+  }));
+  const reading = changedStorage(shared, (store) => ({
+    async get(partition, key) {
+      if (trimming && Buffer.compare(key, HEAD_KEY) === 0) await trimmed.promise;
+      return store.get(partition, key);
+    },
+    async *scan(partition, options) {
+      if (trimming && Buffer.compare(options.gte, RECLAIM_RANGE.gte) === 0) await removed.promise;
+      try {
+        yield* store.scan(partition, options);
+      } finally {
+        if (trimming && Buffer.compare(options.gte, spaceBlockRange(2).gte) === 0) rowsRead.resolve();
+      }
+    },
+  }));
+  await using a = makeInstance(reclaiming);
+  await using b = makeInstance(reading);
+  const storeId = randomUUID();
+  await append(a, storeId, "kept");
+  const segments: string[] = [];
+  const { promise: following, resolve: follow } = Promise.withResolvers<void>();
+  const followed = (async () => {
+    for await (const { batches, caughtUp } of b.stream.consumeSpace({ storeId, space, follow: true })) {
+      if (caughtUp) follow();
+      segments.push(...batches.map(({ segment }) => segment));
+      if (segments.includes("last")) break;
+    }
+  })();
+  await following;
+  trimming = true;
+  await append(a, storeId, "gone");
+  await append(a, storeId, "kept");
+  await a.stream.trimSegment({ storeId, space, segment: "gone", beforeSequence: 2n });
+  trimmed.resolve();
+  await rowsRead.promise;
+  await a.settle(storeId);
+  removed.resolve();
+  await append(a, storeId, "last");
+  await followed;
+  expect(segments).toEqual(["kept", "kept", "last"]);
+});
+
+/** Cause: of an append that had happened and was trimmed since, nothing was found, and its own expectation refused it. */
+it("an append that was not answered, and is trimmed if it has happened, is not refused", async () => {
+  const shared = memoryStorage({ shared: true });
+  await using a = makeInstance(shared);
+  let commits = 0;
+  const storage = changedStorage(shared, (store) => ({
+    async commit(partition, batch) {
+      const result = await store.commit(partition, batch);
+      if (++commits !== 2) return result;
+      await a.stream.trimSegment({ storeId, space, segment: "own", beforeSequence: 2n });
+      throw storageUnavailable("not answered");
+    },
+  }));
+  await using b = makeInstance(storage);
+  const storeId = randomUUID();
+  await append(b, storeId, "first");
+  const appends = [{ segment: "own", records: [{}], expectedLastSequence: 0n }];
+  const answer = b.stream.append({ storeId, space, transactionId: randomUUID(), appends });
+  expect(await failureOf(answer)).toMatchObject({
+    reason: ErrorReason.STORAGE_UNAVAILABLE,
+  });
+});
+
+/** Cause: a row that had expired when it was looked at was removed although its id had been used again since. */
+it("a transaction that is remembered anew while expired ones are removed stays remembered", async () => {
+  const shared = memoryStorage({ shared: true });
+  let now = 1_000_000;
+  const options = { clock: () => now, dedupeWindow: 1_000 };
+  await using a = makeInstance(shared, options);
+  await using b = makeInstance(shared, options);
+  const storeId = randomUUID();
+  const transactionId = randomUUID();
+  const reading = changedStorage(shared, (store) => ({
+    async *scan(partition, range) {
+      for await (const page of store.scan(partition, range)) {
+        if (page.some(({ key }) => Buffer.compare(key, transactionKey(transactionId)) === 0)) {
+          await append(b, storeId, "again", space, transactionId);
+        }
+        yield page;
+      }
+    },
+  }));
+  await using c = makeInstance(reading, options);
+  await append(a, storeId, "once", space, transactionId);
+  await append(a, storeId, "beside");
+  now += 10_000;
+  await append(a, storeId, "later");
+  await c.withStore(storeId, async (node) => {
+    await node.space(space).sync();
+    await purgeTransactions(node.space(space), new AbortController().signal);
+  });
+  await using d = makeInstance(shared, options);
+  expect(await append(d, storeId, "again", space, transactionId)).toMatchObject({ deduplicated: true });
 });

@@ -1,3 +1,4 @@
+import type { Row } from "../storage/port.ts";
 import { changeRange, TRANSACTION_RANGE } from "./key-space.ts";
 import { decodeCommittedTransaction } from "./rows.ts";
 import type { SpaceLog } from "./space-log.ts";
@@ -6,20 +7,22 @@ import type { SpaceLog } from "./space-log.ts";
 const ROWS_PER_COMMIT = 90;
 
 /**
- * Removes remembered transactions that are older than the dedupe window (G7). Unconditional: nobody else writes these rows
- * once they are there, and a removed row means the same as an expired one.
+ * Removes remembered transactions that are older than the dedupe window (G7). On a shared storage, where the time between reading and
+ * removing has no bound, a row whose id was used again meanwhile is left alone, and so are those beside it until the next purge.
  */
 export async function purgeTransactions(log: SpaceLog, signal: AbortSignal): Promise<void> {
   const start = log.dedupeStart;
-  let expired: Uint8Array[] = [];
+  let expired: Row[] = [];
   const remove = async () => {
-    if (expired.length > 0) await log.store.commit(log.partition, { conditions: [], puts: [], deletes: expired });
+    const deletes = expired.map(({ key }) => key);
+    const conditions = log.shared ? expired.map(({ key, version }) => ({ key, version, alwaysWritten: true })) : [];
     expired = [];
+    if (deletes.length > 0) await log.store.commit(log.partition, { conditions, puts: [], deletes });
   };
   for await (const rows of log.store.scan(log.partition, TRANSACTION_RANGE)) {
     for (const row of rows) {
       if (signal.aborted) return;
-      if (decodeCommittedTransaction(row.value).commitTime < start) expired.push(row.key);
+      if (decodeCommittedTransaction(row.value).commitTime < start) expired.push(row);
       if (expired.length === ROWS_PER_COMMIT) await remove();
     }
   }

@@ -180,6 +180,8 @@ export class SpaceLog extends SpaceState {
     if (this.shared) await pause(this.#contention.pauseBeforeNext());
     const attempts: Attempts = { outcomeUnknown: false, inDoubt: false, unknown: 0 };
     const end = performance.now() + MAX_CONFLICT_MILLIS;
+    /** So many of the group came before the state was last read. */
+    let synced = 0;
     for (let conflicts = 0; ; ) {
       await this.load();
       const { revision, headVersion } = this;
@@ -194,8 +196,10 @@ export class SpaceLog extends SpaceState {
         continue;
       }
       if (!draft.dirty) {
-        // G5, G6: a commit proves the state that it was evaluated on; without one, others may have moved on unseen.
-        if (this.shared) await this.catchUp();
+        // G5, G6: a commit proves the state that it was evaluated on; without one, it must have been read after everyone came.
+        if (!this.shared || synced === mutations.length) return outcomes;
+        synced = mutations.length;
+        await this.catchUp();
         if (this.revision === revision) return outcomes;
         continue;
       }
@@ -205,8 +209,10 @@ export class SpaceLog extends SpaceState {
         throw storageUnavailable(`space "${this.space}": a commit met conflicts all the time`, undefined, 100);
       }
       await pause(this.#contention.conflicted(performance.now() - start, ++conflicts));
+      synced = mutations.length;
       await this.catchUp(true);
-      if (this.revision === revision) attempts.inDoubt = true;
+      // A row that was to be new may be the reason as well as a commit of others, and keeps all of the group waiting.
+      if (this.revision === revision || conflicts > 1) attempts.inDoubt = true;
     }
   }
 

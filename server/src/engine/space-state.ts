@@ -338,7 +338,7 @@ export class SpaceState {
     this.#headVersion = row?.version ?? null;
     this.#trimmed = trimmed ?? this.#trimmed;
     if (change !== undefined) this.#apply(change);
-    this.#absorb(missed, lastOffset, head);
+    this.#absorb(missed, lastOffset, head, change?.removed);
     return true;
   }
 
@@ -353,8 +353,8 @@ export class SpaceState {
     this.hub.touch(() => (everything ? undefined : segments));
   }
 
-  /** Brings caches and followers from an offset on to a head. */
-  #absorb(missed: readonly EncodedBatch[] | undefined, from: number, head: SpaceHead): void {
+  /** Brings caches and followers from an offset on to a head. With `removed`, entries among `missed` may be gone by now. */
+  #absorb(missed: readonly EncodedBatch[] | undefined, from: number, head: SpaceHead, removed = false): void {
     const batches = missed?.filter((batch) => batch.firstOffset > from);
     const found = batches?.reduce((sum, batch) => sum + batch.count, 0);
     // What was trimmed meanwhile cannot be read any more: its transactions have to be looked up (G7).
@@ -365,13 +365,12 @@ export class SpaceState {
       for (const batch of batches) this.#passOn(batch);
       for (const [id, transaction] of transactionsOf(batches)) this.#recent.add(id, transaction);
     }
-    if (batches === undefined) {
-      // What the rings have would not go on without a gap.
+    this.hub.touch(() => batches?.map((batch) => batch.segment));
+    if (batches === undefined || removed) {
+      // What the rings have would not go on without a gap. Whoever reads storage now finds what is left.
       this.hub.forget();
-      this.hub.touch(() => undefined);
       this.hub.wake();
     } else {
-      this.hub.touch(() => batches.map((batch) => batch.segment));
       this.hub.publish(batches);
     }
   }

@@ -69,6 +69,7 @@ describe("the plan of a commit", () => {
     const planned = plan({ conditions, puts: [put("b"), put("a")] });
     expect(planned?.short).toEqual(["insert b", `replace a ${etag(1)}`]);
     expect([...(planned?.decisive ?? [])]).toEqual([1]);
+    expect([...(plan({ conditions, deletes: [key("a")] })?.decisive ?? [])]).toEqual([0]);
     expect(plan({ puts: [put("a")] })?.decisive.size).toBe(0);
   });
 

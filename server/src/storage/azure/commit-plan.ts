@@ -123,6 +123,7 @@ class PlanBuilder {
     this.#removeRest(rowKey);
     this.#takeCondition(rowKey);
     if (version !== undefined) {
+      if (this.#alwaysWritten.has(rowKey)) this.#decisive.add(this.#operations.length);
       this.#add({ kind: "delete", rowKey, etag: this.#etagFor(rowKey, version)! }, true);
     } else if (this.#knowledge.states.get(rowKey)?.kind !== "missing") {
       this.#add({ kind: "delete", rowKey }, true);
