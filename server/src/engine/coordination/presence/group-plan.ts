@@ -4,7 +4,7 @@ import { type GroupView, hex, type StoredHost } from "./group-view.ts";
 import type { Member } from "./member.ts";
 import { encodeGroupHead, encodeHost, encodeWorker } from "./worker-rows.ts";
 
-/** Workers that one commit registers, and that it removes, with their renewals; head and hosts fit beside them. */
+/** Workers that one commit registers or removes, with their renewals; head and hosts fit beside them. */
 const WORKERS_PER_COMMIT = 25;
 
 /** What a group is to become. */
@@ -31,15 +31,17 @@ export interface GroupPlan {
  */
 export function planGroup(view: GroupView, { host, members, overdue, now }: GroupGoal): GroupPlan | undefined {
   const own = hex(host);
-  const joins = [...members.values()].filter((m) => !m.owns(view.workers.get(m.id))).slice(0, WORKERS_PER_COMMIT);
+  const waiting = [...members.values()].filter((m) => !m.owns(view.workers.get(m.id)));
+  const joins = waiting.slice(0, WORKERS_PER_COMMIT);
   const ghosts = [...view.workers.values()].filter(({ record }) => {
+    // That of a member is replaced, not removed.
+    if (members.has(record.worker.id)) return false;
     const at = hex(record.host);
-    if (at === own) return !members.has(record.worker.id);
-    return overdue !== undefined && at === hex(overdue.instance);
+    return at === own || (overdue !== undefined && at === hex(overdue.instance));
   });
-  const removed = ghosts.slice(0, WORKERS_PER_COMMIT).map(({ record }) => record.worker.id);
+  const removed = ghosts.slice(0, WORKERS_PER_COMMIT - joins.length).map(({ record }) => record.worker.id);
   // A host goes with the last of its workers, so that there is never a worker without one.
-  const last = removed.length === ghosts.length;
+  const last = removed.length === ghosts.length && joins.length === waiting.length;
   const ownHost = view.hosts.get(own);
   const goneHosts = last
     ? [overdue, members.size === 0 ? ownHost : undefined].filter((each) => each !== undefined)
