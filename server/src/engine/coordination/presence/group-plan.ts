@@ -48,14 +48,15 @@ export function planGroup(view: GroupView, { host, members, overdue, now }: Grou
     : [];
   if (joins.length === 0 && removed.length === 0 && goneHosts.length === 0) return undefined;
 
-  const newHost = joins.length > 0 && ownHost === undefined;
   const intervalMillis = shortestInterval(members.values());
+  // Others go by the interval that is stored: it comes and goes with the worker that asks for it.
+  const writesHost = members.size > 0 && ownHost?.intervalMillis !== intervalMillis;
   const conditions: Condition[] = [{ key: GROUP_HEAD_KEY, version: view.headVersion, alwaysWritten: true }];
   // One that has written its row since is not gone.
   for (const { instance, version } of goneHosts) conditions.push({ key: hostKey(instance), version });
   const puts: Put[] = [{ key: GROUP_HEAD_KEY, value: encodeGroupHead() }];
   for (const { id, record } of joins) puts.push({ key: workerKeys.key(id), value: encodeWorker(record) });
-  if (newHost) puts.push({ key: hostKey(host), value: encodeHost({ intervalMillis, beatTime: now }) });
+  if (writesHost) puts.push({ key: hostKey(host), value: encodeHost({ intervalMillis, beatTime: now }) });
   const deletes = removed.flatMap((id) => [workerKeys.key(id), renewalKeys.key(id)]);
   for (const { instance } of goneHosts) deletes.push(hostKey(instance));
   return {
@@ -68,7 +69,7 @@ export function planGroup(view: GroupView, { host, members, overdue, now }: Grou
         member.joined = true;
         view.workers.set(member.id, { record: member.record, version: versions[1 + index] });
       });
-      if (newHost) {
+      if (writesHost) {
         const version = versions[versions.length - 1];
         view.hosts.set(own, { instance: host, intervalMillis, beatTime: now, version });
       }

@@ -138,7 +138,10 @@ export class WorkerGroup {
       await this.#alone(async () => (member.joined ? undefined : this.#flush()));
     } catch (error) {
       // It may have been written; what is left goes with the next change.
-      if (this.#members.get(member.id) === member) this.#members.delete(member.id);
+      if (this.#members.get(member.id) === member) {
+        this.#members.delete(member.id);
+        this.#keepBeating();
+      }
       throw error;
     }
     return { ended: member.ended.signal, leave };
@@ -275,9 +278,15 @@ export class WorkerGroup {
     }
   }
 
-  /** Keeps the timer at the shortest interval of the members. */
-  #keepBeating(): void {
-    const millis = shortestInterval(this.#members.values());
+  /**
+   * Keeps the timer at the shortest interval of the members. It slows down only when the host row says so: until then, others
+   * expect what that said before.
+   *
+   * @param storedMillis the interval that the host row is known to have; without it, nothing new is known
+   */
+  #keepBeating(storedMillis = this.#beatMillis): void {
+    const shortest = shortestInterval(this.#members.values());
+    const millis = this.#members.size === 0 ? shortest : Math.min(shortest, storedMillis);
     if (millis === this.#beatMillis) return;
     this.#beatMillis = millis;
     clearInterval(this.#beat);
@@ -303,24 +312,27 @@ export class WorkerGroup {
       if (member.hasMissedRenewals(now)) this.#end(member, notRenewed(member.id));
     }
     await this.#flush();
+    this.#keepBeating(this.#view.hosts.get(hex(this.#options.host))?.intervalMillis);
   }
 
   async #writeBeat(): Promise<void> {
+    if (await this.#tryBeat()) return;
+    // Others took this instance for gone, and its members register again.
+    await this.#refresh();
+  }
+
+  /** Writes the host row; false when it is not as it is known. */
+  async #tryBeat(): Promise<boolean> {
     const { store, host, clock } = this.#options;
     const known = this.#view.hosts.get(hex(host));
-    if (known !== undefined) {
-      const key = hostKey(host);
-      const next = { intervalMillis: this.#beatMillis, beatTime: clock() };
-      const puts = [{ key, value: encodeHost(next) }];
-      const conditions = [{ key, version: known.version }];
-      const result = await store.commit(this.#partition, { conditions, puts, deletes: [] });
-      if (result.committed) {
-        this.#view.hosts.set(hex(host), { instance: host, ...next, version: result.versions[0] });
-        return;
-      }
-    }
-    // Others took this instance for gone: its members register again.
-    await this.#refresh();
+    if (known === undefined || this.#members.size === 0) return false;
+    const key = hostKey(host);
+    const next = { intervalMillis: shortestInterval(this.#members.values()), beatTime: clock() };
+    const puts = [{ key, value: encodeHost(next) }];
+    const conditions = [{ key, version: known.version }];
+    const result = await store.commit(this.#partition, { conditions, puts, deletes: [] });
+    if (result.committed) this.#view.hosts.set(hex(host), { instance: host, ...next, version: result.versions[0] });
+    return result.committed;
   }
 
   async #readRenewals(): Promise<void> {
