@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { storageUnavailable } from "../../../errors.ts";
 import { memoryStorage } from "../../../storage/memory/index.ts";
-import type { PartitionStore, RowVersion } from "../../../storage/port.ts";
+import type { CommitBatch, PartitionStore, RowVersion } from "../../../storage/port.ts";
 import { Expiry } from "../expiry.ts";
 import { groupPartition } from "../key-space.ts";
 import { GroupView, hex, type StoredHost } from "./group-view.ts";
@@ -71,6 +71,27 @@ function instance(changed: Partial<PartitionStore> = {}) {
       const view = new GroupView(store, partition);
       await view.refresh();
       return view.hosts.get(hex(host));
+    },
+  };
+}
+
+/** A commit that waits, from `hold` until `release`. */
+function gate() {
+  let open = Promise.resolve();
+  let release = () => {};
+  let begun = 0;
+  return {
+    begun: () => begun,
+    hold() {
+      const held = Promise.withResolvers<void>();
+      open = held.promise;
+      release = held.resolve;
+    },
+    release: () => release(),
+    async commit(...args: [string, CommitBatch]) {
+      begun++;
+      await open;
+      return await store.commit(...args);
     },
   };
 }
@@ -161,4 +182,19 @@ it("a join that fails leaves no timer behind", async () => {
   const a = instance({ commit: () => Promise.reject(lost()) });
   await expect(a.join("w", 1_000)).rejects.toThrow("the answer is lost");
   expect(vi.getTimerCount()).toBe(0);
+});
+
+it("ticks do not pile up behind a slow storage", async () => {
+  const { commit, hold, release, begun } = gate();
+  const a = instance({ commit });
+  await a.join("w", 1_000);
+  hold();
+  const before = begun();
+  for (let tick = 0; tick < 5; tick++) vi.advanceTimersByTime(1_000);
+  release();
+  await a.workers();
+  expect(begun() - before).toBe(1);
+  vi.advanceTimersByTime(1_000);
+  await a.workers();
+  expect(begun() - before).toBe(2);
 });

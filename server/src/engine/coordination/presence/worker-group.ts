@@ -64,6 +64,7 @@ export class WorkerGroup {
   #inventory: Inventory | undefined;
   #beat: NodeJS.Timeout | undefined;
   #beatMillis = Number.POSITIVE_INFINITY;
+  #ticking = false;
   #renewals = new Map<string, RowVersion>();
   readonly #syncs = new SharedRun(() => this.#alone(() => this.#refresh()));
   #exclusive: Promise<unknown> = Promise.resolve();
@@ -291,13 +292,22 @@ export class WorkerGroup {
     this.#beatMillis = millis;
     clearInterval(this.#beat);
     if (!Number.isFinite(millis)) return;
-    this.#beat = setInterval(() => {
-      this.#alone(() => this.#tick()).catch((error) => {
-        if (error instanceof StoreDeletedError) this.#options.onDeleted(error);
-        else if (!this.#closed) this.#options.onBackgroundError(error, `presence in group "${this.#name}"`);
-      });
-    }, millis);
+    this.#beat = setInterval(() => void this.#onInterval(), millis);
     this.#beat.unref();
+  }
+
+  /** Ticks, unless the tick before still waits for the storage. */
+  async #onInterval(): Promise<void> {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    try {
+      await this.#alone(() => this.#tick());
+    } catch (error) {
+      if (error instanceof StoreDeletedError) this.#options.onDeleted(error);
+      else if (!this.#closed) this.#options.onBackgroundError(error, `presence in group "${this.#name}"`);
+    } finally {
+      this.#ticking = false;
+    }
   }
 
   /** At every interval: shows that this instance lives, and ends members that missed their renewals. */
