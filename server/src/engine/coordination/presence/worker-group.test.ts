@@ -198,3 +198,25 @@ it("ticks do not pile up behind a slow storage", async () => {
   await a.workers();
   expect(begun() - before).toBe(2);
 });
+
+it("a heartbeat whose answer was lost is followed by another after one interval", async () => {
+  let isLost = false;
+  const a = instance({
+    async commit(...args) {
+      const result = await store.commit(...args);
+      if (!isLost) return result;
+      isLost = false;
+      throw lost();
+    },
+  });
+  await a.join("w", 1_000);
+  const versions = new Set<RowVersion | undefined>();
+  isLost = true;
+  for (let tick = 0; tick < 4; tick++) {
+    versions.add((await a.row())?.version);
+    vi.advanceTimersByTime(1_000);
+    await a.settled();
+  }
+  expect(versions.size).toBe(4);
+  expect(failures.splice(0)).toMatchObject([{ message: "the answer is lost" }]);
+});

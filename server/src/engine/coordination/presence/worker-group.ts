@@ -327,8 +327,9 @@ export class WorkerGroup {
 
   async #writeBeat(): Promise<void> {
     if (await this.#tryBeat()) return;
-    // Others took this instance for gone, and its members register again.
+    // Others took this instance for gone, and its members register again; or the answer of an earlier beat was lost.
     await this.#refresh();
+    await this.#tryBeat();
   }
 
   /** Writes the host row; false when it is not as it is known. */
