@@ -58,6 +58,8 @@ export function planGroup(view: GroupView, { host, members, overdue, now }: Grou
   for (const { id, record } of joins) puts.push({ key: workerKeys.key(id), value: encodeWorker(record) });
   if (writesHost) puts.push({ key: hostKey(host), value: encodeHost({ intervalMillis, beatTime: now }) });
   const deletes = removed.flatMap((id) => [workerKeys.key(id), renewalKeys.key(id)]);
+  // PRE-011: those of the registration before are not the new one's.
+  for (const { id } of joins) if (view.workers.has(id)) deletes.push(renewalKeys.key(id));
   for (const { instance } of goneHosts) deletes.push(hostKey(instance));
   return {
     batch: { conditions, puts, deletes },

@@ -1,11 +1,11 @@
-/** Heartbeats and joins of instances that share a storage: what is written when, and what others make of it. */
+/** Heartbeats, renewals and joins of instances that share a storage: what is written when, and what others make of it. */
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { storageUnavailable } from "../../../errors.ts";
 import { memoryStorage } from "../../../storage/memory/index.ts";
 import type { CommitBatch, PartitionStore, RowVersion } from "../../../storage/port.ts";
 import { Expiry } from "../expiry.ts";
-import { groupPartition } from "../key-space.ts";
+import { groupPartition, renewalKeys, workerKeys } from "../key-space.ts";
 import { GroupView, hex, type StoredHost } from "./group-view.ts";
 import { WorkerGroup } from "./worker-group.ts";
 
@@ -56,6 +56,7 @@ function instance(changed: Partial<PartitionStore> = {}) {
   });
   return {
     join: (id: string, intervalMillis: number) => group.join({ id, metadata: {}, intervalMillis }),
+    renew: (id: string) => group.renew(id),
     close: () => group.close(),
     /** The ids that it knows of, once what is due before has been done. */
     workers: async () => {
@@ -219,4 +220,64 @@ it("a heartbeat whose answer was lost is followed by another after one interval"
   }
   expect(versions.size).toBe(4);
   expect(failures.splice(0)).toMatchObject([{ message: "the answer is lost" }]);
+});
+
+it("a renewal that meets the end of the registration is refused, and leaves nothing behind", async () => {
+  const a = instance();
+  const first = await a.join("w", 1_000);
+  let leaves = true;
+  const b = instance({
+    async get(...args) {
+      const row = await store.get(...args);
+      if (leaves) await first.leave();
+      leaves = false;
+      return row;
+    },
+  });
+  expect(await b.renew("w")).toBe(false);
+  expect(await store.get(partition, renewalKeys.key("w"))).toBeUndefined();
+});
+
+it("a renewal leaves the worker as it is, and meets others of the same worker", async () => {
+  const [a, b, c] = [instance(), instance(), instance()];
+  const { ended } = await a.join("w", 1_000);
+  const before = await store.get(partition, workerKeys.key("w"));
+  expect(await Promise.all([b.renew("w"), c.renew("w"), b.renew("w")])).toEqual([true, true, true]);
+  expect((await store.get(partition, workerKeys.key("w")))?.value).toEqual(before?.value);
+  // Renewed once, it has to go on.
+  for (let tick = 0; tick < 3; tick++) {
+    vi.advanceTimersByTime(1_000);
+    expect(await a.workers()).toBe("w");
+  }
+  for (let tick = 0; tick < 2; tick++) {
+    vi.advanceTimersByTime(1_000);
+    await a.workers();
+  }
+  expect(ended.aborted).toBe(true);
+});
+
+it("renewals of a registration are not those of the one that replaces it", async () => {
+  const [a, b, c] = [instance(), instance(), instance()];
+  await a.join("w", 1_000);
+  expect(await b.renew("w")).toBe(true);
+  // PRE-011: this one was never renewed.
+  const { ended } = await c.join("w", 1_000);
+  await seenBy(b, [a, c], 6_000);
+  expect(ended.aborted).toBe(false);
+});
+
+it("renewals of a registration are not those of the one that is about to replace it", async () => {
+  const [a, b] = [instance(), instance()];
+  const { commit, hold, release } = gate();
+  const c = instance({ commit });
+  await c.join("other", 1_000);
+  await a.join("w", 1_000);
+  expect(await b.renew("w")).toBe(true);
+  hold();
+  vi.advanceTimersByTime(1_000);
+  const joining = c.join("w", 1_000);
+  release();
+  const { ended } = await joining;
+  await seenBy(b, [a, c], 6_000);
+  expect(ended.aborted).toBe(false);
 });

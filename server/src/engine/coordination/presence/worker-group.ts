@@ -156,10 +156,21 @@ export class WorkerGroup {
       return true;
     }
     const { store, shared } = this.#options;
-    if (!shared || (await store.get(this.#partition, workerKeys.key(id))) === undefined) return false;
-    const puts = [{ key: renewalKeys.key(id), value: encodeRenewal() }];
-    await store.commit(this.#partition, { conditions: [], puts, deletes: [] });
-    return true;
+    if (!shared) return false;
+    const key = workerKeys.key(id);
+    for (;;) {
+      const worker = await store.get(this.#partition, key);
+      if (worker === undefined) return false;
+      // PRE-011: a renewal that outlived its registration would be taken for one of the next. The worker is written as it is, so
+      // that the condition costs nothing.
+      const conditions = [{ key, version: worker.version, alwaysWritten: true }];
+      const puts = [
+        { key, value: [worker.value] },
+        { key: renewalKeys.key(id), value: encodeRenewal() },
+      ];
+      if ((await store.commit(this.#partition, { conditions, puts, deletes: [] })).committed) return true;
+      // Left, registered or renewed meanwhile.
+    }
   }
 
   /** Removes the workers of this instance. */
@@ -353,7 +364,8 @@ export class WorkerGroup {
         const id = renewalKeys.name(row.key);
         seen.set(id, row.version);
         const member = this.#members.get(id);
-        if (member !== undefined && this.#renewals.get(id) !== row.version) member.renewedAt = performance.now();
+        // Before its own row is there, it is the renewal of one that it replaces.
+        if (member?.joined && this.#renewals.get(id) !== row.version) member.renewedAt = performance.now();
       }
     }
     this.#renewals = seen;
