@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { changedStorage } from "../src/storage/changed-storage.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import type { Storage } from "../src/storage/port.ts";
 import { endInstances, type Instance, type InstanceOptions, makeInstance } from "./instance.ts";
@@ -106,14 +107,14 @@ describe.each([
     const silent = watch(a, "silent");
     await Promise.all([worker.first, silent.first]);
     const renew = () => b.presence.renewWorker({ storeId, group, workerId: "w" });
+    const begin = performance.now();
     await b.presence.renewWorker({ storeId, group, workerId: "silent" });
     const ended = silent.ended.then((reason) => ({ reason, at: performance.now() }));
-    const begin = performance.now();
     const timer = setInterval(() => void renew(), 500);
     const { reason, at } = await ended;
     clearInterval(timer);
     expect(reason).toBe(ErrorReason.NOT_FOUND);
-    expect(at - begin).toBeGreaterThan(2_900);
+    expect(at - begin).toBeGreaterThan(3_000);
     await expect.poll(worker.latest).toBe("w");
     await renew();
     worker.stop();
@@ -124,16 +125,16 @@ describe.each([
 
   it("that join and leave by the hundred are told of in few inventories", async () => {
     const members = start(count);
+    const begin = performance.now();
+    // One in 20 ms for each; timers may be early by a millisecond.
+    const mostInventories = () => (performance.now() - begin) / 19 + 2;
     const observer = watch(members[0]);
     await observer.first;
     const workers = Array.from({ length: 300 }, (_, index) => watch(members[index % count], `w${index}`));
     await expect.poll(() => observer.latest()?.split(",").length, { timeout: 20_000 }).toBe(300);
-    const sent = observer.inventories.length;
-    expect(sent).toBeLessThan(150);
+    expect(observer.inventories.length).toBeLessThan(mostInventories());
     await Promise.all(workers.map(({ first }) => first));
-    // Everyone was told, and nobody three hundred times.
-    const received = workers.reduce((sum, { inventories }) => sum + inventories.length, 0);
-    expect(received / workers.length).toBeLessThan(100);
+    expect(Math.max(...workers.map(({ inventories }) => inventories.length))).toBeLessThan(mostInventories());
     for (const { stop } of workers) stop();
     await expect.poll(observer.latest, { timeout: 20_000 }).toBe("");
     observer.stop();
@@ -149,8 +150,8 @@ describe.each([
     const next = await b.presence.listWorkers({ storeId, group, pageSize: 2, pageToken: page.nextPageToken });
     expect(next).toMatchObject({ workers: [{ id: "c" }], nextPageToken: "" });
     const observer = watch(b);
-    await expect.poll(() => observer.inventories.length, { timeout: 5_000 }).toBe(3);
-    expect(observer.inventories).toEqual(["a,b,c", "a,b,c", "a,b,c"]);
+    await expect.poll(() => observer.inventories.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(3);
+    expect(observer.inventories.slice(0, 3)).toEqual(["a,b,c", "a,b,c", "a,b,c"]);
     for (const each of [observer, ...workers]) each.stop();
     await Promise.all([observer, ...workers].map(({ ended }) => ended));
   });
@@ -159,7 +160,14 @@ describe.each([
 describe("an instance", () => {
   it("that stops takes its workers with it; one that freezes loses them after three intervals", async () => {
     const shared = memoryStorage({ shared: true });
-    const frozen = pausableStorage(shared);
+    let latestBeat = 0;
+    const beating = changedStorage(shared, (store) => ({
+      commit(...args) {
+        latestBeat = performance.now();
+        return store.commit(...args);
+      },
+    }));
+    const frozen = pausableStorage(beating);
     const observing = makeInstance(shared, { pollMillis: 20 });
     const stopping = makeInstance(shared, { pollMillis: 20 });
     const freezing = makeInstance(frozen.storage, { pollMillis: 20 });
@@ -172,9 +180,8 @@ describe("an instance", () => {
     await expect.poll(observer.latest).toBe("w2");
     expect(await one.ended).toBe(ErrorReason.SHUTTING_DOWN);
     frozen.pause();
-    const begin = performance.now();
     await expect.poll(observer.latest, { timeout: 10_000 }).toBe("");
-    expect(performance.now() - begin).toBeGreaterThan(1_900);
+    expect(performance.now() - latestBeat).toBeGreaterThanOrEqual(3_000);
     two.stop();
     observer.stop();
     await observer.ended;

@@ -4,7 +4,7 @@ import { type GroupView, hex, type StoredHost } from "./group-view.ts";
 import type { Member } from "./member.ts";
 import { encodeGroupHead, encodeHost, encodeWorker } from "./worker-rows.ts";
 
-/** Workers that one commit registers, and that it removes, with their renewals; head and hosts fit beside them. */
+/** Workers that one commit registers or removes, with their renewals; head and hosts fit beside them. */
 const WORKERS_PER_COMMIT = 25;
 
 /** What a group is to become. */
@@ -31,30 +31,35 @@ export interface GroupPlan {
  */
 export function planGroup(view: GroupView, { host, members, overdue, now }: GroupGoal): GroupPlan | undefined {
   const own = hex(host);
-  const joins = [...members.values()].filter((m) => !m.owns(view.workers.get(m.id))).slice(0, WORKERS_PER_COMMIT);
+  const waiting = [...members.values()].filter((m) => !m.owns(view.workers.get(m.id)));
+  const joins = waiting.slice(0, WORKERS_PER_COMMIT);
   const ghosts = [...view.workers.values()].filter(({ record }) => {
+    // That of a member is replaced, not removed.
+    if (members.has(record.worker.id)) return false;
     const at = hex(record.host);
-    if (at === own) return !members.has(record.worker.id);
-    return overdue !== undefined && at === hex(overdue.instance);
+    return at === own || (overdue !== undefined && at === hex(overdue.instance));
   });
-  const removed = ghosts.slice(0, WORKERS_PER_COMMIT).map(({ record }) => record.worker.id);
+  const removed = ghosts.slice(0, WORKERS_PER_COMMIT - joins.length).map(({ record }) => record.worker.id);
   // A host goes with the last of its workers, so that there is never a worker without one.
-  const last = removed.length === ghosts.length;
+  const last = removed.length === ghosts.length && joins.length === waiting.length;
   const ownHost = view.hosts.get(own);
   const goneHosts = last
     ? [overdue, members.size === 0 ? ownHost : undefined].filter((each) => each !== undefined)
     : [];
   if (joins.length === 0 && removed.length === 0 && goneHosts.length === 0) return undefined;
 
-  const newHost = joins.length > 0 && ownHost === undefined;
   const intervalMillis = shortestInterval(members.values());
+  // Others go by the interval that is stored: it comes and goes with the worker that asks for it.
+  const writesHost = members.size > 0 && ownHost?.intervalMillis !== intervalMillis;
   const conditions: Condition[] = [{ key: GROUP_HEAD_KEY, version: view.headVersion, alwaysWritten: true }];
   // One that has written its row since is not gone.
   for (const { instance, version } of goneHosts) conditions.push({ key: hostKey(instance), version });
   const puts: Put[] = [{ key: GROUP_HEAD_KEY, value: encodeGroupHead() }];
   for (const { id, record } of joins) puts.push({ key: workerKeys.key(id), value: encodeWorker(record) });
-  if (newHost) puts.push({ key: hostKey(host), value: encodeHost({ intervalMillis, beatTime: now }) });
+  if (writesHost) puts.push({ key: hostKey(host), value: encodeHost({ intervalMillis, beatTime: now }) });
   const deletes = removed.flatMap((id) => [workerKeys.key(id), renewalKeys.key(id)]);
+  // PRE-011: those of the registration before are not the new one's.
+  for (const { id } of joins) if (view.workers.has(id)) deletes.push(renewalKeys.key(id));
   for (const { instance } of goneHosts) deletes.push(hostKey(instance));
   return {
     batch: { conditions, puts, deletes },
@@ -66,7 +71,7 @@ export function planGroup(view: GroupView, { host, members, overdue, now }: Grou
         member.joined = true;
         view.workers.set(member.id, { record: member.record, version: versions[1 + index] });
       });
-      if (newHost) {
+      if (writesHost) {
         const version = versions[versions.length - 1];
         view.hosts.set(own, { instance: host, intervalMillis, beatTime: now, version });
       }

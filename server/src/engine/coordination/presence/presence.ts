@@ -41,6 +41,8 @@ export class Presence {
     const { group } = held;
     using subscription = group.subscribe();
     await group.sync();
+    // Nobody would remove a worker that registers after the store was closed.
+    signal.throwIfAborted();
     const membership = registrant && (await group.join(registrant));
     const ending = membership === undefined ? signal : AbortSignal.any([signal, membership.ended]);
     try {

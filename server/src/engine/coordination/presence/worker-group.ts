@@ -64,6 +64,7 @@ export class WorkerGroup {
   #inventory: Inventory | undefined;
   #beat: NodeJS.Timeout | undefined;
   #beatMillis = Number.POSITIVE_INFINITY;
+  #ticking = false;
   #renewals = new Map<string, RowVersion>();
   readonly #syncs = new SharedRun(() => this.#alone(() => this.#refresh()));
   #exclusive: Promise<unknown> = Promise.resolve();
@@ -138,7 +139,10 @@ export class WorkerGroup {
       await this.#alone(async () => (member.joined ? undefined : this.#flush()));
     } catch (error) {
       // It may have been written; what is left goes with the next change.
-      if (this.#members.get(member.id) === member) this.#members.delete(member.id);
+      if (this.#members.get(member.id) === member) {
+        this.#members.delete(member.id);
+        this.#keepBeating();
+      }
       throw error;
     }
     return { ended: member.ended.signal, leave };
@@ -152,10 +156,21 @@ export class WorkerGroup {
       return true;
     }
     const { store, shared } = this.#options;
-    if (!shared || (await store.get(this.#partition, workerKeys.key(id))) === undefined) return false;
-    const puts = [{ key: renewalKeys.key(id), value: encodeRenewal() }];
-    await store.commit(this.#partition, { conditions: [], puts, deletes: [] });
-    return true;
+    if (!shared) return false;
+    const key = workerKeys.key(id);
+    for (;;) {
+      const worker = await store.get(this.#partition, key);
+      if (worker === undefined) return false;
+      // PRE-011: a renewal that outlived its registration would be taken for one of the next. The worker is written as it is, so
+      // that the condition costs nothing.
+      const conditions = [{ key, version: worker.version, alwaysWritten: true }];
+      const puts = [
+        { key, value: [worker.value] },
+        { key: renewalKeys.key(id), value: encodeRenewal() },
+      ];
+      if ((await store.commit(this.#partition, { conditions, puts, deletes: [] })).committed) return true;
+      // Left, registered or renewed meanwhile.
+    }
   }
 
   /** Removes the workers of this instance. */
@@ -275,20 +290,35 @@ export class WorkerGroup {
     }
   }
 
-  /** Keeps the timer at the shortest interval of the members. */
-  #keepBeating(): void {
-    const millis = shortestInterval(this.#members.values());
+  /**
+   * Keeps the timer at the shortest interval of the members. It slows down only when the host row says so: until then, others
+   * expect what that said before.
+   *
+   * @param storedMillis the interval that the host row is known to have; without it, nothing new is known
+   */
+  #keepBeating(storedMillis = this.#beatMillis): void {
+    const shortest = shortestInterval(this.#members.values());
+    const millis = this.#members.size === 0 ? shortest : Math.min(shortest, storedMillis);
     if (millis === this.#beatMillis) return;
     this.#beatMillis = millis;
     clearInterval(this.#beat);
     if (!Number.isFinite(millis)) return;
-    this.#beat = setInterval(() => {
-      this.#alone(() => this.#tick()).catch((error) => {
-        if (error instanceof StoreDeletedError) this.#options.onDeleted(error);
-        else if (!this.#closed) this.#options.onBackgroundError(error, `presence in group "${this.#name}"`);
-      });
-    }, millis);
+    this.#beat = setInterval(() => void this.#onInterval(), millis);
     this.#beat.unref();
+  }
+
+  /** Ticks, unless the tick before still waits for the storage. */
+  async #onInterval(): Promise<void> {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    try {
+      await this.#alone(() => this.#tick());
+    } catch (error) {
+      if (error instanceof StoreDeletedError) this.#options.onDeleted(error);
+      else if (!this.#closed) this.#options.onBackgroundError(error, `presence in group "${this.#name}"`);
+    } finally {
+      this.#ticking = false;
+    }
   }
 
   /** At every interval: shows that this instance lives, and ends members that missed their renewals. */
@@ -303,24 +333,28 @@ export class WorkerGroup {
       if (member.hasMissedRenewals(now)) this.#end(member, notRenewed(member.id));
     }
     await this.#flush();
+    this.#keepBeating(this.#view.hosts.get(hex(this.#options.host))?.intervalMillis);
   }
 
   async #writeBeat(): Promise<void> {
+    if (await this.#tryBeat()) return;
+    // Others took this instance for gone, and its members register again; or the answer of an earlier beat was lost.
+    await this.#refresh();
+    await this.#tryBeat();
+  }
+
+  /** Writes the host row; false when it is not as it is known. */
+  async #tryBeat(): Promise<boolean> {
     const { store, host, clock } = this.#options;
     const known = this.#view.hosts.get(hex(host));
-    if (known !== undefined) {
-      const key = hostKey(host);
-      const next = { intervalMillis: this.#beatMillis, beatTime: clock() };
-      const puts = [{ key, value: encodeHost(next) }];
-      const conditions = [{ key, version: known.version }];
-      const result = await store.commit(this.#partition, { conditions, puts, deletes: [] });
-      if (result.committed) {
-        this.#view.hosts.set(hex(host), { instance: host, ...next, version: result.versions[0] });
-        return;
-      }
-    }
-    // Others took this instance for gone: its members register again.
-    await this.#refresh();
+    if (known === undefined || this.#members.size === 0) return false;
+    const key = hostKey(host);
+    const next = { intervalMillis: shortestInterval(this.#members.values()), beatTime: clock() };
+    const puts = [{ key, value: encodeHost(next) }];
+    const conditions = [{ key, version: known.version }];
+    const result = await store.commit(this.#partition, { conditions, puts, deletes: [] });
+    if (result.committed) this.#view.hosts.set(hex(host), { instance: host, ...next, version: result.versions[0] });
+    return result.committed;
   }
 
   async #readRenewals(): Promise<void> {
@@ -330,7 +364,8 @@ export class WorkerGroup {
         const id = renewalKeys.name(row.key);
         seen.set(id, row.version);
         const member = this.#members.get(id);
-        if (member !== undefined && this.#renewals.get(id) !== row.version) member.renewedAt = performance.now();
+        // Before its own row is there, it is the renewal of one that it replaces.
+        if (member?.joined && this.#renewals.get(id) !== row.version) member.renewedAt = performance.now();
       }
     }
     this.#renewals = seen;
