@@ -2,11 +2,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { memoryStorage } from "../../../storage/memory/index.ts";
-import { groupPartition } from "../key-space.ts";
+import { groupPartition, renewalKeys } from "../key-space.ts";
 import { planGroup } from "./group-plan.ts";
 import { GroupView, hex } from "./group-view.ts";
 import { Member } from "./member.ts";
-import { makeRecord } from "./worker-rows.ts";
+import { encodeRenewal, makeRecord } from "./worker-rows.ts";
 
 const partition = groupPartition("pickers");
 const now = 1;
@@ -36,7 +36,7 @@ it.each([
     const reach = async (at: Uint8Array, members: Map<string, Member>, isGone: boolean) => {
       for (;;) {
         const overdue = isGone ? view.hosts.get(hex(gone)) : undefined;
-        const plan = planGroup(view, { host: at, members, overdue, now });
+        const plan = planGroup(view, { host: at, members, overdue, renewed: new Set(), now });
         if (plan === undefined) return;
         const { puts, deletes } = plan.batch;
         const keys = [...puts.map(({ key }) => key), ...deletes].map((key) => Buffer.from(key).toString("latin1"));
@@ -52,12 +52,15 @@ it.each([
         for (const { record } of stored.workers.values()) expect([...stored.hosts.keys()]).toContain(hex(record.host));
       }
     };
-    const moved = ids(counts.moved, "moved");
-    await reach(gone, membersAt(gone, [...moved, ...ids(counts.lost, "lost")]), false);
+    const [moved, lost] = [ids(counts.moved, "moved"), ids(counts.lost, "lost")];
+    await reach(gone, membersAt(gone, [...moved, ...lost]), false);
+    const puts = lost.map((id) => ({ key: renewalKeys.key(id), value: encodeRenewal(1n) }));
+    await store.commit(partition, { conditions: [], puts, deletes: [] });
     const members = membersAt(host, [...moved, ...ids(counts.added, "added")]);
     await reach(host, members, true);
     expect(new Set(view.workers.keys())).toEqual(new Set(members.keys()));
     for (const member of members.values()) expect(member.owns(view.workers.get(member.id))).toBe(true);
     expect([...view.hosts.keys()]).toEqual([hex(host)]);
+    for await (const renewals of store.scan(partition, renewalKeys.range())) expect(renewals).toEqual([]);
   },
 );

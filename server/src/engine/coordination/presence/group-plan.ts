@@ -15,6 +15,8 @@ export interface GroupGoal {
   readonly members: ReadonlyMap<string, Member>;
   /** A host that is gone, if there is one. */
   readonly overdue: StoredHost | undefined;
+  /** Ids of workers that have a row of renewals, as far as this instance knows. */
+  readonly renewed: { has(id: string): boolean };
   /** Microseconds since 1970. */
   readonly now: number;
 }
@@ -29,7 +31,7 @@ export interface GroupPlan {
  * The next step from what is stored to what shall be: registers members, removes rows of this instance that have no member any
  * more, and those of a host that is gone. Undefined when nothing is left to do.
  */
-export function planGroup(view: GroupView, { host, members, overdue, now }: GroupGoal): GroupPlan | undefined {
+export function planGroup(view: GroupView, { host, members, overdue, renewed, now }: GroupGoal): GroupPlan | undefined {
   const own = hex(host);
   const waiting = [...members.values()].filter((m) => !m.owns(view.workers.get(m.id)));
   const joins = waiting.slice(0, WORKERS_PER_COMMIT);
@@ -39,7 +41,7 @@ export function planGroup(view: GroupView, { host, members, overdue, now }: Grou
     const at = hex(record.host);
     return at === own || (overdue !== undefined && at === hex(overdue.instance));
   });
-  const removed = ghosts.slice(0, WORKERS_PER_COMMIT - joins.length).map(({ record }) => record.worker.id);
+  const removed = ghosts.slice(0, WORKERS_PER_COMMIT - joins.length);
   // A host goes with the last of its workers, so that there is never a worker without one.
   const last = removed.length === ghosts.length && joins.length === waiting.length;
   const ownHost = view.hosts.get(own);
@@ -57,15 +59,18 @@ export function planGroup(view: GroupView, { host, members, overdue, now }: Grou
   const puts: Put[] = [{ key: GROUP_HEAD_KEY, value: encodeGroupHead() }];
   for (const { id, record } of joins) puts.push({ key: workerKeys.key(id), value: encodeWorker(record) });
   if (writesHost) puts.push({ key: hostKey(host), value: encodeHost({ intervalMillis, beatTime: now }) });
-  const deletes = removed.flatMap((id) => [workerKeys.key(id), renewalKeys.key(id)]);
-  // PRE-011: those of the registration before are not the new one's.
-  for (const { id } of joins) if (view.workers.has(id)) deletes.push(renewalKeys.key(id));
+  const deletes = removed.map(({ record }) => workerKeys.key(record.worker.id));
+  for (const { record } of removed) {
+    const { id } = record.worker;
+    // To delete a row that is not there costs many requests on Azure; of the workers of others nothing is known.
+    if (renewed.has(id) || hex(record.host) !== own) deletes.push(renewalKeys.key(id));
+  }
   for (const { instance } of goneHosts) deletes.push(hostKey(instance));
   return {
     batch: { conditions, puts, deletes },
     apply(versions) {
       view.headVersion = versions[0];
-      for (const id of removed) view.workers.delete(id);
+      for (const { record } of removed) view.workers.delete(record.worker.id);
       for (const { instance } of goneHosts) view.hosts.delete(hex(instance));
       joins.forEach((member, index) => {
         member.joined = true;

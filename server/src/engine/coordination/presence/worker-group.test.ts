@@ -222,7 +222,7 @@ it("a heartbeat whose answer was lost is followed by another after one interval"
   expect(failures.splice(0)).toMatchObject([{ message: "the answer is lost" }]);
 });
 
-it("a renewal that meets the end of the registration is refused, and leaves nothing behind", async () => {
+it("a renewal that lands after the end of its registration does not count for the next one", async () => {
   const a = instance();
   const first = await a.join("w", 1_000);
   let leaves = true;
@@ -234,17 +234,41 @@ it("a renewal that meets the end of the registration is refused, and leaves noth
       return row;
     },
   });
-  expect(await b.renew("w")).toBe(false);
-  expect(await store.get(partition, renewalKeys.key("w"))).toBeUndefined();
+  await b.renew("w");
+  // PRE-011: this one was never renewed.
+  const { ended } = await a.join("w", 1_000);
+  await seenBy(b, [a], 6_000);
+  expect(ended.aborted).toBe(false);
 });
 
-it("a renewal leaves the worker as it is, and meets others of the same worker", async () => {
+it("a worker that was renewed leaves nothing behind, and one that was not costs one commit to remove", async () => {
+  const commits: CommitBatch[] = [];
+  const a = instance({
+    commit(partition, batch) {
+      commits.push(batch);
+      return store.commit(partition, batch);
+    },
+  });
+  const [renewed, other] = [await a.join("w", 1_000), await a.join("other", 1_000)];
+  expect(await instance().renew("w")).toBe(true);
+  vi.advanceTimersByTime(1_000);
+  await a.settled();
+  commits.length = 0;
+  await renewed.leave();
+  expect(await store.get(partition, renewalKeys.key("w"))).toBeUndefined();
+  await other.leave();
+  const deleted = commits.map(({ deletes }) => deletes.map((key) => Buffer.from(key).toString("latin1")));
+  const named = (key: Uint8Array) => Buffer.from(key).toString("latin1");
+  expect(deleted[0]).toEqual([workerKeys.key("w"), renewalKeys.key("w")].map(named));
+  expect(deleted[1]).toContain(named(workerKeys.key("other")));
+  expect(deleted[1]).not.toContain(named(renewalKeys.key("other")));
+  expect(commits).toHaveLength(2);
+});
+
+it("a worker that was renewed once has to go on", async () => {
   const [a, b, c] = [instance(), instance(), instance()];
   const { ended } = await a.join("w", 1_000);
-  const before = await store.get(partition, workerKeys.key("w"));
   expect(await Promise.all([b.renew("w"), c.renew("w"), b.renew("w")])).toEqual([true, true, true]);
-  expect((await store.get(partition, workerKeys.key("w")))?.value).toEqual(before?.value);
-  // Renewed once, it has to go on.
   for (let tick = 0; tick < 3; tick++) {
     vi.advanceTimersByTime(1_000);
     expect(await a.workers()).toBe("w");

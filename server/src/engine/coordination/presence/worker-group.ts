@@ -12,7 +12,7 @@ import { planGroup, shortestInterval } from "./group-plan.ts";
 import { GroupView, hex, type StoredHost } from "./group-view.ts";
 import { Inventory } from "./inventory.ts";
 import { Member, MISSED_INTERVALS, notRenewed, replaced } from "./member.ts";
-import { encodeHost, encodeRenewal, makeRecord, type Registrant } from "./worker-rows.ts";
+import { decodeRenewal, decodeWorker, encodeHost, encodeRenewal, makeRecord, type Registrant } from "./worker-rows.ts";
 
 const MAX_WORKERS = 4_096;
 /** How long a change may meet those of others before it is given up, and how often its outcome may stay unknown. */
@@ -156,21 +156,13 @@ export class WorkerGroup {
       return true;
     }
     const { store, shared } = this.#options;
-    if (!shared) return false;
-    const key = workerKeys.key(id);
-    for (;;) {
-      const worker = await store.get(this.#partition, key);
-      if (worker === undefined) return false;
-      // PRE-011: a renewal that outlived its registration would be taken for one of the next. The worker is written as it is, so
-      // that the condition costs nothing.
-      const conditions = [{ key, version: worker.version, alwaysWritten: true }];
-      const puts = [
-        { key, value: [worker.value] },
-        { key: renewalKeys.key(id), value: encodeRenewal() },
-      ];
-      if ((await store.commit(this.#partition, { conditions, puts, deletes: [] })).committed) return true;
-      // Left, registered or renewed meanwhile.
-    }
+    const worker = shared ? await store.get(this.#partition, workerKeys.key(id)) : undefined;
+    if (worker === undefined) return false;
+    // It may land when the registration has ended, so it says which it is of (PRE-011).
+    const { registration } = decodeWorker(worker.value);
+    const puts = [{ key: renewalKeys.key(id), value: encodeRenewal(registration) }];
+    await store.commit(this.#partition, { conditions: [], puts, deletes: [] });
+    return true;
   }
 
   /** Removes the workers of this instance. */
@@ -267,7 +259,8 @@ export class WorkerGroup {
     const end = performance.now() + MAX_CONFLICT_MILLIS;
     let unknown = 0;
     for (let attempt = 1; ; attempt++) {
-      const plan = planGroup(this.#view, { host, members: this.#members, overdue: this.#overdue(), now: clock() });
+      const goal = { host, members: this.#members, overdue: this.#overdue(), renewed: this.#renewals, now: clock() };
+      const plan = planGroup(this.#view, goal);
       if (plan === undefined) return;
       try {
         const result = await store.commit(this.#partition, plan.batch);
@@ -363,9 +356,9 @@ export class WorkerGroup {
       for (const row of rows) {
         const id = renewalKeys.name(row.key);
         seen.set(id, row.version);
+        if (this.#renewals.get(id) === row.version) continue;
         const member = this.#members.get(id);
-        // Before its own row is there, it is the renewal of one that it replaces.
-        if (member?.joined && this.#renewals.get(id) !== row.version) member.renewedAt = performance.now();
+        if (member?.record.registration === decodeRenewal(row.value)) member.renewedAt = performance.now();
       }
     }
     this.#renewals = seen;

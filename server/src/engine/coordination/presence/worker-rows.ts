@@ -66,6 +66,12 @@ export function decodeWorker(value: Uint8Array): StoredRecord {
   });
 }
 
-export function encodeRenewal(): Uint8Array[] {
-  return frameRow([toBinary(WorkerRenewalSchema, create(WorkerRenewalSchema, { mark: random64() }))]);
+/** A renewal of a registration. */
+export function encodeRenewal(registration: bigint): Uint8Array[] {
+  return frameRow([toBinary(WorkerRenewalSchema, create(WorkerRenewalSchema, { mark: random64(), registration }))]);
+}
+
+/** The registration that a renewal is of. */
+export function decodeRenewal(value: Uint8Array): bigint {
+  return decodeWith(value, "renewal of a worker", (bytes) => fromBinary(WorkerRenewalSchema, bytes)).registration;
 }

@@ -221,6 +221,13 @@ export declare type WorkerRenewal = Message<"streamkit.storage.v1.WorkerRenewal"
    * @generated from field: fixed64 mark = 1;
    */
   mark: bigint;
+
+  /**
+   * The registration that is renewed; for one that has ended since, this means nothing.
+   *
+   * @generated from field: fixed64 registration = 2;
+   */
+  registration: bigint;
 };
 
 /**
