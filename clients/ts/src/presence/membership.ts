@@ -1,3 +1,4 @@
+import type { StreamkitError } from "../errors/error.ts";
 import { delay } from "../retry/backoff.ts";
 import type { Subscription, SubscriptionState } from "../subscribe/subscription.ts";
 import type { Inventory } from "./presence.ts";
@@ -71,10 +72,15 @@ export class Membership implements AsyncDisposable {
     const { signal } = this.closing;
     // Where the interval is refused, it never comes to that.
     await this.joined.catch(() => {});
-    while (!signal.aborted) {
-      await delay(interval, signal).catch(() => {});
-      // Between two connections there is nothing to renew; and what fails shows on the stream.
-      if (!signal.aborted && this.subscription.state.name === "live") await renew(signal).catch(() => {});
+    for (let pause = interval; !signal.aborted; ) {
+      await delay(pause, signal).catch(() => {});
+      pause = interval;
+      // Between two connections there is nothing to renew.
+      if (signal.aborted || this.subscription.state.name !== "live") continue;
+      await renew(signal).catch((error: StreamkitError) => {
+        // Others may still get through in time. What cannot be helped shows on the stream.
+        if (error.retryable) pause = interval / 4;
+      });
     }
   }
 }

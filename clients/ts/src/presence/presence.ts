@@ -1,10 +1,11 @@
 import { PresenceService, type Worker as WireWorker } from "@streamkit/protocol";
 import { type ClientContext, call } from "../context.ts";
 import { type Listing, listing, type PageOptions } from "../listing.ts";
-import { Subscription, type SubscriptionOptions } from "../subscribe/subscription.ts";
+import { Subscription, type SubscriptionOptions, type SubscriptionSource } from "../subscribe/subscription.ts";
 import { timestampDate, toDuration } from "../time.ts";
 import { callStream, only } from "../transport/call.ts";
 import { Membership } from "./membership.ts";
+import { Registration } from "./registration.ts";
 
 /** One live worker. */
 export interface Worker {
@@ -50,7 +51,8 @@ export class Presence {
 
   /** Watches the group: the inventory now, and after each change. Subscribes again by itself. */
   watch(options: PresenceOptions = {}): Subscription<Inventory> {
-    return new Subscription(this.source(options, undefined), this.context, options);
+    const { interval = DEFAULT_INTERVAL_MILLIS } = options;
+    return new Subscription(inventories(interval, this.opener(interval)), this.context, options);
   }
 
   /**
@@ -58,11 +60,18 @@ export class Presence {
    * when it is closed, and after three intervals when this process or the server vanishes.
    */
   join(options: JoinOptions): Membership {
-    const worker = { id: options.id, metadata: { ...options.metadata } };
-    const subscription = new Subscription(this.source(options, worker), this.context, options);
-    const renew = (signal: AbortSignal) =>
-      call(this.context, PresenceService.method.renewWorker, { ...this.place, workerId: options.id }, signal);
-    return new Membership(subscription, renew, options.interval ?? DEFAULT_INTERVAL_MILLIS, options.onChange);
+    const { context, place } = this;
+    const { id, interval = DEFAULT_INTERVAL_MILLIS } = options;
+    // Rather a second attempt than one that hangs: the server waits for three intervals, and meanwhile no other renewal leaves.
+    const hasty = { ...context, timeoutMillis: Math.min(context.timeoutMillis, Math.ceil(interval / 2)) };
+    const registration = new Registration(id, interval, {
+      register: this.opener(interval, { id, metadata: { ...options.metadata } }),
+      renew: (signal) => call(hasty, PresenceService.method.renewWorker, { ...place, workerId: id }, signal),
+      list: (signal) => this.list({ signal }),
+    });
+    const source = inventories(interval, (signal) => registration.open(signal));
+    const subscription = new Subscription(source, context, options);
+    return new Membership(subscription, (signal) => registration.renew(signal), interval, options.onChange);
   }
 
   /** The live workers, by id in byte order. */
@@ -74,24 +83,21 @@ export class Presence {
     });
   }
 
-  private source(options: PresenceOptions, worker: { id: string; metadata: Record<string, string> } | undefined) {
-    const { context, place } = this;
-    const interval = options.interval ?? DEFAULT_INTERVAL_MILLIS;
-    const request = { ...place, interval: toDuration("interval", interval), ...(worker && { worker }) };
-    return {
-      heartbeatMillis: interval,
-      // Each response is everything.
-      isLive: () => true,
-      open: (signal: AbortSignal) =>
-        callStream(
-          context,
-          PresenceService.method.subscribeToWorkers,
-          only(request),
-          signal,
-          ({ workers }): Inventory => workers.map(toWorker),
-        ),
-    };
+  /** Makes connections, of a worker or of somebody who watches. Throws at once what no connection is needed for to refuse. */
+  private opener(interval: number, worker?: { id: string; metadata: Record<string, string> }) {
+    const request = { ...this.place, interval: toDuration("interval", interval), ...(worker && { worker }) };
+    const { subscribeToWorkers } = PresenceService.method;
+    return (signal: AbortSignal): AsyncIterable<Inventory> =>
+      callStream(this.context, subscribeToWorkers, only(request), signal, ({ workers }) => workers.map(toWorker));
   }
+}
+
+function inventories(
+  interval: number,
+  open: (signal: AbortSignal) => AsyncIterable<Inventory>,
+): SubscriptionSource<Inventory> {
+  // Each response is everything.
+  return { heartbeatMillis: interval, isLive: () => true, open };
 }
 
 function toWorker({ id, metadata, joinTime }: WireWorker): Worker {

@@ -1,0 +1,146 @@
+/** How a worker keeps its place, with time moved by hand and a server that does as it is told. */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
+import {
+  ErrorDetailSchema,
+  ErrorReason,
+  ListWorkersResponseSchema,
+  PresenceService,
+  RenewWorkerResponseSchema,
+  SubscribeToWorkersResponseSchema,
+} from "@streamkit/protocol";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { opaquePeer } from "../transport/opaque-peer.ts";
+import { type JoinOptions, Presence } from "./presence.ts";
+
+const INTERVAL = 10_000;
+
+function notFound(): ConnectError {
+  const details = [{ desc: ErrorDetailSchema, value: { reason: ErrorReason.NOT_FOUND } }];
+  return new ConnectError("no", Code.NotFound, undefined, details);
+}
+
+/** A server that knows one worker, and that can be told to leave renewals unanswered. */
+function server() {
+  const state = {
+    /** Decides about the n-th renewal. */
+    answers: (_renewal: number): boolean => true,
+    renewals: 0,
+    registrations: 0,
+    lists: 0,
+    /** When whoever has the id now was registered; 0: nobody. */
+    listed: 0,
+    /** Ends the stream of the worker, as for another registration. */
+    end: (): void => {},
+  };
+  let renewedAt: number | undefined;
+  const worker = (at: number) => ({ id: "w", joinTime: timestampFromMs(at) });
+  const transport = createRouterTransport((router) => {
+    router.service(PresenceService, {
+      async *subscribeToWorkers(_, { signal }) {
+        state.registrations += 1;
+        renewedAt = undefined;
+        const joined = performance.now();
+        state.listed = joined;
+        let ended = false;
+        state.end = () => {
+          ended = true;
+        };
+        for (let second = 0; !signal.aborted; second++) {
+          if (second % 10 === 0) {
+            yield create(SubscribeToWorkersResponseSchema, { workers: [worker(joined)] });
+          }
+          await new Promise((resolve) => setTimeout(resolve, 1_000));
+          if (renewedAt !== undefined && performance.now() - renewedAt > 3 * INTERVAL) {
+            ended = true;
+            if (state.listed === joined) state.listed = 0;
+          }
+          if (ended) throw notFound();
+        }
+      },
+      async renewWorker() {
+        if (!state.answers(++state.renewals)) await new Promise(() => {});
+        renewedAt = performance.now();
+        return create(RenewWorkerResponseSchema);
+      },
+      listWorkers() {
+        state.lists += 1;
+        return create(ListWorkersResponseSchema, { workers: state.listed === 0 ? [] : [worker(state.listed)] });
+      },
+    });
+  });
+  const settings = { transport, timeoutMillis: 30_000 };
+  const context = { ...settings, retry: {}, onRetry: undefined, peer: opaquePeer(settings), duplex: true };
+  const join = (options: Partial<JoinOptions> = {}) =>
+    new Presence(context, "store", "g").join({ id: "w", interval: INTERVAL, ...options });
+  return { state, join };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Lets what is due happen, answers of the server included. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 25; turn++) await new Promise(setImmediate);
+}
+
+async function pass(millis: number): Promise<void> {
+  for (let left = millis; left > 0; left -= 250) {
+    await vi.advanceTimersByTimeAsync(Math.min(250, left));
+    await settle();
+  }
+}
+
+describe("a worker", () => {
+  it("is not lost to one renewal without an answer", async () => {
+    const { state, join } = server();
+    state.answers = (renewal) => renewal !== 2;
+    const membership = join();
+    await pass(12 * INTERVAL);
+    expect(membership.state.name).toBe("live");
+    expect(state.registrations).toBe(1);
+    expect(state.renewals).toBeGreaterThanOrEqual(11);
+    await membership.close();
+  });
+
+  it("registers again when its renewals were missed, and it is alive", async () => {
+    const { state, join } = server();
+    state.answers = (renewal) => renewal === 1 || state.registrations > 1;
+    const membership = join();
+    await pass(4 * INTERVAL);
+    expect(state.registrations).toBe(1);
+    await pass(4 * INTERVAL);
+    expect(membership.state.name).toBe("live");
+    expect(state.registrations).toBe(2);
+    await membership.close();
+  });
+
+  it("does not take its id back from who has it when its renewals were missed", async () => {
+    const { state, join } = server();
+    state.answers = (renewal) => renewal === 1;
+    const membership = join();
+    await pass(2 * INTERVAL);
+    state.listed = performance.now();
+    await pass(4 * INTERVAL);
+    await expect(membership.ended).rejects.toMatchObject({ reason: "NOT_FOUND" });
+    expect(membership.state.name).toBe("failed");
+    expect(state.registrations).toBe(1);
+  });
+
+  it("ends at once when it is replaced while its renewals arrive", async () => {
+    const { state, join } = server();
+    const membership = join();
+    await pass(4.5 * INTERVAL);
+    state.end();
+    await pass(1_000);
+    await expect(membership.ended).rejects.toMatchObject({ reason: "NOT_FOUND" });
+    expect(membership.state.name).toBe("failed");
+    expect([state.registrations, state.lists]).toEqual([1, 0]);
+  });
+});
