@@ -36,6 +36,14 @@ export interface SubscriptionSource<E> {
   isLive(event: E): boolean;
 }
 
+/** One connection of a subscription. */
+interface Connection<E> {
+  readonly events: AsyncIterator<E | undefined>;
+  readonly controller: AbortController;
+  /** True once its snapshot is complete. */
+  live: boolean;
+}
+
 /**
  * A stream of events that begins with a snapshot, and that subscribes again by itself, with a snapshot again, whenever its
  * connection breaks. An async iterable for one reader; a reader that is slow gets fewer events, never stale ones.
@@ -48,9 +56,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
   private readonly options: SubscriptionOptions;
   private readonly onAbort = () => this.close();
   private current: SubscriptionState = { name: "connecting" };
-  private connection:
-    | { readonly events: AsyncIterator<E | undefined>; readonly controller: AbortController }
-    | undefined;
+  private connection: Connection<E> | undefined;
 
   /** @internal Made by the handles that can be subscribed to. */
   constructor(source: SubscriptionSource<E>, policy: ReadPolicy, options: SubscriptionOptions) {
@@ -107,16 +113,20 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
 
   private async attempt(): Promise<E | undefined> {
     const { source } = this;
-    if (this.connection === undefined) {
-      const controller = new AbortController();
-      this.connection = { events: source.open(controller.signal)[Symbol.asyncIterator](), controller };
-    }
-    const pending = unlessAborted(this.connection.events.next(), this.lifetime.signal);
+    this.connection ??= this.connect();
+    const { connection } = this;
+    const pending = unlessAborted(connection.events.next(), this.lifetime.signal);
     const result = await unlessSilent(pending, source.heartbeatMillis, this.probe);
     if (result.done) throw connectionLost("the server ended the subscription");
-    // Whoever is live, or lives on, is not failing any more.
-    if (result.value === undefined || source.isLive(result.value)) this.attempts.progressed();
+    // A snapshot comes at once and may be all that a failing connection manages: whoever lives on after it is not failing any more.
+    if (connection.live) this.attempts.progressed();
+    else connection.live = result.value !== undefined && source.isLive(result.value);
     return result.value;
+  }
+
+  private connect(): Connection<E> {
+    const controller = new AbortController();
+    return { events: this.source.open(controller.signal)[Symbol.asyncIterator](), controller, live: false };
   }
 
   private async recover(thrown: unknown): Promise<void> {

@@ -1,0 +1,57 @@
+/** How a subscription lives through what its connections do, with connections that do as they are told. */
+import { describe, expect, it } from "vitest";
+import { connectionLost } from "../errors/error.ts";
+import type { RetryEvent } from "../retry/backoff.ts";
+import { Subscription, type SubscriptionOptions } from "./subscription.ts";
+
+type Event = "status" | "live";
+
+/** A subscription whose n-th connection yields what `connect` does; counts attempts without waiting for them. */
+function subscribe(
+  connect: (connection: number) => Iterable<Event | undefined>,
+  options: SubscriptionOptions = {},
+  maxAttempts?: number,
+) {
+  const failures: number[] = [];
+  let connections = 0;
+  const source = {
+    heartbeatMillis: 15_000,
+    isLive: (event: Event) => event === "live",
+    async *open() {
+      yield* connect(++connections);
+    },
+  };
+  const retry = { initialDelayMillis: 0, maxDelayMillis: 0, ...(maxAttempts !== undefined && { maxAttempts }) };
+  const onRetry = ({ attempt }: RetryEvent) => void failures.push(attempt);
+  return { subscription: new Subscription<Event>(source, { retry, onRetry }, options), failures };
+}
+
+function* cutAfter(...events: (Event | undefined)[]): Generator<Event | undefined> {
+  yield* events;
+  throw connectionLost("cut");
+}
+
+async function lastOf(subscription: Subscription<Event>, events: number): Promise<void> {
+  for (let event = 0; event < events; event++) await subscription.next();
+  subscription.close();
+}
+
+describe("a subscription", () => {
+  // A proxy that ends each stream after its first response would get a whole snapshot every few milliseconds, for ever.
+  it("that never gets beyond its snapshot is made again after pauses that grow", async () => {
+    const { subscription, failures } = subscribe(() => cutAfter("status", "live"));
+    await lastOf(subscription, 10);
+    expect(failures).toEqual([1, 2, 3, 4]);
+  });
+
+  it.each<[string, Event | undefined]>([
+    ["a change", "status"],
+    ["a heartbeat", undefined],
+  ])("that gets %s after its snapshot begins to count anew", async (_, event) => {
+    const { subscription, failures } = subscribe((connection) =>
+      connection === 3 ? cutAfter("live", event) : cutAfter("live"),
+    );
+    await lastOf(subscription, event === undefined ? 5 : 6);
+    expect(failures).toEqual([1, 2, 1, 2]);
+  });
+});
