@@ -131,6 +131,23 @@ describe("a lease", () => {
     await held.stop();
   });
 
+  // The timer of a process that slept goes on where it was.
+  it("is given up soon after its machine woke up", async () => {
+    const { held, set } = hold(() => {});
+    await pass(500);
+    set(3_600_000);
+    await pass(TTL / 20);
+    expect(held.signal.reason).toMatchObject({ reason: "LEASE_LOST" });
+    await held.stop();
+  });
+
+  it("costs nothing once it is not held any more", async () => {
+    const { held } = hold(() => {});
+    await pass(TTL);
+    await held.stop();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it("survives failures that pass", async () => {
     const { held } = hold((renewal) => {
       if (renewal % 3 !== 0) throw new ConnectError("busy", Code.Unavailable);

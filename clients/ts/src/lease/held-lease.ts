@@ -16,6 +16,12 @@ const RENEWALS = 3;
  * are late.
  */
 const PROVEN = 0.95;
+/**
+ * Looks at the clocks per ttl, at least. A timer does not count the time that the machine sleeps, so one for the whole rest would be
+ * late by as much; a slice is late by no more than what the ttl has left beyond what is proven.
+ */
+const LOOKS = 20;
+const MAX_SLICE_MILLIS = 60_000;
 
 /**
  * Holds a lease: renews it at a third of its ttl, again and again when that fails, and gives it up before anybody else can get it.
@@ -49,7 +55,7 @@ export class HeldLease {
     this.ttl = ttl;
     this.clocks = clocks;
     this.proven = sent;
-    this.setDeadline();
+    this.watch();
     this.renewing = this.renew();
   }
 
@@ -77,12 +83,12 @@ export class HeldLease {
     return this.ttl * PROVEN - elapsedSince(this.proven, this.clocks);
   }
 
-  private setDeadline(): void {
+  /** Gives the lease up when it is over, also by an answer that was late and proves what is over already; else looks again later. */
+  private watch(): void {
     clearTimeout(this.deadline);
     const { left } = this;
-    // An answer that was late proves what is over already.
     if (left <= 0) this.lose("it was not renewed in time");
-    else this.deadline = setTimeout(() => this.lose("it was not renewed in time"), left);
+    else this.deadline = setTimeout(() => this.watch(), Math.min(left, this.ttl / LOOKS, MAX_SLICE_MILLIS));
   }
 
   private async renew(): Promise<void> {
@@ -100,7 +106,7 @@ export class HeldLease {
         failures = 0;
         if (ending.aborted) return;
         this.proven = sent;
-        this.setDeadline();
+        this.watch();
       } catch (thrown) {
         const error = toStreamkitError(thrown);
         failures += 1;
