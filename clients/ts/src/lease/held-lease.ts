@@ -64,11 +64,16 @@ export class HeldLease {
     return this.lost.signal;
   }
 
-  /** Throws LEASE_LOST when the lease cannot be proven held any more, also when the timer has not fired yet. */
-  check(): void {
+  /**
+   * Throws LEASE_LOST when the lease cannot be proven held any more, also when the timer has not fired yet.
+   *
+   * @returns the signal that tells when that is so later
+   */
+  check(): AbortSignal {
     // A process that was frozen comes back here before its timers run.
     if (this.left <= 0) this.lose("it was not renewed in time");
     this.lost.signal.throwIfAborted();
+    return this.lost.signal;
   }
 
   /** Ends the renewals. */
