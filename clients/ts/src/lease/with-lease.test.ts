@@ -1,26 +1,26 @@
-/** Taking a lease, and giving it back, with a server that does as it is told. */
+/** Taking a lease, and giving it back, with time moved by hand and a server that does as it is told. */
 import { create } from "@bufbuild/protobuf";
 import { createRouterTransport } from "@connectrpc/connect";
 import { AcquireLeaseResponseSchema, LeaseService } from "@streamkit/protocol";
-import { expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { opaquePeer } from "../transport/opaque-peer.ts";
 import { withLease } from "./with-lease.ts";
 
-const TTL = 1_000;
+const TTL = 5_000;
 
-/** A server that gives the lease at the n-th call, after `given`, and never answers those before, nor renewals. */
-function server(gives: number, given: () => Promise<void> = async () => {}) {
+/** A server that gives the lease when `answer` lets it, and never answers renewals; nor that a lease is back, unless told to. */
+function server(answer: (call: number) => Promise<void> | void, takesBack = true) {
   const calls = { acquired: 0, released: [] as bigint[] };
   const transport = createRouterTransport((router) => {
     router.service(LeaseService, {
       async acquireLease({ key, holder }) {
-        if (++calls.acquired < gives) await new Promise(() => {});
-        await given();
+        await answer(++calls.acquired);
         return create(AcquireLeaseResponseSchema, { lease: { key, holder, fencingToken: 7n } });
       },
       renewLease: () => new Promise(() => {}),
-      releaseLease({ fencingToken }) {
+      async releaseLease({ fencingToken }) {
         calls.released.push(fencingToken ?? 0n);
+        if (!takesBack) await new Promise(() => {});
         return {};
       },
     });
@@ -29,38 +29,92 @@ function server(gives: number, given: () => Promise<void> = async () => {}) {
   return { calls, context: { ...settings, retry: {}, onRetry: undefined, peer: opaquePeer(settings), duplex: true } };
 }
 
+const never = () => new Promise<void>(() => {});
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Lets what is due happen, answers of the server included. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 25; turn++) await new Promise(setImmediate);
+}
+
+async function pass(millis: number): Promise<void> {
+  for (let left = millis; left > 0; left -= 100) {
+    await vi.advanceTimersByTimeAsync(Math.min(100, left));
+    await settle();
+  }
+}
+
+/** How long a promise takes to settle, in milliseconds of the moved time. */
+async function timeOf(promise: Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  let settled = false;
+  const settling = () => {
+    settled = true;
+  };
+  promise.then(settling, settling);
+  await settle();
+  while (!settled && performance.now() - begin < 600_000) await pass(100);
+  return performance.now() - begin;
+}
+
 // A frozen server holds what it was asked until the connection breaks, or the attempt is over: 30 seconds, by default. Meanwhile
 // another instance, behind the same address, would have given the lease.
 it("whoever waits for a lease asks again before an answer would be worth nothing", async () => {
-  const { context } = server(2);
-  const begin = performance.now();
-  expect(await withLease(context, "store", "k", { ttl: TTL }, async (held) => held.fencingToken)).toBe(7n);
-  expect(performance.now() - begin).toBeLessThan(5 * TTL);
+  const { context } = server((call) => (call < 2 ? never() : undefined));
+  const token = withLease(context, "store", "k", { ttl: TTL }, async (held) => held.fencingToken);
+  expect(await timeOf(token)).toBeLessThan(TTL);
+  expect(await token).toBe(7n);
 });
 
 // A renewal may have arrived whose answer did not: then the lease lasts for another ttl, and nobody has it.
 it("a lease that was not renewed in time is given back all the same", async () => {
-  const { calls, context } = server(1);
+  const { calls, context } = server(() => {});
   const lost = withLease(context, "store", "k", { ttl: TTL }, ({ signal }) => {
     return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("told"))));
   });
-  await expect(lost).rejects.toMatchObject({ reason: "LEASE_LOST" });
+  const told = expect(lost).rejects.toMatchObject({ reason: "LEASE_LOST" });
+  await pass(TTL);
+  await told;
   expect(calls.released).toEqual([7n]);
 });
 
 // A consumer that stops while it stands by asks at that moment, now and then. Its successors would wait for a whole ttl.
 it("a lease that was given to who does not want it any more is given back", async () => {
   const giving = Promise.withResolvers<void>();
-  const asked = Promise.withResolvers<void>();
-  const { calls, context } = server(1, () => {
-    asked.resolve();
-    return giving.promise;
-  });
+  const { calls, context } = server(() => giving.promise);
   const stopping = new AbortController();
   const lost = withLease(context, "store", "k", { ttl: TTL, signal: stopping.signal }, async () => "never");
-  await asked.promise;
+  await settle();
   stopping.abort();
   giving.resolve();
   await expect(lost).rejects.toMatchObject({ reason: "CANCELED" });
+  expect(calls.released).toEqual([7n]);
+});
+
+it("whoever does not want it any more does not wait for long when the server is silent, however long the ttl is", async () => {
+  const { context } = server(never);
+  const stopping = new AbortController();
+  const options = { ttl: 100_000, signal: stopping.signal };
+  const stopped = withLease(context, "store", "k", options, async () => "never");
+  await settle();
+  stopping.abort();
+  expect(await timeOf(stopped)).toBeLessThanOrEqual(2_100);
+  await expect(stopped).rejects.toMatchObject({ reason: "CANCELED" });
+});
+
+it("whoever has lost it is told soon when the server is silent, however long the ttl is", async () => {
+  const { calls, context } = server(() => {}, false);
+  const lost = withLease(context, "store", "k", { ttl: 100_000 }, ({ signal }) => {
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("told"))));
+  });
+  expect(await timeOf(lost)).toBeLessThanOrEqual(95_000 + 2_200);
+  await expect(lost).rejects.toMatchObject({ reason: "LEASE_LOST" });
   expect(calls.released).toEqual([7n]);
 });

@@ -3,7 +3,7 @@ import { canceled, invalidArgument, StreamkitError } from "../errors/error.ts";
 import { unlessAborted } from "../read/silence.ts";
 import { delay } from "../retry/backoff.ts";
 import { HeldLease } from "./held-lease.ts";
-import { Leases } from "./leases.ts";
+import { type Lease, Leases } from "./leases.ts";
 import { type Clocks, elapsedSince, momentOf, systemClocks } from "./moment.ts";
 
 /** How a lease is held. */
@@ -22,6 +22,8 @@ export interface WithLeaseOptions {
 
 /** How often whoever waits looks, per ttl. What it adds to the time of a hand-over is a ttl divided by this. */
 const LOOKS = 10;
+/** Longest that whoever waits to be told is kept waiting for a lease to be given back, in milliseconds. */
+const MAX_PATIENCE_MILLIS = 2_000;
 
 /**
  * Takes a lease, runs a function under it, and gives it back.
@@ -54,10 +56,10 @@ export async function withLease<T>(
     throw held.signal.aborted ? held.signal.reason : error;
   } finally {
     await held.stop();
-    // Best effort: what cannot be given back expires. When it is lost, too: a renewal may have arrived whose answer did not, and
-    // nobody would have it for another ttl. But then somebody waits to be told.
-    const patience = held.signal.aborted ? ttl / LOOKS : ttl / 2;
-    await leases.release(lease, { signal: AbortSignal.timeout(patience) }).catch(() => {});
+    // When it is lost, too: a renewal may have arrived whose answer did not, and nobody would have it for another ttl. But then
+    // somebody waits to be told.
+    const patience = held.signal.aborted ? hastyPatience(ttl) : ttl / 2;
+    await giveBack(leases, lease, patience);
   }
 }
 
@@ -92,9 +94,21 @@ async function attempt(leases: Leases, key: string, holder: string, ttl: number,
     return await unlessAborted(acquiring, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
-    const patience = setTimeout(() => givingUp.abort(), ttl / LOOKS);
+    const patience = setTimeout(() => givingUp.abort(), hastyPatience(ttl));
     await acquiring.then((lease) => leases.release(lease, { signal: givingUp.signal })).catch(() => {});
     clearTimeout(patience);
     throw canceled(signal);
   }
+}
+
+/** Best effort: what cannot be given back expires. */
+async function giveBack(leases: Leases, lease: Lease, patience: number): Promise<void> {
+  const givingUp = new AbortController();
+  const timer = setTimeout(() => givingUp.abort(), patience);
+  await leases.release(lease, { signal: givingUp.signal }).catch(() => {});
+  clearTimeout(timer);
+}
+
+function hastyPatience(ttl: number): number {
+  return Math.min(ttl / LOOKS, MAX_PATIENCE_MILLIS);
 }
