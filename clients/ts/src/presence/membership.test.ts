@@ -143,4 +143,17 @@ describe("a worker", () => {
     expect(membership.state.name).toBe("failed");
     expect([state.registrations, state.lists]).toEqual([1, 0]);
   });
+
+  it("fails when its callback throws, and says so", async () => {
+    const { join } = server();
+    const bug = new Error("bug of the caller");
+    const membership = join({
+      onChange: () => {
+        throw bug;
+      },
+    });
+    await membership.joined;
+    await expect(membership.ended).rejects.toMatchObject({ reason: "UNKNOWN", cause: bug });
+    expect(membership.state).toMatchObject({ name: "failed", reason: { cause: bug } });
+  });
 });

@@ -5,7 +5,10 @@ import type { Inventory } from "./presence.ts";
 
 /** A worker's place in its group. */
 export class Membership implements AsyncDisposable {
-  /** Resolves when the membership was closed; rejects with StreamkitError when another worker took the id, or it has failed. */
+  /**
+   * Resolves when the membership was closed; rejects with StreamkitError when another worker took the id, or it has failed, also because
+   * `onChange` threw.
+   */
   readonly ended: Promise<void>;
   private readonly subscription: Subscription<Inventory>;
   private readonly closing = new AbortController();
@@ -53,11 +56,11 @@ export class Membership implements AsyncDisposable {
 
   private async listen(onChange: ((workers: Inventory) => void) | undefined): Promise<void> {
     try {
-      for await (const workers of this.subscription) {
+      await this.subscription.deliver((workers) => {
         this.latest = workers;
         this.first.resolve();
         onChange?.(workers);
-      }
+      });
       this.first.resolve();
     } catch (error) {
       this.first.reject(error);

@@ -36,7 +36,7 @@ export interface StatusHandlers {
 /** A subscription that calls back. */
 export interface StatusCallbacks extends Disposable {
   readonly state: Subscription<StatusEvent>["state"];
-  /** Resolves when it was closed; rejects with StreamkitError when it has failed. */
+  /** Resolves when it was closed; rejects with StreamkitError when it has failed, also because a handler threw. */
   readonly ended: Promise<void>;
   close(): void;
 }
@@ -74,13 +74,11 @@ export function subscribeToStatus(
 
 /** Runs a subscription for its callbacks. */
 export function callBack(subscription: Subscription<StatusEvent>, handlers: StatusHandlers): StatusCallbacks {
-  const ended = (async () => {
-    for await (const event of subscription) {
-      if (event.kind === "status") handlers.onStatus(event.status);
-      else if (event.kind === "snapshot") handlers.onSnapshot?.();
-      else handlers.onLive?.();
-    }
-  })();
+  const ended = subscription.deliver((event) => {
+    if (event.kind === "status") handlers.onStatus(event.status);
+    else if (event.kind === "snapshot") handlers.onSnapshot?.();
+    else handlers.onLive?.();
+  });
   // Whoever does not look at `ended` sees the state.
   ended.catch(() => {});
   return {

@@ -1,4 +1,5 @@
 /** How a subscription lives through what its connections do, with connections that do as they are told. */
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { connectionLost } from "../errors/error.ts";
 import type { RetryEvent } from "../retry/backoff.ts";
@@ -10,7 +11,7 @@ type Event = "status" | "live";
 function subscribe(
   connect: (connection: number) => Iterable<Event | undefined>,
   options: SubscriptionOptions = {},
-  maxAttempts?: number,
+  maxAttempts = Number.POSITIVE_INFINITY,
 ) {
   const failures: number[] = [];
   let connections = 0;
@@ -21,7 +22,7 @@ function subscribe(
       yield* connect(++connections);
     },
   };
-  const retry = { initialDelayMillis: 0, maxDelayMillis: 0, ...(maxAttempts !== undefined && { maxAttempts }) };
+  const retry = { initialDelayMillis: 0, maxDelayMillis: 0, maxAttempts };
   const onRetry = ({ attempt }: RetryEvent) => void failures.push(attempt);
   return { subscription: new Subscription<Event>(source, { retry, onRetry }, options), failures };
 }
@@ -53,5 +54,31 @@ describe("a subscription", () => {
     );
     await lastOf(subscription, event === undefined ? 5 : 6);
     expect(failures).toEqual([1, 2, 1, 2]);
+  });
+
+  const bug = new Error("bug of the caller");
+  const throwBug = () => {
+    throw bug;
+  };
+
+  it("fails when a callback throws, and says so", async () => {
+    const { subscription } = subscribe(() => cutAfter("live", "status"));
+    await expect(subscription.deliver(throwBug)).rejects.toMatchObject({ reason: "UNKNOWN", cause: bug });
+    expect(subscription.state).toMatchObject({ name: "failed", reason: { cause: bug } });
+  });
+
+  it("fails when whoever is told of its state throws", async () => {
+    const { subscription, failures } = subscribe(() => cutAfter("live", "status"), { onStateChange: throwBug });
+    expect(await subscription.next()).toMatchObject({ value: "live" });
+    await expect(subscription.next()).rejects.toMatchObject({ cause: bug });
+    expect([subscription.state.name, failures]).toEqual(["failed", []]);
+  });
+
+  it("leaves nothing with its signal when it has failed", async () => {
+    const { signal } = new AbortController();
+    const { subscription } = subscribe(() => cutAfter(), { signal }, 2);
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    await expect(subscription.next()).rejects.toMatchObject({ reason: "CONNECTION_LOST" });
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
   });
 });

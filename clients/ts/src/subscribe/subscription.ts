@@ -1,5 +1,4 @@
-import type { StreamkitError } from "../errors/error.ts";
-import { connectionLost } from "../errors/error.ts";
+import { connectionLost, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import type { ReadPolicy } from "../read/page-reader.ts";
 import { unlessAborted, unlessSilent } from "../read/silence.ts";
@@ -13,7 +12,7 @@ export type SubscriptionState =
   | { readonly name: "live" }
   /** The connection broke for `reason`; another one is being made, and begins with a snapshot again. */
   | { readonly name: "retrying"; readonly reason: StreamkitError }
-  /** It ended for a `reason` that retries cannot help. */
+  /** It ended for a `reason` that retries cannot help; what a callback threw is its `cause`. */
   | { readonly name: "failed"; readonly reason: StreamkitError }
   /** It was closed, or its signal fired. */
   | { readonly name: "closed" };
@@ -92,10 +91,18 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
 
   /** Ends the subscription and frees its connection. */
   close(): void {
-    this.options.signal?.removeEventListener("abort", this.onAbort);
-    this.disconnect();
-    this.enter({ name: "closed" });
-    this.lifetime.abort();
+    this.end({ name: "closed" });
+  }
+
+  /** @internal Calls back for each event until the subscription is closed. What the callback throws ends it, as failed. */
+  async deliver(callback: (event: E) => void): Promise<void> {
+    for await (const event of this) {
+      try {
+        callback(event);
+      } catch (thrown) {
+        throw this.fail(thrown);
+      }
+    }
   }
 
   async return(): Promise<IteratorResult<E, undefined>> {
@@ -131,22 +138,43 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
 
   private async recover(thrown: unknown): Promise<void> {
     this.disconnect();
-    if (this.current.name === "closed") return;
+    if (this.ended) return;
     const reason = toStreamkitError(thrown, this.lifetime.signal);
     if (reason.retryable) this.enter({ name: "retrying", reason });
     try {
       await this.attempts.again(reason, this.lifetime.signal);
     } catch (final) {
-      if ((this.current as SubscriptionState).name === "closed") return;
-      this.enter({ name: "failed", reason: toStreamkitError(final) });
+      this.end({ name: "failed", reason: toStreamkitError(final) });
     }
   }
 
+  private get ended(): boolean {
+    return this.current.name === "closed" || this.current.name === "failed";
+  }
+
+  /** Enters the last state, unless there is one already, and keeps nothing. */
+  private end(state: SubscriptionState): void {
+    this.options.signal?.removeEventListener("abort", this.onAbort);
+    this.disconnect();
+    this.enter(state);
+    this.lifetime.abort();
+  }
+
+  /** Ends it for what one of the caller's functions threw. */
+  private fail(thrown: unknown): StreamkitError {
+    const reason = thrown instanceof StreamkitError ? thrown : ofCallback(thrown);
+    this.end({ name: "failed", reason });
+    return reason;
+  }
+
   private enter(state: SubscriptionState): void {
-    const { name } = this.current;
-    if (name === "closed" || name === "failed" || (name === "live" && state.name === "live")) return;
+    if (this.ended || (this.current.name === "live" && state.name === "live")) return;
     this.current = state;
-    this.options.onStateChange?.(state);
+    try {
+      this.options.onStateChange?.(state);
+    } catch (thrown) {
+      this.fail(thrown);
+    }
   }
 
   private disconnect(): void {
@@ -156,4 +184,9 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     connection.controller.abort();
     connection.events.return?.().then(undefined, () => {});
   }
+}
+
+function ofCallback(thrown: unknown): StreamkitError {
+  const message = `a callback of the subscription threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+  return new StreamkitError("UNKNOWN", "unknown", message, { cause: thrown });
 }
