@@ -156,4 +156,23 @@ describe("a worker", () => {
     await expect(membership.ended).rejects.toMatchObject({ reason: "UNKNOWN", cause: bug });
     expect(membership.state).toMatchObject({ name: "failed", reason: { cause: bug } });
   });
+
+  it("has not joined when it was closed, or its signal fired, before it was registered", async () => {
+    const { join } = server();
+    const closed = join();
+    const closing = closed.close();
+    const aborted = join({ signal: AbortSignal.abort() });
+    await expect(closed.joined).rejects.toMatchObject({ reason: "CANCELED" });
+    await expect(aborted.joined).rejects.toMatchObject({ reason: "CANCELED" });
+    await Promise.all([closing, closed.ended, aborted.ended]);
+    expect([closed.state.name, aborted.state.name]).toEqual(["closed", "closed"]);
+  });
+
+  it("stays joined when it is closed later", async () => {
+    const { join } = server();
+    const membership = join();
+    await membership.joined;
+    await membership.close();
+    await membership.joined;
+  });
 });

@@ -1,4 +1,4 @@
-import type { StreamkitError } from "../errors/error.ts";
+import { StreamkitError } from "../errors/error.ts";
 import { delay } from "../retry/backoff.ts";
 import type { Subscription, SubscriptionState } from "../subscribe/subscription.ts";
 import type { Inventory } from "./presence.ts";
@@ -29,7 +29,7 @@ export class Membership implements AsyncDisposable {
     void this.keepRenewing(renew, interval);
   }
 
-  /** Resolves when the worker is registered for the first time. */
+  /** Resolves when the worker is registered for the first time; rejects with `CANCELED` when it was closed before that. */
   get joined(): Promise<void> {
     return this.first.promise;
   }
@@ -61,7 +61,10 @@ export class Membership implements AsyncDisposable {
         this.first.resolve();
         onChange?.(workers);
       });
-      this.first.resolve();
+      // Too late for a worker that is registered.
+      this.first.reject(
+        new StreamkitError("CANCELED", "canceled", "the membership was closed before it was registered"),
+      );
     } catch (error) {
       this.first.reject(error);
       throw error;
