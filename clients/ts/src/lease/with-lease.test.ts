@@ -1,6 +1,6 @@
 /** Taking a lease, and giving it back, with time moved by hand and a server that does as it is told. */
 import { create } from "@bufbuild/protobuf";
-import { createRouterTransport } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { AcquireLeaseResponseSchema, LeaseService } from "@streamkit/protocol";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { opaquePeer } from "../transport/opaque-peer.ts";
@@ -117,4 +117,31 @@ it("whoever has lost it is told soon when the server is silent, however long the
   expect(await timeOf(lost)).toBeLessThanOrEqual(95_000 + 2_200);
   await expect(lost).rejects.toMatchObject({ reason: "LEASE_LOST" });
   expect(calls.released).toEqual([7n]);
+});
+
+// The holder's name is made up: nobody could ever renew it, and nobody else have it before its ttl is over.
+it("a lease that was given too late is given back when it cannot be asked for again", async () => {
+  const { calls, context } = server((call) => {
+    if (call > 1) throw new ConnectError("no", Code.PermissionDenied);
+    // The request arrived, and the process was frozen before the answer did.
+    vi.setSystemTime(Date.now() + TTL / 2 + 1);
+  });
+  const refused = withLease(context, "store", "k", { ttl: TTL }, async () => "never");
+  await expect(refused).rejects.toMatchObject({ reason: "PERMISSION_DENIED" });
+  expect(calls).toEqual({ acquired: 2, released: [7n] });
+});
+
+it("a lease that was given too late is given back when it is not wanted any more", async () => {
+  const stopping = new AbortController();
+  const { calls, context } = server((call) => {
+    vi.setSystemTime(Date.now() + TTL / 2 + 1);
+    return call > 1 ? never() : undefined;
+  });
+  const stopped = withLease(context, "store", "k", { ttl: TTL, signal: stopping.signal }, async () => "never");
+  const told = expect(stopped).rejects.toMatchObject({ reason: "CANCELED" });
+  await settle();
+  stopping.abort();
+  await pass(TTL / 5);
+  await told;
+  expect(calls).toEqual({ acquired: 2, released: [7n] });
 });

@@ -66,15 +66,22 @@ export async function withLease<T>(
 async function acquire(leases: Leases, key: string, options: WithLeaseOptions, clocks: Clocks) {
   const { ttl, wait = Number.POSITIVE_INFINITY, holder = crypto.randomUUID(), onHeld, signal } = options;
   const begin = momentOf(clocks);
+  let late: Lease | undefined;
   for (;;) {
-    if (signal?.aborted) throw canceled(signal);
     const sent = momentOf(clocks);
     try {
+      if (signal?.aborted) throw canceled(signal);
       const lease = await attempt(leases, key, holder, ttl, signal);
-      // Answered so late that little is left of it: once more, which renews it.
       if (elapsedSince(sent, clocks) <= ttl / 2) return { lease, sent };
+      // Answered so late that little is left of it: once more, which renews it.
+      late = lease;
     } catch (error) {
-      if (!(error instanceof StreamkitError) || error.reason !== "LEASE_HELD") throw error;
+      if (!(error instanceof StreamkitError) || error.reason !== "LEASE_HELD") {
+        // It may last for a while yet, and nobody would have it.
+        if (late !== undefined) await giveBack(leases, late, hastyPatience(ttl));
+        throw error;
+      }
+      late = undefined;
       const left = wait - elapsedSince(begin, clocks);
       if (left <= 0) throw error;
       onHeld?.(error);
