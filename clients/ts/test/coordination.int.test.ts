@@ -100,19 +100,21 @@ describe.each(Object.keys(TRANSPORTS))("over %s", (name) => {
     const segment = store.space("work").segment("log");
     const order: string[] = [];
     const waiting = Promise.withResolvers<void>();
-    const first = store.withLease("k", 5_000, async (lease) => {
+    let second: Promise<bigint> | undefined;
+    const first = await store.withLease("k", 5_000, async (lease) => {
       order.push("first");
+      // Not before: whoever comes first gets it.
+      second = store.withLease("k", { ttl: 5_000, onHeld: () => waiting.resolve() }, async (lease) => {
+        order.push("second");
+        await lease.store.space("work").append([{ segment: "log", records: [text("2")] }]);
+        return lease.fencingToken;
+      });
       await lease.store.space("work").segment("log").publish(text("1"));
       await waiting.promise;
       order.push("first ends");
       return lease.fencingToken;
     });
-    const second = store.withLease("k", { ttl: 5_000, onHeld: () => waiting.resolve() }, async (lease) => {
-      order.push("second");
-      await lease.store.space("work").append([{ segment: "log", records: [text("2")] }]);
-      return lease.fencingToken;
-    });
-    expect(await Promise.all([first, second])).toEqual([1n, 2n]);
+    expect([first, await second]).toEqual([1n, 2n]);
     expect(order).toEqual(["first", "first ends", "second"]);
     expect(await reasonOf(segment.publish(text("late"), { fencingToken: 1n }))).toBe("FENCED");
     expect((await segment.status()).lastSequence).toBe(2);
