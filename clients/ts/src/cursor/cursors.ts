@@ -100,7 +100,10 @@ export class Cursors {
   }
 }
 
-/** True for what a commit leaves behind that succeeded though its answer was lost. */
+/**
+ * True for what a commit leaves behind that succeeded though its answer was lost. A cursor does not say who committed it: one of
+ * somebody else with the same offsets on the same version looks the same.
+ */
 function isOwn(found: Cursor, offsets: Record<string, bigint>, expectedVersion: bigint | undefined): boolean {
   if (expectedVersion !== undefined && expectedVersion > 0n && BigInt(found.version) !== expectedVersion + 1n)
     return false;
