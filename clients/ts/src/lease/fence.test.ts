@@ -110,15 +110,18 @@ describe("what is written under a lease", () => {
   it("is ended by the caller's signal, too", async () => {
     const { fence } = lease();
     const stopping = new AbortController();
+    let told: boolean | undefined;
     const { context } = client(() => ({
       append: (_, signal) => {
         stopping.abort();
-        return Promise.reject(signal?.aborted === true ? signal.reason : new Error("not told"));
+        told = signal?.aborted;
+        return Promise.reject(new ConnectError("ended", Code.Canceled));
       },
     }));
     const options = { signal: stopping.signal };
     const append = spaceOf(fenced(context, fence)).segment("a").publish(new Uint8Array(1), options);
     await expect(append).rejects.toMatchObject({ reason: "CANCELED" });
+    expect(told).toBe(true);
   });
 
   it("leaves nothing with the signals that outlive it", async () => {
