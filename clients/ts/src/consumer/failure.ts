@@ -9,29 +9,38 @@ export function defaultDecision({ attempt }: { readonly attempt: number }): Fail
   return attempt < MAX_ATTEMPTS ? "retry" : "stop";
 }
 
-/** Entries that were given up. */
-export interface GivenUp {
-  readonly as: "skip" | "park";
-  readonly error: unknown;
+/** What became of entries. */
+export type Outcome =
+  | { readonly as: "handled" }
+  /** Given up. */
+  | { readonly as: "skip" | "park"; readonly error: unknown }
+  /** Not handled, and not to be tried again before the next start. */
+  | { readonly as: "left" };
+
+/** What ends the handling of entries. */
+export interface Endings {
+  /** Nothing may be done any more. */
+  readonly signal: AbortSignal;
+  /** No more attempts are to be begun. Fires with `signal`, too. */
+  readonly ending: AbortSignal;
 }
 
 /**
- * Handles entries until that succeeds, or somebody decides otherwise.
+ * Handles entries until that succeeds, somebody decides otherwise, or the consumer stops.
  *
- * @returns undefined when they were handled
  * @throws what the handler threw, when the decision is to stop; the reason of `signal` when it fires
  */
 export async function handleWithRetries<Out>(
   entries: HandlerFailure<Out>["entries"],
   handle: (attempt: number) => unknown,
   decide: (failure: HandlerFailure<Out>) => FailureDecision | Promise<FailureDecision>,
-  signal: AbortSignal,
-): Promise<GivenUp | undefined> {
+  { signal, ending }: Endings,
+): Promise<Outcome> {
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     try {
       await handle(attempt);
-      return undefined;
+      return { as: "handled" };
     } catch (error) {
       // What fails because the lease is gone is no fault of the entries.
       signal.throwIfAborted();
@@ -41,7 +50,9 @@ export async function handleWithRetries<Out>(
       if (decision === "stop") throw error;
       const pause =
         decision === "retry" ? backoffMillis(attempt, { initialDelayMillis: 100 }) : decision.retryAfterMillis;
-      await delay(pause, signal);
+      await delay(pause, ending).catch(() => {});
+      signal.throwIfAborted();
+      if (ending.aborted) return { as: "left" };
     }
   }
 }

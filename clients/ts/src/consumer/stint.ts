@@ -50,6 +50,8 @@ export class Stint<Out, In> {
   private readonly context: StintContext<Out, In>;
   private readonly progress = new Map<string, Progress>();
   private readonly failed = new AbortController();
+  /** Fires when no more shall be begun, for whatever reason. */
+  private readonly ending: AbortSignal;
   private readonly lanes: Lanes;
   private version = 0;
   private committed = new Map<string, number>();
@@ -58,6 +60,7 @@ export class Stint<Out, In> {
 
   constructor(context: StintContext<Out, In>) {
     this.context = context;
+    this.ending = AbortSignal.any([context.lost, context.stopping, this.failed.signal]);
     this.lanes = new Lanes(context.options.concurrency ?? 8, (error) => this.failed.abort(asError(error)));
   }
 
@@ -68,9 +71,9 @@ export class Stint<Out, In> {
 
   /** Resolves when it was told to stop, and everything that was begun is handled and committed. */
   async run(): Promise<void> {
-    const { lost, stopping } = this.context;
+    const { ending } = this;
+    const { lost } = this.context;
     await this.takeOver();
-    const ending = AbortSignal.any([lost, stopping, this.failed.signal]);
     const committing = this.keepCommitting(ending);
     try {
       await this.read(ending);
@@ -136,14 +139,17 @@ export class Stint<Out, In> {
     const entries = Array.from({ length: to - from }, (_, index) => batch.at(from + index));
     const done = this.progress.get(batch.space)?.begin(entries[entries.length - 1].offset);
     this.lanes.add(`${batch.space}\n${batch.segment}`, async () => {
-      await this.handle(entries);
+      // What is not handled now comes at the next start, and all that is behind it: in order.
+      if (this.ending.aborted || !(await this.handle(entries))) return;
       done?.();
       this.handledSinceCommit += entries.length;
       if (this.handledSinceCommit >= (this.context.options.commitCount ?? 1_000)) this.wakeCommitter();
     });
   }
 
-  private async handle(entries: readonly Entry<Out>[]): Promise<void> {
+  /** Resolves to false when they are left for the next start. */
+  private async handle(entries: readonly Entry<Out>[]): Promise<boolean> {
+    const { ending } = this;
     const { options, store, fencingToken, counts, lost } = this.context;
     const signal = AbortSignal.any([lost, this.failed.signal]);
     const { handler, batchHandler, onFailure = defaultDecision } = options;
@@ -155,12 +161,14 @@ export class Stint<Out, In> {
       counts.failures++;
       return onFailure(failure);
     };
-    const givenUp = await handleWithRetries(entries, call, decide, signal);
-    if (givenUp?.as === "skip") counts.skipped += entries.length;
-    else if (givenUp?.as === "park") {
-      await park(store as StoreHandle<unknown, unknown>, options.name, options.parking, entries, givenUp.error);
+    const outcome = await handleWithRetries(entries, call, decide, { signal, ending });
+    if (outcome.as === "left") return false;
+    if (outcome.as === "skip") counts.skipped += entries.length;
+    else if (outcome.as === "park") {
+      await park(store as StoreHandle<unknown, unknown>, options.name, options.parking, entries, outcome.error);
       counts.parked += entries.length;
     } else counts.handled += entries.length;
+    return true;
   }
 
   private async keepCommitting(ending: AbortSignal): Promise<void> {
