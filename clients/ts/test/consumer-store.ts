@@ -24,3 +24,31 @@ export async function fill(store: Store, count: number, segments = 4, space = "o
     { maxBatchRecords: 20 },
   );
 }
+
+/** A transport that can be told not to answer calls of some methods any more: they end with their signal. */
+export function silencing({ listener }: RunningServer): {
+  readonly transport: Transport;
+  /** From now on. */
+  begin(...methods: string[]): void;
+  /** Resolves with the first call that gets no answer. */
+  readonly asked: Promise<void>;
+} {
+  const silent = new Set<string>();
+  const asked = Promise.withResolvers<void>();
+  const transport = createNodeTransport({
+    baseUrl: listener.url,
+    interceptors: [
+      (next) => (request) => {
+        if (!silent.has(request.method.name)) return next(request);
+        asked.resolve();
+        return new Promise((_, reject) => {
+          request.signal.addEventListener("abort", () => reject(request.signal.reason));
+        });
+      },
+    ],
+  });
+  const begin = (...methods: string[]) => {
+    for (const method of methods) silent.add(method);
+  };
+  return { transport, begin, asked: asked.promise };
+}

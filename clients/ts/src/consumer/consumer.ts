@@ -3,8 +3,10 @@ import { Cursors } from "../cursor/cursors.ts";
 import { invalidArgument, StreamkitError } from "../errors/error.ts";
 import { fenced } from "../lease/fence.ts";
 import { withLease } from "../lease/with-lease.ts";
+import { unlessAborted } from "../read/silence.ts";
 import { backoffMillis, delay } from "../retry/backoff.ts";
 import type { StoreHandle } from "../store.ts";
+import { limitLastCalls } from "./last-calls.ts";
 import type { ConsumerOptions, ConsumerState } from "./options.ts";
 import { type ConsumerCounts, Stint } from "./stint.ts";
 
@@ -86,7 +88,8 @@ export class Consumer<Out, In> implements AsyncDisposable {
   /**
    * Stops: begins nothing more, waits for the handlers that run, commits, and gives the lease back.
    *
-   * @param options.grace how long handlers may take, in milliseconds, before their signal fires. Default: for ever
+   * @param options.grace how long handlers may take, in milliseconds, before their signal fires; then the commit may take a second,
+   *   and giving the lease back another one. Default: for ever
    */
   async stop(options: { grace?: number } = {}): Promise<void> {
     this.stopping.abort();
@@ -135,7 +138,7 @@ export class Consumer<Out, In> implements AsyncDisposable {
   private async runOnce(): Promise<void> {
     const { exclusive } = this.options;
     if (exclusive === undefined || exclusive === false) {
-      return this.runStint(this.context, this.aborting.signal);
+      return this.runStint(this.context, new AbortController().signal);
     }
     const { ttl, key = `consumer/${this.options.name}`, holder } = exclusive;
     const lease = {
@@ -145,17 +148,43 @@ export class Consumer<Out, In> implements AsyncDisposable {
       onHeld: () => this.enter({ name: "standby" }),
       signal: this.stopping.signal,
     };
-    await withLease(this.context, this.storeId, key, lease, (held) => {
+    const overdue = new AbortController();
+    let unlimited = limitLastCalls(this.aborting.signal, overdue);
+    let working: Promise<void> | undefined;
+    const leasing = withLease(this.context, this.storeId, key, lease, (held) => {
+      unlimited();
       const fence = { token: held.fencingToken, check: () => held.check() };
-      return this.runStint(fenced(this.context, fence), AbortSignal.any([held.signal, this.aborting.signal]));
+      working = this.runStint(fenced(this.context, fence), held.signal).finally(() => {
+        unlimited = limitLastCalls(this.aborting.signal, overdue);
+      });
+      return working;
     });
+    try {
+      // Without an answer, giving a lease back takes a part of its ttl: that goes on by itself then.
+      await unlessAborted(leasing, overdue.signal);
+    } catch (error) {
+      if (overdue.signal.aborted) await working;
+      throw error;
+    } finally {
+      unlimited();
+    }
   }
 
   private async runStint(context: ClientContext, lost: AbortSignal): Promise<void> {
     const { options, counts, cursors } = this;
     const stopping = this.stopping.signal;
+    const aborting = this.aborting.signal;
     const { fencingToken } = context;
-    const stint = new Stint({ store: this.open(context), fencingToken, cursors, options, counts, lost, stopping });
+    const stint = new Stint({
+      store: this.open(context),
+      fencingToken,
+      cursors,
+      options,
+      counts,
+      lost,
+      stopping,
+      aborting,
+    });
     this.stint = stint;
     this.enter({ name: "running" });
     await stint.run();

@@ -17,10 +17,10 @@ const PARKED = {
  */
 export async function park(
   store: StoreHandle<unknown, unknown>,
-  consumer: string,
-  parking: Parking | undefined,
+  { name: consumer, parking }: { readonly name: string; readonly parking?: Parking },
   entries: readonly Entry<unknown>[],
   error: unknown,
+  signal: AbortSignal,
 ): Promise<void> {
   if (parking === undefined) {
     const message = "an entry was to be parked, and the consumer has no `parking`";
@@ -43,7 +43,7 @@ export async function park(
     .withCodec(bytesOf)
     .space(parking.space)
     .segment(parking.segment ?? consumer);
-  await segment.append(records, { transactionId: await uuidOf(identity) });
+  await segment.append(records, { transactionId: await uuidOf(identity), signal });
 }
 
 const bytesOf = {

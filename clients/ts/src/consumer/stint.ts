@@ -6,6 +6,7 @@ import { delay } from "../retry/backoff.ts";
 import type { StoreHandle } from "../store.ts";
 import { defaultDecision, handleWithRetries } from "./failure.ts";
 import { Lanes } from "./lanes.ts";
+import { limitLastCalls } from "./last-calls.ts";
 import type { ConsumerOptions, HandlerFailure } from "./options.ts";
 import { park } from "./parking.ts";
 import { Progress } from "./progress.ts";
@@ -35,6 +36,8 @@ export interface StintContext<Out, In> {
   readonly lost: AbortSignal;
   /** Fires when no more shall be begun. */
   readonly stopping: AbortSignal;
+  /** Fires after `stopping`, when handlers have had their time: what they have done is still to be committed. */
+  readonly aborting: AbortSignal;
 }
 
 /** Attempts to take a cursor over from somebody who commits it at the same time, before that counts as a conflict. */
@@ -52,6 +55,10 @@ export class Stint<Out, In> {
   private readonly failed = new AbortController();
   /** Fires when no more shall be begun, for whatever reason. */
   private readonly ending: AbortSignal;
+  /** Fires when even the last commit took too long. */
+  private readonly overdue = new AbortController();
+  /** Ends commits. */
+  private readonly uncommitted: AbortSignal;
   private readonly lanes: Lanes;
   private version = 0;
   private committed = new Map<string, number>();
@@ -61,6 +68,7 @@ export class Stint<Out, In> {
   constructor(context: StintContext<Out, In>) {
     this.context = context;
     this.ending = AbortSignal.any([context.lost, context.stopping, this.failed.signal]);
+    this.uncommitted = AbortSignal.any([context.lost, this.overdue.signal]);
     this.lanes = new Lanes(context.options.concurrency ?? 8, (error) => this.failed.abort(asError(error)));
   }
 
@@ -72,8 +80,7 @@ export class Stint<Out, In> {
   /** Resolves when it was told to stop, and everything that was begun is handled and committed. */
   async run(): Promise<void> {
     const { ending } = this;
-    const { lost } = this.context;
-    await this.takeOver();
+    await this.takeOver(AbortSignal.any([this.context.lost, this.context.stopping]));
     const committing = this.keepCommitting(ending);
     try {
       await this.read(ending);
@@ -82,19 +89,28 @@ export class Stint<Out, In> {
       if (!ending.aborted) this.failed.abort(asError(error));
     }
     await this.lanes.stop();
-    await committing;
-    if (lost.aborted) throw lost.reason;
-    // What was handled stays handled, also when something else failed.
+    const unlimited = limitLastCalls(this.context.aborting, this.overdue);
+    try {
+      await committing;
+      await this.finish();
+    } finally {
+      unlimited();
+    }
+  }
+
+  private async finish(): Promise<void> {
+    this.context.lost.throwIfAborted();
+    // What was handled stays handled, also when something else failed, or the grace is over.
     if (!this.failed.signal.aborted) return this.commit();
     await this.commit().catch(() => {});
     throw this.failed.signal.reason;
   }
 
   /** Whoever has the cursor now may commit it between the look at it and the takeover: then once more. */
-  private async takeOver(): Promise<void> {
+  private async takeOver(signal: AbortSignal): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.takeOverOnce();
+        return await this.takeOverOnce(signal);
       } catch (error) {
         const isOvertaken = error instanceof StreamkitError && error.reason === "CURSOR_CONFLICT";
         if (!isOvertaken || attempt === TAKEOVERS) throw error;
@@ -102,20 +118,21 @@ export class Stint<Out, In> {
     }
   }
 
-  private async takeOverOnce(): Promise<void> {
-    const { cursors, options, lost } = this.context;
-    const found = await cursors.get(options.name, { signal: lost });
+  private async takeOverOnce(signal: AbortSignal): Promise<void> {
+    const { cursors, options } = this.context;
+    const found = await cursors.get(options.name, { signal });
     const offsets = new Map<string, number>();
-    for (const space of options.spaces) offsets.set(space, found?.offsets.get(space) ?? (await this.beginning(space)));
-    const taken = await cursors.commit(options.name, offsets, { expectedVersion: found?.version ?? 0, signal: lost });
+    for (const space of options.spaces)
+      offsets.set(space, found?.offsets.get(space) ?? (await this.beginning(space, signal)));
+    const taken = await cursors.commit(options.name, offsets, { expectedVersion: found?.version ?? 0, signal });
     this.note(taken, offsets);
     for (const [space, offset] of offsets) this.progress.set(space, new Progress(offset));
   }
 
-  private async beginning(space: string): Promise<number> {
-    const { store, options, lost } = this.context;
+  private async beginning(space: string, signal: AbortSignal): Promise<number> {
+    const { store, options } = this.context;
     if (options.from !== "head") return 0;
-    return (await store.space(space).status({ signal: lost })).lastOffset;
+    return (await store.space(space).status({ signal })).lastOffset;
   }
 
   private async read(signal: AbortSignal): Promise<void> {
@@ -150,8 +167,8 @@ export class Stint<Out, In> {
   /** Resolves to false when they are left for the next start. */
   private async handle(entries: readonly Entry<Out>[]): Promise<boolean> {
     const { ending } = this;
-    const { options, store, fencingToken, counts, lost } = this.context;
-    const signal = AbortSignal.any([lost, this.failed.signal]);
+    const { options, store, fencingToken, counts, lost, aborting } = this.context;
+    const signal = AbortSignal.any([lost, aborting, this.failed.signal]);
     const { handler, batchHandler, onFailure = defaultDecision } = options;
     const call = (attempt: number) => {
       const context = { signal, attempt, store, fencingToken };
@@ -165,7 +182,7 @@ export class Stint<Out, In> {
     if (outcome.as === "left") return false;
     if (outcome.as === "skip") counts.skipped += entries.length;
     else if (outcome.as === "park") {
-      await park(store as StoreHandle<unknown, unknown>, options.name, options.parking, entries, outcome.error);
+      await park(store as StoreHandle<unknown, unknown>, options, entries, outcome.error, signal);
       counts.parked += entries.length;
     } else counts.handled += entries.length;
     return true;
@@ -183,12 +200,12 @@ export class Stint<Out, In> {
   }
 
   private async commit(): Promise<void> {
-    const { cursors, options, counts, lost } = this.context;
+    const { cursors, options, counts } = this.context;
     const changed = new Map([...this.offsets].filter(([space, offset]) => this.committed.get(space) !== offset));
     this.handledSinceCommit = 0;
     if (changed.size === 0) return;
     const expectedVersion = this.version;
-    this.note(await cursors.commit(options.name, changed, { expectedVersion, signal: lost }), changed);
+    this.note(await cursors.commit(options.name, changed, { expectedVersion, signal: this.uncommitted }), changed);
     counts.commits++;
     options.onCommit?.(new Map(this.committed));
   }
