@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { memoryStorage } from "@streamkit/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ConsumerOptions, StreamkitError } from "../src/index.ts";
+import { type ConsumerOptions, createStreamkitClient, type StoreHandle, StreamkitError } from "../src/index.ts";
 import { type Event, fill, openStore, type Store } from "./consumer-store.ts";
 import { type RunningServer, startServer } from "./peers.ts";
 
@@ -257,6 +257,86 @@ describe("a handler that fails", () => {
       onFailure: ({ entries }) => decide(entries[0].value.n) as never,
     });
     expect((await store.space("parked").segment("billing").status()).lastSequence).toBe(1);
+  });
+});
+
+describe("parking", () => {
+  /** Parks everything, until it has parked so much. */
+  async function parkAll(store: StoreHandle, count: number, options: { maxBatch?: number } = {}): Promise<void> {
+    const consumer = store.consumer({
+      name: "c",
+      spaces: ["orders"],
+      batchHandler() {
+        throw new Error("poison");
+      },
+      onFailure: () => "park",
+      parking: { space: "parked" },
+      ...options,
+    });
+    const running = consumer.run();
+    await Promise.race([running, expect.poll(() => consumer.metrics.parked).toBe(count)]);
+    await consumer.stop();
+    await running;
+  }
+
+  async function parked(store: StoreHandle): Promise<{ payload: number; metadata: Record<string, string> }[]> {
+    const found: { payload: number; metadata: Record<string, string> }[] = [];
+    for await (const { payload, metadata } of store.space("parked").segment("c").consume()) {
+      found.push({ payload: payload.length, metadata });
+    }
+    return found;
+  }
+
+  function openRaw(): StoreHandle {
+    return createStreamkitClient({ transport: server.streamkit.transport() }).store(randomUUID());
+  }
+
+  it("leaves out the payload of an entry that has no room for more labels, and then its labels", async () => {
+    const store = openRaw();
+    const orders = store.space("orders").segment("a");
+    await orders.publish({ payload: new Uint8Array(1_048_550), metadata: { kind: "large" } });
+    await orders.publish({ metadata: { kind: "k".repeat(1_048_500) } });
+    await parkAll(store, 2);
+    const [payload, labels] = await parked(store);
+    expect(payload).toEqual({
+      payload: 0,
+      metadata: {
+        kind: "large",
+        "parked-space": "orders",
+        "parked-segment": "a",
+        "parked-sequence": "1",
+        "parked-offset": "1",
+        "parked-error": "poison",
+        "parked-without": "payload",
+      },
+    });
+    expect(labels).toMatchObject({
+      payload: 0,
+      metadata: { "parked-offset": "2", "parked-without": "payload, labels" },
+    });
+    expect(Object.keys(labels.metadata)).not.toContain("kind");
+  });
+
+  it("has room for a batch that fills a transaction", async () => {
+    const store = openRaw();
+    await store
+      .space("orders")
+      .segment("a")
+      .append([new Uint8Array(524_288), new Uint8Array(524_288)]);
+    await parkAll(store, 2);
+    expect((await parked(store)).map(({ payload }) => payload)).toEqual([524_288, 524_288]);
+  });
+
+  it("writes an entry once, also when it comes again in another batch", async () => {
+    const store = openRaw();
+    await store
+      .space("orders")
+      .segment("a")
+      .append([1, 2, 3].map((byte) => Uint8Array.of(byte)));
+    await parkAll(store, 3);
+    await store.cursors.commit("c", { orders: 0 });
+    await parkAll(store, 3, { maxBatch: 2 });
+    expect((await parked(store)).map(({ metadata }) => metadata["parked-offset"])).toEqual(["1", "2", "3"]);
   });
 });
 

@@ -93,7 +93,10 @@ export interface ConsumerOptions<Out, In> {
   readonly commitCount?: number;
   /** Decides about entries whose handler failed. Default: five attempts, then "stop". May be asynchronous. */
   readonly onFailure?: (failure: HandlerFailure<Out>) => FailureDecision | Promise<FailureDecision>;
-  /** Where "park" puts entries: their payloads and labels, with labels that say where they came from. */
+  /**
+   * Where "park" puts entries: their payloads and labels, with labels that say where they came from. What does not fit with those is
+   * left out, the payload first: `parked-without` says so.
+   */
   readonly parking?: Parking;
   /** Only one process at a time; the others stand by. Default false: two that run at the same time are an error. */
   readonly exclusive?: Exclusive | false;

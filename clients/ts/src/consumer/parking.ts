@@ -3,17 +3,22 @@ import type { Entry } from "../read/entry.ts";
 import type { StoreHandle } from "../store.ts";
 import type { Parking } from "./options.ts";
 
-/** Labels of an entry that was put aside: where it came from. */
+const TOO_LARGE: ReadonlySet<string> = new Set(["RECORD_TOO_LARGE", "TRANSACTION_TOO_LARGE"]);
+
+/** Labels of an entry that was put aside: where it came from, why it is here, and what did not fit. */
 const PARKED = {
   space: "parked-space",
   segment: "parked-segment",
   sequence: "parked-sequence",
   offset: "parked-offset",
+  error: "parked-error",
+  without: "parked-without",
 };
 
 /**
- * Puts entries aside, each as one record with its payload, its labels, and where it came from. The id of the transaction follows
- * from what is parked, so what a consumer parks again after a crash is written once (within the dedupe window).
+ * Puts entries aside, each as one record with its payload, its labels, and where it came from. Each is a transaction of its own, whose
+ * id follows from the entry: what a consumer parks again after a crash is written once (within the dedupe window), whatever it comes
+ * together with then.
  */
 export async function park(
   store: StoreHandle<unknown, unknown>,
@@ -26,28 +31,56 @@ export async function park(
     const message = "an entry was to be parked, and the consumer has no `parking`";
     throw new StreamkitError("INVALID_FIELD", "invalid_argument", message, { cause: error });
   }
-  const [first] = entries;
-  const identity = `${consumer}\n${first.space}\n${first.offset}\n${entries.length}`;
-  const records = entries.map((entry) => ({
-    payload: entry.payload,
-    metadata: {
-      ...entry.metadata,
-      [PARKED.space]: entry.space,
-      [PARKED.segment]: entry.segment,
-      [PARKED.sequence]: String(entry.sequence),
-      [PARKED.offset]: String(entry.offset),
-      "parked-error": (error instanceof Error ? error.message : String(error)).slice(0, 1_000),
-    },
-  }));
   const segment = store
     .withCodec(bytesOf)
     .space(parking.space)
     .segment(parking.segment ?? consumer);
-  await segment.append(records, { transactionId: await uuidOf(identity), signal });
+  for (const entry of entries) {
+    const transactionId = await uuidOf(`${consumer}\n${entry.space}\n${entry.offset}\n1`);
+    await appendWhatFits(recordsOf(entry, error), (record) => segment.append([record], { transactionId, signal }));
+  }
+}
+
+interface ParkedRecord {
+  readonly payload: Uint8Array;
+  readonly metadata: Record<string, string>;
+}
+
+/** What an entry becomes: all of it; or, since that takes more room than the entry did, the more important part. */
+function* recordsOf(entry: Entry<unknown>, error: unknown): Generator<ParkedRecord> {
+  const origin = {
+    [PARKED.space]: entry.space,
+    [PARKED.segment]: entry.segment,
+    [PARKED.sequence]: String(entry.sequence),
+    [PARKED.offset]: String(entry.offset),
+    [PARKED.error]: (error instanceof Error ? error.message : String(error)).slice(0, 1_000),
+  };
+  const payload = new Uint8Array(0);
+  yield { payload: entry.payload, metadata: { ...entry.metadata, ...origin } };
+  yield { payload, metadata: { ...entry.metadata, ...origin, [PARKED.without]: "payload" } };
+  yield { payload, metadata: { ...origin, [PARKED.without]: "payload, labels" } };
+}
+
+/** What a limit refuses has written nothing. */
+async function appendWhatFits(
+  records: Iterable<ParkedRecord>,
+  append: (record: ParkedRecord) => Promise<unknown>,
+): Promise<void> {
+  let refused: unknown;
+  for (const record of records) {
+    try {
+      await append(record);
+      return;
+    } catch (thrown) {
+      if (!(thrown instanceof StreamkitError) || !TOO_LARGE.has(thrown.reason)) throw thrown;
+      refused = thrown;
+    }
+  }
+  throw refused;
 }
 
 const bytesOf = {
-  encode: (record: { payload: Uint8Array; metadata: Record<string, string> }) => record,
+  encode: (record: ParkedRecord) => record,
   decode: () => undefined,
 };
 
