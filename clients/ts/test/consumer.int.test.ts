@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { memoryStorage } from "@streamkit/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ConsumerOptions, createStreamkitClient, type StoreHandle, StreamkitError } from "../src/index.ts";
-import { type Event, fill, openStore, type Store } from "./consumer-store.ts";
+import { type Event, fill, openStore, type Store, silencing } from "./consumer-store.ts";
 import { type RunningServer, startServer } from "./peers.ts";
 
 let server: RunningServer;
@@ -147,6 +147,62 @@ describe("a consumer", () => {
     await consumer.stop();
     await run;
     expect(seen.length).toBe(30);
+  });
+
+  it("asks the cursor how far behind it is when it does not run, and while it takes over", async () => {
+    const id = randomUUID();
+    const store = open(id);
+    await fill(store, 10);
+    const seen: number[] = [];
+    const handler = () => void seen.push(0);
+    const first = store.consumer({ name: "c", spaces: ["orders"], handler });
+    const running = first.run();
+    await expect.poll(() => seen.length).toBe(10);
+    await first.stop();
+    await running;
+    await fill(store, 20);
+    expect((await first.lag()).get("orders")).toBe(20);
+    expect(first.metrics.offsets.get("orders")).toBe(10);
+    // Somebody else goes on.
+    await store.cursors.commit("c", { orders: 25 });
+    expect((await first.lag()).get("orders")).toBe(5);
+
+    const silent = silencing(server);
+    silent.begin("CommitCursor");
+    const next = openStore(server, id, silent.transport).consumer({ name: "c", spaces: ["orders"], handler });
+    const takingOver = next.run();
+    await silent.asked;
+    expect((await next.lag()).get("orders")).toBe(5);
+    await next.stop({ grace: 1 });
+    await takingOver;
+  });
+
+  it("asks the cursor how far behind it is when it has lost its lease, also while a handler does not heed that", async () => {
+    const store = open();
+    await fill(store, 10);
+    const end = Promise.withResolvers<void>();
+    const lost = Promise.withResolvers<void>();
+    const consumer = store.consumer({
+      name: "c",
+      spaces: ["orders"],
+      exclusive: { ttl: 1_000 },
+      async handler(_, { signal }) {
+        signal.addEventListener("abort", () => lost.resolve());
+        await end.promise;
+      },
+    });
+    const running = consumer.run();
+    await expect.poll(async () => (await store.cursors.get("c"))?.version).toBe(1);
+    expect((await consumer.lag()).get("orders")).toBe(10);
+    const lease = await store.leases.get("consumer/c");
+    if (lease !== undefined) await store.leases.release(lease);
+    await lost.promise;
+    await store.cursors.commit("c", { orders: 8 });
+    expect((await consumer.lag()).get("orders")).toBe(2);
+    const stopped = consumer.stop();
+    end.resolve();
+    await stopped;
+    await running;
   });
 
   it("passes over what was trimmed", async () => {

@@ -32,7 +32,10 @@ export class Consumer<Out, In> implements AsyncDisposable {
   private readonly aborting = new AbortController();
   private readonly counts: ConsumerCounts = { handled: 0, failures: 0, skipped: 0, parked: 0, commits: 0 };
   private current: ConsumerState = { name: "idle" };
+  /** While it runs. */
   private stint: Stint<Out, In> | undefined;
+  /** How far the stints came that have ended. */
+  private reached: ReadonlyMap<string, number> = new Map();
   private running: Promise<void> | undefined;
 
   /** @internal Made by `StoreHandle.consumer`. */
@@ -58,14 +61,18 @@ export class Consumer<Out, In> implements AsyncDisposable {
 
   /** What it has done so far. */
   get metrics(): ConsumerMetrics {
-    return { ...this.counts, offsets: this.stint?.offsets ?? new Map() };
+    return { ...this.counts, offsets: this.stint?.offsets ?? this.reached };
   }
 
-  /** Entries that are committed to each space and not handled yet. Asks the server; costs one call per space. */
+  /**
+   * Entries that are committed to each space and not handled yet, by this process while it is active, otherwise according to the
+   * cursor. Asks the server; costs one call per space, and one for the cursor.
+   */
   async lag(options: { signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, number>> {
     const store = this.open(this.context);
-    let { offsets } = this.metrics;
-    if (this.stint === undefined) offsets = (await this.cursors.get(this.options.name, options))?.offsets ?? new Map();
+    // Somebody else may have gone on since a stint ended, or has lost its lease.
+    const own = this.stint?.isLost === false ? this.stint.offsets : undefined;
+    const offsets = own ?? (await this.cursors.get(this.options.name, options))?.offsets ?? new Map<string, number>();
     const lags = this.options.spaces.map(async (space): Promise<[string, number]> => {
       const { firstOffset, lastOffset } = await store.space(space).status(options);
       // What was trimmed cannot be handled any more.
@@ -187,7 +194,12 @@ export class Consumer<Out, In> implements AsyncDisposable {
     });
     this.stint = stint;
     this.enter({ name: "running" });
-    await stint.run();
+    try {
+      await stint.run();
+    } finally {
+      this.reached = stint.offsets ?? this.reached;
+      this.stint = undefined;
+    }
   }
 
   /** Whether another stint may succeed. */

@@ -72,9 +72,15 @@ export class Stint<Out, In> {
     this.lanes = new Lanes(context.options.concurrency ?? 8, (error) => this.failed.abort(asError(error)));
   }
 
-  /** Space -> offset of the last entry up to which everything was handled. */
-  get offsets(): Map<string, number> {
+  /** Space -> offset of the last entry up to which everything was handled. `undefined` before the cursor is taken over. */
+  get offsets(): Map<string, number> | undefined {
+    if (this.progress.size === 0) return undefined;
     return new Map([...this.progress].map(([space, { position }]) => [space, position]));
+  }
+
+  /** True when somebody else may have the cursor by now, though handlers may still run here. */
+  get isLost(): boolean {
+    return this.context.lost.aborted;
   }
 
   /** Resolves when it was told to stop, and everything that was begun is handled and committed. */
@@ -201,7 +207,9 @@ export class Stint<Out, In> {
 
   private async commit(): Promise<void> {
     const { cursors, options, counts } = this.context;
-    const changed = new Map([...this.offsets].filter(([space, offset]) => this.committed.get(space) !== offset));
+    const changed = new Map(
+      [...(this.offsets ?? [])].filter(([space, offset]) => this.committed.get(space) !== offset),
+    );
     this.handledSinceCommit = 0;
     if (changed.size === 0) return;
     const expectedVersion = this.version;
