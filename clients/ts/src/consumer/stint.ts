@@ -2,7 +2,6 @@ import type { Cursor, Cursors } from "../cursor/cursors.ts";
 import { StreamkitError } from "../errors/error.ts";
 import type { Batch } from "../read/batch.ts";
 import type { Entry } from "../read/entry.ts";
-import { delay } from "../retry/backoff.ts";
 import type { StoreHandle } from "../store.ts";
 import { defaultDecision, handleWithRetries } from "./failure.ts";
 import { Lanes } from "./lanes.ts";
@@ -55,6 +54,8 @@ export class Stint<Out, In> {
   private readonly failed = new AbortController();
   /** Fires when no more shall be begun, for whatever reason. */
   private readonly ending: AbortSignal;
+  /** Of the calls of handlers that run. */
+  private readonly calls = new Set<AbortController>();
   /** Fires when even the last commit took too long. */
   private readonly overdue = new AbortController();
   /** Ends commits. */
@@ -87,7 +88,8 @@ export class Stint<Out, In> {
   async run(): Promise<void> {
     const { ending } = this;
     await this.takeOver(AbortSignal.any([this.context.lost, this.context.stopping]));
-    const committing = this.keepCommitting(ending);
+    this.abortCalls();
+    const committing = this.keepCommitting();
     try {
       await this.read(ending);
     } catch (error) {
@@ -163,18 +165,39 @@ export class Stint<Out, In> {
     const done = this.progress.get(batch.space)?.begin(entries[entries.length - 1].offset);
     this.lanes.add(`${batch.space}\n${batch.segment}`, async () => {
       // What is not handled now comes at the next start, and all that is behind it: in order.
-      if (this.ending.aborted || !(await this.handle(entries))) return;
+      if (this.ending.aborted || !(await this.handleUnderSignal(entries))) return;
       done?.();
       this.handledSinceCommit += entries.length;
       if (this.handledSinceCommit >= (this.context.options.commitCount ?? 1_000)) this.wakeCommitter();
     });
   }
 
+  /** When nothing may be done any more, the calls that run are told. */
+  private abortCalls(): void {
+    const aborting = AbortSignal.any([this.context.lost, this.context.aborting, this.failed.signal]);
+    aborting.addEventListener("abort", () => {
+      for (const call of this.calls) call.abort(aborting.reason);
+    });
+  }
+
+  /**
+   * Each call has a signal of its own: what a handler hangs on it and leaves there goes with it. It is not derived from others by
+   * `AbortSignal.any`, of which Node 22 keeps something for as long as the others live.
+   */
+  private async handleUnderSignal(entries: readonly Entry<Out>[]): Promise<boolean> {
+    const call = new AbortController();
+    this.calls.add(call);
+    try {
+      return await this.handle(entries, call.signal);
+    } finally {
+      this.calls.delete(call);
+    }
+  }
+
   /** Resolves to false when they are left for the next start. */
-  private async handle(entries: readonly Entry<Out>[]): Promise<boolean> {
+  private async handle(entries: readonly Entry<Out>[], signal: AbortSignal): Promise<boolean> {
     const { ending } = this;
-    const { options, store, fencingToken, counts, lost, aborting } = this.context;
-    const signal = AbortSignal.any([lost, aborting, this.failed.signal]);
+    const { options, store, fencingToken, counts } = this.context;
     const { handler, batchHandler, onFailure = defaultDecision } = options;
     const call = (attempt: number) => {
       const context = { signal, attempt, store, fencingToken };
@@ -194,15 +217,23 @@ export class Stint<Out, In> {
     return true;
   }
 
-  private async keepCommitting(ending: AbortSignal): Promise<void> {
+  private async keepCommitting(): Promise<void> {
+    const { ending } = this;
+    ending.addEventListener("abort", () => this.wakeCommitter());
     while (!ending.aborted) {
-      const woken = new AbortController();
-      this.wakeCommitter = () => woken.abort();
-      const signal = AbortSignal.any([ending, woken.signal]);
-      await delay(this.context.options.commitInterval ?? 1_000, signal).catch(() => {});
+      await this.commitIsDue();
       if (ending.aborted) return;
       await this.commit().catch((error) => this.failed.abort(asError(error)));
     }
+  }
+
+  private async commitIsDue(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.wakeCommitter = resolve;
+      timer = setTimeout(resolve, this.context.options.commitInterval ?? 1_000);
+    });
+    clearTimeout(timer);
   }
 
   private async commit(): Promise<void> {
