@@ -121,6 +121,25 @@ describe("a consumer", () => {
     expect(Object.fromEntries((await store.cursors.get("c"))?.offsets ?? [])).toEqual({ orders: 100, bills: 60 });
   });
 
+  it("hands over what many small transactions have written together, up to the bound", async () => {
+    const store = open();
+    for (let n = 0; n < 50; n++) await store.space("orders").segment("s").publish({ n });
+    const calls: number[][] = [];
+    const consumer = store.consumer({
+      name: "c",
+      spaces: ["orders"],
+      maxBatch: 20,
+      batchHandler: (entries) => void calls.push(entries.map(({ value }) => value.n)),
+    });
+    const running = consumer.run();
+    await expect.poll(() => calls.flat().length).toBe(50);
+    await consumer.stop();
+    await running;
+    expect(calls.flat()).toEqual(Array.from({ length: 50 }, (_, n) => n));
+    expect(Math.max(...calls.map(({ length }) => length))).toBe(20);
+    expect((await store.cursors.get("c"))?.offsets.get("orders")).toBe(50);
+  });
+
   // On Node 22 a signal keeps something of each signal that was derived from it, for as long as it lives itself.
   it("derives no signals per entry, or per commit", async () => {
     const store = open();

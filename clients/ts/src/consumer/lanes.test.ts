@@ -2,6 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Lanes } from "./lanes.ts";
 
+/** Lanes whose items are what is to be done, one by one. */
+function tasks(concurrency: number, onError: (error: unknown) => void): Lanes<() => Promise<void>> {
+  return new Lanes({ concurrency, most: 1, handle: ([task]) => task(), onError });
+}
+
 describe("lanes", () => {
   it("keep the order within a key, run keys side by side, and never more than allowed", async () => {
     const plan = fc.record({
@@ -14,7 +19,7 @@ describe("lanes", () => {
         const order = new Map<number, number[]>();
         const active = new Set<number>();
         let most = 0;
-        const lanes = new Lanes(concurrency, (error) => {
+        const lanes = tasks(concurrency, (error) => {
           throw error;
         });
         for (const [index, key] of keys.entries()) {
@@ -37,7 +42,7 @@ describe("lanes", () => {
   });
 
   it("use all the places they have", async () => {
-    const lanes = new Lanes(3, () => {});
+    const lanes = tasks(3, () => {});
     let active = 0;
     let most = 0;
     for (let key = 0; key < 9; key++) {
@@ -53,7 +58,7 @@ describe("lanes", () => {
 
   it("begin nothing after a failure, and wait for what runs", async () => {
     const failures: unknown[] = [];
-    const lanes = new Lanes(2, (error) => failures.push(error));
+    const lanes = tasks(2, (error) => failures.push(error));
     const slow = Promise.withResolvers<void>();
     const ran: string[] = [];
     lanes.add("a", async () => {
@@ -71,5 +76,33 @@ describe("lanes", () => {
     await stopped;
     expect(ran).toEqual(["b1"]);
     expect(failures).toMatchObject([{ message: "a failed" }]);
+  });
+
+  it("handle what is there of a key together, up to a bound, and count items", async () => {
+    const calls: string[] = [];
+    let next = Promise.withResolvers<void>();
+    const lanes = new Lanes<string>({
+      concurrency: 1,
+      most: 3,
+      async handle(items) {
+        calls.push(items.join(""));
+        await next.promise;
+      },
+      onError: () => {},
+    });
+    for (const item of "abcd") lanes.add("one", item);
+    lanes.add("two", "x");
+    await lanes.fewerThan(6);
+    expect(calls).toEqual(["abc"]);
+    expect(lanes.size).toBe(5);
+    lanes.add("one", "e");
+    const room = lanes.fewerThan(4);
+    next.resolve();
+    next = Promise.withResolvers();
+    await room;
+    expect(lanes.size).toBe(3);
+    next.resolve();
+    await lanes.fewerThan(1);
+    expect(calls).toEqual(["abc", "x", "de"]);
   });
 });

@@ -1,46 +1,53 @@
-/** Work that belongs behind other work with the same key. */
-export type Task = () => Promise<void>;
+/** How lanes run. */
+export interface LanesOptions<Item> {
+  /** Keys that are handled at the same time. */
+  readonly concurrency: number;
+  /** Most items of a key for one call of `handle`. */
+  readonly most: number;
+  /** Handles items of one key, in the order in which they came. */
+  readonly handle: (items: Item[]) => Promise<void>;
+  /** Told when `handle` rejects; nothing further is begun then. */
+  readonly onError: (error: unknown) => void;
+}
 
 /**
- * Runs tasks of the same key one after the other, in the order in which they came, and those of different keys at the same
- * time, up to a bound.
+ * Handles items of the same key one after the other, or together, in the order in which they came, and those of different keys at the
+ * same time, up to a bound. What is added without a pause counts as there together.
  */
-export class Lanes {
-  private readonly concurrency: number;
-  private readonly onError: (error: unknown) => void;
-  /** Keys with tasks, in the order in which they want to run; those that run are in it with what waits behind. */
-  private readonly queues = new Map<string, Task[]>();
+export class Lanes<Item> {
+  private readonly options: LanesOptions<Item>;
+  /** Keys with items, in the order in which they want to run; those that run are in it with what waits behind. */
+  private readonly queues = new Map<string, Item[]>();
   private readonly ready: string[] = [];
   private running = 0;
   private waiting: (() => void)[] = [];
   private queued = 0;
+  private starting = false;
   private stopped = false;
 
-  /** @param onError told when a task rejects; no further task is begun then */
-  constructor(concurrency: number, onError: (error: unknown) => void) {
-    this.concurrency = concurrency;
-    this.onError = onError;
+  constructor(options: LanesOptions<Item>) {
+    this.options = options;
   }
 
-  /** Tasks that are not finished. */
+  /** Items that are not finished. */
   get size(): number {
     return this.queued;
   }
 
-  add(key: string, task: Task): void {
+  add(key: string, item: Item): void {
     if (this.stopped) return;
     this.queued++;
     const queue = this.queues.get(key);
     if (queue !== undefined) {
-      queue.push(task);
+      queue.push(item);
       return;
     }
-    this.queues.set(key, [task]);
+    this.queues.set(key, [item]);
     this.ready.push(key);
-    this.start();
+    this.startSoon();
   }
 
-  /** Resolves when fewer than `count` tasks are left, or no more are begun. */
+  /** Resolves when fewer than `count` items are left, or no more are begun. */
   async fewerThan(count: number): Promise<void> {
     while (this.queued >= count && !this.stopped) {
       await new Promise<void>((resolve) => {
@@ -49,7 +56,7 @@ export class Lanes {
     }
   }
 
-  /** Begins no further task, and resolves when those that run have ended. */
+  /** Begins nothing further, and resolves when what runs has ended. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.wake();
@@ -60,8 +67,18 @@ export class Lanes {
     }
   }
 
+  /** When whoever adds has paused: so that the first call gets more than the first item. */
+  private startSoon(): void {
+    if (this.starting) return;
+    this.starting = true;
+    queueMicrotask(() => {
+      this.starting = false;
+      this.start();
+    });
+  }
+
   private start(): void {
-    while (!this.stopped && this.running < this.concurrency) {
+    while (!this.stopped && this.running < this.options.concurrency) {
       const key = this.ready.shift();
       if (key === undefined) return;
       this.running++;
@@ -70,20 +87,20 @@ export class Lanes {
   }
 
   private async run(key: string): Promise<void> {
-    const queue = this.queues.get(key) as Task[];
-    const task = queue.shift() as Task;
+    const queue = this.queues.get(key) as Item[];
+    const items = queue.splice(0, this.options.most);
     try {
-      await task();
+      await this.options.handle(items);
     } catch (error) {
       this.stopped = true;
-      this.onError(error);
+      this.options.onError(error);
     }
     this.running--;
-    this.queued--;
+    this.queued -= items.length;
     if (queue.length === 0) this.queues.delete(key);
     else this.ready.push(key);
-    this.start();
     this.wake();
+    this.startSoon();
   }
 
   private wake(): void {

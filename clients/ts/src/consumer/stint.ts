@@ -1,6 +1,5 @@
 import type { Cursor, Cursors } from "../cursor/cursors.ts";
 import { StreamkitError } from "../errors/error.ts";
-import type { Batch } from "../read/batch.ts";
 import type { Entry } from "../read/entry.ts";
 import type { StoreHandle } from "../store.ts";
 import { defaultDecision, handleWithRetries } from "./failure.ts";
@@ -39,6 +38,13 @@ export interface StintContext<Out, In> {
   readonly aborting: AbortSignal;
 }
 
+/** An entry that waits to be handled. */
+interface Queued<Out> {
+  readonly entry: Entry<Out>;
+  /** To be called when it is handled. */
+  readonly done: () => void;
+}
+
 /** Attempts to take a cursor over from somebody who commits it at the same time, before that counts as a conflict. */
 const TAKEOVERS = 10;
 
@@ -60,7 +66,7 @@ export class Stint<Out, In> {
   private readonly overdue = new AbortController();
   /** Ends commits. */
   private readonly uncommitted: AbortSignal;
-  private readonly lanes: Lanes;
+  private readonly lanes: Lanes<Queued<Out>>;
   private version = 0;
   private committed = new Map<string, number>();
   private handledSinceCommit = 0;
@@ -70,7 +76,13 @@ export class Stint<Out, In> {
     this.context = context;
     this.ending = AbortSignal.any([context.lost, context.stopping, this.failed.signal]);
     this.uncommitted = AbortSignal.any([context.lost, this.overdue.signal]);
-    this.lanes = new Lanes(context.options.concurrency ?? 8, (error) => this.failed.abort(asError(error)));
+    const { concurrency = 8, batchHandler, maxBatch = 100 } = context.options;
+    this.lanes = new Lanes({
+      concurrency,
+      most: batchHandler === undefined ? 1 : Math.max(1, maxBatch),
+      handle: (queued) => this.handleQueued(queued),
+      onError: (error) => this.failed.abort(asError(error)),
+    });
   }
 
   /** Space -> offset of the last entry up to which everything was handled. `undefined` before the cursor is taken over. */
@@ -146,30 +158,27 @@ export class Stint<Out, In> {
   private async read(signal: AbortSignal): Promise<void> {
     const { store, options } = this.context;
     const spaces = new Map([...this.progress].map(([space, { position }]) => [space, position + 1]));
-    const chunk = options.batchHandler === undefined ? 1 : Math.max(1, options.maxBatch ?? 100);
-    const most = Math.max(1, Math.ceil((options.maxQueued ?? 1_000) / chunk));
+    const most = Math.max(1, options.maxQueued ?? 1_000);
     for await (const page of store.follow({ spaces, signal }).pages()) {
       for (const batch of page.batches) {
-        for (let at = 0; at < batch.length; at += chunk) {
-          this.begin(batch, at, Math.min(batch.length, at + chunk));
-          await this.lanes.fewerThan(most);
+        const progress = this.progress.get(batch.space);
+        const lane = `${batch.space}\n${batch.segment}`;
+        for (const entry of batch) {
+          if (this.lanes.size >= most) await this.lanes.fewerThan(most);
           if (signal.aborted) return;
+          this.lanes.add(lane, { entry, done: progress?.begin(entry.offset) ?? (() => {}) });
         }
       }
       for (const [space, next] of page.next) this.progress.get(space)?.reached(next);
     }
   }
 
-  private begin(batch: Batch<Out>, from: number, to: number): void {
-    const entries = Array.from({ length: to - from }, (_, index) => batch.at(from + index));
-    const done = this.progress.get(batch.space)?.begin(entries[entries.length - 1].offset);
-    this.lanes.add(`${batch.space}\n${batch.segment}`, async () => {
-      // What is not handled now comes at the next start, and all that is behind it: in order.
-      if (this.ending.aborted || !(await this.handleUnderSignal(entries))) return;
-      done?.();
-      this.handledSinceCommit += entries.length;
-      if (this.handledSinceCommit >= (this.context.options.commitCount ?? 1_000)) this.wakeCommitter();
-    });
+  private async handleQueued(queued: readonly Queued<Out>[]): Promise<void> {
+    // What is not handled now comes at the next start, and all that is behind it: in order.
+    if (this.ending.aborted || !(await this.handleUnderSignal(queued.map(({ entry }) => entry)))) return;
+    for (const { done } of queued) done();
+    this.handledSinceCommit += queued.length;
+    if (this.handledSinceCommit >= (this.context.options.commitCount ?? 1_000)) this.wakeCommitter();
   }
 
   /** When nothing may be done any more, the calls that run are told. */
