@@ -1,6 +1,6 @@
 /** How a consumer ends: what it still does, what it leaves for the next start, and how long it takes. */
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { fill, openStore, type Store, silencing } from "./consumer-store.ts";
 import { type RunningServer, startServer } from "./peers.ts";
 
@@ -9,6 +9,9 @@ beforeAll(async () => {
   server = await startServer();
 });
 afterAll(() => server[Symbol.asyncDispose]());
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 /** The values that a consumer handles until there are so many. */
 async function restOf(store: Store, count: number): Promise<number[]> {
@@ -229,4 +232,28 @@ it.each(["GetCursor", "CommitCursor"])("stop() ends a takeover that gets no answ
   await consumer.stop();
   await running;
   expect(consumer.state.name).toBe("stopped");
+});
+
+it("times without end are no timers that fire at once", async () => {
+  const store = openStore(server);
+  await fill(store, 1);
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  const failed = Promise.withResolvers<void>();
+  const consumer = store.consumer({
+    name: "c",
+    spaces: ["orders"],
+    commitInterval: Number.POSITIVE_INFINITY,
+    handler() {
+      throw new Error("no");
+    },
+    onFailure() {
+      failed.resolve();
+      return { retryAfterMillis: Number.POSITIVE_INFINITY };
+    },
+  });
+  const running = consumer.run();
+  await failed.promise;
+  await consumer.stop({ grace: Number.POSITIVE_INFINITY });
+  await running;
+  expect(timers.mock.calls.map(([, millis]) => millis ?? 0).filter((millis) => millis > 2 ** 31 - 1)).toEqual([]);
 });

@@ -9,6 +9,7 @@ import type { StoreHandle } from "../store.ts";
 import { limitLastCalls } from "./last-calls.ts";
 import type { ConsumerOptions, ConsumerState } from "./options.ts";
 import { type ConsumerCounts, Stint } from "./stint.ts";
+import { timerMillis } from "./timer.ts";
 
 /** What a consumer has done, in this process. */
 export interface ConsumerMetrics extends Readonly<ConsumerCounts> {
@@ -101,7 +102,8 @@ export class Consumer<Out, In> implements AsyncDisposable {
   async stop(options: { grace?: number } = {}): Promise<void> {
     this.stopping.abort();
     const { grace } = options;
-    const timer = grace === undefined ? undefined : setTimeout(() => this.aborting.abort(outOfGrace()), grace);
+    const timer =
+      grace === undefined ? undefined : setTimeout(() => this.aborting.abort(outOfGrace()), timerMillis(grace));
     try {
       // A failure is told by `run`.
       await this.running?.catch(() => {});

@@ -1,6 +1,7 @@
 import { StreamkitError } from "../errors/error.ts";
 import { backoffMillis, delay } from "../retry/backoff.ts";
 import type { FailureDecision, HandlerFailure } from "./options.ts";
+import { timerMillis } from "./timer.ts";
 
 const MAX_ATTEMPTS = 5;
 
@@ -50,7 +51,7 @@ export async function handleWithRetries<Out>(
       if (decision === "stop") throw error;
       const pause =
         decision === "retry" ? backoffMillis(attempt, { initialDelayMillis: 100 }) : decision.retryAfterMillis;
-      await delay(pause, ending).catch(() => {});
+      await delay(timerMillis(pause), ending).catch(() => {});
       signal.throwIfAborted();
       if (ending.aborted) return { as: "left" };
     }

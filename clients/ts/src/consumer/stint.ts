@@ -8,6 +8,7 @@ import { limitLastCalls } from "./last-calls.ts";
 import type { ConsumerOptions, HandlerFailure } from "./options.ts";
 import { park } from "./parking.ts";
 import { Progress } from "./progress.ts";
+import { timerMillis } from "./timer.ts";
 
 /** What a consumer counts, over all its stints. */
 export interface ConsumerCounts {
@@ -240,7 +241,7 @@ export class Stint<Out, In> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
       this.wakeCommitter = resolve;
-      timer = setTimeout(resolve, this.context.options.commitInterval ?? 1_000);
+      timer = setTimeout(resolve, timerMillis(this.context.options.commitInterval ?? 1_000));
     });
     clearTimeout(timer);
   }
