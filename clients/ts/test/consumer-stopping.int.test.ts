@@ -1,5 +1,6 @@
 /** How a consumer ends: what it still does, what it leaves for the next start, and how long it takes. */
 import { randomUUID } from "node:crypto";
+import { getEventListeners } from "node:events";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { fill, openStore, type Store, silencing } from "./consumer-store.ts";
 import { type RunningServer, startServer } from "./peers.ts";
@@ -256,4 +257,24 @@ it("times without end are no timers that fire at once", async () => {
   await consumer.stop({ grace: Number.POSITIVE_INFINITY });
   await running;
   expect(timers.mock.calls.map(([, millis]) => millis ?? 0).filter((millis) => millis > 2 ** 31 - 1)).toEqual([]);
+});
+
+it("leaves nothing on the caller's signal", async () => {
+  const store = openStore(server);
+  const stop = new AbortController();
+  for (const name of ["a", "b"]) {
+    const consumer = store.consumer({ name, spaces: ["orders"], handler: () => {}, signal: stop.signal });
+    const running = consumer.run();
+    await consumer.stop();
+    await running;
+  }
+  store.consumer({ name: "never run", spaces: ["orders"], handler: () => {}, signal: stop.signal });
+  expect(getEventListeners(stop.signal, "abort")).toEqual([]);
+});
+
+it("ends at once when the caller's signal had fired before", async () => {
+  const signal = AbortSignal.abort();
+  const consumer = openStore(server).consumer({ name: "c", spaces: ["orders"], handler: () => {}, signal });
+  await consumer.run();
+  expect(consumer.state.name).toBe("stopped");
 });

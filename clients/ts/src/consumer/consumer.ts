@@ -51,8 +51,6 @@ export class Consumer<Out, In> implements AsyncDisposable {
     this.storeId = storeId;
     this.open = open;
     this.options = options;
-    options.signal?.addEventListener("abort", () => void this.stop().catch(() => {}), { once: true });
-    if (options.signal?.aborted) this.stopping.abort();
   }
 
   /** How it is doing, and why. */
@@ -89,7 +87,7 @@ export class Consumer<Out, In> implements AsyncDisposable {
    * what was decided, or a StreamkitError.
    */
   run(): Promise<void> {
-    this.running ??= this.keepRunning();
+    this.running ??= this.runUnderSignal();
     return this.running;
   }
 
@@ -119,6 +117,19 @@ export class Consumer<Out, In> implements AsyncDisposable {
 
   private get cursors(): Cursors {
     return new Cursors(this.context, this.storeId);
+  }
+
+  /** The caller's signal may live for longer than the consumer: nothing is left on it. */
+  private async runUnderSignal(): Promise<void> {
+    const { signal } = this.options;
+    const onAbort = () => this.stopping.abort();
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort);
+    try {
+      await this.keepRunning();
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
   }
 
   private async keepRunning(): Promise<void> {
