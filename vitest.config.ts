@@ -12,6 +12,8 @@ export default defineConfig({
     reporters: ["default", "./scripts/closing-counts.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What has to come about at some time, on a machine that has other work to do; a test that is about time says so itself.
+    expect: { poll: { timeout: 10_000 } },
     maxWorkers: 2,
   },
 });
