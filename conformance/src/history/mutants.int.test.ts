@@ -22,7 +22,9 @@ async function brokenClauses(deviationName: string | undefined, seed: number): P
   const plan = makePlan(seed);
   const history: Event[] = [];
   const record = (event: Event) => history.push(event);
-  await runPlan(plan, session, new Kills(server, plan, 0), record, { followMillis: 500 });
+  // Followers of a broken server may wait in vain; those of a sound one have the time that a busy machine needs.
+  const options = deviationName === undefined ? {} : { followMillis: 500 };
+  await runPlan(plan, session, new Kills(server, plan, 0), record, options);
   await session.close();
   await server.close();
   return [...new Set(checkHistory(history).map(({ clause }) => clause))].sort();

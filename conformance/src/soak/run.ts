@@ -17,6 +17,8 @@ export interface SoakOptions {
   readonly millis: number;
   /** Of the lease. Default: 2,000. */
   readonly ttl?: number;
+  /** What "one call" is in the bound of a hand-over: a call that takes longer is made again, elsewhere. Default: 1,000. */
+  readonly callMillis?: number;
   readonly deviation?: ConsumerDeviation;
 }
 
@@ -28,18 +30,16 @@ export interface SoakResult {
 
 const CONSUMERS = 5;
 const WRITERS = 3;
-/** What "one call" is in the bound of a hand-over: a call that takes longer is made again, elsewhere. */
-const CALL_MILLIS = 1_000;
 /** How long it may take until everybody runs; and, in the end, until more is handled. */
 const SETTLE_MILLIS = 60_000;
 
 /** Lets processes compete for a consumer while they and their servers are killed and frozen, and checks what came of it. */
 export async function runSoak(
   cluster: Cluster,
-  { seed, millis, ttl = 2_000, deviation }: SoakOptions,
+  { seed, millis, ttl = 2_000, callMillis = 1_000, deviation }: SoakOptions,
 ): Promise<SoakResult> {
   const urls = cluster.members.map(({ instance }) => instance.url);
-  const target = { urls, storeId: randomUUID(), callMillis: CALL_MILLIS };
+  const target = { urls, storeId: randomUUID(), callMillis };
   const events: SoakEvent[] = [];
   const acked: string[] = [];
   const random = new Random(seed);
@@ -68,7 +68,7 @@ export async function runSoak(
   const inputs = await readInputs(store);
   const outputs: Output[] = [];
   for await (const { value } of store.space(OUTPUT).withCodec(json<Output>()).consume()) outputs.push(value);
-  const history = { ttl, callMillis: CALL_MILLIS, events, acked, inputs, outputs };
+  const history = { ttl, callMillis, events, acked, inputs, outputs };
   const violations = [
     ...checkSoak(history),
     ...endings.map((what) => ({ rule: "end" as const, what })),

@@ -3,8 +3,8 @@ import { Cluster } from "../../instances/cluster.ts";
 import type { InstanceDeviation } from "../../instances/deviations.ts";
 import { runCoordinationHistory } from "./run.ts";
 
-/** Seeds after which a deviation counts as not found. */
-const MOST_SEEDS = 6;
+/** Seeds after which a deviation counts as not found. Whether a race comes about is the machine's; most need one or two. */
+const MOST_SEEDS = 30;
 
 /** Runs seeds on broken instances until one breaks any of some clauses; which clauses were seen to be broken. */
 async function brokenClauses(deviation: InstanceDeviation, wanted: readonly string[]): Promise<string[]> {
@@ -22,7 +22,7 @@ it.each<[InstanceDeviation, readonly string[]]>([
   ["coordination-condition-ignored", ["LEA-027", "CUR-018"]],
   ["wall-clock-trusted", ["LEA-015"]],
   ["fences-forgotten", ["EXP-009"]],
-])("a generated history finds %s out", { timeout: 240_000 }, async (deviation, clauses) => {
+])("a generated history finds %s out", { timeout: 900_000 }, async (deviation, clauses) => {
   const found = await brokenClauses(deviation, clauses);
   expect(clauses.filter((clause) => found.includes(clause))).not.toEqual([]);
 });

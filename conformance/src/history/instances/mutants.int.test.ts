@@ -3,8 +3,8 @@ import { Cluster } from "../../instances/cluster.ts";
 import type { InstanceDeviation } from "../../instances/deviations.ts";
 import { runClusterHistory } from "./run.ts";
 
-/** Seeds after which a deviation counts as not found. */
-const MOST_SEEDS = 6;
+/** Seeds after which a deviation counts as not found. Whether a race comes about is the machine's; most need one or two. */
+const MOST_SEEDS = 30;
 
 /** Runs seeds on broken instances until one breaks any of some clauses; which clauses were seen to be broken. */
 async function brokenClauses(deviation: InstanceDeviation, troubles: number, wanted: readonly string[]) {
@@ -24,7 +24,7 @@ it.each<[InstanceDeviation, number, readonly string[]]>([
   ["never-polls", 0, ["FOL-001"]],
   // Others remember what they have seen; an instance that is started again has to look.
   ["transactions-forgotten", 12, ["DED-001"]],
-])("a generated history finds %s out", { timeout: 240_000 }, async (deviation, troubles, clauses) => {
+])("a generated history finds %s out", { timeout: 900_000 }, async (deviation, troubles, clauses) => {
   const found = await brokenClauses(deviation, troubles, clauses);
   expect(clauses.filter((clause) => found.includes(clause))).not.toEqual([]);
 });
