@@ -52,13 +52,19 @@ export interface Kill {
  * Runs cases against a broken server in this process.
  *
  * @param enough stops after so many failures; absent: runs every case
+ * @param stepMillis how long a step may take before it counts as failed
  */
-export async function runDeviation(deviation: Deviation, cases: readonly Case[], enough?: number): Promise<Kill> {
+export async function runDeviation(
+  deviation: Deviation,
+  cases: readonly Case[],
+  enough?: number,
+  stepMillis = STEP_MILLIS,
+): Promise<Kill> {
   const instances = openInstances(deviation);
   try {
     const find = (url: string): Transport => instances.find((each) => each.url === url)!.transport();
     const client: ClientFactory = async (observe) => new ConnectClient(observe, find);
-    return await runBroken(deviation.name, instances, client, ordered(cases, deviation.where), enough);
+    return await runBroken(deviation.name, instances, client, ordered(cases, deviation.where), enough, stepMillis);
   } finally {
     for (const instance of instances) await instance.close();
   }
@@ -113,6 +119,7 @@ export async function runBroken(
   client: ClientFactory,
   cases: readonly Case[],
   enough?: number,
+  stepMillis = STEP_MILLIS,
 ): Promise<Kill> {
   const probe = await client(() => {});
   const { hello } = probe;
@@ -133,7 +140,7 @@ export async function runBroken(
       instances,
       client,
       hello,
-      stepMillis: STEP_MILLIS,
+      stepMillis,
       onResult,
       signal: stop.signal,
     });
