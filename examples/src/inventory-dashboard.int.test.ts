@@ -1,6 +1,7 @@
 import { createStreamkitClient, json } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
 import { expect, test } from "vitest";
+import { flakyProxy } from "../../clients/ts/test/flaky-proxy.ts";
 import { startExample, testFolder } from "./process/example.ts";
 import { ServerProcess } from "./process/server-process.ts";
 
@@ -9,7 +10,9 @@ test("a dashboard shows each change of bins and pickers, and goes on when the se
 }, async () => {
   const path = await testFolder();
   let server = await ServerProcess.start({ path });
-  const { url, port } = server;
+  // The address stays, and no port has to be free twice.
+  await using proxy = await flakyProxy(server.port);
+  const { url } = proxy;
   const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl: url }) });
   const store = client.store(crypto.randomUUID()).withCodec(json<{ pieces: number }>());
   const bins = store.space("bins");
@@ -36,14 +39,16 @@ test("a dashboard shows each change of bins and pickers, and goes on when the se
     await ada.close();
     await next("picking: nobody");
 
+    proxy.target = undefined;
     await server.stop("SIGKILL");
     await next("retrying");
-    // On another port first, where the dashboard cannot see it.
+    // Where the dashboard cannot see it, first.
     server = await ServerProcess.start({ path });
     const elsewhere = createStreamkitClient({ transport: createNodeTransport({ baseUrl: server.url }) });
     await elsewhere.store(store.id).space("bins").segment("bin-b").delete();
     await server.stop("SIGTERM");
-    server = await ServerProcess.start({ path, port });
+    server = await ServerProcess.start({ path });
+    proxy.target = server.port;
     // A snapshot again, of which only the difference is shown.
     await next("live", "bin-b: gone");
     await bins.segment("bin-a").publish({ pieces: 39 });

@@ -3,6 +3,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 /** A TCP proxy that a test can cut, or turn into a black hole. */
 export interface FlakyProxy extends AsyncDisposable {
   readonly url: string;
+  /** The port of this machine that new connections lead to; undefined: they are reset, as where nobody is. */
+  target: number | undefined;
   /** Connections accepted so far. */
   readonly accepted: number;
   /** Resets every open connection. */
@@ -14,14 +16,18 @@ export interface FlakyProxy extends AsyncDisposable {
 }
 
 /** Starts a proxy in front of a port of this machine. */
-export async function flakyProxy(port: number): Promise<FlakyProxy> {
+export async function flakyProxy(port?: number): Promise<FlakyProxy> {
   const open = new Set<Socket>();
   let accepted = 0;
   let cutAfterBytes = 0;
   let cuts = 0;
   const proxy = createServer((downstream) => {
     accepted += 1;
-    const upstream = connect(port, "127.0.0.1");
+    if (faults.target === undefined) {
+      downstream.on("error", () => {}).resetAndDestroy();
+      return;
+    }
+    const upstream = connect(faults.target, "127.0.0.1");
     const limit = cuts > 0 ? cutAfterBytes : Number.POSITIVE_INFINITY;
     cuts -= 1;
     let carried = 0;
@@ -47,6 +53,7 @@ export async function flakyProxy(port: number): Promise<FlakyProxy> {
   await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
   const faults: FlakyProxy = {
     url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    target: port,
     get accepted() {
       return accepted;
     },
