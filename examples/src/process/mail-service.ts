@@ -18,7 +18,7 @@ export interface MailRequest extends Message {
 export class MailService {
   /** Requests in the order in which they were answered. */
   readonly answered: MailRequest[] = [];
-  /** Answers, with 202, a request that was held. */
+  /** Each answers, with 202, a request that is held. Whoever asked may give up, and ask again: then it is held no more. */
   readonly held: (() => void)[] = [];
   /** The status with which a request is answered, or not yet. */
   answer: (message: Message) => number | "hold" = () => 202;
@@ -27,7 +27,7 @@ export class MailService {
     const key = String(request.headers["idempotency-key"]);
     const respond = (status: number) => this.#respond({ ...message, key, status }, response);
     const answer = this.answer(message);
-    if (answer === "hold") this.held.push(() => respond(202));
+    if (answer === "hold") this.#hold(() => respond(202), response);
     else respond(answer);
   });
 
@@ -55,6 +55,14 @@ export class MailService {
   /** The keys of what it has taken. */
   get keys(): Set<string> {
     return new Set(this.taken.map(({ key }) => key));
+  }
+
+  #hold(respond: () => void, response: ServerResponse): void {
+    this.held.push(respond);
+    response.once("close", () => {
+      const index = this.held.indexOf(respond);
+      if (index >= 0) this.held.splice(index, 1);
+    });
   }
 
   #respond(request: MailRequest, response: ServerResponse): void {
