@@ -1,9 +1,8 @@
 /** LeaseService: one holder at a time, tokens that rise for ever; on one instance and on two that share a storage. */
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { storageUnavailable } from "../src/errors.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import { endInstances, failureOf, type Instance, makeInstance } from "./instance.ts";
@@ -20,7 +19,15 @@ beforeEach(() => {
   instances = [];
 });
 
-afterEach(() => endInstances(instances));
+afterEach(async () => {
+  vi.useRealTimers();
+  await endInstances(instances);
+});
+
+/** From now on time passes when the test says so, by `vi.advanceTimersByTime`, on the wall and on the monotonic clock; timers go on. */
+function holdTime(): void {
+  vi.useFakeTimers({ toFake: ["performance", "Date"] });
+}
 
 function start(count: number, clocks: readonly number[] = []): Instance[] {
   const storage = memoryStorage({ shared: count > 1 });
@@ -67,11 +74,14 @@ describe.each([
   it("goes to another holder once it has expired, with a larger token, and is lost to the first", async () => {
     // Five minutes apart: what the clocks say must not matter.
     const [a, b = a] = start(count, [0, 300]);
+    holdTime();
     await acquire(a, "one", second);
-    expect(await failureOf(acquire(b, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
-    const begin = performance.now();
-    await expect.poll(() => failureOf(acquire(b, "two")), { timeout: 5_000, interval: 50 }).toBeUndefined();
-    expect(performance.now() - begin).toBeGreaterThan(900);
+    for (const millis of [0, 500, 499]) {
+      vi.advanceTimersByTime(millis);
+      expect(await failureOf(acquire(b, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
+    }
+    vi.advanceTimersByTime(1);
+    expect((await acquire(b, "two")).lease).toMatchObject({ holder: "two", fencingToken: 2n });
     expect((await a.leases.getLease({ storeId, key })).lease).toMatchObject({ holder: "two", fencingToken: 2n });
     const renewal = a.leases.renewLease({ storeId, key, holder: "one", fencingToken: 1n });
     expect(await failureOf(renewal)).toMatchObject({ reason: ErrorReason.LEASE_LOST });
@@ -79,10 +89,12 @@ describe.each([
 
   it("that nobody looked at is free after its ttl, where it was renewed last", async () => {
     const [a] = start(count);
+    holdTime();
     await acquire(a, "one", second);
     const claim = { storeId, key, holder: "one", fencingToken: 1n };
+    vi.advanceTimersByTime(900);
     await a.leases.renewLease(claim);
-    await delay(1_050);
+    vi.advanceTimersByTime(1_000);
     expect(await failureOf(a.leases.getLease({ storeId, key }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
     expect(await failureOf(a.leases.renewLease(claim))).toMatchObject({ reason: ErrorReason.LEASE_LOST });
     expect((await acquire(a, "two")).lease).toMatchObject({ holder: "two", fencingToken: 2n });
@@ -90,9 +102,10 @@ describe.each([
 
   it("that is renewed in time never expires", async () => {
     const [a, b = a] = start(count, [0, -300]);
+    holdTime();
     await acquire(a, "one", second);
     for (let round = 0; round < 8; round++) {
-      await delay(330);
+      vi.advanceTimersByTime(990);
       await a.leases.renewLease({ storeId, key, holder: "one", fencingToken: 1n });
       expect(await failureOf(acquire(b, "two"))).toMatchObject({ reason: ErrorReason.LEASE_HELD });
     }
