@@ -132,13 +132,14 @@ describe("a store on LevelDB", () => {
     await using second = await startServer(path);
     const start = performance.now();
     const refused = await read(connect(second.url));
-    expect(performance.now() - start).toBeLessThan(1_000);
+    // Another process on a machine that may be busy; and no wait for the owner, which goes on for as long as this test wants.
+    expect(performance.now() - start).toBeLessThan(5_000);
     expect(refused).toMatchObject({ code: Code.Unavailable });
     expect((refused as ConnectError).findDetails(ErrorDetailSchema)[0]).toMatchObject({
       reason: ErrorReason.STORAGE_UNAVAILABLE,
       retryable: true,
     });
     await owner.end("SIGTERM");
-    await expect.poll(() => read(connect(second.url)), { timeout: 5_000 }).toEqual(all);
+    await expect.poll(() => read(connect(second.url))).toEqual(all);
   });
 });

@@ -141,10 +141,12 @@ describe("a follower", () => {
     const followers = Array.from({ length: 50 }, () => follow(b));
     await Promise.all(followers.map(({ caughtUp }) => caughtUp));
     const before = requests();
+    const begin = performance.now();
     await append(a, "s", "second");
     await expect.poll(() => followers.filter(({ texts }) => texts.length === 2).length).toBe(50);
-    // Polls that found nothing, the one that found it, and the rows it found: one request each.
-    expect(requests() - before).toBeLessThan(20);
+    // Polls that found nothing, the one that found it, and the rows it found: one request each. A slow machine has time for more.
+    const polls = (performance.now() - begin) / 300;
+    expect(requests() - before).toBeLessThan(20 + 2 * polls);
     for (const { stop } of followers) stop();
     await Promise.all(followers.map(({ ended }) => ended));
     await delay(350);

@@ -5,6 +5,8 @@ import { connect, createServer, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Bus } from "../port.ts";
 import type { RemoteBusOptions } from "../remote/options.ts";
@@ -98,7 +100,7 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
 
     it("a server that stands still takes neither time nor memory, and is found out", async () => {
       const server = await startServer();
-      const { bus, log } = open(server.url, { heartbeatMillis: 1_000 });
+      const { bus, log } = open(server.url, { heartbeatMillis: 5_000 });
       bus.subscribe("topic", () => {});
       await log.reach("up");
       await flows(bus, bus);
@@ -115,9 +117,11 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
       }
       // 256 MiB were published. What is kept is bounded by 1 MiB; the rest is garbage of the test.
       expect(memory() - before).toBeLessThan(24 * MIB);
-      expect(times.reduce((sum, time) => sum + time)).toBeLessThan(2_000);
+      // Nobody waits for the server. All of them together may be held up by a busy machine; half of them are not.
+      expect(times.sort((a, b) => a - b)[times.length / 2]).toBeLessThan(1);
+      expect(times.reduce((sum, time) => sum + time)).toBeLessThan(10_000);
       await log.reach("up down");
-      expect(log.lastError).toMatch(/does not answer within 1000 ms$/);
+      expect(log.lastError).toMatch(/does not answer within 5000 ms$/);
       bus.publish("topic", message);
       server.resume();
       await log.reach("up down up");
@@ -170,7 +174,8 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
         timeout: 25_000,
       });
       expect(child.stderr).toBe("");
-      expect(Number(child.stdout)).toBeLessThan(500);
+      // Another process on a machine that may be busy; a heartbeat, for which it must not wait, is a minute.
+      expect(Number(child.stdout)).toBeLessThan(5_000);
     });
   });
 }
@@ -185,9 +190,14 @@ const paused = async (server: BusServer) => {
   return server;
 };
 
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
 /** What is held, of which the process can do something: not the garbage that the collector has not found yet. */
 function memory(): number {
-  globalThis.gc?.();
+  // The first finds what is garbage; of large buffers, the second waits until the first has given them back.
+  collectGarbage();
+  collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }
