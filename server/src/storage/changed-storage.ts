@@ -22,7 +22,8 @@ export function changedStorage(
   };
 }
 
-function changedStore(store: PartitionStore, methods: Partial<PartitionStore>): PartitionStore {
+/** The same store, with some methods replaced. */
+export function changedStore(store: PartitionStore, methods: Partial<PartitionStore>): PartitionStore {
   return {
     limits: store.limits,
     get: (...args) => store.get(...args),

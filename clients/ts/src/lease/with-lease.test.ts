@@ -2,7 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { AcquireLeaseResponseSchema, LeaseService } from "@streamkit/protocol";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
+import { holdTime, pass, settle } from "../../test/held-time.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
 import { withLease } from "./with-lease.ts";
 
@@ -31,25 +32,7 @@ function server(answer: (call: number) => Promise<void> | void, takesBack = true
 
 const never = () => new Promise<void>(() => {});
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] });
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-/** Lets what is due happen, answers of the server included. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 25; turn++) await new Promise(setImmediate);
-}
-
-async function pass(millis: number): Promise<void> {
-  for (let left = millis; left > 0; left -= 100) {
-    await vi.advanceTimersByTimeAsync(Math.min(100, left));
-    await settle();
-  }
-}
+holdTime();
 
 /** How long a promise takes to settle, in milliseconds of the moved time. */
 async function timeOf(promise: Promise<unknown>): Promise<number> {

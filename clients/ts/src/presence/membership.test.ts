@@ -10,7 +10,8 @@ import {
   RenewWorkerResponseSchema,
   SubscribeToWorkersResponseSchema,
 } from "@streamkit/protocol";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
+import { holdTime, pass } from "../../test/held-time.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
 import { type JoinOptions, Presence } from "./presence.ts";
 
@@ -77,25 +78,7 @@ function server() {
   return { state, join };
 }
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] });
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-/** Lets what is due happen, answers of the server included. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 25; turn++) await new Promise(setImmediate);
-}
-
-async function pass(millis: number): Promise<void> {
-  for (let left = millis; left > 0; left -= 250) {
-    await vi.advanceTimersByTimeAsync(Math.min(250, left));
-    await settle();
-  }
-}
+holdTime();
 
 describe("a worker", () => {
   it("is not lost to one renewal without an answer", async () => {

@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { storageUnavailable } from "../../../errors.ts";
+import { changedStore } from "../../../storage/changed-storage.ts";
 import { memoryStorage } from "../../../storage/memory/index.ts";
 import type { CommitBatch, PartitionStore, RowVersion } from "../../../storage/port.ts";
 import { Expiry } from "../expiry.ts";
@@ -31,19 +32,8 @@ afterEach(() => {
 /** The group as one instance takes part in it. @param changed methods of the store that are others for this instance */
 function instance(changed: Partial<PartitionStore> = {}) {
   const host = randomBytes(16);
-  const own: PartitionStore = {
-    limits: store.limits,
-    get: (...args) => store.get(...args),
-    getMany: (...args) => store.getMany(...args),
-    scan: (...args) => store.scan(...args),
-    commit: (...args) => store.commit(...args),
-    partitions: (...args) => store.partitions(...args),
-    drop: () => store.drop(),
-    close: () => store.close(),
-    ...changed,
-  };
   const group = new WorkerGroup(name, {
-    store: own,
+    store: changedStore(store, changed),
     shared: true,
     clock,
     pollMillis: 1_000,
