@@ -205,6 +205,8 @@ class Pipeline {
   readonly #signal: AbortSignal;
   readonly #session: ProduceSession = { failed: false };
   readonly #inFlight: InFlight[] = [];
+  /** Of the request that was submitted last; those before it are settled when it is. */
+  #latest: Promise<unknown> = Promise.resolve();
   #bytes = 0;
   #ended = false;
   #wakeReader = () => {};
@@ -225,7 +227,12 @@ class Pipeline {
         if (request.storeId !== "" && checkUuid(request.storeId, "store_id") !== this.#storeId) {
           throw invalidField("store_id", "differs from the first request of the session; expected the same or none");
         }
-        if (request.space !== "") space = request.space;
+        if (request.space !== "" && request.space !== space) {
+          // Spaces commit independently, and nothing may be applied that was sent after what is refused.
+          await this.#latest.catch(() => undefined);
+          if (this.#session.failed || this.#signal.aborted) break;
+          space = request.space;
+        }
         this.#submit(toTransaction({ ...request, space }));
         await this.#room();
         if (this.#session.failed || this.#signal.aborted) break;
@@ -270,6 +277,7 @@ class Pipeline {
     const result = this.#node.write(() => log.append(transaction, this.#session));
     // The failure is reported in its turn, by next().
     result.catch(() => undefined);
+    this.#latest = result;
     let bytes = 0;
     for (const append of transaction.appends) bytes += append.records.length;
     this.#inFlight.push({ result, bytes });

@@ -1227,7 +1227,8 @@ export declare const StreamService: GenService<{
    * The first failure ends the stream with its error, and nothing sent after the failed request is applied. So a
    * session behaves like a sequence of calls, at the speed of a batch. Needs a full-duplex transport (HTTP/2,
    * WebSocket or in-process). The server stops reading while too much is in flight, so the sender is slowed down
-   * instead of the server filling up.
+   * instead of the server filling up. A request for another space than the one before waits for the results of those
+   * before it: a session for each space is faster than one for several.
    *
    * @generated from rpc streamkit.v1.StreamService.Produce
    */
