@@ -181,6 +181,31 @@ describe("a consumer", () => {
     expect(seen.length).toBe(30);
   });
 
+  it("commits when enough is handled behind an entry that took longer, however rarely it commits otherwise", async () => {
+    const store = open(randomUUID());
+    const orders = store.space("orders");
+    await orders.segment("slow").publish({ n: 0 });
+    for (let n = 1; n <= 20; n++) await orders.segment("quick").publish({ n });
+    const gate = Promise.withResolvers<void>();
+    let handled = 0;
+    const consumer = store.consumer({
+      name: "c",
+      spaces: ["orders"],
+      commitInterval: Number.POSITIVE_INFINITY,
+      commitCount: 15,
+      async handler({ segment }) {
+        if (segment === "slow") await gate.promise;
+        handled++;
+      },
+    });
+    const run = consumer.run();
+    await expect.poll(() => handled).toBe(20);
+    gate.resolve();
+    await expect.poll(async () => (await store.cursors.get("c"))?.offsets.get("orders")).toBe(21);
+    await consumer.stop();
+    await run;
+  });
+
   it("asks the cursor how far behind it is when it does not run, and while it takes over", async () => {
     const id = randomUUID();
     const store = open(id);

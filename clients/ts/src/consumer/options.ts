@@ -87,7 +87,7 @@ export interface ConsumerOptions<Out, In> {
   readonly maxQueued?: number;
   /** Where a consumer without a cursor begins. Default "start". */
   readonly from?: "start" | "head";
-  /** Longest time between the handling of an entry and the commit of the cursor, in milliseconds. Default 1,000. */
+  /** Longest time between the handling of an entry and the commit of the cursor, in milliseconds; may be Infinity. Default 1,000. */
   readonly commitInterval?: number;
   /** Entries handled after which the cursor is committed at the latest. Default 1,000. */
   readonly commitCount?: number;

@@ -70,7 +70,8 @@ export class Stint<Out, In> {
   private readonly lanes: Lanes<Queued<Out>>;
   private version = 0;
   private committed = new Map<string, number>();
-  private handledSinceCommit = 0;
+  /** By how many offsets the positions are beyond what is committed, or is being committed. */
+  private uncommittedCount = 0;
   private wakeCommitter = () => {};
 
   constructor(context: StintContext<Out, In>) {
@@ -162,12 +163,13 @@ export class Stint<Out, In> {
     const most = Math.max(1, options.maxQueued ?? 1_000);
     for await (const page of store.follow({ spaces, signal }).pages()) {
       for (const batch of page.batches) {
-        const progress = this.progress.get(batch.space);
+        // Nothing else is followed.
+        const progress = this.progress.get(batch.space)!;
         const lane = `${batch.space}\n${batch.segment}`;
         for (const entry of batch) {
           if (this.lanes.size >= most) await this.lanes.fewerThan(most);
           if (signal.aborted) return;
-          this.lanes.add(lane, { entry, done: progress?.begin(entry.offset) ?? (() => {}) });
+          this.lanes.add(lane, { entry, done: this.beginOf(entry.offset, progress) });
         }
       }
       for (const [space, next] of page.next) this.progress.get(space)?.reached(next);
@@ -178,8 +180,21 @@ export class Stint<Out, In> {
     // What is not handled now comes at the next start, and all that is behind it: in order.
     if (this.ending.aborted || !(await this.handleUnderSignal(queued.map(({ entry }) => entry)))) return;
     for (const { done } of queued) done();
-    this.handledSinceCommit += queued.length;
-    if (this.handledSinceCommit >= (this.context.options.commitCount ?? 1_000)) this.wakeCommitter();
+    if (this.hasEnoughToCommit) this.wakeCommitter();
+  }
+
+  /** Takes note of an entry that arrived; returns what to call when it is handled. */
+  private beginOf(offset: number, progress: Progress): () => void {
+    const end = progress.begin(offset);
+    return () => {
+      const before = progress.position;
+      end();
+      this.uncommittedCount += progress.position - before;
+    };
+  }
+
+  private get hasEnoughToCommit(): boolean {
+    return this.uncommittedCount >= (this.context.options.commitCount ?? 1_000);
   }
 
   /** When nothing may be done any more, the calls that run are told. */
@@ -238,6 +253,8 @@ export class Stint<Out, In> {
   }
 
   private async commitIsDue(): Promise<void> {
+    // Nobody is woken while a commit is under way.
+    if (this.hasEnoughToCommit) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
       this.wakeCommitter = resolve;
@@ -251,10 +268,13 @@ export class Stint<Out, In> {
     const changed = new Map(
       [...(this.offsets ?? [])].filter(([space, offset]) => this.committed.get(space) !== offset),
     );
-    this.handledSinceCommit = 0;
+    const counted = this.uncommittedCount;
+    if (changed.size > 0) {
+      const expectedVersion = this.version;
+      this.note(await cursors.commit(options.name, changed, { expectedVersion, signal: this.uncommitted }), changed);
+    }
+    this.uncommittedCount -= counted;
     if (changed.size === 0) return;
-    const expectedVersion = this.version;
-    this.note(await cursors.commit(options.name, changed, { expectedVersion, signal: this.uncommitted }), changed);
     counts.commits++;
     options.onCommit?.(new Map(this.committed));
   }
