@@ -205,8 +205,9 @@ class Pipeline {
   readonly #signal: AbortSignal;
   readonly #session: ProduceSession = { failed: false };
   readonly #inFlight: InFlight[] = [];
-  /** Of the request that was submitted last; those before it are settled when it is. */
+  /** Of the request that was submitted last: it is done no sooner than those before it, or at once when it is refused. */
   #latest: Promise<unknown> = Promise.resolve();
+  #refused = false;
   #bytes = 0;
   #ended = false;
   #wakeReader = () => {};
@@ -230,14 +231,14 @@ class Pipeline {
         if (request.space !== "" && request.space !== space) {
           // Spaces commit independently, and nothing may be applied that was sent after what is refused.
           await this.#latest.catch(() => undefined);
-          if (this.#session.failed || this.#signal.aborted) break;
+          if (this.#isOver) break;
           space = request.space;
         }
         this.#submit(toTransaction({ ...request, space }));
         await this.#room();
-        if (this.#session.failed || this.#signal.aborted) break;
+        if (this.#isOver) break;
         const next = await rest.next();
-        if (next.done === true) break;
+        if (next.done === true || this.#isOver) break;
         request = next.value;
       }
     } catch (error) {
@@ -272,11 +273,18 @@ class Pipeline {
     this.#wake();
   }
 
+  /** Nothing more is to be submitted. */
+  get #isOver(): boolean {
+    return this.#refused || this.#session.failed || this.#signal.aborted;
+  }
+
   #submit({ space, transaction }: { space: string; transaction: AppendTransaction }): void {
     const log: SpaceLog = this.#node.space(space);
     const result = this.#node.write(() => log.append(transaction, this.#session));
-    // The failure is reported in its turn, by next().
-    result.catch(() => undefined);
+    // The failure is reported in its turn, by next(); what was sent before it goes on.
+    result.catch(() => {
+      this.#refused = true;
+    });
     this.#latest = result;
     let bytes = 0;
     for (const append of transaction.appends) bytes += append.records.length;
@@ -287,7 +295,7 @@ class Pipeline {
 
   async #room(): Promise<void> {
     const full = () => this.#inFlight.length >= MAX_IN_FLIGHT || this.#bytes >= MAX_IN_FLIGHT_BYTES;
-    while (full() && !this.#session.failed && !this.#signal.aborted) {
+    while (full() && !this.#isOver) {
       await new Promise<void>((resolve) => {
         this.#wakeReader = resolve;
       });
