@@ -63,6 +63,19 @@ describe("a poller", () => {
     expect(looks).toMatchObject([{ urgent: true }]);
   });
 
+  it("that was started again during a look follows the hints that come before its end", async () => {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const { poller, looks } = observed((look) => (look === 1 ? promise : false));
+    poller.hint();
+    await vi.advanceTimersByTimeAsync(1);
+    poller.stop();
+    poller.start();
+    poller.hint();
+    resolve(true);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(looks).toMatchObject([{ urgent: true }, { urgent: true }]);
+  });
+
   it("follows a hint at once, as an urgent look, and hints that are true cost no patience", async () => {
     const { poller, looks } = observed(() => true);
     for (let count = 0; count < 5; count++) {

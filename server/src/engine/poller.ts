@@ -76,8 +76,8 @@ export class Poller {
     } else {
       this.#pause = found ? Math.min(BUSY_MILLIS, restMillis) : Math.min(restMillis, this.#pause * 2);
     }
-    // Stopped meanwhile, perhaps started again.
-    if (this.#timer !== timer) return;
+    // Stopped meanwhile, perhaps started again, and then perhaps hinted at.
+    if (this.#timer !== timer && !(this.running && this.#hinted)) return;
     this.#schedule(this.#hinted ? this.#hintPause : this.#pause);
   }
 }
