@@ -1,6 +1,6 @@
 /** What went wrong between two instances, step by step: found by generated histories (conformance/src/history/instances). */
 import { randomUUID } from "node:crypto";
-import { ErrorReason } from "@streamkit/protocol";
+import { type ErrorDetail, ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
 import { HEAD_KEY, RECLAIM_RANGE, spaceBlockKey, spaceBlockRange, transactionKey } from "../src/engine/key-space.ts";
 import { purgeTransactions } from "../src/engine/purge.ts";
@@ -337,4 +337,27 @@ it("a transaction that is remembered anew while expired ones are removed stays r
   });
   await using d = makeInstance(shared, options);
   expect(await append(d, storeId, "again", space, transactionId)).toMatchObject({ deduplicated: true });
+});
+
+/** Cause: what was unknown of one append of a group was taken for unknown of those that had joined it since. */
+it("an append that joins one that was not answered is refused for what it expects", async () => {
+  const shared = memoryStorage({ shared: true });
+  let commits = 0;
+  let joining: Promise<ErrorDetail | undefined> | undefined;
+  const storage = changedStorage(shared, (store) => ({
+    async commit(partition, batch) {
+      if (++commits !== 3) return store.commit(partition, batch);
+      const appends = [{ segment: "trimmed", records: [{}], expectedLastSequence: 0n }];
+      joining = failureOf(b.stream.append({ storeId, space, transactionId: randomUUID(), appends }));
+      throw storageUnavailable("not answered", undefined, 1);
+    },
+  }));
+  await using a = makeInstance(shared);
+  await using b = makeInstance(storage);
+  const storeId = randomUUID();
+  await append(b, storeId, "trimmed");
+  await append(b, storeId, "kept");
+  await a.stream.trimSegment({ storeId, space, segment: "trimmed", beforeSequence: 2n });
+  await append(b, storeId, "kept");
+  expect(await joining).toMatchObject({ reason: ErrorReason.SEQUENCE_MISMATCH });
 });

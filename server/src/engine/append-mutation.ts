@@ -73,7 +73,7 @@ export class AppendMutation implements Mutation<AppendResult> {
     }
     this.#earlier = await this.#findRemembered(known !== undefined);
     if (this.#earlier === undefined && known === undefined && isFoundByExpectation(this.#transaction)) {
-      this.#earlier = await this.#findByExpectation(outcomeUnknown);
+      this.#earlier = await this.#findByExpectation();
     }
   }
 
@@ -118,14 +118,15 @@ export class AppendMutation implements Mutation<AppendResult> {
   }
 
   /** G7: a retry fails its own expectation, and the block right after the expected sequence carries its id. */
-  async #findByExpectation(outcomeUnknown: boolean): Promise<CommittedTransaction | undefined> {
+  async #findByExpectation(): Promise<CommittedTransaction | undefined> {
     const append = this.#transaction.appends.find((a) => a.count > 0 && a.expectedLastSequence !== undefined);
     if (append?.expectedLastSequence === undefined) return undefined;
     const head = await this.#log.segmentHead(append.segment);
     if (append.expectedLastSequence >= BigInt(head.lastSequence)) return undefined;
     const sequence = Number(append.expectedLastSequence) + 1;
     if (sequence < head.firstSequence) {
-      if (outcomeUnknown) throw storageUnavailable("an append was not answered, and is trimmed if it has happened");
+      if (this.#attempts.length > 0)
+        throw storageUnavailable("an append was not answered, and is trimmed if it has happened");
       return undefined;
     }
     const batch = await findBatchAt(this.#log, append.segment, sequence);
