@@ -255,6 +255,20 @@ it("a worker that was renewed leaves nothing behind, and one that was not costs 
   expect(commits).toHaveLength(2);
 });
 
+it("renewals that nobody knew of when their worker left are removed later", async () => {
+  const [a, b] = [instance(), instance()];
+  await a.join("other", 1_000);
+  const { leave } = await a.join("w", 1_000);
+  expect(await b.renew("w")).toBe(true);
+  await leave();
+  expect(await store.get(partition, renewalKeys.key("w"))).toBeDefined();
+  for (let tick = 0; tick < 2; tick++) {
+    vi.advanceTimersByTime(1_000);
+    await a.settled();
+  }
+  expect(await store.get(partition, renewalKeys.key("w"))).toBeUndefined();
+});
+
 it("a worker that was renewed once has to go on", async () => {
   const [a, b, c] = [instance(), instance(), instance()];
   const { ended } = await a.join("w", 1_000);

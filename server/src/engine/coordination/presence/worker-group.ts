@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason } from "@streamkit/protocol";
 import { StoreDeletedError, StreamkitError, storageUnavailable } from "../../../errors.ts";
-import type { RowVersion } from "../../../storage/port.ts";
+import type { Row, RowVersion } from "../../../storage/port.ts";
 import type { WakeSource } from "../../next-wake.ts";
 import { Poller } from "../../poller.ts";
 import { SharedRun } from "../../shared-run.ts";
@@ -18,6 +18,8 @@ const MAX_WORKERS = 4_096;
 /** How long a change may meet those of others before it is given up, and how often its outcome may stay unknown. */
 const MAX_CONFLICT_MILLIS = 10_000;
 const MAX_UNKNOWN = 3;
+/** Renewals without a worker that are removed at once. */
+const ORPHANS_PER_TICK = 50;
 
 export interface WorkerGroupOptions extends CoordinationOptions {
   readonly pollMillis: number;
@@ -351,16 +353,29 @@ export class WorkerGroup {
   }
 
   async #readRenewals(): Promise<void> {
+    const { store } = this.#options;
     const seen = new Map<string, RowVersion>();
-    for await (const rows of this.#options.store.scan(this.#partition, renewalKeys.range())) {
+    const orphans: Row[] = [];
+    for await (const rows of store.scan(this.#partition, renewalKeys.range())) {
       for (const row of rows) {
         const id = renewalKeys.name(row.key);
         seen.set(id, row.version);
-        if (this.#renewals.get(id) === row.version) continue;
         const member = this.#members.get(id);
-        if (member?.record.registration === decodeRenewal(row.value)) member.renewedAt = performance.now();
+        if (this.#renewals.get(id) === row.version) {
+          if (member === undefined && !this.#view.workers.has(id)) orphans.push(row);
+        } else if (member?.record.registration === decodeRenewal(row.value)) member.renewedAt = performance.now();
       }
     }
     this.#renewals = seen;
+    await this.#removeOrphans(orphans.slice(0, ORPHANS_PER_TICK));
+  }
+
+  /** Removes renewals that landed after their worker had left, or that nobody knew of when it did. */
+  async #removeOrphans(orphans: readonly Row[]): Promise<void> {
+    if (orphans.length === 0) return;
+    const conditions = orphans.map(({ key, version }) => ({ key, version, alwaysWritten: true }));
+    // Where one was written meanwhile, all are left to the next tick.
+    const deletes = orphans.map(({ key }) => key);
+    await this.#options.store.commit(this.#partition, { conditions, puts: [], deletes });
   }
 }
