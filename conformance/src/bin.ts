@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { createWriteStream, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { MatrixSchema } from "@streamkit/protocol/conformance";
 import { readClauses } from "./corpus/clauses.ts";
 import { loadCases } from "./corpus/load.ts";
 import { selectCases } from "./corpus/select.ts";
+import { readOptions } from "./options.ts";
 import { commandLine } from "./report/command-line.ts";
 import { closingLine, manifestLine, resultLine } from "./report/json-lines.ts";
 import { junit } from "./report/junit.ts";
@@ -32,31 +32,23 @@ const USAGE = `streamkit-conformance: proves a Streamkit server or client agains
   --statement FILE       write a statement     --list            list cases and clauses, run nothing
 `;
 
-const { values: args } = parseArgs({
-  options: {
-    matrix: { type: "string" },
-    "server-url": { type: "string", multiple: true },
-    "server-command": { type: "string" },
-    "client-command": { type: "string" },
-    token: { type: "string" },
-    "azure-connection-string": { type: "string" },
-    store: { type: "string" },
-    case: { type: "string", multiple: true },
-    clause: { type: "string", multiple: true },
-    cell: { type: "string", multiple: true },
-    "known-failures": { type: "string" },
-    report: { type: "string" },
-    junit: { type: "string" },
-    statement: { type: "string" },
-    list: { type: "boolean" },
-    help: { type: "boolean" },
-  },
+const args = readOptions(USAGE, {
+  matrix: { type: "string" },
+  "server-url": { type: "string", multiple: true },
+  "server-command": { type: "string" },
+  "client-command": { type: "string" },
+  token: { type: "string" },
+  "azure-connection-string": { type: "string" },
+  store: { type: "string" },
+  case: { type: "string", multiple: true },
+  clause: { type: "string", multiple: true },
+  cell: { type: "string", multiple: true },
+  "known-failures": { type: "string" },
+  report: { type: "string" },
+  junit: { type: "string" },
+  statement: { type: "string" },
+  list: { type: "boolean" },
 });
-
-if (args.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
 
 const clauses = readClauses();
 const cases = selectCases(loadCases(), { ids: args.case ?? [], clauses: args.clause ?? [] });

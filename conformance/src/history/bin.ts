@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import { parseArgs } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { CellSchema } from "@streamkit/protocol/conformance";
 import { Cluster } from "../instances/cluster.ts";
+import { readOptions } from "../options.ts";
 import { AzureAccount } from "../server/azure-account.ts";
 import { runCoordinationHistory } from "./coordination/run.ts";
 import { runSeeds } from "./instances/run-seeds.ts";
@@ -31,34 +31,26 @@ const USAGE = `Generated histories: seeded workloads with trouble, and a check o
 A seed gives the same plan and the same trouble at the same places of it. Timing is the machine's: run a bad seed again a few times.
 `;
 
-const { values: args } = parseArgs({
-  options: {
-    help: { type: "boolean", default: false },
-    seed: { type: "string" },
-    runs: { type: "string" },
-    transactions: { type: "string" },
-    kills: { type: "string", default: "3" },
-    backend: { type: "string", default: "level" },
-    transport: { type: "string", default: "grpc" },
-    wrapper: { type: "string", default: "plain" },
-    "server-command": { type: "string" },
-    "server-url": { type: "string", multiple: true },
-    "azure-connection-string": { type: "string" },
-    instances: { type: "string", default: "1" },
-    troubles: { type: "string" },
-    spaces: { type: "string" },
-    writers: { type: "string" },
-    parallel: { type: "string", default: "1" },
-    coordination: { type: "boolean", default: false },
-    clients: { type: "string" },
-    steps: { type: "string" },
-  },
+const args = readOptions(USAGE, {
+  seed: { type: "string" },
+  runs: { type: "string" },
+  transactions: { type: "string" },
+  kills: { type: "string", default: "3" },
+  backend: { type: "string", default: "level" },
+  transport: { type: "string", default: "grpc" },
+  wrapper: { type: "string", default: "plain" },
+  "server-command": { type: "string" },
+  "server-url": { type: "string", multiple: true },
+  "azure-connection-string": { type: "string" },
+  instances: { type: "string", default: "1" },
+  troubles: { type: "string" },
+  spaces: { type: "string" },
+  writers: { type: "string" },
+  parallel: { type: "string", default: "1" },
+  coordination: { type: "boolean", default: false },
+  clients: { type: "string" },
+  steps: { type: "string" },
 });
-if (args.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
-
 const first = args.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(args.seed);
 const runs = Number(args.runs ?? (args.seed === undefined ? 5 : 1));
 const seeds = Array.from({ length: runs }, (_, index) => first + index);

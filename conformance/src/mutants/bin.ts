@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { type Case, CellSchema } from "@streamkit/protocol/conformance";
 import { loadCases } from "../corpus/load.ts";
+import { readOptions } from "../options.ts";
 import { findKnownFailure } from "../run/known-failure.ts";
 import { readKnownFailures } from "../run/matrix.ts";
 import { bentTransport } from "./bent-transport.ts";
@@ -27,15 +27,17 @@ const SHARED_MEMORY = create(CellSchema, {
   client: "raw",
 });
 
-const { values: args } = parseArgs({
-  options: {
-    /** Only mutants whose name contains this; may be repeated. */
-    only: { type: "string", multiple: true },
-    /** Only broken servers that are bent there; may be repeated. */
-    where: { type: "string", multiple: true },
-    /** All cases, and not only until a mutant is dead. */
-    all: { type: "boolean" },
-  },
+const USAGE = `The kill matrix: servers and clients that are broken in one way each, and the cases that find them out.
+
+  --only TEXT            only those whose name contains TEXT; may be repeated
+  --where PART           only broken servers that are bent there, as append, lease or instances; may be repeated
+  --all                  all cases, and not only until one is found out
+`;
+
+const args = readOptions(USAGE, {
+  only: { type: "string", multiple: true },
+  where: { type: "string", multiple: true },
+  all: { type: "boolean" },
 });
 const wanted = (name: string, where = ""): boolean =>
   (args.only?.some((part) => name.includes(part)) ?? true) && (args.where?.includes(where) ?? true);

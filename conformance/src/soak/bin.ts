@@ -2,8 +2,8 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { Cluster } from "../instances/cluster.ts";
+import { readOptions } from "../options.ts";
 import { runSoak, type SoakResult } from "./run.ts";
 import { summaryOf } from "./summary.ts";
 
@@ -17,19 +17,12 @@ const USAGE = `Five processes compete for one exclusive consumer on three server
 A seed gives the same trouble, in the same order and with the same pauses. Timing is the machine's.
 `;
 
-const { values: args } = parseArgs({
-  options: {
-    help: { type: "boolean", default: false },
-    minutes: { type: "string", default: "10" },
-    seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) },
-    runs: { type: "string", default: "1" },
-    ttl: { type: "string", default: "2000" },
-  },
+const args = readOptions(USAGE, {
+  minutes: { type: "string", default: "10" },
+  seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) },
+  runs: { type: "string", default: "1" },
+  ttl: { type: "string", default: "2000" },
 });
-if (args.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
 
 /** Writes what happened to a file of its own, as JSON lines. Returns its path. */
 function write({ seed, history, violations }: SoakResult): string {
