@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Transport } from "@connectrpc/connect";
-import { createStreamkitClient, json, type StoreHandle } from "../src/index.ts";
+import { type ConsumerOptions, createStreamkitClient, json, type StoreHandle } from "../src/index.ts";
 import { createNodeTransport } from "../src/node.ts";
 import type { RunningServer } from "./peers.ts";
 
@@ -51,4 +51,28 @@ export function silencing({ listener }: RunningServer): {
     for (const method of methods) silent.add(method);
   };
   return { transport, begin, asked: asked.promise };
+}
+
+/** Runs a consumer until it has handled so many entries. */
+export async function consume(
+  store: Store,
+  options: Partial<ConsumerOptions<Event, Event>> & { until: number },
+): Promise<{ segment: string; n: number }[]> {
+  const seen: { segment: string; n: number }[] = [];
+  const enough = Promise.withResolvers<void>();
+  const { until, ...rest } = options;
+  const consumer = store.consumer({
+    name: "billing",
+    spaces: ["orders"],
+    handler: ({ segment, value }) => {
+      seen.push({ segment, n: value.n });
+      if (seen.length >= until) enough.resolve();
+    },
+    ...rest,
+  });
+  const running = consumer.run();
+  await Promise.race([enough.promise, running]);
+  await consumer.stop();
+  await running;
+  return seen;
 }
