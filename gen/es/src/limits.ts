@@ -11,4 +11,7 @@ export const LIMITS = {
   minHeartbeatMillis: 100,
   maxHeartbeatMillis: 3_600_000,
   maxWorkerMetadataBytes: 4_096,
+  maxResponseBytes: 3_145_728,
+  maxRequestBytes: 8_388_608,
+  maxSmallRequestBytes: 131_072,
 } as const;

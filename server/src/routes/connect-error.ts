@@ -26,6 +26,9 @@ const CODES: Record<ErrorReason, Code> = {
   [ErrorReason.UNIMPLEMENTED]: Code.Unimplemented,
   [ErrorReason.INTERNAL]: Code.Internal,
   [ErrorReason.SESSION_ABORTED]: Code.Aborted,
+  [ErrorReason.DEADLINE_EXCEEDED]: Code.DeadlineExceeded,
+  [ErrorReason.REQUEST_TOO_LARGE]: Code.InvalidArgument,
+  [ErrorReason.CANCELED]: Code.Canceled,
 };
 
 /** Reasons after which the same request may succeed. */
@@ -38,6 +41,8 @@ const RETRYABLE: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.OVERLOADED,
   ErrorReason.INTERNAL,
   ErrorReason.SESSION_ABORTED,
+  ErrorReason.DEADLINE_EXCEEDED,
+  ErrorReason.CANCELED,
 ]);
 
 /**
@@ -66,7 +71,7 @@ export function toRequestError(error: ConnectError): ConnectError {
     case Code.InvalidArgument:
       return fromStreamkitError(malformed(ErrorReason.INVALID_FIELD, error.rawMessage));
     case Code.ResourceExhausted:
-      return fromStreamkitError(malformed(ErrorReason.TRANSACTION_TOO_LARGE, error.rawMessage));
+      return fromStreamkitError(malformed(ErrorReason.REQUEST_TOO_LARGE, error.rawMessage));
     case Code.Unimplemented:
       return withDetail(error, ErrorReason.UNIMPLEMENTED);
     default:

@@ -59,19 +59,7 @@ export function storeRoutes(
     getServerInfo() {
       return {
         version: VERSION,
-        limits: {
-          maxNameBytes: LIMITS.maxNameBytes,
-          maxRecordBytes: LIMITS.maxRecordBytes,
-          maxTransactionRecords: LIMITS.maxTransactionRecords,
-          maxTransactionBytes: LIMITS.maxTransactionBytes,
-          maxTransactionSegments: LIMITS.maxTransactionSegments,
-          maxPageSize: LIMITS.maxPageSize,
-          maxConsumeSpaces: LIMITS.maxConsumeSpaces,
-          minHeartbeatMillis: LIMITS.minHeartbeatMillis,
-          maxHeartbeatMillis: LIMITS.maxHeartbeatMillis,
-          maxTransactionEncodedBytes: LIMITS.maxTransactionEncodedBytes,
-          maxWorkerMetadataBytes: LIMITS.maxWorkerMetadataBytes,
-        },
+        limits: LIMITS,
         capabilities: CAPABILITIES,
         storage: storage.kind,
         dedupeWindow: durationFromMs(dedupeWindowMillis),

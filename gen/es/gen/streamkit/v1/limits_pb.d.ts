@@ -99,6 +99,32 @@ export declare type Limits = Message<"streamkit.v1.Limits"> & {
    * @generated from field: uint32 max_worker_metadata_bytes = 11;
    */
   maxWorkerMetadataBytes: number;
+
+  /**
+   * Largest message that the server sends, in bytes of its binary encoding: 3,145,728 (3 MiB), so that every gRPC client
+   * with the usual limit of 4 MiB can read it. Reads and lists cut their pages accordingly.
+   *
+   * @generated from field: uint32 max_response_bytes = 12;
+   */
+  maxResponseBytes: number;
+
+  /**
+   * Largest message of Append and Produce, in bytes: 8,388,608 (8 MiB). That is a transaction at all its limits, also as
+   * JSON in which every character of its labels is escaped. Counted as the message arrives, without the envelope, and
+   * again after decompression; what no field of the request knows counts as well. A larger message is refused with
+   * REQUEST_TOO_LARGE.
+   *
+   * @generated from field: uint32 max_request_bytes = 13;
+   */
+  maxRequestBytes: number;
+
+  /**
+   * Largest message of every other method, in bytes, counted likewise: 131,072 (128 KiB). That is a cursor or a merged
+   * read of 64 spaces with names of 255 bytes, also as JSON in which every character is escaped.
+   *
+   * @generated from field: uint32 max_small_request_bytes = 14;
+   */
+  maxSmallRequestBytes: number;
 };
 
 /**

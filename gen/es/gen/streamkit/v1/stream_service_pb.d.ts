@@ -1210,9 +1210,10 @@ export declare const StreamService: GenService<{
   /**
    * Commits one transaction and answers when it is durable.
    *
-   * Errors: INVALID_FIELD, RECORD_TOO_LARGE, TRANSACTION_TOO_LARGE, SEQUENCE_MISMATCH, FENCED, STORAGE_UNAVAILABLE,
-   * DISK_FULL, OVERLOADED, DATA_LOSS. After STORAGE_UNAVAILABLE, or when the connection broke, the outcome is unknown:
-   * send the same request with the same transaction_id again.
+   * Errors: INVALID_FIELD, RECORD_TOO_LARGE, TRANSACTION_TOO_LARGE, REQUEST_TOO_LARGE, SEQUENCE_MISMATCH, FENCED,
+   * STORAGE_UNAVAILABLE, DISK_FULL, OVERLOADED, DATA_LOSS, DEADLINE_EXCEEDED, CANCELED. After STORAGE_UNAVAILABLE,
+   * DEADLINE_EXCEEDED or CANCELED, or when the connection broke, the outcome is unknown: send the same request with the
+   * same transaction_id again.
    *
    * @generated from rpc streamkit.v1.StreamService.Append
    */
