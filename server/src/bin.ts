@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { openBus } from "./bus/open.ts";
-import { type Bus, createStreamkit, levelStorage, memoryStorage, type Storage, VERSION } from "./index.ts";
+import { type Bus, createStreamkit, formatEvent, levelStorage, memoryStorage, type Storage, VERSION } from "./index.ts";
 
 const USAGE = `streamkit-server ${VERSION}: ordered event streams over HTTP (Connect, gRPC, gRPC-Web)
 
@@ -22,6 +22,7 @@ const USAGE = `streamkit-server ${VERSION}: ordered event streams over HTTP (Con
   --cors-origin URL    origin that browsers may call from, or "*"; may be repeated
   --dedupe-window S    seconds that a transaction id is remembered   (600)
   --keep-alive S       seconds between checks that HTTP/2 clients live (15)
+  --log FORMAT         how events are written to stderr: text or json  (text)
   --poll MS            milliseconds between looks at what other servers on the same storage wrote, for followers  (1000)
   --version, --help
 `;
@@ -48,6 +49,7 @@ function parse() {
         "cors-origin": { type: "string", multiple: true },
         "dedupe-window": { type: "string", default: "600" },
         "keep-alive": { type: "string", default: "15" },
+        log: { type: "string", default: "text" },
         poll: { type: "string", default: "1000" },
         version: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
@@ -75,6 +77,8 @@ const port = toNumber(args.port, "port", 0, 65_535);
 const dedupeWindow = toNumber(args["dedupe-window"], "dedupe-window", 1, 86_400 * 30);
 const keepAlive = toNumber(args["keep-alive"], "keep-alive", 0.1, 3_600);
 const pollMillis = toNumber(args.poll, "poll", 10, 3_600_000);
+const logFormat = args.log;
+if (logFormat !== "text" && logFormat !== "json") refuse(`--log is "${logFormat}"; expected text or json`);
 const { "tls-cert": certFile, "tls-key": keyFile, "cors-origin": origins } = args;
 if ((certFile === undefined) !== (keyFile === undefined)) refuse("--tls-cert and --tls-key go together");
 
@@ -123,7 +127,11 @@ const streamkit = createStreamkit({
   dedupeWindowMillis: dedupeWindow * 1_000,
   pollMillis,
   cors: origins?.includes("*") ? "*" : origins,
+  onEvent: (event) => console.error(formatEvent(event, logFormat)),
 });
+
+// A reader of the output that has gone away is no reason to stop.
+for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined);
 
 // Before the address is printed: whoever waits for that line may stop the server at once.
 let stopping = false;

@@ -68,6 +68,9 @@ export class StoreClosedError extends StreamkitError {
   }
 }
 
+/** A store whose last opening failed a moment ago: this call did not try again, and nothing is known but that failure. */
+export class NotTriedError extends StreamkitError {}
+
 /** A defect: something that the code around it rules out. */
 export function defect(message: string): StreamkitError {
   return new StreamkitError(ErrorReason.INTERNAL, message);

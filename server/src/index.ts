@@ -8,6 +8,8 @@ export type { Bus } from "./bus/port.ts";
 export type { Clock } from "./engine/clock.ts";
 export type { RowCompression } from "./engine/row-frame.ts";
 export { type ErrorFacts, StreamkitError } from "./errors.ts";
+export type { EventKind, EventLevel, StreamkitEvent } from "./events.ts";
+export { type EventFormat, formatEvent } from "./format-event.ts";
 export type { AllowedOrigins, RequestListener } from "./http/cors.ts";
 export type { Listener, ListenOptions } from "./http/listen.ts";
 export { changedStorage } from "./storage/changed-storage.ts";

@@ -3,6 +3,7 @@ import type { Bus } from "./bus/port.ts";
 import { type Clock, systemClock } from "./engine/clock.ts";
 import { NodeManager } from "./engine/node-manager.ts";
 import type { RowCompression } from "./engine/row-frame.ts";
+import { Events, type StreamkitEvent } from "./events.ts";
 import { type AllowedOrigins, type RequestListener, withCors } from "./http/cors.ts";
 import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
 import { createRequestListener } from "./http/request-listener.ts";
@@ -33,8 +34,11 @@ export interface StreamkitOptions {
   readonly bus?: Bus;
   /** The clock that commit times come from. Default: the machine's. */
   readonly clock?: Clock;
-  /** Told about failures of background work and defects, with what was going on. Default: writes to stderr. */
-  readonly onError?: (error: unknown, what: string) => void;
+  /**
+   * Told what an operator should know: failures of storage, lost data, defects. Repetitions are counted and reported every 30 s;
+   * what the function throws is ignored. Default: one line of text per event on stderr.
+   */
+  readonly onEvent?: (event: StreamkitEvent) => void;
 }
 
 /** Largest message that is read: a full transaction with its overhead, also as JSON. */
@@ -59,8 +63,7 @@ export interface Streamkit extends AsyncDisposable {
 /** Creates a Streamkit instance. Nothing is opened until it is used. */
 export function createStreamkit(options: StreamkitOptions): Streamkit {
   const { storage } = options;
-  const onError =
-    options.onError ?? ((error, what) => process.stderr.write(`streamkit: ${what} failed: ${describe(error)}\n`));
+  const events = new Events(options.onEvent);
   const dedupeWindowMillis = options.dedupeWindowMillis ?? 600_000;
   const manager = new NodeManager(storage, {
     clock: options.clock ?? systemClock,
@@ -70,11 +73,11 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     ...(options.bus && { bus: options.bus }),
     maxOpenStores: options.maxOpenStores ?? 1_000,
     idleMillis: options.idleMillis ?? 300_000,
-    onBackgroundError: onError,
+    events,
   });
   const shutdown = new AbortController();
   const maxStreams = options.maxStreams ?? 20_000;
-  const routes = createRoutes({ storage, manager, maxStreams, dedupeWindowMillis, shutdown: shutdown.signal, onError });
+  const routes = createRoutes({ storage, manager, maxStreams, dedupeWindowMillis, shutdown: shutdown.signal, events });
   const listeners = new Set<Listener>();
   let closing: Promise<void> | undefined;
 
@@ -100,14 +103,11 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
         await Promise.all([...listeners].map((listener) => listener.close(GRACE_MILLIS)));
         await options.bus?.close();
         await storage.close();
+        events.flush();
       })();
       return closing;
     },
     [Symbol.asyncDispose]: () => streamkit.close(),
   };
   return streamkit;
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

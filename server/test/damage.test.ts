@@ -14,7 +14,7 @@ const PARTITION = `s:${space}`;
 const SEGMENTS = ["a", "b", "c"];
 
 async function withServer<T>(storage: Storage, use: (client: ReturnType<typeof clientOf>) => Promise<T>): Promise<T> {
-  await using streamkit = createStreamkit({ storage, onError: () => undefined });
+  await using streamkit = createStreamkit({ storage, onEvent: () => undefined });
   return await use(clientOf(streamkit));
 }
 

@@ -17,7 +17,7 @@ let original: string;
 
 /** Uses a server on a folder, in this process. */
 async function withServer<T>(path: string, use: (client: ReturnType<typeof connect>) => Promise<T>): Promise<T> {
-  await using streamkit = createStreamkit({ storage: levelStorage({ path }), onError: () => undefined });
+  await using streamkit = createStreamkit({ storage: levelStorage({ path }), onEvent: () => undefined });
   return await use(connect((await streamkit.listen({ port: 0 })).url));
 }
 

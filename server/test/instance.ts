@@ -15,6 +15,7 @@ import type { Clock } from "../src/engine/clock.ts";
 import { NodeManager, type NodeManagerOptions } from "../src/engine/node-manager.ts";
 import { parseSegmentAppend, type SegmentAppend } from "../src/engine/segment-append.ts";
 import type { StoreNode } from "../src/engine/store-node.ts";
+import { type EventKind, Events, type StreamkitEvent } from "../src/events.ts";
 import { createRoutes } from "../src/routes/index.ts";
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import type { Storage, StorageLimits } from "../src/storage/port.ts";
@@ -24,9 +25,15 @@ export interface InstanceOptions extends Partial<NodeManagerOptions> {
   readonly maxStreams?: number;
 }
 
+/** Kinds of events that tell of failures which no caller can tell of. */
+const UNSEEN: ReadonlySet<EventKind> = new Set(["background-failed", "internal-error", "uncaught"]);
+
 /** One server instance without a network: what createStreamkit makes, with its parts at hand. */
 export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
-  const failures: unknown[] = [];
+  const failures: StreamkitEvent[] = [];
+  const events = new Events((event) => {
+    if (UNSEEN.has(event.kind)) failures.push(event);
+  });
   const manager = new NodeManager(storage, {
     clock: () => Date.now() * 1_000,
     dedupeWindow: 600_000_000,
@@ -34,7 +41,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     pollMillis: 20,
     maxOpenStores: 1_000,
     idleMillis: 300_000,
-    onBackgroundError: (error) => failures.push(error),
+    events,
     ...options,
   });
   const shutdown = new AbortController();
@@ -44,7 +51,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     maxStreams: options.maxStreams ?? 1_000,
     dedupeWindowMillis: 600_000,
     shutdown: shutdown.signal,
-    onError: (error) => failures.push(error),
+    events,
   });
   const transport = createRouterTransport(routes);
   return {
@@ -55,6 +62,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     leases: createClient(LeaseService, transport),
     cursors: createClient(CursorService, transport),
     presence: createClient(PresenceService, transport),
+    events,
     /** Failures that no caller has seen: background work and defects. */
     failures,
     /** Runs something on an open store. */

@@ -33,9 +33,12 @@ const streamkit = createStreamkit(
       storage: azureStorage({ connectionString }, { requestTimeoutMillis, readRetryMillis: 3_000 }),
       bus,
       pollMillis,
-      onError: (error, what) => {
-        const reason = error instanceof StreamkitError ? ErrorReason[error.reason] : "INTERNAL";
-        report({ is: "failure", what, reason, message: error instanceof Error ? (error.stack ?? "") : String(error) });
+      onEvent: ({ kind, message: what, cause }) => {
+        // Callers know of the others: faults of storage and of the bus are what these histories are made of.
+        if (kind !== "background-failed" && kind !== "internal-error" && kind !== "data-loss") return;
+        const reason =
+          kind === "data-loss" ? "DATA_LOSS" : cause instanceof StreamkitError ? ErrorReason[cause.reason] : "INTERNAL";
+        report({ is: "failure", what, reason, message: cause instanceof Error ? (cause.stack ?? "") : String(cause) });
       },
     },
     settings.deviation,

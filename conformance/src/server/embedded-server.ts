@@ -73,7 +73,7 @@ export class EmbeddedServer implements ServerUnderTest {
     const wrap = this.#options.wrapStorage ?? ((same: Storage) => same);
     return createStreamkit({
       storage: wrap(this.#storage(), this.generation),
-      onError: () => {},
+      onEvent: () => {},
       ...(pollMillis === undefined ? {} : { pollMillis }),
       ...(offset === undefined ? {} : { clock: () => (Date.now() + offset) * 1_000 }),
     });

@@ -1,5 +1,5 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { type StoreDeletedError, StreamkitError } from "../errors.ts";
+import { NotTriedError, type StoreDeletedError, StreamkitError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
 import { StoreNode, type StoreNodeOptions } from "./store-node.ts";
 
@@ -168,7 +168,7 @@ export class NodeManager {
     if (left <= 0) return;
     if (!(failure.error instanceof StreamkitError)) throw failure.error;
     const { reason, message, facts } = failure.error;
-    throw new StreamkitError(reason, message, { ...facts, retryAfterMillis: Math.ceil(left), cause: failure.error });
+    throw new NotTriedError(reason, message, { ...facts, retryAfterMillis: Math.ceil(left), cause: failure.error });
   }
 
   #makeRoom(): void {
@@ -190,7 +190,7 @@ export class NodeManager {
 
   #retireInBackground(id: string, node: StoreNode, reason: StreamkitError): void {
     this.#retire(id, node, () => node.close(reason)).catch((error) =>
-      this.#options.onBackgroundError(error, "closing a store"),
+      this.#options.events.failure(error, "closing a store", id, "background-failed"),
     );
   }
 

@@ -1,5 +1,6 @@
 import type { Bus } from "../bus/port.ts";
 import { StoreDeletedError, type StreamkitError } from "../errors.ts";
+import type { Events } from "../events.ts";
 import type { PartitionStore, Storage } from "../storage/port.ts";
 import type { Clock } from "./clock.ts";
 import { Cursors } from "./coordination/cursors.ts";
@@ -24,7 +25,7 @@ export interface StoreNodeOptions {
   /** How instances that share the storage tell each other what is new. */
   readonly bus?: Bus;
   /** Told about failures of background work, which no caller waits for. */
-  readonly onBackgroundError: (error: unknown, what: string) => void;
+  readonly events: Events;
 }
 
 /** Space logs kept in memory per store; idle ones beyond are dropped. */
@@ -83,7 +84,7 @@ export class StoreNode {
       onChange: (group) => this.#hints?.workersChanged(group),
       onListen: () => this.#hints?.listen(),
       onDeleted: (error) => onDeleted(this, error),
-      onBackgroundError: options.onBackgroundError,
+      onBackgroundError: (error, what) => this.#report(error, what),
     });
     this.#deletionPoller = new Poller({ restMillis: options.pollMillis, look: () => this.#checkDeleted() });
     if (storage.shared && options.bus !== undefined) {
@@ -255,7 +256,7 @@ export class StoreNode {
     await Promise.allSettled(this.#writing);
     await this.presence.close().catch((error) => {
       // Workers that stay behind are taken for gone after three intervals.
-      if (!(error instanceof StoreDeletedError)) this.#options.onBackgroundError(error, "removing workers");
+      this.#report(error, "removing workers");
     });
     await this.settled();
     for (const log of this.#spaces.values()) log.close();
@@ -281,7 +282,11 @@ export class StoreNode {
   /** Work on a store that has ended, here or at another instance, may fail: there is nothing left to do. */
   #failedInBackground(error: unknown, what: string): void {
     if (error instanceof StoreDeletedError) this.#onDeleted(this, error);
-    else if (!this.ended.signal.aborted) this.#options.onBackgroundError(error, what);
+    else if (!this.ended.signal.aborted) this.#report(error, what);
+  }
+
+  #report(error: unknown, what: string): void {
+    this.#options.events.failure(error, what, this.id, "background-failed");
   }
 
   /** Makes room in the cache of logs; those in use stay, whatever their number. */

@@ -54,7 +54,7 @@ export function toConnectError(error: unknown): ConnectError {
   if (error instanceof StreamkitError) return fromStreamkitError(error);
   if (error instanceof ConnectError) {
     if (error.details.length > 0 || error.code === Code.Canceled || error.code === Code.DeadlineExceeded) return error;
-    return withDetail(error, reasonOf(error.code));
+    return withDetail(error, reasonOfCode(error.code));
   }
   // An aborted call: nobody waits for the answer.
   if (error instanceof Error && error.name === "AbortError")
@@ -84,7 +84,12 @@ function malformed(reason: ErrorReason, description: string): StreamkitError {
   return new StreamkitError(reason, `the request cannot be read: ${description}`, { fieldViolations });
 }
 
-function reasonOf(code: Code): ErrorReason {
+/** The reason that a translated error tells the client. */
+export function reasonOf(error: ConnectError): ErrorReason | undefined {
+  return error.findDetails(ErrorDetailSchema)[0]?.reason;
+}
+
+function reasonOfCode(code: Code): ErrorReason {
   switch (code) {
     case Code.InvalidArgument:
       return ErrorReason.INVALID_FIELD;

@@ -4,7 +4,8 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
-import { toConnectError, toRequestError } from "./connect-error.ts";
+import type { Events } from "../events.ts";
+import { reasonOf, toConnectError, toRequestError } from "./connect-error.ts";
 
 /** Set once a call's request was read and the call has reached the interceptors. */
 const reached = createContextKey(false, { description: "request was read" });
@@ -12,16 +13,19 @@ const reached = createContextKey(false, { description: "request was read" });
 /**
  * Translates every failure of an implementation into its Connect error.
  *
- * @param onDefect told about failures that are nobody's fault but the server's
+ * @param events told about failures of storage and defects; counts every failure by its reason
  */
-export function errorInterceptor(onDefect: (error: unknown, what: string) => void): Interceptor {
+export function errorInterceptor(events: Events): Interceptor {
   return (next) => async (request) => {
     request.contextValues.set(reached, true);
     const translate = (error: unknown): ConnectError => {
       const translated = toConnectError(error);
       // What Connect itself reports, such as a connection that was reset, is no defect; nor what nobody waits for.
       const isOurs = !(error instanceof ConnectError) && !request.signal.aborted;
-      if (isOurs && translated.code === Code.Internal) onDefect(error, request.method.name);
+      const isDefect = isOurs && translated.code === Code.Internal;
+      events.failure(error, request.method.name, undefined, isDefect ? "internal-error" : undefined);
+      const reason = reasonOf(translated);
+      if (reason !== undefined) events.refused(reason);
       return translated;
     };
     try {
@@ -29,8 +33,8 @@ export function errorInterceptor(onDefect: (error: unknown, what: string) => voi
       return response.stream ? { ...response, message: translated(response.message, translate) } : response;
     } catch (error) {
       // Reading the one request of a streaming call happens inside; its failures come without details.
-      if (request.stream && error instanceof ConnectError && error.details.length === 0) throw toRequestError(error);
-      throw translate(error);
+      const unread = request.stream && error instanceof ConnectError && error.details.length === 0;
+      throw translate(unread ? toRequestError(error) : error);
     }
   };
 }

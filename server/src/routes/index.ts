@@ -2,6 +2,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { CursorService, LeaseService, PresenceService, StoreService, StreamService } from "@streamkit/protocol";
 import { Health } from "@streamkit/protocol/health";
 import type { NodeManager } from "../engine/node-manager.ts";
+import type { Events } from "../events.ts";
 import type { Storage } from "../storage/port.ts";
 import { cursorRoutes } from "./cursor-service.ts";
 import { entryRoutes } from "./entry-routes.ts";
@@ -22,17 +23,17 @@ export interface RoutesOptions {
   readonly dedupeWindowMillis: number;
   /** Aborted when the server begins to shut down. */
   readonly shutdown: AbortSignal;
-  /** Told about failures that are nobody's fault but the server's. */
-  readonly onError: (error: unknown, what: string) => void;
+  /** Told about failures of storage and defects; counts all others. */
+  readonly events: Events;
 }
 
 const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, CursorService, Health];
 
 /** All RPCs of the server, to be mounted in any Connect router; the limits of streams are shared by all routers. */
 export function createRoutes(options: RoutesOptions): (router: ConnectRouter) => void {
-  const { storage, manager, maxStreams, dedupeWindowMillis, shutdown, onError } = options;
-  const stores = new Stores({ manager, shared: storage.shared, maxStreams });
-  const interceptors = [errorInterceptor(onError)];
+  const { storage, manager, maxStreams, dedupeWindowMillis, shutdown, events } = options;
+  const stores = new Stores({ manager, shared: storage.shared, maxStreams, events });
+  const interceptors = [errorInterceptor(events)];
   return (router) => {
     const before = router.handlers.length;
     const status = statusRoutes(stores);

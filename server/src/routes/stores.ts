@@ -3,6 +3,7 @@ import { checkUuid } from "../engine/names.ts";
 import type { NodeManager, StoreLease } from "../engine/node-manager.ts";
 import type { StoreNode } from "../engine/store-node.ts";
 import { StoreClosedError, StoreDeletedError, StreamkitError } from "../errors.ts";
+import type { Events } from "../events.ts";
 
 /** What the routes of all services need. */
 export interface RouteContext {
@@ -11,6 +12,8 @@ export interface RouteContext {
   readonly shared: boolean;
   /** Most streams that may be open at once. */
   readonly maxStreams: number;
+  /** Told about failures of storage, with their store. */
+  readonly events: Events;
 }
 
 /** Access to stores for the routes: holds them while a call or stream uses them. */
@@ -40,7 +43,7 @@ export class Stores {
   }
 
   async #callOnce<T>(id: string, action: (node: StoreNode) => Promise<T>): Promise<T> {
-    using lease = await this.#context.manager.acquire(id);
+    using lease = await this.#acquire(id);
     try {
       return await action(lease.node);
     } catch (error) {
@@ -84,7 +87,7 @@ export class Stores {
     callSignal.addEventListener("abort", leave, { once: true });
     try {
       for (let again = false; ; again = true) {
-        lease = await this.#context.manager.acquire(id);
+        lease = await this.#acquire(id);
         const { node } = lease;
         const signal = AbortSignal.any([callSignal, node.ended.signal]);
         const stream = new Begun(open(node, signal)[Symbol.asyncIterator]());
@@ -104,12 +107,22 @@ export class Stores {
     }
   }
 
+  async #acquire(id: string): Promise<StoreLease> {
+    try {
+      return await this.#context.manager.acquire(id);
+    } catch (error) {
+      this.#context.events.failure(error, "opening the store", id);
+      throw error;
+    }
+  }
+
   /** What a call or stream fails with; takes the store out of use where the failure says that it has to be opened again. */
   #failureOf(id: string, node: StoreNode, error: unknown): unknown {
     if (error instanceof StoreDeletedError) this.#context.manager.forget(id, node, error);
     const { ended } = node;
     // A read that met the store closed: why it was closed is what the caller has to know.
     if (error instanceof StoreClosedError && ended.signal.aborted) return ended.signal.reason;
+    this.#context.events.failure(error, "using the store", id);
     if (this.#context.shared || ended.signal.aborted || !(error instanceof StreamkitError)) return error;
     if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL) {
       this.#context.manager.recycle(id, node, error);

@@ -1,0 +1,153 @@
+import { ErrorReason } from "@streamkit/protocol";
+import { NotTriedError, StoreClosedError, StoreDeletedError, StreamkitError } from "./errors.ts";
+import { EventLimiter } from "./event-limiter.ts";
+import { formatEvent } from "./format-event.ts";
+
+/** How much an event matters: "info" is news, "warn" needs a look some time, "error" needs one now. */
+export type EventLevel = "info" | "warn" | "error";
+
+/**
+ * What an event is about. The set is closed; an upgrade may add to it.
+ *
+ * - `started`: the server serves. `stopping`: the server begins to shut down.
+ * - `health-changed`: the server became ready, or stopped being ready; the message says why.
+ * - `storage-failed`: storage refused an operation, did not answer, or is full. `storage-recovered`: it works again.
+ * - `data-loss`: stored data is damaged or missing. Every occurrence is reported.
+ * - `background-failed`: work that no caller waits for failed; it is tried again.
+ * - `internal-error`: a call met a defect of the server.
+ * - `request-refused`: a request was refused because of a limit of the server, before its method ran.
+ * - `connection-refused`: a connection was refused or ended because of a limit, or because the peer broke the protocol.
+ * - `uncaught`: an error reached the top of the process.
+ * - `bus-changed`: the connection to the bus was lost, or is back.
+ * - `unsafe-setup`: the configuration lets strangers in, or has no effect.
+ */
+export type EventKind =
+  | "started"
+  | "stopping"
+  | "health-changed"
+  | "storage-failed"
+  | "storage-recovered"
+  | "data-loss"
+  | "background-failed"
+  | "internal-error"
+  | "request-refused"
+  | "connection-refused"
+  | "uncaught"
+  | "bus-changed"
+  | "unsafe-setup";
+
+/** Something that the operator of a server should know. */
+export interface StreamkitEvent {
+  readonly level: EventLevel;
+  readonly kind: EventKind;
+  /** What happened, in one sentence; without payloads and secrets. */
+  readonly message: string;
+  /** The store concerned, where there is one. */
+  readonly storeId?: string;
+  /** What led to the event. May hold paths: it is for the operator, never for clients. */
+  readonly cause?: unknown;
+  /** Occurrences of this kind at this store since the event before, this one included. At least 1. */
+  readonly count: number;
+}
+
+/** What is reported; the count is added. */
+export type Report = Omit<StreamkitEvent, "count">;
+
+/** Totals since the start. */
+export interface EventCounts {
+  /** Occurrences by kind, reported or not. */
+  readonly kinds: ReadonlyMap<EventKind, number>;
+  /** Failed calls by the reason that the client was told. */
+  readonly refusals: ReadonlyMap<ErrorReason, number>;
+}
+
+/** Reasons that are a failure of the storage, and not of the request. */
+const STORAGE_REASONS: ReadonlySet<ErrorReason> = new Set([ErrorReason.STORAGE_UNAVAILABLE, ErrorReason.DISK_FULL]);
+
+/**
+ * The one place that failures are reported to. The first event of a kind at a store goes out at once; those that follow within
+ * the interval are counted, and the last one goes out, with the count, when the interval is over. DATA_LOSS always goes out.
+ */
+export class Events {
+  readonly #sink: (event: StreamkitEvent) => unknown;
+  readonly #limiter: EventLimiter;
+  readonly #kinds = new Map<EventKind, number>();
+  readonly #refusals = new Map<ErrorReason, number>();
+  /** Errors that went through here, so that a failure that passes several layers is one event. */
+  readonly #reported = new WeakSet<object>();
+
+  /**
+   * @param sink gets the events; what it throws is ignored. Default: one line of text per event on stderr
+   * @param intervalMillis least time between two events of one kind at one store, in milliseconds. Default 30,000
+   */
+  constructor(sink: (event: StreamkitEvent) => unknown = writeLine, intervalMillis = 30_000) {
+    this.#sink = sink;
+    this.#limiter = new EventLimiter((event) => this.#send(event), intervalMillis);
+  }
+
+  /** Reports something that happened. Never throws. */
+  report(report: Report): void {
+    this.#kinds.set(report.kind, (this.#kinds.get(report.kind) ?? 0) + 1);
+    if (report.kind === "data-loss") this.#send({ ...report, count: 1 });
+    else this.#limiter.take(report);
+  }
+
+  /**
+   * Reports a failure, as the kind that its reason stands for. Failures that are no news are passed over: errors reported before
+   * and their consequences, stores that were closed or deleted, and refusals of requests.
+   *
+   * @param what what was going on, for instance the name of a method
+   * @param kind what to report as, unless it is DATA_LOSS. Default: failures of storage as `storage-failed`, and no others
+   */
+  failure(error: unknown, what: string, storeId?: string, kind?: EventKind): void {
+    const reportedAs = kindOf(error, kind);
+    if (reportedAs === undefined || this.#isKnown(error)) return;
+    if (typeof error === "object" && error !== null) this.#reported.add(error);
+    const message = error instanceof StreamkitError ? `${what}: ${error.message}` : `${what} failed`;
+    this.report({ level: "error", kind: reportedAs, message, cause: error, ...(storeId !== undefined && { storeId }) });
+  }
+
+  /** Counts a call that failed with a reason. */
+  refused(reason: ErrorReason): void {
+    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+  }
+
+  counts(): EventCounts {
+    return { kinds: new Map(this.#kinds), refusals: new Map(this.#refusals) };
+  }
+
+  /** Reports what was held back. Events after this are reported as before. */
+  flush(): void {
+    this.#limiter.flush();
+  }
+
+  /** Whether an error, or an error that it came from, was reported, or is the consequence of a decision of this server. */
+  #isKnown(error: unknown): boolean {
+    for (let at = error, depth = 0; typeof at === "object" && at !== null && depth < 8; depth++) {
+      if (this.#reported.has(at)) return true;
+      if (at instanceof StoreDeletedError || at instanceof StoreClosedError || at instanceof NotTriedError) return true;
+      at = (at as { cause?: unknown }).cause;
+    }
+    return false;
+  }
+
+  #send(event: StreamkitEvent): void {
+    // The reporter of failures has nobody to report its own to.
+    const ignored = () => undefined;
+    try {
+      Promise.resolve(this.#sink(event)).catch(ignored);
+    } catch {
+      ignored();
+    }
+  }
+}
+
+function kindOf(error: unknown, kind: EventKind | undefined): EventKind | undefined {
+  if (!(error instanceof StreamkitError)) return kind;
+  if (error.reason === ErrorReason.DATA_LOSS) return "data-loss";
+  return kind ?? (STORAGE_REASONS.has(error.reason) ? "storage-failed" : undefined);
+}
+
+function writeLine(event: StreamkitEvent): void {
+  process.stderr.write(`${formatEvent(event, "text")}\n`);
+}
