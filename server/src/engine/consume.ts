@@ -1,6 +1,7 @@
 import type { EncodedBatch } from "./batch.ts";
 import type { Subscription } from "./live-hub.ts";
 import { nextWake } from "./next-wake.ts";
+import { PAGE_BYTES, splitPages } from "./page-size.ts";
 import type { Page } from "./read-segment.ts";
 
 /** What a reader wants. Positions are sequences or offsets, inclusive; times are microseconds since 1970, inclusive. */
@@ -15,6 +16,8 @@ export interface Selection {
   readonly last: number;
   readonly follow: boolean;
   readonly heartbeatMillis: number;
+  /** Bytes of rows to read from storage at a time. Default: as many as fill a page. */
+  readonly pageBytes?: number;
 }
 
 /** Everything. */
@@ -43,8 +46,8 @@ export interface EntrySource {
   readonly head: number;
   /** Changes whenever entries were removed: what a scan finds from then on may have to be left out. */
   readonly removals: number;
-  /** Reads positions from storage. */
-  read(from: number, through: number): AsyncIterable<Page>;
+  /** Reads positions from storage, in pages of at most about a megabyte. */
+  read(from: number, through: number, pageBytes?: number): AsyncIterable<Page>;
   /** Position of a batch's first entry. */
   positionOf(batch: EncodedBatch): number;
   /** Commit time of the entry at a position, or of the next one that exists; `undefined` when there is none. */
@@ -56,9 +59,6 @@ export interface EntrySource {
   /** Keeps what the source reads from in memory until disposed. */
   hold(): Disposable;
 }
-
-/** Bytes per page from the live ring. */
-const LIVE_PAGE_BYTES = 512 * 1024;
 
 /**
  * Reads a source: what is stored, then, with `follow`, what is committed later. Yields at least one page. Each position is
@@ -87,14 +87,18 @@ export async function* consume(
       const { removals } = source;
       // What was there before the call is read from storage: the ring may still have what was trimmed since.
       const live = position > head ? subscription : undefined;
-      for await (const page of pagesFrom(source, live, position, through)) {
+      for await (const page of pagesFrom(source, live, position, through, selection.pageBytes)) {
         signal.throwIfAborted();
-        const batches = cut.select(source.visible(page.batches), position);
-        position = cut.complete ? cut.next : page.next;
-        const caughtUp = position > source.head;
-        yield { batches, next: position, caughtUp };
-        caughtUpSent = caughtUp;
-        sent = true;
+        const parts = splitPages(cut.select(source.visible(page.batches), position));
+        for (const [index, batches] of parts.entries()) {
+          if (index < parts.length - 1) position = after(source, batches[batches.length - 1]);
+          else position = cut.complete ? cut.next : page.next;
+          const caughtUp = position > source.head;
+          yield { batches, next: position, caughtUp };
+          caughtUpSent = caughtUp;
+          sent = true;
+          if (source.removals !== removals) break;
+        }
         if (cut.complete || source.removals !== removals) break;
       }
       if (source.removals !== removals) position = Math.max(position, (await source.sync()).first);
@@ -122,11 +126,12 @@ async function* pagesFrom(
   subscription: Subscription | undefined,
   position: number,
   through: number,
+  pageBytes: number | undefined,
 ): AsyncGenerator<Page, void, undefined> {
-  const live = subscription?.feed.read(position, LIVE_PAGE_BYTES);
+  const live = subscription?.feed.read(position, PAGE_BYTES);
   if (live === undefined || live.length === 0) {
     let next = position;
-    for await (const page of source.read(position, through)) {
+    for await (const page of source.read(position, through, pageBytes)) {
       yield page;
       next = page.next;
     }
@@ -135,13 +140,18 @@ async function* pagesFrom(
     return;
   }
   const last = live[live.length - 1];
-  const next = Math.min(source.positionOf(last) + last.count, through + 1);
+  const next = Math.min(after(source, last), through + 1);
   const batches = live.flatMap((batch) => {
     const start = position - source.positionOf(batch);
     const end = Math.min(batch.count, next - source.positionOf(batch));
     return start < end ? [batch.slice(Math.max(0, start), end)] : [];
   });
   yield { batches, next };
+}
+
+/** The position after a batch. */
+function after(source: EntrySource, batch: EncodedBatch): number {
+  return source.positionOf(batch) + batch.count;
 }
 
 /** Applies times and limit; bounds of positions are applied by what is read. */
@@ -170,7 +180,7 @@ class Cut {
       const taken = batch.slice(0, this.#remaining);
       selected.push(taken);
       this.#remaining -= taken.count;
-      if (this.#remaining === 0) return this.#end(selected, this.#source.positionOf(taken) + taken.count);
+      if (this.#remaining === 0) return this.#end(selected, after(this.#source, taken));
     }
     return selected;
   }

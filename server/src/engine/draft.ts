@@ -212,8 +212,8 @@ export class Draft {
     for (const batch of this.batches) {
       if (this.#isLarge(batch)) {
         flushSmall();
-        const { segment, lastSequence, firstOffset, count } = batch;
-        refs.push({ segment, lastSequence, firstOffset, count });
+        const { segment, lastSequence, firstOffset, count, byteLength } = batch;
+        refs.push({ segment, lastSequence, firstOffset, count, bytes: byteLength });
       } else {
         flushRefs();
         small.push(batch);

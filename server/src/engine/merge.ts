@@ -1,6 +1,7 @@
 import type { EncodedBatch } from "./batch.ts";
 import { ALL, type ConsumePage, consume, type EntrySource, type Selection } from "./consume.ts";
 import { compareNames } from "./key-space.ts";
+import { PAGE_BYTES, PageMeter } from "./page-size.ts";
 
 /** A page of several spaces. */
 export interface MergedPage {
@@ -17,8 +18,8 @@ export interface MergeInput {
   readonly min: number;
 }
 
-/** Bytes per page of merged batches. */
-const PAGE_BYTES = 512 * 1024;
+/** Bytes of rows that all spaces together may have in memory, as far as rows are smaller than each one's part. */
+const READ_AHEAD_BYTES = 4 * 1024 * 1024;
 
 /**
  * Reads several spaces: what was committed before the call strictly by commit time (ties by space name), and, with
@@ -33,30 +34,31 @@ export async function* consumeMerged(
   let remaining = selection.limit;
   const ordered = [...inputs].sort((a, b) => compareNames(a.space, b.space));
   const heads = await Promise.all(ordered.map(async ({ source }) => (await source.sync()).head));
+  const pageBytes = Math.min(PAGE_BYTES, Math.ceil(READ_AHEAD_BYTES / ordered.length));
   const histories = ordered.map(({ source, min }, i) =>
-    consume(source, { ...selection, limit: ALL.limit, follow: false, min, max: heads[i] }, signal),
+    consume(source, { ...selection, limit: ALL.limit, follow: false, min, max: heads[i], pageBytes }, signal),
   );
   const cursors = histories.map((pages, i) => new Cursor(ordered[i].space, pages, next));
 
   try {
     await Promise.all(cursors.map((cursor) => cursor.load()));
     let batches: EncodedBatch[] = [];
-    let bytes = 0;
+    const meter = new PageMeter();
     while (remaining > 0) {
       const first = earliest(cursors);
-      if (first === undefined) break;
+      if (first?.head === undefined) break;
+      if (meter.full || meter.overflows(first.head.byteLength)) {
+        yield { batches, next: new Map(next), caughtUp: false };
+        batches = [];
+        meter.reset();
+      }
       const batch = first.take(remaining);
       remaining -= batch.count;
       batches.push(batch);
-      bytes += batch.byteLength;
+      meter.add(batch.byteLength);
       // The limit may have cut the batch: what is left of it is where the reader goes on.
       if (remaining === 0) break;
       await first.load();
-      if (bytes >= PAGE_BYTES) {
-        yield { batches, next: new Map(next), caughtUp: false };
-        batches = [];
-        bytes = 0;
-      }
     }
     const caughtUp = ordered.every(({ space, source }) => (next.get(space) ?? 0) > source.head);
     yield { batches, next: new Map(next), caughtUp };

@@ -1,6 +1,7 @@
 import { dataLoss } from "../errors.ts";
 import type { EncodedBatch } from "./batch.ts";
 import { lastPositionOf, segmentBlockRange } from "./key-space.ts";
+import { PAGE_BYTES, PageMeter } from "./page-size.ts";
 import { decodeSegmentBlock } from "./rows.ts";
 import type { SpaceState } from "./space-state.ts";
 
@@ -10,9 +11,6 @@ export interface Page {
   /** First position after what the page covers. */
   readonly next: number;
 }
-
-/** Size of what is read from storage at a time, in bytes. */
-export const PAGE_BYTES = 512 * 1024;
 
 /**
  * Reads the entries `from` to `through` of a segment from storage, in pages. Entries that were trimmed meanwhile may be
@@ -25,11 +23,14 @@ export async function* readSegment(
   segment: string,
   from: number,
   through: number,
+  pageBytes = PAGE_BYTES,
 ): AsyncGenerator<Page, void, undefined> {
   let expected = from;
+  const meter = new PageMeter();
   const range = segmentBlockRange(segment, from, through);
-  scan: for await (const rows of log.store.scan(log.partition, { ...range, pageBytes: PAGE_BYTES })) {
-    const batches: EncodedBatch[] = [];
+  scan: for await (const rows of log.store.scan(log.partition, { ...range, pageBytes })) {
+    let batches: EncodedBatch[] = [];
+    meter.reset();
     let done = false;
     for (const row of rows) {
       const block = decodeSegmentBlock(row.value, segment);
@@ -42,9 +43,17 @@ export async function* readSegment(
       for (const batch of block.batches) {
         if (batch.lastSequence < expected || batch.firstSequence > through) continue;
         if (batch.firstSequence > expected) throw missing(log, segment, expected, batch.firstSequence - 1);
+        // What is compressed may be much more than the rows that were read.
+        if (meter.overflows(batch.byteLength)) {
+          yield { batches, next: expected };
+          batches = [];
+          meter.reset();
+        }
         const start = expected - batch.firstSequence;
         const end = Math.min(batch.count, through - batch.firstSequence + 1);
-        batches.push(batch.slice(start, end));
+        const part = batch.slice(start, end);
+        batches.push(part);
+        meter.add(part.byteLength);
         expected = batch.firstSequence + end;
       }
       if (expected <= Math.min(last, through)) throw missing(log, segment, expected, Math.min(last, through));

@@ -2,12 +2,10 @@ import { dataLoss } from "../errors.ts";
 import type { Row } from "../storage/port.ts";
 import type { EncodedBatch } from "./batch.ts";
 import { lastPositionOf, segmentBlockKey, spaceBlockRange } from "./key-space.ts";
-import { PAGE_BYTES, type Page } from "./read-segment.ts";
+import { MAX_PAGE_BYTES, PAGE_BYTES, PageMeter } from "./page-size.ts";
+import type { Page } from "./read-segment.ts";
 import { type BlockRef, decodeSegmentBlock, decodeSpaceBlock, type SpaceBlock } from "./rows.ts";
 import type { SpaceState } from "./space-state.ts";
-
-/** Bytes that the references of one page may lead to, so that a page of small rows does not load a lot. */
-const RESOLVED_BYTES = 1024 * 1024;
 
 /** What a reader may know better than the log. */
 export interface SpaceReading {
@@ -15,11 +13,13 @@ export interface SpaceReading {
   readonly firstOffset?: () => number;
   /** The rows from `from` on, where their reading has begun already. */
   readonly rows?: AsyncIterable<readonly Row[]>;
+  /** Bytes of rows to read at a time. Default: as many as fill a page. */
+  readonly pageBytes?: number;
 }
 
 /** Begins to read the rows of the space log from an offset on. */
-export function scanSpace(log: SpaceState, from: number): AsyncIterable<readonly Row[]> {
-  return log.store.scan(log.partition, { ...spaceBlockRange(from), pageBytes: PAGE_BYTES });
+export function scanSpace(log: SpaceState, from: number, pageBytes = PAGE_BYTES): AsyncIterable<readonly Row[]> {
+  return log.store.scan(log.partition, { ...spaceBlockRange(from), pageBytes });
 }
 
 /**
@@ -31,13 +31,13 @@ export async function* readSpace(
   log: SpaceState,
   from: number,
   through: number,
-  { firstOffset = () => log.firstOffset, rows: given }: SpaceReading = {},
+  { firstOffset = () => log.firstOffset, rows: given, pageBytes }: SpaceReading = {},
 ): AsyncGenerator<Page, void, undefined> {
   let expected = from;
   if (expected > through) return;
   // Taken before anything is read: once a mark is gone its rows are, but not from what was read before.
   const trims = log.trims();
-  for await (const rows of given ?? scanSpace(log, from)) {
+  for await (const rows of given ?? scanSpace(log, from, pageBytes)) {
     for await (const group of resolve(log, rows)) {
       const batches: EncodedBatch[] = [];
       for (const block of group) {
@@ -100,55 +100,43 @@ interface ResolvedBlock {
   readonly batches: readonly EncodedBatch[];
 }
 
-/** Decodes rows and fetches what they refer to, several blocks with one request, in groups of bounded size. */
+/**
+ * Decodes rows and fetches what they refer to, several blocks with one request, in groups of the size of a page. Sizes are counted
+ * before anything is fetched, so that no more than a group is in memory, however small the rows that lead to it.
+ */
 async function* resolve(log: SpaceState, rows: readonly Row[]): AsyncGenerator<ResolvedBlock[], void, undefined> {
-  const blocks = rows.map((row) => ({
-    lastOffset: lastPositionOf(row.key),
-    block: decodeSpaceBlock(row.value, log.space),
-  }));
-  if (blocks.every(({ block }) => block.refs.length === 0)) {
-    yield blocks.map(({ block, lastOffset }) => ({
-      firstOffset: block.firstOffset,
-      lastOffset,
-      batches: block.batches,
-    }));
-    return;
-  }
-  // One reference at a time is one part, so that a row with many references is still delivered in bounded groups.
-  const parts = blocks.flatMap(({ block, lastOffset }) => partsOf(block, lastOffset));
-  // A referenced batch has at most 1 MiB of records; the threshold of the backend is the least it has.
-  const perGroup = Math.max(
-    1,
-    Math.floor(RESOLVED_BYTES / Math.max(log.store.limits.referenceThresholdBytes, 64 * 1024)),
-  );
-  for (let start = 0; start < parts.length; ) {
-    const group = parts.slice(start, start + perGroup);
-    start += group.length;
-    const refs = group.flatMap(({ ref, commitId }) => (ref === undefined ? [] : [{ ref, commitId }]));
-    const keys = refs.map(({ ref }) => segmentBlockKey(ref.segment, ref.lastSequence));
-    const found = keys.length === 0 ? [] : await log.store.getMany(log.partition, keys);
-    const batches = new Map<BlockRef, readonly EncodedBatch[]>();
-    for (const [index, { ref, commitId }] of refs.entries()) {
-      const resolved = await referenced(log, ref, found[index]);
-      for (const batch of resolved) batch.commitId = commitId;
-      batches.set(ref, resolved);
+  const meter = new PageMeter();
+  let group: Part[] = [];
+  for (const row of rows) {
+    // One at a time: what is compressed may be much more than the row.
+    const block = decodeSpaceBlock(row.value, log.space);
+    // A reference is a part of its own, so that a row with many is still delivered in groups.
+    for (const part of partsOf(block, lastPositionOf(row.key))) {
+      if (group.length > 0 && (meter.overflows(part.bytes) || meter.full)) {
+        yield await fetchReferenced(log, group);
+        group = [];
+        meter.reset();
+      }
+      group.push(part);
+      meter.add(part.bytes);
     }
-    yield group.map((part) => ({
-      firstOffset: part.firstOffset,
-      lastOffset: part.lastOffset,
-      batches: part.ref === undefined ? part.batches : (batches.get(part.ref) ?? []),
-    }));
   }
+  if (group.length > 0) yield await fetchReferenced(log, group);
 }
 
 interface Part extends ResolvedBlock {
   readonly commitId: bigint;
   readonly ref?: BlockRef;
+  /** Bytes of its batches, loaded or not. */
+  readonly bytes: number;
 }
 
 function partsOf(block: SpaceBlock, lastOffset: number): Part[] {
   const { firstOffset, batches, commitId } = block;
-  if (block.refs.length === 0) return [{ firstOffset, lastOffset, batches, commitId }];
+  if (block.refs.length === 0) {
+    const bytes = batches.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    return [{ firstOffset, lastOffset, batches, commitId, bytes }];
+  }
   return block.refs.map((ref, index) => ({
     // The row covers its whole range: what lies before the first and between the references was trimmed.
     firstOffset: index === 0 ? firstOffset : block.refs[index - 1].firstOffset + block.refs[index - 1].count,
@@ -156,6 +144,25 @@ function partsOf(block: SpaceBlock, lastOffset: number): Part[] {
     batches: [],
     commitId,
     ref,
+    bytes: ref.bytes || MAX_PAGE_BYTES,
+  }));
+}
+
+async function fetchReferenced(log: SpaceState, group: readonly Part[]): Promise<ResolvedBlock[]> {
+  const parts = group.flatMap(({ ref, commitId }) => (ref === undefined ? [] : [{ ref, commitId }]));
+  if (parts.length === 0) return [...group];
+  const keys = parts.map(({ ref }) => segmentBlockKey(ref.segment, ref.lastSequence));
+  const found = await log.store.getMany(log.partition, keys);
+  const batches = new Map<BlockRef, readonly EncodedBatch[]>();
+  for (const [index, { ref, commitId }] of parts.entries()) {
+    const resolved = await referenced(log, ref, found[index]);
+    for (const batch of resolved) batch.commitId = commitId;
+    batches.set(ref, resolved);
+  }
+  return group.map(({ firstOffset, lastOffset, batches: own, ref }) => ({
+    firstOffset,
+    lastOffset,
+    batches: ref === undefined ? own : (batches.get(ref) ?? []),
   }));
 }
 

@@ -109,10 +109,13 @@ describe("stored rows", () => {
     expect(inner(encodeCommittedTransaction({ ...transaction, commitId: 0n }))).toBe(encoded);
     expect(inner(encodeCommittedTransaction({ ...transaction, commitId: 3n }))).toBe(`${encoded}210300000000000000`);
     expect(inner(encodeSpaceBlock(7, [], 0n, "none"))).toBe("110700000000000000");
-    const refs = [{ segment: "a", lastSequence: 2, firstOffset: 7, count: 2 }];
+    const refs = [{ segment: "a", lastSequence: 2, firstOffset: 7, count: 2, bytes: 0 }];
     expect(inner(encodeSpaceRefs(7, refs, 0n))).toBe("1107000000000000001a090a0161100218072002");
     expect(inner(encodeSpaceRefs(7, refs, 2n))).toBe(
       "110700000000000000" + "210200000000000000" + "1a090a0161100218072002",
+    );
+    expect(inner(encodeSpaceRefs(7, [{ ...refs[0], bytes: 300 }], 0n))).toBe(
+      "110700000000000000" + "1a0c0a016110021807200228ac02",
     );
     const bytes = Buffer.from(batch("a", 1, 7, 1).bytes).toString("hex");
     expect(inner(encodeSegmentBlock([batch("a", 1, 7, 1)], "none"))).toBe(
@@ -157,7 +160,13 @@ describe("stored rows", () => {
   });
 
   it("of references are the messages of rows.proto", () => {
-    const ref = fc.record({ segment: name, lastSequence: position, firstOffset: position, count: position });
+    const ref = fc.record({
+      segment: name,
+      lastSequence: position,
+      firstOffset: position,
+      count: position,
+      bytes: position,
+    });
     fc.assert(
       fc.property(position, fc.array(ref, { minLength: 1, maxLength: 3 }), (first, refs) => {
         const value = join(encodeSpaceRefs(first, refs, 1n));
@@ -166,6 +175,7 @@ describe("stored rows", () => {
         expect(message.refs.map((r) => [r.segment, r.lastSequence])).toEqual(
           refs.map((r) => [r.segment, BigInt(r.lastSequence)]),
         );
+        expect(message.refs.map((r) => r.bytes)).toEqual(refs.map((r) => BigInt(r.bytes)));
       }),
     );
   });

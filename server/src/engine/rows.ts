@@ -63,6 +63,8 @@ export interface BlockRef {
   readonly lastSequence: number;
   readonly firstOffset: number;
   readonly count: number;
+  /** Length of the encoded batch; 0 where that is not known. */
+  readonly bytes: number;
 }
 
 /** One row of the space log: batches, or references, or (neither) a hole. Covers offsets from firstOffset to its key. */
@@ -243,7 +245,7 @@ export function encodeSpaceRefs(firstOffset: number, refs: readonly BlockRef[], 
   const pieces = blockPieces(firstOffset, [], commitId);
   for (const ref of refs) {
     const name = Buffer.from(ref.segment);
-    const buffer = new Uint8Array(name.length + 40);
+    const buffer = new Uint8Array(name.length + 50);
     buffer[0] = (1 << 3) | WIRE_LENGTH;
     let at = writeVarint(buffer, 1, name.length);
     buffer.set(name, at);
@@ -254,6 +256,10 @@ export function encodeSpaceRefs(firstOffset: number, refs: readonly BlockRef[], 
     at = writeVarint(buffer, at, ref.firstOffset);
     buffer[at++] = 4 << 3;
     at = writeVarint(buffer, at, ref.count);
+    if (ref.bytes > 0) {
+      buffer[at++] = 5 << 3;
+      at = writeVarint(buffer, at, ref.bytes);
+    }
     pieces.push(fieldHead(3, at), buffer.subarray(0, at));
   }
   return frameRow(pieces);
@@ -316,14 +322,14 @@ function parseBlock(bytes: Uint8Array) {
 function parseRef(bytes: Uint8Array): BlockRef {
   const reader = new WireReader(bytes);
   let segment = "";
-  const numbers = [0, 0, 0, 0, 0];
+  const numbers = [0, 0, 0, 0, 0, 0];
   while (reader.more) {
     const field = reader.tag();
     if (field === 1) segment = decoder.decode(reader.bytes());
-    else if (field <= 4) numbers[field] = reader.varint();
+    else if (field <= 5) numbers[field] = reader.varint();
     else reader.skip();
   }
-  return { segment, lastSequence: numbers[2], firstOffset: numbers[3], count: numbers[4] };
+  return { segment, lastSequence: numbers[2], firstOffset: numbers[3], count: numbers[4], bytes: numbers[5] };
 }
 
 function fieldHead(field: number, length: number): Uint8Array {

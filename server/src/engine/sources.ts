@@ -32,8 +32,8 @@ export class SegmentSource implements EntrySource {
     return this.#log.removals;
   }
 
-  read(from: number, through: number): AsyncIterable<Page> {
-    return readSegment(this.#log, this.#segment, from, through);
+  read(from: number, through: number, pageBytes?: number): AsyncIterable<Page> {
+    return readSegment(this.#log, this.#segment, from, through, pageBytes);
   }
 
   positionOf(batch: EncodedBatch): number {
@@ -88,8 +88,8 @@ export class SpaceSource implements EntrySource {
     return this.#log.removals;
   }
 
-  read(from: number, through: number): AsyncIterable<Page> {
-    return readSpace(this.#log, from, through);
+  read(from: number, through: number, pageBytes?: number): AsyncIterable<Page> {
+    return readSpace(this.#log, from, through, { pageBytes });
   }
 
   positionOf(batch: EncodedBatch): number {

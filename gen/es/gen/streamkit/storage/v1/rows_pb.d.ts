@@ -268,6 +268,14 @@ export declare type BlockRef = Message<"streamkit.storage.v1.BlockRef"> & {
    * @generated from field: uint64 count = 4;
    */
   count: bigint;
+
+  /**
+   * Length of the batch, in bytes, so that a reader knows before it loads how much that will be; a batch that was trimmed
+   * since may have less. 0 where it is not known: then it counts as the largest that there may be.
+   *
+   * @generated from field: uint64 bytes = 5;
+   */
+  bytes: bigint;
 };
 
 /**
