@@ -6,6 +6,7 @@ import type { RowCompression } from "./engine/row-frame.ts";
 import { Events, type StreamkitEvent } from "./events.ts";
 import { type AllowedOrigins, type RequestListener, withCors } from "./http/cors.ts";
 import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
+import { checkOrigins } from "./http/origin.ts";
 import { createRequestListener } from "./http/request-listener.ts";
 import { createRoutes } from "./routes/index.ts";
 import type { Storage } from "./storage/port.ts";
@@ -23,7 +24,7 @@ export interface StreamkitOptions {
   readonly idleMillis?: number;
   /** Most streams (Produce and consume calls) open at once. Default 20,000. */
   readonly maxStreams?: number;
-  /** Origins that may call from a browser. Default: none. */
+  /** Origins that may call from a browser, such as "https://app.example.com": scheme, host and port. Default: none. */
   readonly cors?: AllowedOrigins;
   /** With storage that several instances share: how often followed spaces are looked at, in milliseconds. Default 1,000. */
   readonly pollMillis?: number;
@@ -60,9 +61,14 @@ export interface Streamkit extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Creates a Streamkit instance. Nothing is opened until it is used. */
+/**
+ * Creates a Streamkit instance. Nothing is opened until it is used.
+ *
+ * @throws TypeError for an origin in `cors` that no browser sends
+ */
 export function createStreamkit(options: StreamkitOptions): Streamkit {
   const { storage } = options;
+  checkOrigins(options.cors);
   const events = new Events(options.onEvent);
   const dedupeWindowMillis = options.dedupeWindowMillis ?? 600_000;
   const manager = new NodeManager(storage, {

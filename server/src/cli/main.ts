@@ -1,0 +1,114 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { openBus } from "../bus/open.ts";
+import {
+  type Bus,
+  createStreamkit,
+  formatEvent,
+  levelStorage,
+  memoryStorage,
+  type Storage,
+  VERSION,
+} from "../index.ts";
+import { OPTIONS, type Options } from "./options.ts";
+import { readOptions, UsageError } from "./read-options.ts";
+import { endOnSignals } from "./signals.ts";
+import { usage } from "./usage.ts";
+
+/** Runs the standalone server: exit code 2 for options that cannot be used, 1 for a start that fails. */
+export async function main(): Promise<void> {
+  try {
+    const options = checkTogether(readOptions(OPTIONS, { flags: process.argv.slice(2), environment: process.env }));
+    if (options.help || options.version) {
+      console.log(options.help ? usage() : VERSION);
+      return;
+    }
+    await serve(options);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      console.error(`streamkit-server: ${error.message}\n\nstreamkit-server --help lists the options`);
+      process.exit(2);
+    }
+    console.error(`streamkit-server: cannot start: ${(error as Error).message}`);
+    process.exit(1);
+  }
+}
+
+/** @throws UsageError for options that need or exclude each other */
+function checkTogether(options: Options): Options {
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
+    throw new UsageError("--tls-cert and --tls-key go together");
+  }
+  return options;
+}
+
+async function serve(options: Options): Promise<void> {
+  const storage = await openStorage(options).catch(refuse());
+  const bus = await openBusFor(storage, options.bus).catch(refuse("--bus: "));
+  const streamkit = createStreamkit({
+    storage,
+    ...(bus && { bus }),
+    dedupeWindowMillis: options.dedupeWindow * 1_000,
+    pollMillis: options.poll,
+    cors: options.corsOrigin.includes("*") ? "*" : options.corsOrigin,
+    onEvent: (event) => console.error(formatEvent(event, options.log)),
+  });
+  // A reader of the output that has gone away is no reason to stop.
+  for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined);
+  // Before the address is printed: a reader of that line may stop the server at once.
+  endOnSignals(() => streamkit.close());
+  const tls = await tlsFiles(options);
+  const listener = await streamkit.listen({
+    port: options.port,
+    host: options.host,
+    keepAliveMillis: options.keepAlive * 1_000,
+    ...(tls && { tls }),
+  });
+  const places = `data: ${storage.location}${bus === undefined ? "" : `; bus: ${bus.location}`}`;
+  console.log(`streamkit-server ${VERSION} listens on ${listener.url}; ${places}`);
+}
+
+/** A failure that the options cause: what they ask for cannot be had. */
+function refuse(prefix = ""): (error: Error) => never {
+  return (error) => {
+    throw new UsageError(`${prefix}${error.message}`);
+  };
+}
+
+async function openStorage(options: Options): Promise<Storage> {
+  switch (options.storage) {
+    case "level":
+      return levelStorage({ path: resolve(options.path) });
+    case "memory":
+      return memoryStorage();
+    case "azure": {
+      // Loaded on demand: most servers do not need it, and start faster without.
+      const { azureStorage, defaultAzureCredential } = await import("../storage/azure/index.ts");
+      const { azureConnectionString: connectionString, azureEndpoint: endpoint } = options;
+      if (connectionString !== undefined) return azureStorage({ connectionString });
+      if (endpoint !== undefined) return azureStorage({ endpoint, credential: await defaultAzureCredential() });
+      throw new UsageError("--storage azure needs --azure-connection-string or --azure-endpoint");
+    }
+  }
+}
+
+/** The bus at this URL; it connects in its own time. */
+async function openBusFor({ kind, shared }: Storage, url: string | undefined): Promise<Bus | undefined> {
+  if (url === undefined) return undefined;
+  const bus: Bus = await openBus(url, {
+    onStateChange: (connected, error) => {
+      const news = connected ? `connected to ${bus.location}` : `${error?.message}; polling until it is back`;
+      console.error(`streamkit-server: bus: ${news}`);
+    },
+  });
+  if (shared) return bus;
+  console.error(`streamkit-server: --bus has no effect: nobody else writes to ${kind} storage`);
+  await bus.close();
+  return undefined;
+}
+
+async function tlsFiles({ tlsCert, tlsKey }: Options) {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  const [cert, key] = await Promise.all([readFile(tlsCert), readFile(tlsKey)]);
+  return { cert, key };
+}

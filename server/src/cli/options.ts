@@ -1,0 +1,79 @@
+import { parseOrigin } from "../http/origin.ts";
+import { choice, decimal, integer, list, type Option, text, toggle, UnusableValue } from "./option.ts";
+
+/**
+ * All options of `streamkit-server`, in the order of the help. The flag, the variable and the key in the file follow from
+ * the name: `tlsCert` is --tls-cert, STREAMKIT_TLS_CERT and "tls-cert". The tables in README.md list the same options.
+ */
+export const OPTIONS = {
+  port: integer(0, 65_535, {
+    value: "N",
+    default: 8080,
+    environment: ["PORT"],
+    help: "port to listen on, 0 for a free one",
+  }),
+  host: text({ value: "ADDRESS", default: "127.0.0.1", help: "address to listen on" }),
+  storage: choice(["level", "memory", "azure"], {
+    value: "KIND",
+    default: "level",
+    help: "level: durable, in files; memory: for trials; azure: Table Storage",
+  }),
+  path: text({ value: "FOLDER", default: "./data", help: "where level keeps its files" }),
+  azureConnectionString: text({
+    value: "S",
+    secret: true,
+    environment: ["AZURE_STORAGE_CONNECTION_STRING"],
+    help: "account and key or SAS, or UseDevelopmentStorage=true",
+  }),
+  azureEndpoint: text({
+    value: "URL",
+    environment: ["AZURE_TABLES_ENDPOINT"],
+    help: "account to reach with the identity of the environment;\nneeds @azure/identity",
+  }),
+  bus: text({
+    value: "URL",
+    secret: true,
+    help:
+      "how servers on one storage tell each other what is new: redis://, rediss://, nats:// or tls://\n" +
+      "[user:password@]host[:port]; needs ioredis or @nats-io/transport-node",
+  }),
+  tlsCert: text({ value: "FILE", help: "PEM certificate; with --tls-key, serves https" }),
+  tlsKey: text({ value: "FILE", help: "PEM key" }),
+  corsOrigin: list({ value: "URL", help: 'origin that browsers may call from, or "*"; may be repeated' }, corsOrigin),
+  dedupeWindow: decimal(1, 30 * 86_400, {
+    value: "S",
+    default: 600,
+    help: "seconds that a transaction id is remembered",
+  }),
+  keepAlive: decimal(0.1, 3_600, {
+    value: "S",
+    default: 15,
+    help: "seconds between checks that HTTP/2 clients live",
+  }),
+  log: choice(["text", "json"], {
+    value: "FORMAT",
+    default: "text",
+    help: "how events are written to stderr: text or json",
+  }),
+  poll: integer(10, 3_600_000, {
+    value: "MS",
+    default: 1_000,
+    help: "milliseconds between looks at what other servers on the same storage wrote, for followers",
+  }),
+  config: text({ value: "FILE", help: 'JSON file with options: {"port": 9000, "cors-origin": ["https://a.example"]}' }),
+  version: toggle({ letter: "v", help: "prints the version" }),
+  help: toggle({ letter: "h", help: "prints this" }),
+} as const;
+
+/** The values of all options. */
+export type Options = {
+  readonly [Name in keyof typeof OPTIONS]: (typeof OPTIONS)[Name] extends Option<infer T> ? T : never;
+};
+
+function corsOrigin(value: string): string {
+  try {
+    return value === "*" ? value : parseOrigin(value);
+  } catch (error) {
+    throw new UnusableValue(value, `"*" or ${(error as Error).message}`);
+  }
+}

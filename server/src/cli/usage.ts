@@ -1,0 +1,35 @@
+import { VERSION } from "../version.ts";
+import type { Option } from "./option.ts";
+import { OPTIONS } from "./options.ts";
+import { flagName } from "./read-options.ts";
+
+/** Where the explanations begin. */
+const INDENT = " ".repeat(28);
+
+/** The text of --help. */
+export function usage(): string {
+  const rows = Object.entries(OPTIONS).map(([name, option]: [string, Option<unknown>]) => row(name, option));
+  return `streamkit-server ${VERSION}: ordered event streams over HTTP (Connect, gRPC, gRPC-Web)
+
+${rows.join("\n")}
+
+An option may also come from the environment, as STREAMKIT_ and its name (--tls-cert: STREAMKIT_TLS_CERT), or from the
+file of --config, as JSON whose keys are the names ("tls-cert"). A flag wins over the environment, and the environment over
+the file.
+`;
+}
+
+function row(name: string, option: Option<unknown>): string {
+  const flag = [`--${flagName(name)}`, ...(option.letter ? [`-${option.letter}`] : [])].join(", ");
+  const left = `  ${flag}${option.value === undefined ? "" : ` ${option.value}`}`;
+  const help = `${option.help}${shownDefault(option)}`.replaceAll("\n", `\n${INDENT}`);
+  return left.length < INDENT.length ? left.padEnd(INDENT.length) + help : `${left}\n${INDENT}${help}`;
+}
+
+function shownDefault({ environment, default: value }: Option<unknown>): string {
+  const shown = [
+    ...(typeof value === "string" || typeof value === "number" ? [String(value)] : []),
+    ...(environment ?? []).map((name) => `or $${name}`),
+  ];
+  return shown.length === 0 ? "" : `  (${shown.join(" ")})`;
+}
