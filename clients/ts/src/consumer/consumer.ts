@@ -3,6 +3,7 @@ import { Cursors } from "../cursor/cursors.ts";
 import { invalidArgument, StreamkitError } from "../errors/error.ts";
 import { fenced } from "../lease/fence.ts";
 import { withLease } from "../lease/with-lease.ts";
+import { randomId } from "../random-id.ts";
 import { unlessAborted } from "../read/silence.ts";
 import { backoffMillis, delay } from "../retry/backoff.ts";
 import type { StoreHandle } from "../store.ts";
@@ -164,7 +165,7 @@ export class Consumer<Out, In> implements AsyncDisposable {
     const lease = {
       ttl,
       // Whoever asks with the same name has the same lease; so each stint has one of its own.
-      ...(holder !== undefined && { holder: `${holder} ${crypto.randomUUID().slice(0, 8)}` }),
+      ...(holder !== undefined && { holder: `${holder} ${randomId().slice(0, 8)}` }),
       onHeld: () => this.enter({ name: "standby" }),
       signal: this.stopping.signal,
     };

@@ -1,5 +1,6 @@
 import type { ClientContext } from "../context.ts";
 import { canceled, invalidArgument, StreamkitError } from "../errors/error.ts";
+import { randomId } from "../random-id.ts";
 import { unlessAborted } from "../read/silence.ts";
 import { delay } from "../retry/backoff.ts";
 import { HeldLease } from "./held-lease.ts";
@@ -64,7 +65,7 @@ export async function withLease<T>(
 }
 
 async function acquire(leases: Leases, key: string, options: WithLeaseOptions, clocks: Clocks) {
-  const { ttl, wait = Number.POSITIVE_INFINITY, holder = crypto.randomUUID(), onHeld, signal } = options;
+  const { ttl, wait = Number.POSITIVE_INFINITY, holder = randomId(), onHeld, signal } = options;
   const begin = momentOf(clocks);
   let late: Lease | undefined;
   for (;;) {

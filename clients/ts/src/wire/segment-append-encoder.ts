@@ -31,6 +31,8 @@ export class SegmentAppendEncoder {
 
   private buffer: Uint8Array;
   private length = 0;
+  /** Where the records begin. */
+  private readonly headerLength: number;
 
   constructor(segment: string, conditions: SegmentConditions = {}, expectedBytes = 512) {
     const nameLength = utf8Length(segment);
@@ -40,11 +42,17 @@ export class SegmentAppendEncoder {
       this.writeUint64(TAG_EXPECTED_LAST_SEQUENCE, conditions.expectedLastSequence);
     }
     if (conditions.fencingToken !== undefined) this.writeUint64(TAG_FENCING_TOKEN, conditions.fencingToken);
+    this.headerLength = this.length;
   }
 
   /** Length of what is encoded so far. */
   get byteLength(): number {
     return this.length;
+  }
+
+  /** Length of the encoded records alone, as the limits count it. */
+  get recordsByteLength(): number {
+    return this.length - this.headerLength;
   }
 
   /** Appends one record of `size` bytes as `recordSize` counts. */

@@ -1,4 +1,5 @@
 import { LIMITS } from "@streamkit/protocol";
+import { randomId } from "../random-id.ts";
 import type { RecordInit } from "../wire/record.ts";
 import { SegmentAppendEncoder, type SegmentConditions } from "../wire/segment-append-encoder.ts";
 import type { SizedTransaction } from "./transaction.ts";
@@ -84,7 +85,7 @@ export class Batcher {
       bytes += message.length;
     }
     const { storeId, space } = this.place;
-    const transaction = { storeId, space, transactionId: crypto.randomUUID(), appends, records: this.records, bytes };
+    const transaction = { storeId, space, transactionId: randomId(), appends, records: this.records, bytes };
     this.expectedBytes = Math.ceil(bytes / appends.length) + 64;
     this.encoders.clear();
     this.records = 0;

@@ -217,7 +217,7 @@ export class Pipeline {
 }
 
 /** The error of a transaction that an earlier one took down with it. */
-function abandoned(cause: StreamkitError): StreamkitError {
+export function abandoned(cause: StreamkitError): StreamkitError {
   if (cause.reason === "CANCELED") return cause;
   const message = `not applied, or not known to be: the session had failed before: ${cause.message}`;
   return new StreamkitError("SESSION_ABORTED", "aborted", message, { retryable: true, cause });

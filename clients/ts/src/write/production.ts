@@ -4,6 +4,7 @@ import type { Batcher } from "./batcher.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { soon } from "./soon.ts";
 import type { SizedTransaction } from "./transaction.ts";
+import { checkRecordSize } from "./transaction-size.ts";
 
 /** Records with the segment they go to, from any iterable. */
 export type RecordSource<V> = Iterable<V> | AsyncIterable<V>;
@@ -100,6 +101,7 @@ export class Production<V> {
   /** Adds one record; returns a promise only when the source has to wait. */
   private take(segment: string, record: RecordInit): Promise<void> | undefined {
     const size = recordSize(record);
+    checkRecordSize(segment, size);
     if (!this.batcher.fits(segment, size)) {
       if (!this.pipeline.hasRoom) return this.room().then(() => this.take(segment, record));
       this.send();

@@ -1,9 +1,16 @@
 import type { Codec } from "../codec.ts";
 import type { ClientContext } from "../context.ts";
+import type { StreamkitError } from "../errors/error.ts";
+import { toStreamkitError } from "../errors/from-connect.ts";
 import type { AppendResult } from "./append-result.ts";
-import { Pipeline } from "./pipeline.ts";
+import { abandoned, Pipeline } from "./pipeline.ts";
 import { PIPELINE_LIMITS } from "./produce.ts";
-import { encodeTransaction, type SegmentAppend, type TransactionOptions } from "./transaction.ts";
+import {
+  encodeTransaction,
+  type SegmentAppend,
+  type SizedTransaction,
+  type TransactionOptions,
+} from "./transaction.ts";
 
 /** How a session behaves. */
 export interface SessionOptions {
@@ -27,6 +34,8 @@ export class AppendSession<In> implements AsyncDisposable {
   private readonly codec: Codec<never, In>;
   private readonly pipeline: Pipeline;
   private waiting: (() => void)[] = [];
+  /** Why a transaction was refused before it was sent; those before it are not concerned, those behind it are. */
+  private refusal: StreamkitError | undefined;
 
   /** @internal Made by `SpaceHandle.session`. */
   constructor(
@@ -50,7 +59,15 @@ export class AppendSession<In> implements AsyncDisposable {
 
   /** Sends one transaction. Resolves when it is durable. Await `ready` first where the source is faster than the server. */
   async append(appends: Iterable<SegmentAppend<In>>, options: TransactionOptions = {}): Promise<AppendResult> {
-    return this.pipeline.submit(encodeTransaction(this.place, this.codec, appends, options));
+    if (this.refusal !== undefined) throw abandoned(this.refusal);
+    let transaction: SizedTransaction;
+    try {
+      transaction = encodeTransaction(this.place, this.codec, appends, options);
+    } catch (thrown) {
+      this.refusal = toStreamkitError(thrown);
+      throw thrown;
+    }
+    return this.pipeline.submit(transaction);
   }
 
   /** Resolves when fewer transactions are in flight than the session allows, or when it has failed. */

@@ -1,9 +1,11 @@
 import { type Codec, encodeRecord, type Labeled } from "../codec.ts";
 import { invalidArgument } from "../errors/error.ts";
 import { optionalPosition, type Position } from "../position.ts";
+import { randomId } from "../random-id.ts";
 import type { EncodedTransaction } from "../transport/peer.ts";
 import { recordSize } from "../wire/record.ts";
 import { SegmentAppendEncoder } from "../wire/segment-append-encoder.ts";
+import { TransactionSize } from "./transaction-size.ts";
 
 /** What must hold at commit, or the whole transaction is refused. */
 export interface AppendConditions {
@@ -41,7 +43,11 @@ export interface SizedTransaction extends EncodedTransaction {
   readonly bytes: number;
 }
 
-/** Encodes one transaction. `place` may have a token for appends that name none. */
+/**
+ * Encodes one transaction. `place` may have a token for appends that name none.
+ *
+ * @throws StreamkitError RECORD_TOO_LARGE, TRANSACTION_TOO_LARGE: nothing is sent that every server refuses for its size
+ */
 export function encodeTransaction<In>(
   place: { storeId: string; space: string; fencingToken?: bigint | undefined },
   codec: Codec<never, In>,
@@ -49,9 +55,10 @@ export function encodeTransaction<In>(
   options: TransactionOptions,
 ): SizedTransaction {
   const encoded: Uint8Array[] = [];
-  let records = 0;
+  const size = new TransactionSize();
   let bytes = 0;
   for (const append of appends) {
+    size.addSegment();
     const inputs = [...(append.records ?? [])];
     // A segment that is only conditioned is not written under the lease.
     const inherited = inputs.length > 0 ? place.fencingToken : undefined;
@@ -61,14 +68,16 @@ export function encodeTransaction<In>(
     });
     for (const input of inputs) {
       const record = encodeRecord(codec, input);
-      encoder.add(record, recordSize(record));
+      const recordBytes = recordSize(record);
+      size.addRecord(append.segment, recordBytes);
+      encoder.add(record, recordBytes);
     }
     const message = encoder.finish();
     encoded.push(message);
-    records += encoder.records;
+    size.addEncoding(encoder.recordsByteLength);
     bytes += message.length;
   }
   if (encoded.length === 0) throw invalidArgument("appends", "must name at least one segment");
-  const transactionId = options.transactionId ?? crypto.randomUUID();
-  return { storeId: place.storeId, space: place.space, transactionId, appends: encoded, records, bytes };
+  const transactionId = options.transactionId ?? randomId();
+  return { storeId: place.storeId, space: place.space, transactionId, appends: encoded, records: size.records, bytes };
 }

@@ -1,0 +1,57 @@
+import { LIMITS } from "@streamkit/protocol";
+import { StreamkitError } from "../errors/error.ts";
+
+/**
+ * Counts a transaction against the limits of the protocol while it is made, so that nothing is encoded or sent that every
+ * server refuses for its size. Says what a server says.
+ */
+export class TransactionSize {
+  /** Records so far. */
+  records = 0;
+  private segments = 0;
+  private segmentRecords = 0;
+  private bytes = 0;
+  private encodedBytes = 0;
+
+  /** Begins the next segment. */
+  addSegment(): void {
+    this.segments += 1;
+    this.segmentRecords = 0;
+    check("segments", this.segments, LIMITS.maxTransactionSegments);
+  }
+
+  /** Counts one record of the segment that was begun last; `size` as `recordSize` counts. */
+  addRecord(segment: string, size: number): void {
+    checkRecordSize(segment, size, `appends[${this.segments - 1}].records[${this.segmentRecords}]`);
+    this.segmentRecords += 1;
+    this.records += 1;
+    this.bytes += size;
+    check("records", this.records, LIMITS.maxTransactionRecords);
+    check("bytes", this.bytes, LIMITS.maxTransactionBytes);
+  }
+
+  /** Counts the encoding of one segment's records. */
+  addEncoding(bytes: number): void {
+    this.encodedBytes += bytes;
+    check("encoded bytes", this.encodedBytes, LIMITS.maxTransactionEncodedBytes);
+  }
+}
+
+/** Throws RECORD_TOO_LARGE for a record over the limit. */
+export function checkRecordSize(segment: string, size: number, field = "record"): void {
+  if (size <= LIMITS.maxRecordBytes) return;
+  const description = `has ${size} bytes; at most ${LIMITS.maxRecordBytes} are allowed`;
+  const message = `${field} of segment "${segment}" ${description}: store the content elsewhere, or split it`;
+  const fieldViolations = [{ field, description }];
+  throw new StreamkitError("RECORD_TOO_LARGE", "invalid_argument", message, { segment, fieldViolations });
+}
+
+function check(what: string, found: number, limit: number): void {
+  if (found <= limit) return;
+  // The count stops at the first that is too many: the rest of the transaction was not looked at.
+  const description = `more than ${limit} ${what} in one transaction`;
+  const fieldViolations = [{ field: "appends", description }];
+  throw new StreamkitError("TRANSACTION_TOO_LARGE", "invalid_argument", `${description}: split it`, {
+    fieldViolations,
+  });
+}
