@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+
+export { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./budgets/limits.ts";
 export { type MemoryBusOptions, memoryBus } from "./bus/memory/index.ts";
 export type { Bus } from "./bus/port.ts";
 export type { Clock } from "./engine/clock.ts";
@@ -16,5 +18,5 @@ export { changedStorage } from "./storage/changed-storage.ts";
 export { levelStorage } from "./storage/level/index.ts";
 export { memoryStorage } from "./storage/memory/index.ts";
 export type * from "./storage/port.ts";
-export { createStreamkit, type Streamkit, type StreamkitOptions } from "./streamkit.ts";
+export { createStreamkit, type HandlerOptions, type Streamkit, type StreamkitOptions } from "./streamkit.ts";
 export { VERSION } from "./version.ts";

@@ -1,10 +1,13 @@
 import { type ConnectRouter, createRouterTransport, type Transport } from "@connectrpc/connect";
+import { Accounts } from "./budgets/account.ts";
+import { type ServerLimits, serverLimits } from "./budgets/limits.ts";
 import type { Bus } from "./bus/port.ts";
 import { type Clock, systemClock } from "./engine/clock.ts";
 import { NodeManager } from "./engine/node-manager.ts";
 import type { RowCompression } from "./engine/row-frame.ts";
 import { Events, type StreamkitEvent } from "./events.ts";
 import { type AllowedOrigins, type RequestListener, withCors } from "./http/cors.ts";
+import type { Readiness } from "./http/health-paths.ts";
 import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
 import { checkOrigins } from "./http/origin.ts";
 import { createRequestListener } from "./http/request-listener.ts";
@@ -18,12 +21,10 @@ export interface StreamkitOptions {
   readonly dedupeWindowMillis?: number;
   /** Compression of stored rows. Default "none": LevelDB compresses by itself, and blocks can be copied through. */
   readonly compression?: RowCompression;
-  /** Most stores open at once. Default 1,000. */
-  readonly maxOpenStores?: number;
   /** A store that nobody used for this long is closed, in milliseconds. Default 300,000 (5 minutes). */
   readonly idleMillis?: number;
-  /** Most streams (Produce and consume calls) open at once. Default 20,000. */
-  readonly maxStreams?: number;
+  /** What the server spends on its callers: streams, bytes, connections, times. Default: `DEFAULT_SERVER_LIMITS`. */
+  readonly limits?: Partial<ServerLimits>;
   /** Origins that may call from a browser, such as "https://app.example.com": scheme, host and port. Default: none. */
   readonly cors?: AllowedOrigins;
   /** With storage that several instances share: how often followed spaces are looked at, in milliseconds. Default 1,000. */
@@ -42,6 +43,17 @@ export interface StreamkitOptions {
   readonly onEvent?: (event: StreamkitEvent) => void;
 }
 
+export interface HandlerOptions {
+  /** Answers requests for paths that are none of Streamkit's. Default: 404. */
+  readonly fallback?: RequestListener;
+  /**
+   * Host names, without port, that RPCs are answered for beside addresses and the names of this machine; "*" for all. Protects servers
+   * that a browser can reach from pages that take their name (DNS rebinding). Default: all, as the application around the handler
+   * knows its names.
+   */
+  readonly allowedHosts?: readonly string[] | "*";
+}
+
 /** Largest message that is read: a full transaction with its overhead, also as JSON. */
 const READ_MAX_BYTES = 8 * 1024 * 1024;
 /** How long open calls may take to end when the server closes. */
@@ -54,7 +66,7 @@ export interface Streamkit extends AsyncDisposable {
   /** A transport that calls this instance in the same process, without a network. */
   transport(): Transport;
   /** A request listener for Node's http, https, http2 servers, with CORS; other paths answer 404, or go to `fallback`. */
-  handler(options?: { readonly fallback?: RequestListener }): RequestListener;
+  handler(options?: HandlerOptions): RequestListener;
   /** Opens a port that speaks HTTP/1.1 and HTTP/2, Connect, gRPC and gRPC-Web. */
   listen(options?: ListenOptions): Promise<Listener>;
   /** Ends streams with SHUTTING_DOWN, lets appends in flight finish, closes ports and storage. Idempotent. */
@@ -69,6 +81,7 @@ export interface Streamkit extends AsyncDisposable {
 export function createStreamkit(options: StreamkitOptions): Streamkit {
   const { storage } = options;
   checkOrigins(options.cors);
+  const limits = serverLimits(options.limits);
   const events = new Events(options.onEvent);
   const dedupeWindowMillis = options.dedupeWindowMillis ?? 600_000;
   const manager = new NodeManager(storage, {
@@ -77,13 +90,41 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     compression: options.compression ?? "none",
     pollMillis: options.pollMillis ?? 1_000,
     ...(options.bus && { bus: options.bus }),
-    maxOpenStores: options.maxOpenStores ?? 1_000,
+    maxOpenStores: limits.openStores,
     idleMillis: options.idleMillis ?? 300_000,
     events,
   });
   const shutdown = new AbortController();
-  const maxStreams = options.maxStreams ?? 20_000;
-  const routes = createRoutes({ storage, manager, maxStreams, dedupeWindowMillis, shutdown: shutdown.signal, events });
+  const accounts = new Accounts(limits);
+  const routes = createRoutes({
+    storage,
+    manager,
+    limits,
+    accounts,
+    dedupeWindowMillis,
+    shutdown: shutdown.signal,
+    events,
+  });
+  const onRefused = (message: string, cause?: unknown) =>
+    events.report({ level: "info", kind: "connection-refused", message, ...(cause !== undefined && { cause }) });
+  const onFailure = (cause: unknown) =>
+    events.report({ level: "error", kind: "internal-error", message: "the port failed", cause });
+  const makeHandler = (handlerOptions: HandlerOptions & { readiness?: () => Readiness }) =>
+    withCors(
+      createRequestListener({
+        routes,
+        readMaxBytes: READ_MAX_BYTES,
+        accounts,
+        origins: options.cors,
+        allowedHosts: handlerOptions.allowedHosts ?? "*",
+        fallback: handlerOptions.fallback,
+        readiness: handlerOptions.readiness,
+        onRefused: (message) => events.report({ level: "info", kind: "request-refused", message }),
+        onDefect: (cause) =>
+          events.report({ level: "error", kind: "internal-error", message: "a request met a defect", cause }),
+      }),
+      options.cors,
+    );
   const listeners = new Set<Listener>();
   let closing: Promise<void> | undefined;
 
@@ -94,10 +135,14 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
       Object.defineProperty(createRouterTransport(routes), Symbol.for("streamkit.transport-description"), {
         value: { format: "binary", duplex: true },
       }),
-    handler: ({ fallback } = {}) =>
-      withCors(createRequestListener({ routes, readMaxBytes: READ_MAX_BYTES, fallback }), options.cors),
-    async listen(listenOptions) {
-      const listener = await listen(streamkit.handler(), listenOptions);
+    handler: (handlerOptions = {}) => makeHandler(handlerOptions),
+    async listen(listenOptions = {}) {
+      const { host, allowedHosts = [] } = listenOptions;
+      const handler = makeHandler({
+        allowedHosts: host === undefined ? allowedHosts : [...allowedHosts, host],
+        readiness: () => ({ ready: !shutdown.signal.aborted }),
+      });
+      const listener = await listen({ handler, limits, onRefused, onFailure }, listenOptions);
       listeners.add(listener);
       return listener;
     },

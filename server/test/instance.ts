@@ -11,6 +11,8 @@ import {
   StreamService,
 } from "@streamkit/protocol";
 import { expect } from "vitest";
+import { Accounts } from "../src/budgets/account.ts";
+import { type ServerLimits, serverLimits } from "../src/budgets/limits.ts";
 import type { Clock } from "../src/engine/clock.ts";
 import { NodeManager, type NodeManagerOptions } from "../src/engine/node-manager.ts";
 import { parseSegmentAppend, type SegmentAppend } from "../src/engine/segment-append.ts";
@@ -22,7 +24,7 @@ import type { Storage, StorageLimits } from "../src/storage/port.ts";
 
 export interface InstanceOptions extends Partial<NodeManagerOptions> {
   readonly clock?: Clock;
-  readonly maxStreams?: number;
+  readonly limits?: Partial<ServerLimits>;
 }
 
 /** Kinds of events that tell of failures which no caller can tell of. */
@@ -30,6 +32,7 @@ const UNSEEN: ReadonlySet<EventKind> = new Set(["background-failed", "internal-e
 
 /** One server instance without a network: what createStreamkit makes, with its parts at hand. */
 export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
+  const limits = serverLimits(options.limits);
   const failures: StreamkitEvent[] = [];
   const events = new Events((event) => {
     if (UNSEEN.has(event.kind)) failures.push(event);
@@ -48,7 +51,8 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
   const routes = createRoutes({
     storage,
     manager,
-    maxStreams: options.maxStreams ?? 1_000,
+    limits,
+    accounts: new Accounts(limits),
     dedupeWindowMillis: 600_000,
     shutdown: shutdown.signal,
     events,

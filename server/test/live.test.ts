@@ -362,7 +362,7 @@ describe("a follower", () => {
 
   it("beyond the limit of streams is refused with OVERLOADED, and there is room again when one ends", async () => {
     const storeId = crypto.randomUUID();
-    await using instance = makeInstance(memoryStorage(), { maxStreams: 2 });
+    await using instance = makeInstance(memoryStorage(), { limits: { streams: 2 } });
     const open = [follow(instance, storeId, 0), follow(instance, storeId, 2)];
     await turn();
     const refused = follow(instance, storeId, 1);

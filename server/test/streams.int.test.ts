@@ -98,7 +98,7 @@ describe("a reader that goes", () => {
     ["by cancelling with unread data, over HTTP/1.1", http1, true],
   ])("%s, ends its stream on the server within a second (fault 21)", async (_, make, unread) => {
     // In this process, to look at the server's own count: with one stream allowed, the second shows that the first is over.
-    await using streamkit = createStreamkit({ storage: memoryStorage(), maxStreams: 1 });
+    await using streamkit = createStreamkit({ storage: memoryStorage(), limits: { streams: 1 } });
     const { url } = await streamkit.listen({ port: 0 });
     const storeId = crypto.randomUUID();
     const client = make(url);

@@ -31,3 +31,19 @@ export function withCors(listener: RequestListener, allowed: AllowedOrigins | un
     response.end();
   };
 }
+
+/**
+ * True for a request from a page that may not call: its origin is neither the server's own nor allowed. Browsers send the requests of
+ * such a page all the same, and only keep the responses from it. Other clients send no origin.
+ *
+ * @param authority what the request names as host, with or without port
+ */
+export function isForeignOrigin(
+  origin: string | undefined,
+  authority: string,
+  allowed: AllowedOrigins | undefined,
+): boolean {
+  if (origin === undefined || allowed === "*" || allowed?.includes(origin)) return false;
+  const scheme = /^(https?):/.exec(origin)?.[1];
+  return scheme === undefined || URL.parse(`${scheme}://${authority}`)?.origin !== origin;
+}

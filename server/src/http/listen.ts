@@ -1,8 +1,18 @@
 import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
-import { createServer as createHttp2Server, createSecureServer, type Http2Server, type Http2Session } from "node:http2";
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import {
+  createServer as createHttp2Server,
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type Http2Session,
+  type SecureServerOptions,
+} from "node:http2";
+import type { AddressInfo, Server } from "node:net";
+import type { ServerLimits } from "../budgets/limits.ts";
+import { limitConnections } from "./connections.ts";
 import type { RequestListener } from "./cors.ts";
 import { keepAlive } from "./keepalive.ts";
+import { createSniffingServer } from "./sniff.ts";
 
 export interface ListenOptions {
   /** TCP port; 0 takes a free one. Default 8080. */
@@ -11,10 +21,13 @@ export interface ListenOptions {
   readonly host?: string;
   /** Certificate and key, PEM: serves https instead of http. */
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  /**
+   * Host names, without port, that the server answers to beside addresses, the names of this machine and `host`; ["*"] for all. A page
+   * whose name was bound to this server's address (DNS rebinding) uses a name that is not listed. Default: none.
+   */
+  readonly allowedHosts?: readonly string[];
   /** How often HTTP/2 connections are checked to be alive, in milliseconds. Default 15,000. */
   readonly keepAliveMillis?: number;
-  /** Streams that one HTTP/2 connection may have open. Default 10,000. */
-  readonly maxStreamsPerConnection?: number;
 }
 
 /** An open port. */
@@ -28,39 +41,46 @@ export interface Listener {
   close(graceMillis: number): Promise<void>;
 }
 
-const PREFACE = Buffer.from("PRI");
-/** A connection that says nothing for this long is closed. */
-const SILENT_MILLIS = 60_000;
+/** What `listen` needs beyond its public options. */
+export interface ListenContext {
+  readonly handler: RequestListener;
+  readonly limits: ServerLimits;
+  /** Told of connections that are closed because of a limit, or because the peer broke the protocol. */
+  readonly onRefused: (message: string, cause?: unknown) => void;
+  /** Told when the port itself fails: no file is free for a connection, for example. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+const MIB = 1024 * 1024;
 /** Flow-control windows: one message of a bulk upload fits without waiting for the reader. */
-const WINDOW_BYTES = 1024 * 1024;
+const STREAM_WINDOW_BYTES = MIB;
+const CONNECTION_WINDOW_BYTES = 16 * MIB;
 const MAX_HEADER_BYTES = 16 * 1024;
+const KEEP_ALIVE_TIMEOUT_MILLIS = 65_000;
+/** Pauses between looks at unfinished HTTP/1.1 requests. */
+const MAX_CHECK_MILLIS = 5_000;
+
+interface Servers {
+  /** Owns the port. */
+  readonly tcp: Server;
+  readonly http2: Http2Server | Http2SecureServer;
+  readonly http1?: Http1Server;
+}
 
 /** Serves HTTP/1.1 and HTTP/2 on one port: by ALPN with TLS, by looking at the first bytes without. */
-export async function listen(handler: RequestListener, options: ListenOptions = {}): Promise<Listener> {
+export async function listen(context: ListenContext, options: ListenOptions = {}): Promise<Listener> {
+  const { limits, onRefused, onFailure } = context;
   const sessions = new Set<Http2Session>();
-  const sockets = new Set<Socket>();
-  const settings = {
-    settings: {
-      initialWindowSize: WINDOW_BYTES,
-      maxConcurrentStreams: options.maxStreamsPerConnection ?? 10_000,
-      maxHeaderListSize: MAX_HEADER_BYTES,
-    },
-    // In megabytes; covers the windows of many streams.
-    maxSessionMemory: 64,
-  };
-  const server = options.tls === undefined ? sniffing(handler, settings) : secure(handler, settings, options.tls);
+  const server = options.tls === undefined ? plain(context) : secure(context, options.tls);
+  const connections = limitConnections(server.tcp, limits, onRefused);
   server.http2.on("session", (session: Http2Session) => {
+    // A connection that breaks is the client's affair; its streams learn of it by themselves.
+    session.on("error", (error) => onRefused("an HTTP/2 connection was ended", error));
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     // Upload speed: the window of the whole connection is 64 KiB otherwise.
-    (session as Http2Session & { setLocalWindowSize(size: number): void }).setLocalWindowSize(16 * WINDOW_BYTES);
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     keepAlive(session, options.keepAliveMillis ?? 15_000);
-    // A broken connection is the client's affair; its streams learn of it by themselves.
-    session.on("error", () => undefined);
-  });
-  server.tcp.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
   });
 
   const host = options.host ?? "127.0.0.1";
@@ -68,6 +88,7 @@ export async function listen(handler: RequestListener, options: ListenOptions = 
     server.tcp.once("error", reject);
     server.tcp.listen(options.port ?? 8080, host, () => {
       server.tcp.off("error", reject);
+      server.tcp.on("error", onFailure);
       resolve();
     });
   });
@@ -86,55 +107,56 @@ export async function listen(handler: RequestListener, options: ListenOptions = 
       const closed = stop();
       for (const session of sessions) session.close();
       server.http1?.close(() => undefined);
-      const timer = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
-      }, graceMillis);
+      const timer = setTimeout(() => connections.destroy(), graceMillis);
       await closed;
       clearTimeout(timer);
     },
   };
 }
 
-interface Servers {
-  /** Owns the port. */
-  readonly tcp: Server;
-  readonly http2: Http2Server;
-  readonly http1?: Http1Server;
+function http2Options({ streamsPerConnection, responseBytesPerConnection }: ServerLimits) {
+  return {
+    settings: {
+      initialWindowSize: STREAM_WINDOW_BYTES,
+      maxConcurrentStreams: streamsPerConnection,
+      maxHeaderListSize: MAX_HEADER_BYTES,
+    },
+    // In megabytes. Beyond it, Node refuses streams by a code that tells clients nothing: our own limits come first.
+    maxSessionMemory: Math.ceil((2 * responseBytesPerConnection + CONNECTION_WINDOW_BYTES) / MIB) + 64,
+  };
+}
+
+function http1Options({ headerMillis, requestMillis }: ServerLimits) {
+  return {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: headerMillis,
+    requestTimeout: headerMillis + requestMillis,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MILLIS,
+    connectionsCheckingInterval: Math.min(MAX_CHECK_MILLIS, Math.ceil(headerMillis / 4)),
+  };
 }
 
 function secure(
-  handler: RequestListener,
-  settings: object,
+  { handler, limits, onRefused }: ListenContext,
   tls: { cert: string | Buffer; key: string | Buffer },
 ): Servers {
-  const server = createSecureServer({ ...settings, ...tls, allowHTTP1: true }, handler);
-  return { tcp: server, http2: server as unknown as Http2Server };
+  const options: SecureServerOptions = {
+    ...http2Options(limits),
+    ...http1Options(limits),
+    ...tls,
+    allowHTTP1: true,
+    handshakeTimeout: limits.headerMillis,
+  };
+  const server = createSecureServer(options, handler);
+  // Node's defaults for HTTP/1.1 on such a server are set behind its options.
+  Object.assign(server, http1Options(limits));
+  server.on("tlsClientError", (error) => onRefused("a TLS handshake failed", error));
+  return { tcp: server as unknown as Server, http2: server };
 }
 
-function sniffing(handler: RequestListener, settings: object): Servers {
-  const http1 = createHttp1Server({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: 65_000 }, handler);
-  // Node starts to watch connections (header timeouts, idle ones on close) when the server says that it listens.
-  http1.emit("listening");
-  const http2 = createHttp2Server(settings, handler);
-  const tcp = createTcpServer({ noDelay: true }, (socket) => {
-    const silent = setTimeout(() => socket.destroy(), SILENT_MILLIS);
-    const onError = () => socket.destroy();
-    socket.on("error", onError);
-    socket.once("close", () => clearTimeout(silent));
-    let seen: Buffer = Buffer.alloc(0);
-    const onData = (chunk: Buffer) => {
-      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
-      if (seen.length < PREFACE.length && PREFACE.subarray(0, seen.length).equals(seen)) return;
-      clearTimeout(silent);
-      socket.off("data", onData);
-      socket.off("error", onError);
-      socket.pause();
-      socket.unshift(seen);
-      const target = seen.subarray(0, PREFACE.length).equals(PREFACE) ? http2 : http1;
-      target.emit("connection", socket);
-      if (target === http1) socket.resume();
-    };
-    socket.on("data", onData);
-  });
+function plain({ handler, limits }: ListenContext): Servers {
+  const http1 = createHttp1Server(http1Options(limits), handler);
+  const http2 = createHttp2Server(http2Options(limits), handler);
+  const tcp = createSniffingServer({ http1, http2, silentMillis: limits.headerMillis });
   return { tcp, http2, http1 };
 }

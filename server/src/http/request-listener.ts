@@ -1,36 +1,160 @@
-import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
-import type { RequestListener } from "./cors.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { Code, ConnectError, type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import type { Accounts } from "../budgets/account.ts";
+import { peerKey } from "../budgets/peer.ts";
+import { hostCheck, parseHostname } from "./authority.ts";
+import { ConnectionAccounts } from "./connection-accounts.ts";
+import type { AllowedOrigins, RequestListener } from "./cors.ts";
+import { isForeignOrigin } from "./cors.ts";
+import { healthAnswer, type Readiness } from "./health-paths.ts";
+import { refuse } from "./refuse.ts";
+import { RequestBody } from "./request-body.ts";
+import { respond } from "./respond.ts";
 
 export interface RequestListenerOptions {
   readonly routes: (router: ConnectRouter) => void;
-  /** Largest message that is read, in bytes. */
+  /** Largest message that any method reads, in bytes. */
   readonly readMaxBytes: number;
+  readonly accounts: Accounts;
+  /** Host names that the server answers to; see `hostCheck`. */
+  readonly allowedHosts: readonly string[] | "*" | undefined;
+  readonly origins: AllowedOrigins | undefined;
+  /** Serves `/healthz` and `/readyz`. Absent: their paths are no different from others. */
+  readonly readiness?: (() => Readiness) | undefined;
   /** Answers requests for other paths. Default: 404. */
   readonly fallback?: RequestListener | undefined;
+  /** Told of requests that are refused before they reach a method, and of defects. */
+  readonly onRefused: (message: string) => void;
+  readonly onDefect: (error: unknown) => void;
 }
 
-const notFound: RequestListener = (_request, response) => {
-  response.statusCode = 404;
-  response.end();
-};
+type Request = IncomingMessage | Http2ServerRequest;
+type Response = ServerResponse | Http2ServerResponse;
 
 /**
- * Serves the routes of a Connect router. Connect's own adapter does the same, but writes to the console whenever a client
- * goes away in the middle of a response, which is no event worth a stack trace.
+ * Serves the routes of a Connect router to Node's http and http2 servers. Whatever the bytes of a request are, the listener answers or
+ * closes the connection; it throws nothing.
  */
-export function createRequestListener({ routes, readMaxBytes, fallback }: RequestListenerOptions): RequestListener {
+export function createRequestListener(options: RequestListenerOptions): RequestListener {
+  const { accounts, fallback, onDefect } = options;
   // Compression between Streamkit peers costs more than it saves on fast networks: docs/architecture.md.
-  const router = createConnectRouter({ acceptCompression: [], readMaxBytes });
-  routes(router);
+  const router = createConnectRouter({ acceptCompression: [], readMaxBytes: options.readMaxBytes });
+  options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath as string, handler]));
-  return (request, response) => {
+  const connections = new ConnectionAccounts(accounts);
+  const isKnownHost = hostCheck(options.allowedHosts);
+
+  const serve = (request: Request, response: Response) => {
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
-    if (handler === undefined) return (fallback ?? notFound)(request, response);
-    handler(universalRequestFromNodeRequest(request, response, undefined, undefined))
-      .then((answer) => universalResponseToNodeResponse(answer, response))
-      // Failures of calls are answers; what is left is a connection that broke, and there is nobody to tell.
-      .catch(() => response.destroy());
+    if (handler === undefined) {
+      const health = options.readiness && healthAnswer(path, options.readiness);
+      if (health !== undefined) return answerText(request, response, health.status, health.text);
+      if (fallback !== undefined) return fallback(request, response);
+      return answerText(request, response, 404, `no Streamkit method has the path ${JSON.stringify(path)}\n`);
+    }
+    const refusal = reasonToRefuse(request, isKnownHost, options.origins);
+    if (refusal !== undefined) {
+      options.onRefused(refusal.message);
+      return refuse(request, response, refusal.status, refusal.message);
+    }
+    call(handler, request, response, connections).catch((error) => {
+      // Failures of calls are answers. What is left is a connection that broke, with nobody to tell, or a defect.
+      if (!isGone(request)) onDefect(error);
+      response.destroy();
+    });
   };
+
+  return (request, response) => {
+    try {
+      // Without a listener, the error of a connection that breaks would end the process.
+      request.on("error", () => undefined);
+      response.on("error", () => undefined);
+      serve(request, response);
+    } catch (error) {
+      onDefect(error);
+      response.destroy();
+    }
+  };
+}
+
+async function call(
+  handler: UniversalHandler,
+  request: Request,
+  response: Response,
+  connections: ConnectionAccounts,
+): Promise<void> {
+  const contextValues = createContextValues();
+  contextValues.set(peerKey, { account: connections.of(request) });
+  const answer = await handler(toUniversalRequest(request, response, contextValues));
+  await respond(answer, request, response);
+}
+
+function toUniversalRequest(
+  request: Request,
+  response: Response,
+  contextValues: UniversalServerRequest["contextValues"],
+): UniversalServerRequest {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort(new ConnectError("the client ended the call", Code.Canceled)));
+  return {
+    httpVersion: request.httpVersion,
+    method: request.method ?? "",
+    // Only path and query matter to handlers. The name that the client used was checked, and is not needed.
+    url: new URL(request.url ?? "/", "http://streamkit.invalid").href,
+    header: toWebHeaders(request.headers),
+    body: new RequestBody(request),
+    signal: gone.signal,
+    contextValues,
+  };
+}
+
+function toWebHeaders(headers: Request["headers"]): Headers {
+  const result = new Headers();
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || name.startsWith(":")) continue;
+    for (const item of Array.isArray(value) ? value : [value]) result.append(name, item);
+  }
+  return result;
+}
+
+/** Why a request for an RPC must not reach it: it names no host, or one that is not this server, or comes from a foreign page. */
+function reasonToRefuse(
+  request: Request,
+  isKnownHost: (hostname: string) => boolean,
+  origins: AllowedOrigins | undefined,
+): { readonly status: number; readonly message: string } | undefined {
+  const authority = ("authority" in request ? request.authority : undefined) || request.headers.host;
+  const hostname = parseHostname(authority);
+  if (authority === undefined || hostname === undefined) {
+    return { status: 400, message: `the request names the host ${shown(authority)}; expected a host, or host:port` };
+  }
+  if (!isKnownHost(hostname)) {
+    const message = `this server does not answer to the host name ${shown(hostname)}; allow it with --allowed-host or allowedHosts`;
+    return { status: 403, message };
+  }
+  const { origin } = request.headers;
+  if (isForeignOrigin(origin, authority, origins)) {
+    const message = `pages of ${shown(origin)} must not call this server; allow them with --cors-origin or cors`;
+    return { status: 403, message };
+  }
+  return undefined;
+}
+
+/** Text of a stranger, made safe for logs and short. */
+function shown(text: string | undefined): string {
+  return text === undefined ? "(none)" : JSON.stringify(text.slice(0, 100));
+}
+
+function answerText(request: Request, response: Response, status: number, text: string): void {
+  response.statusCode = status;
+  response.setHeader("content-type", "text/plain; charset=utf-8");
+  if ("stream" in request === false && !request.complete) response.setHeader("connection", "close");
+  (response as ServerResponse).end(request.method === "HEAD" ? undefined : text);
+}
+
+function isGone(request: Request): boolean {
+  return "stream" in request ? request.stream.destroyed : request.socket.destroyed;
 }

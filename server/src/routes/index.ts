@@ -1,9 +1,14 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { CursorService, LeaseService, PresenceService, StoreService, StreamService } from "@streamkit/protocol";
 import { Health } from "@streamkit/protocol/health";
+import type { Accounts } from "../budgets/account.ts";
+import { createAdmission } from "../budgets/admission.ts";
+import type { ServerLimits } from "../budgets/limits.ts";
+import { responseBudget } from "../budgets/response-budget.ts";
 import type { NodeManager } from "../engine/node-manager.ts";
 import type { Events } from "../events.ts";
 import type { Storage } from "../storage/port.ts";
+import { toConnectError } from "./connect-error.ts";
 import { cursorRoutes } from "./cursor-service.ts";
 import { entryRoutes } from "./entry-routes.ts";
 import { errorInterceptor, withRequestErrors } from "./error-interceptor.ts";
@@ -19,7 +24,9 @@ import { Stores } from "./stores.ts";
 export interface RoutesOptions {
   readonly storage: Storage;
   readonly manager: NodeManager;
-  readonly maxStreams: number;
+  /** What callers may use, and what they use now; shared by all routers. */
+  readonly limits: ServerLimits;
+  readonly accounts: Accounts;
   readonly dedupeWindowMillis: number;
   /** Aborted when the server begins to shut down. */
   readonly shutdown: AbortSignal;
@@ -31,9 +38,10 @@ const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, Cu
 
 /** All RPCs of the server, to be mounted in any Connect router; the limits of streams are shared by all routers. */
 export function createRoutes(options: RoutesOptions): (router: ConnectRouter) => void {
-  const { storage, manager, maxStreams, dedupeWindowMillis, shutdown, events } = options;
-  const stores = new Stores({ manager, shared: storage.shared, maxStreams, events });
-  const interceptors = [errorInterceptor(events)];
+  const { storage, manager, limits, accounts, dedupeWindowMillis, shutdown, events } = options;
+  const stores = new Stores({ manager, shared: storage.shared, events });
+  const interceptors = [errorInterceptor(events), responseBudget];
+  const admit = createAdmission({ limits, server: accounts.server, toError: toConnectError });
   return (router) => {
     const before = router.handlers.length;
     const status = statusRoutes(stores);
@@ -50,5 +58,6 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     for (let i = before; i < router.handlers.length; i++) router.handlers[i] = withRequestErrors(router.handlers[i]);
     opaqueRoutes(router, entryRoutes(stores), interceptors);
     reflectionRoutes(router, SERVICES, interceptors);
+    for (let i = before; i < router.handlers.length; i++) router.handlers[i] = admit(router.handlers[i]);
   };
 }

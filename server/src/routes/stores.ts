@@ -10,8 +10,6 @@ export interface RouteContext {
   readonly manager: NodeManager;
   /** False when a local storage stops after a failed write, so that its store must be opened again. */
   readonly shared: boolean;
-  /** Most streams that may be open at once. */
-  readonly maxStreams: number;
   /** Told about failures of storage, with their store. */
   readonly events: Events;
 }
@@ -19,15 +17,9 @@ export interface RouteContext {
 /** Access to stores for the routes: holds them while a call or stream uses them. */
 export class Stores {
   readonly #context: RouteContext;
-  #streams = 0;
 
   constructor(context: RouteContext) {
     this.#context = context;
-  }
-
-  /** Number of open streams. */
-  get openStreams(): number {
-    return this.#streams;
   }
 
   /** Runs one call on a store; once more where the store turns out to be one that another instance has deleted. */
@@ -64,18 +56,12 @@ export class Stores {
     open: (node: StoreNode, signal: AbortSignal) => AsyncIterable<T>,
   ): AsyncGenerator<T, void, undefined> {
     const id = checkUuid(storeId, "store_id");
-    if (this.#streams >= this.#context.maxStreams) {
-      const message = `all ${this.#context.maxStreams} streams that this server may hold open are in use`;
-      throw new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
-    }
-    this.#streams++;
     let lease: StoreLease | undefined;
     let messages: AsyncIterator<T> | undefined;
     let over = false;
     const end = () => {
       if (over) return;
       over = true;
-      this.#streams--;
       lease?.[Symbol.dispose]();
     };
     // A client that went away may leave this generator where it is, for good: nobody asks it for the next message.

@@ -1,0 +1,141 @@
+import { createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { ErrorReason } from "@streamkit/protocol";
+import { StreamkitError } from "../errors.ts";
+import type { Account } from "./account.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { ServerLimits } from "./limits.ts";
+import { accountKey, peerKey } from "./peer.ts";
+import { RequestMeter } from "./request-meter.ts";
+
+export interface AdmissionOptions {
+  readonly limits: ServerLimits;
+  /** The account of the server: of calls whose transport knows no peer. */
+  readonly server: Account;
+  /** What a call fails with that is refused here, as the error that its protocol can carry. */
+  readonly toError: (error: StreamkitError) => Error;
+}
+
+/**
+ * Admits calls: counts streams and bytes for whoever calls, and ends requests that do not arrive in time. Works on every way in, as it
+ * wraps the handlers that all of them call.
+ */
+export function createAdmission({ limits, server, toError }: AdmissionOptions) {
+  const deadlines = new Deadlines(limits.requestMillis);
+  const late = (what: string) =>
+    toError(
+      new StreamkitError(
+        ErrorReason.DEADLINE_EXCEEDED,
+        `${what} did not arrive within ${limits.requestMillis} ms (limits.requestMillis)`,
+      ),
+    );
+
+  return (handler: UniversalHandler): UniversalHandler => {
+    const streaming = handler.method.methodKind !== "unary";
+    const what = streaming ? "the first message of the stream" : "the request";
+    const admitted = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
+      const contextValues = request.contextValues ?? createContextValues();
+      const account = contextValues.get(peerKey)?.account ?? server;
+      contextValues.set(accountKey, account);
+      if (streaming) {
+        try {
+          account.take("streams", 1);
+        } catch (error) {
+          return handler({ ...request, contextValues, body: failing(toError(error as StreamkitError)) });
+        }
+      }
+      const body = isBytes(request.body)
+        ? new RequestMeter(request.body, { account, enveloped: streaming, deadlines, late: () => late(what), toError })
+        : request.body;
+      const end = once(() => {
+        if (body instanceof RequestMeter) body.end();
+        if (streaming) account.give("streams", 1);
+      });
+      // The response of a call whose client has gone may never be asked for.
+      if (streaming) request.signal.addEventListener("abort", end, { once: true });
+      let response: UniversalServerResponse;
+      try {
+        response = await handler({ ...request, contextValues, body });
+      } catch (error) {
+        end();
+        throw error;
+      }
+      if (!streaming || response.body === undefined) end();
+      return response.body === undefined
+        ? response
+        : { ...response, body: new ResponseMeter(response.body, account, end) };
+    };
+    return Object.assign(admitted, handler);
+  };
+}
+
+/** A response body that counts what its reader was given and has not taken: until it asks for more. */
+class ResponseMeter implements AsyncIterableIterator<Uint8Array> {
+  readonly #inner: AsyncIterator<Uint8Array>;
+  readonly #account: Account;
+  readonly #onEnd: () => void;
+  #given = 0;
+
+  constructor(inner: AsyncIterable<Uint8Array>, account: Account, onEnd: () => void) {
+    this.#inner = inner[Symbol.asyncIterator]();
+    this.#account = account;
+    this.#onEnd = onEnd;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    this.#taken();
+    try {
+      const result = await this.#inner.next();
+      if (result.done === true) {
+        this.#onEnd();
+      } else {
+        this.#given = result.value.byteLength;
+        this.#account.add("responseBytes", this.#given);
+      }
+      return result;
+    } catch (error) {
+      this.#onEnd();
+      throw error;
+    }
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    this.#taken();
+    this.#onEnd();
+    await this.#inner.return?.();
+    return { done: true, value: undefined };
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<Uint8Array>> {
+    this.#taken();
+    this.#onEnd();
+    if (this.#inner.throw === undefined) throw error;
+    return this.#inner.throw(error);
+  }
+
+  #taken(): void {
+    this.#account.give("responseBytes", this.#given);
+    this.#given = 0;
+  }
+}
+
+function isBytes(body: UniversalServerRequest["body"]): body is AsyncIterable<Uint8Array> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+function failing(error: Error): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
+}
+
+function once(action: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    action();
+  };
+}

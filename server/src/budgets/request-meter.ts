@@ -1,0 +1,110 @@
+import type { StreamkitError } from "../errors.ts";
+import type { Account } from "./account.ts";
+import type { Deadlines } from "./deadlines.ts";
+
+export interface RequestMeterOptions {
+  readonly account: Account;
+  /** The body is a sequence of messages, each behind a flag byte and its length; else the body is one message. */
+  readonly enveloped: boolean;
+  readonly deadlines: Deadlines;
+  /** What the body fails with when its first message does not arrive in time. */
+  readonly late: () => Error;
+  readonly toError: (error: StreamkitError) => Error;
+}
+
+/** Flags and length of an enveloped message: https://connectrpc.com/docs/protocol#streaming-request */
+const ENVELOPE_BYTES = 5;
+
+/**
+ * The body of a request, on its way to the protocol. Counts bytes for the caller: those of a message until it is complete, those of a
+ * unary request until `end`. Fails when the caller's account is full, and when the first message is late.
+ */
+export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
+  readonly #inner: AsyncIterator<Uint8Array>;
+  readonly #options: RequestMeterOptions;
+  readonly #deadline: Disposable;
+  #taken = 0;
+  #failure: Error | undefined;
+  #reject: ((error: Error) => void) | undefined;
+  /** Of the message that is arriving: the bytes of its envelope so far, then the bytes that are missing. */
+  #header = 0;
+  #length = 0;
+  #missing = 0;
+
+  constructor(inner: AsyncIterable<Uint8Array>, options: RequestMeterOptions) {
+    this.#inner = inner[Symbol.asyncIterator]();
+    this.#options = options;
+    this.#deadline = options.deadlines.begin(() => this.#fail(options.late()));
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      this.#inner.next().then((result) => {
+        if (result.done === true) this.#deadline[Symbol.dispose]();
+        else this.#count(result.value);
+        if (this.#failure === undefined) resolve(result);
+      }, reject);
+    });
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    this.#deadline[Symbol.dispose]();
+    await this.#inner.return?.();
+    return { done: true, value: undefined };
+  }
+
+  /** Gives back all that is counted: the call is over. */
+  end(): void {
+    this.#deadline[Symbol.dispose]();
+    this.#give(this.#taken);
+  }
+
+  #count(chunk: Uint8Array): void {
+    try {
+      this.#options.account.take("requestBytes", chunk.byteLength);
+    } catch (error) {
+      this.#fail(this.#options.toError(error as StreamkitError));
+      return;
+    }
+    this.#taken += chunk.byteLength;
+    if (this.#options.enveloped) this.#split(chunk);
+  }
+
+  /** Finds out where messages end; their bytes are the implementation's from there on. */
+  #split(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.byteLength; ) {
+      if (this.#header < ENVELOPE_BYTES) {
+        if (this.#header > 0) this.#length = this.#length * 256 + chunk[at];
+        this.#header++;
+        at++;
+        if (this.#header < ENVELOPE_BYTES) continue;
+        this.#missing = this.#length;
+      }
+      const part = Math.min(this.#missing, chunk.byteLength - at);
+      this.#missing -= part;
+      at += part;
+      if (this.#missing > 0) return;
+      this.#deadline[Symbol.dispose]();
+      this.#header = 0;
+      this.#length = 0;
+      // What follows in this chunk belongs to the next message.
+      this.#give(this.#taken - (chunk.byteLength - at));
+    }
+  }
+
+  #give(bytes: number): void {
+    this.#taken -= bytes;
+    this.#options.account.give("requestBytes", bytes);
+  }
+
+  #fail(error: Error): void {
+    this.#failure = error;
+    this.#reject?.(error);
+  }
+}
