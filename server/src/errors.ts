@@ -71,6 +71,13 @@ export class StoreClosedError extends StreamkitError {
 /** A store whose last opening failed a moment ago: this call did not try again, and nothing is known but that failure. */
 export class NotTriedError extends StreamkitError {}
 
+/** The storage cannot work until an operator changes something: permissions, a path, credentials. */
+export class StorageUnusableError extends StreamkitError {
+  constructor(message: string, cause?: unknown) {
+    super(ErrorReason.STORAGE_UNAVAILABLE, message, { cause, retryAfterMillis: 5_000 });
+  }
+}
+
 /** A defect: something that the code around it rules out. */
 export function defect(message: string): StreamkitError {
   return new StreamkitError(ErrorReason.INTERNAL, message);

@@ -11,7 +11,7 @@ export type EventLevel = "info" | "warn" | "error";
  *
  * - `started`: the server serves. `stopping`: the server begins to shut down.
  * - `health-changed`: the server became ready, or stopped being ready; the message says why.
- * - `storage-failed`: storage refused an operation, did not answer, or is full. `storage-recovered`: it works again.
+ * - `storage-failed`: storage refused an operation, did not answer, or is full. `storage-recovered`: a full disk has room again.
  * - `data-loss`: stored data is damaged or missing. Every occurrence is reported.
  * - `background-failed`: work that no caller waits for failed; it is tried again.
  * - `internal-error`: a call met a defect of the server.
@@ -61,12 +61,15 @@ export interface EventCounts {
   readonly refusals: ReadonlyMap<ErrorReason, number>;
 }
 
+/** Kinds that are news every time. Changes of health are as rare as probes. */
+const ALWAYS: ReadonlySet<EventKind> = new Set(["data-loss", "health-changed", "started", "stopping"]);
+
 /** Reasons that are a failure of the storage, and not of the request. */
 const STORAGE_REASONS: ReadonlySet<ErrorReason> = new Set([ErrorReason.STORAGE_UNAVAILABLE, ErrorReason.DISK_FULL]);
 
 /**
  * The one place that failures are reported to. The first event of a kind at a store goes out at once; those that follow within
- * the interval are counted, and the last one goes out, with the count, when the interval is over. DATA_LOSS always goes out.
+ * the interval are counted, and the last one goes out, with the count, when the interval is over. Kinds that are news every time always go out.
  */
 export class Events {
   readonly #sink: (event: StreamkitEvent) => unknown;
@@ -88,7 +91,7 @@ export class Events {
   /** Reports something that happened. Never throws. */
   report(report: Report): void {
     this.#kinds.set(report.kind, (this.#kinds.get(report.kind) ?? 0) + 1);
-    if (report.kind === "data-loss") this.#send({ ...report, count: 1 });
+    if (ALWAYS.has(report.kind)) this.#send({ ...report, count: 1 });
     else this.#limiter.take(report);
   }
 

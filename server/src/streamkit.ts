@@ -6,6 +6,7 @@ import { type Clock, systemClock } from "./engine/clock.ts";
 import { NodeManager } from "./engine/node-manager.ts";
 import type { RowCompression } from "./engine/row-frame.ts";
 import { Events, type StreamkitEvent } from "./events.ts";
+import { StorageHealth } from "./health.ts";
 import { type AllowedOrigins, type RequestListener, withCors } from "./http/cors.ts";
 import type { Readiness } from "./http/health-paths.ts";
 import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
@@ -84,6 +85,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
   const limits = serverLimits(options.limits);
   const events = new Events(options.onEvent);
   const dedupeWindowMillis = options.dedupeWindowMillis ?? 600_000;
+  const health = new StorageHealth(storage, events);
   const manager = new NodeManager(storage, {
     clock: options.clock ?? systemClock,
     dedupeWindow: dedupeWindowMillis * 1_000,
@@ -104,6 +106,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     dedupeWindowMillis,
     shutdown: shutdown.signal,
     events,
+    health,
   });
   const onRefused = (message: string, cause?: unknown) =>
     events.report({ level: "info", kind: "connection-refused", message, ...(cause !== undefined && { cause }) });
@@ -137,10 +140,11 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
       }),
     handler: (handlerOptions = {}) => makeHandler(handlerOptions),
     async listen(listenOptions = {}) {
+      health.start();
       const { host, allowedHosts = [] } = listenOptions;
       const handler = makeHandler({
         allowedHosts: host === undefined ? allowedHosts : [...allowedHosts, host],
-        readiness: () => ({ ready: !shutdown.signal.aborted }),
+        readiness: () => health.ready(),
       });
       const listener = await listen({ handler, limits, onRefused, onFailure }, listenOptions);
       listeners.add(listener);
@@ -149,6 +153,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     close() {
       closing ??= (async () => {
         shutdown.abort();
+        health.close();
         for (const listener of listeners) listener.stop();
         await manager.close();
         await Promise.all([...listeners].map((listener) => listener.close(GRACE_MILLIS)));

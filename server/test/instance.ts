@@ -18,6 +18,7 @@ import { NodeManager, type NodeManagerOptions } from "../src/engine/node-manager
 import { parseSegmentAppend, type SegmentAppend } from "../src/engine/segment-append.ts";
 import type { StoreNode } from "../src/engine/store-node.ts";
 import { type EventKind, Events, type StreamkitEvent } from "../src/events.ts";
+import { StorageHealth } from "../src/health.ts";
 import { createRoutes } from "../src/routes/index.ts";
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import type { Storage, StorageLimits } from "../src/storage/port.ts";
@@ -48,6 +49,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     ...options,
   });
   const shutdown = new AbortController();
+  const health = new StorageHealth(storage, events);
   const routes = createRoutes({
     storage,
     manager,
@@ -56,6 +58,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     dedupeWindowMillis: 600_000,
     shutdown: shutdown.signal,
     events,
+    health,
   });
   const transport = createRouterTransport(routes);
   return {
@@ -67,6 +70,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     cursors: createClient(CursorService, transport),
     presence: createClient(PresenceService, transport),
     events,
+    health,
     /** Failures that no caller has seen: background work and defects. */
     failures,
     /** Runs something on an open store. */
@@ -81,6 +85,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     },
     async [Symbol.asyncDispose](): Promise<void> {
       shutdown.abort();
+      health.close();
       await manager.close();
     },
   };

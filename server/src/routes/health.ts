@@ -1,12 +1,20 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "@streamkit/protocol/health";
+import type { StorageHealth } from "../health.ts";
 
-/** The standard health service: SERVING for the server ("") and each of its services until it shuts down. */
-export function healthRoutes(services: ReadonlySet<string>, shutdown: AbortSignal): ServiceImpl<typeof Health> {
+/**
+ * The standard health service: the server ("") and each of its services are SERVING while the storage works, and NOT_SERVING while
+ * it does not and from the beginning of a shutdown on.
+ */
+export function healthRoutes(
+  services: ReadonlySet<string>,
+  health: StorageHealth,
+  shutdown: AbortSignal,
+): ServiceImpl<typeof Health> {
   const statusOf = (service: string) => {
     if (service !== "" && !services.has(service)) return Status.SERVICE_UNKNOWN;
-    return shutdown.aborted ? Status.NOT_SERVING : Status.SERVING;
+    return shutdown.aborted || !health.ready().ready ? Status.NOT_SERVING : Status.SERVING;
   };
   return {
     check({ service }) {
@@ -16,12 +24,25 @@ export function healthRoutes(services: ReadonlySet<string>, shutdown: AbortSigna
     },
 
     async *watch({ service }, { signal }) {
-      yield { status: statusOf(service) };
       const ended = AbortSignal.any([signal, shutdown]);
-      if (!ended.aborted) {
-        await new Promise((resolve) => ended.addEventListener("abort", resolve, { once: true }));
+      let wake = () => {};
+      ended.addEventListener("abort", () => wake(), { once: true });
+      using _ = health.subscribe(() => wake());
+      let told: Status | undefined;
+      while (!signal.aborted) {
+        const changed = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        const status = statusOf(service);
+        if (status !== told) {
+          told = status;
+          yield { status };
+          // What has changed meanwhile woke nobody.
+          continue;
+        }
+        if (ended.aborted) return;
+        await changed;
       }
-      if (!signal.aborted) yield { status: statusOf(service) };
     },
 
     list() {

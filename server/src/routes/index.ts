@@ -7,6 +7,7 @@ import type { ServerLimits } from "../budgets/limits.ts";
 import { responseBudget } from "../budgets/response-budget.ts";
 import type { NodeManager } from "../engine/node-manager.ts";
 import type { Events } from "../events.ts";
+import type { StorageHealth } from "../health.ts";
 import type { Storage } from "../storage/port.ts";
 import { toConnectError } from "./connect-error.ts";
 import { cursorRoutes } from "./cursor-service.ts";
@@ -32,14 +33,15 @@ export interface RoutesOptions {
   readonly shutdown: AbortSignal;
   /** Told about failures of storage and defects; counts all others. */
   readonly events: Events;
+  readonly health: StorageHealth;
 }
 
 const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, CursorService, Health];
 
 /** All RPCs of the server, to be mounted in any Connect router; the limits of streams are shared by all routers. */
 export function createRoutes(options: RoutesOptions): (router: ConnectRouter) => void {
-  const { storage, manager, limits, accounts, dedupeWindowMillis, shutdown, events } = options;
-  const stores = new Stores({ manager, shared: storage.shared, events });
+  const { storage, manager, limits, accounts, dedupeWindowMillis, shutdown, events, health } = options;
+  const stores = new Stores({ manager, shared: storage.shared, events, health });
   const interceptors = [errorInterceptor(events), responseBudget];
   const admit = createAdmission({ limits, server: accounts.server, toError: toConnectError });
   return (router) => {
@@ -52,7 +54,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     router.service(LeaseService, leaseRoutes(stores), { interceptors });
     router.service(CursorService, cursorRoutes(stores), { interceptors });
     presenceRoutes(router, stores, interceptors);
-    router.service(Health, healthRoutes(new Set(SERVICES.map((service) => service.typeName)), shutdown), {
+    router.service(Health, healthRoutes(new Set(SERVICES.map((service) => service.typeName)), health, shutdown), {
       interceptors,
     });
     for (let i = before; i < router.handlers.length; i++) router.handlers[i] = withRequestErrors(router.handlers[i]);

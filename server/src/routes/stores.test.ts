@@ -15,7 +15,7 @@ let stores: Stores;
 
 beforeEach(async () => {
   instance = makeInstance(memoryStorage());
-  stores = new Stores({ manager: instance.manager, shared: false, events: instance.events });
+  stores = new Stores({ manager: instance.manager, shared: false, events: instance.events, health: instance.health });
   await instance.stream.append({ storeId, space, appends: [{ segment: "s", records: [{ payload: key }] }] });
 });
 

@@ -4,6 +4,7 @@ import type { NodeManager, StoreLease } from "../engine/node-manager.ts";
 import type { StoreNode } from "../engine/store-node.ts";
 import { StoreClosedError, StoreDeletedError, StreamkitError } from "../errors.ts";
 import type { Events } from "../events.ts";
+import type { StorageHealth } from "../health.ts";
 
 /** What the routes of all services need. */
 export interface RouteContext {
@@ -12,6 +13,8 @@ export interface RouteContext {
   readonly shared: boolean;
   /** Told about failures of storage, with their store. */
   readonly events: Events;
+  /** Told how calls fare. */
+  readonly health: StorageHealth;
 }
 
 /** Access to stores for the routes: holds them while a call or stream uses them. */
@@ -37,7 +40,9 @@ export class Stores {
   async #callOnce<T>(id: string, action: (node: StoreNode) => Promise<T>): Promise<T> {
     using lease = await this.#acquire(id);
     try {
-      return await action(lease.node);
+      const result = await action(lease.node);
+      this.#context.health.worked();
+      return result;
     } catch (error) {
       throw this.#failureOf(id, lease.node, error);
     }
@@ -97,9 +102,14 @@ export class Stores {
     try {
       return await this.#context.manager.acquire(id);
     } catch (error) {
-      this.#context.events.failure(error, "opening the store", id);
+      this.#report(error, "opening the store", id);
       throw error;
     }
+  }
+
+  #report(error: unknown, what: string, id: string): void {
+    this.#context.events.failure(error, what, id);
+    this.#context.health.failed(error);
   }
 
   /** What a call or stream fails with; takes the store out of use where the failure says that it has to be opened again. */
@@ -108,7 +118,7 @@ export class Stores {
     const { ended } = node;
     // A read that met the store closed: why it was closed is what the caller has to know.
     if (error instanceof StoreClosedError && ended.signal.aborted) return ended.signal.reason;
-    this.#context.events.failure(error, "using the store", id);
+    this.#report(error, "using the store", id);
     if (this.#context.shared || ended.signal.aborted || !(error instanceof StreamkitError)) return error;
     if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL) {
       this.#context.manager.recycle(id, node, error);

@@ -18,6 +18,7 @@ export function changedStorage(
       return store && changedStore(store, change(store, storeId));
     },
     list: (options) => inner.list(options),
+    ...(inner.probe && { probe: (options) => inner.probe!(options) }),
     close: () => inner.close(),
   };
 }

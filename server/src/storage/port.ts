@@ -126,6 +126,15 @@ export interface Storage {
   /** Ids of the stores that exist, in byte order, those after `after`. */
   list(options: { after?: string; limit: number }): Promise<string[]>;
 
+  /**
+   * Checks, at the cost of a small write or request, that the storage can be read and written. Called at the start of a server and
+   * every few seconds. Without it, only calls tell whether the storage works.
+   *
+   * @param options `create`: make what is missing; otherwise a place that nothing was stored in yet is as it should be
+   * @throws StorageUnusableError when nothing but an operator can mend it, any other StreamkitError when it may pass
+   */
+  probe?(options: { create: boolean }): Promise<void>;
+
   /** Releases what the storage itself holds. Stores are closed by who opened them. */
   close(): Promise<void>;
 }

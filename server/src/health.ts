@@ -1,0 +1,176 @@
+import { ErrorReason } from "@streamkit/protocol";
+import { NotTriedError, StoreClosedError, StoreDeletedError, StreamkitError } from "./errors.ts";
+import type { Events } from "./events.ts";
+import type { Storage } from "./storage/port.ts";
+
+/** Whether the server can do its work. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** Why it is not ready, for anybody: without paths and addresses. The event has the cause. */
+  readonly reason?: string;
+}
+
+interface Failure {
+  readonly reason: string;
+  readonly cause: unknown;
+}
+
+export interface HealthOptions {
+  /** Time between probes while the storage works, in milliseconds. Default 30,000. */
+  readonly restMillis?: number;
+  /** Time between probes while it does not. Default 1,000. */
+  readonly failingMillis?: number;
+  /** A probe without an answer for so long has failed. Default 10,000. */
+  readonly timeoutMillis?: number;
+}
+
+/** Failures without a success between them, after which the storage is probed at once, and after which it counts as failing. */
+const PROBE_AFTER = 2;
+const FAILING_AFTER = 5;
+
+/**
+ * Whether the storage works: fed by what becomes of calls, and by probes. The server is not ready while the last probe failed, and
+ * when calls have failed several times in a row. A probe that succeeds makes it ready again, unless calls go on failing.
+ */
+export class StorageHealth {
+  readonly #storage: Storage;
+  readonly #events: Events;
+  readonly #options: Required<HealthOptions>;
+  readonly #listeners = new Set<() => void>();
+  #probeFailure: Failure | undefined;
+  #callFailure: Failure | undefined;
+  #failures = 0;
+  #failuresAtProbe = 0;
+  #probing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(storage: Storage, events: Events, options: HealthOptions = {}) {
+    this.#storage = storage;
+    this.#events = events;
+    this.#options = { restMillis: 30_000, failingMillis: 1_000, timeoutMillis: 10_000, ...options };
+  }
+
+  ready(): Readiness {
+    if (this.#closed) return { ready: false, reason: "the server is shutting down" };
+    const failure = this.#probeFailure ?? this.#callFailure;
+    return failure === undefined ? { ready: true } : { ready: false, reason: failure.reason };
+  }
+
+  /** Calls `listener` after each change of `ready()`, until disposed. */
+  subscribe(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+  }
+
+  /** Begins to probe now and then. Calls that use the storage begin it as well. */
+  start(): void {
+    if (this.#storage.probe !== undefined && this.#timer === undefined) this.#schedule();
+  }
+
+  /** A call used the storage with success. */
+  worked(): void {
+    this.start();
+    if (this.#failures === 0) return;
+    this.#failures = 0;
+    this.#failuresAtProbe = 0;
+    this.#change(() => {
+      this.#callFailure = undefined;
+    });
+  }
+
+  /** A call failed. Failures that say nothing about the storage are passed over. */
+  failed(error: unknown): void {
+    if (!isStorageFailure(error)) return;
+    this.start();
+    this.#failures++;
+    if (this.#failures >= FAILING_AFTER) {
+      this.#change(() => {
+        const { reason } = failureOf(error);
+        this.#callFailure = { reason: `the storage failed ${FAILING_AFTER} times in a row: ${reason}`, cause: error };
+      });
+    }
+    // Later ones find the timer of a failing storage.
+    if (this.#failures === PROBE_AFTER) void this.probe();
+  }
+
+  /** Probes the storage now; joins a probe that is under way. Never rejects. */
+  probe(): Promise<void> {
+    this.#probing ??= this.#probe().finally(() => {
+      this.#probing = undefined;
+      this.#schedule();
+    });
+    return this.#probing;
+  }
+
+  /** No more probes; not ready from now on. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#change(() => {
+      this.#closed = true;
+    });
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#storage.probe === undefined || this.#closed) return;
+    const outcome = this.#storage.probe({ create: false }).then(
+      () => undefined,
+      (error) => failureOf(error),
+    );
+    const { timeoutMillis } = this.#options;
+    const { promise: timeout, resolve } = Promise.withResolvers<Failure>();
+    const silence = { reason: `the storage did not answer within ${timeoutMillis} ms`, cause: undefined };
+    const timer = setTimeout(() => resolve(silence), timeoutMillis).unref();
+    const late = timeout.then((failure) => this.#probed(failure));
+    await Promise.race([outcome, late]);
+    clearTimeout(timer);
+    // One probe at a time, also when the storage hangs: what it says in the end counts.
+    this.#probed(await outcome);
+  }
+
+  #probed(failure: Failure | undefined): void {
+    this.#change(() => {
+      this.#probeFailure = failure;
+      if (failure === undefined && this.#failures === this.#failuresAtProbe) {
+        this.#callFailure = undefined;
+        this.#failures = 0;
+      }
+      this.#failuresAtProbe = this.#failures;
+    });
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    if (this.#closed || this.#storage.probe === undefined) return;
+    const { restMillis, failingMillis } = this.#options;
+    const rest = this.#failures === 0 && this.#probeFailure === undefined;
+    this.#timer = setTimeout(() => void this.probe(), rest ? restMillis : failingMillis).unref();
+  }
+
+  #change(change: () => void): void {
+    const before = this.ready().ready;
+    change();
+    const { ready, reason } = this.ready();
+    if (ready === before) return;
+    if (!this.#closed) {
+      const message = ready ? "ready: the storage works again" : `not ready: ${reason}`;
+      const cause = (this.#probeFailure ?? this.#callFailure)?.cause;
+      const level = ready ? "info" : "error";
+      this.#events.report({ level, kind: "health-changed", message, ...(cause !== undefined && { cause }) });
+    }
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  // Texts of other errors may hold anything.
+  return { reason: error instanceof StreamkitError ? error.message : "the storage failed", cause: error };
+}
+
+function isStorageFailure(error: unknown): boolean {
+  if (!(error instanceof StreamkitError)) return false;
+  if (error instanceof StoreDeletedError || error instanceof StoreClosedError || error instanceof NotTriedError) {
+    return false;
+  }
+  return error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL;
+}
