@@ -1,107 +1,70 @@
 /**
- * Builds the packages that are published: TypeScript to JavaScript and declarations, in dist/.
+ * Builds the packages that are published: TypeScript to JavaScript and declarations in dist/, with the files that a pack needs
+ * beside them (licence, .proto files, specification).
  *
  *   npm run build
- *   node scripts/build.ts --verify   also packs them, installs the packs elsewhere, and starts the server from there
+ *   node scripts/build.ts server   only this package and those it depends on: what `npm pack` runs first (prepack)
  */
-import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 
 /** In the order of their dependencies: each build reads the declarations of those before it. */
 const PACKAGES = ["gen/es", "clients/ts", "server", "conformance"];
 
-const OPTIONS = {
-  extends: "../../tsconfig.json",
-  compilerOptions: {
-    customConditions: [],
-    noEmit: false,
-    declaration: true,
-    sourceMap: true,
-    allowImportingTsExtensions: false,
-    rewriteRelativeImportExtensions: true,
-  },
-};
+process.chdir(join(import.meta.dirname, ".."));
 
-function run(command: string, args: string[], cwd = process.cwd()): void {
-  const { status } = spawnSync(command, args, { cwd, stdio: "inherit" });
-  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed in ${cwd}`);
+/** Sources that the package's entries and programs come from. What they do not import, such as test tools, is not built. */
+function entries(folder: string): string[] {
+  const { exports, bin = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const sources = Object.values(exports).flatMap(
+    (entry) => (entry as Record<string, string>)["@streamkit/source"] ?? [],
+  );
+  const programs = (Object.values(bin) as string[]).map((path) => path.replace("/dist/", "/src/").replace(/js$/, "ts"));
+  return [...sources, ...programs];
 }
 
-function build(folder: string): void {
-  const dist = join(folder, "dist");
-  rmSync(dist, { recursive: true, force: true });
+function compile(folder: string): void {
+  rmSync(join(folder, "dist"), { recursive: true, force: true });
   const config = join(folder, "tsconfig.build.json");
-  const root = folder
-    .split("/")
-    .map(() => "..")
-    .join("/");
   const options = {
-    ...OPTIONS,
-    extends: `${root}/tsconfig.json`,
-    compilerOptions: { ...OPTIONS.compilerOptions, rootDir: "./src", outDir: "./dist" },
-    include: ["src"],
-    // Tests and their tools, but for the Azurite that others may use, and the histories that are run in this repository only.
-    exclude: [
-      "src/**/*.test.ts",
-      "src/bus/test",
-      "src/**/instances",
-      "src/history/bin.ts",
-      "src/history/coordination",
-      "src/soak",
-    ],
+    extends: relative(folder, "tsconfig.json"),
+    compilerOptions: {
+      customConditions: [],
+      noEmit: false,
+      declaration: true,
+      // The sources travel inside the maps, so that maps resolve wherever the package is.
+      sourceMap: true,
+      inlineSources: true,
+      allowImportingTsExtensions: false,
+      rewriteRelativeImportExtensions: true,
+      rootDir: "./src",
+      outDir: "./dist",
+    },
+    include: [],
+    files: entries(folder),
   };
   writeFileSync(config, JSON.stringify(options));
   try {
-    run("tsc", ["-p", config]);
+    const { status } = spawnSync("node_modules/.bin/tsc", ["-p", config], { stdio: "inherit" });
+    if (status !== 0) throw new Error(`the build of ${folder} failed`);
   } finally {
     rmSync(config);
   }
 }
 
-/** Installs the packs into an empty folder and runs the server from there. */
-async function verify(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "streamkit-packed-"));
-  try {
-    const scope = join(folder, "node_modules", "@streamkit");
-    mkdirSync(scope, { recursive: true });
-    for (const item of readdirSync("node_modules")) {
-      // Third-party dependencies as they are installed; our own from the packs.
-      if (item !== "@streamkit")
-        symlinkSync(join(process.cwd(), "node_modules", item), join(folder, "node_modules", item));
-    }
-    for (const path of PACKAGES) {
-      run("npm", ["pack", "--silent", "--pack-destination", folder], path);
-    }
-    for (const file of readdirSync(folder).filter((name) => name.endsWith(".tgz"))) {
-      const unpacked = mkdtempSync(join(folder, "unpack-"));
-      run("tar", ["-xzf", join(folder, file), "-C", unpacked]);
-      const name = file.replace(/^streamkit-/, "").replace(/-\d.*$/, "");
-      cpSync(join(unpacked, "package"), join(scope, name), { recursive: true });
-    }
-    await startServer(join(scope, "server", "dist", "bin.js"));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+/** Copies files from elsewhere in the repository that belong into the pack; .gitignore lists them. */
+function copyFiles(folder: string): void {
+  cpSync("LICENSE", join(folder, "LICENSE"));
+  if (folder === "conformance") cpSync("docs/spec.md", "conformance/spec.md");
+  if (folder !== "gen/es") return;
+  rmSync("gen/es/proto", { recursive: true, force: true });
+  cpSync("proto", "gen/es/proto", { recursive: true, filter: (path) => !path.endsWith(".binpb") });
 }
 
-function startServer(bin: string): Promise<void> {
-  const server = spawn(process.execPath, [bin, "--port", "0", "--storage", "memory"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  return new Promise((resolve, reject) => {
-    server.once("exit", (code) =>
-      code === 0 ? resolve() : reject(new Error(`the installed server exited with ${code}`)),
-    );
-    server.stdout.once("data", (line) => {
-      console.log(`from the packs: ${String(line).trim()}`);
-      server.kill("SIGTERM");
-    });
-  });
+const wanted = process.argv[2];
+if (wanted !== undefined && !PACKAGES.includes(wanted)) throw new Error(`${wanted} is none of ${PACKAGES.join(", ")}`);
+for (const folder of wanted === undefined ? PACKAGES : PACKAGES.slice(0, PACKAGES.indexOf(wanted) + 1)) {
+  compile(folder);
+  copyFiles(folder);
 }
-
-PACKAGES.forEach(build);
-// The conformance suite proves the clauses of the specification, wherever it is installed.
-cpSync("docs/spec.md", "conformance/spec.md");
-if (process.argv.includes("--verify")) await verify();

@@ -22,7 +22,7 @@ const USAGE = `streamkit-conformance: proves a Streamkit server or client agains
   --client-command CMD   drive a client program over its standard streams
   --token TOKEN          bearer token for the server
   --azure-connection-string S  account for cells with Azure storage (CONFORMANCE_AZURE_CONNECTION_STRING);
-                         absent: an Azurite that the run starts and ends
+                         absent: in the repository, an Azurite that the run starts and ends
   --store ID             the one store that cases may use; they then share it
   --case TEXT            only cases whose id contains TEXT; may be repeated
   --clause ID            only cases that prove this clause; may be repeated

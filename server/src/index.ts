@@ -14,7 +14,6 @@ export type { EventKind, EventLevel, StreamkitEvent } from "./events.ts";
 export { type EventFormat, formatEvent } from "./format-event.ts";
 export type { AllowedOrigins, RequestListener } from "./http/cors.ts";
 export type { Listener, ListenOptions } from "./http/listen.ts";
-export { changedStorage } from "./storage/changed-storage.ts";
 export { levelStorage } from "./storage/level/index.ts";
 export { memoryStorage } from "./storage/memory/index.ts";
 export type * from "./storage/port.ts";

@@ -1,4 +1,4 @@
-import { type ConnectRouter, createRouterTransport, type Transport } from "@connectrpc/connect";
+import { type ConnectRouter, createRouterTransport, type Interceptor, type Transport } from "@connectrpc/connect";
 import { Accounts } from "./budgets/account.ts";
 import { type ServerLimits, serverLimits } from "./budgets/limits.ts";
 import type { Bus } from "./bus/port.ts";
@@ -35,6 +35,12 @@ export interface StreamkitOptions {
    * for the next poll. `redisBus(url)`, `natsBus(url)`, or your own. Default: none. Closed with the instance.
    */
   readonly bus?: Bus;
+  /**
+   * Connect interceptors that run around every call, on all transports, the first one outermost: for logs, metrics, access. To
+   * refuse a call, an interceptor throws a ConnectError. Default: none. Calls that carry entries (Append, Produce, Peek,
+   * Consume*) have them as encoded bytes in all formats but JSON; leave these messages as they are.
+   */
+  readonly interceptors?: readonly Interceptor[];
   /** The clock that commit times come from. Default: the machine's. */
   readonly clock?: Clock;
   /**
@@ -107,6 +113,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     shutdown: shutdown.signal,
     events,
     health,
+    interceptors: options.interceptors,
   });
   const onRefused = (message: string, cause?: unknown) =>
     events.report({ level: "info", kind: "connection-refused", message, ...(cause !== undefined && { cause }) });

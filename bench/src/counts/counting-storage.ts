@@ -1,4 +1,5 @@
-import { type CommitBatch, changedStorage, type Row, type Storage } from "@streamkit/server";
+import type { CommitBatch, Row, Storage } from "@streamkit/server";
+import { changedStorage } from "../../../server/src/storage/changed-storage.ts";
 
 /** What the engine asked of the Partition port. */
 export interface PortCounts {

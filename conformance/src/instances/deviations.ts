@@ -1,5 +1,6 @@
 import { LeaseRecordSchema, SegmentHeadSchema } from "@streamkit/protocol/storage";
-import { changedStorage, type Row, type StreamkitOptions } from "@streamkit/server";
+import type { Row, StreamkitOptions } from "@streamkit/server";
+import { changedStorage } from "../../../server/src/storage/changed-storage.ts";
 import { changed, seeing } from "../mutants/bent-rows.ts";
 
 /** Instances that break a promise that only several of them can break: the histories must catch each. */

@@ -15,7 +15,8 @@ import {
   RenewLeaseResponseSchema,
 } from "@streamkit/protocol";
 import { type LeaseRecord, LeaseRecordSchema } from "@streamkit/protocol/storage";
-import { changedStorage, type PartitionStore, type Row } from "@streamkit/server";
+import type { PartitionStore, Row } from "@streamkit/server";
+import { changedStorage } from "../../../server/src/storage/changed-storage.ts";
 import { changed, seeing } from "./bent-rows.ts";
 import { type Bends, bentTransport } from "./bent-transport.ts";
 import type { Deviation } from "./deviation.ts";

@@ -1,4 +1,5 @@
-import { type CommitBatch, changedStorage, memoryStorage, type PartitionStore, type Storage } from "@streamkit/server";
+import { type CommitBatch, memoryStorage, type PartitionStore, type Storage } from "@streamkit/server";
+import { changedStorage } from "../../../server/src/storage/changed-storage.ts";
 import type { Deviation } from "./deviation.ts";
 
 function bend(name: string, wrong: string, change: (store: PartitionStore) => Partial<PartitionStore>): Deviation {

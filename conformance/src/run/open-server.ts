@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
 import type { Cell } from "@streamkit/protocol/conformance";
 import { memoryStorage, type Storage } from "@streamkit/server";
 import type { AzureAccount } from "../server/azure-account.ts";
@@ -10,10 +10,12 @@ import { type ProgramOptions, ProgramServer } from "../server/program-server.ts"
 import { RemoteServer } from "../server/remote-server.ts";
 import type { ServerUnderTest } from "../server/server-under-test.ts";
 
-/** The standalone server: the source in the repository, the build beside this package where it is installed. */
-const STANDALONE = ["../../../server/src/bin.ts", "../../../server/dist/bin.js"]
-  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-  .find((path) => existsSync(path));
+/** The standalone server: the source in the repository, the build where the package is installed. */
+function standalone(): string {
+  const server = dirname(createRequire(import.meta.url).resolve("@streamkit/server/package.json"));
+  const source = join(server, "src", "bin.ts");
+  return existsSync(source) ? source : join(server, "dist", "bin.js");
+}
 
 /**
  * How often instances look for what others wrote to a space that is followed, in milliseconds. They have no other way to learn
@@ -83,7 +85,7 @@ async function opener(
   if (serverCommand === undefined) {
     if (count > 1 && connectionString === undefined) throw new Error(`processes cannot share ${backend}`);
     const node = `${process.execPath} --conditions=@streamkit/source`;
-    const command = `${node} ${STANDALONE} --port {port} --storage ${backend} --path {data}`;
+    const command = `${node} ${standalone()} --port {port} --storage ${backend} --path {data}`;
     if (count === 1) return () => ProgramServer.start(command, options);
     return () => ProgramServer.start(`${command} --poll ${POLL_MILLIS}`, options);
   }

@@ -99,8 +99,20 @@ function reasonOfCode(code: Code): ErrorReason {
       return ErrorReason.STORAGE_UNAVAILABLE;
     case Code.ResourceExhausted:
       return ErrorReason.OVERLOADED;
-    default:
+    case Code.Unauthenticated:
+      return ErrorReason.UNAUTHENTICATED;
+    case Code.PermissionDenied:
+      return ErrorReason.PERMISSION_DENIED;
+    case Code.NotFound:
+      return ErrorReason.NOT_FOUND;
+    case Code.DataLoss:
+      return ErrorReason.DATA_LOSS;
+    case Code.Internal:
+    case Code.Unknown:
       return ErrorReason.INTERNAL;
+    default:
+      // An interceptor of the application refused the call for a reason of its own, which a retry does not change.
+      return ErrorReason.UNSPECIFIED;
   }
 }
 

@@ -11,15 +11,31 @@ import { reasonOf, toConnectError, toRequestError } from "./connect-error.ts";
 const reached = createContextKey(false, { description: "request was read" });
 
 /**
- * Translates every failure of an implementation into its Connect error.
+ * The application's interceptors inside and outside of the translation of errors: they see the errors that clients see, and
+ * what they throw is translated too.
  *
  * @param events told about failures of storage and defects; counts every failure by its reason
  */
-export function errorInterceptor(events: Events): Interceptor {
+export function withErrors(events: Events, others: readonly Interceptor[]): Interceptor[] {
+  // Inner errors pass the outer translation unchanged: each failure is told and counted once.
+  const told = new WeakSet<ConnectError>();
+  const inner = errorInterceptor(events, told, true);
+  return others.length === 0 ? [inner] : [errorInterceptor(events, told, false), ...others, inner];
+}
+
+/**
+ * Translates every failure of an implementation into its Connect error.
+ *
+ * @param told errors that were translated already; translated ones are added
+ * @param isInnermost whether the implementation comes next, which reads the one request of a streaming call
+ */
+function errorInterceptor(events: Events, told: WeakSet<ConnectError>, isInnermost: boolean): Interceptor {
   return (next) => async (request) => {
     request.contextValues.set(reached, true);
     const translate = (error: unknown): ConnectError => {
+      if (error instanceof ConnectError && told.has(error)) return error;
       const translated = toConnectError(error);
+      told.add(translated);
       // What Connect itself reports, such as a connection that was reset, is no defect; nor what nobody waits for.
       const isOurs = !(error instanceof ConnectError) && !request.signal.aborted;
       const isDefect = isOurs && translated.code === Code.Internal;
@@ -33,7 +49,7 @@ export function errorInterceptor(events: Events): Interceptor {
       return response.stream ? { ...response, message: translated(response.message, translate) } : response;
     } catch (error) {
       // Reading the one request of a streaming call happens inside; its failures come without details.
-      const unread = request.stream && error instanceof ConnectError && error.details.length === 0;
+      const unread = isInnermost && request.stream && error instanceof ConnectError && error.details.length === 0;
       throw translate(unread ? toRequestError(error) : error);
     }
   };

@@ -1,4 +1,4 @@
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { CursorService, LeaseService, PresenceService, StoreService, StreamService } from "@streamkit/protocol";
 import { Health } from "@streamkit/protocol/health";
 import type { Accounts } from "../budgets/account.ts";
@@ -12,7 +12,7 @@ import type { Storage } from "../storage/port.ts";
 import { toConnectError } from "./connect-error.ts";
 import { cursorRoutes } from "./cursor-service.ts";
 import { entryRoutes } from "./entry-routes.ts";
-import { errorInterceptor, withRequestErrors } from "./error-interceptor.ts";
+import { withErrors, withRequestErrors } from "./error-interceptor.ts";
 import { healthRoutes } from "./health.ts";
 import { leaseRoutes } from "./lease-service.ts";
 import { opaqueRoutes } from "./opaque-routes.ts";
@@ -34,6 +34,8 @@ export interface RoutesOptions {
   /** Told about failures of storage and defects; counts all others. */
   readonly events: Events;
   readonly health: StorageHealth;
+  /** Run around every call, the first one outermost; they see the errors that clients see. */
+  readonly interceptors?: readonly Interceptor[] | undefined;
 }
 
 const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, CursorService, Health];
@@ -42,7 +44,7 @@ const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, Cu
 export function createRoutes(options: RoutesOptions): (router: ConnectRouter) => void {
   const { storage, manager, limits, accounts, dedupeWindowMillis, shutdown, events, health } = options;
   const stores = new Stores({ manager, shared: storage.shared, events, health });
-  const interceptors = [errorInterceptor(events), responseBudget];
+  const interceptors = [...withErrors(events, options.interceptors ?? []), responseBudget];
   const admit = createAdmission({ limits, server: accounts.server, toError: toConnectError });
   return (router) => {
     const before = router.handlers.length;

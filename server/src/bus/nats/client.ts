@@ -1,4 +1,4 @@
-import { requirePackage } from "../remote/optional-package.ts";
+import { requirePackage } from "../../optional-package.ts";
 
 /** The client library, as far as it is used. */
 export type NatsClient = Pick<typeof import("@nats-io/transport-node"), "connect">;

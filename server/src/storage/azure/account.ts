@@ -1,6 +1,7 @@
 /** Credentials in their several forms, as what the SDK takes. */
-import { AzureNamedKeyCredential, AzureSASCredential, type TableServiceClientOptions } from "@azure/data-tables";
+import type { AzureNamedKeyCredential, AzureSASCredential, TableServiceClientOptions } from "@azure/data-tables";
 import type { AzureCredentials, TokenCredential } from "./index.ts";
+import { sdk } from "./sdk.ts";
 
 /** An account to send requests to. */
 export interface Account {
@@ -22,11 +23,11 @@ export function accountOf(credentials: AzureCredentials): Account {
     const { accountName, accountKey, endpoint } = credentials;
     return account(
       endpoint ?? `https://${accountName}.table.core.windows.net`,
-      new AzureNamedKeyCredential(accountName, accountKey),
+      new (sdk().tables.AzureNamedKeyCredential)(accountName, accountKey),
     );
   }
   if ("sas" in credentials) {
-    return account(credentials.endpoint, new AzureSASCredential(credentials.sas.replace(/^\?/, "")));
+    return account(credentials.endpoint, new (sdk().tables.AzureSASCredential)(credentials.sas.replace(/^\?/, "")));
   }
   if (!/^https:/i.test(credentials.endpoint)) throw new TypeError("endpoint: an identity's tokens need https");
   return account(credentials.endpoint, credentials.credential);
@@ -40,7 +41,7 @@ function fromConnectionString(connectionString: string): Account {
   }
   const given = (name: string) => parts.get(name.toLowerCase()) || undefined;
   if (given("UseDevelopmentStorage") === "true") {
-    return account(developmentEndpoint, new AzureNamedKeyCredential(developmentAccount, developmentKey));
+    return account(developmentEndpoint, new (sdk().tables.AzureNamedKeyCredential)(developmentAccount, developmentKey));
   }
   const name = given("AccountName");
   const key = given("AccountKey");
@@ -49,10 +50,10 @@ function fromConnectionString(connectionString: string): Account {
   const protocol = given("DefaultEndpointsProtocol") ?? "https";
   const endpoint = given("TableEndpoint") ?? (name && `${protocol}://${name}.table.${suffix}`);
   if (endpoint !== undefined && name !== undefined && key !== undefined) {
-    return account(endpoint, new AzureNamedKeyCredential(name, key));
+    return account(endpoint, new (sdk().tables.AzureNamedKeyCredential)(name, key));
   }
   if (endpoint !== undefined && sas !== undefined) {
-    return account(endpoint, new AzureSASCredential(sas.replace(/^\?/, "")));
+    return account(endpoint, new (sdk().tables.AzureSASCredential)(sas.replace(/^\?/, "")));
   }
   throw new TypeError(
     "connection string: expected AccountName and AccountKey, or TableEndpoint and SharedAccessSignature, or " +

@@ -1,3 +1,9 @@
+/**
+ * Storage in Azure Tables, which several servers can share. Needs the package `@azure/data-tables`.
+ *
+ * @packageDocumentation
+ */
+import { requirePackage } from "../../optional-package.ts";
 import type { Storage } from "../port.ts";
 import { AzureStorage } from "./storage.ts";
 
@@ -38,7 +44,8 @@ export interface AzureStorageOptions {
  * Storage in Azure Table Storage, one table per store. Any number of servers can use the same stores at the same time. A
  * commit is acknowledged once Azure acknowledged it (G4).
  *
- * Throws a TypeError for credentials that cannot be used; whether Azure takes them shows when a store is opened.
+ * @throws TypeError for credentials that cannot be used; whether Azure takes them shows when a store is opened.
+ * @throws Error when @azure/data-tables, an optional peer dependency, is not installed.
  */
 export function azureStorage(credentials: AzureCredentials, options: AzureStorageOptions = {}): Storage {
   return new AzureStorage(credentials, options);
@@ -49,18 +56,10 @@ export function azureStorage(credentials: AzureCredentials, options: AzureStorag
  * @throws Error when @azure/identity, an optional peer dependency, is not installed.
  */
 export async function defaultAzureCredential(): Promise<TokenCredential> {
-  // In a variable, so that nothing resolves it before it is used.
-  const name: string = "@azure/identity";
-  let identity: { DefaultAzureCredential: new () => TokenCredential };
-  try {
-    identity = await import(name);
-  } catch (cause) {
-    throw new Error(
-      "signing in to Azure with an identity needs the package @azure/identity: npm install @azure/identity",
-      {
-        cause,
-      },
-    );
-  }
-  return new identity.DefaultAzureCredential();
+  type Identity = { DefaultAzureCredential: new () => TokenCredential };
+  const { DefaultAzureCredential } = requirePackage<Identity>(
+    "@azure/identity",
+    "signing in to Azure with an identity",
+  );
+  return new DefaultAzureCredential();
 }

@@ -1,5 +1,5 @@
 /** Translates what Azure and the network answer. The only place that knows Azure's status and error codes. */
-import { RestError } from "@azure/data-tables";
+import type { RestError } from "@azure/data-tables";
 import { defect, StoreDeletedError, StreamkitError, storageUnavailable } from "../../errors.ts";
 
 /** A table that is being deleted can be made again after this long, roughly (Azure documents 40 s at least). */
@@ -27,7 +27,7 @@ export interface Failure {
 
 /** What went wrong with a request. */
 export function failureOf(error: unknown): Failure {
-  if (error instanceof RestError) {
+  if (isRestError(error)) {
     const details = error.details as { odataError?: { code?: string } } | undefined;
     const code = details?.odataError?.code ?? error.response?.headers.get("x-ms-error-code") ?? error.code ?? "";
     const retryAfterMillis = retryAfter(error.response?.headers);
@@ -44,6 +44,11 @@ export function failureOf(error: unknown): Failure {
   }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return { status: 0, code: code || (error instanceof Error ? error.name : "") };
+}
+
+/** By name, as the SDK itself does: an application may have several copies of it. */
+function isRestError(error: unknown): error is RestError {
+  return error instanceof Error && error.name === "RestError";
 }
 
 /** What a header says: seconds, or a date. */

@@ -1,4 +1,3 @@
-import { TableServiceClient } from "@azure/data-tables";
 import { StoreDeletedError } from "../../errors.ts";
 import { assertStoreId } from "../abstract-level/store-id.ts";
 import type { PartitionStore, Storage } from "../port.ts";
@@ -7,6 +6,7 @@ import type { AzureCredentials, AzureStorageOptions } from "./index.ts";
 import { ensureMarker } from "./marker.ts";
 import { AzurePartitionStore } from "./partition-store.ts";
 import { withRetries } from "./read-retry.ts";
+import { sdk } from "./sdk.ts";
 import { type RequestLimits, Table, withTimeout } from "./table.ts";
 import { assertTablePrefix, storeIdOf, tableNameOf } from "./table-name.ts";
 
@@ -48,7 +48,7 @@ export class AzureStorage implements Storage {
   }
 
   async list({ after, limit }: { after?: string; limit: number }): Promise<string[]> {
-    const client = new TableServiceClient(
+    const client = new (sdk().tables.TableServiceClient)(
       this.#account.endpoint,
       this.#account.credential as never,
       this.#account.clientOptions,

@@ -1,9 +1,9 @@
-import { createDefaultHttpClient, createHttpHeaders, createPipelineRequest } from "@azure/core-rest-pipeline";
-import { TableClient } from "@azure/data-tables";
+import type { TableClient } from "@azure/data-tables";
 import { StoreDeletedError, storageUnavailable } from "../../errors.ts";
 import type { Account } from "./account.ts";
 import type { Entity } from "./entity.ts";
 import { type RetryLimits, withRetries } from "./read-retry.ts";
+import { sdk } from "./sdk.ts";
 import {
   errorOf,
   failureOf,
@@ -36,7 +36,6 @@ export interface EntityPage {
   readonly continuationToken: string | undefined;
 }
 
-const httpClient = createDefaultHttpClient();
 const apiVersion = "2019-02-02";
 
 /** One table: a method per request. Reads are retried, writes are not. */
@@ -47,7 +46,12 @@ export class Table {
   readonly #limits: RequestLimits;
 
   constructor(account: Account, name: string, limits: RequestLimits) {
-    this.#client = new TableClient(account.endpoint, name, account.credential as never, account.clientOptions);
+    this.#client = new (sdk().tables.TableClient)(
+      account.endpoint,
+      name,
+      account.credential as never,
+      account.clientOptions,
+    );
     this.#url = `${account.endpoint}/${name}`;
     this.#batchUrl = `${account.endpoint}/$batch`;
     this.#limits = limits;
@@ -96,11 +100,12 @@ export class Table {
    */
   async transact(partitionKey: string, operations: readonly Operation[]): Promise<TransactionResponse> {
     const { body, contentType } = encodeTransaction(this.#url, partitionKey, operations);
-    const request = createPipelineRequest({
+    const { pipeline, httpClient } = sdk();
+    const request = pipeline.createPipelineRequest({
       url: this.#batchUrl,
       method: "POST",
       body,
-      headers: createHttpHeaders({
+      headers: pipeline.createHttpHeaders({
         accept: "application/json",
         "accept-charset": "UTF-8",
         "content-type": contentType,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import type * as FastCheck from "fast-check";
+import { requirePackage } from "../../optional-package.ts";
 import type { PartitionStore, Row, RowVersion } from "../port.ts";
 import { bytes, hex, scanAll } from "./rows.ts";
 import type { ContractContext, ContractTests } from "./suite.ts";
@@ -14,44 +15,50 @@ type Step =
 
 type Write = { key: Uint8Array; value: Uint8Array[] | undefined };
 
-/** Few and similar keys, so that steps meet. */
-const keys = fc.array(fc.constantFrom(0x00, 0x01, 0x61, 0xff), { minLength: 1, maxLength: 3 }).map(bytes);
-const partitions = fc.constantFrom("a", "a\u0001", "ab", "ä");
-const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 3 });
+/** What a history consists of. */
+function arbitrarySteps(fc: typeof FastCheck) {
+  // Few and similar keys, so that steps meet.
+  const keys = fc.array(fc.constantFrom(0x00, 0x01, 0x61, 0xff), { minLength: 1, maxLength: 3 }).map(bytes);
+  const partitions = fc.constantFrom("a", "a\u0001", "ab", "ä");
+  const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 3 });
 
-const usually = fc.nat(7).map((number) => number > 0);
+  const usually = fc.nat(7).map((number) => number > 0);
 
-const steps = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constant("commit" as const),
-      partition: partitions,
-      writes: fc.uniqueArray(fc.record({ key: keys, value: fc.option(pieces, { nil: undefined }) }), {
-        maxLength: 6,
-        selector: (write) => hex(write.key),
+  return fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant("commit" as const),
+        partition: partitions,
+        writes: fc.uniqueArray(fc.record({ key: keys, value: fc.option(pieces, { nil: undefined }) }), {
+          maxLength: 6,
+          selector: (write) => hex(write.key),
+        }),
+        conditions: fc.uniqueArray(fc.record({ key: keys, holds: usually }), {
+          maxLength: 3,
+          selector: (condition) => hex(condition.key),
+        }),
       }),
-      conditions: fc.uniqueArray(fc.record({ key: keys, holds: usually }), {
-        maxLength: 3,
-        selector: (condition) => hex(condition.key),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant("scan" as const),
+        partition: partitions,
+        gte: keys,
+        lt: keys,
+        limit: fc.integer({ min: 1, max: 20 }),
+        pageBytes: fc.constantFrom(1, 50, 1_000_000),
       }),
-    }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      kind: fc.constant("scan" as const),
-      partition: partitions,
-      gte: keys,
-      lt: keys,
-      limit: fc.integer({ min: 1, max: 20 }),
-      pageBytes: fc.constantFrom(1, 50, 1_000_000),
-    }),
-  },
-  { weight: 1, arbitrary: fc.constant({ kind: "reopen" as const }) },
-);
+    },
+    { weight: 1, arbitrary: fc.constant({ kind: "reopen" as const }) },
+  );
+}
 
 export function describeModel({ describe, it, capabilities }: ContractTests): void {
+  // Here, so that who tests a bus need not install it.
+  const fc = requirePackage<typeof FastCheck>("fast-check", "the contract suite of storage");
+  const steps = arbitrarySteps(fc);
   describe("model", () => {
     it("behaves as sorted maps do, whatever is committed and read", async (context) => {
       let run = 0;

@@ -1,4 +1,4 @@
-import { ClassicLevel } from "classic-level";
+import { Level } from "level";
 import { storageUnavailable } from "../../errors.ts";
 import { GroupCommit } from "../abstract-level/group-commit.ts";
 import { pageOfIds } from "../abstract-level/page-of-ids.ts";
@@ -18,7 +18,7 @@ import {
 } from "./store-directory.ts";
 import { verifyDatabase } from "./verify-database.ts";
 
-type LevelDatabase = ClassicLevel<Uint8Array, Uint8Array>;
+type LevelDatabase = Level<Uint8Array, Uint8Array>;
 
 export class LevelStorage implements Storage {
   readonly kind = "level";
@@ -102,7 +102,7 @@ export class LevelStorage implements Storage {
 
   /** The database opens itself soon after it was made: make it only to open it at once. */
   #database(directory: string): LevelDatabase {
-    return new ClassicLevel<Uint8Array, Uint8Array>(directory, {
+    return new Level<Uint8Array, Uint8Array>(directory, {
       keyEncoding: "view",
       valueEncoding: "view",
       // LevelDB would replace a store that lost its root file by an empty one.

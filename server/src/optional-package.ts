@@ -1,9 +1,11 @@
 import { createRequire } from "node:module";
 
 /**
- * Loads a client library, which only those install who use the bus that needs it.
+ * Loads a package that only some users install: those who use the part of the server that needs it.
  *
- * @throws Error that names the package when it is not installed.
+ * @param name of an optional peer dependency
+ * @param purpose subject of the message: "a bus over Redis"
+ * @throws Error that says what to install when the package is missing
  */
 export function requirePackage<T>(name: string, purpose: string): T {
   try {

@@ -1,0 +1,17 @@
+/**
+ * What the author of a backend or a bus needs: the ports to implement, and the errors to throw. The suites that prove an
+ * implementation are in `@streamkit/server/contract`.
+ *
+ * @packageDocumentation
+ */
+export { ErrorReason } from "@streamkit/protocol";
+export type { Bus } from "./bus/port.ts";
+export {
+  dataLoss,
+  type ErrorFacts,
+  StoreClosedError,
+  StoreDeletedError,
+  StreamkitError,
+  storageUnavailable,
+} from "./errors.ts";
+export type * from "./storage/port.ts";
