@@ -7,7 +7,10 @@ import { NodeManager } from "./engine/node-manager.ts";
 import type { RowCompression } from "./engine/row-frame.ts";
 import { Events, type StreamkitEvent } from "./events.ts";
 import { StorageHealth } from "./health.ts";
-import { type AllowedOrigins, type RequestListener, withCors } from "./http/cors.ts";
+import type { RequestListener } from "./http/cors.ts";
+import type { AllowedOrigins } from "./http/cors-rules.ts";
+import { createFetchHandler, type FetchHandler } from "./http/fetch-handler.ts";
+import { createHandlers, type Handlers } from "./http/handlers.ts";
 import type { Readiness } from "./http/health-paths.ts";
 import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
 import { checkOrigins } from "./http/origin.ts";
@@ -51,7 +54,7 @@ export interface StreamkitOptions {
 }
 
 export interface HandlerOptions {
-  /** Answers requests for paths that are none of Streamkit's. Default: 404. */
+  /** Answers requests for paths that are none of Streamkit's. Default: the next middleware if there is one, otherwise 404. */
   readonly fallback?: RequestListener;
   /**
    * Host names, without port, that RPCs are answered for beside addresses and the names of this machine; "*" for all. Protects servers
@@ -72,8 +75,16 @@ export interface Streamkit extends AsyncDisposable {
   routes(router: ConnectRouter): void;
   /** A transport that calls this instance in the same process, without a network. */
   transport(): Transport;
-  /** A request listener for Node's http, https, http2 servers, with CORS; other paths answer 404, or go to `fallback`. */
+  /**
+   * A request listener for Node's http, https, http2 servers, and a middleware for Express and its like, with CORS. Other paths go to
+   * `fallback`, or to the next middleware, or answer 404. Reads bodies itself, so it comes before any body parser.
+   */
   handler(options?: HandlerOptions): RequestListener;
+  /**
+   * Answers a request of the Fetch API: for Hono, Next.js route handlers, Bun, Deno. Speaks Connect and gRPC-Web, with CORS; other paths
+   * answer 404. Needs no `this`: `Bun.serve({ fetch: streamkit.fetch })`.
+   */
+  readonly fetch: FetchHandler;
   /** Opens a port that speaks HTTP/1.1 and HTTP/2, Connect, gRPC and gRPC-Web. */
   listen(options?: ListenOptions): Promise<Listener>;
   /** Ends streams with SHUTTING_DOWN, lets appends in flight finish, closes ports and storage. Idempotent. */
@@ -119,22 +130,27 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     events.report({ level: "info", kind: "connection-refused", message, ...(cause !== undefined && { cause }) });
   const onFailure = (cause: unknown) =>
     events.report({ level: "error", kind: "internal-error", message: "the port failed", cause });
+  const adapter = {
+    origins: options.cors,
+    onRefused: (message: string) => events.report({ level: "info", kind: "request-refused", message }),
+    onDefect: (cause: unknown) =>
+      events.report({ level: "error", kind: "internal-error", message: "a request met a defect", cause }),
+  };
+  let mounted: Handlers | undefined;
+  const handlers = () => {
+    mounted ??= createHandlers({ routes, readMaxBytes: READ_MAX_BYTES });
+    return mounted;
+  };
   const makeHandler = (handlerOptions: HandlerOptions & { readiness?: () => Readiness }) =>
-    withCors(
-      createRequestListener({
-        routes,
-        readMaxBytes: READ_MAX_BYTES,
-        accounts,
-        origins: options.cors,
-        allowedHosts: handlerOptions.allowedHosts ?? "*",
-        fallback: handlerOptions.fallback,
-        readiness: handlerOptions.readiness,
-        onRefused: (message) => events.report({ level: "info", kind: "request-refused", message }),
-        onDefect: (cause) =>
-          events.report({ level: "error", kind: "internal-error", message: "a request met a defect", cause }),
-      }),
-      options.cors,
-    );
+    createRequestListener({
+      ...adapter,
+      handlers: handlers(),
+      accounts,
+      allowedHosts: handlerOptions.allowedHosts ?? "*",
+      fallback: handlerOptions.fallback,
+      readiness: handlerOptions.readiness,
+    });
+  let fetchHandler: FetchHandler | undefined;
   const listeners = new Set<Listener>();
   let closing: Promise<void> | undefined;
 
@@ -146,12 +162,17 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
         value: { format: "binary", duplex: true },
       }),
     handler: (handlerOptions = {}) => makeHandler(handlerOptions),
+    fetch(request) {
+      fetchHandler ??= createFetchHandler({ ...adapter, handlers: handlers() });
+      return fetchHandler(request);
+    },
     async listen(listenOptions = {}) {
       health.start();
-      const { host, allowedHosts = [] } = listenOptions;
+      const { host, allowedHosts = [], fallback } = listenOptions;
       const handler = makeHandler({
         allowedHosts: host === undefined ? allowedHosts : [...allowedHosts, host],
         readiness: () => health.ready(),
+        ...(fallback !== undefined && { fallback }),
       });
       const listener = await listen({ handler, limits, onRefused, onFailure }, listenOptions);
       listeners.add(listener);

@@ -1,49 +1,28 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { cors } from "@connectrpc/connect";
+import { type AllowedOrigins, corsAnswer } from "./cors-rules.ts";
 
-/** Origins that may call from a browser: a list, or "*" for all. Absent: none but the server's own. */
-export type AllowedOrigins = "*" | readonly string[];
-
+/**
+ * Answers a request of Node's http, https or http2 server.
+ *
+ * @param next goes on to the next middleware, in frameworks that have such; servers of Node give none
+ */
 export type RequestListener = (
   request: IncomingMessage | Http2ServerRequest,
   response: ServerResponse | Http2ServerResponse,
+  next?: () => void,
 ) => void;
 
-const PREFLIGHT_CACHE_SECONDS = "7200";
-
-/** Answers preflight requests, and lets browsers read responses, for allowed origins. */
-export function withCors(listener: RequestListener, allowed: AllowedOrigins | undefined): RequestListener {
-  if (allowed === undefined) return listener;
-  return (request, response) => {
-    const { origin } = request.headers;
-    if (origin === undefined || !(allowed === "*" || allowed.includes(origin))) return listener(request, response);
-    response.setHeader("access-control-allow-origin", allowed === "*" ? "*" : origin);
-    if (allowed !== "*") response.setHeader("vary", "origin");
-    if (request.method !== "OPTIONS") {
-      response.setHeader("access-control-expose-headers", cors.exposedHeaders.join(", "));
-      return listener(request, response);
-    }
-    response.setHeader("access-control-allow-methods", cors.allowedMethods.join(", "));
-    response.setHeader("access-control-allow-headers", [...cors.allowedHeaders, "authorization"].join(", "));
-    response.setHeader("access-control-max-age", PREFLIGHT_CACHE_SECONDS);
-    response.statusCode = 204;
-    response.end();
-  };
-}
-
-/**
- * True for a request from a page that may not call: its origin is neither the server's own nor allowed. Browsers send the requests of
- * such a page all the same, and only keep the responses from it. Other clients send no origin.
- *
- * @param authority what the request names as host, with or without port
- */
-export function isForeignOrigin(
-  origin: string | undefined,
-  authority: string,
+/** Lets pages of allowed origins read the response. True if the request was a preflight, which is answered then. */
+export function applyCors(
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
   allowed: AllowedOrigins | undefined,
 ): boolean {
-  if (origin === undefined || allowed === "*" || allowed?.includes(origin)) return false;
-  const scheme = /^(https?):/.exec(origin)?.[1];
-  return scheme === undefined || URL.parse(`${scheme}://${authority}`)?.origin !== origin;
+  const { headers, preflight } = corsAnswer({ method: request.method, origin: request.headers.origin }, allowed);
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  if (!preflight) return false;
+  response.statusCode = 204;
+  response.end();
+  return true;
 }

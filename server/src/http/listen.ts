@@ -26,6 +26,8 @@ export interface ListenOptions {
    * whose name was bound to this server's address (DNS rebinding) uses a name that is not listed. Default: none.
    */
   readonly allowedHosts?: readonly string[];
+  /** Answers requests for paths that are none of Streamkit's: the application's own pages. Default: 404. */
+  readonly fallback?: RequestListener;
   /** How often HTTP/2 connections are checked to be alive, in milliseconds. Default 15,000. */
   readonly keepAliveMillis?: number;
 }

@@ -1,4 +1,4 @@
-import type { AllowedOrigins } from "./cors.ts";
+import type { AllowedOrigins } from "./cors-rules.ts";
 
 /**
  * Checks that a text is what browsers send as `Origin`: scheme, host and port, nothing else.

@@ -5,6 +5,7 @@ import { discardRest, isUnfinished, resetWhenAnswered } from "./finish-request.t
 const CODES: Readonly<Record<number, string>> = {
   400: "invalid_argument",
   403: "permission_denied",
+  500: "internal",
   503: "unavailable",
 };
 

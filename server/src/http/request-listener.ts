@@ -1,34 +1,37 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { Code, ConnectError, type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { Accounts } from "../budgets/account.ts";
 import { peerKey } from "../budgets/peer.ts";
 import { hostCheck, parseHostname } from "./authority.ts";
 import { ConnectionAccounts } from "./connection-accounts.ts";
-import type { AllowedOrigins, RequestListener } from "./cors.ts";
-import { isForeignOrigin } from "./cors.ts";
+import { applyCors, type RequestListener } from "./cors.ts";
+import { type AllowedOrigins, isForeignOrigin } from "./cors-rules.ts";
+import type { Handlers } from "./handlers.ts";
 import { healthAnswer, type Readiness } from "./health-paths.ts";
 import { refuse } from "./refuse.ts";
 import { RequestBody } from "./request-body.ts";
 import { respond } from "./respond.ts";
 
 export interface RequestListenerOptions {
-  readonly routes: (router: ConnectRouter) => void;
-  /** Largest message that any method reads, in bytes. */
-  readonly readMaxBytes: number;
+  readonly handlers: Handlers;
   readonly accounts: Accounts;
   /** Host names that the server answers to; see `hostCheck`. */
   readonly allowedHosts: readonly string[] | "*" | undefined;
+  /** Origins that may call from a browser. */
   readonly origins: AllowedOrigins | undefined;
   /** Serves `/healthz` and `/readyz`. Absent: their paths are no different from others. */
   readonly readiness?: (() => Readiness) | undefined;
-  /** Answers requests for other paths. Default: 404. */
+  /** Answers requests for other paths. Default: the next middleware if there is one, otherwise 404. */
   readonly fallback?: RequestListener | undefined;
   /** Told of requests that are refused before they reach a method, and of defects. */
   readonly onRefused: (message: string) => void;
   readonly onDefect: (error: unknown) => void;
 }
+
+const BODY_USED =
+  "the body of the request was read before streamkit.handler(): mount streamkit.handler() before any body parser";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
@@ -38,21 +41,22 @@ type Response = ServerResponse | Http2ServerResponse;
  * closes the connection; it throws nothing.
  */
 export function createRequestListener(options: RequestListenerOptions): RequestListener {
-  const { accounts, fallback, onDefect } = options;
-  // Compression between Streamkit peers costs more than it saves on fast networks: docs/architecture.md.
-  const router = createConnectRouter({ acceptCompression: [], readMaxBytes: options.readMaxBytes });
-  options.routes(router);
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath as string, handler]));
+  const { accounts, handlers, fallback, onDefect } = options;
   const connections = new ConnectionAccounts(accounts);
   const isKnownHost = hostCheck(options.allowedHosts);
 
-  const serve = (request: Request, response: Response) => {
+  const serve = (request: Request, response: Response, next: (() => void) | undefined) => {
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (handler === undefined) {
       const health = options.readiness && healthAnswer(path, options.readiness);
       if (health !== undefined) return answerText(request, response, health.status, health.text);
       if (fallback !== undefined) return fallback(request, response);
+      if (next !== undefined) return next();
+    }
+    // Only here: whom the application's own pages let in is the application's affair.
+    if (applyCors(request, response, options.origins)) return;
+    if (handler === undefined) {
       return answerText(request, response, 404, `no Streamkit method has the path ${JSON.stringify(path)}\n`);
     }
     const refusal = reasonToRefuse(request, isKnownHost, options.origins);
@@ -60,6 +64,7 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
       options.onRefused(refusal.message);
       return refuse(request, response, refusal.status, refusal.message);
     }
+    if (request.readableDidRead) return refuse(request, response, 500, BODY_USED);
     call(handler, request, response, connections).catch((error) => {
       // Failures of calls are answers. What is left is a connection that broke, with nobody to tell, or a defect.
       if (!isGone(request)) onDefect(error);
@@ -67,12 +72,12 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
     });
   };
 
-  return (request, response) => {
+  return (request, response, next) => {
     try {
       // Without a listener, the error of a connection that breaks would end the process.
       request.on("error", () => undefined);
       response.on("error", () => undefined);
-      serve(request, response);
+      serve(request, response, next);
     } catch (error) {
       onDefect(error);
       response.destroy();
