@@ -47,7 +47,7 @@ const RETRYABLE: ReadonlySet<ErrorReason> = new Set([
 
 /**
  * Translates any failure into what the client sees: a status code and exactly one ErrorDetail. Connect errors that
- * already carry details, and cancellations, pass unchanged; what is not a StreamkitError becomes INTERNAL without its
+ * already carry details pass unchanged; what is not a StreamkitError becomes INTERNAL without its
  * message, which may hold anything.
  */
 export function toConnectError(error: unknown): ConnectError {
@@ -66,6 +66,7 @@ export function toConnectError(error: unknown): ConnectError {
 
 /** For a request that could not be read at all: Connect's error, with the code and reason of the protocol. */
 export function toRequestError(error: ConnectError): ConnectError {
+  if (error.details.length > 0) return error;
   switch (error.code) {
     case Code.Internal:
     case Code.InvalidArgument:
@@ -75,7 +76,7 @@ export function toRequestError(error: ConnectError): ConnectError {
     case Code.Unimplemented:
       return withDetail(error, ErrorReason.UNIMPLEMENTED);
     default:
-      return error;
+      return toConnectError(error);
   }
 }
 
@@ -99,6 +100,10 @@ function reasonOfCode(code: Code): ErrorReason {
       return ErrorReason.STORAGE_UNAVAILABLE;
     case Code.ResourceExhausted:
       return ErrorReason.OVERLOADED;
+    case Code.DeadlineExceeded:
+      return ErrorReason.DEADLINE_EXCEEDED;
+    case Code.Canceled:
+      return ErrorReason.CANCELED;
     case Code.Unauthenticated:
       return ErrorReason.UNAUTHENTICATED;
     case Code.PermissionDenied:
@@ -116,7 +121,8 @@ function reasonOfCode(code: Code): ErrorReason {
   }
 }
 
-function withDetail(error: ConnectError, reason: ErrorReason): ConnectError {
+/** Adds the detail of a reason to an error of Connect; its code stays. */
+export function withDetail(error: ConnectError, reason: ErrorReason): ConnectError {
   const value = { reason, retryable: RETRYABLE.has(reason) };
   return new ConnectError(error.rawMessage, error.code, error.metadata, [{ desc: ErrorDetailSchema, value }], error);
 }

@@ -19,17 +19,16 @@ const reached = createContextKey(false, { description: "request was read" });
 export function withErrors(events: Events, others: readonly Interceptor[]): Interceptor[] {
   // Inner errors pass the outer translation unchanged: each failure is told and counted once.
   const told = new WeakSet<ConnectError>();
-  const inner = errorInterceptor(events, told, true);
-  return others.length === 0 ? [inner] : [errorInterceptor(events, told, false), ...others, inner];
+  const inner = errorInterceptor(events, told);
+  return others.length === 0 ? [inner] : [errorInterceptor(events, told), ...others, inner];
 }
 
 /**
  * Translates every failure of an implementation into its Connect error.
  *
  * @param told errors that were translated already; translated ones are added
- * @param isInnermost whether the implementation comes next, which reads the one request of a streaming call
  */
-function errorInterceptor(events: Events, told: WeakSet<ConnectError>, isInnermost: boolean): Interceptor {
+function errorInterceptor(events: Events, told: WeakSet<ConnectError>): Interceptor {
   return (next) => async (request) => {
     request.contextValues.set(reached, true);
     const translate = (error: unknown): ConnectError => {
@@ -45,20 +44,33 @@ function errorInterceptor(events: Events, told: WeakSet<ConnectError>, isInnermo
       return translated;
     };
     try {
-      const response = await next(request);
+      // A stream looks at the signal itself. A call goes on to its end, but nobody waits for its answer any more.
+      const response = await (request.stream
+        ? next({ ...request, message: translated(request.message, requestError) })
+        : unlessAborted(next(request), request.signal));
       return response.stream ? { ...response, message: translated(response.message, translate) } : response;
     } catch (error) {
-      // Reading the one request of a streaming call happens inside; its failures come without details.
-      const unread = isInnermost && request.stream && error instanceof ConnectError && error.details.length === 0;
-      throw translate(unread ? toRequestError(error) : error);
+      throw translate(error);
     }
   };
 }
 
-async function* translated<T>(
-  messages: AsyncIterable<T>,
-  translate: (error: unknown) => ConnectError,
-): AsyncGenerator<T> {
+/** The requests of a stream are read inside its implementation; failures to read them come from Connect, without details. */
+function requestError(error: unknown): unknown {
+  return error instanceof ConnectError ? toRequestError(error) : error;
+}
+
+/** Settles as the work does, or rejects with the signal's reason as soon as that is aborted. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+async function* translated<T>(messages: AsyncIterable<T>, translate: (error: unknown) => unknown): AsyncGenerator<T> {
   try {
     yield* messages;
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { CursorService, LeaseService, PresenceService, StoreService, StreamService } from "@streamkit/protocol";
 import { Health } from "@streamkit/protocol/health";
 import type { Accounts } from "../budgets/account.ts";
@@ -17,6 +18,7 @@ import { healthRoutes } from "./health.ts";
 import { leaseRoutes } from "./lease-service.ts";
 import { opaqueRoutes } from "./opaque-routes.ts";
 import { presenceRoutes } from "./presence-service.ts";
+import { withRequestReader } from "./reading/read-request.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { statusRoutes } from "./status-routes.ts";
 import { storeRoutes } from "./store-service.ts";
@@ -38,6 +40,9 @@ export interface RoutesOptions {
   readonly interceptors?: readonly Interceptor[] | undefined;
 }
 
+/** What no field of a request knows is dropped while it is read: kept fields cost many times their bytes. */
+const READING = { binaryOptions: { readUnknownFields: false } };
+
 const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, CursorService, Health];
 
 /** All RPCs of the server, to be mounted in any Connect router; the limits of streams are shared by all routers. */
@@ -46,7 +51,8 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
   const stores = new Stores({ manager, shared: storage.shared, events, health });
   const interceptors = [...withErrors(events, options.interceptors ?? []), responseBudget];
   const admit = createAdmission({ limits, server: accounts.server, toError: toConnectError });
-  return (router) => {
+  return (mounting) => {
+    const router = withOptions(mounting, READING);
     const before = router.handlers.length;
     const status = statusRoutes(stores);
     for (const name of Object.keys(status) as (keyof typeof status)[]) {
@@ -59,9 +65,25 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     router.service(Health, healthRoutes(new Set(SERVICES.map((service) => service.typeName)), health, shutdown), {
       interceptors,
     });
-    for (let i = before; i < router.handlers.length; i++) router.handlers[i] = withRequestErrors(router.handlers[i]);
     opaqueRoutes(router, entryRoutes(stores), interceptors);
     reflectionRoutes(router, SERVICES, interceptors);
-    for (let i = before; i < router.handlers.length; i++) router.handlers[i] = admit(router.handlers[i]);
+    for (let i = before; i < router.handlers.length; i++) {
+      router.handlers[i] = admit(withRequestReader(withRequestErrors(router.handlers[i])));
+    }
+  };
+}
+
+/** A router that mounts everything with these options too, in the same place. */
+function withOptions(router: ConnectRouter, options: Partial<UniversalHandlerOptions>): ConnectRouter {
+  return {
+    handlers: router.handlers,
+    service(service, implementation, own) {
+      router.service(service, implementation, { ...options, ...own });
+      return this;
+    },
+    rpc(method, implementation, own) {
+      router.rpc(method, implementation, { ...options, ...own });
+      return this;
+    },
   };
 }

@@ -11,7 +11,6 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { StreamService } from "@streamkit/protocol";
 import { opaqueMethod } from "@streamkit/protocol/wire";
 import { withDirectResponses } from "./direct-response.ts";
-import { withRequestErrors } from "./error-interceptor.ts";
 
 type OpaqueMethods = typeof opaqueMethod;
 type Name = keyof OpaqueMethods;
@@ -56,7 +55,7 @@ export function opaqueRoutes(
       const byKind = { unary: viaBinary, server_streaming: viaBinaryStream, bidi_streaming: viaBinaryBidi };
       router.rpc(typed as never, byKind[typed.methodKind] as never, { interceptors });
     });
-    router.handlers.push(withRequestErrors(byFormat(binary, json)));
+    router.handlers.push(byFormat(binary, json));
   }
 }
 
