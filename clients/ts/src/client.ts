@@ -5,6 +5,7 @@ import { type Listing, listing, type PageOptions } from "./listing.ts";
 import type { RetryEvent, RetryOptions } from "./retry/backoff.ts";
 import { StoreHandle } from "./store.ts";
 import { durationMillis } from "./time.ts";
+import { Contact } from "./transport/contact.ts";
 import { transportDescription } from "./transport/description.ts";
 import { opaquePeer } from "./transport/opaque-peer.ts";
 import { publicPeer } from "./transport/public-peer.ts";
@@ -20,7 +21,11 @@ export interface ClientOptions {
   readonly retry?: RetryOptions;
   /** Told before each retry and each reconnect. */
   readonly onRetry?: (event: RetryEvent) => void;
-  /** Longest attempt of a call that is not a stream, in milliseconds; a longer one is retried. Default 30,000. */
+  /**
+   * Longest wait for a server that owes an answer, in milliseconds. Default 30,000. It ends a unary attempt, a read and a
+   * Produce session that wait so long for their next response, with CONNECTION_LOST; they are then tried again, or
+   * resumed. At the head, `follow` and subscriptions wait for two heartbeats instead.
+   */
   readonly timeoutMillis?: number;
   /** Overrides what is known about the transport's encoding of messages. */
   readonly wireFormat?: "binary" | "json";
@@ -70,14 +75,14 @@ function createContext(options: ClientOptions): ClientContext {
   const { transport, retry = {}, onRetry, timeoutMillis = 30_000 } = options;
   const description = transportDescription(transport);
   const format = options.wireFormat ?? description?.format ?? "json";
-  const settings = { transport, timeoutMillis };
+  const settings = { transport, timeoutMillis, contact: new Contact(description) };
+  const { duplex = false } = description ?? {};
   return {
     ...settings,
     retry,
     onRetry,
     peer: format === "binary" ? opaquePeer(settings) : publicPeer(settings),
-    duplex: description?.duplex ?? false,
-    probe: description?.probe,
+    duplex: typeof duplex === "function" ? duplex : () => duplex,
   };
 }
 

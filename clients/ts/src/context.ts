@@ -1,15 +1,13 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { toStreamkitError } from "./errors/from-connect.ts";
-import type { ReadPolicy } from "./read/page-reader.ts";
-import { withRetry } from "./retry/retry.ts";
+import { type RetryPolicy, withRetry } from "./retry/retry.ts";
 import { type CallSettings, callUnary } from "./transport/call.ts";
 import type { Peer } from "./transport/peer.ts";
 
 /** What all handles of one client share. */
-export interface ClientContext extends CallSettings, ReadPolicy {
+export interface ClientContext extends CallSettings, RetryPolicy {
   readonly peer: Peer;
   /** True when Produce can send and receive at once. */
-  readonly duplex: boolean;
+  readonly duplex: () => boolean | Promise<boolean>;
   /** Of the lease under which everything is written; see `withLease`. */
   readonly fencingToken?: bigint;
 }
@@ -25,15 +23,11 @@ export function call<I extends DescMessage, O extends DescMessage>(
 }
 
 /** One attempt of a unary call, for those who retry themselves. */
-export async function callOnce<I extends DescMessage, O extends DescMessage>(
+export function callOnce<I extends DescMessage, O extends DescMessage>(
   context: ClientContext,
   method: DescMethodUnary<I, O>,
   request: MessageInitShape<I>,
   signal: AbortSignal,
 ): Promise<MessageShape<O>> {
-  try {
-    return await callUnary(context, method, request, signal);
-  } catch (thrown) {
-    throw toStreamkitError(thrown, signal);
-  }
+  return callUnary(context, method, request, signal);
 }

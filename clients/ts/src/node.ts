@@ -69,13 +69,16 @@ export function createNodeTransport(options: NodeTransportOptions): Transport {
     const { protocol = "connect" } = options;
     if (protocol === "grpc") throw invalidArgument("protocol", "gRPC needs HTTP/2");
     const transport = protocol === "connect" ? createConnectTransport(http1) : createGrpcWebTransport(http1);
-    return describeTransport(transport, { format, duplex: false });
+    return describeTransport(transport, { format, duplex: false, address: baseUrl });
   }
   const sessionManager = new WideSessionManager(options);
   const create = { grpc: createGrpcTransport, connect: createConnectTransport, "grpc-web": createGrpcWebTransport };
   const { unary } = create[options.protocol ?? "connect"]({ ...common, httpVersion, sessionManager });
   const { stream } = create[options.protocol ?? "grpc"]({ ...common, httpVersion, sessionManager });
-  return describeTransport({ unary, stream }, { format, duplex: true, probe: () => sessionManager.probe() });
+  return describeTransport(
+    { unary, stream },
+    { format, duplex: true, address: baseUrl, probe: () => sessionManager.probe() },
+  );
 }
 
 /** A session manager for streams of bulk data, some of which are silent for long. */

@@ -27,5 +27,5 @@ export function createWebTransport(options: WebTransportOptions): Transport {
     interceptors: [...interceptors],
     ...(fetch === undefined ? {} : { fetch }),
   });
-  return describeTransport(transport, { format: json ? "json" : "binary", duplex: false });
+  return describeTransport(transport, { format: json ? "json" : "binary", duplex: false, address: baseUrl });
 }

@@ -1,17 +1,20 @@
 import type { ErrorReason } from "@streamkit/protocol";
 
 /**
- * Why a call failed: the names of `streamkit.v1.ErrorReason` (documented in proto/streamkit/v1/errors.proto), and three
+ * Why a call failed: the names of `streamkit.v1.ErrorReason` (documented in proto/streamkit/v1/errors.proto), and some
  * that the client itself gives:
  *
  * - `CANCELED`: the caller's AbortSignal fired. `cause` is the signal's reason.
  * - `CONNECTION_LOST`: no answer from a Streamkit server: refused, reset, timed out, or cut off in the middle.
+ * - `MISCONFIGURED`: no server can be reached like this: the address, the certificate, the HTTP version or the origin of a
+ *   page is wrong. The message says which, and what to do. Not retried, unless the same address has answered before.
  * - `UNKNOWN`: an answer that did not come from a Streamkit server and says nothing more. See `code`.
  */
 export type StreamkitErrorReason =
   | Exclude<keyof typeof ErrorReason, "UNSPECIFIED">
   | "CANCELED"
   | "CONNECTION_LOST"
+  | "MISCONFIGURED"
   | "UNKNOWN";
 
 /** The status code of a failed call, by its name in the Connect protocol. */
@@ -101,6 +104,23 @@ export function canceled(signal: AbortSignal): StreamkitError {
   return new StreamkitError("CANCELED", "canceled", "the call was canceled by its signal", { cause: signal.reason });
 }
 
+/** The error of an address or a set-up with which no server can be reached; the message says what to change. */
+export function misconfigured(message: string, cause?: unknown): StreamkitError {
+  return new StreamkitError("MISCONFIGURED", "failed_precondition", message, { cause });
+}
+
+/** The same error, with what it happened to added to its message. */
+export function located(error: StreamkitError, place: string): StreamkitError {
+  const { reason, code, message } = error;
+  return new StreamkitError(reason, code, `${message} (${place})`, { ...factsOf(error), cause: error.cause });
+}
+
+/** The same error, for a caller for whom a retry may help. */
+export function retryable(error: StreamkitError, reason: StreamkitErrorReason): StreamkitError {
+  const facts = { ...factsOf(error), retryable: true, cause: error.cause };
+  return new StreamkitError(reason, error.code, error.message, facts);
+}
+
 /** The error of an argument that no server needs to see to refuse it. */
 export function invalidArgument(field: string, description: string): StreamkitError {
   return new StreamkitError("INVALID_FIELD", "invalid_argument", `${field}: ${description}`, {
@@ -116,4 +136,16 @@ export function connectionLost(message: string, cause?: unknown): StreamkitError
 /** Delivered entries have a gap that no trim explains, or bytes make no sense (G11). */
 export function dataLoss(message: string, facts: { segment?: string; cause?: unknown } = {}): StreamkitError {
   return new StreamkitError("DATA_LOSS", "data_loss", message, facts);
+}
+
+function factsOf(error: StreamkitError): StreamkitErrorFacts {
+  const facts: { -readonly [K in keyof StreamkitErrorFacts]: StreamkitErrorFacts[K] } = {
+    retryable: error.retryable,
+    fieldViolations: error.fieldViolations,
+  };
+  if (error.segment !== undefined) facts.segment = error.segment;
+  if (error.expectedLastSequence !== undefined) facts.expectedLastSequence = error.expectedLastSequence;
+  if (error.actualLastSequence !== undefined) facts.actualLastSequence = error.actualLastSequence;
+  if (error.retryAfterMillis !== undefined) facts.retryAfterMillis = error.retryAfterMillis;
+  return facts;
 }

@@ -36,7 +36,10 @@ test("names every reason of the protocol", () => {
     if (reason === ErrorReason.UNSPECIFIED) continue;
     const value = { reason, retryable: true };
     const error = new ConnectError("", Code.Internal, undefined, [{ desc: ErrorDetailSchema, value }]);
-    expect(toStreamkitError(error)).toMatchObject({ reason: ErrorReason[reason], retryable: true });
+    // What is too large stays so, whatever a server says; CANCELED is for the caller's own signal.
+    const retryable = !ErrorReason[reason].endsWith("_TOO_LARGE");
+    const name = reason === ErrorReason.CANCELED ? "CONNECTION_LOST" : ErrorReason[reason];
+    expect(toStreamkitError(error)).toMatchObject({ reason: name, retryable });
   }
 });
 
@@ -61,6 +64,14 @@ test("without a detail, retries what may be a broken connection and nothing that
     "Unauthenticated",
   ]);
   expect(toStreamkitError(new TypeError("fetch failed"))).toMatchObject({ reason: "CONNECTION_LOST", retryable: true });
+});
+
+test("a reset with ENHANCE_YOUR_CALM is of the connection, not of the request", () => {
+  const text = "http/2 stream closed with error code ENHANCE_YOUR_CALM (0xb)";
+  expect(toStreamkitError(new ConnectError(text, Code.ResourceExhausted))).toMatchObject({
+    reason: "CONNECTION_LOST",
+    retryable: true,
+  });
 });
 
 test("an aborted signal is what counts, whatever the call threw", () => {

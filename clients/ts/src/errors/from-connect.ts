@@ -10,6 +10,7 @@ import {
   type StreamkitErrorFacts,
   type StreamkitErrorReason,
 } from "./error.ts";
+import { mistakeOf } from "./mistake.ts";
 
 /**
  * Translates whatever a call threw into a StreamkitError: the one place where Connect's errors are looked into.
@@ -30,9 +31,10 @@ export function toStreamkitError(thrown: unknown, signal?: AbortSignal): Streamk
 function withDetail(error: ConnectError, detail: ErrorDetail): StreamkitError {
   const name = ErrorReason[detail.reason] as keyof typeof ErrorReason | undefined;
   // A reason that this version does not know: the code and `retryable` still say what to do.
-  const reason = name === undefined || name === "UNSPECIFIED" ? reasonOfCode(error.code) : name;
+  const reason = name === undefined || name === "UNSPECIFIED" ? reasonOfCode(error.code) : reasonOf(name);
   const facts: { -readonly [K in keyof StreamkitErrorFacts]: StreamkitErrorFacts[K] } = {
-    retryable: detail.retryable,
+    // A request that is too large stays so.
+    retryable: detail.retryable && !reason.endsWith("_TOO_LARGE"),
     fieldViolations: detail.fieldViolations.map(({ field, description }) => ({ field, description })),
     cause: error,
   };
@@ -45,10 +47,24 @@ function withDetail(error: ConnectError, detail: ErrorDetail): StreamkitError {
   return new StreamkitError(reason, codeName[error.code], error.rawMessage, facts);
 }
 
+/** CANCELED is for what the caller's own signal ended; a server that saw a call canceled lost the connection. */
+function reasonOf(name: Exclude<keyof typeof ErrorReason, "UNSPECIFIED">): StreamkitErrorReason {
+  return name === "CANCELED" ? "CONNECTION_LOST" : name;
+}
+
 function withoutDetail(error: ConnectError): StreamkitError {
-  const reason = reasonOfCode(error.code);
+  const mistake = mistakeOf(error);
+  if (mistake !== undefined) {
+    return new StreamkitError(mistake.reason, codeName[error.code], mistake.message, { cause: error });
+  }
+  const reason = isCalming(error) ? "CONNECTION_LOST" : reasonOfCode(error.code);
   const retryable = reason === "CONNECTION_LOST";
   return new StreamkitError(reason, codeName[error.code], error.rawMessage, { retryable, cause: error });
+}
+
+/** A reset of HTTP/2 with ENHANCE_YOUR_CALM: the connection had too much to do, and another one may not. */
+function isCalming(error: ConnectError): boolean {
+  return error.code === Code.ResourceExhausted && error.rawMessage.includes("ENHANCE_YOUR_CALM");
 }
 
 function reasonOfCode(code: Code): StreamkitErrorReason {

@@ -9,6 +9,7 @@ import { bytes } from "../codec.ts";
 import type { ClientContext } from "../context.ts";
 import { StreamkitError } from "../errors/error.ts";
 import { StoreHandle } from "../store.ts";
+import { Contact } from "../transport/contact.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
 import type { Peer } from "../transport/peer.ts";
 import { fenced } from "./fence.ts";
@@ -33,7 +34,11 @@ function lease() {
 /** A client whose connection comes about when `connected` resolves; what was canceled before does not leave. */
 function client(peerOf: (peer: Peer, connect: (signal: AbortSignal | undefined) => Promise<void>) => Partial<Peer>) {
   const model = new ModelService();
-  const settings = { transport: createRouterTransport(model.routes), timeoutMillis: 30_000 };
+  const settings = {
+    transport: createRouterTransport(model.routes),
+    timeoutMillis: 30_000,
+    contact: new Contact(undefined),
+  };
   const waiting = Promise.withResolvers<void>();
   const connected = Promise.withResolvers<void>();
   const connect = async (signal: AbortSignal | undefined) => {
@@ -48,7 +53,7 @@ function client(peerOf: (peer: Peer, connect: (signal: AbortSignal | undefined) 
     retry: { initialDelayMillis: 0 },
     onRetry: undefined,
     peer,
-    duplex: true,
+    duplex: () => true,
   };
   return { model, context, waiting: waiting.promise, connect: connected.resolve };
 }

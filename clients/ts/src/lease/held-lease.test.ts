@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, LeaseService, RenewLeaseResponseSchema } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Contact } from "../transport/contact.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
 import { HeldLease } from "./held-lease.ts";
 import type { Clocks } from "./moment.ts";
@@ -24,14 +25,13 @@ function hold(answer: (renewal: number) => Promise<void> | void) {
       },
     });
   });
-  const settings = { transport, timeoutMillis: 30_000 };
+  const settings = { transport, timeoutMillis: 30_000, contact: new Contact(undefined) };
   const context = {
     ...settings,
     retry: {},
     onRetry: undefined,
     peer: opaquePeer(settings),
-    duplex: true,
-    probe: undefined,
+    duplex: () => true,
   };
   let slept = 0;
   let jump = 0;

@@ -1,9 +1,10 @@
 import { PresenceService, type Worker as WireWorker } from "@streamkit/protocol";
 import { type ClientContext, call } from "../context.ts";
 import { type Listing, listing, type PageOptions } from "../listing.ts";
+import { silenceMillis } from "../read/read.ts";
 import { Subscription, type SubscriptionOptions, type SubscriptionSource } from "../subscribe/subscription.ts";
 import { timestampDate, toDuration } from "../time.ts";
-import { callStream, only } from "../transport/call.ts";
+import { callStream, only, patience } from "../transport/call.ts";
 import { Membership } from "./membership.ts";
 import { Registration } from "./registration.ts";
 
@@ -52,7 +53,7 @@ export class Presence {
   /** Watches the group: the inventory now, and after each change. Subscribes again by itself. */
   watch(options: PresenceOptions = {}): Subscription<Inventory> {
     const { interval = DEFAULT_INTERVAL_MILLIS } = options;
-    return new Subscription(inventories(interval, this.opener(interval)), this.context, options);
+    return new Subscription(inventories(this.opener(interval)), this.context, options);
   }
 
   /**
@@ -69,7 +70,7 @@ export class Presence {
       renew: (signal) => call(hasty, PresenceService.method.renewWorker, { ...place, workerId: id }, signal),
       list: (signal) => this.list({ signal }),
     });
-    const source = inventories(interval, (signal) => registration.open(signal));
+    const source = inventories((signal) => registration.open(signal));
     const subscription = new Subscription(source, context, options);
     return new Membership(subscription, (signal) => registration.renew(signal), interval, options.onChange);
   }
@@ -87,17 +88,16 @@ export class Presence {
   private opener(interval: number, worker?: { id: string; metadata: Record<string, string> }) {
     const request = { ...this.place, interval: toDuration("interval", interval), ...(worker && { worker }) };
     const { subscribeToWorkers } = PresenceService.method;
+    const limits = patience(this.context, silenceMillis(interval));
+    const toInventory = ({ workers }: { workers: WireWorker[] }) => workers.map(toWorker);
     return (signal: AbortSignal): AsyncIterable<Inventory> =>
-      callStream(this.context, subscribeToWorkers, only(request), signal, ({ workers }) => workers.map(toWorker));
+      callStream(this.context, subscribeToWorkers, only(request), signal, toInventory, limits);
   }
 }
 
-function inventories(
-  interval: number,
-  open: (signal: AbortSignal) => AsyncIterable<Inventory>,
-): SubscriptionSource<Inventory> {
+function inventories(open: (signal: AbortSignal) => AsyncIterable<Inventory>): SubscriptionSource<Inventory> {
   // Each response is everything.
-  return { heartbeatMillis: interval, isLive: () => true, open };
+  return { isLive: () => true, open };
 }
 
 function toWorker({ id, metadata, joinTime }: WireWorker): Worker {

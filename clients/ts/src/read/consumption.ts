@@ -1,7 +1,8 @@
+import type { RetryPolicy } from "../retry/retry.ts";
 import type { Batch } from "./batch.ts";
 import type { ReadOptions } from "./bounds.ts";
 import type { Entry } from "./entry.ts";
-import { PageReader, type ReadPolicy } from "./page-reader.ts";
+import { PageReader } from "./page-reader.ts";
 import type { Page, Read } from "./read.ts";
 
 /** An iterator that holds a connection: ended by the end of `for await`, by `return()`, or by `await using`. */
@@ -31,7 +32,7 @@ export interface Consumption<T, P = number> extends AsyncIterable<Entry<T>> {
 /** Makes the consumption of a read; `start` makes the read, anew for each iteration. */
 export function consumption<T, P>(
   start: () => Read<T, P>,
-  policy: ReadPolicy,
+  policy: RetryPolicy,
   options: ReadOptions,
 ): Consumption<T, P> {
   const pages = () => {

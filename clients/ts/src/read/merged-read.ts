@@ -4,7 +4,7 @@ import { toDuration, toTimestamp } from "../time.ts";
 import type { EncodedPage, Peer, SpaceOffsets } from "../transport/peer.ts";
 import { type Batch, decodeBatch } from "./batch.ts";
 import type { MergedReadOptions } from "./bounds.ts";
-import { DEFAULT_HEARTBEAT_MILLIS, type Page, type Read } from "./read.ts";
+import { type Page, type Read, silenceMillis } from "./read.ts";
 
 /** Which store to read, and through what. */
 export interface StoreSource {
@@ -15,7 +15,6 @@ export interface StoreSource {
 /** A read of several spaces, merged by commit time. */
 export class MergedRead<T> implements Read<T, SpaceOffsets> {
   readonly follow: boolean;
-  readonly heartbeatMillis: number;
   readonly mayEnd: boolean;
 
   private readonly source: StoreSource;
@@ -31,11 +30,14 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
     this.options = options;
     this.codec = codec;
     this.follow = options.follow ?? false;
-    this.heartbeatMillis = options.heartbeatInterval ?? DEFAULT_HEARTBEAT_MILLIS;
     this.mayEnd = !this.follow || options.maxTime !== undefined;
     this.remaining = toPosition("limit", options.limit) || Number.POSITIVE_INFINITY;
     const spaces = options.spaces instanceof Map ? options.spaces : Object.entries(options.spaces);
     for (const [space, offset] of spaces) this.next.set(space, toPosition(`spaces["${space}"]`, offset));
+  }
+
+  get place(): string {
+    return `spaces ${[...this.next].map(([space, offset]) => `"${space}" at offset ${Math.max(1, offset)}`).join(", ")}`;
   }
 
   get complete(): boolean {
@@ -55,6 +57,7 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
         heartbeatInterval: toDuration("heartbeatInterval", options.heartbeatInterval),
       },
       signal,
+      this.follow ? silenceMillis(options.heartbeatInterval) : undefined,
     );
   }
 

@@ -1,15 +1,9 @@
-import { connectionLost } from "../errors/error.ts";
+import { connectionLost, located, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
 import type { EncodedPage } from "../transport/peer.ts";
 import type { Page, Read } from "./read.ts";
-import { unlessAborted, unlessSilent } from "./silence.ts";
-
-/** What governs the connections of a read. */
-export interface ReadPolicy extends RetryPolicy {
-  /** See TransportDescription. */
-  readonly probe?: (() => void) | undefined;
-}
+import { unlessAborted } from "./silence.ts";
 
 /** One connection of a read. */
 interface Connection<P> {
@@ -31,7 +25,6 @@ interface Connection<P> {
  */
 export class PageReader<T, P> {
   private readonly read: Read<T, P>;
-  private readonly probe: (() => void) | undefined;
   private readonly attempts: Attempts;
   private readonly lifetime = new AbortController();
   private readonly signal: AbortSignal | undefined;
@@ -39,9 +32,8 @@ export class PageReader<T, P> {
   private connection: Connection<P> | undefined;
   private ended = false;
 
-  constructor(read: Read<T, P>, policy: ReadPolicy, signal: AbortSignal | undefined) {
+  constructor(read: Read<T, P>, policy: RetryPolicy, signal: AbortSignal | undefined) {
     this.read = read;
-    this.probe = policy.probe;
     // A follower is meant to outlive its servers; a bounded read has a caller that waits.
     this.attempts = new Attempts(policy, read.follow ? Number.POSITIVE_INFINITY : undefined);
     this.signal = signal;
@@ -68,7 +60,7 @@ export class PageReader<T, P> {
           const closed = this.ended as boolean;
           this.close();
           if (closed) return undefined;
-          throw final;
+          throw this.ofRead(final);
         }
       }
     }
@@ -84,13 +76,18 @@ export class PageReader<T, P> {
     this.lifetime.abort();
   }
 
+  /** The error that ends the read, with where it stands. */
+  private ofRead(final: unknown): unknown {
+    if (!(final instanceof StreamkitError) || final.reason === "CANCELED") return final;
+    return located(final, this.read.place);
+  }
+
   /** One response; `undefined` at the end of the read. */
   private async attempt(): Promise<Page<T, P> | undefined> {
     const { read } = this;
     this.connection ??= this.connect();
     const { connection } = this;
-    const pending = unlessAborted(connection.pages.next(), this.lifetime.signal);
-    const result = await (read.follow ? unlessSilent(pending, read.heartbeatMillis, this.probe) : pending);
+    const result = await unlessAborted(connection.pages.next(), this.lifetime.signal);
     if (result.done) {
       if (read.complete || read.mayEnd) return undefined;
       throw connectionLost("the server ended the stream before everything that was asked for had been sent");

@@ -18,8 +18,8 @@ export interface Page<T, P> {
 export interface Read<T, P> {
   /** Stays open at the head. */
   readonly follow: boolean;
-  /** Longest silence between responses that the server promises with `follow`, in milliseconds. */
-  readonly heartbeatMillis: number;
+  /** Where the read stands, for the texts of errors. */
+  readonly place: string;
   /** True when everything that was asked for has arrived. */
   readonly complete: boolean;
   /** True when the server may end the stream without an error before `complete`. */
@@ -32,3 +32,8 @@ export interface Read<T, P> {
 
 /** What the server does when no interval is asked for. */
 export const DEFAULT_HEARTBEAT_MILLIS = 15_000;
+
+/** Longest silence of a server that promises a heartbeat: two of them, in milliseconds. */
+export function silenceMillis(heartbeatInterval = DEFAULT_HEARTBEAT_MILLIS): number {
+  return 2 * heartbeatInterval;
+}

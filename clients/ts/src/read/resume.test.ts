@@ -124,28 +124,6 @@ test("the caller's signal ends a waiting read with CANCELED", async () => {
   expect(peer.signals[0].aborted).toBe(true);
 });
 
-test("follow: silence of more than two heartbeats is a broken connection", async () => {
-  vi.useFakeTimers();
-  const peer = new ScriptedPeer();
-  const retries: RetryEvent[] = [];
-  const iterator = readOf(peer, { follow: true, heartbeatInterval: 1_000 }, retries)[Symbol.asyncIterator]();
-  peer.say(page([1], 2));
-  expect((await iterator.next()).value?.sequence).toBe(1);
-  const second = iterator.next();
-  await vi.advanceTimersByTimeAsync(1_900);
-  peer.say(page([], 2));
-  await vi.advanceTimersByTimeAsync(1_900);
-  expect(peer.requests).toHaveLength(1);
-  await vi.advanceTimersByTimeAsync(200);
-  expect(retries.map((event) => (event.error as { reason?: string }).reason)).toEqual(["CONNECTION_LOST"]);
-  await vi.advanceTimersByTimeAsync(100);
-  expect(peer.requests.map((request) => request.minSequence)).toEqual([0n, 2n]);
-  peer.say(page([2], 3));
-  expect((await second).value?.sequence).toBe(2);
-  await iterator.return();
-  expect(vi.getTimerCount()).toBe(0);
-});
-
 test("follow: a clean end before everything was sent is a broken connection", async () => {
   const peer = new ScriptedPeer();
   const iterator = readOf(peer, { follow: true })[Symbol.asyncIterator]();

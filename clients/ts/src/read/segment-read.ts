@@ -5,7 +5,7 @@ import { toDuration, toTimestamp } from "../time.ts";
 import type { EncodedPage, Peer } from "../transport/peer.ts";
 import { type Batch, decodeBatch } from "./batch.ts";
 import type { SegmentReadOptions } from "./bounds.ts";
-import { DEFAULT_HEARTBEAT_MILLIS, type Page, type Read } from "./read.ts";
+import { type Page, type Read, silenceMillis } from "./read.ts";
 
 /** What a read of a segment needs to know of the world. */
 export interface SegmentSource {
@@ -20,7 +20,6 @@ export interface SegmentSource {
 /** A read of one segment in sequence order. */
 export class SegmentRead<T> implements Read<T, number> {
   readonly follow: boolean;
-  readonly heartbeatMillis: number;
   readonly mayEnd: boolean;
 
   private readonly source: SegmentSource;
@@ -40,11 +39,14 @@ export class SegmentRead<T> implements Read<T, number> {
     this.options = options;
     this.codec = codec;
     this.follow = options.follow ?? false;
-    this.heartbeatMillis = options.heartbeatInterval ?? DEFAULT_HEARTBEAT_MILLIS;
     this.mayEnd = !this.follow || options.maxTime !== undefined;
     this.next = toPosition("minSequence", options.minSequence);
     this.max = toPosition("maxSequence", options.maxSequence) || Number.POSITIVE_INFINITY;
     this.remaining = toPosition("limit", options.limit) || Number.POSITIVE_INFINITY;
+  }
+
+  get place(): string {
+    return `segment "${this.source.segment}" of space "${this.source.space}", ${this.next === 0 ? "at its start" : `at sequence ${this.next}`}`;
   }
 
   get complete(): boolean {
@@ -70,6 +72,7 @@ export class SegmentRead<T> implements Read<T, number> {
         heartbeatInterval: toDuration("heartbeatInterval", options.heartbeatInterval),
       },
       signal,
+      this.follow ? silenceMillis(options.heartbeatInterval) : undefined,
     );
   }
 

@@ -1,47 +1,48 @@
-import { LIMITS } from "@streamkit/protocol";
-import { connectionLost } from "../errors/error.ts";
-import { DEFAULT_HEARTBEAT_MILLIS } from "./read.ts";
+import type { StreamkitError } from "../errors/error.ts";
+
+/** Timers of JavaScript end at once beyond this. */
+const MAX_TIMER_MILLIS = 2_147_483_647;
+
+/** A time that a timer can wait for: some 25 days at most, for everything longer. */
+export function timerMillis(millis: number): number {
+  return Math.min(millis, MAX_TIMER_MILLIS);
+}
 
 /**
- * Waits for a promise, but not longer than two heartbeats: rejects with CONNECTION_LOST after that. A half-open connection
- * never fails by itself; missing heartbeats are how a reader notices.
+ * Waits for a promise, but not longer than so many milliseconds: rejects with what `toError` makes then, and at once when
+ * the signal fires. A half-open connection never fails by itself; what is missing is how the client notices.
  */
-export function unlessSilent<T>(promise: Promise<T>, heartbeatMillis: number, onSilence?: () => void): Promise<T> {
-  // Heartbeats that are too close for any server are refused, and the refusal takes its time.
-  const millis = 2 * (heartbeatMillis >= LIMITS.minHeartbeatMillis ? heartbeatMillis : DEFAULT_HEARTBEAT_MILLIS);
+export function unlessSilent<T>(
+  promise: Promise<T>,
+  millis: number,
+  signal: AbortSignal | undefined,
+  toError: () => StreamkitError,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      onSilence?.();
-      reject(connectionLost(`nothing arrived for ${millis} ms, not even a heartbeat`));
-    }, millis);
+    const timer =
+      millis === Number.POSITIVE_INFINITY
+        ? undefined
+        : setTimeout(() => settle(reject, toError()), timerMillis(millis));
+    const onAbort = () => settle(reject, signal?.reason);
+    const settle = <V>(how: (value: V) => void, value: V) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      how(value);
+    };
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
     promise.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (thrown) => {
-        clearTimeout(timer);
-        reject(thrown);
-      },
+      (value) => settle(resolve, value),
+      (thrown) => settle(reject, thrown),
     );
   });
 }
 
 /** Waits for a promise, or for the signal: then rejects at once, whatever becomes of the promise. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(
-      (value) => {
-        signal.removeEventListener("abort", onAbort);
-        resolve(value);
-      },
-      (thrown) => {
-        signal.removeEventListener("abort", onAbort);
-        reject(thrown);
-      },
-    );
-  });
+  return unlessSilent(promise, Number.POSITIVE_INFINITY, signal, unreachable);
+}
+
+function unreachable(): never {
+  throw new Error("a wait without a limit has run out");
 }

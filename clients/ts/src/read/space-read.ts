@@ -4,7 +4,7 @@ import { toDuration, toTimestamp } from "../time.ts";
 import type { EncodedPage, Peer } from "../transport/peer.ts";
 import { type Batch, decodeBatch } from "./batch.ts";
 import type { SpaceReadOptions } from "./bounds.ts";
-import { DEFAULT_HEARTBEAT_MILLIS, type Page, type Read } from "./read.ts";
+import { type Page, type Read, silenceMillis } from "./read.ts";
 
 /** Which space to read, and through what. */
 export interface SpaceSource {
@@ -16,7 +16,6 @@ export interface SpaceSource {
 /** A read of all segments of a space in offset order. Missing offsets were trimmed or not selected: no gap check. */
 export class SpaceRead<T> implements Read<T, number> {
   readonly follow: boolean;
-  readonly heartbeatMillis: number;
   readonly mayEnd: boolean;
 
   private readonly source: SpaceSource;
@@ -35,11 +34,14 @@ export class SpaceRead<T> implements Read<T, number> {
     this.options = options;
     this.codec = codec;
     this.follow = options.follow ?? false;
-    this.heartbeatMillis = options.heartbeatInterval ?? DEFAULT_HEARTBEAT_MILLIS;
     this.mayEnd = !this.follow || options.maxTime !== undefined;
     this.next = toPosition("minOffset", options.minOffset);
     this.max = toPosition("maxOffset", options.maxOffset) || Number.POSITIVE_INFINITY;
     this.remaining = toPosition("limit", options.limit) || Number.POSITIVE_INFINITY;
+  }
+
+  get place(): string {
+    return `space "${this.source.space}", ${this.next === 0 ? "at its start" : `at offset ${this.next}`}`;
   }
 
   get complete(): boolean {
@@ -64,6 +66,7 @@ export class SpaceRead<T> implements Read<T, number> {
         heartbeatInterval: toDuration("heartbeatInterval", options.heartbeatInterval),
       },
       signal,
+      this.follow ? silenceMillis(options.heartbeatInterval) : undefined,
     );
   }
 

@@ -1,9 +1,9 @@
 import { StreamService } from "@streamkit/protocol";
 import type { ClientContext } from "../context.ts";
-import { DEFAULT_HEARTBEAT_MILLIS } from "../read/read.ts";
+import { silenceMillis } from "../read/read.ts";
 import { type SegmentStatus, toSegmentStatus } from "../status.ts";
 import { toDuration } from "../time.ts";
-import { callStream, only } from "../transport/call.ts";
+import { callStream, only, patience } from "../transport/call.ts";
 import { Subscription, type SubscriptionOptions } from "./subscription.ts";
 
 /** What happens to the segments that are watched. */
@@ -54,12 +54,13 @@ export function subscribeToStatus(
     heartbeatInterval: toDuration("heartbeatInterval", options.heartbeatInterval),
   };
   const source = {
-    heartbeatMillis: options.heartbeatInterval ?? DEFAULT_HEARTBEAT_MILLIS,
     isLive: (event: StatusEvent) => event.kind === "live",
     async *open(signal: AbortSignal): AsyncGenerator<StatusEvent | undefined> {
       const { subscribeToSegmentStatus } = StreamService.method;
+      const limits = patience(context, silenceMillis(options.heartbeatInterval));
+      const responses = callStream(context, subscribeToSegmentStatus, only(request), signal, (r) => r, limits);
       let begun = false;
-      for await (const { event } of callStream(context, subscribeToSegmentStatus, only(request), signal, (r) => r)) {
+      for await (const { event } of responses) {
         if (!begun) yield { kind: "snapshot" };
         begun = true;
         if (event.case === "status") {

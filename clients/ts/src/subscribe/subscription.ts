@@ -1,8 +1,7 @@
 import { connectionLost, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
-import type { ReadPolicy } from "../read/page-reader.ts";
-import { unlessAborted, unlessSilent } from "../read/silence.ts";
-import { Attempts } from "../retry/retry.ts";
+import { unlessAborted } from "../read/silence.ts";
+import { Attempts, type RetryPolicy } from "../retry/retry.ts";
 
 /** How a subscription is doing. */
 export type SubscriptionState =
@@ -27,8 +26,6 @@ export interface SubscriptionOptions {
 
 /** How the events of a subscription come about. */
 export interface SubscriptionSource<E> {
-  /** Longest silence that the server promises, in milliseconds. */
-  readonly heartbeatMillis: number;
   /** Makes a connection. `undefined` stands for a heartbeat, which is not delivered. */
   open(signal: AbortSignal): AsyncIterable<E | undefined>;
   /** True for the event with which a snapshot is complete. */
@@ -50,7 +47,6 @@ interface Connection<E> {
 export class Subscription<E> implements AsyncIterableIterator<E, undefined, undefined>, AsyncDisposable {
   private readonly source: SubscriptionSource<E>;
   private readonly attempts: Attempts;
-  private readonly probe: (() => void) | undefined;
   private readonly lifetime = new AbortController();
   private readonly options: SubscriptionOptions;
   private readonly onAbort = () => this.close();
@@ -58,10 +54,9 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
   private connection: Connection<E> | undefined;
 
   /** @internal Made by the handles that can be subscribed to. */
-  constructor(source: SubscriptionSource<E>, policy: ReadPolicy, options: SubscriptionOptions) {
+  constructor(source: SubscriptionSource<E>, policy: RetryPolicy, options: SubscriptionOptions) {
     this.source = source;
     this.options = options;
-    this.probe = policy.probe;
     // It is meant to outlive its servers.
     this.attempts = new Attempts(policy, Number.POSITIVE_INFINITY);
     if (options.signal?.aborted) this.close();
@@ -122,8 +117,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     const { source } = this;
     this.connection ??= this.connect();
     const { connection } = this;
-    const pending = unlessAborted(connection.events.next(), this.lifetime.signal);
-    const result = await unlessSilent(pending, source.heartbeatMillis, this.probe);
+    const result = await unlessAborted(connection.events.next(), this.lifetime.signal);
     if (result.done) throw connectionLost("the server ended the subscription");
     // A snapshot comes at once and may be all that a failing connection manages: whoever lives on after it is not failing any more.
     if (connection.live) this.attempts.progressed();

@@ -1,26 +1,30 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type OpaqueAppendRequestSchema, type OpaqueConsumeResponse, opaqueMethod } from "@streamkit/protocol/wire";
-import { type CallSettings, callStream, callUnary, only } from "./call.ts";
-import type { EncodedPage, EncodedTransaction, Peer } from "./peer.ts";
+import {
+  type OpaqueAppendRequestSchema,
+  type OpaqueConsumeResponse,
+  type OpaqueMergedConsumeResponse,
+  opaqueMethod,
+} from "@streamkit/protocol/wire";
+import { type CallSettings, callStream, callUnary, ENDLESS, only, patience } from "./call.ts";
+import { complete, type EncodedPage, type EncodedTransaction, type Peer, type SpaceOffsets } from "./peer.ts";
 
 /** The fast way, for transports that are known to be binary: entries pass through as bytes. */
 export function opaquePeer(settings: CallSettings): Peer {
   return {
-    append: (transaction, signal) => callUnary(settings, opaqueMethod.append, toRequest(transaction), signal),
+    async append(transaction, signal) {
+      return complete(await callUnary(settings, opaqueMethod.append, toRequest(transaction), signal));
+    },
     produce: (transactions, signal) =>
-      callStream(settings, opaqueMethod.produce, toRequests(transactions), signal, (response) => response),
+      callStream(settings, opaqueMethod.produce, toRequests(transactions), signal, (response) => response, ENDLESS),
     async peek(request, signal) {
       return (await callUnary(settings, opaqueMethod.peek, request, signal)).entry;
     },
-    consumeSegment: (request, signal) =>
-      callStream(settings, opaqueMethod.consumeSegment, only(request), signal, toPage),
-    consumeSpace: (request, signal) => callStream(settings, opaqueMethod.consumeSpace, only(request), signal, toPage),
-    consume: (request, signal) =>
-      callStream(settings, opaqueMethod.consume, only(request), signal, ({ batches, nextOffsets, caughtUp }) => ({
-        batches,
-        next: new Map(Object.entries(nextOffsets).map(([space, offset]) => [space, Number(offset)])),
-        caughtUp,
-      })),
+    consumeSegment: (request, signal, silence) =>
+      callStream(settings, opaqueMethod.consumeSegment, only(request), signal, toPage, patience(settings, silence)),
+    consumeSpace: (request, signal, silence) =>
+      callStream(settings, opaqueMethod.consumeSpace, only(request), signal, toPage, patience(settings, silence)),
+    consume: (request, signal, silence) =>
+      callStream(settings, opaqueMethod.consume, only(request), signal, toMergedPage, patience(settings, silence)),
   };
 }
 
@@ -32,6 +36,11 @@ function toRequest({ storeId, space, transactionId, appends }: EncodedTransactio
 
 async function* toRequests(transactions: AsyncIterable<EncodedTransaction>): AsyncGenerator<AppendInit> {
   for await (const transaction of transactions) yield toRequest(transaction);
+}
+
+function toMergedPage({ batches, nextOffsets, caughtUp }: OpaqueMergedConsumeResponse): EncodedPage<SpaceOffsets> {
+  const next = new Map(Object.entries(nextOffsets).map(([space, offset]) => [space, Number(offset)]));
+  return { batches, next, caughtUp };
 }
 
 function toPage({ batches, nextPosition, caughtUp }: OpaqueConsumeResponse): EncodedPage<number> {

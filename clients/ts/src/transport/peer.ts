@@ -7,6 +7,7 @@ import type {
   PeekRequestSchema,
   ProduceResponse,
 } from "@streamkit/protocol";
+import { connectionLost } from "../errors/error.ts";
 
 /** One transaction, ready to be sent, any number of times. */
 export interface EncodedTransaction {
@@ -33,8 +34,10 @@ export type SpaceOffsets = ReadonlyMap<string, number>;
 /**
  * The RPCs that carry entries, with entries as encoded bytes whatever the transport does.
  *
- * One attempt each: they throw what the transport throws; who calls them retries and resumes. A stream is ended by its
- * signal; `return()` alone may not free the connection.
+ * One attempt each: they throw StreamkitError; their callers retry and resume. A stream is ended by its signal, or by
+ * `return()` when nobody waits for its next response.
+ *
+ * `silenceMillis` of a read is the longest wait for a response after the first; absent: the timeout of the client.
  */
 export interface Peer {
   append(transaction: EncodedTransaction, signal: AbortSignal | undefined): Promise<AppendResponse>;
@@ -46,13 +49,25 @@ export interface Peer {
   consumeSegment(
     request: MessageInitShape<typeof ConsumeSegmentRequestSchema>,
     signal: AbortSignal,
+    silenceMillis?: number,
   ): AsyncIterable<EncodedPage<number>>;
   consumeSpace(
     request: MessageInitShape<typeof ConsumeSpaceRequestSchema>,
     signal: AbortSignal,
+    silenceMillis?: number,
   ): AsyncIterable<EncodedPage<number>>;
   consume(
     request: MessageInitShape<typeof ConsumeRequestSchema>,
     signal: AbortSignal,
+    silenceMillis?: number,
   ): AsyncIterable<EncodedPage<SpaceOffsets>>;
+}
+
+/**
+ * The answer of an append, which names its transaction. One that names none was cut off on its way: an answer without
+ * bytes is a valid message, and must not pass for success.
+ */
+export function complete(response: AppendResponse): AppendResponse {
+  if (response.transaction === undefined) throw connectionLost("the answer to an append was empty: it was cut off");
+  return response;
 }

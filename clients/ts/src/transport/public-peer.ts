@@ -6,39 +6,62 @@ import {
   SegmentAppendSchema,
   StreamService,
 } from "@streamkit/protocol";
-import { type CallSettings, callStream, callUnary, only } from "./call.ts";
-import type { EncodedTransaction, Peer } from "./peer.ts";
+import { type CallSettings, callStream, callUnary, ENDLESS, only, patience } from "./call.ts";
+import { complete, type EncodedTransaction, type Peer } from "./peer.ts";
 
 const { method } = StreamService;
 
 /** The safe way, for JSON and for transports that nobody described: through the public messages. */
 export function publicPeer(settings: CallSettings): Peer {
   return {
-    append: (transaction, signal) => callUnary(settings, method.append, toRequest(transaction), signal),
+    async append(transaction, signal) {
+      return complete(await callUnary(settings, method.append, toRequest(transaction), signal));
+    },
     produce: (transactions, signal) =>
-      callStream(settings, method.produce, toRequests(transactions), signal, (response) => response),
+      callStream(settings, method.produce, toRequests(transactions), signal, (response) => response, ENDLESS),
     async peek(request, signal) {
       const { entry } = await callUnary(settings, method.peek, request, signal);
       return entry === undefined ? undefined : toBinary(EntryBatchSchema, entry);
     },
-    consumeSegment: (request, signal) =>
-      callStream(settings, method.consumeSegment, only(request), signal, ({ batches, nextSequence, caughtUp }) => ({
-        batches: encode(batches),
-        next: Number(nextSequence),
-        caughtUp,
-      })),
-    consumeSpace: (request, signal) =>
-      callStream(settings, method.consumeSpace, only(request), signal, ({ batches, nextOffset, caughtUp }) => ({
-        batches: encode(batches),
-        next: Number(nextOffset),
-        caughtUp,
-      })),
-    consume: (request, signal) =>
-      callStream(settings, method.consume, only(request), signal, ({ batches, nextOffsets, caughtUp }) => ({
-        batches: encode(batches),
-        next: new Map(Object.entries(nextOffsets).map(([space, offset]) => [space, Number(offset)])),
-        caughtUp,
-      })),
+    consumeSegment: (request, signal, silence) =>
+      callStream(
+        settings,
+        method.consumeSegment,
+        only(request),
+        signal,
+        ({ batches, nextSequence, caughtUp }) => ({
+          batches: encode(batches),
+          next: Number(nextSequence),
+          caughtUp,
+        }),
+        patience(settings, silence),
+      ),
+    consumeSpace: (request, signal, silence) =>
+      callStream(
+        settings,
+        method.consumeSpace,
+        only(request),
+        signal,
+        ({ batches, nextOffset, caughtUp }) => ({
+          batches: encode(batches),
+          next: Number(nextOffset),
+          caughtUp,
+        }),
+        patience(settings, silence),
+      ),
+    consume: (request, signal, silence) =>
+      callStream(
+        settings,
+        method.consume,
+        only(request),
+        signal,
+        ({ batches, nextOffsets, caughtUp }) => ({
+          batches: encode(batches),
+          next: new Map(Object.entries(nextOffsets).map(([space, offset]) => [space, Number(offset)])),
+          caughtUp,
+        }),
+        patience(settings, silence),
+      ),
   };
 }
 

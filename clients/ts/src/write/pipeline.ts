@@ -1,9 +1,11 @@
-import type { AppendResponse, ProduceResponse } from "@streamkit/protocol";
+import { type AppendResponse, type ProduceResponse, StreamService } from "@streamkit/protocol";
 import { canceled, connectionLost, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import { unlessAborted } from "../read/silence.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
+import type { CallSettings } from "../transport/call.ts";
 import type { Peer } from "../transport/peer.ts";
+import { AnswerClock } from "./answer-clock.ts";
 import { type AppendResult, toAppendResult } from "./append-result.ts";
 import type { SizedTransaction } from "./transaction.ts";
 
@@ -13,6 +15,13 @@ export interface PipelineLimits {
   readonly maxInFlight: number;
   /** Most bytes in flight; one transaction is always allowed. */
   readonly maxInFlightBytes: number;
+}
+
+/** What a pipeline needs of its client. */
+export interface PipelineContext extends CallSettings, RetryPolicy {
+  readonly peer: Peer;
+  /** True when the server that answers now can take Produce sessions. */
+  readonly duplex: () => boolean | Promise<boolean>;
 }
 
 /** A transaction on its way. */
@@ -29,6 +38,7 @@ interface InFlight {
  *   idle -- submit() --> connected -- ack --> connected, or idle when nothing is in flight and the server hangs up
  *   connected -- transient failure --> waiting (backoff) --> connected; everything unacknowledged is sent again, in
  *                                      order and with the same ids (G7)
+ *   connected -- no answer for `timeoutMillis` while one is owed --> as a transient failure
  *   connected -- other failure --> failed: the transaction at the head is refused with it, the others with
  *                                  SESSION_ABORTED; nothing after the head was applied
  *
@@ -43,7 +53,8 @@ export class Pipeline {
   onFailure: ((error: StreamkitError) => void) | undefined;
 
   private readonly peer: Peer;
-  private readonly duplex: boolean;
+  private readonly duplex: () => boolean | Promise<boolean>;
+  private readonly settings: CallSettings;
   private readonly limits: PipelineLimits;
   private readonly attempts: Attempts;
   private readonly lifetime = new AbortController();
@@ -56,21 +67,18 @@ export class Pipeline {
   private readonly queue: InFlight[] = [];
   private sent = 0;
   private wakeSender: (() => void) | undefined;
+  /** Of the current connection, where it is a Produce session. */
+  private clock: AnswerClock | undefined;
   private closing = false;
   private failure: StreamkitError | undefined;
   private running: Promise<void> | undefined;
 
-  constructor(
-    peer: Peer,
-    duplex: boolean,
-    policy: RetryPolicy,
-    limits: PipelineLimits,
-    signal: AbortSignal | undefined,
-  ) {
-    this.peer = peer;
-    this.duplex = duplex;
+  constructor(context: PipelineContext, limits: PipelineLimits, signal: AbortSignal | undefined) {
+    this.peer = context.peer;
+    this.duplex = context.duplex;
+    this.settings = context;
     this.limits = limits;
-    this.attempts = new Attempts(policy);
+    this.attempts = new Attempts(context);
     this.signal = signal;
     if (signal?.aborted) this.onAbort();
     else signal?.addEventListener("abort", this.onAbort, { once: true });
@@ -101,6 +109,7 @@ export class Pipeline {
       this.queue.push({ transaction, acknowledge, refuse });
       this.bytes += transaction.bytes;
       this.wakeSender?.();
+      this.clock?.owed();
       this.running ??= this.run();
     });
   }
@@ -124,16 +133,27 @@ export class Pipeline {
     const { signal } = this.lifetime;
     while (this.failure === undefined && this.queue.length > 0) {
       const controller = new AbortController();
+      const onAbort = () => controller.abort(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
       try {
         signal.throwIfAborted();
         await this.connect(controller);
       } catch (thrown) {
+        // Before the pause, which is no time in which the server owes something.
+        this.disconnect(controller, onAbort);
         await this.recover(toStreamkitError(thrown, signal));
       } finally {
-        controller.abort();
+        this.disconnect(controller, onAbort);
       }
     }
     this.running = undefined;
+  }
+
+  private disconnect(controller: AbortController, onAbort: () => void): void {
+    this.clock?.stop();
+    this.clock = undefined;
+    this.lifetime.signal.removeEventListener("abort", onAbort);
+    controller.abort();
   }
 
   /** Waits until it makes sense to connect again, or fails for good. */
@@ -151,13 +171,15 @@ export class Pipeline {
   private async connect(controller: AbortController): Promise<void> {
     this.sent = 0;
     controller.signal.addEventListener("abort", () => this.wakeSender?.(), { once: true });
-    const transactions = this.outgoing(controller.signal);
-    const responses = this.duplex
-      ? this.peer.produce(transactions, controller.signal)
-      : this.oneByOne(transactions, controller.signal);
+    const { signal } = controller;
+    const transactions = this.outgoing(signal);
+    const duplex = this.duplex();
+    const responses = (typeof duplex === "boolean" ? duplex : await unlessAborted(duplex, signal))
+      ? this.session(transactions, controller)
+      : this.oneByOne(transactions, signal);
     const iterator = responses[Symbol.asyncIterator]();
     for (;;) {
-      const result = await unlessAborted(iterator.next(), this.lifetime.signal);
+      const result = await unlessAborted(iterator.next(), signal);
       if (result.done) {
         // Clean ends are the server's to choose; what it left unanswered goes over the next connection.
         if (this.queue.length > 0)
@@ -184,6 +206,18 @@ export class Pipeline {
     }
   }
 
+  /** A Produce session, which ends when the server owes an answer for too long. */
+  private session(transactions: AsyncIterable<SizedTransaction>, controller: AbortController) {
+    const { contact, timeoutMillis } = this.settings;
+    this.clock = new AnswerClock(timeoutMillis, () => {
+      contact.probe();
+      const message = `no answer to ${this.queue.length} transactions within ${timeoutMillis} ms`;
+      controller.abort(contact.silent(StreamService.method.produce, message));
+    });
+    this.clock.owed();
+    return this.peer.produce(transactions, controller.signal);
+  }
+
   private async *oneByOne(
     transactions: AsyncIterable<SizedTransaction>,
     signal: AbortSignal,
@@ -200,6 +234,8 @@ export class Pipeline {
     this.sent -= 1;
     this.bytes -= head.transaction.bytes;
     this.attempts.progressed();
+    this.clock?.stop();
+    if (this.queue.length > 0) this.clock?.owed();
     head.acknowledge(result);
     this.onRoom?.();
   }

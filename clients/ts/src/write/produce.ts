@@ -70,7 +70,7 @@ export async function produce<V>(
     maxInFlight: Math.max(1, options.maxInFlight ?? PIPELINE_LIMITS.maxInFlight),
     maxInFlightBytes: options.maxInFlightBytes ?? PIPELINE_LIMITS.maxInFlightBytes,
   };
-  const pipeline = new Pipeline(context.peer, context.duplex, context, limits, options.signal);
+  const pipeline = new Pipeline(context, limits, options.signal);
   const batcher = new Batcher(
     target,
     { maxRecords: options.maxBatchRecords, maxBytes: options.maxBatchBytes ?? BATCH_BYTES },

@@ -51,7 +51,7 @@ export class AppendSession<In> implements AsyncDisposable {
       maxInFlight: Math.max(1, options.maxInFlight ?? PIPELINE_LIMITS.maxInFlight),
       maxInFlightBytes: options.maxInFlightBytes ?? PIPELINE_LIMITS.maxInFlightBytes,
     };
-    this.pipeline = new Pipeline(context.peer, context.duplex, context, limits, options.signal);
+    this.pipeline = new Pipeline(context, limits, options.signal);
     this.pipeline.onRoom = () => {
       if (this.pipeline.hasRoom) for (const resolve of this.waiting.splice(0)) resolve();
     };

@@ -1,0 +1,107 @@
+import type { ConnectError } from "@connectrpc/connect";
+import type { StreamkitErrorReason } from "./error.ts";
+
+/** A failure that the same call meets again each time, until somebody changes an address, a certificate or a set-up. */
+export interface Mistake {
+  readonly reason: StreamkitErrorReason;
+  /** What happened, and what to do. */
+  readonly message: string;
+}
+
+/**
+ * Recognises what is below the protocol and for good: what Node.js, OpenSSL, llhttp and undici report with codes of their
+ * own, and answers of servers that are no Streamkit. The one place that knows these codes.
+ */
+export function mistakeOf(error: ConnectError): Mistake | undefined {
+  const answer = answerOf(error);
+  if (answer !== undefined) return answer;
+  for (let cause: unknown = error.cause, depth = 0; cause instanceof Error && depth < 5; depth++) {
+    const message = ofSystem((cause as { code?: unknown }).code, cause.message);
+    if (message !== undefined) return { reason: "MISCONFIGURED", message };
+    cause = cause.cause;
+  }
+  return undefined;
+}
+
+/** True when the name of the host is not known. It may be a name that is wrong, or one that does not exist yet. */
+export function isUnknownHost(error: unknown): boolean {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; depth++) {
+    if ((cause as { code?: unknown }).code === "ENOTFOUND") return true;
+    cause = cause.cause;
+  }
+  return false;
+}
+
+/** Statuses of HTTP that say nothing of what the next attempt finds, or that have a reason of their own. */
+const PASSING_STATUSES = new Set([401, 403, 408, 425, 429]);
+
+/** Connect reports an answer that is none of its protocol by these texts alone. */
+function answerOf({ rawMessage, metadata }: ConnectError): Mistake | undefined {
+  const type = /^unsupported content type (.*)$/s.exec(rawMessage)?.[1];
+  if (type !== undefined) return notStreamkit(type === "null" ? "with no content type" : `with ${type}`);
+  const status = Number(/^HTTP (\d{3})$/.exec(rawMessage)?.[1]);
+  if (status === 413) {
+    const message =
+      "a server on the way refuses a request of this size (HTTP 413): raise its limit, or write less at once";
+    return { reason: "REQUEST_TOO_LARGE", message };
+  }
+  if (!(status < 500 || status === 501 || status === 505) || PASSING_STATUSES.has(status)) return undefined;
+  const location = metadata.get("location");
+  return notStreamkit(`HTTP ${status}${location === null ? "" : ` with a redirect to ${location}`}`);
+}
+
+function notStreamkit(answer: string): Mistake {
+  const message = `no Streamkit at this address: another server answered ${answer}. Check host, port and path`;
+  return { reason: "MISCONFIGURED", message };
+}
+
+const EXPIRED = new Set(["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID", "CRL_HAS_EXPIRED", "CRL_NOT_YET_VALID"]);
+const UNTRUSTED = new Set([
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY",
+  "UNABLE_TO_GET_CRL",
+  "CERT_SIGNATURE_FAILURE",
+  "CERT_CHAIN_TOO_LONG",
+  "CERT_REVOKED",
+  "CERT_REJECTED",
+  "CERT_UNTRUSTED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "INVALID_CA",
+  "INVALID_PURPOSE",
+  "PATH_LENGTH_EXCEEDED",
+]);
+/** What OpenSSL makes of an answer that is not TLS. */
+const NOT_TLS = /wrong version number|packet length too long|unknown protocol|http request/;
+
+function ofSystem(code: unknown, text: string): string | undefined {
+  if (typeof code !== "string") return undefined;
+  if (UNTRUSTED.has(code)) {
+    return `the certificate of the server is not trusted: ${firstPart(text)} (${code}). Pass the certificate of its authority as nodeOptions.ca of the transport, or in NODE_EXTRA_CA_CERTS`;
+  }
+  if (EXPIRED.has(code)) {
+    return `the certificate of the server is not valid now: ${firstPart(text)} (${code}). Renew it, or set the clock of this machine`;
+  }
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID" || code === "HOSTNAME_MISMATCH") {
+    return `the certificate of the server is for another name: ${text}. Use a name of the certificate in the address`;
+  }
+  if (code === "EPROTO" || code.startsWith("ERR_SSL_")) {
+    const reason = /SSL routines:[^:]*:([^:]+)/.exec(text)?.[1] ?? firstPart(text);
+    if (NOT_TLS.test(reason)) return "the server does not speak TLS on this port: use an address with http://";
+    return `the TLS handshake failed: ${reason} (${code})`;
+  }
+  if (code.startsWith("HPE_")) {
+    return `the server does not answer in HTTP/1.1 (${firstPart(text)}): check the port, or leave out httpVersion`;
+  }
+  if (code === "ERR_INVALID_CHAR" || code === "ERR_HTTP_INVALID_HEADER_VALUE" || code === "ERR_INVALID_HTTP_TOKEN") {
+    return `an interceptor or option made a header that HTTP does not allow: ${text}`;
+  }
+  return undefined;
+}
+
+/** Without the advice that Node.js adds. */
+function firstPart(text: string): string {
+  return text.split(";", 1)[0].trim();
+}
