@@ -2,6 +2,20 @@ import type { Transport } from "@connectrpc/connect";
 import { type GetServerInfoResponse, LIMITS, StoreService } from "@streamkit/protocol";
 import { type ClientContext, call } from "./context.ts";
 import { type Listing, listing, type PageOptions } from "./listing.ts";
+import {
+  CALL_OPTIONS,
+  type ChecksOf,
+  callback,
+  checkArgument,
+  checkOptions,
+  count,
+  fields,
+  is,
+  millis,
+  oneOf,
+  PAGE_OPTIONS,
+  text,
+} from "./options.ts";
 import type { RetryEvent, RetryOptions } from "./retry/backoff.ts";
 import { StoreHandle } from "./store.ts";
 import { durationMillis } from "./time.ts";
@@ -31,6 +45,23 @@ export interface ClientOptions {
   readonly wireFormat?: "binary" | "json";
 }
 
+const RETRY_OPTIONS = {
+  maxAttempts: count(1, Number.MAX_SAFE_INTEGER, true),
+  initialDelayMillis: millis(0),
+  maxDelayMillis: millis(0),
+} satisfies ChecksOf<RetryOptions>;
+
+const CLIENT_OPTIONS = {
+  transport: is(
+    "a transport, such as createNodeTransport({baseUrl}) of @streamkit/client/node",
+    (value) => typeof (value as Partial<Transport> | null)?.unary === "function",
+  ),
+  retry: fields(RETRY_OPTIONS),
+  onRetry: callback,
+  timeoutMillis: millis(1, Number.POSITIVE_INFINITY),
+  wireFormat: oneOf("binary", "json"),
+} satisfies ChecksOf<ClientOptions>;
+
 /** What a server is. */
 export interface ServerInfo {
   /** The server's version. */
@@ -55,18 +86,29 @@ export interface StreamkitClient {
   serverInfo(options?: { signal?: AbortSignal }): Promise<ServerInfo>;
 }
 
-/** Makes a client; no I/O. */
+/**
+ * Makes a client; no I/O.
+ *
+ * @throws StreamkitError INVALID_FIELD for options that are unknown, missing or out of range; so do all methods that take options
+ */
 export function createStreamkitClient(options: ClientOptions): StreamkitClient {
+  checkOptions("createStreamkitClient", options, CLIENT_OPTIONS, ["transport"]);
   const context = createContext(options);
   return {
-    store: (id) => new StoreHandle(context, id),
-    listStores: (page = {}) =>
-      listing(page, async (pageSize, pageToken) => {
+    store(id) {
+      checkArgument("store", "id", id, text);
+      return new StoreHandle(context, id);
+    },
+    listStores(page = {}) {
+      checkOptions("listStores", page, PAGE_OPTIONS);
+      return listing(page, async (pageSize, pageToken) => {
         const response = await call(context, StoreService.method.listStores, { pageSize, pageToken }, page.signal);
         return { items: response.stores.map((store) => store.storeId), nextPageToken: response.nextPageToken };
-      }),
-    async serverInfo({ signal } = {}) {
-      return toServerInfo(await call(context, StoreService.method.getServerInfo, {}, signal));
+      });
+    },
+    async serverInfo(options = {}) {
+      checkOptions("serverInfo", options, CALL_OPTIONS);
+      return toServerInfo(await call(context, StoreService.method.getServerInfo, {}, options.signal));
     },
   };
 }

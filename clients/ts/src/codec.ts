@@ -1,6 +1,6 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { invalidArgument } from "./errors/error.ts";
+import { is, shown } from "./options.ts";
 import type { RecordInit } from "./wire/record.ts";
 
 /** What a codec may look at beside the payload. */
@@ -13,7 +13,7 @@ export interface DecodeContext {
 /**
  * Turns values into records and back. `Out` is what reads give as `entry.value`, `In` what writes take.
  *
- * What `encode` and `decode` throw reaches the caller as it is.
+ * What `encode` or `decode` throws reaches the caller as the `cause` of a StreamkitError CODEC_FAILED, which says where.
  */
 export interface Codec<Out, In = Out> {
   encode(value: In): Uint8Array | RecordInit;
@@ -29,18 +29,30 @@ export const bytes: Codec<Uint8Array, BytesInput> = {
   decode: (payload) => payload,
 };
 
-/** JSON in UTF-8. The type is taken on trust: validate what others wrote. Throws TypeError for what JSON cannot express. */
+/**
+ * JSON in UTF-8. The type is taken on trust: validate what others wrote. A value that JSON cannot express is refused: `undefined`, a
+ * bigint, a Map, bytes, NaN. Inside of a value, JSON.stringify decides: it drops `undefined` and makes `{}` of a Map.
+ */
 export function json<T>(): Codec<T> {
   const encoder = new TextEncoder();
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   return {
     encode(value) {
-      const text = JSON.stringify(value);
-      if (text === undefined) throw new TypeError("a value without a JSON form cannot be written");
+      const text = ArrayBuffer.isView(value) ? undefined : JSON.stringify(value);
+      if (text === undefined || (text.length <= 4 && isLoss(value, text))) {
+        throw new TypeError(`${shown(value)} has no JSON form`);
+      }
       return encoder.encode(text);
     },
     decode: (payload) => JSON.parse(decoder.decode(payload)) as T,
   };
+}
+
+/** True when nothing of a value is left: `{}` of a Map, a Set or a Promise, `null` of NaN. */
+function isLoss(value: unknown, text: string): boolean {
+  if (text === "null") return value !== null;
+  if (text !== "{}" || typeof (value as { toJSON?: unknown }).toJSON === "function") return false;
+  return Object.prototype.toString.call(value) !== "[object Object]";
 }
 
 /** A protobuf message in the binary format. Writes take initialisers, reads give messages. */
@@ -67,20 +79,10 @@ export function withMetadata<In>(value: In, metadata: Readonly<Record<string, st
   return new Labeled(value, metadata);
 }
 
-/** The record of a value. */
-export function encodeRecord<In>(codec: Codec<never, In>, input: In | Labeled<In>): RecordInit {
-  if (input instanceof Labeled) {
-    const record = toRecord(codec.encode(input.value));
-    return { payload: record.payload, metadata: { ...record.metadata, ...input.metadata } };
-  }
-  return toRecord(codec.encode(input));
-}
-
-function toRecord(encoded: Uint8Array | RecordInit): RecordInit {
-  if (encoded instanceof Uint8Array) return { payload: encoded };
-  const payload: unknown = encoded?.payload;
-  if (typeof encoded !== "object" || (payload !== undefined && !(payload instanceof Uint8Array))) {
-    throw invalidArgument("records", "must be bytes, or objects with a payload of bytes");
-  }
-  return encoded;
-}
+/** Tells a codec from other things, such as the function `json` that was not called. */
+export const codecs = is(
+  "a codec, such as json(): an object with the functions encode and decode",
+  (value) =>
+    typeof (value as Partial<Codec<unknown>> | null)?.encode === "function" &&
+    typeof (value as Partial<Codec<unknown>> | null)?.decode === "function",
+);

@@ -13,6 +13,7 @@ export function toWirePosition(field: string, position: Position | undefined): b
     throw invalidArgument(field, "must be a whole number of at most 2^53 - 1");
   }
   if (position < 0) throw invalidArgument(field, "must not be negative");
+  if (position >= 2n ** 64n) throw invalidArgument(field, "must be at most 2^64 - 1");
   return BigInt(position);
 }
 

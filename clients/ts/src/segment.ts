@@ -1,9 +1,10 @@
 import { StreamService } from "@streamkit/protocol";
-import { type Codec, encodeRecord, type Labeled } from "./codec.ts";
+import { type Codec, codecs, type Labeled } from "./codec.ts";
 import { type ClientContext, call, callOnce } from "./context.ts";
+import { CALL_OPTIONS, checkArgument, checkOptions, position, signal, source } from "./options.ts";
 import { optionalPosition, type Position, toWirePosition } from "./position.ts";
 import { decodeBatch } from "./read/batch.ts";
-import type { SegmentReadOptions } from "./read/bounds.ts";
+import { SEGMENT_FOLLOW_OPTIONS, SEGMENT_READ_OPTIONS, type SegmentReadOptions } from "./read/bounds.ts";
 import { type Consumption, consumption } from "./read/consumption.ts";
 import type { Entry } from "./read/entry.ts";
 import { SegmentRead } from "./read/segment-read.ts";
@@ -11,6 +12,7 @@ import { withRetry } from "./retry/retry.ts";
 import { type SegmentStatus, toSegmentStatus } from "./status.ts";
 import {
   callBack,
+  SEGMENT_SUBSCRIPTION_OPTIONS,
   type StatusCallbacks,
   type StatusEvent,
   type StatusHandlers,
@@ -19,9 +21,16 @@ import {
 } from "./subscribe/segment-status.ts";
 import type { Subscription } from "./subscribe/subscription.ts";
 import { type SegmentAppendResult, toAppendResult, toSegmentResult } from "./write/append-result.ts";
-import { type ProduceOptions, type ProduceSummary, produce } from "./write/produce.ts";
+import { PRODUCE_OPTIONS, type ProduceOptions, type ProduceSummary, produce } from "./write/produce.ts";
 import type { RecordSource } from "./write/production.ts";
-import { type AppendConditions, encodeTransaction, type TransactionOptions } from "./write/transaction.ts";
+import { toRecord } from "./write/to-record.ts";
+import {
+  APPEND_CONDITIONS,
+  type AppendConditions,
+  encodeTransaction,
+  TRANSACTION_OPTIONS,
+  type TransactionOptions,
+} from "./write/transaction.ts";
 
 /** Options of an append to one segment. */
 export interface SegmentAppendOptions extends AppendConditions, TransactionOptions {
@@ -42,6 +51,12 @@ export interface SegmentProduceSummary extends ProduceSummary {
 
 /** How one segment is watched. */
 export type SegmentSubscriptionOptions = Omit<StatusSubscriptionOptions, "prefix">;
+
+const SEGMENT_APPEND_OPTIONS = { ...APPEND_CONDITIONS, ...TRANSACTION_OPTIONS, signal };
+
+const SEGMENT_PRODUCE_OPTIONS = { ...PRODUCE_OPTIONS, ...APPEND_CONDITIONS };
+
+const TRIM_OPTIONS = { beforeSequence: position, signal };
 
 /** One segment: an ordered stream of entries. A light handle; make as many as you like. */
 export class SegmentHandle<Out, In> {
@@ -65,11 +80,13 @@ export class SegmentHandle<Out, In> {
 
   /** The same segment, with values of a type: see `json` and `protobuf`. */
   withCodec<O, I>(codec: Codec<O, I>): SegmentHandle<O, I> {
+    checkArgument("withCodec", "codec", codec, codecs);
     return new SegmentHandle(this.context, this.storeId, this.space, this.name, codec);
   }
 
   /** Appends one record; otherwise as `append`. */
-  publish(record: In | Labeled<In>, options: SegmentAppendOptions = {}): Promise<SegmentAppendResult> {
+  async publish(record: In | Labeled<In>, options: SegmentAppendOptions = {}): Promise<SegmentAppendResult> {
+    checkOptions("publish", options, SEGMENT_APPEND_OPTIONS);
     return this.append([record], options);
   }
 
@@ -78,6 +95,7 @@ export class SegmentHandle<Out, In> {
    * transaction id, so nothing is written twice (G7).
    */
   async append(records: Iterable<In | Labeled<In>>, options: SegmentAppendOptions = {}): Promise<SegmentAppendResult> {
+    checkOptions("append", options, SEGMENT_APPEND_OPTIONS);
     const { expectedLastSequence, fencingToken, signal } = options;
     const append = { segment: this.name, records, expectedLastSequence, fencingToken };
     const place = { ...this.place, fencingToken: this.context.fencingToken };
@@ -92,9 +110,11 @@ export class SegmentHandle<Out, In> {
    * records come between. Throws the first failure that retries cannot help, with what was `acknowledged` before it.
    */
   async produce(
-    source: RecordSource<In | Labeled<In>>,
+    records: RecordSource<In | Labeled<In>>,
     options: SegmentProduceOptions = {},
   ): Promise<SegmentProduceSummary> {
+    checkArgument("produce", "source", records, source);
+    checkOptions("produce", options, SEGMENT_PRODUCE_OPTIONS);
     const { name, codec } = this;
     const fencingToken = optionalPosition("fencingToken", options.fencingToken) ?? this.context.fencingToken;
     const expectedAtFirst = optionalPosition("expectedLastSequence", options.expectedLastSequence);
@@ -102,8 +122,8 @@ export class SegmentHandle<Out, In> {
     let firstSequence = 0;
     const target = {
       ...this.place,
-      toRecord: (input: In | Labeled<In>) => {
-        const record = encodeRecord(codec as Codec<never, In>, input);
+      toRecord: (input: In | Labeled<In>, index: number) => {
+        const record = toRecord(codec as Codec<never, In>, input, () => `source[${index}]`);
         taken += 1n;
         return { segment: name, record };
       },
@@ -113,7 +133,7 @@ export class SegmentHandle<Out, In> {
         fencingToken,
       }),
     };
-    const summary = await produce(this.context, target, source, options, (first) => {
+    const summary = await produce(this.context, target, records, options, (first) => {
       firstSequence = first.ranges[0].firstSequence;
     });
     return { ...summary, firstSequence, lastSequence: summary.last?.ranges[0].lastSequence ?? 0 };
@@ -121,6 +141,7 @@ export class SegmentHandle<Out, In> {
 
   /** The latest entry; `undefined` when the segment has none (any more). */
   async peek(options: { signal?: AbortSignal } = {}): Promise<Entry<Out> | undefined> {
+    checkOptions("peek", options, CALL_OPTIONS);
     const request = { ...this.place, segment: this.name };
     const encoded = await withRetry(this.context, options.signal, () =>
       this.context.peer.peek(request, options.signal),
@@ -130,6 +151,7 @@ export class SegmentHandle<Out, In> {
 
   /** Reads the segment in sequence order. Lazy: see `Consumption`. */
   consume(options: SegmentReadOptions = {}): Consumption<Out> {
+    checkOptions("consume", options, SEGMENT_READ_OPTIONS);
     const { context } = this;
     const request = { ...this.place, segment: this.name };
     const source = {
@@ -145,6 +167,7 @@ export class SegmentHandle<Out, In> {
 
   /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
   follow(options: Omit<SegmentReadOptions, "follow"> = {}): Consumption<Out> {
+    checkOptions("follow", options, SEGMENT_FOLLOW_OPTIONS);
     return this.consume({ ...options, follow: true });
   }
 
@@ -152,12 +175,14 @@ export class SegmentHandle<Out, In> {
   subscribe(options?: SegmentSubscriptionOptions): Subscription<StatusEvent>;
   subscribe(options: SegmentSubscriptionOptions, handlers: StatusHandlers): StatusCallbacks;
   subscribe(options: SegmentSubscriptionOptions = {}, handlers?: StatusHandlers) {
+    checkOptions("subscribe", options, SEGMENT_SUBSCRIPTION_OPTIONS);
     const subscription = subscribeToStatus(this.context, { ...this.place, segment: this.name }, options);
     return handlers === undefined ? subscription : callBack(subscription, handlers);
   }
 
   /** Where the segment stands. Zeros for one that was never written. */
   async status(options: { signal?: AbortSignal } = {}): Promise<SegmentStatus> {
+    checkOptions("status", options, CALL_OPTIONS);
     const request = { ...this.place, segment: this.name };
     const response = await call(this.context, StreamService.method.getSegmentStatus, request, options.signal);
     return toSegmentStatus(this.space, this.name, response.status);
@@ -168,6 +193,7 @@ export class SegmentHandle<Out, In> {
    * Sequences and offsets are never used again.
    */
   async trim(options: { beforeSequence: Position; signal?: AbortSignal }): Promise<SegmentStatus> {
+    checkOptions("trim", options, TRIM_OPTIONS, ["beforeSequence"]);
     const beforeSequence = toWirePosition("beforeSequence", options.beforeSequence);
     const request = { ...this.place, segment: this.name, beforeSequence };
     const response = await call(this.context, StreamService.method.trimSegment, request, options.signal);
@@ -176,6 +202,7 @@ export class SegmentHandle<Out, In> {
 
   /** Removes all entries and takes the segment off the lists. A later append continues its sequence. */
   async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
+    checkOptions("delete", options, CALL_OPTIONS);
     const request = { ...this.place, segment: this.name };
     await call(this.context, StreamService.method.deleteSegment, request, options.signal);
   }

@@ -1,9 +1,20 @@
 import { StreamService } from "@streamkit/protocol";
-import { type Codec, encodeRecord, type Labeled } from "./codec.ts";
+import { type Codec, codecs, type Labeled } from "./codec.ts";
 import { type ClientContext, call } from "./context.ts";
 import { type Listing, type ListOptions, listing } from "./listing.ts";
+import {
+  CALL_OPTIONS,
+  checkArgument,
+  checkOptions,
+  fields,
+  LIST_OPTIONS,
+  signal,
+  source,
+  text,
+  token,
+} from "./options.ts";
 import { optionalPosition, type Position } from "./position.ts";
-import type { SpaceReadOptions } from "./read/bounds.ts";
+import { SPACE_FOLLOW_OPTIONS, SPACE_READ_OPTIONS, type SpaceReadOptions } from "./read/bounds.ts";
 import { type Consumption, consumption } from "./read/consumption.ts";
 import { SpaceRead } from "./read/space-read.ts";
 import { withRetry } from "./retry/retry.ts";
@@ -11,6 +22,7 @@ import { SegmentHandle } from "./segment.ts";
 import { type SegmentStatus, type SpaceStatus, toSegmentStatus, toSpaceStatus } from "./status.ts";
 import {
   callBack,
+  STATUS_SUBSCRIPTION_OPTIONS,
   type StatusCallbacks,
   type StatusEvent,
   type StatusHandlers,
@@ -19,10 +31,16 @@ import {
 } from "./subscribe/segment-status.ts";
 import type { Subscription } from "./subscribe/subscription.ts";
 import { type AppendResult, toAppendResult } from "./write/append-result.ts";
-import { type ProduceOptions, type ProduceSummary, produce } from "./write/produce.ts";
+import { PRODUCE_OPTIONS, type ProduceOptions, type ProduceSummary, produce } from "./write/produce.ts";
 import type { RecordSource } from "./write/production.ts";
-import { AppendSession, type SessionOptions } from "./write/session.ts";
-import { encodeTransaction, type SegmentAppend, type TransactionOptions } from "./write/transaction.ts";
+import { AppendSession, SESSION_OPTIONS, type SessionOptions } from "./write/session.ts";
+import { toRecord } from "./write/to-record.ts";
+import {
+  encodeTransaction,
+  type SegmentAppend,
+  TRANSACTION_OPTIONS,
+  type TransactionOptions,
+} from "./write/transaction.ts";
 
 /** Options of an append. */
 export interface AppendOptions extends TransactionOptions {
@@ -36,11 +54,17 @@ export interface RoutedRecord<In> {
   readonly record: In | Labeled<In>;
 }
 
+const ROUTED_RECORD = fields({ segment: text, record: () => {} }, ["segment"]);
+
 /** Options of a production into a space. */
 export interface SpaceProduceOptions extends ProduceOptions {
   /** From a lease: carried by every transaction, on every segment. */
   readonly fencingToken?: Position;
 }
+
+const APPEND_OPTIONS = { ...TRANSACTION_OPTIONS, signal };
+
+const SPACE_PRODUCE_OPTIONS = { ...PRODUCE_OPTIONS, fencingToken: token };
 
 /** One space: what transactions and offsets span. A light handle; make as many as you like. */
 export class SpaceHandle<Out, In> {
@@ -61,11 +85,13 @@ export class SpaceHandle<Out, In> {
 
   /** The same space, with values of a type: see `json` and `protobuf`. */
   withCodec<O, I>(codec: Codec<O, I>): SpaceHandle<O, I> {
+    checkArgument("withCodec", "codec", codec, codecs);
     return new SpaceHandle(this.context, this.storeId, this.name, codec);
   }
 
   /** A handle on a segment; no I/O. Segments need no creation. */
   segment(name: string): SegmentHandle<Out, In> {
+    checkArgument("segment", "name", name, text);
     return new SegmentHandle(this.context, this.storeId, this.name, name, this.codec);
   }
 
@@ -74,6 +100,7 @@ export class SpaceHandle<Out, In> {
    * with the same transaction id, so nothing is written twice (G7).
    */
   async append(appends: Iterable<SegmentAppend<In>>, options: AppendOptions = {}): Promise<AppendResult> {
+    checkOptions("append", options, APPEND_OPTIONS);
     const place = { storeId: this.storeId, space: this.name, fencingToken: this.context.fencingToken };
     const transaction = encodeTransaction(place, this.codec as Codec<never, In>, appends, options);
     const { signal } = options;
@@ -85,33 +112,39 @@ export class SpaceHandle<Out, In> {
    * durable. Records of one segment keep their order; within one transaction records are grouped by segment. Throws
    * the first failure that retries cannot help, with what was `acknowledged` before it.
    */
-  produce(source: RecordSource<RoutedRecord<In>>, options: SpaceProduceOptions = {}): Promise<ProduceSummary> {
+  async produce(records: RecordSource<RoutedRecord<In>>, options: SpaceProduceOptions = {}): Promise<ProduceSummary> {
+    checkArgument("produce", "source", records, source);
+    checkOptions("produce", options, SPACE_PRODUCE_OPTIONS);
     const fencingToken = optionalPosition("fencingToken", options.fencingToken) ?? this.context.fencingToken;
     const target = {
       storeId: this.storeId,
       space: this.name,
-      toRecord: ({ segment, record }: RoutedRecord<In>) => ({
-        segment,
-        record: encodeRecord(this.codec as Codec<never, In>, record),
-      }),
+      toRecord: (item: RoutedRecord<In>, index: number) => {
+        checkArgument("produce", `source[${index}]`, item, ROUTED_RECORD);
+        const record = toRecord(this.codec as Codec<never, In>, item.record, () => `source[${index}].record`);
+        return { segment: item.segment, record };
+      },
       conditionsOf: () => ({ fencingToken }),
     };
-    return produce(this.context, target, source, options);
+    return produce(this.context, target, records, options);
   }
 
   /** Opens a pipeline of transactions: many appends without waiting for each. End it with `close` or `await using`. */
   session(options: SessionOptions = {}): AppendSession<In> {
+    checkOptions("session", options, SESSION_OPTIONS);
     return new AppendSession(this.context, this.storeId, this.name, this.codec as Codec<never, In>, options);
   }
 
   /** Reads all segments of the space in offset order. Lazy: see `Consumption`. */
   consume(options: SpaceReadOptions = {}): Consumption<Out> {
+    checkOptions("consume", options, SPACE_READ_OPTIONS);
     const source = { storeId: this.storeId, space: this.name, peer: this.context.peer };
     return consumption(() => new SpaceRead(source, options, this.codec as Codec<Out, never>), this.context, options);
   }
 
   /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
   follow(options: Omit<SpaceReadOptions, "follow"> = {}): Consumption<Out> {
+    checkOptions("follow", options, SPACE_FOLLOW_OPTIONS);
     return this.consume({ ...options, follow: true });
   }
 
@@ -122,6 +155,7 @@ export class SpaceHandle<Out, In> {
   subscribe(options?: StatusSubscriptionOptions): Subscription<StatusEvent>;
   subscribe(options: StatusSubscriptionOptions, handlers: StatusHandlers): StatusCallbacks;
   subscribe(options: StatusSubscriptionOptions = {}, handlers?: StatusHandlers) {
+    checkOptions("subscribe", options, STATUS_SUBSCRIPTION_OPTIONS);
     const place = { storeId: this.storeId, space: this.name, segment: "" };
     const subscription = subscribeToStatus(this.context, place, options);
     return handlers === undefined ? subscription : callBack(subscription, handlers);
@@ -129,6 +163,7 @@ export class SpaceHandle<Out, In> {
 
   /** Where the space stands. Zeros for one that was never written. */
   async status(options: { signal?: AbortSignal } = {}): Promise<SpaceStatus> {
+    checkOptions("status", options, CALL_OPTIONS);
     const request = { storeId: this.storeId, space: this.name };
     const response = await call(this.context, StreamService.method.getSpaceStatus, request, options.signal);
     return toSpaceStatus(this.name, response.status);
@@ -136,6 +171,7 @@ export class SpaceHandle<Out, In> {
 
   /** The segments of the space, by name in byte order. */
   listSegments(options: ListOptions = {}): Listing<SegmentStatus> {
+    checkOptions("listSegments", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
       const request = { storeId: this.storeId, space: this.name, prefix: options.prefix ?? "", pageSize, pageToken };
       const response = await call(this.context, StreamService.method.listSegments, request, options.signal);
@@ -146,6 +182,7 @@ export class SpaceHandle<Out, In> {
 
   /** Removes all entries of all segments. A later append continues offsets and sequences. Deleting nothing succeeds. */
   async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
+    checkOptions("delete", options, CALL_OPTIONS);
     const request = { storeId: this.storeId, space: this.name };
     await call(this.context, StreamService.method.deleteSpace, request, options.signal);
   }

@@ -1,5 +1,5 @@
 import { StoreService, StreamService } from "@streamkit/protocol";
-import { type BytesInput, bytes, type Codec } from "./codec.ts";
+import { type BytesInput, bytes, type Codec, codecs } from "./codec.ts";
 import { Consumer } from "./consumer/consumer.ts";
 import type { ConsumerOptions } from "./consumer/options.ts";
 import { type ClientContext, call } from "./context.ts";
@@ -7,10 +7,11 @@ import { Cursors } from "./cursor/cursors.ts";
 import { StreamkitError } from "./errors/error.ts";
 import { fenced } from "./lease/fence.ts";
 import { Leases } from "./lease/leases.ts";
-import { type WithLeaseOptions, withLease } from "./lease/with-lease.ts";
+import { WITH_LEASE_OPTIONS, type WithLeaseOptions, withLease } from "./lease/with-lease.ts";
 import { type Listing, type ListOptions, listing } from "./listing.ts";
+import { CALL_OPTIONS, callback, checkArgument, checkOptions, LIST_OPTIONS, text } from "./options.ts";
 import { Presence } from "./presence/presence.ts";
-import type { MergedReadOptions } from "./read/bounds.ts";
+import { MERGED_FOLLOW_OPTIONS, MERGED_READ_OPTIONS, type MergedReadOptions } from "./read/bounds.ts";
 import { type Consumption, consumption } from "./read/consumption.ts";
 import { MergedRead } from "./read/merged-read.ts";
 import { SpaceHandle } from "./space.ts";
@@ -49,27 +50,32 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
 
   /** The same store, with values of a type: see `json` and `protobuf`. */
   withCodec<O, I>(codec: Codec<O, I>): StoreHandle<O, I> {
+    checkArgument("withCodec", "codec", codec, codecs);
     return new StoreHandle(this.context, this.id, codec);
   }
 
   /** A handle on a space; no I/O. Spaces need no creation. */
   space(name: string): SpaceHandle<Out, In> {
+    checkArgument("space", "name", name, text);
     return new SpaceHandle(this.context, this.id, name, this.codec);
   }
 
   /** Reads several spaces, merged by commit time. Lazy: see `Consumption`. */
   consume(options: MergedReadOptions): Consumption<Out, SpaceOffsets> {
+    checkOptions("consume", options, MERGED_READ_OPTIONS, ["spaces"]);
     const source = { storeId: this.id, peer: this.context.peer };
     return consumption(() => new MergedRead(source, options, this.codec as Codec<Out, never>), this.context, options);
   }
 
   /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
   follow(options: Omit<MergedReadOptions, "follow">): Consumption<Out, SpaceOffsets> {
+    checkOptions("follow", options, MERGED_FOLLOW_OPTIONS, ["spaces"]);
     return this.consume({ ...options, follow: true });
   }
 
   /** The spaces, by name in byte order. */
   listSpaces(options: ListOptions = {}): Listing<SpaceStatus> {
+    checkOptions("listSpaces", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
       const request = { storeId: this.id, prefix: options.prefix ?? "", pageSize, pageToken };
       const response = await call(this.context, StreamService.method.listSpaces, request, options.signal);
@@ -90,6 +96,7 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
 
   /** A group of workers: who is alive. No I/O. */
   presence(group: string): Presence {
+    checkArgument("presence", "group", group, text);
     return new Presence(this.context, this.id, group);
   }
 
@@ -101,12 +108,15 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
    *
    * @param ttl in milliseconds, 1,000 to 86,400,000; or options
    */
-  withLease<T>(
+  async withLease<T>(
     key: string,
     ttl: number | WithLeaseOptions,
     run: (scope: LeaseScope<Out, In>) => Promise<T>,
   ): Promise<T> {
-    const options = typeof ttl === "number" ? { ttl } : ttl;
+    const options = typeof ttl === "object" ? ttl : { ttl };
+    checkArgument("withLease", "key", key, text);
+    checkOptions("withLease", options, WITH_LEASE_OPTIONS, ["ttl"]);
+    checkArgument("withLease", "run", run, callback);
     return withLease(this.context, this.id, key, options, (held, signal) => {
       const fence = { token: held.fencingToken, check: () => held.check() };
       const store = new StoreHandle(fenced(this.context, fence), this.id, this.codec);
@@ -122,6 +132,7 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
 
   /** Whether the store exists: it does from its first append on. */
   async exists(options: { signal?: AbortSignal } = {}): Promise<boolean> {
+    checkOptions("exists", options, CALL_OPTIONS);
     try {
       await call(this.context, StoreService.method.getStore, { storeId: this.id }, options.signal);
       return true;
@@ -133,12 +144,14 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
 
   /** Confirms that the store exists, and gives its id as the server spells it. Throws `NOT_FOUND` otherwise. */
   async get(options: { signal?: AbortSignal } = {}): Promise<{ storeId: string }> {
+    checkOptions("get", options, CALL_OPTIONS);
     const response = await call(this.context, StoreService.method.getStore, { storeId: this.id }, options.signal);
     return { storeId: response.store?.storeId ?? this.id };
   }
 
   /** Forgets everything about the store, positions included. Deleting what does not exist succeeds. */
   async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
+    checkOptions("delete", options, CALL_OPTIONS);
     await call(this.context, StoreService.method.deleteStore, { storeId: this.id }, options.signal);
   }
 }

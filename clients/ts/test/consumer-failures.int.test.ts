@@ -118,7 +118,7 @@ describe("parking", () => {
     const store = openRaw();
     const orders = store.space("orders").segment("a");
     await orders.publish({ payload: new Uint8Array(1_048_550), metadata: { kind: "large" } });
-    await orders.publish({ metadata: { kind: "k".repeat(1_048_500) } });
+    await orders.publish({ payload: new Uint8Array(0), metadata: { kind: "k".repeat(1_048_500) } });
     await parkAll(store, 2);
     const [payload, labels] = await parked(store);
     expect(payload).toEqual({

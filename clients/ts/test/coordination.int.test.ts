@@ -67,18 +67,6 @@ describe.each(Object.keys(TRANSPORTS))("over %s", (name) => {
     await watch.ended;
   });
 
-  test.each([0, -1_000])("tells that an interval of %i ms is refused, however soon it is over", async (interval) => {
-    const store = open();
-    const space = store.space("inventory");
-    const refused = [
-      space.subscribe({ heartbeatInterval: interval }).next(),
-      store.presence("importers").watch({ interval }).next(),
-      space.follow({ heartbeatInterval: interval })[Symbol.asyncIterator]().next(),
-      store.presence("importers").join({ id: "w", interval }).joined,
-    ];
-    expect(await Promise.all(refused.map(reasonOf))).toEqual(Array(4).fill("INVALID_FIELD"));
-  });
-
   test("takes, renews, shows, lists and gives back leases", async () => {
     const { leases } = open();
     expect(await leases.get("k")).toBeUndefined();

@@ -14,17 +14,18 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 const storeId = randomUUID();
-const orders = () => {
+const open = () => {
   const baseUrl = server.listener.url;
   // readme: connect
   const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl }) });
-  const orders = client.store(storeId).space("orders").withCodec(json<{ type: string; total?: number }>());
+  const store = client.store(storeId).withCodec(json<{ type: string; total?: number }>());
+  const space = store.space("orders");
   // readme: end
-  return orders;
+  return { store, space };
 };
 
 test("writes", async () => {
-  const space = orders();
+  const { space } = open();
   // readme: write
   const order = space.segment("order-17");
   await order.publish({ type: "placed", total: 40 });
@@ -52,7 +53,7 @@ test("writes", async () => {
 });
 
 test("reads", async () => {
-  const order = orders().segment("order-17");
+  const order = open().space.segment("order-17");
   const seen: string[] = [];
   // readme: read
   for await (const entry of order.consume()) {
@@ -69,7 +70,7 @@ test("reads", async () => {
 });
 
 test("fails", async () => {
-  const order = orders().segment("order-17");
+  const order = open().space.segment("order-17");
   let actual: number | undefined;
   // readme: errors
   try {
@@ -84,7 +85,7 @@ test("fails", async () => {
 });
 
 test("watches", async () => {
-  const space = orders();
+  const { space } = open();
   const seen: string[] = [];
   // readme: watch
   for await (const event of space.subscribe({ prefix: "order-" })) {
@@ -96,9 +97,7 @@ test("watches", async () => {
 });
 
 test("consumes", async () => {
-  const store = createStreamkitClient({ transport: createNodeTransport({ baseUrl: server.listener.url }) })
-    .store(storeId)
-    .withCodec(json<{ type: string }>());
+  const { store } = open();
   const send = async ({ type }: { type: string }, _: string) => {
     if (type === "shipped") throw new Error("no address");
   };
@@ -122,9 +121,7 @@ test("consumes", async () => {
 });
 
 test("takes turns, shows who is there, and remembers", async () => {
-  const store = createStreamkitClient({ transport: createNodeTransport({ baseUrl: server.listener.url }) })
-    .store(storeId)
-    .withCodec(json<{ type: string }>());
+  const { store } = open();
   // readme: coordinate
   await store.withLease("nightly-report", 30_000, async (lease) => {
     // Carries the fencing token. `lease.signal` fires when the lease is lost, before anybody else can get it.

@@ -32,7 +32,10 @@ describe.each(Object.keys(TRANSPORTS))("over %s", (name) => {
       { segment: "other", records: [text("x")], expectedLastSequence: 0 },
       {
         segment: segment.name,
-        records: [{ payload: text("two"), metadata: { kind: "t" } }, { metadata: { only: "label" } }],
+        records: [
+          { payload: text("two"), metadata: { kind: "t" } },
+          { payload: text(""), metadata: { only: "label" } },
+        ],
       },
       { segment: "guard", expectedLastSequence: 0 },
     ]);

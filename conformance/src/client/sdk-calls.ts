@@ -15,7 +15,7 @@ import {
   PeekResponseSchema,
 } from "@streamkit/protocol";
 import type { Request, Response } from "@streamkit/protocol/conformance";
-import { callCoordination } from "./sdk-coordination.ts";
+import { callCoordination, listOptions, pageOptions } from "./sdk-coordination.ts";
 import { watchSegments, watchWorkers } from "./sdk-subscriptions.ts";
 import { toAppendResponse, toEntryBatch, toMicros, toSegmentStatusMessage, toSpaceStatusMessage } from "./sdk-wire.ts";
 
@@ -124,19 +124,19 @@ async function list(client: StreamkitClient, request: Request["message"], signal
     case "listSpaces": {
       const { items, nextPageToken } = await client
         .store(request.value.storeId)
-        .listSpaces({ ...request.value, signal })
+        .listSpaces(listOptions(request.value, signal))
         .page();
       const value = { spaces: items.map(toSpaceStatusMessage), nextPageToken: nextPageToken ?? "" };
       return { case: "listSpaces", value: create(ListSpacesResponseSchema, value) };
     }
     case "listSegments": {
       const space = client.store(request.value.storeId).space(request.value.space);
-      const { items, nextPageToken } = await space.listSegments({ ...request.value, signal }).page();
+      const { items, nextPageToken } = await space.listSegments(listOptions(request.value, signal)).page();
       const value = { segments: items.map(toSegmentStatusMessage), nextPageToken: nextPageToken ?? "" };
       return { case: "listSegments", value: create(ListSegmentsResponseSchema, value) };
     }
     case "listStores": {
-      const { items, nextPageToken } = await client.listStores({ ...request.value, signal }).page();
+      const { items, nextPageToken } = await client.listStores(pageOptions(request.value, signal)).page();
       const value = { stores: items.map((storeId) => ({ storeId })), nextPageToken: nextPageToken ?? "" };
       return { case: "listStores", value: create(ListStoresResponseSchema, value) };
     }
@@ -154,7 +154,7 @@ function append(client: StreamkitClient, request: AppendRequest, signal: AbortSi
   const space = client.store(request.storeId).space(request.space);
   const appends = request.appends.map((each) => ({
     segment: each.segment,
-    records: each.records,
+    records: each.records.map(({ payload, metadata }) => ({ payload, metadata })),
     ...(each.expectedLastSequence === undefined ? {} : { expectedLastSequence: each.expectedLastSequence }),
     ...(each.fencingToken === undefined ? {} : { fencingToken: each.fencingToken }),
   }));

@@ -59,7 +59,7 @@ async function callLeases(
     case "listLeases": {
       const { items, nextPageToken } = await client
         .store(request.value.storeId)
-        .leases.list({ ...request.value, signal })
+        .leases.list(listOptions(request.value, signal))
         .page();
       const value = { leases: items.map(toLeaseMessage), nextPageToken: nextPageToken ?? "" };
       return { case: "listLeases", value: create(ListLeasesResponseSchema, value) };
@@ -89,7 +89,7 @@ async function callCursors(
     case "listCursors": {
       const { items, nextPageToken } = await client
         .store(request.value.storeId)
-        .cursors.list({ ...request.value, signal })
+        .cursors.list(listOptions(request.value, signal))
         .page();
       const value = { cursors: items.map(toCursorMessage), nextPageToken: nextPageToken ?? "" };
       return { case: "listCursors", value: create(ListCursorsResponseSchema, value) };
@@ -109,9 +109,19 @@ async function listWorkers(
 ): Promise<Response["message"] | undefined> {
   if (request.case !== "listWorkers") return undefined;
   const presence = client.store(request.value.storeId).presence(request.value.group);
-  const { items, nextPageToken } = await presence.list({ ...request.value, signal }).page();
+  const { items, nextPageToken } = await presence.list(pageOptions(request.value, signal)).page();
   const value = { workers: items.map(toWorkerMessage), nextPageToken: nextPageToken ?? "" };
   return { case: "listWorkers", value: create(ListWorkersResponseSchema, value) };
+}
+
+/** Which page of a list, as options of the SDK. */
+export function pageOptions({ pageSize, pageToken }: { pageSize: number; pageToken: string }, signal: AbortSignal) {
+  return { ...(pageSize !== 0 && { pageSize }), pageToken, signal };
+}
+
+/** The same for a list with a prefix. */
+export function listOptions(request: { prefix: string; pageSize: number; pageToken: string }, signal: AbortSignal) {
+  return { ...pageOptions(request, signal), prefix: request.prefix };
 }
 
 /** A span of time as an option of the SDK, which are in milliseconds; nothing where it is absent. */

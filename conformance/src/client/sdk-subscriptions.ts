@@ -49,7 +49,8 @@ export async function* watchWorkers(
   if (request.worker === undefined) {
     for await (const workers of presence.watch(options)) yield toResponse(workers);
   } else {
-    await using membership = presence.join({ ...options, ...request.worker, onChange });
+    const { id, metadata } = request.worker;
+    await using membership = presence.join({ ...options, id, metadata, onChange });
     const ended = membership.ended.finally(() => inventories.end());
     ended.catch(() => {});
     for await (const workers of inventories) yield toResponse(workers);

@@ -117,9 +117,19 @@ export function sdkFailure(error: unknown): Failure {
     segment: error.segment ?? "",
     expectedLastSequence: BigInt(error.expectedLastSequence ?? 0),
     actualLastSequence: BigInt(error.actualLastSequence ?? 0),
-    fieldViolations: error.fieldViolations.map(({ field, description }) => ({ field, description })),
+    fieldViolations: error.fieldViolations.map(({ field, description }) => ({
+      field: toFieldName(field),
+      description,
+    })),
     ...(error.retryAfterMillis === undefined ? {} : { retryAfter: durationFromMs(error.retryAfterMillis) }),
   });
   const details = reason === undefined ? [] : [detail];
   return create(FailureSchema, { code: error.code.toUpperCase(), message: error.message, details });
+}
+
+/** An option that the SDK refuses by its own name, as the field of the request that it stands for. */
+function toFieldName(field: string): string {
+  return /^[a-z]+([A-Z][a-z]+)+$/.test(field)
+    ? field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    : field;
 }

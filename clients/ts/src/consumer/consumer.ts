@@ -1,14 +1,15 @@
 import type { ClientContext } from "../context.ts";
 import { Cursors } from "../cursor/cursors.ts";
-import { invalidArgument, StreamkitError } from "../errors/error.ts";
+import { StreamkitError } from "../errors/error.ts";
 import { fenced } from "../lease/fence.ts";
 import { withLease } from "../lease/with-lease.ts";
+import { CALL_OPTIONS, checkOptions, millis } from "../options.ts";
 import { randomId } from "../random-id.ts";
 import { unlessAborted } from "../read/silence.ts";
 import { backoffMillis, delay } from "../retry/backoff.ts";
 import type { StoreHandle } from "../store.ts";
 import { limitLastCalls } from "./last-calls.ts";
-import type { ConsumerOptions, ConsumerState } from "./options.ts";
+import { type ConsumerOptions, type ConsumerState, checkConsumerOptions } from "./options.ts";
 import { type ConsumerCounts, Stint } from "./stint.ts";
 import { timerMillis } from "./timer.ts";
 
@@ -17,6 +18,8 @@ export interface ConsumerMetrics extends Readonly<ConsumerCounts> {
   /** Space -> offset of the last entry up to which everything was handled. */
   readonly offsets: ReadonlyMap<string, number>;
 }
+
+const STOP_OPTIONS = { grace: millis(0, Number.POSITIVE_INFINITY) };
 
 /** Makes a store handle for a context. */
 export type StoreFactory<Out, In> = (context: ClientContext) => StoreHandle<Out, In>;
@@ -42,12 +45,7 @@ export class Consumer<Out, In> implements AsyncDisposable {
 
   /** @internal Made by `StoreHandle.consumer`. */
   constructor(context: ClientContext, storeId: string, open: StoreFactory<Out, In>, options: ConsumerOptions<Out, In>) {
-    if ((options.handler === undefined) === (options.batchHandler === undefined)) {
-      throw invalidArgument("handler", "is needed, or batchHandler; not both");
-    }
-    if (options.spaces.length === 0 || options.spaces.length > 64) {
-      throw invalidArgument("spaces", `has ${options.spaces.length} names; expected 1 to 64`);
-    }
+    checkConsumerOptions(options);
     this.context = context;
     this.storeId = storeId;
     this.open = open;
@@ -69,6 +67,7 @@ export class Consumer<Out, In> implements AsyncDisposable {
    * cursor. Asks the server; costs one call per space, and one for the cursor.
    */
   async lag(options: { signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, number>> {
+    checkOptions("consumer.lag", options, CALL_OPTIONS);
     const store = this.open(this.context);
     // Somebody else may have gone on since a stint ended, or has lost its lease.
     const own = this.stint?.isLost === false ? this.stint.offsets : undefined;
@@ -99,6 +98,7 @@ export class Consumer<Out, In> implements AsyncDisposable {
    *   and giving the lease back another one. Default: for ever
    */
   async stop(options: { grace?: number } = {}): Promise<void> {
+    checkOptions("consumer.stop", options, STOP_OPTIONS);
     this.stopping.abort();
     const { grace } = options;
     const timer =

@@ -1,6 +1,6 @@
 import { StreamkitError } from "../errors/error.ts";
 import { backoffMillis, delay } from "../retry/backoff.ts";
-import type { FailureDecision, HandlerFailure } from "./options.ts";
+import { checkDecision, type FailureDecision, type HandlerFailure } from "./options.ts";
 import { timerMillis } from "./timer.ts";
 
 const MAX_ATTEMPTS = 5;
@@ -47,6 +47,7 @@ export async function handleWithRetries<Out>(
       signal.throwIfAborted();
       if (error instanceof StreamkitError && (error.reason === "FENCED" || error.reason === "LEASE_LOST")) throw error;
       const decision = await decide({ error, entries, attempt });
+      checkDecision(decision);
       if (decision === "skip" || decision === "park") return { as: decision, error };
       if (decision === "stop") throw error;
       const pause =

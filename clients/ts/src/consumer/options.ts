@@ -1,4 +1,20 @@
+import { LIMITS } from "@streamkit/protocol";
 import type { StreamkitError } from "../errors/error.ts";
+import {
+  type Check,
+  type ChecksOf,
+  callback,
+  checkArgument,
+  checkOptions,
+  count,
+  fields,
+  millis,
+  oneOf,
+  shown,
+  signal,
+  text,
+  ttl,
+} from "../options.ts";
 import type { Entry } from "../read/entry.ts";
 import type { StoreHandle } from "../store.ts";
 
@@ -106,4 +122,60 @@ export interface ConsumerOptions<Out, In> {
   readonly onCommit?: (offsets: ReadonlyMap<string, number>) => void;
   /** Stops the consumer, as `stop` does. */
   readonly signal?: AbortSignal;
+}
+
+const PARKING = fields({ space: text, segment: text } satisfies ChecksOf<Parking>, ["space"]);
+
+const EXCLUSIVE = fields({ ttl, key: text, holder: text } satisfies ChecksOf<Exclusive>, ["ttl"]);
+
+const CONSUMER_OPTIONS = {
+  name: text,
+  spaces: namesOfSpaces,
+  handler: callback,
+  batchHandler: callback,
+  maxBatch: count(1),
+  concurrency: count(1),
+  maxQueued: count(1),
+  from: oneOf("start", "head"),
+  commitInterval: millis(0, Number.POSITIVE_INFINITY),
+  commitCount: count(1, Number.MAX_SAFE_INTEGER, true),
+  onFailure: callback,
+  parking: PARKING,
+  exclusive: (value, field, report) => {
+    if (value !== false) EXCLUSIVE(value, field, report);
+  },
+  onStateChange: callback,
+  onCommit: callback,
+  signal,
+} satisfies ChecksOf<ConsumerOptions<unknown, unknown>>;
+
+/** @throws StreamkitError INVALID_FIELD, which names every option with a problem */
+export function checkConsumerOptions<Out, In>(options: ConsumerOptions<Out, In>): void {
+  checkOptions("consumer", options, CONSUMER_OPTIONS, ["name", "spaces"]);
+  checkArgument("consumer", "handler", options, (value, field, report) => {
+    const { handler, batchHandler } = value as ConsumerOptions<Out, In>;
+    if (handler === undefined && batchHandler === undefined) report(field, "is missing: give it, or batchHandler");
+    if (handler !== undefined && batchHandler !== undefined)
+      report(field, "must not be given together with batchHandler");
+  });
+}
+
+/** What `onFailure` decided, which the application may get wrong as well as an option. */
+export function checkDecision(decision: FailureDecision): void {
+  const isPause = typeof decision === "object" && decision !== null;
+  const check = isPause
+    ? fields({ retryAfterMillis: millis(0, Number.POSITIVE_INFINITY) }, ["retryAfterMillis"])
+    : oneOf("retry", "skip", "park", "stop");
+  checkArgument("onFailure", "the decision", decision, check);
+}
+
+function namesOfSpaces(...[value, field, report]: Parameters<Check>): void {
+  if (!Array.isArray(value)) {
+    report(field, `must be an array of names, such as ["orders"]; got ${shown(value)}`);
+    return;
+  }
+  if (value.length < 1 || value.length > LIMITS.maxConsumeSpaces) {
+    report(field, `must name 1 to ${LIMITS.maxConsumeSpaces} spaces; got ${value.length}`);
+  }
+  for (const [index, name] of value.entries()) text(name, `${field}[${index}]`, report);
 }

@@ -41,10 +41,10 @@ export async function park(
   }
 }
 
-interface ParkedRecord {
+type ParkedRecord = {
   readonly payload: Uint8Array;
   readonly metadata: Record<string, string>;
-}
+};
 
 /** What an entry becomes: all of it; or, since that takes more room than the entry did, the more important part. */
 function* recordsOf(entry: Entry<unknown>, error: unknown): Generator<ParkedRecord> {

@@ -3,6 +3,16 @@ import { type ClientContext, call } from "../context.ts";
 import { StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import { type Listing, type ListOptions, listing } from "../listing.ts";
+import {
+  CALL_OPTIONS,
+  checkArgument,
+  checkOptions,
+  LIST_OPTIONS,
+  position,
+  positionsBySpace,
+  signal,
+  text,
+} from "../options.ts";
 import { type Position, toWirePosition } from "../position.ts";
 import { Attempts } from "../retry/retry.ts";
 import { timestampDate } from "../time.ts";
@@ -26,6 +36,8 @@ export interface CursorCommitOptions {
   readonly signal?: AbortSignal;
 }
 
+const COMMIT_OPTIONS = { expectedVersion: position, signal };
+
 /** The cursors of a store. */
 export class Cursors {
   private readonly context: ClientContext;
@@ -39,6 +51,8 @@ export class Cursors {
 
   /** A cursor; `undefined` for one that was never committed, or was deleted. */
   async get(name: string, options: { signal?: AbortSignal } = {}): Promise<Cursor | undefined> {
+    checkArgument("cursors.get", "name", name, text);
+    checkOptions("cursors.get", options, CALL_OPTIONS);
     try {
       const request = { storeId: this.storeId, name };
       return toCursor((await call(this.context, CursorService.method.getCursor, request, options.signal)).cursor);
@@ -57,6 +71,9 @@ export class Cursors {
     offsets: ReadonlyMap<string, Position> | Readonly<Record<string, Position>>,
     options: CursorCommitOptions = {},
   ): Promise<Cursor> {
+    checkArgument("cursors.commit", "name", name, text);
+    checkArgument("cursors.commit", "offsets", offsets, positionsBySpace(Number.MAX_SAFE_INTEGER));
+    checkOptions("cursors.commit", options, COMMIT_OPTIONS);
     const { signal } = options;
     const entries = offsets instanceof Map ? [...offsets] : Object.entries(offsets);
     const wire = Object.fromEntries(entries.map(([space, at]) => [space, toWirePosition(`offsets["${space}"]`, at)]));
@@ -87,6 +104,7 @@ export class Cursors {
 
   /** Cursors by name, in byte order. */
   list(options: ListOptions = {}): Listing<Cursor> {
+    checkOptions("cursors.list", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
       const request = { storeId: this.storeId, prefix: options.prefix ?? "", pageSize, pageToken };
       const response = await call(this.context, CursorService.method.listCursors, request, options.signal);
@@ -96,6 +114,8 @@ export class Cursors {
 
   /** Forgets a cursor. Deleting what does not exist succeeds. */
   async delete(name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    checkArgument("cursors.delete", "name", name, text);
+    checkOptions("cursors.delete", options, CALL_OPTIONS);
     await call(this.context, CursorService.method.deleteCursor, { storeId: this.storeId, name }, options.signal);
   }
 }

@@ -4,6 +4,7 @@ import type { ErrorReason } from "@streamkit/protocol";
  * Why a call failed: the names of `streamkit.v1.ErrorReason` (documented in proto/streamkit/v1/errors.proto), and some
  * that the client itself gives:
  *
+ * - `CODEC_FAILED`: the codec of the handle threw, when it encoded a record or decoded an entry. `cause` is what it threw.
  * - `CANCELED`: the caller's AbortSignal fired. `cause` is the signal's reason.
  * - `CONNECTION_LOST`: no answer from a Streamkit server: refused, reset, timed out, or cut off in the middle.
  * - `MISCONFIGURED`: no server can be reached like this: the address, the certificate, the HTTP version or the origin of a
@@ -12,6 +13,7 @@ import type { ErrorReason } from "@streamkit/protocol";
  */
 export type StreamkitErrorReason =
   | Exclude<keyof typeof ErrorReason, "UNSPECIFIED">
+  | "CODEC_FAILED"
   | "CANCELED"
   | "CONNECTION_LOST"
   | "MISCONFIGURED"
@@ -125,6 +127,14 @@ export function retryable(error: StreamkitError, reason: StreamkitErrorReason): 
 export function invalidArgument(field: string, description: string): StreamkitError {
   return new StreamkitError("INVALID_FIELD", "invalid_argument", `${field}: ${description}`, {
     fieldViolations: [{ field, description }],
+  });
+}
+
+/** The error of a call with arguments that no server needs to see to refuse them. */
+export function invalidFields(call: string, violations: readonly FieldViolation[]): StreamkitError {
+  const message = violations.map(({ field, description }) => `${field} ${description}`).join("; ");
+  return new StreamkitError("INVALID_FIELD", "invalid_argument", `${call}: ${message}`, {
+    fieldViolations: violations,
   });
 }
 

@@ -2,6 +2,7 @@ import { LeaseService, type Lease as WireLease } from "@streamkit/protocol";
 import { type ClientContext, call } from "../context.ts";
 import { StreamkitError } from "../errors/error.ts";
 import { type Listing, type ListOptions, listing } from "../listing.ts";
+import { CALL_OPTIONS, checkArgument, checkOptions, LIST_OPTIONS, signal, text, token, ttl } from "../options.ts";
 import { type Position, toWirePosition } from "../position.ts";
 import { withRetry } from "../retry/retry.ts";
 import { timestampDate, toDuration } from "../time.ts";
@@ -33,6 +34,8 @@ export interface LeaseOptions {
   readonly signal?: AbortSignal;
 }
 
+const LEASE_OPTIONS = { ttl, signal };
+
 /**
  * The leases of a store, one call each: for those who keep time themselves. `StoreHandle.withLease` does that for you.
  */
@@ -51,6 +54,9 @@ export class Leases {
    * another holder has it.
    */
   async acquire(key: string, holder: string, options: LeaseOptions = {}): Promise<Lease> {
+    checkArgument("leases.acquire", "key", key, text);
+    checkArgument("leases.acquire", "holder", holder, text);
+    checkOptions("leases.acquire", options, LEASE_OPTIONS);
     const request = { storeId: this.storeId, key, holder, ttl: toDuration("ttl", options.ttl) };
     const { acquireLease } = LeaseService.method;
     const attempt = () => callUnary(this.context, acquireLease, request, options.signal);
@@ -61,17 +67,23 @@ export class Leases {
 
   /** Extends a lease. Throws `LEASE_LOST` when it is not the claimant's any more. */
   async renew(claim: LeaseClaim, options: LeaseOptions = {}): Promise<Lease> {
+    checkClaim("leases.renew", claim);
+    checkOptions("leases.renew", options, LEASE_OPTIONS);
     const request = { ...this.toRequest(claim), ttl: toDuration("ttl", options.ttl) };
     return toLease((await call(this.context, LeaseService.method.renewLease, request, options.signal)).lease);
   }
 
   /** Gives a lease back. Does nothing when it is not the claimant's any more. */
   async release(claim: LeaseClaim, options: { signal?: AbortSignal } = {}): Promise<void> {
+    checkClaim("leases.release", claim);
+    checkOptions("leases.release", options, CALL_OPTIONS);
     await call(this.context, LeaseService.method.releaseLease, this.toRequest(claim), options.signal);
   }
 
   /** Who holds a key; `undefined` when nobody does. */
   async get(key: string, options: { signal?: AbortSignal } = {}): Promise<Lease | undefined> {
+    checkArgument("leases.get", "key", key, text);
+    checkOptions("leases.get", options, CALL_OPTIONS);
     try {
       const request = { storeId: this.storeId, key };
       return toLease((await call(this.context, LeaseService.method.getLease, request, options.signal)).lease);
@@ -83,6 +95,7 @@ export class Leases {
 
   /** Live leases, by key in byte order. */
   list(options: ListOptions = {}): Listing<Lease> {
+    checkOptions("leases.list", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
       const request = { storeId: this.storeId, prefix: options.prefix ?? "", pageSize, pageToken };
       const response = await call(this.context, LeaseService.method.listLeases, request, options.signal);
@@ -93,6 +106,13 @@ export class Leases {
   private toRequest({ key, holder, fencingToken }: LeaseClaim) {
     return { storeId: this.storeId, key, holder, fencingToken: toWirePosition("fencingToken", fencingToken) };
   }
+}
+
+/** Other fields are left alone: a claim may be kept with what belongs to it. */
+function checkClaim(call: string, claim: LeaseClaim): void {
+  checkArgument(call, "claim.key", claim?.key, text);
+  checkArgument(call, "claim.holder", claim?.holder, text);
+  checkArgument(call, "claim.fencingToken", claim?.fencingToken, token);
 }
 
 function toLease(lease: WireLease | undefined): Lease {

@@ -1,5 +1,6 @@
 import type { ClientContext } from "../context.ts";
-import { canceled, invalidArgument, StreamkitError } from "../errors/error.ts";
+import { canceled, StreamkitError } from "../errors/error.ts";
+import { type ChecksOf, callback, millis, signal, text, ttl } from "../options.ts";
 import { randomId } from "../random-id.ts";
 import { unlessAborted } from "../read/silence.ts";
 import { delay } from "../retry/backoff.ts";
@@ -20,6 +21,14 @@ export interface WithLeaseOptions {
   /** Ends it: the function's signal fires, and the lease is given back. */
   readonly signal?: AbortSignal;
 }
+
+export const WITH_LEASE_OPTIONS = {
+  ttl,
+  holder: text,
+  wait: millis(0, Number.POSITIVE_INFINITY),
+  onHeld: callback,
+  signal,
+} satisfies ChecksOf<WithLeaseOptions>;
 
 /** How often whoever waits looks, per ttl. What it adds to the time of a hand-over is a ttl divided by this. */
 const LOOKS = 10;
@@ -42,7 +51,6 @@ export async function withLease<T>(
   clocks: Clocks = systemClocks,
 ): Promise<T> {
   const { ttl, signal } = options;
-  if (!(ttl >= 1_000 && ttl <= 86_400_000)) throw invalidArgument("ttl", "must be 1,000 to 86,400,000 milliseconds");
   // Rather a second attempt than an answer that comes so late that it has to be asked for again; see below.
   const timeoutMillis = Math.min(context.timeoutMillis, Math.ceil(ttl / 2));
   const leases = new Leases({ ...context, timeoutMillis }, storeId);

@@ -1,8 +1,14 @@
 import { PresenceService, type Worker as WireWorker } from "@streamkit/protocol";
 import { type ClientContext, call } from "../context.ts";
 import { type Listing, listing, type PageOptions } from "../listing.ts";
+import { type ChecksOf, callback, checkOptions, labels, millis, PAGE_OPTIONS, text } from "../options.ts";
 import { silenceMillis } from "../read/read.ts";
-import { Subscription, type SubscriptionOptions, type SubscriptionSource } from "../subscribe/subscription.ts";
+import {
+  SUBSCRIPTION_OPTIONS,
+  Subscription,
+  type SubscriptionOptions,
+  type SubscriptionSource,
+} from "../subscribe/subscription.ts";
 import { timestampDate, toDuration } from "../time.ts";
 import { callStream, only, patience } from "../transport/call.ts";
 import { Membership } from "./membership.ts";
@@ -37,6 +43,18 @@ export interface JoinOptions extends PresenceOptions {
   readonly onChange?: (workers: Inventory) => void;
 }
 
+const PRESENCE_OPTIONS = {
+  ...SUBSCRIPTION_OPTIONS,
+  interval: millis(1_000, 3_600_000),
+} satisfies ChecksOf<PresenceOptions>;
+
+const JOIN_OPTIONS = {
+  ...PRESENCE_OPTIONS,
+  id: text,
+  metadata: labels,
+  onChange: callback,
+} satisfies ChecksOf<JoinOptions>;
+
 const DEFAULT_INTERVAL_MILLIS = 15_000;
 
 /** A group of workers: who is alive. */
@@ -52,6 +70,7 @@ export class Presence {
 
   /** Watches the group: the inventory now, and after each change. Subscribes again by itself. */
   watch(options: PresenceOptions = {}): Subscription<Inventory> {
+    checkOptions("presence.watch", options, PRESENCE_OPTIONS);
     const { interval = DEFAULT_INTERVAL_MILLIS } = options;
     return new Subscription(inventories(this.opener(interval)), this.context, options);
   }
@@ -61,6 +80,7 @@ export class Presence {
    * when it is closed, and after three intervals when this process or the server vanishes.
    */
   join(options: JoinOptions): Membership {
+    checkOptions("presence.join", options, JOIN_OPTIONS, ["id"]);
     const { context, place } = this;
     const { id, interval = DEFAULT_INTERVAL_MILLIS } = options;
     // Rather a second attempt than one that hangs: the server waits for three intervals, and meanwhile no other renewal leaves.
@@ -77,6 +97,7 @@ export class Presence {
 
   /** The live workers, by id in byte order. */
   list(options: PageOptions = {}): Listing<Worker> {
+    checkOptions("presence.list", options, PAGE_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
       const request = { ...this.place, pageSize, pageToken };
       const response = await call(this.context, PresenceService.method.listWorkers, request, options.signal);

@@ -1,3 +1,15 @@
+import { LIMITS } from "@streamkit/protocol";
+import {
+  type ChecksOf,
+  callback,
+  flag,
+  heartbeat,
+  position,
+  positionsBySpace,
+  signal,
+  text,
+  time,
+} from "../options.ts";
 import type { Position } from "../position.ts";
 import type { TimeInput } from "../time.ts";
 
@@ -49,3 +61,36 @@ export interface MergedReadOptions extends ReadOptions {
   /** Space name -> first offset wanted; 0 = from the beginning. 1 to 64 spaces. */
   readonly spaces: Readonly<Record<string, Position>> | ReadonlyMap<string, Position>;
 }
+
+const READ_OPTIONS = {
+  minTime: time,
+  maxTime: time,
+  limit: position,
+  heartbeatInterval: heartbeat,
+  signal,
+  onCaughtUp: callback,
+} satisfies ChecksOf<Omit<ReadOptions, "follow">>;
+
+export const SEGMENT_FOLLOW_OPTIONS = {
+  ...READ_OPTIONS,
+  minSequence: position,
+  maxSequence: position,
+  last: position,
+} satisfies ChecksOf<Omit<SegmentReadOptions, "follow">>;
+
+export const SPACE_FOLLOW_OPTIONS = {
+  ...READ_OPTIONS,
+  minOffset: position,
+  maxOffset: position,
+  last: position,
+  segmentPrefix: text,
+} satisfies ChecksOf<Omit<SpaceReadOptions, "follow">>;
+
+export const MERGED_FOLLOW_OPTIONS = {
+  ...READ_OPTIONS,
+  spaces: positionsBySpace(LIMITS.maxConsumeSpaces),
+} satisfies ChecksOf<Omit<MergedReadOptions, "follow">>;
+
+export const SEGMENT_READ_OPTIONS = { ...SEGMENT_FOLLOW_OPTIONS, follow: flag };
+export const SPACE_READ_OPTIONS = { ...SPACE_FOLLOW_OPTIONS, follow: flag };
+export const MERGED_READ_OPTIONS = { ...MERGED_FOLLOW_OPTIONS, follow: flag };

@@ -1,10 +1,11 @@
 import { StreamService } from "@streamkit/protocol";
 import type { ClientContext } from "../context.ts";
+import { type ChecksOf, callback, checkArgument, fields, heartbeat, text } from "../options.ts";
 import { silenceMillis } from "../read/read.ts";
 import { type SegmentStatus, toSegmentStatus } from "../status.ts";
 import { toDuration } from "../time.ts";
 import { callStream, only, patience } from "../transport/call.ts";
-import { Subscription, type SubscriptionOptions } from "./subscription.ts";
+import { SUBSCRIPTION_OPTIONS, Subscription, type SubscriptionOptions } from "./subscription.ts";
 
 /** What happens to the segments that are watched. */
 export type StatusEvent =
@@ -32,6 +33,22 @@ export interface StatusHandlers {
   /** The snapshot is complete. */
   readonly onLive?: () => void;
 }
+
+export const SEGMENT_SUBSCRIPTION_OPTIONS = {
+  ...SUBSCRIPTION_OPTIONS,
+  heartbeatInterval: heartbeat,
+} satisfies ChecksOf<Omit<StatusSubscriptionOptions, "prefix">>;
+
+export const STATUS_SUBSCRIPTION_OPTIONS = {
+  ...SEGMENT_SUBSCRIPTION_OPTIONS,
+  prefix: text,
+} satisfies ChecksOf<StatusSubscriptionOptions>;
+
+const STATUS_HANDLERS = {
+  onStatus: callback,
+  onSnapshot: callback,
+  onLive: callback,
+} satisfies ChecksOf<StatusHandlers>;
 
 /** A subscription that calls back. */
 export interface StatusCallbacks extends Disposable {
@@ -75,6 +92,7 @@ export function subscribeToStatus(
 
 /** Runs a subscription for its callbacks. */
 export function callBack(subscription: Subscription<StatusEvent>, handlers: StatusHandlers): StatusCallbacks {
+  checkArgument("subscribe", "handlers", handlers, fields(STATUS_HANDLERS, ["onStatus"]));
   const ended = subscription.deliver((event) => {
     if (event.kind === "status") handlers.onStatus(event.status);
     else if (event.kind === "snapshot") handlers.onSnapshot?.();

@@ -1,5 +1,6 @@
 import { connectionLost, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
+import { type ChecksOf, callback, signal } from "../options.ts";
 import { unlessAborted } from "../read/silence.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
 
@@ -23,6 +24,8 @@ export interface SubscriptionOptions {
   /** Ends the subscription. */
   readonly signal?: AbortSignal;
 }
+
+export const SUBSCRIPTION_OPTIONS = { onStateChange: callback, signal } satisfies ChecksOf<SubscriptionOptions>;
 
 /** How the events of a subscription come about. */
 export interface SubscriptionSource<E> {

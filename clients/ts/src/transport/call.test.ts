@@ -172,8 +172,8 @@ test("an error of the server says RPC and address, too", async () => {
   const transport = describeTransport(plain, { format: "json", duplex: true, address: ADDRESS });
   const segment = createStreamkitClient({ transport }).store(STORE).space("s").segment("a");
   const message = (rpc: string) => ({ reason: "PERMISSION_DENIED", message: `no (${rpc} at ${ADDRESS})` });
-  await expect(segment.publish({})).rejects.toMatchObject(message("Append"));
-  await expect(segment.produce([{}])).rejects.toMatchObject(message("Produce"));
+  await expect(segment.publish(new Uint8Array(0))).rejects.toMatchObject(message("Append"));
+  await expect(segment.produce([new Uint8Array(0)])).rejects.toMatchObject(message("Produce"));
 });
 
 test("M13: a mistake is told at once; from a server that has answered before it is an outage", async () => {

@@ -1,24 +1,32 @@
-import { invalidArgument } from "../errors/error.ts";
+/** Labels that travel with a record. */
+export type Labels = Readonly<Record<string, string>>;
 
-/** What an application writes: opaque bytes and a few labels. */
-export interface RecordInit {
-  /** The content. Absent is the same as empty. */
-  readonly payload?: Uint8Array | undefined;
-  /** Labels that travel with the record. */
-  readonly metadata?: Readonly<Record<string, string>> | undefined;
+/** A record as it is encoded. */
+export interface EncodedRecord {
+  /** The content. */
+  readonly payload: Uint8Array;
+  /** The labels. */
+  readonly metadata?: Labels | undefined;
 }
 
 /**
- * The size of a record as the limits count it: payload plus the UTF-8 lengths of all metadata keys and values. Throws for
- * metadata that is not text.
+ * What a handle without a codec writes: opaque bytes and a few labels.
+ *
+ * A record has no other fields: the index signature makes them errors of the compiler, for variables as well as for literals. A
+ * record that is declared as an interface of the application needs the type `RecordInit`, or a type alias.
  */
-export function recordSize(record: RecordInit): number {
-  let size = record.payload === undefined ? 0 : record.payload.length;
-  for (const name in record.metadata) {
-    const value = record.metadata[name];
-    if (typeof value !== "string") throw invalidArgument(`metadata["${name}"]`, "must be a string");
-    size += utf8Length(name) + utf8Length(value);
-  }
+export interface RecordInit extends EncodedRecord {
+  /** The content. A record without content says so: `new Uint8Array(0)`. */
+  readonly payload: Uint8Array;
+  /** Labels that travel with the record. */
+  readonly metadata?: Labels | undefined;
+  readonly [other: string]: Uint8Array | Labels | undefined;
+}
+
+/** The size of a record as the limits count it: payload plus the UTF-8 lengths of all metadata keys and values. */
+export function recordSize({ payload, metadata }: EncodedRecord): number {
+  let size = payload.length;
+  for (const name in metadata) size += utf8Length(name) + utf8Length(metadata[name]);
   return size;
 }
 

@@ -11,7 +11,7 @@ const record = fc.record(
     payload: fc.uint8Array({ maxLength: 300 }),
     metadata: fc.dictionary(label, label, { maxKeys: 3, noNullPrototype: true }),
   },
-  { requiredKeys: [] },
+  { requiredKeys: ["payload"] },
 );
 
 test("writes the bytes of the generated code", () => {

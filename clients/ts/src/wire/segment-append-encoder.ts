@@ -1,5 +1,5 @@
 import { varintLength, writeVarint } from "@streamkit/protocol/wire";
-import { type RecordInit, recordSize, utf8Length } from "./record.ts";
+import { type EncodedRecord, recordSize, utf8Length } from "./record.ts";
 
 /** What an append demands of a segment. */
 export interface SegmentConditions {
@@ -56,9 +56,9 @@ export class SegmentAppendEncoder {
   }
 
   /** Appends one record of `size` bytes as `recordSize` counts. */
-  add(record: RecordInit, size: number = recordSize(record)): void {
+  add(record: EncodedRecord, size: number = recordSize(record)): void {
     const { payload, metadata } = record;
-    const payloadLength = payload === undefined ? 0 : payload.length;
+    const payloadLength = payload.length;
     let length = payloadLength === 0 ? 0 : 1 + varintLength(payloadLength) + payloadLength;
     for (const name in metadata) {
       const entry = entryLength(utf8Length(name), utf8Length(metadata[name]));
@@ -68,7 +68,7 @@ export class SegmentAppendEncoder {
     this.length = writeLength(this.buffer, this.length, TAG_RECORD, length);
     if (payloadLength > 0) {
       this.length = writeLength(this.buffer, this.length, TAG_PAYLOAD, payloadLength);
-      this.buffer.set(payload!, this.length);
+      this.buffer.set(payload, this.length);
       this.length += payloadLength;
     }
     for (const name in metadata) this.writeMetadata(name, metadata[name]);

@@ -12,7 +12,7 @@ test("takes exactly as many records as a transaction may have", () => {
   const batcher = new Batcher(place, {}, unconditional);
   for (let i = 0; i < LIMITS.maxTransactionRecords; i++) {
     expect([batcher.full, batcher.fits("a", 0)]).toEqual([false, true]);
-    batcher.add("a", {}, 0);
+    batcher.add("a", { payload: new Uint8Array(0) }, 0);
   }
   expect([batcher.full, batcher.fits("a", 0)]).toEqual([true, false]);
 });

@@ -1,6 +1,6 @@
 import { LIMITS } from "@streamkit/protocol";
 import { randomId } from "../random-id.ts";
-import type { RecordInit } from "../wire/record.ts";
+import type { EncodedRecord } from "../wire/record.ts";
 import { SegmentAppendEncoder, type SegmentConditions } from "../wire/segment-append-encoder.ts";
 import type { SizedTransaction } from "./transaction.ts";
 
@@ -62,7 +62,7 @@ export class Batcher {
   }
 
   /** Takes a record that fits. Records of one segment keep their order. */
-  add(segment: string, record: RecordInit, size: number): void {
+  add(segment: string, record: EncodedRecord, size: number): void {
     let encoder = this.encoders.get(segment);
     if (encoder === undefined) {
       encoder = new SegmentAppendEncoder(segment, this.conditionsOf(segment), this.expectedBytes);

@@ -1,6 +1,8 @@
+import { LIMITS } from "@streamkit/protocol";
 import type { ClientContext } from "../context.ts";
 import { StreamkitError } from "../errors/error.ts";
-import type { RecordInit } from "../wire/record.ts";
+import { type ChecksOf, callback, count, millis, signal } from "../options.ts";
+import type { EncodedRecord } from "../wire/record.ts";
 import type { SegmentConditions } from "../wire/segment-append-encoder.ts";
 import type { AppendResult } from "./append-result.ts";
 import { Batcher } from "./batcher.ts";
@@ -28,6 +30,16 @@ export interface ProduceOptions {
   readonly signal?: AbortSignal;
 }
 
+export const PRODUCE_OPTIONS = {
+  maxBatchRecords: count(1, LIMITS.maxTransactionRecords),
+  maxBatchBytes: count(1, LIMITS.maxTransactionBytes),
+  linger: millis(0),
+  maxInFlight: count(1),
+  maxInFlightBytes: count(1),
+  onAck: callback,
+  signal,
+} satisfies ChecksOf<ProduceOptions>;
+
 /** What a production has written. */
 export interface ProduceSummary {
   /** Records that are durable. */
@@ -51,7 +63,7 @@ export const PIPELINE_LIMITS = { maxInFlight: 32, maxInFlightBytes: 16 * 1_048_5
 export interface ProduceTarget<V> {
   readonly storeId: string;
   readonly space: string;
-  readonly toRecord: (item: V) => { segment: string; record: RecordInit };
+  readonly toRecord: (item: V, index: number) => { segment: string; record: EncodedRecord };
   /** Conditions of the next transaction on a segment. */
   readonly conditionsOf: (segment: string) => SegmentConditions;
 }
@@ -67,7 +79,7 @@ export async function produce<V>(
   onFirst?: (result: AppendResult) => void,
 ): Promise<ProduceSummary> {
   const limits = {
-    maxInFlight: Math.max(1, options.maxInFlight ?? PIPELINE_LIMITS.maxInFlight),
+    maxInFlight: options.maxInFlight ?? PIPELINE_LIMITS.maxInFlight,
     maxInFlightBytes: options.maxInFlightBytes ?? PIPELINE_LIMITS.maxInFlightBytes,
   };
   const pipeline = new Pipeline(context, limits, options.signal);

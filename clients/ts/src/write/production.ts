@@ -1,4 +1,4 @@
-import { type RecordInit, recordSize } from "../wire/record.ts";
+import { type EncodedRecord, recordSize } from "../wire/record.ts";
 import type { AppendResult } from "./append-result.ts";
 import type { Batcher } from "./batcher.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -11,8 +11,8 @@ export type RecordSource<V> = Iterable<V> | AsyncIterable<V>;
 
 /** What a production tells on its way. */
 export interface ProductionEvents<V> {
-  /** The segment and record of an item of the source. */
-  readonly toRecord: (item: V) => { segment: string; record: RecordInit };
+  /** The segment and record of an item of the source, counted from 0. */
+  readonly toRecord: (item: V, index: number) => { segment: string; record: EncodedRecord };
   /** A transaction is durable. In order. */
   readonly onAck: (result: AppendResult, transaction: SizedTransaction) => void;
 }
@@ -72,6 +72,7 @@ export class Production<V> {
 
   private async pump(iterator: Iterator<V> | AsyncIterator<V>): Promise<void> {
     let ended: { error?: unknown } | undefined;
+    let index = 0;
     while (ended === undefined) {
       try {
         const next = iterator.next();
@@ -79,7 +80,7 @@ export class Production<V> {
         if (this.stopped) return;
         if (result.done) ended = {};
         else {
-          const { segment, record } = this.events.toRecord(result.value);
+          const { segment, record } = this.events.toRecord(result.value, index++);
           const taken = this.take(segment, record);
           if (taken !== undefined) await taken;
         }
@@ -99,7 +100,7 @@ export class Production<V> {
   }
 
   /** Adds one record; returns a promise only when the source has to wait. */
-  private take(segment: string, record: RecordInit): Promise<void> | undefined {
+  private take(segment: string, record: EncodedRecord): Promise<void> | undefined {
     const size = recordSize(record);
     checkRecordSize(segment, size);
     if (!this.batcher.fits(segment, size)) {

@@ -2,6 +2,7 @@ import type { Codec } from "../codec.ts";
 import type { ClientContext } from "../context.ts";
 import type { StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
+import { type ChecksOf, checkOptions, count, signal } from "../options.ts";
 import type { AppendResult } from "./append-result.ts";
 import { abandoned, Pipeline } from "./pipeline.ts";
 import { PIPELINE_LIMITS } from "./produce.ts";
@@ -9,6 +10,7 @@ import {
   encodeTransaction,
   type SegmentAppend,
   type SizedTransaction,
+  TRANSACTION_OPTIONS,
   type TransactionOptions,
 } from "./transaction.ts";
 
@@ -21,6 +23,12 @@ export interface SessionOptions {
   /** Ends the session with `CANCELED`. */
   readonly signal?: AbortSignal;
 }
+
+export const SESSION_OPTIONS = {
+  maxInFlight: count(1),
+  maxInFlightBytes: count(1),
+  signal,
+} satisfies ChecksOf<SessionOptions>;
 
 /**
  * A pipeline of transactions of one space: each is sent at once and behind those before it, and is durable when its
@@ -48,7 +56,7 @@ export class AppendSession<In> implements AsyncDisposable {
     this.place = { storeId, space, fencingToken: context.fencingToken };
     this.codec = codec;
     const limits = {
-      maxInFlight: Math.max(1, options.maxInFlight ?? PIPELINE_LIMITS.maxInFlight),
+      maxInFlight: options.maxInFlight ?? PIPELINE_LIMITS.maxInFlight,
       maxInFlightBytes: options.maxInFlightBytes ?? PIPELINE_LIMITS.maxInFlightBytes,
     };
     this.pipeline = new Pipeline(context, limits, options.signal);
@@ -62,6 +70,7 @@ export class AppendSession<In> implements AsyncDisposable {
     if (this.refusal !== undefined) throw abandoned(this.refusal);
     let transaction: SizedTransaction;
     try {
+      checkOptions("append", options, TRANSACTION_OPTIONS);
       transaction = encodeTransaction(this.place, this.codec, appends, options);
     } catch (thrown) {
       this.refusal = toStreamkitError(thrown);

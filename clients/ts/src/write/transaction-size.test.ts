@@ -5,7 +5,7 @@ import { createStreamkitClient } from "../index.ts";
 import type { SegmentAppend } from "./transaction.ts";
 
 const STORE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
-const empty = { metadata: {} };
+const empty = new Uint8Array(0);
 const labels = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, ""]));
 
 function open() {
@@ -32,7 +32,7 @@ const TOO_LARGE: Record<string, readonly [SegmentAppend<unknown>[], object]> = {
     { reason: "TRANSACTION_TOO_LARGE" },
   ],
   "an encoding with too many labels": [
-    [{ segment: "a", records: [{ metadata: labels(120_000) }] }],
+    [{ segment: "a", records: [{ payload: empty, metadata: labels(120_000) }] }],
     { reason: "TRANSACTION_TOO_LARGE" },
   ],
 };

@@ -1,10 +1,12 @@
-import { type Codec, encodeRecord, type Labeled } from "../codec.ts";
+import type { Codec, Labeled } from "../codec.ts";
 import { invalidArgument } from "../errors/error.ts";
+import { type ChecksOf, checkArgument, fields, iterable, text, token } from "../options.ts";
 import { optionalPosition, type Position } from "../position.ts";
 import { randomId } from "../random-id.ts";
 import type { EncodedTransaction } from "../transport/peer.ts";
 import { recordSize } from "../wire/record.ts";
 import { SegmentAppendEncoder } from "../wire/segment-append-encoder.ts";
+import { toRecord } from "./to-record.ts";
 import { TransactionSize } from "./transaction-size.ts";
 
 /** What must hold at commit, or the whole transaction is refused. */
@@ -35,6 +37,19 @@ export interface TransactionOptions {
   readonly transactionId?: string;
 }
 
+export const APPEND_CONDITIONS = {
+  expectedLastSequence: token,
+  fencingToken: token,
+} satisfies ChecksOf<AppendConditions>;
+
+export const TRANSACTION_OPTIONS = { transactionId: text } satisfies ChecksOf<TransactionOptions>;
+
+const SEGMENT_APPEND = {
+  ...APPEND_CONDITIONS,
+  segment: text,
+  records: iterable,
+} satisfies ChecksOf<SegmentAppend<unknown>>;
+
 /** A transaction whose size is known. */
 export interface SizedTransaction extends EncodedTransaction {
   /** Number of records. */
@@ -57,7 +72,9 @@ export function encodeTransaction<In>(
   const encoded: Uint8Array[] = [];
   const size = new TransactionSize();
   let bytes = 0;
+  checkArgument("append", "appends", appends, iterable);
   for (const append of appends) {
+    checkArgument("append", `appends[${encoded.length}]`, append, fields(SEGMENT_APPEND, ["segment"]));
     size.addSegment();
     const inputs = [...(append.records ?? [])];
     // A segment that is only conditioned is not written under the lease.
@@ -66,12 +83,12 @@ export function encodeTransaction<In>(
       expectedLastSequence: optionalPosition("expectedLastSequence", append.expectedLastSequence),
       fencingToken: optionalPosition("fencingToken", append.fencingToken) ?? inherited,
     });
-    for (const input of inputs) {
-      const record = encodeRecord(codec, input);
+    inputs.forEach((input, index) => {
+      const record = toRecord(codec, input, () => `appends[${encoded.length}].records[${index}]`);
       const recordBytes = recordSize(record);
       size.addRecord(append.segment, recordBytes);
       encoder.add(record, recordBytes);
-    }
+    });
     const message = encoder.finish();
     encoded.push(message);
     size.addEncoding(encoder.recordsByteLength);

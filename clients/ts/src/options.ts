@@ -1,0 +1,205 @@
+import { LIMITS } from "@streamkit/protocol";
+import { type FieldViolation, invalidFields } from "./errors/error.ts";
+
+/** Notes one problem with one field: what was expected, and what was given. */
+export type Report = (field: string, description: string) => void;
+
+/** Checks one value that was given, and reports each problem with it. */
+export type Check = (value: unknown, field: string, report: Report) => void;
+
+/** The fields that an object may have. */
+export type Checks = Readonly<Record<string, Check>>;
+
+/** The checks of an options type: one for each of its fields, and no others. */
+export type ChecksOf<T> = { readonly [K in keyof Required<T>]: Check };
+
+/** Longest time of a timer, in milliseconds: 24.8 days. A timer that is set for longer fires at once. */
+export const LONGEST_TIMER_MILLIS = 2 ** 31 - 1;
+
+/**
+ * Checks an options object where it is given. Fields that are absent or `undefined` are not checked.
+ *
+ * @param call the method that takes the options, for the message
+ * @throws StreamkitError INVALID_FIELD, which names every field with a problem
+ */
+export function checkOptions(call: string, options: unknown, checks: Checks, needed: readonly string[] = []): void {
+  checkArgument(call, "options", options, fields(checks, needed));
+}
+
+/** Checks one argument. */
+export function checkArgument(call: string, field: string, value: unknown, check: Check): void {
+  const violations: FieldViolation[] = [];
+  check(value, field, (at, description) => void violations.push({ field: at, description }));
+  if (violations.length > 0) throw invalidFields(call, violations);
+}
+
+/** An object with these fields and no others; those that are `needed` must be there. */
+export function fields(checks: Checks, needed: readonly string[] = []): Check {
+  return (value, field, report) => {
+    // A signal that is given in place of `{signal}` has no field of its own, and would be ignored.
+    if (!isPlain(value) || isSignal(value)) {
+      report(field, `must be an object with fields out of ${Object.keys(checks).join(", ")}; got ${shown(value)}`);
+      return;
+    }
+    const prefix = field === "options" ? "" : `${field}.`;
+    const given = Object.entries(value).filter(([, one]) => one !== undefined);
+    for (const [name, one] of given) {
+      if (Object.hasOwn(checks, name)) checks[name](one, prefix + name, report);
+      else report(prefix + name, `is not known; ${suggestion(name, Object.keys(checks))}`);
+    }
+    for (const name of needed) if (!given.some(([one]) => one === name)) report(prefix + name, "is missing");
+  };
+}
+
+/** A check that a test decides; `expected` completes "must be ...". */
+export function is(expected: string, test: (value: unknown) => boolean): Check {
+  return (value, field, report) => {
+    if (!test(value)) report(field, `must be ${expected}; got ${shown(value)}`);
+  };
+}
+
+export const text = is("a string", (value) => typeof value === "string");
+export const flag = is("true or false", (value) => typeof value === "boolean");
+export const callback = is("a function", (value) => typeof value === "function");
+export const signal = is("an AbortSignal", isSignal);
+/** A sequence, an offset, or a number of entries. */
+export const position = is("a whole number from 0 to 2^53 - 1", (value) => isWhole(value, 0n, 2n ** 53n - 1n));
+/** What the server compares and the client does not count with: a fencing token, an expected sequence. */
+export const token = is("a whole number from 0 to 2^64 - 1", (value) => isWhole(value, 0n, 2n ** 64n - 1n));
+export const time = is(
+  "a valid Date, or {micros} with whole microseconds since 1970",
+  (value) =>
+    (value instanceof Date && !Number.isNaN(value.getTime())) ||
+    (typeof value === "object" && value !== null && Number.isSafeInteger((value as { micros?: unknown }).micros)),
+);
+export const labels = is("an object whose values are strings", isLabels);
+export const iterable = is(
+  "an iterable, such as an array",
+  (value) => isObject(value) && !ArrayBuffer.isView(value) && Symbol.iterator in value,
+);
+export const source = is(
+  "an iterable or an async iterable, such as an array",
+  (value) =>
+    isObject(value) && !ArrayBuffer.isView(value) && (Symbol.asyncIterator in value || Symbol.iterator in value),
+);
+export const heartbeat = millis(LIMITS.minHeartbeatMillis, LIMITS.maxHeartbeatMillis);
+/** How long a lease lasts. */
+export const ttl = millis(1_000, 86_400_000);
+
+/** A number of things. */
+export function count(least: number, most: number = Number.MAX_SAFE_INTEGER, infinite = false): Check {
+  const range = most === Number.MAX_SAFE_INTEGER ? `, at least ${least}` : ` from ${least} to ${grouped(most)}`;
+  return is(
+    `a whole number${range}${infinite ? ", or Infinity" : ""}`,
+    (value) =>
+      (infinite && value === Number.POSITIVE_INFINITY) ||
+      (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most),
+  );
+}
+
+/** A span of time in milliseconds. A span that may be `Infinity` may be longer than any timer. */
+export function millis(least: number, most: number = LONGEST_TIMER_MILLIS): Check {
+  const range = most === Number.POSITIVE_INFINITY ? `, at least ${least}` : `: ${grouped(least)} to ${grouped(most)}`;
+  return is(
+    `a number of milliseconds${range}`,
+    (value) => typeof value === "number" && value >= least && value <= most,
+  );
+}
+
+/** A position in each of 1 to `most` spaces: a Map, or an object. */
+export function positionsBySpace(most: number): Check {
+  return (value, field, report) => {
+    if (!(value instanceof Map) && !isPlain(value)) {
+      report(
+        field,
+        `must be an object or a Map with a position for each space, such as {orders: 1}; got ${shown(value)}`,
+      );
+      return;
+    }
+    const spaces = value instanceof Map ? [...value] : Object.entries(value);
+    if (spaces.length < 1 || spaces.length > most) report(field, `must name 1 to ${most} spaces; got ${spaces.length}`);
+    for (const [space, at] of spaces) {
+      if (typeof space !== "string") report(field, `must have strings as the names of spaces; got ${shown(space)}`);
+      else position(at, `${field}["${space}"]`, report);
+    }
+  };
+}
+
+export function oneOf(...values: readonly unknown[]): Check {
+  return is(values.map((value) => JSON.stringify(value)).join(" or "), (value) => values.includes(value));
+}
+
+/** The options of a call that has no others. */
+export const CALL_OPTIONS = { signal };
+
+/** The options of a list of everything. */
+export const PAGE_OPTIONS = { pageSize: count(1, LIMITS.maxPageSize), pageToken: text, signal };
+
+/** The options of a list of names. */
+export const LIST_OPTIONS = { ...PAGE_OPTIONS, prefix: text };
+
+/** A value, for a message: short, and without what an object holds. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return value.length > 40 ? "a string" : JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return "a function";
+  if (typeof value === "symbol") return "a symbol";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return "an array";
+  const made: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
+  const name = typeof made === "string" ? made : "";
+  if (name === "" || name === "Object") return "an object";
+  return `${/^[AEIOU]/.test(name) && !/^U[a-z]?int/i.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** True for metadata: an object of strings. */
+export function isLabels(value: unknown): value is Readonly<Record<string, string>> {
+  return isPlain(value) && Object.values(value).every((one) => typeof one === "string");
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+/** False for a Map, a Date, a Promise and the like, whose content is in no field. */
+function isPlain(value: unknown): value is object {
+  return Object.prototype.toString.call(value) === "[object Object]";
+}
+
+/** Also true for a signal of another realm, or of a library that brings its own. */
+function isSignal(value: unknown): boolean {
+  return isObject(value) && "aborted" in value && "addEventListener" in value;
+}
+
+function isWhole(value: unknown, least: bigint, most: bigint): boolean {
+  if (typeof value === "number") return Number.isSafeInteger(value) && value >= least && value <= most;
+  return typeof value === "bigint" && value >= least && value <= most;
+}
+
+function grouped(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+/** The known name that a wrong one most likely stands for. */
+function suggestion(name: string, known: readonly string[]): string {
+  const nearest = known
+    .map((candidate) => ({ candidate, distance: distance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  if (nearest !== undefined && nearest.distance <= Math.max(2, Math.floor(name.length / 3))) {
+    return `did you mean "${nearest.candidate}"?`;
+  }
+  return `known: ${known.join(", ")}`;
+}
+
+/** Letters to insert, remove or replace to make one word of another. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
