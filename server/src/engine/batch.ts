@@ -34,8 +34,8 @@ export class EncodedBatch implements BatchHeader {
   readonly transactionNumber: number;
   /** The commit that wrote it, when it was read from the space log of a shared storage; 0 otherwise. */
   commitId = 0n;
-  readonly #head: Uint8Array;
-  readonly #records: Uint8Array;
+  #head: Uint8Array;
+  #records: Uint8Array;
   #bytes: Uint8Array | undefined;
 
   constructor(
@@ -81,8 +81,24 @@ export class EncodedBatch implements BatchHeader {
       this.#bytes = new Uint8Array(this.byteLength);
       this.#bytes.set(this.#head);
       this.#bytes.set(this.#records, this.#head.length);
+      // One copy is enough, for as long as the batch is kept.
+      this.#records = this.#bytes.subarray(this.#head.length);
+      this.#head = this.#bytes.subarray(0, this.#head.length);
     }
     return this.#bytes;
+  }
+
+  /** The same batch, to be kept: it holds at most about twice its own bytes, where this one may be a view of much more. */
+  compact(): EncodedBatch {
+    const held = this.#head.buffer === this.#records.buffer ? 0 : this.#head.buffer.byteLength;
+    if (held + this.#records.buffer.byteLength <= 2 * this.byteLength) return this;
+    const bytes = new Uint8Array(this.byteLength);
+    bytes.set(this.#head);
+    bytes.set(this.#records, this.#head.length);
+    const head = bytes.subarray(0, this.#head.length);
+    const copy = new EncodedBatch(this.space, this, bytes.subarray(this.#head.length), { head, bytes });
+    copy.commitId = this.commitId;
+    return copy;
   }
 
   /** The entries from index `from` to before index `to`, as a batch of their own. Indexes count from 0. */

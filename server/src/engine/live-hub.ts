@@ -1,4 +1,5 @@
 import type { EncodedBatch } from "./batch.ts";
+import { type Ring, type RingBudget, ringBudget } from "./ring-budget.ts";
 import { type SegmentFilter, StatusSubscription } from "./status-feed.ts";
 
 /** Which of its two positions orders the batches of a feed. */
@@ -14,8 +15,9 @@ const RING_BATCHES = 8_192;
  * Positions are dense, so hand-over between storage and ring is exact: a follower at position p reads from the ring when
  * p is not before its start, and from storage otherwise. One that falls off the ring just goes back to storage.
  */
-export class LiveFeed {
+export class LiveFeed implements Ring {
   readonly #order: FeedOrder;
+  readonly #budget: RingBudget;
   readonly #ring: EncodedBatch[] = [];
   #ringHead = 0;
   #bytes = 0;
@@ -25,8 +27,14 @@ export class LiveFeed {
   readonly #waiting = new Set<() => void>();
   followers = 0;
 
-  constructor(order: FeedOrder) {
+  constructor(order: FeedOrder, budget: RingBudget = ringBudget) {
     this.#order = order;
+    this.#budget = budget;
+  }
+
+  /** Bytes of the batches in the ring. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** The last position published; 0 before the first. */
@@ -39,7 +47,8 @@ export class LiveFeed {
     this.#ring.push(batch);
     this.#bytes += batch.byteLength;
     this.#published = this.#last(batch);
-    while (this.#bytes > RING_BYTES || this.#ring.length - this.#ringHead > RING_BATCHES) this.#dropOldest();
+    while (this.#bytes > RING_BYTES || this.#ring.length - this.#ringHead > RING_BATCHES) this.dropOldest();
+    this.#budget.grown(this);
   }
 
   /** Forgets everything: followers go back to storage. */
@@ -48,6 +57,7 @@ export class LiveFeed {
     this.#ringHead = 0;
     this.#bytes = 0;
     this.#start = Number.MAX_SAFE_INTEGER;
+    this.#budget.emptied(this);
   }
 
   /** Wakes everyone who waits; once per commit, after all its batches were published. */
@@ -86,7 +96,8 @@ export class LiveFeed {
     return result;
   }
 
-  #dropOldest(): void {
+  /** Forgets the oldest batch: followers that want it go back to storage. */
+  dropOldest(): void {
     const oldest = this.#ring[this.#ringHead];
     (this.#ring as (EncodedBatch | undefined)[])[this.#ringHead++] = undefined;
     this.#bytes -= oldest.byteLength;
@@ -128,6 +139,7 @@ export class LiveHub {
   subscribeToSpace(): Subscription {
     this.#space ??= new LiveFeed("offset");
     return hold(this.#space, () => {
+      this.#space?.reset();
       this.#space = undefined;
     });
   }
@@ -138,7 +150,11 @@ export class LiveHub {
       feed = new LiveFeed("sequence");
       this.#segments.set(segment, feed);
     }
-    return hold(feed, () => this.#segments.delete(segment));
+    const held = feed;
+    return hold(held, () => {
+      held.reset();
+      this.#segments.delete(segment);
+    });
   }
 
   subscribeToStatus(filter: SegmentFilter): StatusSubscription {
@@ -165,8 +181,11 @@ export class LiveHub {
   }
 
   /** Hands over what was committed, in offset order, and wakes the followers concerned. */
-  publish(batches: readonly EncodedBatch[]): void {
-    if (batches.length === 0) return;
+  publish(published: readonly EncodedBatch[]): void {
+    if (published.length === 0 || (this.#space === undefined && this.#segments.size === 0)) return;
+    const isFollowed = (batch: EncodedBatch) => this.#space !== undefined || this.#segments.has(batch.segment);
+    // What a ring keeps must not keep more than itself: the rest of a request, or of a row.
+    const batches = published.filter(isFollowed).map((batch) => batch.compact());
     if (this.#segments.size > 0) {
       const touched = new Set<LiveFeed>();
       for (const batch of batches) {

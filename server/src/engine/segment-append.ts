@@ -25,6 +25,30 @@ export interface SegmentAppend {
   readonly size: number;
 }
 
+/** A label takes 6 bytes at least; more labels are in no transaction. */
+export const MAX_LABELS = Math.floor(LIMITS.maxTransactionEncodedBytes / 6);
+
+/** Counts over all segments of one transaction, so that the rest of one that has too many elements is not walked over. */
+export class ElementBudget {
+  #records = 0;
+  #labels = 0;
+
+  record(): void {
+    if (++this.#records > LIMITS.maxTransactionRecords) throw tooMany("records", LIMITS.maxTransactionRecords);
+  }
+
+  label(): void {
+    if (++this.#labels > MAX_LABELS) throw tooMany("labels", MAX_LABELS);
+  }
+}
+
+function tooMany(what: string, limit: number): StreamkitError {
+  const description = `more than ${limit} ${what} in one transaction; at most ${limit} are allowed`;
+  return new StreamkitError(ErrorReason.TRANSACTION_TOO_LARGE, description, {
+    fieldViolations: [{ field: "appends", description }],
+  });
+}
+
 const EMPTY = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -32,19 +56,22 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * Reads an encoded SegmentAppend and checks everything that can be checked without the store. Records are walked over,
  * not decoded: they go into the stored block as the bytes they are.
  *
+ * What is returned holds no more memory than about twice its records, whatever the bytes are a part of.
+ *
  * @param path of the message in the request, for errors: "appends[0]"
- * @throws StreamkitError INVALID_FIELD, RECORD_TOO_LARGE
+ * @param budget shared by all segments of the transaction
+ * @throws StreamkitError INVALID_FIELD, RECORD_TOO_LARGE, TRANSACTION_TOO_LARGE
  */
-export function parseSegmentAppend(bytes: Uint8Array, path: string): SegmentAppend {
+export function parseSegmentAppend(bytes: Uint8Array, path: string, budget = new ElementBudget()): SegmentAppend {
   try {
-    return parse(bytes, path);
+    return parse(bytes, path, budget);
   } catch (error) {
     if (error instanceof WireFormatError) throw invalidField(path, `cannot be decoded: ${error.message}`);
     throw error;
   }
 }
 
-function parse(bytes: Uint8Array, path: string): SegmentAppend {
+function parse(bytes: Uint8Array, path: string, budget: ElementBudget): SegmentAppend {
   let segment = "";
   let expectedLastSequence: bigint | undefined;
   let fencingToken: bigint | undefined;
@@ -69,14 +96,16 @@ function parse(bytes: Uint8Array, path: string): SegmentAppend {
         break;
       case 7: {
         reader.expect(WIRE_LENGTH);
+        budget.record();
         const length = reader.length();
         const end = reader.position + length;
-        let recordSize = recordSizeOf(bytes, reader.position, end);
+        let recordSize = recordSizeOf(bytes, reader.position, end, budget);
         if (recordSize >= 0) {
           runs.keep(start, end);
         } else {
           // Unknown fields, or an encoding that repeats a field: store what the message means, not how it was written.
-          const canonical = canonicalRecord(bytes.subarray(reader.position, end), `${path}.records[${count}]`);
+          const record = bytes.subarray(reader.position, end);
+          const canonical = canonicalRecord(record, `${path}.records[${count}]`, budget);
           recordSize = recordSizeOf(canonical, 0, canonical.length);
           runs.replace(canonical);
         }
@@ -110,7 +139,7 @@ function parse(bytes: Uint8Array, path: string): SegmentAppend {
  * Size of an encoded Record as the limits count it; -1 when the encoding is not the plain one (unknown or repeated
  * fields), or not valid.
  */
-function recordSizeOf(bytes: Uint8Array, start: number, end: number): number {
+function recordSizeOf(bytes: Uint8Array, start: number, end: number, budget?: ElementBudget): number {
   const reader = new WireReader(bytes, start, end);
   let size = 0;
   let payloads = 0;
@@ -124,6 +153,7 @@ function recordSizeOf(bytes: Uint8Array, start: number, end: number): number {
       reader.position += length;
       size += length;
     } else if (field === 2) {
+      budget?.label();
       const entryEnd = reader.length() + reader.position;
       const entry = new WireReader(bytes, reader.position, entryEnd);
       let key: Uint8Array = EMPTY;
@@ -146,7 +176,9 @@ function recordSizeOf(bytes: Uint8Array, start: number, end: number): number {
   return size;
 }
 
-function canonicalRecord(bytes: Uint8Array, path: string): Uint8Array {
+function canonicalRecord(bytes: Uint8Array, path: string, budget: ElementBudget): Uint8Array {
+  // Labels that replace each other are made into objects too.
+  for (const reader = new WireReader(bytes); reader.more; reader.skip()) if (reader.tag() === 2) budget.label();
   try {
     return toBinary(RecordSchema, fromBinary(RecordSchema, bytes, { readUnknownFields: false }));
   } catch (cause) {
@@ -160,6 +192,11 @@ function decodeText(bytes: Uint8Array, path: string): string {
   } catch {
     throw invalidField(path, "is not valid UTF-8");
   }
+}
+
+/** The same bytes; a copy where they are less than half of what they are a view of and keep in memory. */
+function compact(view: Uint8Array): Uint8Array {
+  return view.length * 2 < view.buffer.byteLength ? new Uint8Array(view) : view;
 }
 
 /** Collects the encoded records of a message: one view in the usual case, where they lie side by side. */
@@ -190,7 +227,7 @@ class RecordRuns {
   }
 
   join(): Uint8Array {
-    if (this.#pieces.length === 0) return this.#bytes.subarray(this.#start, this.#end);
+    if (this.#pieces.length === 0) return compact(this.#bytes.subarray(this.#start, this.#end));
     this.#flush();
     return Buffer.concat(this.#pieces);
   }

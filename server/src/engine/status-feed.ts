@@ -1,5 +1,7 @@
-/** Segments that a slow subscriber may be behind with by name; beyond, it looks at all of them again. */
-const MAX_NAMES = 65_536;
+/** About the bytes of names that a slow subscriber may be behind with; beyond, it looks at all segments again. */
+const MAX_NAME_BYTES = 4 * 1024 * 1024;
+/** What a remembered name takes besides its characters. */
+const NAME_OVERHEAD = 64;
 
 /** Which segments a subscriber watches. */
 export interface SegmentFilter {
@@ -16,6 +18,7 @@ export class StatusSubscription implements Disposable {
   readonly #filter: SegmentFilter;
   readonly #release: () => void;
   #names = new Set<string>();
+  #bytes = 0;
   #everything = false;
   #wake: (() => void) | undefined;
 
@@ -33,10 +36,17 @@ export class StatusSubscription implements Disposable {
     } else if (segments === undefined) {
       this.#everything = true;
     } else if (!this.#everything) {
-      for (const name of segments) if (name.startsWith(prefix)) this.#names.add(name);
-      if (this.#names.size > MAX_NAMES) this.#everything = true;
+      for (const name of segments) {
+        if (!name.startsWith(prefix) || this.#names.has(name)) continue;
+        this.#names.add(name);
+        this.#bytes += name.length + NAME_OVERHEAD;
+      }
+      if (this.#bytes > MAX_NAME_BYTES) this.#everything = true;
     }
-    if (this.#everything) this.#names.clear();
+    if (this.#everything) {
+      this.#names.clear();
+      this.#bytes = 0;
+    }
     if (this.#everything || this.#names.size > 0) this.#wake?.();
   }
 
@@ -49,6 +59,7 @@ export class StatusSubscription implements Disposable {
     if (this.#names.size === 0) return undefined;
     const taken = this.#names;
     this.#names = new Set();
+    this.#bytes = 0;
     return taken;
   }
 

@@ -13,7 +13,7 @@ import type { ProduceSession } from "../engine/group-commit.ts";
 import { consumeMerged } from "../engine/merge.ts";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { findBatchAt } from "../engine/read-segment.ts";
-import { parseSegmentAppend } from "../engine/segment-append.ts";
+import { ElementBudget, parseSegmentAppend } from "../engine/segment-append.ts";
 import { SegmentSource, SpaceSource } from "../engine/sources.ts";
 import type { SpaceLog } from "../engine/space-log.ts";
 import type { StoreNode } from "../engine/store-node.ts";
@@ -141,7 +141,8 @@ function toTransaction(request: OpaqueAppendRequest): { space: string; transacti
       { fieldViolations: [{ field: "appends", description: `has ${request.appends.length} segments` }] },
     );
   }
-  const appends = request.appends.map((bytes, index) => parseSegmentAppend(bytes, `appends[${index}]`));
+  const budget = new ElementBudget();
+  const appends = request.appends.map((bytes, index) => parseSegmentAppend(bytes, `appends[${index}]`, budget));
   checkTransaction(appends);
   return { space, transaction: { id, repeatable, appends } };
 }

@@ -8,6 +8,7 @@ import {
   SegmentAppendSchema,
   StreamService,
 } from "@streamkit/protocol";
+import { MAX_LABELS } from "../../engine/segment-append.ts";
 import { refusal } from "./refusal.ts";
 
 /** How many elements all lists or maps of one field may have in one message. */
@@ -19,9 +20,6 @@ export interface ElementLimit {
   /** The field that a refusal names. */
   readonly field: string;
 }
-
-/** A label takes 6 bytes at least. More than this number of labels is more than any transaction can hold. */
-export const MAX_LABELS = Math.floor(LIMITS.maxTransactionEncodedBytes / 6);
 
 /** Values of one JSON message, known or not: every label has one, and what else a request has is little. */
 export const MAX_JSON_VALUES = MAX_LABELS + 50_000;

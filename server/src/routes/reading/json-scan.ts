@@ -22,6 +22,7 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
+const LETTER_D = 0x64;
 const LETTER_U = 0x75;
 
 /**
@@ -190,6 +191,8 @@ class JsonScan {
 
   /** @param at of the letter u; returns the place of the last digit of the character */
   #unicode(at: number): number {
+    // Only surrogates begin with D.
+    if (((this.#bytes[at + 1] ?? 0) | 0x20) !== LETTER_D) return at + 4;
     const unit = this.#hex(at + 1);
     if (unit < 0xd800 || unit > 0xdfff) return at + 4;
     const isPair = unit < 0xdc00 && this.#bytes[at + 5] === BACKSLASH && this.#bytes[at + 6] === LETTER_U;
