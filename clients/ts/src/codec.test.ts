@@ -1,7 +1,7 @@
 import { SegmentStatusSchema } from "@streamkit/protocol";
 import { expect, expectTypeOf, test } from "vitest";
 import { ModelService } from "../test/model-service.ts";
-import { createStreamkitClient, json, protobuf, withMetadata } from "./index.ts";
+import { createStreamkitClient, json, protobuf, type StreamkitError, withMetadata } from "./index.ts";
 
 const STORE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 const open = () => createStreamkitClient({ transport: new ModelService().transport() }).store(STORE).space("s");
@@ -64,3 +64,40 @@ test("bytes: as they are, with or without labels", async () => {
   for await (const entry of segment.consume()) seen.push([...entry.value]);
   expect(seen).toEqual([[1], [2], [3], [2], []]);
 });
+
+test("an entry that the codec cannot decode is told with its place and its bytes, and the read goes on", async () => {
+  const raw = open().segment("a");
+  await raw.append([text('{"n":1}'), { payload: text("{secret"), metadata: {} }, text('{"n":3}')]);
+  const seen: number[] = [];
+  const errors: StreamkitError[] = [];
+  for await (const entry of raw.withCodec(json<{ n: number }>()).consume()) {
+    try {
+      seen.push(entry.value.n);
+    } catch (thrown) {
+      errors.push(thrown as StreamkitError);
+      expect((thrown as StreamkitError).entry).toBe(entry);
+    }
+  }
+  expect(seen).toEqual([1, 3]);
+  expect(errors).toHaveLength(1);
+  const [error] = errors;
+  expect(error).toMatchObject({ name: "StreamkitError", reason: "CODEC_FAILED", segment: "a", retryable: false });
+  expect(error.message).toContain(
+    `the codec cannot decode entry 2 of segment "a" in space "s" (offset 2, store ${STORE})`,
+  );
+  expect(error.cause).toBeInstanceOf(SyntaxError);
+  const { entry } = error;
+  expect(entry && [entry.storeId, entry.space, entry.segment, entry.sequence, entry.offset]).toEqual([
+    STORE,
+    "s",
+    "a",
+    2,
+    2,
+  ]);
+  expect(new TextDecoder().decode(entry?.payload)).toBe("{secret");
+  expect(Object.keys(error)).not.toContain("entry");
+});
+
+function text(value: string): Uint8Array {
+  return new TextEncoder().encode(value);
+}

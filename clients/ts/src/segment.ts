@@ -101,7 +101,7 @@ export class SegmentHandle<Out, In> {
     const place = { ...this.place, fencingToken: this.context.fencingToken };
     const transaction = encodeTransaction(place, this.codec as Codec<never, In>, [append], options);
     const response = await withRetry(this.context, signal, () => this.context.peer.append(transaction, signal));
-    return toSegmentResult(toAppendResult(response));
+    return toSegmentResult(toAppendResult(response, transaction));
   }
 
   /**
@@ -146,7 +146,7 @@ export class SegmentHandle<Out, In> {
     const encoded = await withRetry(this.context, options.signal, () =>
       this.context.peer.peek(request, options.signal),
     );
-    return encoded && decodeBatch(encoded, this.codec as Codec<Out, never>).at(0);
+    return encoded && decodeBatch(this.storeId, encoded, this.codec as Codec<Out, never>).at(0);
   }
 
   /** Reads the segment in sequence order. Lazy: see `Consumption`. */

@@ -104,7 +104,8 @@ export class SpaceHandle<Out, In> {
     const place = { storeId: this.storeId, space: this.name, fencingToken: this.context.fencingToken };
     const transaction = encodeTransaction(place, this.codec as Codec<never, In>, appends, options);
     const { signal } = options;
-    return toAppendResult(await withRetry(this.context, signal, () => this.context.peer.append(transaction, signal)));
+    const response = await withRetry(this.context, signal, () => this.context.peer.append(transaction, signal));
+    return toAppendResult(response, transaction);
   }
 
   /**

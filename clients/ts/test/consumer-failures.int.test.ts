@@ -210,3 +210,87 @@ it("a consumer without a handler, or without spaces, is refused at once", () => 
     expect(() => store.consumer({ name: "c", ...options })).toThrow(StreamkitError);
   }
 });
+
+describe("entries that the codec cannot decode", () => {
+  /** A store whose segment has values, and at some places bytes that are no JSON. */
+  async function fillWithBad(values: readonly (number | "bad")[]): Promise<Store> {
+    const store = open();
+    const records = values.map((n) => new TextEncoder().encode(n === "bad" ? "{bad" : JSON.stringify({ n })));
+    const raw = createStreamkitClient({ transport: server.streamkit.transport() }).store(store.id);
+    await raw.space("orders").segment("a").append(records);
+    return store;
+  }
+
+  /** Consumes in batches until everything that can be decoded is handled. */
+  async function consumeBatches(
+    store: Store,
+    options: Partial<ConsumerOptions<Event, Event>>,
+    wrap = (e: unknown) => e,
+  ) {
+    const handled: number[] = [];
+    const failed: { offsets: number[]; attempt: number }[] = [];
+    const consumer = store.consumer({
+      name: "c",
+      spaces: ["orders"],
+      batchHandler(entries) {
+        try {
+          handled.push(...entries.map(({ value }) => value.n));
+        } catch (error) {
+          throw wrap(error);
+        }
+      },
+      onFailure({ entries, attempt }) {
+        failed.push({ offsets: entries.map(({ offset }) => offset), attempt });
+        return "skip";
+      },
+      ...options,
+    });
+    const running = consumer.run();
+    await Promise.race([running, expect.poll(() => consumer.metrics.offsets.get("orders")).toBe(6)]);
+    await consumer.stop();
+    await running;
+    return { handled, failed, metrics: consumer.metrics };
+  }
+
+  it("are skipped one by one: the good ones before and behind are delivered, in order", async () => {
+    const store = await fillWithBad([1, "bad", 3, 4, "bad", 6]);
+    const { handled, failed, metrics } = await consumeBatches(store, {});
+    expect(handled).toEqual([1, 3, 4, 6]);
+    expect(failed).toEqual([
+      { offsets: [2], attempt: 1 },
+      { offsets: [5], attempt: 1 },
+    ]);
+    expect(metrics).toMatchObject({ handled: 4, skipped: 2 });
+    expect((await store.cursors.get("c"))?.offsets.get("orders")).toBe(6);
+  });
+
+  it("are found behind an error that the handler made of that of the codec", async () => {
+    const store = await fillWithBad([1, "bad", 3, 4, 5, 6]);
+    const { handled } = await consumeBatches(store, {}, (cause) => new Error("in the batch", { cause }));
+    expect(handled).toEqual([1, 3, 4, 5, 6]);
+  });
+
+  it("are put aside one by one, as they were written", async () => {
+    const store = await fillWithBad([1, "bad", 3, 4, 5, 6]);
+    const { handled, metrics } = await consumeBatches(store, {
+      onFailure: ({ attempt }) => (attempt < 3 ? { retryAfterMillis: 1 } : "park"),
+      parking: { space: "parked" },
+    });
+    expect(handled).toEqual([1, 3, 4, 5, 6]);
+    expect(metrics).toMatchObject({ failures: 3, parked: 1, handled: 5 });
+    const parked = await store.space("parked").segment("c").peek();
+    expect(new TextDecoder().decode(parked?.payload)).toBe("{bad");
+    expect(parked?.metadata).toMatchObject({
+      "parked-offset": "2",
+      "parked-error": expect.stringContaining("entry 2"),
+    });
+  });
+
+  it("stop the consumer at once where nobody decides, with their place", async () => {
+    const store = await fillWithBad([1, "bad", 3]);
+    const consumer = store.consumer({ name: "c", spaces: ["orders"], handler: ({ value }) => value });
+    await expect(consumer.run()).rejects.toMatchObject({ reason: "CODEC_FAILED", entry: { offset: 2 } });
+    expect(consumer.metrics).toMatchObject({ handled: 1, failures: 1 });
+    expect((await store.cursors.get("c"))?.offsets.get("orders")).toBe(1);
+  });
+});

@@ -1,20 +1,25 @@
 import { StreamkitError } from "../errors/error.ts";
+import type { Entry } from "../read/entry.ts";
 import { backoffMillis, delay } from "../retry/backoff.ts";
 import { checkDecision, type FailureDecision, type HandlerFailure } from "./options.ts";
 import { timerMillis } from "./timer.ts";
 
 const MAX_ATTEMPTS = 5;
 
-/** Five attempts, then the consumer stops. */
-export function defaultDecision({ attempt }: { readonly attempt: number }): FailureDecision {
-  return attempt < MAX_ATTEMPTS ? "retry" : "stop";
+/** Five attempts, then the consumer stops; at once where another attempt cannot help, since the codec would fail again. */
+export function defaultDecision({
+  attempt,
+  error,
+}: Pick<HandlerFailure<unknown>, "attempt" | "error">): FailureDecision {
+  const isFinal = error instanceof StreamkitError && error.reason === "CODEC_FAILED";
+  return attempt < MAX_ATTEMPTS && !isFinal ? "retry" : "stop";
 }
 
 /** What became of entries. */
-export type Outcome =
+export type Outcome<Out> =
   | { readonly as: "handled" }
-  /** Given up. */
-  | { readonly as: "skip" | "park"; readonly error: unknown }
+  /** Some, or all, were given up; of the others nothing is known. */
+  | { readonly as: "skip" | "park"; readonly error: unknown; readonly entries: readonly Entry<Out>[] }
   /** Not handled, and not to be tried again before the next start. */
   | { readonly as: "left" };
 
@@ -36,7 +41,7 @@ export async function handleWithRetries<Out>(
   handle: (attempt: number) => unknown,
   decide: (failure: HandlerFailure<Out>) => FailureDecision | Promise<FailureDecision>,
   { signal, ending }: Endings,
-): Promise<Outcome> {
+): Promise<Outcome<Out>> {
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     try {
@@ -46,9 +51,10 @@ export async function handleWithRetries<Out>(
       // What fails because the lease is gone is no fault of the entries.
       signal.throwIfAborted();
       if (error instanceof StreamkitError && (error.reason === "FENCED" || error.reason === "LEASE_LOST")) throw error;
-      const decision = await decide({ error, entries, attempt });
+      const failed = undecodable(error, entries) ?? entries;
+      const decision = await decide({ error, entries: failed, attempt });
       checkDecision(decision);
-      if (decision === "skip" || decision === "park") return { as: decision, error };
+      if (decision === "skip" || decision === "park") return { as: decision, error, entries: failed };
       if (decision === "stop") throw error;
       const pause =
         decision === "retry" ? backoffMillis(attempt, { initialDelayMillis: 100 }) : decision.retryAfterMillis;
@@ -57,4 +63,13 @@ export async function handleWithRetries<Out>(
       if (ending.aborted) return { as: "left" };
     }
   }
+}
+
+/** The one entry that the codec could not decode, where that is why the handler failed. The handler may have wrapped the error. */
+function undecodable<Out>(thrown: unknown, entries: readonly Entry<Out>[]): readonly Entry<Out>[] | undefined {
+  for (let error = thrown; error instanceof Error; error = error.cause) {
+    const found = error instanceof StreamkitError ? entries.find((entry) => entry === error.entry) : undefined;
+    if (found !== undefined) return [found];
+  }
+  return undefined;
 }

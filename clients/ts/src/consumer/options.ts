@@ -48,7 +48,10 @@ export type FailureDecision =
 /** Entries that could not be handled. */
 export interface HandlerFailure<Out> {
   readonly error: unknown;
-  /** Entries of one segment, in order; one, with `handler`. */
+  /**
+   * Entries of one segment, in order: one, with `handler`; with `batchHandler` all that it got, or the one that the codec could not
+   * decode. The others are then handled without it.
+   */
   readonly entries: readonly Entry<Out>[];
   /** Attempts in this process so far. */
   readonly attempt: number;
@@ -107,7 +110,10 @@ export interface ConsumerOptions<Out, In> {
   readonly commitInterval?: number;
   /** Entries handled after which the cursor is committed at the latest. Default 1,000. */
   readonly commitCount?: number;
-  /** Decides about entries whose handler failed. Default: five attempts, then "stop". May be asynchronous. */
+  /**
+   * Decides about entries whose handler failed. Default: five attempts, then "stop"; at once for an entry that the codec cannot
+   * decode (`CODEC_FAILED`). May be asynchronous.
+   */
   readonly onFailure?: (failure: HandlerFailure<Out>) => FailureDecision | Promise<FailureDecision>;
   /**
    * Where "park" puts entries: their payloads and labels, with labels that say where they came from. What does not fit with those is

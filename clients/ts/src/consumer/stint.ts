@@ -224,21 +224,28 @@ export class Stint<Out, In> {
     const { ending } = this;
     const { options, store, fencingToken, counts } = this.context;
     const { handler, batchHandler, onFailure = defaultDecision } = options;
+    let rest = entries;
     const call = (attempt: number) => {
       const context = { signal, attempt, store, fencingToken };
-      return batchHandler === undefined ? handler?.(entries[0], context) : batchHandler(entries, context);
+      return batchHandler === undefined ? handler?.(rest[0], context) : batchHandler(rest, context);
     };
     const decide = (failure: HandlerFailure<Out>) => {
       counts.failures++;
       return onFailure(failure);
     };
-    const outcome = await handleWithRetries(entries, call, decide, { signal, ending });
-    if (outcome.as === "left") return false;
-    if (outcome.as === "skip") counts.skipped += entries.length;
-    else if (outcome.as === "park") {
-      await park(store as StoreHandle<unknown, unknown>, options, entries, outcome.error, signal);
-      counts.parked += entries.length;
-    } else counts.handled += entries.length;
+    while (rest.length > 0) {
+      const outcome = await handleWithRetries(rest, call, decide, { signal, ending });
+      if (outcome.as === "left") return false;
+      if (outcome.as === "handled") {
+        counts.handled += rest.length;
+        return true;
+      }
+      const { entries: given, error } = outcome;
+      if (outcome.as === "park") await park(store as StoreHandle<unknown, unknown>, options, given, error, signal);
+      counts[outcome.as === "park" ? "parked" : "skipped"] += given.length;
+      // The others were not at fault.
+      rest = rest.filter((entry) => !given.includes(entry));
+    }
     return true;
   }
 

@@ -1,10 +1,13 @@
 import type { ErrorReason } from "@streamkit/protocol";
+import type { Entry } from "../read/entry.ts";
 
 /**
  * Why a call failed: the names of `streamkit.v1.ErrorReason` (documented in proto/streamkit/v1/errors.proto), and some
  * that the client itself gives:
  *
  * - `CODEC_FAILED`: the codec of the handle threw, when it encoded a record or decoded an entry. `cause` is what it threw.
+ * - `TRANSACTION_ID_REUSED`: the id of the transaction was used before, for other segments or another number of records.
+ *   Nothing was written now.
  * - `CANCELED`: the caller's AbortSignal fired. `cause` is the signal's reason.
  * - `CONNECTION_LOST`: no answer from a Streamkit server: refused, reset, timed out, or cut off in the middle.
  * - `MISCONFIGURED`: no server can be reached like this: the address, the certificate, the HTTP version or the origin of a
@@ -14,6 +17,7 @@ import type { ErrorReason } from "@streamkit/protocol";
 export type StreamkitErrorReason =
   | Exclude<keyof typeof ErrorReason, "UNSPECIFIED">
   | "CODEC_FAILED"
+  | "TRANSACTION_ID_REUSED"
   | "CANCELED"
   | "CONNECTION_LOST"
   | "MISCONFIGURED"
@@ -54,6 +58,7 @@ export interface StreamkitErrorFacts {
   readonly actualLastSequence?: number;
   readonly retryAfterMillis?: number;
   readonly fieldViolations?: readonly FieldViolation[];
+  readonly entry?: Entry<unknown>;
   readonly cause?: unknown;
 }
 
@@ -79,6 +84,11 @@ export class StreamkitError extends Error {
   readonly retryAfterMillis: number | undefined;
   /** For `INVALID_FIELD`: each field with a problem. Empty otherwise. */
   readonly fieldViolations: readonly FieldViolation[];
+  /**
+   * For `CODEC_FAILED` of a read: the entry that could not be decoded, with its positions, its `payload` as it was written and its
+   * `metadata`. Not shown with the error in logs, which the payload may be too long or too secret for.
+   */
+  declare readonly entry: Entry<unknown> | undefined;
   /** For `produce`: what was durable when it failed. `undefined` for every other call. */
   acknowledged: { readonly records: number; readonly transactions: number } | undefined;
 
@@ -98,6 +108,7 @@ export class StreamkitError extends Error {
     this.retryAfterMillis = facts.retryAfterMillis;
     this.fieldViolations = facts.fieldViolations ?? [];
     this.acknowledged = undefined;
+    Object.defineProperty(this, "entry", { value: facts.entry });
   }
 }
 
@@ -153,6 +164,7 @@ function factsOf(error: StreamkitError): StreamkitErrorFacts {
     retryable: error.retryable,
     fieldViolations: error.fieldViolations,
   };
+  if (error.entry !== undefined) facts.entry = error.entry;
   if (error.segment !== undefined) facts.segment = error.segment;
   if (error.expectedLastSequence !== undefined) facts.expectedLastSequence = error.expectedLastSequence;
   if (error.actualLastSequence !== undefined) facts.actualLastSequence = error.actualLastSequence;

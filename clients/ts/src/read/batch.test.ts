@@ -26,10 +26,12 @@ const model = fc.record({
   ),
 });
 
+const STORE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+
 test("reads what the generated code writes", () => {
   fc.assert(
     fc.property(model, fc.nat(9), (expected, cut) => {
-      const whole = decodeBatch(encode(expected), codec);
+      const whole = decodeBatch(STORE, encode(expected), codec);
       const skipped = cut % expected.records.length;
       for (const [batch, skip] of [
         [whole, 0],
@@ -69,12 +71,12 @@ test("refuses bytes that are cut off", () => {
     transactionNumber: 1,
     records: [{ payload: new Uint8Array(10), metadata: {} }],
   });
-  expect(() => decodeBatch(whole.subarray(0, whole.length - 1), codec)).toThrow(WireFormatError);
+  expect(() => decodeBatch(STORE, whole.subarray(0, whole.length - 1), codec)).toThrow(WireFormatError);
 });
 
 test("passes over fields of later versions", () => {
   const unknown = Uint8Array.of(0x7a, 2, 1, 2, 0x80, 0x01, 5);
-  const batch = decodeBatch(Uint8Array.of(...unknown, 0x3a, 3, 0x0a, 1, 9, ...unknown, 0x18, 4), codec);
+  const batch = decodeBatch(STORE, Uint8Array.of(...unknown, 0x3a, 3, 0x0a, 1, 9, ...unknown, 0x18, 4), codec);
   expect([batch.firstSequence, [...batch].map((entry) => entry.payload[0])]).toEqual([4, [9]]);
 });
 

@@ -38,6 +38,11 @@ export class Batch<T = Uint8Array> implements Iterable<Entry<T>> {
     this.length = parts.spans.length / 2 - skipped;
   }
 
+  /** The id of the store that holds the entries. */
+  get storeId(): string {
+    return this.parts.storeId;
+  }
+
   /** The space that holds the entries. */
   get space(): string {
     this.parts.spaceName ??= utf8.decode(this.parts.space);
@@ -95,6 +100,7 @@ export class Batch<T = Uint8Array> implements Iterable<Entry<T>> {
 
 /** What one pass over an encoded `streamkit.v1.EntryBatch` finds. */
 interface BatchParts {
+  readonly storeId: string;
   readonly bytes: Uint8Array;
   /** Start and end of each encoded Record in `bytes`. */
   readonly spans: readonly number[];
@@ -110,7 +116,7 @@ interface BatchParts {
 }
 
 /** Looks through an encoded `streamkit.v1.EntryBatch`. Throws WireFormatError for bytes that are not one. */
-export function decodeBatch<T>(bytes: Uint8Array, codec: Codec<T, never>): Batch<T> {
+export function decodeBatch<T>(storeId: string, bytes: Uint8Array, codec: Codec<T, never>): Batch<T> {
   const reader = new WireReader(bytes);
   const spans: number[] = [];
   let firstSequence = 0;
@@ -141,7 +147,8 @@ export function decodeBatch<T>(bytes: Uint8Array, codec: Codec<T, never>): Batch
       reader.skip();
     }
   }
-  return new Batch({ bytes, spans, firstSequence, firstOffset, commitTimeMicros, space, segment, transaction }, codec);
+  const parts = { storeId, bytes, spans, firstSequence, firstOffset, commitTimeMicros, space, segment, transaction };
+  return new Batch(parts, codec);
 }
 
 function readTimestampMicros(bytes: Uint8Array): number {

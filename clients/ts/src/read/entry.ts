@@ -1,4 +1,5 @@
 import { WIRE_LENGTH, WireReader } from "@streamkit/protocol/wire";
+import { StreamkitError } from "../errors/error.ts";
 import type { Batch } from "./batch.ts";
 
 // A name or label may begin with U+FEFF, which is no byte order mark there.
@@ -41,6 +42,11 @@ export class Entry<T = Uint8Array> {
   /** Position in the space, dense from 1. */
   get offset(): number {
     return this.batch.firstOffset + this.index;
+  }
+
+  /** The id of the store that holds the entry. */
+  get storeId(): string {
+    return this.batch.storeId;
   }
 
   /** The space that holds the entry. */
@@ -95,9 +101,17 @@ export class Entry<T = Uint8Array> {
     return metadata ?? NO_METADATA;
   }
 
-  /** The content, decoded by the codec of the handle that reads. Decoded anew at each access. */
+  /**
+   * The content, decoded by the codec of the handle that reads. Decoded anew at each access.
+   *
+   * @throws StreamkitError CODEC_FAILED when the codec throws; with what it threw as its `cause`, and this entry as its `entry`
+   */
   get value(): T {
-    return this.batch.codec.decode(this.payload, this);
+    try {
+      return this.batch.codec.decode(this.payload, this);
+    } catch (cause) {
+      throw undecodable(this, cause);
+    }
   }
 
   /** A plain object, for logs and `JSON.stringify`. The payload is left out. */
@@ -119,6 +133,15 @@ export class Entry<T = Uint8Array> {
     }
     return payload;
   }
+}
+
+function undecodable(entry: Entry<unknown>, cause: unknown): StreamkitError {
+  const { storeId, space, segment, sequence, offset } = entry;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const message =
+    `the codec cannot decode entry ${sequence} of segment "${segment}" in space "${space}" (offset ${offset}, store ${storeId}): ` +
+    `${reason}; the error has it as "entry"`;
+  return new StreamkitError("CODEC_FAILED", "invalid_argument", message, { segment, entry, cause });
 }
 
 function readLabel(bytes: Uint8Array, metadata: Record<string, string>): void {

@@ -64,7 +64,7 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
   receive(page: EncodedPage<SpaceOffsets>): Page<T, SpaceOffsets> {
     const batches: Batch<T>[] = [];
     for (const encoded of page.batches) {
-      let batch = decodeBatch(encoded, this.codec);
+      let batch = decodeBatch(this.source.storeId, encoded, this.codec);
       const next = this.next.get(batch.space) ?? 0;
       if (batch.lastOffset < next) continue;
       if (batch.firstOffset < next) batch = batch.after(next - batch.firstOffset);

@@ -79,7 +79,7 @@ export class SegmentRead<T> implements Read<T, number> {
   async receive(page: EncodedPage<number>, signal: AbortSignal): Promise<Page<T, number>> {
     const batches: Batch<T>[] = [];
     for (const encoded of page.batches) {
-      let batch = decodeBatch(encoded, this.codec);
+      let batch = decodeBatch(this.source.storeId, encoded, this.codec);
       if (batch.lastSequence < this.next) continue;
       if (batch.firstSequence < this.next) batch = batch.after(this.next - batch.firstSequence);
       if (this.delivered && batch.firstSequence > this.next) await this.explainGap(batch.firstSequence, signal);

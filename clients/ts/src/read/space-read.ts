@@ -73,7 +73,7 @@ export class SpaceRead<T> implements Read<T, number> {
   receive(page: EncodedPage<number>): Page<T, number> {
     const batches: Batch<T>[] = [];
     for (const encoded of page.batches) {
-      let batch = decodeBatch(encoded, this.codec);
+      let batch = decodeBatch(this.source.storeId, encoded, this.codec);
       if (batch.lastOffset < this.next) continue;
       if (batch.firstOffset < this.next) batch = batch.after(this.next - batch.firstOffset);
       batches.push(batch);

@@ -1,5 +1,7 @@
 import type { AppendResponse, ProduceResponse } from "@streamkit/protocol";
+import { StreamkitError } from "../errors/error.ts";
 import { timestampMicros } from "../time.ts";
+import type { SizedTransaction } from "./transaction.ts";
 
 /** Where the records of one segment went. */
 export interface AppendRange {
@@ -32,10 +34,17 @@ export interface AppendResult {
 /** The result of a transaction on one segment. */
 export type SegmentAppendResult = AppendResult & AppendRange;
 
-/** Reads the answer of Append or Produce. */
-export function toAppendResult(response: AppendResponse | ProduceResponse): AppendResult {
+/**
+ * Reads the answer of Append or Produce to a transaction.
+ *
+ * @throws StreamkitError TRANSACTION_ID_REUSED when it is the result of another transaction, with the same id
+ */
+export function toAppendResult(
+  response: AppendResponse | ProduceResponse,
+  transaction: Pick<SizedTransaction, "segments" | "space">,
+): AppendResult {
   const commitTimeMicros = response.commitTime === undefined ? 0 : timestampMicros(response.commitTime);
-  return {
+  const result = {
     transactionId: response.transaction?.id ?? "",
     transactionNumber: Number(response.transaction?.number ?? 0n),
     commitTime: new Date(Math.floor(commitTimeMicros / 1_000)),
@@ -48,6 +57,26 @@ export function toAppendResult(response: AppendResponse | ProduceResponse): Appe
     })),
     deduplicated: response.deduplicated,
   };
+  if (result.deduplicated) checkIsOwn(result, transaction);
+  return result;
+}
+
+/** An id that was used before gives the result of its first use, whatever came with it now (G7). */
+function checkIsOwn(
+  { transactionId, ranges }: AppendResult,
+  { segments, space }: Pick<SizedTransaction, "segments" | "space">,
+): void {
+  const isOwn = ({ segment, records }: { segment: string; records: number }, index: number) =>
+    ranges[index]?.segment === segment && ranges[index].lastSequence - ranges[index].firstSequence + 1 === records;
+  if (ranges.length === segments.length && segments.every(isOwn)) return;
+  const found = ranges.map(
+    (range) => `sequences ${range.firstSequence} to ${range.lastSequence} of "${range.segment}"`,
+  );
+  const asked = segments.map(({ segment, records }) => `${records} to "${segment}"`);
+  const message =
+    `transaction ${transactionId} of space "${space}" was committed before by another append, which wrote ` +
+    `${found.join(", ")}; the records of this one, ${asked.join(", ")}, are not written: give each transaction an id of its own`;
+  throw new StreamkitError("TRANSACTION_ID_REUSED", "already_exists", message);
 }
 
 /** Puts the only range of a result beside its other fields. */

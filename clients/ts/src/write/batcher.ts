@@ -78,14 +78,17 @@ export class Batcher {
   /** The transaction, with an id of its own; starts the next one. */
   seal(): SizedTransaction {
     const appends: Uint8Array[] = [];
+    const segments: { segment: string; records: number }[] = [];
     let bytes = 0;
-    for (const encoder of this.encoders.values()) {
+    for (const [segment, encoder] of this.encoders) {
       const message = encoder.finish();
       appends.push(message);
+      segments.push({ segment, records: encoder.records });
       bytes += message.length;
     }
     const { storeId, space } = this.place;
-    const transaction = { storeId, space, transactionId: randomId(), appends, records: this.records, bytes };
+    const { records } = this;
+    const transaction = { storeId, space, transactionId: randomId(), appends, segments, records, bytes };
     this.expectedBytes = Math.ceil(bytes / appends.length) + 64;
     this.encoders.clear();
     this.records = 0;

@@ -186,7 +186,7 @@ export class Pipeline {
           throw connectionLost("the server ended the session before it had answered everything");
         return;
       }
-      this.acknowledge(toAppendResult(result.value));
+      this.acknowledge(result.value);
     }
   }
 
@@ -225,11 +225,12 @@ export class Pipeline {
     for await (const transaction of transactions) yield await this.peer.append(transaction, signal);
   }
 
-  private acknowledge(result: AppendResult): void {
+  private acknowledge(response: AppendResponse | ProduceResponse): void {
     const head = this.queue[0];
-    if (this.sent === 0 || head.transaction.transactionId.toLowerCase() !== result.transactionId) {
+    if (this.sent === 0 || head.transaction.transactionId.toLowerCase() !== response.transaction?.id) {
       throw new StreamkitError("INTERNAL", "internal", "the server acknowledged a transaction that was not its turn");
     }
+    const result = toAppendResult(response, head.transaction);
     this.queue.shift();
     this.sent -= 1;
     this.bytes -= head.transaction.bytes;

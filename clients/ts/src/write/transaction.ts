@@ -52,6 +52,8 @@ const SEGMENT_APPEND = {
 
 /** A transaction whose size is known. */
 export interface SizedTransaction extends EncodedTransaction {
+  /** Its segments, with the number of records for each, in the order of `appends`. */
+  readonly segments: readonly { readonly segment: string; readonly records: number }[];
   /** Number of records. */
   readonly records: number;
   /** Encoded size of all segments, in bytes. */
@@ -70,6 +72,7 @@ export function encodeTransaction<In>(
   options: TransactionOptions,
 ): SizedTransaction {
   const encoded: Uint8Array[] = [];
+  const segments: { segment: string; records: number }[] = [];
   const size = new TransactionSize();
   let bytes = 0;
   checkArgument("append", "appends", appends, iterable);
@@ -91,10 +94,12 @@ export function encodeTransaction<In>(
     });
     const message = encoder.finish();
     encoded.push(message);
+    segments.push({ segment: append.segment, records: encoder.records });
     size.addEncoding(encoder.recordsByteLength);
     bytes += message.length;
   }
   if (encoded.length === 0) throw invalidArgument("appends", "must name at least one segment");
   const transactionId = options.transactionId ?? randomId();
-  return { storeId: place.storeId, space: place.space, transactionId, appends: encoded, records: size.records, bytes };
+  const { storeId, space } = place;
+  return { storeId, space, transactionId, appends: encoded, segments, records: size.records, bytes };
 }
