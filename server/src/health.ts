@@ -43,6 +43,7 @@ export class StorageHealth {
   #failuresAtProbe = 0;
   #probing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #begun = false;
   #closed = false;
 
   constructor(storage: Storage, events: Events, options: HealthOptions = {}) {
@@ -65,7 +66,9 @@ export class StorageHealth {
 
   /** Begins to probe now and then. Calls that use the storage begin it as well. */
   start(): void {
-    if (this.#storage.probe !== undefined && this.#timer === undefined) this.#schedule();
+    if (this.#storage.probe === undefined || this.#begun) return;
+    this.#begun = true;
+    void this.probe();
   }
 
   /** A call used the storage with success. */

@@ -103,6 +103,8 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
   const events = new Events(options.onEvent);
   const dedupeWindowMillis = options.dedupeWindowMillis ?? 600_000;
   const health = new StorageHealth(storage, events);
+  // Stores that could not be opened because of what is over need not wait for the end of their pause.
+  health.subscribe(() => health.ready().ready && manager.forgetFailures());
   const manager = new NodeManager(storage, {
     clock: options.clock ?? systemClock,
     dedupeWindow: dedupeWindowMillis * 1_000,

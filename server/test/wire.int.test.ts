@@ -335,7 +335,7 @@ describe("names", () => {
       ).rejects.toThrow(/store_id/);
     }
     expect(await readdir(folder.path)).toEqual(["data"]);
-    expect((await readdir(path)).filter((name) => !name.includes(storeId))).toEqual([]);
+    expect((await readdir(path)).filter((name) => !name.includes(storeId))).toEqual(["STREAMKIT-FOLDER.json"]);
   });
 });
 

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { openBus } from "../bus/open.ts";
+import { StorageUnusableError } from "../errors.ts";
+import { describeCause } from "../format-event.ts";
 import {
   type Bus,
   createStreamkit,
@@ -8,6 +10,7 @@ import {
   levelStorage,
   memoryStorage,
   type Storage,
+  type Streamkit,
   VERSION,
 } from "../index.ts";
 import { OPTIONS, type Options } from "./options.ts";
@@ -43,6 +46,8 @@ function checkTogether(options: Options): Options {
 }
 
 async function serve(options: Options): Promise<void> {
+  // What this process writes is for its user alone: data folders get 0700, files 0600.
+  process.umask(0o077);
   const storage = await openStorage(options).catch(refuse());
   const bus = await openBusFor(storage, options.bus).catch(refuse("--bus: "));
   const streamkit = createStreamkit({
@@ -57,6 +62,7 @@ async function serve(options: Options): Promise<void> {
   for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined);
   // Before the address is printed: a reader of that line may stop the server at once.
   endOnSignals(() => streamkit.close());
+  await probeStorage(storage, streamkit);
   const tls = await tlsFiles(options);
   const listener = await streamkit.listen({
     port: options.port,
@@ -66,6 +72,18 @@ async function serve(options: Options): Promise<void> {
   });
   const places = `data: ${storage.location}${bus === undefined ? "" : `; bus: ${bus.location}`}`;
   console.log(`streamkit-server ${VERSION} listens on ${listener.url}; ${places}`);
+}
+
+/** @throws Error in one line when the storage cannot work; failures that may pass let the server start, and make it not ready */
+async function probeStorage(storage: Storage, streamkit: Streamkit): Promise<void> {
+  try {
+    await storage.probe?.({ create: true });
+  } catch (error) {
+    if (!(error instanceof StorageUnusableError)) return;
+    await streamkit.close();
+    const why = describeCause(error.cause, error.message);
+    throw new Error(`${storage.location}: ${error.message}${why === undefined ? "" : `: ${why}`}`);
+  }
 }
 
 /** A failure that the options cause: what they ask for cannot be had. */
@@ -78,7 +96,7 @@ function refuse(prefix = ""): (error: Error) => never {
 async function openStorage(options: Options): Promise<Storage> {
   switch (options.storage) {
     case "level":
-      return levelStorage({ path: resolve(options.path) });
+      return levelStorage({ path: resolve(options.path), requireData: options.requireData });
     case "memory":
       return memoryStorage();
     case "azure": {

@@ -19,6 +19,7 @@ export const OPTIONS = {
     help: "level: durable, in files; memory: for trials; azure: Table Storage",
   }),
   path: text({ value: "FOLDER", default: "./data", help: "where level keeps its files" }),
+  requireData: toggle({ help: "refuse to start when --path holds no data: its volume may not be mounted" }),
   azureConnectionString: text({
     value: "S",
     secret: true,

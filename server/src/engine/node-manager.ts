@@ -120,6 +120,11 @@ export class NodeManager {
     if (this.#entries.get(id)?.node === node) this.#retireInBackground(id, node, deleted);
   }
 
+  /** Lets stores that failed to open be tried again at once. */
+  forgetFailures(): void {
+    this.#failures.clear();
+  }
+
   /** Closes stores that nobody holds and nobody used lately. */
   evictIdle(): void {
     const oldest = performance.now() - this.#options.idleMillis;

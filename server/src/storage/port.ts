@@ -127,6 +127,14 @@ export interface Storage {
   list(options: { after?: string; limit: number }): Promise<string[]>;
 
   /**
+   * Deletes a store that this process does not have open, without opening it, so that damage or a full disk are no obstacle. Does nothing
+   * when there is none. Without it, a store is opened to be deleted.
+   *
+   * @throws STORAGE_UNAVAILABLE when another process has the store open
+   */
+  drop?(storeId: string): Promise<void>;
+
+  /**
    * Checks, at the cost of a small write or request, that the storage can be read and written. Called at the start of a server and
    * every few seconds. Without it, only calls tell whether the storage works.
    *

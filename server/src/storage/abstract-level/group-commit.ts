@@ -30,13 +30,16 @@ export class GroupCommit {
   readonly #database: Database;
   readonly #counter: VersionCounter;
   readonly #versions: RowVersions;
+  readonly #verify: () => void;
   #queue: PendingCommit[] = [];
   #writing = false;
   #failure: StreamkitError | undefined;
 
-  constructor(database: Database, counter: VersionCounter) {
+  /** @param verify throws when what was written is not where it will be looked for */
+  constructor(database: Database, counter: VersionCounter, verify: () => void = () => {}) {
     this.#database = database;
     this.#counter = counter;
+    this.#verify = verify;
     this.#versions = new RowVersions(database);
   }
 
@@ -95,6 +98,7 @@ export class GroupCommit {
     if (operations.length > 0) {
       try {
         await this.#database.batch(operations, durable);
+        this.#verify();
       } catch (error) {
         this.#failure = storageError(error);
         throw this.#failure;

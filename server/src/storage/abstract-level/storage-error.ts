@@ -1,8 +1,9 @@
 /** Translates what an abstract-level database throws. The only place that knows LevelDB's codes and messages. */
 import { ErrorReason } from "@streamkit/protocol";
 import { dataLoss, StoreClosedError, StreamkitError, storageUnavailable } from "../../errors.ts";
+import { isDiskFull, systemCode, systemProblem } from "../system-error.ts";
 
-/** A failure of the database as the port words it. Messages name no path; the original error is the cause. */
+/** A failure of the database or of its files as the port words it. Messages name no path; the original error is the cause. */
 export function storageError(error: unknown): StreamkitError {
   if (error instanceof StreamkitError) return error;
   switch (rootCode(error)) {
@@ -14,10 +15,9 @@ export function storageError(error: unknown): StreamkitError {
     case "LEVEL_ITERATOR_NOT_OPEN":
       return new StoreClosedError(error);
   }
-  // LevelDB passes on what the operating system says as text only (strerror).
+  if (isDiskFull(error)) return diskFull(error);
   const text = rootMessage(error);
-  if (text.includes("No space left on device") || text.includes("Disk quota exceeded")) return diskFull(error);
-  if (text.startsWith("IO error") && text.includes("No such file or directory")) {
+  if (text.startsWith("IO error") && systemCode(error) === "ENOENT") {
     return dataLoss("a file of the database is missing", error);
   }
   // Reading behind the end of a table: the file was cut.
@@ -25,7 +25,8 @@ export function storageError(error: unknown): StreamkitError {
     return dataLoss("a table of the database is damaged", error);
   // Synchronous reads carry the status as text, without a code.
   if (text.startsWith("Corruption: ")) return dataLoss("the database is damaged", error);
-  return storageUnavailable("the database failed", error);
+  const problem = systemProblem(error);
+  return storageUnavailable(problem === undefined ? "the database failed" : `the database failed: ${problem}`, error);
 }
 
 /** Whether the database could not be opened because someone else has it open. */
@@ -33,7 +34,8 @@ export function isLockedError(error: unknown): boolean {
   return rootCode(error) === "LEVEL_LOCKED";
 }
 
-function diskFull(cause: unknown): StreamkitError {
+/** There is no room for what was to be written. */
+export function diskFull(cause?: unknown): StreamkitError {
   return new StreamkitError(ErrorReason.DISK_FULL, "no space left on the device of the store", {
     cause,
     retryAfterMillis: 5_000,

@@ -1,6 +1,6 @@
 /** Translates what Azure and the network answer. The only place that knows Azure's status and error codes. */
 import type { RestError } from "@azure/data-tables";
-import { defect, StoreDeletedError, StreamkitError, storageUnavailable } from "../../errors.ts";
+import { defect, StorageUnusableError, StoreDeletedError, StreamkitError, storageUnavailable } from "../../errors.ts";
 
 /** A table that is being deleted can be made again after this long, roughly (Azure documents 40 s at least). */
 const tableDeletionMillis = 40_000;
@@ -110,11 +110,15 @@ export function errorOf(failure: Failure): StreamkitError {
         `Azure Table Storage does not answer (${code}); check the endpoint, the network, and that the service runs`,
       );
     case 401:
-      return unavailable(`Azure refused the credentials (${answer}); check account name, key, SAS or identity`);
+      return new StorageUnusableError(
+        `Azure refused the credentials (${answer}); check account name, key, SAS or identity`,
+        cause,
+      );
     case 403:
-      return unavailable(
+      return new StorageUnusableError(
         `Azure refused access (${answer}); check the key, the expiry and permissions of the SAS, the firewall of the ` +
           "account, or that the identity has the role Storage Table Data Contributor",
+        cause,
       );
     case 400:
     case 413:

@@ -13,6 +13,10 @@ import { assertTablePrefix, storeIdOf, tableNameOf } from "./table-name.ts";
 /** Tables that a listing asks for at once, at most. */
 const tablesPerPage = 1_000;
 
+/** A probe is one request, and short: the next one follows. */
+const probeMillis = 5_000;
+const probeOnce = { attempts: 1, totalMillis: probeMillis };
+
 export class AzureStorage implements Storage {
   readonly kind = "azure";
   readonly location: string;
@@ -74,6 +78,17 @@ export class AzureStorage implements Storage {
       continuationToken = page.continuationToken;
     } while (continuationToken !== undefined && ids.length < limit);
     return ids.slice(0, limit);
+  }
+
+  async probe(): Promise<void> {
+    const limits = { timeoutMillis: Math.min(probeMillis, this.#limits.timeoutMillis), reads: probeOnce };
+    const table = new Table(this.#account, `${this.#prefix}probe`, limits);
+    try {
+      await table.query({ filter: "PartitionKey eq 'probe'", top: 1 });
+    } catch (error) {
+      // There is no such table: the account has answered, and would have let us read.
+      if (!(error instanceof StoreDeletedError)) throw error;
+    }
   }
 
   async close(): Promise<void> {}

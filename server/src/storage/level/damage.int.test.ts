@@ -188,7 +188,7 @@ describe("directories", () => {
     await expect(levelStorage({ path }).open(storeId, { create: true })).rejects.toEqual(unavailable);
     expect(await levelStorage({ path }).list({ limit: 10 })).toEqual([]);
     expect(await readdir(directory)).toEqual(["notes.txt"]);
-    expect(await readdir(path)).toEqual([storeId]);
+    expect(new Set(await readdir(path))).toEqual(new Set([storeId, "STREAMKIT-FOLDER.json"]));
   });
 
   it("what a crash left of a drop is removed, and is no store", async () => {
@@ -198,7 +198,7 @@ describe("directories", () => {
     await rm(directory, { recursive: true });
     const storage = levelStorage({ path });
     expect(await storage.list({ limit: 10 })).toEqual([]);
-    expect(await readdir(path)).toEqual([]);
+    expect(await readdir(path)).toEqual(["STREAMKIT-FOLDER.json"]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dataLoss, storageUnavailable } from "../../errors.ts";
+import { storageError } from "../abstract-level/storage-error.ts";
 import { writeDurably } from "./durable-files.ts";
 import { isMissing } from "./file-error.ts";
 
@@ -27,7 +28,7 @@ export async function isMarked(directory: string, storeId: string): Promise<bool
     text = await readFile(join(directory, markerName), "utf8");
   } catch (error) {
     if (isMissing(error)) return false;
-    throw storageUnavailable("the marker of the store cannot be read", error);
+    throw storageError(error);
   }
   const marker = parse(text);
   if (marker.version !== version) {

@@ -1,36 +1,38 @@
-import { Level } from "level";
 import { storageUnavailable } from "../../errors.ts";
-import { GroupCommit } from "../abstract-level/group-commit.ts";
-import { pageOfIds } from "../abstract-level/page-of-ids.ts";
-import { AbstractLevelPartitionStore } from "../abstract-level/partition-store.ts";
-import { isLockedError, storageError } from "../abstract-level/storage-error.ts";
+import { storageError } from "../abstract-level/storage-error.ts";
 import { assertStoreId } from "../abstract-level/store-id.ts";
-import { VersionCounter } from "../abstract-level/version-counter.ts";
 import type { PartitionStore, Storage } from "../port.ts";
+import { DataFolder } from "./data-folder.ts";
+import { isLocked, type LevelDatabaseOptions, makeDatabase, openLevelStore } from "./database.ts";
 import type { LevelStorageOptions } from "./index.ts";
 import {
   createStoreDirectory,
   dropStoreDirectory,
-  storeDirectories,
+  isStore,
   storeDirectory,
   storeExists,
   sweepRemains,
 } from "./store-directory.ts";
-import { verifyDatabase } from "./verify-database.ts";
-
-type LevelDatabase = Level<Uint8Array, Uint8Array>;
+import type { StoreFiles } from "./store-files.ts";
+import { StoreList } from "./store-list.ts";
 
 export class LevelStorage implements Storage {
   readonly kind = "level";
   readonly location: string;
   readonly shared = false;
-  readonly #path: string;
-  readonly #databaseOptions: { cacheSize: number; writeBufferSize: number };
+  readonly #folder: DataFolder;
+  readonly #list: StoreList;
+  readonly #databaseOptions: LevelDatabaseOptions;
+  /** Files of the stores that are open. */
+  readonly #open = new Map<string, StoreFiles>();
+  /** Stores whose files were removed under this process. Making them anew would begin a second history under their ids. */
+  readonly #vanished = new Set<string>();
   #sweeping: Promise<void> | undefined;
 
   constructor(options: LevelStorageOptions) {
-    this.#path = options.path;
     this.location = options.path;
+    this.#folder = new DataFolder(options.path, { requireData: options.requireData ?? false });
+    this.#list = new StoreList(options.path);
     this.#databaseOptions = {
       cacheSize: options.cacheBytes ?? 8 * 1024 * 1024,
       writeBufferSize: options.writeBufferBytes ?? 32 * 1024 * 1024,
@@ -40,11 +42,11 @@ export class LevelStorage implements Storage {
   async open(storeId: string, { create }: { create: boolean }): Promise<PartitionStore | undefined> {
     assertStoreId(storeId);
     try {
-      await this.#sweep();
-      if (!(await storeExists(this.#path, storeId))) {
-        if (!create) return undefined;
-        await createStoreDirectory(this.#path, storeId, (directory) => this.#initialize(directory));
-      }
+      await this.#prepare();
+      if (await storeExists(this.location, storeId)) this.#vanished.delete(storeId);
+      else if (this.#vanished.has(storeId)) throw vanished();
+      else if (!create) return undefined;
+      else await this.#create(storeId);
       return await this.#openStore(storeId);
     } catch (error) {
       throw storageError(error);
@@ -53,77 +55,105 @@ export class LevelStorage implements Storage {
 
   async list(options: { after?: string; limit: number }): Promise<string[]> {
     try {
-      await this.#sweep();
-      return pageOfIds(await storeDirectories(this.#path), options);
+      await this.#prepare();
+      return await this.#list.page(options);
     } catch (error) {
       throw storageError(error);
     }
   }
 
+  async drop(storeId: string): Promise<void> {
+    assertStoreId(storeId);
+    try {
+      await this.#prepare();
+      if (await isStore(this.location, storeId)) {
+        if (await isLocked(this.#database(storeId))) throw openAlready();
+        await dropStoreDirectory(this.location, storeId);
+      }
+      this.#dropped(storeId);
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+
+  async probe(options: { create: boolean }): Promise<void> {
+    await this.#folder.probe(options);
+    for (const [storeId, files] of this.#open) {
+      try {
+        files.check();
+      } catch {
+        // Calls on that store fail with the reason from now on; the others have nothing to do with it.
+        this.#vanished.add(storeId);
+      }
+    }
+  }
+
   async close(): Promise<void> {}
 
-  async #openStore(storeId: string): Promise<PartitionStore> {
-    const directory = storeDirectory(this.#path, storeId);
-    await this.#verify(directory);
-    const database = this.#database(directory);
-    await database.open();
-    try {
-      const commits = new GroupCommit(database, await VersionCounter.recover(database));
-      return new AbstractLevelPartitionStore(database, commits, {
-        release: () => database.close(),
-        remove: async () => {
-          await database.close();
-          await dropStoreDirectory(this.#path, storeId);
-        },
-      });
-    } catch (error) {
+  async #prepare(): Promise<void> {
+    await this.#folder.check();
+    await this.#sweep();
+  }
+
+  async #create(storeId: string): Promise<void> {
+    await this.#folder.prepare();
+    await createStoreDirectory(this.location, storeId, async (directory) => {
+      const database = makeDatabase(directory, this.#databaseOptions);
+      await database.open({ createIfMissing: true, errorIfExists: true });
       await database.close();
-      throw error;
-    }
-  }
-
-  /** The files of a store that a process has open change all the time, and would look damaged. */
-  async #verify(directory: string): Promise<void> {
-    try {
-      await verifyDatabase(directory);
-    } catch (error) {
-      if (await isLocked(this.#database(directory))) {
-        throw storageUnavailable("the store is open already, here or in another process", error);
-      }
-      throw error;
-    }
-  }
-
-  async #initialize(directory: string): Promise<void> {
-    const database = this.#database(directory);
-    await database.open({ createIfMissing: true, errorIfExists: true });
-    await database.close();
-  }
-
-  /** The database opens itself soon after it was made: make it only to open it at once. */
-  #database(directory: string): LevelDatabase {
-    return new Level<Uint8Array, Uint8Array>(directory, {
-      keyEncoding: "view",
-      valueEncoding: "view",
-      // LevelDB would replace a store that lost its root file by an empty one.
-      createIfMissing: false,
-      ...this.#databaseOptions,
     });
+    this.#list.created(storeId);
   }
 
+  async #openStore(storeId: string): Promise<PartitionStore> {
+    const directory = storeDirectory(this.location, storeId);
+    const { store, files } = await openLevelStore(directory, this.#databaseOptions, {
+      released: () => {
+        if (this.#open.get(storeId) === files) this.#open.delete(storeId);
+        if (files.gone) this.#vanished.add(storeId);
+      },
+      remove: async () => {
+        // Where the files are gone already, there is nothing left to delete.
+        if (!files.gone || (await isStore(this.location, storeId))) await dropStoreDirectory(this.location, storeId);
+        this.#dropped(storeId);
+      },
+    });
+    this.#open.set(storeId, files);
+    return store;
+  }
+
+  #dropped(storeId: string): void {
+    this.#vanished.delete(storeId);
+    this.#list.dropped(storeId);
+  }
+
+  #database(storeId: string) {
+    return makeDatabase(storeDirectory(this.location, storeId), this.#databaseOptions);
+  }
+
+  /** Once, unless it fails or leaves something: then again with the next use. */
   #sweep(): Promise<void> {
-    this.#sweeping ??= sweepRemains(this.#path);
+    this.#sweeping ??= sweepRemains(this.location).then(
+      (complete) => {
+        if (!complete) this.#sweeping = undefined;
+      },
+      (error) => {
+        this.#sweeping = undefined;
+        throw error;
+      },
+    );
     return this.#sweeping;
   }
 }
 
-/** LevelDB takes its lock first, and with `errorIfExists` then stops before it touches anything. */
-async function isLocked(database: LevelDatabase): Promise<boolean> {
-  try {
-    await database.open({ errorIfExists: true });
-    await database.close();
-    return false;
-  } catch (error) {
-    return isLockedError(error);
-  }
+function openAlready(cause?: unknown) {
+  return storageUnavailable("the store is open already, here or in another process", cause);
+}
+
+function vanished() {
+  return storageUnavailable(
+    "the files of the store were removed while the server used them: put them back, delete the store, or restart the server",
+    undefined,
+    5_000,
+  );
 }

@@ -1,6 +1,7 @@
 /**
  * The directories of a storage:
  *
+ *   <path>/STREAMKIT-FOLDER.json        the marker of the folder (data-folder.ts)
  *   <path>/<store id>/                  a store: STREAMKIT.json and the files of LevelDB
  *   <path>/.creating-<store id>-<n>/    a store that is being made; gets its final name once it is complete
  *   <path>/.dropped-<store id>-<n>/     a store that was dropped and is being deleted
@@ -9,12 +10,13 @@
  * names is swept away when the storage is next used.
  */
 import { randomUUID } from "node:crypto";
-import { access, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { access, lstat, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { dataLoss } from "../../errors.ts";
 import { isStoreId } from "../abstract-level/store-id.ts";
-import { makeDirectory, syncDirectory } from "./durable-files.ts";
-import { isMissing, isOccupied } from "./file-error.ts";
+import { assertNoDanglingLink, probePrefix } from "./data-folder.ts";
+import { privateFolder, syncDirectory } from "./durable-files.ts";
+import { isInFile, isMissing, isOccupied } from "./file-error.ts";
 import { isMarked, markerName, writeMarker } from "./marker.ts";
 
 const creating = ".creating-";
@@ -34,6 +36,7 @@ export function storeDirectory(path: string, storeId: string): string {
 export async function storeExists(path: string, storeId: string): Promise<boolean> {
   const directory = storeDirectory(path, storeId);
   const marked = await isMarked(directory, storeId);
+  if (!marked) await assertNoDanglingLink(directory, "the directory of the store");
   // LevelDB's root file. Without it LevelDB would begin an empty database and delete the tables of the old one.
   const hasDatabase = await exists(join(directory, "CURRENT"));
   if (marked && !hasDatabase) throw dataLoss("the database of the store is missing its CURRENT file");
@@ -47,48 +50,62 @@ export async function createStoreDirectory(
   storeId: string,
   initialize: (directory: string) => Promise<void>,
 ): Promise<void> {
-  await makeDirectory(path);
   const draft = join(path, `${creating}${storeId}-${randomUUID()}`);
   try {
-    await mkdir(draft);
+    await mkdir(draft, { mode: privateFolder });
     await writeMarker(draft, storeId);
     await initialize(draft);
     await syncDirectory(draft);
     await rename(draft, storeDirectory(path, storeId));
   } catch (error) {
-    await rm(draft, { recursive: true, force: true });
+    // The failure is what matters; what is left is swept away later.
+    await rm(draft, { recursive: true, force: true }).catch(() => undefined);
     if (!(isOccupied(error) && (await storeExists(path, storeId)))) throw error;
   }
   await syncDirectory(path);
 }
 
-/** Deletes a closed store. It is gone, also after a crash, once its name is. */
+/** Deletes a closed store. It is gone, also after a crash, once its name is; its files may be removed later. */
 export async function dropStoreDirectory(path: string, storeId: string): Promise<void> {
   const remains = join(path, `${dropped}${storeId}-${randomUUID()}`);
   await rename(storeDirectory(path, storeId), remains);
   await syncDirectory(path);
-  await rm(remains, { recursive: true, force: true });
+  await rm(remains, { recursive: true, force: true }).catch(() => undefined);
 }
 
-/** Ids of the stores, in no order. */
-export async function storeDirectories(path: string): Promise<string[]> {
-  const names = (await namesIn(path)).filter(isStoreId);
-  const stores: string[] = [];
-  for (const name of names) {
-    // A damaged store is listed as well: opening it says what is wrong.
-    if (await exists(join(path, name, markerName))) stores.push(name);
+/** Names in the folder that can be stores, in no order. */
+export async function namesOfStores(path: string): Promise<string[]> {
+  return (await namesIn(path)).filter(isStoreId);
+}
+
+/** Whether there is a store, whole or damaged: opening it says what is wrong. */
+export async function isStore(path: string, storeId: string): Promise<boolean> {
+  const directory = storeDirectory(path, storeId);
+  for (const file of [markerName, "CURRENT"]) {
+    if (await exists(join(directory, file))) return true;
   }
-  return stores;
+  try {
+    const found = await lstat(directory);
+    return found.isSymbolicLink() && !(await exists(directory));
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }
 
-/** Removes what crashes left behind. */
-export async function sweepRemains(path: string): Promise<void> {
+/** Removes what crashes left behind. What cannot be removed stays, and harms nobody. @returns whether all of it is gone */
+export async function sweepRemains(path: string): Promise<boolean> {
+  let complete = true;
   for (const name of await namesIn(path)) {
     const remains = join(path, name);
-    if (name.startsWith(dropped) || (name.startsWith(creating) && (await isAbandoned(remains)))) {
-      await rm(remains, { recursive: true, force: true });
+    const temporary = name.startsWith(creating) || name.startsWith(probePrefix);
+    if (name.startsWith(dropped) || (temporary && (await isAbandoned(remains)))) {
+      await rm(remains, { recursive: true, force: true }).catch(() => {
+        complete = false;
+      });
     }
   }
+  return complete;
 }
 
 async function isAbandoned(directory: string): Promise<boolean> {
@@ -114,7 +131,8 @@ async function exists(path: string): Promise<boolean> {
     await access(path);
     return true;
   } catch (error) {
-    if (isMissing(error)) return false;
+    // A file of that name is no store.
+    if (isMissing(error) || isInFile(error)) return false;
     throw error;
   }
 }

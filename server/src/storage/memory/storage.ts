@@ -2,8 +2,8 @@ import { MemoryLevel } from "memory-level";
 import { StoreDeletedError, storageUnavailable } from "../../errors.ts";
 import type { Database } from "../abstract-level/database.ts";
 import { GroupCommit } from "../abstract-level/group-commit.ts";
-import { pageOfIds } from "../abstract-level/page-of-ids.ts";
 import { AbstractLevelPartitionStore } from "../abstract-level/partition-store.ts";
+import { SortedIds } from "../abstract-level/sorted-ids.ts";
 import { assertStoreId } from "../abstract-level/store-id.ts";
 import { VersionCounter } from "../abstract-level/version-counter.ts";
 import type { PartitionStore, Storage } from "../port.ts";
@@ -21,6 +21,7 @@ export class MemoryStorage implements Storage {
   readonly shared: boolean;
   /** Promises, so that concurrent first opens make one store. */
   readonly #stores = new Map<string, Promise<MemoryStore>>();
+  readonly #ids = new SortedIds();
 
   constructor({ shared = false }: { readonly shared?: boolean }) {
     this.shared = shared;
@@ -33,6 +34,7 @@ export class MemoryStorage implements Storage {
       if (!create) return undefined;
       opening = newStore();
       this.#stores.set(storeId, opening);
+      this.#ids.add(storeId);
     }
     const store = await opening;
     if (store.handles > 0 && !this.shared) throw storageUnavailable("the store is open already");
@@ -42,7 +44,9 @@ export class MemoryStorage implements Storage {
         store.handles -= 1;
       },
       remove: async () => {
-        if (this.#stores.get(storeId) === opening) this.#stores.delete(storeId);
+        if (this.#stores.get(storeId) !== opening) return;
+        this.#stores.delete(storeId);
+        this.#ids.delete(storeId);
       },
       assertPresent: () => {
         if (this.#stores.get(storeId) !== opening) throw new StoreDeletedError();
@@ -51,7 +55,7 @@ export class MemoryStorage implements Storage {
   }
 
   async list(options: { after?: string; limit: number }): Promise<string[]> {
-    return pageOfIds(this.#stores.keys(), options);
+    return this.#ids.page(options);
   }
 
   async close(): Promise<void> {}

@@ -1,0 +1,171 @@
+/**
+ * The folder that holds the stores. A marker with a random id tells it from any other folder that may come to lie at the same path:
+ * the empty mount point of a volume that went away, or a folder that somebody made anew.
+ *
+ *   <path>/STREAMKIT-FOLDER.json    {"format": "streamkit-level-folder", "version": 1, "id": "<uuid>"}
+ */
+import { randomUUID } from "node:crypto";
+import { link, lstat, open, readdir, readFile, readlink, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { StorageUnusableError, StreamkitError } from "../../errors.ts";
+import { storageError } from "../abstract-level/storage-error.ts";
+import { isStoreId } from "../abstract-level/store-id.ts";
+import { isDiskFull, systemCode, systemProblem } from "../system-error.ts";
+import { makeDirectory, privateFile, syncDirectory, writeDurably } from "./durable-files.ts";
+import { isMissing, isOccupied } from "./file-error.ts";
+
+export const folderMarkerName = "STREAMKIT-FOLDER.json";
+/** What a probe writes, and what a crash may leave of it. */
+export const probePrefix = ".probe-";
+const format = "streamkit-level-folder";
+
+export interface DataFolderOptions {
+  /** Refuse a folder that holds no data. */
+  readonly requireData: boolean;
+}
+
+export class DataFolder {
+  readonly path: string;
+  readonly #requireData: boolean;
+  /** The id of the folder that this process has used. */
+  #id: string | undefined;
+
+  constructor(path: string, { requireData }: DataFolderOptions) {
+    this.path = path;
+    this.#requireData = requireData;
+  }
+
+  /**
+   * Makes sure that the folder is the one that was used before. A folder that does not exist is fine, as long as none was used.
+   *
+   * @throws StorageUnusableError
+   */
+  async check(): Promise<void> {
+    const id = await this.#read();
+    if (this.#id === undefined) {
+      if (id === undefined) await this.#checkUnmarked();
+      this.#id = id;
+    } else if (id !== this.#id) {
+      throw new StorageUnusableError(
+        "the data folder is not the one that the server began with: it was removed, replaced or unmounted",
+        new Error(`${join(this.path, folderMarkerName)} ${id === undefined ? "is missing" : "has another id"}`),
+      );
+    }
+  }
+
+  /** Makes the folder and its marker where they are missing. */
+  async prepare(): Promise<void> {
+    await this.check();
+    if (this.#id !== undefined) return;
+    await makeDirectory(this.path);
+    const draft = join(this.path, `${probePrefix}${randomUUID()}`);
+    try {
+      await writeDurably(draft, `${JSON.stringify({ format, version: 1, id: randomUUID() })}\n`);
+      // Another process may do the same: the first one wins, and both read what it wrote.
+      await link(draft, join(this.path, folderMarkerName)).catch(async (error) => {
+        if (isOccupied(error)) return;
+        // A file system without links.
+        await rename(draft, join(this.path, folderMarkerName));
+      });
+    } finally {
+      await rm(draft, { force: true });
+    }
+    await syncDirectory(this.path);
+    this.#id = await this.#read();
+  }
+
+  /** Writes, syncs, reads and removes a file. @throws StorageUnusableError, DISK_FULL */
+  async probe({ create }: { create: boolean }): Promise<void> {
+    try {
+      await (create ? this.prepare() : this.check());
+      if (this.#id === undefined) return;
+      const path = join(this.path, `${probePrefix}${randomUUID()}`);
+      try {
+        const file = await open(path, "wx+", privateFile);
+        try {
+          await file.write("probe");
+          await file.sync();
+          await file.read(Buffer.alloc(5), 0, 5, 0);
+        } finally {
+          await file.close();
+        }
+      } finally {
+        await rm(path, { force: true });
+      }
+    } catch (error) {
+      throw folderError(error);
+    }
+  }
+
+  async #read(): Promise<string | undefined> {
+    let text: string;
+    try {
+      text = await readFile(join(this.path, folderMarkerName), "utf8");
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw folderError(error);
+    }
+    const marker = parse(text);
+    if (marker?.format !== format || typeof marker.id !== "string" || marker.version !== 1) {
+      throw new StorageUnusableError(
+        "the marker of the data folder is damaged, or of a newer version of Streamkit",
+        new Error(`${join(this.path, folderMarkerName)} holds ${JSON.stringify(text.slice(0, 200))}`),
+      );
+    }
+    return marker.id;
+  }
+
+  /** A folder without a marker: new, or not there; or a path that leads to nothing. */
+  async #checkUnmarked(): Promise<void> {
+    await assertNoDanglingLink(this.path, "the data folder");
+    const found = await stat(this.path).catch((error) => {
+      if (isMissing(error)) return undefined;
+      throw error;
+    });
+    if (found !== undefined && !found.isDirectory()) {
+      const cause = new Error(`ENOTDIR: ${this.path} is not a folder`);
+      throw new StorageUnusableError("the path of the data folder is a file", cause);
+    }
+    if (!this.#requireData) return;
+    const names = found === undefined ? [] : await readdir(this.path);
+    if (!names.some(isStoreId)) {
+      throw new StorageUnusableError(
+        "the data folder holds no data, and data is required: is its volume mounted?",
+        new Error(`${this.path} has no ${folderMarkerName}`),
+      );
+    }
+  }
+}
+
+/** @throws StorageUnusableError when the path is a link whose target is missing: that is no absence, but a fault */
+export async function assertNoDanglingLink(path: string, what: string): Promise<void> {
+  const found = await lstat(path).catch((error) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  if (found?.isSymbolicLink() !== true) return;
+  const target = await stat(path).catch(() => undefined);
+  if (target !== undefined) return;
+  const cause = new Error(`ENOENT: ${path} is a link to ${await readlink(path)}, which does not exist`);
+  throw new StorageUnusableError(`${what} is a link that leads nowhere`, cause);
+}
+
+/** Failures that come from load or a full disk pass; all others need somebody who mends them. */
+function folderError(error: unknown): StreamkitError {
+  if (error instanceof StreamkitError) return error;
+  const code = systemCode(error);
+  if (code === "EMFILE" || code === "ENFILE" || isDiskFull(error)) return storageError(error);
+  return new StorageUnusableError(
+    `the data folder cannot be used: ${systemProblem(error) ?? "a file operation failed"}`,
+    error,
+  );
+}
+
+function parse(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
