@@ -24,11 +24,14 @@ const NO_LIMITS_YET: StorageLimits = {
 export class LazyStore implements PartitionStore {
   readonly #storage: Storage;
   readonly #id: string;
+  readonly #beforeCreate: () => void;
   #inner: PartitionStore | undefined;
   #opening: Promise<PartitionStore | undefined> | undefined;
   #closed = false;
 
-  constructor(storage: Storage, id: string) {
+  /** @param beforeCreate throws when the store must not be made now */
+  constructor(storage: Storage, id: string, beforeCreate: () => void = () => {}) {
+    this.#beforeCreate = beforeCreate;
     this.#storage = storage;
     this.#id = id;
   }
@@ -37,12 +40,18 @@ export class LazyStore implements PartitionStore {
     return this.#inner?.limits ?? NO_LIMITS_YET;
   }
 
+  /** True once the store is known to exist. */
+  get exists(): boolean {
+    return this.#inner !== undefined;
+  }
+
   /** Opens the store if it exists; true when it does. */
   async open(create = false): Promise<boolean> {
     if (this.#inner !== undefined) return true;
     // One opening at a time; a creating one may follow one that found nothing.
     while (this.#opening !== undefined) await this.#opening.catch(() => undefined);
     if (this.#inner !== undefined || this.#closed) return this.#inner !== undefined;
+    if (create) this.#beforeCreate();
     this.#opening = this.#storage.open(this.#id, { create });
     try {
       this.#inner = await this.#opening;

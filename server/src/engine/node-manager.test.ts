@@ -101,7 +101,9 @@ describe("NodeManager", () => {
     await instance.stream.append(append(id(3)));
     expect(closed).toEqual([id(1)]);
     using third = await instance.manager.acquire(id(3));
-    await expect(instance.manager.acquire(id(4))).rejects.toEqual(refused(ErrorReason.OVERLOADED));
+    // One that exists, and one that would.
+    await expect(instance.manager.acquire(id(1))).rejects.toEqual(refused(ErrorReason.OVERLOADED));
+    await expect(instance.stream.append(append(id(4)))).rejects.toThrow(/all 2 stores .* are in use/);
     expect([held.node.id, third.node.id]).toEqual([id(2), id(3)]);
   });
 
@@ -189,5 +191,61 @@ describe("NodeManager", () => {
     await using instance = makeInstance(losing);
     await expect(instance.stream.append(append(id(1)))).rejects.toThrow(/it may have happened/);
     expect(await other.stream.append(append(id(1)))).toMatchObject({ ranges: [{ firstSequence: 3n }] });
+  });
+});
+
+describe("ids of stores that do not exist", () => {
+  it("push out none that do, and are let go with their last holder", async () => {
+    const { storage, closed } = observed();
+    await using instance = makeInstance(storage, { maxOpenStores: 2 });
+    await instance.stream.append(append(id(1)));
+    await instance.stream.append(append(id(2)));
+    for (let n = 100; n < 400; n++) await instance.stream.listSpaces({ storeId: id(n) });
+    expect(closed).toEqual([]);
+    expect(instance.manager.openStores).toBe(2);
+  });
+
+  it("have a number of their own that may be followed", async () => {
+    await using instance = makeInstance(memoryStorage(), { maxOpenStores: 2 });
+    await instance.stream.append(append(id(1)));
+    using _first = await instance.manager.acquire(id(100));
+    using second = await instance.manager.acquire(id(101));
+    await expect(instance.manager.acquire(id(102))).rejects.toEqual(refused(ErrorReason.OVERLOADED));
+    second[Symbol.dispose]();
+    using third = await instance.manager.acquire(id(102));
+    expect(third.node.exists).toBe(false);
+    // One that is made counts as the others do, and makes room for itself.
+    await instance.stream.append(append(id(102)));
+    expect(third.node.exists).toBe(true);
+  });
+
+  it("cost little when opening them fails, and are forgotten", async () => {
+    const { storage } = observed(async () => {
+      throw storageUnavailable("EMFILE", new Error("too many open files"));
+    });
+    await using instance = makeInstance(storage);
+    for (let n = 0; n < 3_000; n++) await instance.manager.acquire(id(n)).catch(() => undefined);
+    expect(instance.manager.rememberedFailures).toBeLessThanOrEqual(1_024);
+  });
+});
+
+describe("deleting", () => {
+  it("does not open a store that is not open, where the storage can do without", async () => {
+    const { storage, opened } = observed(async () => {
+      throw dataLoss("damaged");
+    });
+    const dropped: string[] = [];
+    await using instance = makeInstance({
+      ...storage,
+      drop: async (storeId) => {
+        dropped.push(storeId);
+      },
+    });
+    await expect(instance.manager.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
+    await instance.stores.deleteStore({ storeId: id(1) });
+    expect(dropped).toEqual([id(1)]);
+    expect(opened).toEqual([id(1)]);
+    // Nothing is left of the failure: the store would be opened again at once.
+    expect(instance.manager.rememberedFailures).toBe(0);
   });
 });

@@ -1,10 +1,11 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { NotTriedError, type StoreDeletedError, StreamkitError } from "../errors.ts";
+import { type StoreDeletedError, StreamkitError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
+import { MIN_PAUSE_MILLIS, OpenFailures } from "./open-failures.ts";
 import { StoreNode, type StoreNodeOptions } from "./store-node.ts";
 
 export interface NodeManagerOptions extends StoreNodeOptions {
-  /** Most stores open at once. */
+  /** Most stores that exist open at once; and as many again that do not exist, whose followers wait for them. */
   readonly maxOpenStores: number;
   /** A store that nobody used for this long is closed, in milliseconds. */
   readonly idleMillis: number;
@@ -22,21 +23,13 @@ interface Entry {
   lastUsed: number;
 }
 
-interface Failure {
-  readonly error: unknown;
-  readonly count: number;
-  readonly until: number;
-}
-
-const MIN_BACKOFF_MILLIS = 500;
-const MAX_BACKOFF_MILLIS = 30_000;
-
 /**
  * Opens stores when they are used and closes them when they are not.
  *
  * - One opening per store at a time, and none waits for another store's.
  * - Every call and every live stream holds its store, so eviction never closes a store under a reader.
  * - A store that fails to open is not tried again until a growing pause is over (circuit breaker).
+ * - A store that does not exist takes no place of one that does, and is let go with its last holder.
  */
 export class NodeManager {
   readonly #storage: Storage;
@@ -44,7 +37,7 @@ export class NodeManager {
   readonly #entries = new Map<string, Entry>();
   /** Stores being closed or deleted; whoever wants one waits for that. */
   readonly #closing = new Map<string, Promise<void>>();
-  readonly #failures = new Map<string, Failure>();
+  readonly #failures = new OpenFailures();
   readonly #sweep: NodeJS.Timeout;
   #shutdown: StreamkitError | undefined;
 
@@ -60,6 +53,11 @@ export class NodeManager {
     return this.#entries.size;
   }
 
+  /** Number of stores whose failure to open is remembered. */
+  get rememberedFailures(): number {
+    return this.#failures.size;
+  }
+
   /**
    * Holds a store, opening it first when it exists and is not open. A store that does not exist is held as well: it is empty,
    * and comes into being with its first commit.
@@ -68,13 +66,8 @@ export class NodeManager {
    * @throws StreamkitError SHUTTING_DOWN, OVERLOADED, and what opening failed with
    */
   async acquire(id: string): Promise<StoreLease> {
-    for (;;) {
-      if (this.#shutdown !== undefined) throw this.#shutdown;
-      const closing = this.#closing.get(id);
-      if (closing === undefined) break;
-      await closing;
-    }
-    this.#checkBreaker(id);
+    await this.#whenClosed(id);
+    this.#failures.check(id);
     const entry = this.#entries.get(id) ?? this.#open(id);
     entry.holders++;
     try {
@@ -91,14 +84,28 @@ export class NodeManager {
         held = false;
         entry.holders--;
         entry.lastUsed = performance.now();
+        if (entry.holders === 0 && !entry.node.exists && this.#entries.get(id) === entry) this.#evict(id, entry);
       },
     };
   }
 
-  /** Deletes a store; its streams end with NOT_FOUND. */
+  /**
+   * Deletes a store; its streams end with NOT_FOUND. A store that is not open is not opened for it, where the storage can do without:
+   * so a store that is damaged, or on a full disk, can be deleted.
+   */
   async delete(id: string): Promise<void> {
-    using lease = await this.acquire(id);
-    await this.#retire(id, lease.node, () => lease.node.delete());
+    const { drop } = this.#storage;
+    if (drop === undefined) {
+      using lease = await this.acquire(id);
+      await this.#retire(id, lease.node, () => lease.node.delete());
+      return;
+    }
+    await this.#whenClosed(id);
+    // One that is being opened: either way it ends, there is one thing to do.
+    await this.#entries.get(id)?.opened.catch(() => undefined);
+    const node = this.#entries.get(id)?.node;
+    await this.#retire(id, node, () => node?.delete() ?? drop.call(this.#storage, id));
+    this.#failures.forget(id);
   }
 
   /** Closes a store whose storage failed; the next call opens it again. */
@@ -108,7 +115,7 @@ export class NodeManager {
       ErrorReason.STORAGE_UNAVAILABLE,
       "the storage of this store failed and is opened again",
       {
-        retryAfterMillis: MIN_BACKOFF_MILLIS,
+        retryAfterMillis: MIN_PAUSE_MILLIS,
         cause,
       },
     );
@@ -146,46 +153,74 @@ export class NodeManager {
   }
 
   #open(id: string): Entry {
-    if (this.#entries.size >= this.#options.maxOpenStores) this.#makeRoom();
-    const node = new StoreNode(this.#storage, id, this.#options, (deleted, error) => this.forget(id, deleted, error));
+    this.#admitUnknown();
+    const node = new StoreNode(this.#storage, id, this.#options, {
+      onDeleted: (deleted, error) => this.forget(id, deleted, error),
+      beforeCreate: () => this.#admit(),
+    });
     const opened = node.open().then(
       () => {
-        this.#failures.delete(id);
+        this.#failures.forget(id);
+        if (node.exists) this.#admitOpened(id, entry);
       },
       (error) => {
         this.#entries.delete(id);
-        const count = (this.#failures.get(id)?.count ?? 0) + 1;
-        const pause = Math.min(MAX_BACKOFF_MILLIS, MIN_BACKOFF_MILLIS * 2 ** (count - 1));
-        this.#failures.set(id, { error, count, until: performance.now() + pause });
+        this.#failures.failed(id, error);
         void node.close(error).catch(() => undefined);
         throw error;
       },
     );
-    const entry = { node, opened, holders: 0, lastUsed: performance.now() };
+    const entry: Entry = { node, opened, holders: 0, lastUsed: performance.now() };
     this.#entries.set(id, entry);
     return entry;
   }
 
-  #checkBreaker(id: string): void {
-    const failure = this.#failures.get(id);
-    if (failure === undefined) return;
-    const left = failure.until - performance.now();
-    if (left <= 0) return;
-    if (!(failure.error instanceof StreamkitError)) throw failure.error;
-    const { reason, message, facts } = failure.error;
-    throw new NotTriedError(reason, message, { ...facts, retryAfterMillis: Math.ceil(left), cause: failure.error });
+  /** Waits until a store that is being closed or deleted is. @throws StreamkitError SHUTTING_DOWN */
+  async #whenClosed(id: string): Promise<void> {
+    for (;;) {
+      if (this.#shutdown !== undefined) throw this.#shutdown;
+      const closing = this.#closing.get(id);
+      if (closing === undefined) return;
+      // Whether that went well is for its own caller.
+      await closing.catch(() => undefined);
+    }
   }
 
-  #makeRoom(): void {
-    let oldest: [string, Entry] | undefined;
-    for (const item of this.#entries) {
-      if (item[1].holders === 0 && (oldest === undefined || item[1].lastUsed < oldest[1].lastUsed)) oldest = item;
+  /**
+   * Makes room for one more store that exists, by closing those that nobody holds, oldest first.
+   *
+   * @param self a store that is among those counted, and stays
+   * @throws StreamkitError OVERLOADED
+   */
+  #admit(self?: Entry): void {
+    const existing = [...this.#entries].filter(([, entry]) => entry.node.exists && entry !== self);
+    const excess = existing.length - this.#options.maxOpenStores + 1;
+    if (excess <= 0) return;
+    const idle = existing.filter(([, { holders }]) => holders === 0);
+    idle.sort(([, a], [, b]) => a.lastUsed - b.lastUsed);
+    for (const [id, entry] of idle.slice(0, excess)) this.#evict(id, entry);
+    if (idle.length < excess) throw this.#full();
+  }
+
+  #admitOpened(id: string, entry: Entry): void {
+    try {
+      this.#admit(entry);
+    } catch (error) {
+      this.#evict(id, entry);
+      throw error;
     }
-    if (oldest === undefined) {
-      const message = `all ${this.#options.maxOpenStores} stores that this server may hold open are in use`;
-      throw new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
-    }
-    this.#evict(...oldest);
+  }
+
+  /** Bounds the stores in memory that do not exist, or are not known to. @throws StreamkitError OVERLOADED */
+  #admitUnknown(): void {
+    let unknown = 0;
+    for (const { node } of this.#entries.values()) if (!node.exists) unknown++;
+    if (unknown >= this.#options.maxOpenStores) throw this.#full();
+  }
+
+  #full(): StreamkitError {
+    const message = `all ${this.#options.maxOpenStores} stores that this server may hold open are in use`;
+    return new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
   }
 
   #evict(id: string, entry: Entry): void {
@@ -200,10 +235,10 @@ export class NodeManager {
   }
 
   /** Takes a store out of use, then ends it; a later acquire waits for that. */
-  #retire(id: string, node: StoreNode, end: () => Promise<void>): Promise<void> {
+  #retire(id: string, node: StoreNode | undefined, end: () => Promise<void>): Promise<void> {
     const running = this.#closing.get(id);
     if (running !== undefined) return running;
-    if (this.#entries.get(id)?.node === node) this.#entries.delete(id);
+    if (node !== undefined && this.#entries.get(id)?.node === node) this.#entries.delete(id);
     const ending = end().finally(() => this.#closing.delete(id));
     this.#closing.set(id, ending);
     return ending;

@@ -42,6 +42,14 @@ export interface ListedSegment {
   readonly head: SegmentHead;
 }
 
+/** What the owner of a node does for it. */
+export interface StoreNodeOwner {
+  /** Called, once or more, when it shows that another instance has deleted the store. */
+  onDeleted(node: StoreNode, error: StoreDeletedError): void;
+  /** Called before a store that does not exist is made. @throws StreamkitError when there is no room for it */
+  beforeCreate(): void;
+}
+
 /** One open store: its spaces and their background work. */
 export class StoreNode {
   readonly id: string;
@@ -63,16 +71,10 @@ export class StoreNode {
   readonly #deletionPoller: Poller;
   #watchers = 0;
 
-  /** @param onDeleted called, once or more, when it shows that another instance has deleted the store */
-  constructor(
-    storage: Storage,
-    id: string,
-    options: StoreNodeOptions,
-    onDeleted: (node: StoreNode, error: StoreDeletedError) => void = () => {},
-  ) {
+  constructor(storage: Storage, id: string, options: StoreNodeOptions, { onDeleted, beforeCreate }: StoreNodeOwner) {
     this.id = id;
     this.#storage = storage;
-    this.#store = new LazyStore(storage, id);
+    this.#store = new LazyStore(storage, id, beforeCreate);
     this.#options = options;
     this.#onDeleted = onDeleted;
     const coordination = { store: this.#store, shared: storage.shared, clock: options.clock };
@@ -91,7 +93,11 @@ export class StoreNode {
       this.#hints = new Hints(options.bus, id, {
         onSpace: (space, revision) => this.#spaces.get(space)?.hint(revision),
         onWorkers: (group) => this.presence.hint(group),
-        onDeleted: () => void this.#checkDeleted(),
+        // Hints are anybody's: as with those about spaces, many that lead to nothing cost a few looks.
+        onDeleted: () => {
+          this.#deletionPoller.start();
+          this.#deletionPoller.hint();
+        },
       });
     }
     const interval = Math.max(1_000, options.dedupeWindow / 2_000);
@@ -102,6 +108,11 @@ export class StoreNode {
   /** Opens the store if it exists; true when it does. */
   open(): Promise<boolean> {
     return this.#store.open();
+  }
+
+  /** True once the store is known to exist. */
+  get exists(): boolean {
+    return this.#store.exists;
   }
 
   get store(): PartitionStore {
@@ -245,6 +256,9 @@ export class StoreNode {
       await this.checkPresent();
     } catch (error) {
       if (error instanceof StoreDeletedError) this.#onDeleted(this, error);
+    } finally {
+      // A hint began this look; without watchers there is no next one.
+      if (this.#watchers === 0) this.#deletionPoller.stop();
     }
     return false;
   }

@@ -1,0 +1,61 @@
+import { ErrorReason } from "@streamkit/protocol";
+import { type ErrorFacts, NotTriedError, StreamkitError } from "../errors.ts";
+
+/** Pauses between two tries to open a store, in milliseconds. */
+export const MIN_PAUSE_MILLIS = 500;
+const MAX_PAUSE_MILLIS = 30_000;
+/** Stores that are remembered. Ids are the callers' to choose: beyond, the one that failed first is forgotten, and tried again. */
+const MAX_REMEMBERED = 1_024;
+
+/** What is kept of a failure: no stack, and no errors behind it. */
+interface Failure {
+  readonly reason: ErrorReason;
+  readonly message: string;
+  readonly facts: Omit<ErrorFacts, "cause">;
+  readonly count: number;
+  readonly until: number;
+}
+
+/** Circuit breaker: a store that fails to open is not tried again until a pause is over, which grows with each failure. */
+export class OpenFailures {
+  readonly #failures = new Map<string, Failure>();
+
+  get size(): number {
+    return this.#failures.size;
+  }
+
+  /** @throws NotTriedError with the reason of the failure, while the pause of the store lasts */
+  check(id: string): void {
+    const failure = this.#failures.get(id);
+    if (failure === undefined) return;
+    const left = failure.until - performance.now();
+    if (left <= 0) return;
+    const { reason, message, facts } = failure;
+    throw new NotTriedError(reason, message, { ...facts, retryAfterMillis: Math.ceil(left) });
+  }
+
+  failed(id: string, error: unknown): void {
+    const count = (this.#failures.get(id)?.count ?? 0) + 1;
+    const until = performance.now() + Math.min(MAX_PAUSE_MILLIS, MIN_PAUSE_MILLIS * 2 ** (count - 1));
+    this.#failures.delete(id);
+    if (this.#failures.size >= MAX_REMEMBERED) {
+      const [oldest] = this.#failures.keys();
+      if (oldest !== undefined) this.#failures.delete(oldest);
+    }
+    if (error instanceof StreamkitError) {
+      const { cause: _, ...facts } = error.facts;
+      this.#failures.set(id, { reason: error.reason, message: error.message, facts, count, until });
+    } else {
+      const message = "the store could not be opened";
+      this.#failures.set(id, { reason: ErrorReason.INTERNAL, message, facts: {}, count, until });
+    }
+  }
+
+  forget(id: string): void {
+    this.#failures.delete(id);
+  }
+
+  clear(): void {
+    this.#failures.clear();
+  }
+}
