@@ -1,5 +1,6 @@
 /** One page of a list. */
 export interface ListPage<V> {
+  /** In byte order of their names. May be fewer than `pageSize`, and none, also where more follow. */
   readonly items: readonly V[];
   /** Pass as `pageToken` for the next page; `undefined` on the last one. */
   readonly nextPageToken: string | undefined;

@@ -23,6 +23,7 @@ export function matchExpectation(expected: Expectation, observed: Observed): Dif
       ? undefined
       : `the call ${observed.ended ? "has ended" : "goes on"}, which was not expected`) ??
     matchJson(expected.response && toJson(ValueSchema, expected.response), observed.response, "response") ??
+    matchSize(expected.maxResponseBytes, observed) ??
     matchJson(expected.responses && toJson(ValueSchema, expected.responses), observed.responses, "responses") ??
     (expected.entries === undefined ? undefined : matchEntries(expected.entries, observed)) ??
     (expected.latest === undefined ? undefined : observed.statuses.match(expected.latest))
@@ -74,6 +75,11 @@ function matchDetail(expected: Expectation, error: ObservedError | undefined): D
     if (!fields.includes(field)) return `field_violations: expected ${field}, found ${show(fields)}`;
   }
   return expected.detail === undefined ? undefined : match(expected.detail, error.detail, "detail");
+}
+
+function matchSize(most: number, { largestResponse }: Observed): Difference {
+  if (most === 0 || largestResponse <= most) return undefined;
+  return `response: expected at most ${most} bytes, found ${largestResponse}`;
 }
 
 function matchJson(expected: JsonValue | undefined, found: unknown, path: string): Difference {

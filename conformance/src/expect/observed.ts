@@ -1,4 +1,4 @@
-import { type JsonObject, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
+import { type DescMessage, type JsonObject, type JsonValue, type Message, toBinary, toJson } from "@bufbuild/protobuf";
 import { type EntryBatch, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import type { Response } from "@streamkit/protocol/conformance";
 import { type Failure, ResponseSchema } from "@streamkit/protocol/conformance";
@@ -20,6 +20,8 @@ export interface Observed {
   readonly responses: readonly JsonObject[];
   readonly response: JsonObject | undefined;
   readonly error: ObservedError | undefined;
+  /** Bytes of the largest response in its binary form; 0 when there was none. */
+  readonly largestResponse: number;
   readonly entries: readonly ObservedEntry[];
   /** Of a status subscription, since it began. */
   readonly statuses: Statuses;
@@ -52,7 +54,29 @@ export function observe(
   const json = responses.map(responseJson);
   const entries = responses.flatMap((each) => batchesOf(each).flatMap(toEntries));
   const error = failure && toError(failure);
-  return { responses: json, response: json.at(-1), error, entries, statuses, ended };
+  return {
+    responses: json,
+    response: json.at(-1),
+    error,
+    // Few cases look at it.
+    get largestResponse() {
+      return Math.max(0, ...responses.map(responseBytes));
+    },
+    entries,
+    statuses,
+    ended,
+  };
+}
+
+/** Bytes of a response in its binary form. */
+function responseBytes(response: Response["message"]): number {
+  if (response.case === undefined) return 0;
+  if (response.case === "other") return response.value.length;
+  return toBinary(schemaOf(response.case), response.value as Message).length;
+}
+
+function schemaOf(name: string): DescMessage {
+  return ResponseSchema.fields.find((each) => each.localName === name)!.message!;
 }
 
 /** True for a response that only shows that its stream lives. */
@@ -78,9 +102,8 @@ export function batchesOf(response: Response["message"]): readonly EntryBatch[] 
 /** A response in its JSON form. */
 export function responseJson(response: Response["message"]): JsonObject {
   if (response.case === undefined || response.case === "other") return {};
-  const field = ResponseSchema.fields.find((each) => each.localName === response.case);
   const batches = batchesOf(response);
-  const json = toJson(field!.message!, withoutRecords(response), JSON_OPTIONS) as JsonObject;
+  const json = toJson(schemaOf(response.case), withoutRecords(response), JSON_OPTIONS) as JsonObject;
   const places = response.case === "peek" ? [json.entry] : json.batches;
   for (const [index, batch] of batches.entries()) {
     ((places as JsonObject[])[index] as JsonObject).records = batch.records.map(recordJson);

@@ -13,6 +13,7 @@ import type { Deviation } from "./deviation.ts";
 import { FOLLOW_DEVIATIONS } from "./follow-deviations.ts";
 import { INSTANCE_DEVIATIONS } from "./instance-deviations.ts";
 import { LEASE_DEVIATIONS } from "./lease-deviations.ts";
+import { PAGE_DEVIATIONS } from "./page-deviations.ts";
 import { PRESENCE_DEVIATIONS } from "./presence-deviations.ts";
 import { READ_DEVIATIONS } from "./read-deviations.ts";
 import { STORAGE_DEVIATIONS } from "./storage-deviations.ts";
@@ -22,6 +23,7 @@ import { WATCH_DEVIATIONS } from "./watch-deviations.ts";
 export const DEVIATIONS: readonly Deviation[] = [
   ...APPEND_DEVIATIONS,
   ...READ_DEVIATIONS,
+  ...PAGE_DEVIATIONS,
   ...FOLLOW_DEVIATIONS,
   ...ADMIN_DEVIATIONS,
   ...STORAGE_DEVIATIONS,
@@ -92,14 +94,14 @@ function openInstances(deviation: Deviation): EmbeddedServer[] {
 /** The cases that are most likely to find a deviation come first; the order changes nothing but the time. */
 const FIRST: Readonly<Record<Deviation["where"], RegExp>> = {
   append: /^(APPEND|EXPECT|FENCE|DEDUPE|LIMIT)/,
-  read: /^(SEGMENT|SPACE|MERGE|PEEK)/,
+  read: /^(SEGMENT|SPACE|MERGE|PEEK|SIZE)/,
   follow: /^(FOLLOW|CANCEL)/,
   admin: /^(ISOLATION|TRIM|DELETE|LIST|NAME|STATUS|ISOLATION|SERVER)/,
   error: /^(APPEND-REFUSED|EXPECT|ERROR)/,
   storage: /^(SURVIVES|DEDUPE-SURVIVES|LIST|APPEND)/,
   watch: /^WATCH/,
   lease: /^LEASE/,
-  cursor: /^CURSOR/,
+  cursor: /^(CURSOR|SIZE)/,
   presence: /^PRESENCE/,
   instances: /^(EVERYWHERE|DEDUPE)/,
 };

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { fromJson } from "@bufbuild/protobuf";
+import { fromJson, type JsonObject } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { type ProduceRequest, ProduceRequestSchema } from "@streamkit/protocol";
 import type { Step } from "@streamkit/protocol/conformance";
@@ -99,9 +99,11 @@ async function callAndWait(step: Step, state: CaseState): Promise<Difference> {
     const ended = await call.until(() => call.ended, allowed(step, state));
     return ended ? observe(call.responses, call.failure, true) : `the call did not end in ${allowed(step, state)} ms`;
   };
+  const perform = step.allPages ? () => callForPages(step, state) : one;
   const results: (Observed | string)[] = [];
-  if (step.concurrent) results.push(...(await Promise.all(Array.from({ length: times }, (_, index) => one(index)))));
-  else for (let index = 0; index < times; index++) results.push(await one(index));
+  if (step.concurrent)
+    results.push(...(await Promise.all(Array.from({ length: times }, (_, index) => perform(index)))));
+  else for (let index = 0; index < times; index++) results.push(await perform(index));
 
   const observed: Observed[] = [];
   for (const result of results) {
@@ -112,6 +114,29 @@ async function callAndWait(step: Step, state: CaseState): Promise<Difference> {
   const difference = step.times === 0 ? matchExpectation(expected, observed[0]!) : matchRepeated(expected, observed);
   if (difference === undefined) capture(step, observed.at(-1)!, state);
   return difference;
+}
+
+/** Lists page by page; the response is the last page with the items of all. */
+async function callForPages(step: Step, state: CaseState): Promise<Observed | string> {
+  const responses: LiveCall["responses"] = [];
+  for (let token: unknown = ""; ; ) {
+    const call = await start(step, state, state.scope, token === "" ? {} : { page_token: String(token) });
+    const ended = await call.until(() => call.ended, allowed(step, state));
+    if (!ended) return `page ${responses.length + 1} did not come in ${allowed(step, state)} ms`;
+    responses.push(...call.responses);
+    const observed = observe(responses, call.failure, true);
+    const before = token;
+    token = observed.response?.next_page_token ?? "";
+    if (call.failure !== undefined || token === "") return { ...observed, response: joinPages(observed.responses) };
+    if (token === before) return `page ${responses.length} has the token that it was asked with`;
+  }
+}
+
+function joinPages(pages: readonly JsonObject[]): JsonObject | undefined {
+  const last = pages.at(-1);
+  if (last === undefined) return undefined;
+  const lists = Object.keys(last).filter((name) => Array.isArray(last[name]));
+  return { ...last, ...Object.fromEntries(lists.map((name) => [name, pages.flatMap((page) => page[name] ?? [])])) };
 }
 
 async function awaitNamed(step: Step, state: CaseState): Promise<Difference> {
@@ -136,9 +161,9 @@ function describe(call: LiveCall): string {
   return `${call.responses.length} responses with ${entryCount(call)} entries, ${state}`;
 }
 
-async function start(step: Step, state: CaseState, scope: Scope): Promise<LiveCall> {
+async function start(step: Step, state: CaseState, scope: Scope, more: JsonObject = {}): Promise<LiveCall> {
   const rpc = findRpc(String(step.action.value));
-  const json = completeRequest(rpc.input, scope.resolve(step.request ?? {}), defaults(state));
+  const json = completeRequest(rpc.input, { ...scope.resolve(step.request ?? {}), ...more }, defaults(state));
   const request = startRequest(rpc, json);
   const deadlineMillis = step.deadline && toMillis(step.deadline);
   return state.session.call(step.actor || "main", request, {

@@ -1,6 +1,13 @@
 import { LIMITS } from "@streamkit/protocol";
 import { invalidField } from "../errors.ts";
 
+/** A name that a list has come to, in order. */
+export interface Listed<Item> {
+  readonly name: string;
+  /** Absent for a name that is not listed, such as that of a lease that has ended. */
+  readonly item: Item | undefined;
+}
+
 /** U+0000 to U+001F and U+007F to U+009F. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;

@@ -10,6 +10,7 @@ import { effectiveSegmentHead } from "./draft.ts";
 import { Hints } from "./hints.ts";
 import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./key-space.ts";
 import { LazyStore } from "./lazy-store.ts";
+import type { Listed } from "./names.ts";
 import { Poller } from "./poller.ts";
 import { purgeChanges, purgeTransactions } from "./purge.ts";
 import { reclaimSpace } from "./reclaim.ts";
@@ -177,43 +178,47 @@ export class StoreNode {
     while (this.#background.size > 0) await Promise.all(this.#background.values());
   }
 
-  /** Spaces that hold or held entries and were not deleted, by name in byte order. */
-  async listSpaces(prefix: string, after: string, limit: number): Promise<ListedSpace[]> {
-    const found: ListedSpace[] = [];
+  /**
+   * Spaces by name, in byte order; those that were deleted are there without an item.
+   *
+   * @param atOnce how many are looked up at a time: about as many as are wanted
+   */
+  async *listSpaces(
+    prefix: string,
+    after: string,
+    atOnce: number,
+  ): AsyncGenerator<Listed<ListedSpace>, void, undefined> {
     let cursor = after === "" ? undefined : spacePartition(after);
-    while (found.length < limit) {
-      const page = await this.#store.partitions({
-        prefix: spacePartition(prefix),
-        after: cursor,
-        limit: limit - found.length,
-      });
+    for (;;) {
+      const page = await this.#store.partitions({ prefix: spacePartition(prefix), after: cursor, limit: atOnce });
       const rows = await Promise.all(page.map((partition) => this.#store.get(partition, HEAD_KEY)));
-      page.forEach((partition, index) => {
+      for (const [index, partition] of page.entries()) {
         const row = rows[index];
-        const space = partitionSpace(partition);
-        const head = row && decodeSpaceHead(row.value, space);
-        if (head !== undefined && head.lastOffset > head.deletedOffset) found.push({ space, head });
-      });
-      if (page.length === 0) break;
+        const name = partitionSpace(partition);
+        const head = row && decodeSpaceHead(row.value, name);
+        const listed = head !== undefined && head.lastOffset > head.deletedOffset;
+        yield { name, item: listed ? { space: name, head } : undefined };
+      }
+      if (page.length < atOnce) return;
       cursor = page[page.length - 1];
     }
-    return found;
   }
 
-  /** Segments of a space that are listed, by name in byte order. */
-  async listSegments(space: string, prefix: string, after: string, limit: number): Promise<ListedSegment[]> {
+  /** Segments of a space by name, in byte order; those that are not listed are there without an item. */
+  async *listSegments(
+    space: string,
+    prefix: string,
+    after: string,
+  ): AsyncGenerator<Listed<ListedSegment>, void, undefined> {
     const head = await this.space(space).sync();
-    const found: ListedSegment[] = [];
     const range = segmentHeadRange(prefix, after);
     for await (const rows of this.#store.scan(spacePartition(space), { ...range, pageBytes: 64 * 1024 })) {
       for (const row of rows) {
-        const segment = segmentOfHeadKey(row.key);
-        const segmentHead = effectiveSegmentHead(decodeSegmentHead(row.value, segment), head);
-        if (!segmentHead.unlisted) found.push({ segment, head: segmentHead });
-        if (found.length === limit) return found;
+        const name = segmentOfHeadKey(row.key);
+        const segmentHead = effectiveSegmentHead(decodeSegmentHead(row.value, name), head);
+        yield { name, item: segmentHead.unlisted ? undefined : { segment: name, head: segmentHead } };
       }
     }
-    return found;
   }
 
   /** Ends streams, lets commits finish, and releases the storage. */

@@ -2,9 +2,9 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type CursorSchema, type CursorService, LIMITS } from "@streamkit/protocol";
 import type { Cursor } from "../engine/coordination/cursors.ts";
-import { checkName, checkPrefix } from "../engine/names.ts";
+import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
-import { fromPageToken, toPageSize, toPageToken } from "./request-fields.ts";
+import { bytesOfTexts, Paging } from "./list-page.ts";
 import type { Stores } from "./stores.ts";
 import { timestampFromMicros } from "./times.ts";
 
@@ -32,14 +32,13 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
 
     async listCursors(request) {
       const prefix = checkPrefix(request.prefix, "prefix");
-      const size = toPageSize(request.pageSize);
-      const after = fromPageToken(request.pageToken);
-      const found = await stores.call(request.storeId, (node) => node.cursors.list(prefix, after, size + 1));
-      const page = found.slice(0, size);
-      return {
-        cursors: page.map(toMessage),
-        nextPageToken: found.length > size ? toPageToken(page[page.length - 1].name) : "",
-      };
+      const paging = new Paging(request, "cursors", checkUuid(request.storeId, "store_id"), prefix);
+      const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
+        paging.take(node.cursors.list(prefix, paging.after), ({ name, offsets }) =>
+          bytesOfTexts(name, ...Object.keys(offsets)),
+        ),
+      );
+      return { cursors: items.map(toMessage), nextPageToken };
     },
 
     async deleteCursor(request) {

@@ -3,9 +3,10 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { LeaseSchema, LeaseService } from "@streamkit/protocol";
 import type { Lease, LeaseClaim } from "../engine/coordination/leases.ts";
-import { checkName, checkPrefix } from "../engine/names.ts";
+import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
-import { fromPageToken, toMillis, toPageSize, toPageToken } from "./request-fields.ts";
+import { bytesOfTexts, Paging } from "./list-page.ts";
+import { toMillis } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 import { timestampFromMicros } from "./times.ts";
 
@@ -45,14 +46,11 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
 
     async listLeases(request) {
       const prefix = checkPrefix(request.prefix, "prefix");
-      const size = toPageSize(request.pageSize);
-      const after = fromPageToken(request.pageToken);
-      const found = await stores.call(request.storeId, (node) => node.leases.list(prefix, after, size + 1));
-      const page = found.slice(0, size);
-      return {
-        leases: page.map(toMessage),
-        nextPageToken: found.length > size ? toPageToken(page[page.length - 1].key) : "",
-      };
+      const paging = new Paging(request, "leases", checkUuid(request.storeId, "store_id"), prefix);
+      const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
+        paging.take(node.leases.list(prefix, paging.after), ({ key, holder }) => bytesOfTexts(key, holder)),
+      );
+      return { leases: items.map(toMessage), nextPageToken };
     },
   };
 }

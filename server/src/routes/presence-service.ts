@@ -1,10 +1,11 @@
 import type { ConnectRouter, HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import { LIMITS, PresenceService, type Worker } from "@streamkit/protocol";
 import type { Registrant } from "../engine/coordination/presence/worker-rows.ts";
-import { checkName } from "../engine/names.ts";
+import { checkName, checkUuid } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
 import { sendEncoded, withDirectResponses } from "./direct-response.ts";
-import { fromPageToken, toMillis, toPageSize, toPageToken } from "./request-fields.ts";
+import { bytesOfTexts, Paging } from "./list-page.ts";
+import { toMillis } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 
 const DEFAULT_INTERVAL_MILLIS = 15_000;
@@ -43,14 +44,15 @@ function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
 
     async listWorkers(request) {
       const group = checkName(request.group, "group");
-      const size = toPageSize(request.pageSize);
-      const after = fromPageToken(request.pageToken);
+      const paging = new Paging(request, "workers", checkUuid(request.storeId, "store_id"), group);
       const { workers } = await stores.call(request.storeId, (node) => node.presence.list(group));
-      const start =
-        after === "" ? 0 : workers.findIndex(({ id }) => Buffer.compare(Buffer.from(id), Buffer.from(after)) > 0);
-      const rest = start < 0 ? [] : workers.slice(start);
-      const page = rest.slice(0, size);
-      return { workers: page, nextPageToken: rest.length > size ? toPageToken(page[page.length - 1].id) : "" };
+      const after = Buffer.from(paging.after);
+      const rest = workers.filter(({ id }) => Buffer.compare(Buffer.from(id), after) > 0);
+      const { items, nextPageToken } = await paging.take(
+        rest.map((worker) => ({ name: worker.id, item: worker })),
+        ({ id, metadata }) => bytesOfTexts(id, ...Object.entries(metadata).flat()),
+      );
+      return { workers: items, nextPageToken };
     },
   };
 }

@@ -1,11 +1,9 @@
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { LIMITS } from "@streamkit/protocol";
 import { ALL, type Selection } from "../engine/consume.ts";
-import { checkName } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
 
 const DEFAULT_HEARTBEAT_MILLIS = 15_000;
-const DEFAULT_PAGE_SIZE = 100;
 
 /** A uint64 as a number; what is beyond 2^53 - 1, which no log reaches, becomes that. */
 export function toPosition(value: bigint): number {
@@ -82,27 +80,4 @@ export function toSelection(request: ConsumeFields, positions: PositionFields): 
     follow: request.follow,
     heartbeatMillis: toHeartbeatMillis(request.heartbeatInterval),
   };
-}
-
-/** Number of items on a page. */
-export function toPageSize(size: number): number {
-  if (size > LIMITS.maxPageSize)
-    throw invalidField("page_size", `is ${size}; expected 1 to ${LIMITS.maxPageSize}, or 0`);
-  return size === 0 ? DEFAULT_PAGE_SIZE : size;
-}
-
-/** A page token is the last name of the page before, in a form that does not invite guessing. */
-export function toPageToken(name: string): string {
-  return Buffer.from(name).toString("base64url");
-}
-
-/** The name that a page token stands for; "" for the first page. */
-export function fromPageToken(token: string): string {
-  if (token === "") return "";
-  const bytes = Buffer.from(token, "base64url");
-  const name = bytes.toString();
-  if (bytes.toString("base64url") !== token || toPageToken(name) !== token) {
-    throw invalidField("page_token", "is not one that this server gave; expected next_page_token of the page before");
-  }
-  return checkName(name, "page_token");
 }

@@ -6,7 +6,7 @@ import type {
   StreamService,
   SubscribeToSegmentStatusResponseSchema,
 } from "@streamkit/protocol";
-import { checkName, checkPrefix } from "../engine/names.ts";
+import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { firstBatchFrom } from "../engine/read-space.ts";
 import type { SegmentHead, SpaceHead } from "../engine/rows.ts";
 import type { SpaceLog } from "../engine/space-log.ts";
@@ -14,7 +14,8 @@ import type { StoreNode } from "../engine/store-node.ts";
 import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../engine/trim.ts";
 import { type StatusEvent, watchStatus } from "../engine/watch-status.ts";
 import { invalidField } from "../errors.ts";
-import { fromPageToken, toHeartbeatMillis, toPageSize, toPageToken, toPosition } from "./request-fields.ts";
+import { bytesOfTexts, Paging } from "./list-page.ts";
+import { toHeartbeatMillis, toPosition } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 import { timestampOrAbsent } from "./times.ts";
 
@@ -35,28 +36,22 @@ export function statusRoutes(stores: Stores): StatusImplementation {
   return {
     async listSpaces(request) {
       const prefix = checkPrefix(request.prefix, "prefix");
-      const size = toPageSize(request.pageSize);
-      const after = fromPageToken(request.pageToken);
-      // One more than wanted tells whether there is a next page.
-      const found = await stores.call(request.storeId, (node) => node.listSpaces(prefix, after, size + 1));
-      const page = found.slice(0, size);
-      return {
-        spaces: page.map(({ space, head }) => spaceStatus(space, head)),
-        nextPageToken: found.length > size ? toPageToken(page[page.length - 1].space) : "",
-      };
+      const paging = new Paging(request, "spaces", checkUuid(request.storeId, "store_id"), prefix);
+      const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
+        // One more than wanted tells whether there is a next page.
+        paging.take(node.listSpaces(prefix, paging.after, paging.size + 1), ({ space }) => statusBytes(space, "")),
+      );
+      return { spaces: items.map(({ space, head }) => spaceStatus(space, head)), nextPageToken };
     },
 
     async listSegments(request) {
       const space = checkName(request.space, "space");
       const prefix = checkPrefix(request.prefix, "prefix");
-      const size = toPageSize(request.pageSize);
-      const after = fromPageToken(request.pageToken);
-      const found = await stores.call(request.storeId, (node) => node.listSegments(space, prefix, after, size + 1));
-      const page = found.slice(0, size);
-      return {
-        segments: page.map(({ segment, head }) => segmentStatus(space, segment, head)),
-        nextPageToken: found.length > size ? toPageToken(page[page.length - 1].segment) : "",
-      };
+      const paging = new Paging(request, "segments", checkUuid(request.storeId, "store_id"), space, prefix);
+      const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
+        paging.take(node.listSegments(space, prefix, paging.after), ({ segment }) => statusBytes(space, segment)),
+      );
+      return { segments: items.map(({ segment, head }) => segmentStatus(space, segment, head)), nextPageToken };
     },
 
     async getSpaceStatus(request) {
@@ -159,6 +154,11 @@ async function segmentHead(node: StoreNode, space: string, segment: string): Pro
   const log = node.space(space);
   await log.sync();
   return log.segmentHead(segment);
+}
+
+/** Bytes of a status: its names, and five numbers or times. */
+function statusBytes(space: string, segment: string): number {
+  return bytesOfTexts(space, segment) + 80;
 }
 
 function spaceStatus(space: string, head: SpaceHead): MessageInitShape<typeof SpaceStatusSchema> {

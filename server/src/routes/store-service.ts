@@ -6,7 +6,7 @@ import type { NodeManager } from "../engine/node-manager.ts";
 import { StreamkitError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
 import { VERSION } from "../version.ts";
-import { fromPageToken, toPageSize, toPageToken } from "./request-fields.ts";
+import { bytesOfTexts, Paging } from "./list-page.ts";
 import type { Stores } from "./stores.ts";
 
 const CAPABILITIES = [
@@ -31,15 +31,14 @@ export function storeRoutes(
 ): ServiceImpl<typeof StoreService> {
   return {
     async listStores(request) {
-      const size = toPageSize(request.pageSize);
-      const token = fromPageToken(request.pageToken);
-      const after = token === "" ? undefined : checkUuid(token, "page_token");
-      const found = await storage.list({ after, limit: size + 1 });
-      const page = found.slice(0, size);
-      return {
-        stores: page.map((storeId) => ({ storeId })),
-        nextPageToken: found.length > size ? toPageToken(page[page.length - 1]) : "",
-      };
+      const paging = new Paging(request, "stores");
+      const after = paging.after === "" ? undefined : checkUuid(paging.after, "page_token");
+      const ids = await storage.list({ after, limit: paging.size + 1 });
+      const { items, nextPageToken } = await paging.take(
+        ids.map((storeId) => ({ name: storeId, item: { storeId } })),
+        ({ storeId }) => bytesOfTexts(storeId),
+      );
+      return { stores: items, nextPageToken };
     },
 
     async getStore(request) {

@@ -3,6 +3,7 @@ import { ErrorReason } from "@streamkit/protocol";
 import { CursorRecordSchema } from "@streamkit/protocol/storage";
 import { invalidField, StreamkitError } from "../../errors.ts";
 import type { Row } from "../../storage/port.ts";
+import type { Listed } from "../names.ts";
 import { random64 } from "../random64.ts";
 import { frameRow } from "../row-frame.ts";
 import { decodeWith } from "../rows.ts";
@@ -83,18 +84,15 @@ export class Cursors {
     });
   }
 
-  /** Cursors by name, in byte order. */
-  async list(prefix: string, after: string, limit: number): Promise<Cursor[]> {
-    const found: Cursor[] = [];
+  /** Cursors by name, in byte order; those that were deleted are there without an item. */
+  async *list(prefix: string, after: string): AsyncGenerator<Listed<Cursor>, void, undefined> {
     for await (const rows of this.#options.store.scan(CURSORS, cursorKeys.range(prefix, after))) {
       for (const row of rows) {
         const name = cursorKeys.name(row.key);
         const record = decode(row, name);
-        if (!record.deleted) found.push(toCursor(name, record));
-        if (found.length === limit) return found;
+        yield { name, item: record.deleted ? undefined : toCursor(name, record) };
       }
     }
-    return found;
   }
 
   /** Forgets a cursor; does nothing when there is none. */

@@ -57,6 +57,21 @@ describe("a row that has to be renewed", () => {
     expect(expiry.remaining("a", { ...row, expireTime: clock - CLOCK_TOLERANCE })).toBeGreaterThan(86_000_000);
   });
 
+  it("that is over long since does not push out what is watched", () => {
+    let now = 5_000;
+    const clock = 1_700_000_000_000_000;
+    const expiry = new Expiry(
+      () => clock,
+      () => now,
+    );
+    const watched = { version: 1, ttlMillis: 10_000, expireTime: clock };
+    expiry.remaining("watched", watched);
+    now += 4_000;
+    for (let i = 0; i < 20_000; i++)
+      expiry.remaining(`old ${i}`, { ...watched, expireTime: clock - CLOCK_TOLERANCE - 1 });
+    expect(expiry.remaining("watched", watched)).toBe(6_000);
+  });
+
   it("never ends for an observer before it ends for its owner", () => {
     // Times of the owner's renewals and of the observer's looks, on one true clock; and what the observer's clock is off by.
     const plan = fc.record({

@@ -54,11 +54,12 @@ export class Expiry {
 
   /** Takes note of a row as it was just read, and tells for how long it is good: milliseconds, 0 when it is over. */
   remaining(name: string, row: Perishable): number {
+    // Before it is remembered: a list of rows that ended long ago shall not push out those that are watched.
+    if (this.#clock() > row.expireTime + CLOCK_TOLERANCE) return 0;
     const now = this.#now();
     const before = this.#seen.get(name);
     const since = before?.version === row.version ? before.since : now;
     if (since === now) this.#seen.set(name, { version: row.version, since });
-    if (this.#clock() > row.expireTime + CLOCK_TOLERANCE) return 0;
     // In this order: a sum of large and small numbers may come out as more than the whole time.
     return Math.max(0, row.ttlMillis - (now - since));
   }

@@ -4,6 +4,7 @@ import { LeaseRecordSchema } from "@streamkit/protocol/storage";
 import { StreamkitError } from "../../errors.ts";
 import type { PartitionStore, Row } from "../../storage/port.ts";
 import type { Clock } from "../clock.ts";
+import type { Listed } from "../names.ts";
 import { random64 } from "../random64.ts";
 import { frameRow } from "../row-frame.ts";
 import { decodeWith } from "../rows.ts";
@@ -110,17 +111,14 @@ export class Leases {
     return lease;
   }
 
-  /** Live leases by key, in byte order. */
-  async list(prefix: string, after: string, limit: number): Promise<Lease[]> {
-    const found: Lease[] = [];
+  /** Live leases by key, in byte order; those that have ended are there without an item. */
+  async *list(prefix: string, after: string): AsyncGenerator<Listed<Lease>, void, undefined> {
     for await (const rows of this.#options.store.scan(LEASES, leaseKeys.range(prefix, after))) {
       for (const row of rows) {
-        const lease = this.#live(leaseKeys.name(row.key), row);
-        if (lease !== undefined) found.push(lease);
-        if (found.length === limit) return found;
+        const name = leaseKeys.name(row.key);
+        yield { name, item: this.#live(name, row) };
       }
     }
-    return found;
   }
 
   #live(key: string, row: Row): Lease | undefined {

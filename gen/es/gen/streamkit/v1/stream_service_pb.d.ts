@@ -697,7 +697,8 @@ export declare type ListSpacesRequest = Message<"streamkit.v1.ListSpacesRequest"
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before. Empty means the first page.
+   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The token of
+   * another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -724,7 +725,8 @@ export declare type ListSpacesResponse = Message<"streamkit.v1.ListSpacesRespons
   spaces: SpaceStatus[];
 
   /**
-   * Pass as page_token for the next page; empty on the last page.
+   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than asked for,
+   * and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -772,7 +774,8 @@ export declare type ListSegmentsRequest = Message<"streamkit.v1.ListSegmentsRequ
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before. Empty means the first page.
+   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The token of
+   * another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 5;
    */
@@ -799,7 +802,8 @@ export declare type ListSegmentsResponse = Message<"streamkit.v1.ListSegmentsRes
   segments: SegmentStatus[];
 
   /**
-   * Pass as page_token for the next page; empty on the last page.
+   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than asked for,
+   * and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1250,6 +1254,9 @@ export declare const StreamService: GenService<{
   },
   /**
    * Reads one segment in sequence order.
+   *
+   * A response has about half a megabyte of entries, or one transaction where that is more, and never more than
+   * Limits.max_response_bytes.
    *
    * The first response is sent at once, also when there is nothing to read. Without `follow` the stream ends at the
    * head as of the call; with it, the stream goes on with entries as they are committed.

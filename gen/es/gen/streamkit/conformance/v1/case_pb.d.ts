@@ -317,6 +317,14 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
    * @generated from field: google.protobuf.Duration not_before = 23;
    */
   notBefore?: Duration | undefined;
+
+  /**
+   * For `call` of a list: calls again with next_page_token until that is empty. `responses` are then the pages, and `response` is
+   * the last page with the items of all.
+   *
+   * @generated from field: bool all_pages = 24;
+   */
+  allPages: boolean;
 };
 
 /**
@@ -498,6 +506,13 @@ export declare type Expectation = Message<"streamkit.conformance.v1.Expectation"
    * @generated from field: google.protobuf.Struct latest = 13;
    */
   latest?: JsonObject | undefined;
+
+  /**
+   * Most bytes that any of the responses may have, in their binary form.
+   *
+   * @generated from field: uint32 max_response_bytes = 14;
+   */
+  maxResponseBytes: number;
 };
 
 /**

@@ -1,0 +1,111 @@
+import { crc32c } from "@node-rs/crc32";
+import { LIMITS } from "@streamkit/protocol";
+import type { Listed } from "../engine/names.ts";
+import { invalidField } from "../errors.ts";
+
+const DEFAULT_PAGE_SIZE = 100;
+/** Bytes of items on a page: so that a page, as JSON too, stays below Limits.max_response_bytes. */
+const MAX_PAGE_BYTES = 1024 * 1024;
+/** Rows without an item that one call passes over: what has ended leaves rows, and a call looks at so many at most. */
+const MAX_PASSED = 10_000;
+/** No token that a server gives is longer: 4 bytes and a name, in base64. */
+const MAX_TOKEN_LENGTH = 400;
+/** Tag, length, and varint of a field of a message, with room to spare. */
+const FIELD_BYTES = 16;
+
+/** The page that a list request asks for. */
+export interface PageRequest {
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+/** A page of a list. */
+export interface ListPage<Item> {
+  readonly items: Item[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
+/**
+ * Cuts a list into pages, by number of items, bytes, and rows that were looked at. A page may have fewer items than were asked
+ * for, and none; only an empty token says that the list is over.
+ */
+export class Paging {
+  /** Most items of the page. */
+  readonly size: number;
+  /** Name after which the page begins; "" for the first page. */
+  readonly after: string;
+  readonly #scope: Buffer;
+
+  /**
+   * @param scope the method and the fields that select what is listed: a token is good for the same list only
+   * @throws StreamkitError INVALID_FIELD
+   */
+  constructor({ pageSize, pageToken }: PageRequest, ...scope: readonly string[]) {
+    if (pageSize > LIMITS.maxPageSize) {
+      throw invalidField("page_size", `is ${pageSize}; expected 1 to ${LIMITS.maxPageSize}, or 0`);
+    }
+    this.size = pageSize === 0 ? DEFAULT_PAGE_SIZE : pageSize;
+    // Names have no U+0000.
+    this.#scope = Buffer.from(`${scope.join("\u0000")}\u0000`);
+    this.after = this.#nameOf(pageToken);
+  }
+
+  /**
+   * Takes a page from a list.
+   *
+   * @param bytesOf size of an item, encoded
+   */
+  async take<Item>(
+    list: AsyncIterable<Listed<Item>> | Iterable<Listed<Item>>,
+    bytesOf: (item: Item) => number,
+  ): Promise<ListPage<Item>> {
+    const items: Item[] = [];
+    let last = this.after;
+    let bytes = 0;
+    let passed = 0;
+    for await (const { name, item } of list) {
+      if (item === undefined) {
+        passed++;
+      } else {
+        const more = bytesOf(item) + FIELD_BYTES;
+        if (items.length === this.size || (items.length > 0 && bytes + more > MAX_PAGE_BYTES)) {
+          return { items, nextPageToken: this.#tokenOf(last) };
+        }
+        items.push(item);
+        bytes += more;
+      }
+      last = name;
+      if (passed === MAX_PASSED) return { items, nextPageToken: this.#tokenOf(last) };
+    }
+    return { items, nextPageToken: "" };
+  }
+
+  /** A token is the last name that the page before has come to, with a checksum over it and the list. */
+  #tokenOf(name: string): string {
+    const bytes = Buffer.from(name);
+    const check = Buffer.alloc(4);
+    check.writeUInt32BE(this.#checksum(bytes));
+    return Buffer.concat([check, bytes]).toString("base64url");
+  }
+
+  #nameOf(token: string): string {
+    if (token === "") return "";
+    const bytes = Buffer.from(token.length > MAX_TOKEN_LENGTH ? "" : token, "base64url");
+    const known = bytes.length > 4 && bytes.readUInt32BE(0) === this.#checksum(bytes.subarray(4));
+    if (!known || bytes.toString("base64url") !== token) {
+      const expected = "expected next_page_token of the page before, with the other fields as they were";
+      throw invalidField("page_token", `is not one that this server gave for this list; ${expected}`);
+    }
+    return bytes.toString("utf8", 4);
+  }
+
+  #checksum(name: Uint8Array): number {
+    return crc32c(name, crc32c(this.#scope));
+  }
+}
+
+/** Bytes of a message of some texts, with room for their tags and for a number each. */
+export function bytesOfTexts(...texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text) + FIELD_BYTES, 0);
+}
