@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { openBus } from "../bus/open.ts";
 import { StorageUnusableError } from "../errors.ts";
 import { describeCause } from "../format-event.ts";
+import { isLoopback } from "../http/authority.ts";
 import {
   type Bus,
   createStreamkit,
@@ -11,11 +12,13 @@ import {
   memoryStorage,
   type Storage,
   type Streamkit,
+  type StreamkitEvent,
   VERSION,
 } from "../index.ts";
 import { OPTIONS, type Options } from "./options.ts";
 import { readOptions, UsageError } from "./read-options.ts";
 import { endOnSignals } from "./signals.ts";
+import { endOnUncaught } from "./uncaught.ts";
 import { usage } from "./usage.ts";
 
 /** Runs the standalone server: exit code 2 for options that cannot be used, 1 for a start that fails. */
@@ -50,23 +53,31 @@ async function serve(options: Options): Promise<void> {
   process.umask(0o077);
   const storage = await openStorage(options).catch(refuse());
   const bus = await openBusFor(storage, options.bus).catch(refuse("--bus: "));
+  const onEvent = (event: StreamkitEvent) => console.error(formatEvent(event, options.log));
   const streamkit = createStreamkit({
     storage,
     ...(bus && { bus }),
     dedupeWindowMillis: options.dedupeWindow * 1_000,
     pollMillis: options.poll,
     cors: options.corsOrigin.includes("*") ? "*" : options.corsOrigin,
-    onEvent: (event) => console.error(formatEvent(event, options.log)),
+    limits: Object.fromEntries(options.limit),
+    onEvent,
   });
   // A reader of the output that has gone away is no reason to stop.
   for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined);
   // Before the address is printed: a reader of that line may stop the server at once.
   endOnSignals(() => streamkit.close());
   await probeStorage(storage, streamkit);
+  endOnUncaught(() => streamkit.close(), onEvent);
+  if (!isLoopback(options.host)) {
+    const message = `no caller is authenticated, and --host ${options.host} lets other machines in: they can read and change everything`;
+    onEvent({ level: "warn", kind: "unsafe-setup", message, count: 1 });
+  }
   const tls = await tlsFiles(options);
   const listener = await streamkit.listen({
     port: options.port,
     host: options.host,
+    allowedHosts: options.allowedHost,
     keepAliveMillis: options.keepAlive * 1_000,
     ...(tls && { tls }),
   });

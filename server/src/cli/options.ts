@@ -1,3 +1,4 @@
+import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "../budgets/limits.ts";
 import { parseOrigin } from "../http/origin.ts";
 import { choice, decimal, integer, list, type Option, text, toggle, UnusableValue } from "./option.ts";
 
@@ -41,6 +42,20 @@ export const OPTIONS = {
   tlsCert: text({ value: "FILE", help: "PEM certificate; with --tls-key, serves https" }),
   tlsKey: text({ value: "FILE", help: "PEM key" }),
   corsOrigin: list({ value: "URL", help: 'origin that browsers may call from, or "*"; may be repeated' }, corsOrigin),
+  allowedHost: list(
+    {
+      value: "NAME",
+      help: 'host name that the server answers to, beside addresses, localhost and --host;\n"*" for all; may be repeated',
+    },
+    hostName,
+  ),
+  limit: list(
+    {
+      value: "NAME=N",
+      help: "changes a limit of docs/limits.md, such as streams=1000; may be repeated",
+    },
+    limit,
+  ),
   dedupeWindow: decimal(1, 30 * 86_400, {
     value: "S",
     default: 600,
@@ -77,4 +92,18 @@ function corsOrigin(value: string): string {
   } catch (error) {
     throw new UnusableValue(value, `"*" or ${(error as Error).message}`);
   }
+}
+
+function hostName(value: string): string {
+  if (value === "*" || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value)) return value;
+  throw new UnusableValue(value, 'a host name without scheme and port, such as streamkit.example.com, or "*"');
+}
+
+function limit(value: string): readonly [name: keyof ServerLimits, value: number] {
+  const [name, number, rest] = value.split("=");
+  const names = Object.keys(DEFAULT_SERVER_LIMITS);
+  if (rest === undefined && names.includes(name) && /^[1-9]\d{0,14}$/.test(number ?? "")) {
+    return [name as keyof ServerLimits, Number(number)];
+  }
+  throw new UnusableValue(value, `NAME=N with a whole number from 1 on, and one of ${names.join(", ")}`);
 }

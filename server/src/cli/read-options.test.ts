@@ -29,7 +29,12 @@ function refusal(flags: string[], environment: Record<string, string> = {}): str
 }
 
 /** A text that an option takes, for tests of all options. */
-const SAMPLES: Record<string, string> = { storage: "memory", log: "json", corsOrigin: "https://a.example" };
+const SAMPLES: Record<string, string> = {
+  storage: "memory",
+  log: "json",
+  corsOrigin: "https://a.example",
+  limit: "streams=7",
+};
 const SAMPLE = "100";
 const OF_THE_FILE = Object.entries(OPTIONS).filter(([name]) => !["config", "help", "version"].includes(name));
 

@@ -5,7 +5,7 @@ const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
 /** The host name in what a request gives as `Host` or `:authority`, in lower case; undefined when that is no host with or without port. */
 export function parseHostname(authority: string | undefined): string | undefined {
-  if (authority === undefined || !/^[\w.:[\]~!$&'()*+,;=%-]+$/.test(authority)) return undefined;
+  if (authority === undefined || !/^(\[[0-9a-f:.]+\]|[\w.~%-]+)(:\d*)?$/i.test(authority)) return undefined;
   let url: URL;
   try {
     url = new URL(`http://${authority}`);
@@ -31,4 +31,9 @@ export function hostCheck(allowed: readonly string[] | "*" = LOOPBACK_NAMES): (h
 
 function isAddress(hostname: string): boolean {
   return isIP(hostname.startsWith("[") ? hostname.slice(1, -1) : hostname) !== 0;
+}
+
+/** True for an address or name to listen on that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

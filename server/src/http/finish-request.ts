@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { IncomingMessage } from "node:http";
+import { constants, type Http2ServerRequest } from "node:http2";
 
 /** How long the rest of an HTTP/1.1 request is thrown away so that its client can read the response. */
 const LINGER_MILLIS = 1_000;
@@ -7,7 +7,6 @@ const LINGER_MILLIS = 1_000;
 const LINGER_BYTES = 16 * 1024 * 1024;
 
 type Request = IncomingMessage | Http2ServerRequest;
-type Response = ServerResponse | Http2ServerResponse;
 
 /** Whether the client is still sending a body. */
 export function isUnfinished(request: Request): boolean {
@@ -43,9 +42,12 @@ export function discardRest(request: IncomingMessage): Promise<void> {
  * Once an HTTP/2 response is out, asks the client to stop sending its request (RFC 9113, section 8.1): otherwise its bytes take the
  * window of the connection, which all its calls share.
  */
-export function resetWhenAnswered(request: Http2ServerRequest, response: Response): void {
-  response.once("finish", () => {
-    const { stream } = request;
-    if (isUnfinished(request) && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
+export function resetWhenAnswered(request: Http2ServerRequest): void {
+  const { stream } = request;
+  // Node asks for trailers, of which there may be none, when the body is out.
+  stream.once("wantTrailers", () => {
+    setImmediate(() => {
+      if (isUnfinished(request) && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
+    });
   });
 }

@@ -24,7 +24,7 @@ export async function refuse(
   response.setHeader("content-type", "application/json");
   response.setHeader("content-length", body.byteLength);
   if ("stream" in request) {
-    resetWhenAnswered(request, response);
+    resetWhenAnswered(request);
   } else if (isUnfinished(request)) {
     response.setHeader("connection", "close");
     (response as ServerResponse).write(body);

@@ -17,7 +17,7 @@ export async function respond(
     let part = await body?.next();
     if (response.destroyed || response.closed) return;
     const headers = toNodeHeaders(answer.header);
-    if ("stream" in request) resetWhenAnswered(request, response);
+    if ("stream" in request) resetWhenAnswered(request);
     else if (isUnfinished(request)) headers.connection = "close";
     (response as ServerResponse).writeHead(answer.status, headers);
     while (part !== undefined && part.done !== true) {
