@@ -41,10 +41,10 @@ export class Account {
     return this.#used[resource];
   }
 
-  /** The share that is still free, 0 to 1: the least of this account and its outer ones. */
-  free(resource: Resource): number {
-    const own = Math.max(0, 1 - this.#used[resource] / this.#limits[resource]);
-    return this.#outer === undefined ? own : Math.min(own, this.#outer.free(resource));
+  /** What is left: the least of this account and its outer ones. */
+  left(resource: Resource): number {
+    const own = Math.max(0, this.#limits[resource] - this.#used[resource]);
+    return this.#outer === undefined ? own : Math.min(own, this.#outer.left(resource));
   }
 
   /**

@@ -11,7 +11,7 @@ export interface ServerLimits {
   readonly streams: number;
   /** Streams from one address. Default 15,000. */
   readonly streamsPerAddress: number;
-  /** Streams of one connection; HTTP/2 clients are told. Default 10,000. */
+  /** Streams of one connection. HTTP/2 clients are told 1,000 more, which leaves room for unary calls. Default 10,000. */
   readonly streamsPerConnection: number;
   /** Bytes of requests in all that are not answered yet, read in full or in part. Default 256 MiB. */
   readonly requestBytes: number;
@@ -23,7 +23,7 @@ export interface ServerLimits {
   readonly responseBytes: number;
   /** Bytes of responses to one address that were not taken yet. Default 256 MiB. */
   readonly responseBytesPerAddress: number;
-  /** Bytes of responses on one connection that were not taken yet. Default 64 MiB. */
+  /** Bytes of responses on one connection that were not taken yet. Default 128 MiB. */
   readonly responseBytesPerConnection: number;
   /** Stores that exist and are open at once. Default 1,000. */
   readonly openStores: number;
@@ -35,7 +35,7 @@ export interface ServerLimits {
 
 const MIB = 1024 * 1024;
 
-/** The defaults: a server of 1 GiB of memory survives callers that use all of them. */
+/** The defaults: no one connection or address can use up the server, and 2 GiB of memory survive callers that use all of it. */
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   connections: 10_000,
   connectionsPerAddress: 5_000,
@@ -47,7 +47,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   requestBytesPerConnection: 64 * MIB,
   responseBytes: 512 * MIB,
   responseBytesPerAddress: 256 * MIB,
-  responseBytesPerConnection: 64 * MIB,
+  responseBytesPerConnection: 128 * MIB,
   openStores: 1_000,
   headerMillis: 10_000,
   requestMillis: 30_000,

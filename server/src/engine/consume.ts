@@ -16,8 +16,16 @@ export interface Selection {
   readonly last: number;
   readonly follow: boolean;
   readonly heartbeatMillis: number;
-  /** Bytes of rows to read from storage at a time. Default: as many as fill a page. */
-  readonly pageBytes?: number;
+  /** Sizes the pages that are read from storage. Default: 512 KiB each. */
+  readonly pace?: Pace;
+}
+
+/** Sizes the pages of one read by how much its reader has left unread. */
+export interface Pace {
+  /** Bytes that complete a page now. */
+  readonly pageBytes: number;
+  /** Sets aside memory for a page of so many bytes, until the result is disposed. */
+  reserve(bytes: number): Disposable;
 }
 
 /** Everything. */
@@ -87,8 +95,11 @@ export async function* consume(
       const { removals } = source;
       // What was there before the call is read from storage: the ring may still have what was trimmed since.
       const live = position > head ? subscription : undefined;
-      for await (const page of pagesFrom(source, live, position, through, selection.pageBytes)) {
+      const pageBytes = selection.pace?.pageBytes ?? PAGE_BYTES;
+      using reserved = selection.pace?.reserve(pageBytes);
+      for await (const page of pagesFrom(source, live, position, through, pageBytes)) {
         signal.throwIfAborted();
+        reserved?.[Symbol.dispose]();
         const parts = splitPages(cut.select(source.visible(page.batches), position));
         for (const [index, batches] of parts.entries()) {
           if (index < parts.length - 1) position = after(source, batches[batches.length - 1]);
@@ -100,6 +111,8 @@ export async function* consume(
           if (source.removals !== removals) break;
         }
         if (cut.complete || source.removals !== removals) break;
+        // A reader that has caught up with what it left unread gets larger pages again.
+        if (selection.pace !== undefined && selection.pace.pageBytes > 2 * pageBytes) break;
       }
       if (source.removals !== removals) position = Math.max(position, (await source.sync()).first);
     }
@@ -126,9 +139,9 @@ async function* pagesFrom(
   subscription: Subscription | undefined,
   position: number,
   through: number,
-  pageBytes: number | undefined,
+  pageBytes: number,
 ): AsyncGenerator<Page, void, undefined> {
-  const live = subscription?.feed.read(position, PAGE_BYTES);
+  const live = subscription?.feed.read(position, pageBytes);
   if (live === undefined || live.length === 0) {
     let next = position;
     for await (const page of source.read(position, through, pageBytes)) {

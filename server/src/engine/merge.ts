@@ -1,5 +1,5 @@
 import type { EncodedBatch } from "./batch.ts";
-import { ALL, type ConsumePage, consume, type EntrySource, type Selection } from "./consume.ts";
+import { ALL, type ConsumePage, consume, type EntrySource, type Pace, type Selection } from "./consume.ts";
 import { compareNames } from "./key-space.ts";
 import { PAGE_BYTES, PageMeter } from "./page-size.ts";
 
@@ -35,8 +35,9 @@ export async function* consumeMerged(
   const ordered = [...inputs].sort((a, b) => compareNames(a.space, b.space));
   const heads = await Promise.all(ordered.map(async ({ source }) => (await source.sync()).head));
   const pageBytes = Math.min(PAGE_BYTES, Math.ceil(READ_AHEAD_BYTES / ordered.length));
+  const pace: Pace = { pageBytes, reserve: () => ({ [Symbol.dispose]: () => undefined }) };
   const histories = ordered.map(({ source, min }, i) =>
-    consume(source, { ...selection, limit: ALL.limit, follow: false, min, max: heads[i], pageBytes }, signal),
+    consume(source, { ...selection, limit: ALL.limit, follow: false, min, max: heads[i], pace }, signal),
   );
   const cursors = histories.map((pages, i) => new Cursor(ordered[i].space, pages, next));
 

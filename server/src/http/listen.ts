@@ -58,6 +58,8 @@ const MIB = 1024 * 1024;
 const STREAM_WINDOW_BYTES = MIB;
 const CONNECTION_WINDOW_BYTES = 16 * MIB;
 const MAX_HEADER_BYTES = 16 * 1024;
+/** HTTP/2 streams of a connection that unary calls have when its streams are all taken. */
+const UNARY_CALLS = 1_000;
 const KEEP_ALIVE_TIMEOUT_MILLIS = 65_000;
 /** Pauses between looks at unfinished HTTP/1.1 requests. */
 const MAX_CHECK_MILLIS = 5_000;
@@ -120,7 +122,7 @@ function http2Options({ streamsPerConnection, responseBytesPerConnection }: Serv
   return {
     settings: {
       initialWindowSize: STREAM_WINDOW_BYTES,
-      maxConcurrentStreams: streamsPerConnection,
+      maxConcurrentStreams: streamsPerConnection + UNARY_CALLS,
       maxHeaderListSize: MAX_HEADER_BYTES,
     },
     // In megabytes. Beyond it, Node refuses streams by a code that tells clients nothing: our own limits come first.

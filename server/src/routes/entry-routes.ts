@@ -6,6 +6,8 @@ import type {
   OpaqueConsumeResponseSchema,
   OpaqueMergedConsumeResponseSchema,
 } from "@streamkit/protocol/wire";
+import { accountKey } from "../budgets/peer.ts";
+import { ReadPace } from "../budgets/response-budget.ts";
 import { type AppendTransaction, checkTransaction } from "../engine/append.ts";
 import type { AppendResult } from "../engine/append-mutation.ts";
 import { consume, type EntrySource, type Selection } from "../engine/consume.ts";
@@ -122,7 +124,9 @@ function consumeOne(
   source: (node: StoreNode) => EntrySource,
 ): AsyncIterable<MessageInitShape<typeof OpaqueConsumeResponseSchema>> {
   return stores.stream(storeId, context.signal, async function* (node, signal) {
-    for await (const { batches, next, caughtUp } of consume(source(node), selection, signal)) {
+    const account = context.values.get(accountKey);
+    const paced = account === undefined ? selection : { ...selection, pace: new ReadPace(account) };
+    for await (const { batches, next, caughtUp } of consume(source(node), paced, signal)) {
       const direct = respondDirectly(context, batches, next, caughtUp);
       yield { batches: direct ? [] : batches.map((batch) => batch.bytes), nextPosition: BigInt(next), caughtUp };
     }

@@ -103,13 +103,13 @@ export async function callHttp2(
   return answer;
 }
 
-/** A call that every server answers, over HTTP/1.1. Fails when it is not answered within a second on an idle machine. */
+/** A call that every server answers, over HTTP/1.1. */
 export async function isServing(url: string): Promise<boolean> {
   const response = await fetch(`${url}/streamkit.v1.StoreService/GetServerInfo`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: "{}",
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
   });
   return response.status === 200 && "version" in ((await response.json()) as object);
 }
