@@ -1,8 +1,9 @@
 /**
  * Makes sure that the programs named on the command line are there: finds them, or installs Debian's packages where this
- * process may, or fails with one line that says what to install.
+ * process may, after saying so, or fails with one line that says what to install.
  *
  *   node scripts/require-tools.ts strace redis-server
+ *   STREAMKIT_INSTALL_TOOLS=no node scripts/require-tools.ts strace    never installs anything
  */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -35,12 +36,23 @@ for (const program of wanted) {
   if (!(program in PACKAGES)) throw new Error(`no package is known for ${program}`);
 }
 let missing = wanted.filter((program) => !isInstalled(program));
-if (missing.length > 0 && process.getuid?.() === 0) {
-  console.log(`installing ${missing.join(", ")}`);
-  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const aptGet = (...args: string[]) => spawnSync("apt-get", args, { env: environment, stdio: "ignore" });
-  aptGet("update");
-  aptGet("install", "-y", "--no-install-recommends", ...missing.map((program) => PACKAGES[program]));
+const mayInstall = process.getuid?.() === 0 && process.env.STREAMKIT_INSTALL_TOOLS !== "no" && isInstalled("apt-get");
+if (missing.length > 0 && mayInstall) {
+  const packages = missing.map((program) => PACKAGES[program] ?? program);
+  console.log(
+    `The tests need ${missing.join(", ")}, which this machine does not have. As this is root, they are installed now, with:\n` +
+      `  apt-get update && apt-get install -y --no-install-recommends ${packages.join(" ")}\n` +
+      "STREAMKIT_INSTALL_TOOLS=no keeps the machine as it is, and the tests from running.",
+  );
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  for (const args of [["update"], ["install", "-y", "--no-install-recommends", ...packages]]) {
+    const { status, stderr } = spawnSync("apt-get", args, {
+      env,
+      stdio: ["ignore", "ignore", "pipe"],
+      encoding: "utf8",
+    });
+    if (status !== 0) console.error(`apt-get ${args[0]} ended with ${status}: ${stderr}`);
+  }
   missing = missing.filter((program) => !isInstalled(program));
 }
 if (missing.length > 0) {

@@ -2,13 +2,15 @@ import { readFileSync } from "node:fs";
 
 const PACKAGES = ["gen/es", "clients/ts", "server", "conformance", "bench", "examples"];
 
-/** All packages have one version, depend on each other at it, and the server reports it. */
+/** All packages have one version and want one Node, depend on each other at it, and the server and the documents say both. */
 export function checkVersions(): boolean {
   const read = (path: string) => JSON.parse(readFileSync(path, "utf8"));
-  const { version } = read("package.json");
+  const { version, engines } = read("package.json");
   const problems: string[] = [];
   for (const folder of PACKAGES) {
     const manifest = read(`${folder}/package.json`);
+    if (manifest.engines?.node !== engines.node)
+      problems.push(`${folder} wants Node ${manifest.engines?.node}, expected ${engines.node}`);
     if (manifest.version !== version) problems.push(`${folder} has version ${manifest.version}, expected ${version}`);
     for (const [name, range] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
       if (name.startsWith("@streamkit/") && range !== version) problems.push(`${folder} wants ${name} ${range}`);
@@ -16,6 +18,11 @@ export function checkVersions(): boolean {
   }
   if (!readFileSync("server/src/version.ts", "utf8").includes(`VERSION = "${version}"`)) {
     problems.push(`server/src/version.ts does not say ${version}`);
+  }
+  const oldest = engines.node.replace(">=", "");
+  for (const path of ["README.md", "docs/install.md", "server/README.md", "server/src/cli/node-version.ts"]) {
+    if (!readFileSync(path, "utf8").includes(`Node.js ${oldest}`))
+      problems.push(`${path} does not say Node.js ${oldest}`);
   }
   if (!readFileSync("CHANGELOG.md", "utf8").includes(`## [${version}]`)) {
     problems.push(`CHANGELOG.md has no section for ${version}`);

@@ -7,6 +7,7 @@ import { SdkClient } from "../client/sdk-client.ts";
 import type { AzureAccount } from "../server/azure-account.ts";
 import type { ServerUnderTest } from "../server/server-under-test.ts";
 import { openServer, type ServerSubjects } from "./open-server.ts";
+import { Started } from "./started.ts";
 
 /** Where the server and the client of a run come from; absent: those of this repository. */
 export interface Subjects extends ServerSubjects {
@@ -22,7 +23,7 @@ export interface OpenCell extends AsyncDisposable {
 
 /** Starts what a cell needs. */
 export async function openCell(cell: Cell, subjects: Subjects, azure: AzureAccount): Promise<OpenCell> {
-  await using started = new AsyncDisposableStack();
+  await using started = new Started();
   const instances = await openServer(cell, subjects, azure, started);
   const inProcess = instances.some(({ transport }) => transport !== undefined)
     ? (url: string) => instances.find((instance) => instance.url === url)!.transport!()
@@ -35,5 +36,5 @@ export async function openCell(cell: Cell, subjects: Subjects, azure: AzureAccou
   const hello = create(HelloSchema, probe.hello);
   await probe.close();
   const running = started.move();
-  return { instances, client, hello, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return { instances, client, hello, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
 }

@@ -9,12 +9,14 @@ import { EmbeddedServer } from "../server/embedded-server.ts";
 import { type ProgramOptions, ProgramServer } from "../server/program-server.ts";
 import { RemoteServer } from "../server/remote-server.ts";
 import type { ServerUnderTest } from "../server/server-under-test.ts";
+import type { Started } from "./started.ts";
 
-/** The standalone server: the source in the repository, the build where the package is installed. */
+/** The command of the standalone server: the source in the repository, the build where the package is installed. */
 function standalone(): string {
   const server = dirname(createRequire(import.meta.url).resolve("@streamkit/server/package.json"));
   const source = join(server, "src", "bin.ts");
-  return existsSync(source) ? source : join(server, "dist", "bin.js");
+  const program = existsSync(source) ? ["--conditions=@streamkit/source", source] : [join(server, "dist", "bin.js")];
+  return [process.execPath, ...program].join(" ");
 }
 
 /**
@@ -42,7 +44,7 @@ export async function openServer(
   cell: Cell,
   subjects: ServerSubjects,
   azure: AzureAccount,
-  started: AsyncDisposableStack,
+  started: Started,
 ): Promise<readonly ServerUnderTest[]> {
   const count = cell.wrapper === "two-instances" ? 2 : 1;
   const open = await opener(cell, count, subjects, azure, started);
@@ -60,7 +62,7 @@ async function opener(
   count: number,
   { serverUrls, serverCommand, anyStore }: ServerSubjects,
   azure: AzureAccount,
-  started: AsyncDisposableStack,
+  started: Started,
 ): Promise<(index: number) => Promise<ServerUnderTest>> {
   const { backend, transport, wrapper } = cell;
   if (serverUrls !== undefined) {
@@ -84,8 +86,7 @@ async function opener(
   };
   if (serverCommand === undefined) {
     if (count > 1 && connectionString === undefined) throw new Error(`processes cannot share ${backend}`);
-    const node = `${process.execPath} --conditions=@streamkit/source`;
-    const command = `${node} ${standalone()} --port {port} --storage ${backend} --path {data}`;
+    const command = `${standalone()} --port {port} --storage ${backend} --path {data}`;
     if (count === 1) return () => ProgramServer.start(command, options);
     return () => ProgramServer.start(`${command} --poll ${POLL_MILLIS}`, options);
   }
