@@ -1,0 +1,26 @@
+# The standalone server. Build it from a clone:
+#
+#   docker build -t streamkit .
+#   docker run --init -p 127.0.0.1:8080:8080 -v streamkit-data:/var/lib/streamkit streamkit
+#
+# There is no authentication: publish the port only to people you trust.
+ARG NODE=24
+
+FROM node:${NODE}-slim AS build
+WORKDIR /src
+COPY . .
+# With optional packages: --build-arg EXTRAS="@azure/data-tables ioredis"
+ARG EXTRAS=""
+# Not npm ci: it gives up on an optional package of Vite that the registry does not have. npm install keeps to the lock file too.
+RUN npm install --no-audit --no-fund && npm run install-server -- /opt/streamkit ${EXTRAS} && rm -r /opt/streamkit/packs
+
+FROM node:${NODE}-slim
+RUN install -d -o node -g node -m 0700 /var/lib/streamkit
+COPY --from=build /opt/streamkit /opt/streamkit
+USER node
+VOLUME /var/lib/streamkit
+ENV NODE_ENV=production STREAMKIT_HOST=0.0.0.0 STREAMKIT_PATH=/var/lib/streamkit
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.STREAMKIT_PORT || process.env.PORT || 8080}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "--initial-old-space-size=128", "/opt/streamkit/node_modules/@streamkit/server/dist/bin.js"]
