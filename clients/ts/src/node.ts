@@ -1,26 +1,30 @@
 /** Transports for Node.js: gRPC, Connect and gRPC-Web over HTTP/2 and HTTP/1.1. */
-import type { ClientHttp2Session, SecureClientSessionOptions } from "node:http2";
+import type { SecureClientSessionOptions } from "node:http2";
 import type { RequestOptions } from "node:https";
-import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
+import type { ConnectionOptions } from "node:tls";
+import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import {
-  createConnectTransport,
-  createGrpcTransport,
-  createGrpcWebTransport,
-  Http2SessionManager,
-} from "@connectrpc/connect-node";
-import { invalidArgument } from "./errors/error.ts";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { invalidArgument, misconfigured, StreamkitError } from "./errors/error.ts";
+import { findHttpVersion, type HttpVersion } from "./node/find-version.ts";
+import { FindingTransport } from "./node/finding-transport.ts";
+import { WideSessionManager } from "./node/session-manager.ts";
+import { parseBaseUrl } from "./transport/base-url.ts";
 import { describeTransport } from "./transport/description.ts";
 
 /** How to reach a server from Node.js. */
 export interface NodeTransportOptions {
   /** Address of the server, for example `http://127.0.0.1:8080`. With TLS: `https://`. */
   readonly baseUrl: string;
-  /** Default `2`, which `produce` needs to be fast. */
-  readonly httpVersion?: "2" | "1.1";
+  /**
+   * Default `auto`: finds out which version the server speaks, or a proxy in front of it, when the transport is first used,
+   * and prefers `2`, which `produce` needs to be fast. With `nodeOptions.agent` it is `1.1`, with
+   * `nodeOptions.createConnection` it is `2`: what they connect to cannot be asked.
+   */
+  readonly httpVersion?: HttpVersion | "auto";
   /**
    * Default: over HTTP/2 gRPC for streams, whose framing is the fastest, and Connect for single calls, which needs no
-   * trailers and took a tenth less time; over HTTP/1.1 Connect.
+   * trailers and took a tenth less time; over HTTP/1.1 Connect. gRPC needs HTTP/2.
    */
   readonly protocol?: "grpc" | "connect" | "grpc-web";
   /** JSON instead of binary messages. Default false. */
@@ -44,78 +48,89 @@ export interface NodeTransportOptions {
   readonly nodeOptions?: SecureClientSessionOptions | RequestOptions;
 }
 
-/**
- * Bytes that a server may send on one stream, and on all streams of a connection, before the client has read them. The
- * 65,535 of the protocol are less than one response of a bulk read, so each would wait for round trips.
- */
-const STREAM_WINDOW_BYTES = 4 * 1_048_576;
-const CONNECTION_WINDOW_BYTES = 16 * 1_048_576;
+/** Longest wait for each answer of a server that is asked for its version. */
+const FIND_MILLIS = 5_000;
+/** Longest wait of an explanation: a caller waits for it who knows already that the call failed. */
+const DIAGNOSE_MILLIS = 1_500;
 
-/** Makes a transport for Node.js. Connects when it is first used, and again whenever needed. */
+/**
+ * Makes a transport for Node.js. Connects when it is first used, and again whenever needed.
+ *
+ * @throws StreamkitError INVALID_FIELD for an address that is none, and for options that exclude each other
+ */
 export function createNodeTransport(options: NodeTransportOptions): Transport {
-  const { baseUrl, httpVersion = "2", json = false } = options;
-  const format = json ? "json" : "binary";
-  const common = {
-    baseUrl,
-    useBinaryFormat: !json,
+  const url = parseBaseUrl(options.baseUrl);
+  const { httpVersion = defaultVersion(options.nodeOptions), protocol, json = false } = options;
+  if (protocol === "grpc" && httpVersion === "1.1") throw invalidArgument("protocol", "gRPC needs HTTP/2");
+  const sessionManager = new WideSessionManager({
+    baseUrl: options.baseUrl,
+    pingIntervalMillis: options.pingIntervalMillis ?? 10_000,
+    pingTimeoutMillis: options.pingTimeoutMillis ?? 5_000,
+    nodeOptions: options.nodeOptions as SecureClientSessionOptions | undefined,
+  });
+  const find = (millis: number) => findHttpVersion(url, (options.nodeOptions ?? {}) as ConnectionOptions, millis);
+  const make = (version: HttpVersion) => (version === "2" ? overHttp2(options, sessionManager) : overHttp1(options));
+  const description = {
+    format: json ? ("json" as const) : ("binary" as const),
+    address: options.baseUrl,
+    probe: () => sessionManager.probe(),
+  };
+  if (httpVersion !== "auto") {
+    const diagnose = () => whatIsWrong(httpVersion, find(DIAGNOSE_MILLIS));
+    return describeTransport(make(httpVersion), { ...description, duplex: httpVersion === "2", diagnose });
+  }
+  const transport = new FindingTransport(async () => {
+    const version = await find(FIND_MILLIS);
+    if (version === "1.1" && protocol === "grpc") {
+      throw misconfigured("gRPC needs HTTP/2, and the server speaks HTTP/1.1 only: leave out `protocol`");
+    }
+    return version;
+  }, make);
+  const duplex = () => {
+    const version = transport.version();
+    return typeof version === "string" ? version === "2" : version.then((found) => found === "2");
+  };
+  return describeTransport(transport, { ...description, duplex });
+}
+
+function defaultVersion(nodeOptions: object | undefined): HttpVersion | "auto" {
+  if (nodeOptions === undefined) return "auto";
+  if ("agent" in nodeOptions || "socketPath" in nodeOptions) return "1.1";
+  return "createConnection" in nodeOptions ? "2" : "auto";
+}
+
+function overHttp2(options: NodeTransportOptions, sessionManager: WideSessionManager): Transport {
+  const common = { ...commonOptions(options), httpVersion: "2" as const, sessionManager };
+  const create = { grpc: createGrpcTransport, connect: createConnectTransport, "grpc-web": createGrpcWebTransport };
+  const { unary } = create[options.protocol ?? "connect"](common);
+  const { stream } = create[options.protocol ?? "grpc"](common);
+  return { unary, stream };
+}
+
+function overHttp1(options: NodeTransportOptions): Transport {
+  const { nodeOptions } = options as { nodeOptions?: RequestOptions };
+  const common = { ...commonOptions(options), httpVersion: "1.1" as const, ...(nodeOptions && { nodeOptions }) };
+  return options.protocol === "grpc-web" ? createGrpcWebTransport(common) : createConnectTransport(common);
+}
+
+function commonOptions(options: NodeTransportOptions) {
+  return {
+    baseUrl: options.baseUrl,
+    useBinaryFormat: !options.json,
     interceptors: [...(options.interceptors ?? [])],
     readMaxBytes: options.readMaxBytes ?? 8 * 1_048_576,
     acceptCompression: [...(options.acceptCompression ?? [])],
     ...(options.sendCompression === undefined ? {} : { sendCompression: options.sendCompression }),
   };
-  if (httpVersion === "1.1") {
-    const { nodeOptions } = options as { nodeOptions?: RequestOptions };
-    const http1 = { ...common, httpVersion, ...(nodeOptions === undefined ? {} : { nodeOptions }) };
-    const { protocol = "connect" } = options;
-    if (protocol === "grpc") throw invalidArgument("protocol", "gRPC needs HTTP/2");
-    const transport = protocol === "connect" ? createConnectTransport(http1) : createGrpcWebTransport(http1);
-    return describeTransport(transport, { format, duplex: false, address: baseUrl });
-  }
-  const sessionManager = new WideSessionManager(options);
-  const create = { grpc: createGrpcTransport, connect: createConnectTransport, "grpc-web": createGrpcWebTransport };
-  const { unary } = create[options.protocol ?? "connect"]({ ...common, httpVersion, sessionManager });
-  const { stream } = create[options.protocol ?? "grpc"]({ ...common, httpVersion, sessionManager });
-  return describeTransport(
-    { unary, stream },
-    { format, duplex: true, address: baseUrl, probe: () => sessionManager.probe() },
-  );
 }
 
-/** A session manager for streams of bulk data, some of which are silent for long. */
-class WideSessionManager extends Http2SessionManager {
-  private readonly pingTimeoutMillis: number;
-  private session: ClientHttp2Session | undefined;
-
-  constructor({ baseUrl, pingIntervalMillis = 10_000, pingTimeoutMillis = 5_000, nodeOptions }: NodeTransportOptions) {
-    const sessionOptions = nodeOptions as SecureClientSessionOptions | undefined;
-    super(
-      new URL(baseUrl).origin,
-      { pingIntervalMs: pingIntervalMillis, pingTimeoutMs: pingTimeoutMillis },
-      {
-        ...sessionOptions,
-        settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false, ...sessionOptions?.settings },
-      },
-    );
-    this.pingTimeoutMillis = pingTimeoutMillis;
-  }
-
-  /** Widens the window of a connection, for which HTTP/2 has no setting, when its first stream shows the session. */
-  override async request(...args: Parameters<Http2SessionManager["request"]>) {
-    const stream = await super.request(...args);
-    if (stream.session !== undefined && stream.session !== this.session) {
-      this.session = stream.session as ClientHttp2Session;
-      this.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    }
-    return stream;
-  }
-
-  /** Drops the connection unless it answers a ping in time. The interval of regular pings may be far from over. */
-  probe(): void {
-    const { session } = this;
-    if (session === undefined || session.destroyed) return;
-    const timer = setTimeout(() => {
-      session.destroy(new ConnectError("the connection does not answer", Code.Unavailable));
-    }, this.pingTimeoutMillis);
-    if (!session.ping(() => clearTimeout(timer))) clearTimeout(timer);
+/** Why a server cannot be reached with the version that the application chose, if that is for good. */
+async function whatIsWrong(wanted: HttpVersion, finding: Promise<HttpVersion>): Promise<string | undefined> {
+  try {
+    const found = await finding;
+    if (wanted === "1.1" || found === "2") return undefined;
+    return 'the server speaks HTTP/1.1 only: leave out `httpVersion`, or set it to "1.1"';
+  } catch (error) {
+    return error instanceof StreamkitError && error.reason === "MISCONFIGURED" ? error.message : undefined;
   }
 }

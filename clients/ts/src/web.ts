@@ -1,6 +1,7 @@
 /** Transports over `fetch`: browsers, and every other runtime that has it. */
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { parseBaseUrl } from "./transport/base-url.ts";
 import { describeTransport } from "./transport/description.ts";
 
 /** How to reach a server with fetch. */
@@ -21,6 +22,7 @@ export interface WebTransportOptions {
 export function createWebTransport(options: WebTransportOptions): Transport {
   const { baseUrl, protocol = "connect", json = false, interceptors = [], fetch } = options;
   const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
+  parseBaseUrl(baseUrl);
   const transport = create({
     baseUrl,
     useBinaryFormat: !json,

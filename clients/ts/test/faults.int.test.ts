@@ -28,6 +28,9 @@ for (const [name, way] of Object.entries(WAYS)) {
     let retries = 0;
     const client = createStreamkitClient({ transport, retry: RETRY, onRetry: () => (retries += 1) });
     const segment = client.store(randomUUID()).space("s").segment("a");
+    // So that the version of HTTP is known, and the connections that are counted carry calls.
+    await segment.status();
+    proxy.cut();
     // An acknowledgement is some 100 bytes, so each connection ends after a few of them.
     proxy.cutAfter(1_000, 4);
     const count = 400;

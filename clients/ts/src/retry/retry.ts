@@ -1,5 +1,6 @@
 import type { StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
+import { isUnknownHost } from "../errors/mistake.ts";
 import { backoffMillis, delay, type RetryEvent, type RetryOptions } from "./backoff.ts";
 
 const DEFAULT_MAX_ATTEMPTS = 10;
@@ -31,10 +32,15 @@ export class Attempts {
   /** Waits before another attempt. Throws `error` when it cannot help, or was the last one that is allowed. */
   async again(error: StreamkitError, signal: AbortSignal | undefined): Promise<void> {
     this.failed += 1;
-    if (!error.retryable || this.failed >= this.maxAttempts) throw error;
+    if (!error.retryable || this.failed >= this.allowed(error)) throw error;
     const delayMillis = backoffMillis(this.failed, this.policy.retry, error.retryAfterMillis);
     this.policy.onRetry?.({ attempt: this.failed, delayMillis, error });
     await delay(delayMillis, signal);
+  }
+
+  /** A host that nobody knows may be one that starts, and may be a typing error: nothing waits for it without end. */
+  private allowed(error: StreamkitError): number {
+    return isUnknownHost(error) ? Math.min(this.maxAttempts, DEFAULT_MAX_ATTEMPTS) : this.maxAttempts;
   }
 }
 

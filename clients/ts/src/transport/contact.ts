@@ -43,6 +43,8 @@ export class Contact {
   /** Asks the transport what is wrong where nothing has ever been heard. */
   private async diagnose(error: StreamkitError): Promise<StreamkitError> {
     if (error.reason !== "CONNECTION_LOST" || this.answered.size > 0) return error;
+    // Silence is no mistake, and asking again would take as long.
+    if (error.cause === undefined || error.code === "deadline_exceeded") return error;
     const found = await this.description?.diagnose?.(error);
     return found === undefined ? error : misconfigured(found, error.cause);
   }

@@ -174,7 +174,7 @@ export class Pipeline {
     const { signal } = controller;
     const transactions = this.outgoing(signal);
     const duplex = this.duplex();
-    const responses = (typeof duplex === "boolean" ? duplex : await unlessAborted(duplex, signal))
+    const responses = (typeof duplex === "boolean" ? duplex : await this.foundOut(duplex, signal))
       ? this.session(transactions, controller)
       : this.oneByOne(transactions, signal);
     const iterator = responses[Symbol.asyncIterator]();
@@ -203,6 +203,14 @@ export class Pipeline {
           this.wakeSender = resolve;
         });
       }
+    }
+  }
+
+  private async foundOut(duplex: Promise<boolean>, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await unlessAborted(duplex, signal);
+    } catch (thrown) {
+      throw await this.settings.contact.explain(thrown, StreamService.method.produce, signal);
     }
   }
 
