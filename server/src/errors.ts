@@ -11,7 +11,7 @@ export interface ErrorFacts {
   /** How long to wait before a retry, in milliseconds. */
   retryAfterMillis?: number;
   /** For INVALID_FIELD: each field with a problem, and what was expected. */
-  fieldViolations?: readonly { field: string; description: string }[];
+  fieldViolations?: readonly FieldViolation[];
   /** What led to this; for logs, never sent to clients. */
   cause?: unknown;
 }
@@ -36,9 +36,24 @@ export class StreamkitError extends Error {
 
 /** A field of a request is missing, malformed or out of range. */
 export function invalidField(field: string, description: string): StreamkitError {
-  return new StreamkitError(ErrorReason.INVALID_FIELD, `${field}: ${description}`, {
-    fieldViolations: [{ field, description }],
-  });
+  return invalidFields([{ field, description }]);
+}
+
+/** One problem with one field of a request. */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
+
+/** Violations that one error names; of more, the first. */
+export const MAX_VIOLATIONS = 16;
+
+/** Fields of a request are missing, malformed or out of range. */
+export function invalidFields(violations: readonly FieldViolation[]): StreamkitError {
+  const fieldViolations = violations.slice(0, MAX_VIOLATIONS);
+  const listed = fieldViolations.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  const message = violations.length === 1 ? listed : `${violations.length} fields are wrong: ${listed}`;
+  return new StreamkitError(ErrorReason.INVALID_FIELD, message, { fieldViolations });
 }
 
 /** Stored data is damaged or missing. */

@@ -1,6 +1,15 @@
 /** The error table of the protocol and the limits, over every transport and format, against a real port. */
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
-import { ErrorDetailSchema, ErrorReason, LIMITS, StoreService, StreamService } from "@streamkit/protocol";
+import {
+  CursorService,
+  ErrorDetailSchema,
+  ErrorReason,
+  LeaseService,
+  LIMITS,
+  PresenceService,
+  StoreService,
+  StreamService,
+} from "@streamkit/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createStreamkit, levelStorage, memoryStorage, type Streamkit } from "../src/index.ts";
 import { temporaryFolder } from "./server-process.ts";
@@ -133,6 +142,90 @@ describe.each(WIRE_TRANSPORTS)("$name", ({ make }) => {
     const later = { ...StreamService.method.peek, name: "AddedLater" };
     const call = transport.unary(later, undefined, undefined, undefined, { storeId });
     await expect(call).rejects.toMatchObject({ code: Code.Unimplemented });
+  });
+
+  it("names every field that is wrong, not only the first (ERR-002, M12)", async () => {
+    const [storeId, name] = ["x", "\u0007"];
+    const [leases, cursors] = [createClient(LeaseService, transport), createClient(CursorService, transport)];
+    const presence = createClient(PresenceService, transport);
+    const cases: [string[], () => Promise<unknown> | AsyncIterable<unknown>][] = [
+      [
+        ["store_id", "space", "appends[0].segment", "appends[0]", "appends[1].segment", "transaction_id"],
+        () =>
+          stream.append({ storeId, space: name, appends: [{}, { segment: name, records: [{}] }], transactionId: "y" }),
+      ],
+      [
+        ["appends[1].segment", "appends[2].segment"],
+        () =>
+          stream.append({
+            storeId: crypto.randomUUID(),
+            space,
+            appends: Array.from({ length: 3 }, () => ({ segment: "s", records: [payload(1)] })),
+          }),
+      ],
+      [["store_id", "space", "segment"], () => stream.peek({ storeId, segment: name })],
+      [
+        ["store_id", "space", "segment", "max_sequence", "heartbeat_interval"],
+        () =>
+          stream.consumeSegment({
+            storeId,
+            minSequence: 2n,
+            maxSequence: 1n,
+            heartbeatInterval: { seconds: 0n },
+          }),
+      ],
+      [
+        ["store_id", "space", "segment_prefix", "max_offset"],
+        () => stream.consumeSpace({ storeId, segmentPrefix: name, minOffset: 2n, maxOffset: 1n }),
+      ],
+      [
+        ["store_id", "spaces", "spaces", "heartbeat_interval"],
+        () => stream.consume({ storeId, spaces: { "": 1n, [name]: 1n }, heartbeatInterval: { seconds: 0n } }),
+      ],
+      [
+        ["store_id", "prefix", "page_size", "page_token"],
+        () => stream.listSpaces({ storeId, prefix: name, pageSize: 1_001, pageToken: "?" }),
+      ],
+      [["store_id", "space", "page_size"], () => stream.listSegments({ storeId, pageSize: 1_001 })],
+      [["store_id", "space"], () => stream.getSpaceStatus({ storeId })],
+      [["store_id", "space", "segment"], () => stream.getSegmentStatus({ storeId })],
+      [
+        ["store_id", "space", "segment_prefix", "heartbeat_interval"],
+        () =>
+          stream.subscribeToSegmentStatus({
+            storeId,
+            segment: "a",
+            segmentPrefix: "b",
+            heartbeatInterval: { seconds: 9_999n },
+          }),
+      ],
+      [["store_id", "space", "segment", "before_sequence"], () => stream.trimSegment({ storeId })],
+      [["store_id", "space", "segment"], () => stream.deleteSegment({ storeId })],
+      [["store_id", "space"], () => stream.deleteSpace({ storeId })],
+      [["store_id", "key", "holder", "ttl"], () => leases.acquireLease({ storeId, ttl: { seconds: 0n } })],
+      [
+        ["store_id", "key", "holder", "fencing_token", "ttl"],
+        () => leases.renewLease({ storeId, ttl: { seconds: 0n } }),
+      ],
+      [["store_id", "key", "holder", "fencing_token"], () => leases.releaseLease({ storeId })],
+      [["store_id", "prefix", "page_size"], () => leases.listLeases({ storeId, prefix: name, pageSize: 1_001 })],
+      [["store_id", "name", "offsets"], () => cursors.commitCursor({ storeId })],
+      [["store_id", "prefix", "page_token"], () => cursors.listCursors({ storeId, prefix: name, pageToken: "?" })],
+      [["store_id", "group", "worker_id"], () => presence.renewWorker({ storeId })],
+      [
+        ["store_id", "group", "interval", "worker.id", "worker.metadata"],
+        () =>
+          presence.subscribeToWorkers({
+            storeId,
+            interval: { seconds: 0n },
+            worker: { metadata: { a: "x".repeat(4_096) } },
+          }),
+      ],
+    ];
+    for (const [fields, call] of cases) {
+      const { reason, detail } = await failure(call());
+      expect([reason, detail.fieldViolations.map(({ field }) => field)]).toEqual([ErrorReason.INVALID_FIELD, fields]);
+    }
   });
 
   it.each(["memory", "level"])(

@@ -1,5 +1,5 @@
 import { ErrorReason, LIMITS } from "@streamkit/protocol";
-import { invalidField, StreamkitError } from "../errors.ts";
+import { type FieldViolation, invalidField, invalidFields, StreamkitError } from "../errors.ts";
 import { EncodedBatch } from "./batch.ts";
 import type { Draft } from "./draft.ts";
 import type { CommittedRange, CommittedTransaction, SegmentHead } from "./rows.ts";
@@ -25,16 +25,19 @@ export function checkTransaction(appends: readonly SegmentAppend[]): void {
   let bytes = 0;
   let encoded = 0;
   const names = new Set<string>();
+  const violations: FieldViolation[] = [];
   appends.forEach((append, index) => {
     records += append.count;
     bytes += append.size;
     encoded += append.records.length;
     if (names.has(append.segment)) {
-      throw invalidField(`appends[${index}].segment`, `"${append.segment}" occurs twice; expected each segment once`);
+      const description = `"${append.segment}" occurs twice; expected each segment once`;
+      violations.push({ field: `appends[${index}].segment`, description });
     }
     names.add(append.segment);
   });
-  if (records === 0) throw invalidField("appends", "have no records; expected at least one");
+  if (records === 0) violations.push({ field: "appends", description: "have no records; expected at least one" });
+  if (violations.length > 0) throw invalidFields(violations);
   tooLarge("segments", appends.length, LIMITS.maxTransactionSegments);
   tooLarge("records", records, LIMITS.maxTransactionRecords);
   tooLarge("bytes", bytes, LIMITS.maxTransactionBytes);

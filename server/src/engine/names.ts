@@ -1,5 +1,5 @@
 import { LIMITS } from "@streamkit/protocol";
-import { invalidField } from "../errors.ts";
+import { type FieldViolation, invalidField, invalidFields } from "../errors.ts";
 
 /** A name that a list has come to, in order. */
 export interface Listed<Item> {
@@ -19,14 +19,24 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
  * @throws StreamkitError INVALID_FIELD
  */
 export function checkName(name: string, field: string): string {
-  const bytes = Buffer.byteLength(name);
-  if (bytes === 0) throw invalidField(field, "is missing; expected a name of 1 to 255 bytes of UTF-8");
-  if (bytes > LIMITS.maxNameBytes) {
-    throw invalidField(field, `has ${bytes} bytes of UTF-8; expected 1 to ${LIMITS.maxNameBytes}`);
-  }
-  if (CONTROL.test(name)) throw invalidField(field, "has a control character; expected none");
-  if (!name.isWellFormed()) throw invalidField(field, "has a lone surrogate; expected valid Unicode");
+  const violation = nameViolation(name, field);
+  if (violation !== undefined) throw invalidFields([violation]);
   return name;
+}
+
+/** What is wrong with a name; undefined when nothing is. */
+export function nameViolation(name: string, field: string): FieldViolation | undefined {
+  const description = nameProblem(name);
+  return description === undefined ? undefined : { field, description };
+}
+
+function nameProblem(name: string): string | undefined {
+  const bytes = Buffer.byteLength(name);
+  if (bytes === 0) return "is missing; expected a name of 1 to 255 bytes of UTF-8";
+  if (bytes > LIMITS.maxNameBytes) return `has ${bytes} bytes of UTF-8; expected 1 to ${LIMITS.maxNameBytes}`;
+  if (CONTROL.test(name)) return "has a control character; expected none";
+  if (!name.isWellFormed()) return "has a lone surrogate; expected valid Unicode";
+  return undefined;
 }
 
 /** Checks the prefix of a list or filter: as a name, but it may be empty. */

@@ -9,9 +9,9 @@ import {
   WireReader,
   writeVarint,
 } from "@streamkit/protocol/wire";
-import { invalidField, StreamkitError } from "../errors.ts";
+import { type FieldViolation, invalidField, invalidFields, StreamkitError } from "../errors.ts";
 import { RECORDS_TAG } from "./batch.ts";
-import { checkName } from "./names.ts";
+import { nameViolation } from "./names.ts";
 
 /** One checked `streamkit.v1.SegmentAppend`, its records still encoded. */
 export interface SegmentAppend {
@@ -78,13 +78,14 @@ function parse(bytes: Uint8Array, path: string, budget: ElementBudget): SegmentA
   let count = 0;
   let size = 0;
   const runs = new RecordRuns(bytes);
+  const violations: FieldViolation[] = [];
   const reader = new WireReader(bytes);
   while (reader.more) {
     const start = reader.position;
     switch (reader.tag()) {
       case 1:
         reader.expect(WIRE_LENGTH);
-        segment = decodeText(reader.bytes(), `${path}.segment`);
+        segment = decodeText(reader.bytes(), `${path}.segment`, violations);
         break;
       case 2:
         reader.expect(WIRE_VARINT);
@@ -105,7 +106,7 @@ function parse(bytes: Uint8Array, path: string, budget: ElementBudget): SegmentA
         } else {
           // Unknown fields, or an encoding that repeats a field: store what the message means, not how it was written.
           const record = bytes.subarray(reader.position, end);
-          const canonical = canonicalRecord(record, `${path}.records[${count}]`, budget);
+          const canonical = canonicalRecord(record, `${path}.records[${count}]`, budget, violations);
           recordSize = recordSizeOf(canonical, 0, canonical.length);
           runs.replace(canonical);
         }
@@ -128,10 +129,15 @@ function parse(bytes: Uint8Array, path: string, budget: ElementBudget): SegmentA
         reader.skip();
     }
   }
-  checkName(segment, `${path}.segment`);
-  if (count === 0 && expectedLastSequence === undefined && fencingToken === undefined) {
-    throw invalidField(path, "has neither records nor a condition; expected at least one of them");
+  const nameProblem = nameViolation(segment, `${path}.segment`);
+  if (nameProblem !== undefined && !violations.some(({ field }) => field === nameProblem.field)) {
+    violations.push(nameProblem);
   }
+  if (count === 0 && expectedLastSequence === undefined && fencingToken === undefined) {
+    const description = "has neither records nor a condition; expected at least one of them";
+    violations.push({ field: path, description });
+  }
+  if (violations.length > 0) throw invalidFields(violations);
   return { segment, expectedLastSequence, fencingToken, records: runs.join(), count, size };
 }
 
@@ -176,21 +182,29 @@ function recordSizeOf(bytes: Uint8Array, start: number, end: number, budget?: El
   return size;
 }
 
-function canonicalRecord(bytes: Uint8Array, path: string, budget: ElementBudget): Uint8Array {
+function canonicalRecord(
+  bytes: Uint8Array,
+  field: string,
+  budget: ElementBudget,
+  violations: FieldViolation[],
+): Uint8Array {
   // Labels that replace each other are made into objects too.
   for (const reader = new WireReader(bytes); reader.more; reader.skip()) if (reader.tag() === 2) budget.label();
   try {
     return toBinary(RecordSchema, fromBinary(RecordSchema, bytes, { readUnknownFields: false }));
   } catch (cause) {
-    throw invalidField(path, `cannot be decoded: ${cause instanceof Error ? cause.message : String(cause)}`);
+    const description = `cannot be decoded: ${cause instanceof Error ? cause.message : String(cause)}`;
+    violations.push({ field, description });
+    return EMPTY;
   }
 }
 
-function decodeText(bytes: Uint8Array, path: string): string {
+function decodeText(bytes: Uint8Array, field: string, violations: FieldViolation[]): string {
   try {
     return decoder.decode(bytes);
   } catch {
-    throw invalidField(path, "is not valid UTF-8");
+    violations.push({ field, description: "is not valid UTF-8" });
+    return "";
   }
 }
 

@@ -1,10 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { type CursorSchema, type CursorService, LIMITS } from "@streamkit/protocol";
+import type { CursorSchema, CursorService } from "@streamkit/protocol";
 import type { Cursor } from "../engine/coordination/cursors.ts";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
-import { invalidField } from "../errors.ts";
+import { checkAll } from "./checks.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";
+import { checkSpaces } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 import { timestampFromMicros } from "./times.ts";
 
@@ -12,18 +13,20 @@ import { timestampFromMicros } from "./times.ts";
 export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> {
   return {
     async getCursor(request) {
-      const name = checkName(request.name, "name");
+      const { name } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        name: () => checkName(request.name, "name"),
+      });
       return { cursor: toMessage(await stores.call(request.storeId, (node) => node.cursors.get(name))) };
     },
 
     async commitCursor(request) {
-      const name = checkName(request.name, "name");
       const { offsets, expectedVersion } = request;
-      const spaces = Object.keys(offsets);
-      if (spaces.length === 0 || spaces.length > LIMITS.maxConsumeSpaces) {
-        throw invalidField("offsets", `has ${spaces.length} spaces; expected 1 to ${LIMITS.maxConsumeSpaces}`);
-      }
-      for (const space of spaces) checkName(space, "offsets");
+      const { name } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        name: () => checkName(request.name, "name"),
+        offsets: () => checkSpaces(offsets, "offsets"),
+      });
       const cursor = await stores.call(request.storeId, (node) =>
         node.write(() => node.cursors.commit(name, offsets, expectedVersion)),
       );
@@ -31,8 +34,11 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
     },
 
     async listCursors(request) {
-      const prefix = checkPrefix(request.prefix, "prefix");
-      const paging = new Paging(request, "cursors", checkUuid(request.storeId, "store_id"), prefix);
+      const { prefix, paging } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        prefix: () => checkPrefix(request.prefix, "prefix"),
+        paging: () => new Paging(request, "cursors", request.storeId.toLowerCase(), request.prefix),
+      });
       const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
         paging.take(node.cursors.list(prefix, paging.after), ({ name, offsets }) =>
           bytesOfTexts(name, ...Object.keys(offsets)),
@@ -42,7 +48,10 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
     },
 
     async deleteCursor(request) {
-      const name = checkName(request.name, "name");
+      const { name } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        name: () => checkName(request.name, "name"),
+      });
       await stores.call(request.storeId, (node) => node.write(() => node.cursors.delete(name)));
       return {};
     },

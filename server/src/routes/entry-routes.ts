@@ -15,14 +15,15 @@ import type { ProduceSession } from "../engine/group-commit.ts";
 import { consumeMerged } from "../engine/merge.ts";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { findBatchAt } from "../engine/read-segment.ts";
-import { ElementBudget, parseSegmentAppend } from "../engine/segment-append.ts";
+import { ElementBudget, parseSegmentAppend, type SegmentAppend } from "../engine/segment-append.ts";
 import { SegmentSource, SpaceSource } from "../engine/sources.ts";
 import type { SpaceLog } from "../engine/space-log.ts";
 import type { StoreNode } from "../engine/store-node.ts";
 import { invalidField, StoreDeletedError, StreamkitError } from "../errors.ts";
+import { checkAll, checkEach } from "./checks.ts";
 import { respondDirectly } from "./direct-response.ts";
 import type { OpaqueImplementation } from "./opaque-routes.ts";
-import { toPosition, toSelection } from "./request-fields.ts";
+import { checkSpaces, toPosition, toSelection } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 import { timestampFromMicros } from "./times.ts";
 
@@ -37,7 +38,11 @@ type ResultFields = Omit<MessageInitShape<typeof ProduceResponseSchema>, "$typeN
 export function entryRoutes(stores: Stores): OpaqueImplementation {
   return {
     async append(request) {
-      const { space, transaction } = toTransaction(request);
+      const { append } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        append: () => toTransaction(request),
+      });
+      const { space, transaction } = append;
       const result = await stores.call(request.storeId, (node) =>
         node.write(() => node.space(space).append(transaction)),
       );
@@ -49,8 +54,11 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
     },
 
     async peek(request) {
-      const space = checkName(request.space, "space");
-      const segment = checkName(request.segment, "segment");
+      const { space, segment } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+        segment: () => checkName(request.segment, "segment"),
+      });
       return stores.call(request.storeId, async (node) => {
         const log = node.space(space);
         await log.sync();
@@ -64,10 +72,13 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
     },
 
     consumeSegment(request, context) {
-      const space = checkName(request.space, "space");
-      const segment = checkName(request.segment, "segment");
       const { minSequence: min, maxSequence: max, last } = request;
-      const selection = toSelection(request, { min, max, last, noun: "sequence" });
+      const { space, segment, selection } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+        segment: () => checkName(request.segment, "segment"),
+        selection: () => toSelection(request, { min, max, last, noun: "sequence" }),
+      });
       return consumeOne(
         stores,
         request.storeId,
@@ -78,10 +89,13 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
     },
 
     consumeSpace(request, context) {
-      const space = checkName(request.space, "space");
-      const prefix = checkPrefix(request.segmentPrefix, "segment_prefix");
       const { minOffset: min, maxOffset: max, last } = request;
-      const selection = toSelection(request, { min, max, last, noun: "offset" });
+      const { space, prefix, selection } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+        prefix: () => checkPrefix(request.segmentPrefix, "segment_prefix"),
+        selection: () => toSelection(request, { min, max, last, noun: "offset" }),
+      });
       return consumeOne(
         stores,
         request.storeId,
@@ -92,12 +106,12 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
     },
 
     consume(request, context) {
+      const { selection } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        spaces: () => checkSpaces(request.spaces, "spaces"),
+        selection: () => toSelection(request, { min: 0n, max: 0n, last: 0n, noun: "offset" }),
+      });
       const spaces = Object.entries(request.spaces);
-      if (spaces.length === 0 || spaces.length > LIMITS.maxConsumeSpaces) {
-        throw invalidField("spaces", `has ${spaces.length} spaces; expected 1 to ${LIMITS.maxConsumeSpaces}`);
-      }
-      for (const [space] of spaces) checkName(space, "spaces");
-      const selection = toSelection(request, { min: 0n, max: 0n, last: 0n, noun: "offset" });
       return stores.stream(request.storeId, context.signal, async function* (node, signal) {
         const inputs = spaces.map(([space, min]) => ({
           space,
@@ -135,9 +149,16 @@ function consumeOne(
 
 /** Checks all of an append that does not depend on the store. */
 function toTransaction(request: OpaqueAppendRequest): { space: string; transaction: AppendTransaction } {
-  const space = checkName(request.space, "space");
   const repeatable = request.transactionId !== "";
-  const id = repeatable ? checkUuid(request.transactionId, "transaction_id") : crypto.randomUUID();
+  const { space, id, appends } = checkAll({
+    space: () => checkName(request.space, "space"),
+    appends: () => toAppends(request),
+    id: () => (repeatable ? checkUuid(request.transactionId, "transaction_id") : crypto.randomUUID()),
+  });
+  return { space, transaction: { id, repeatable, appends } };
+}
+
+function toAppends(request: OpaqueAppendRequest): SegmentAppend[] {
   if (request.appends.length > LIMITS.maxTransactionSegments) {
     throw new StreamkitError(
       ErrorReason.TRANSACTION_TOO_LARGE,
@@ -146,9 +167,9 @@ function toTransaction(request: OpaqueAppendRequest): { space: string; transacti
     );
   }
   const budget = new ElementBudget();
-  const appends = request.appends.map((bytes, index) => parseSegmentAppend(bytes, `appends[${index}]`, budget));
+  const appends = checkEach(request.appends, (bytes, index) => parseSegmentAppend(bytes, `appends[${index}]`, budget));
   checkTransaction(appends);
-  return { space, transaction: { id, repeatable, appends } };
+  return appends;
 }
 
 function toResponse(result: AppendResult): ResultFields {
@@ -177,7 +198,10 @@ async function* produce(
   const iterator = requests[Symbol.asyncIterator]();
   const first = await iterator.next();
   if (first.done === true) return;
-  const storeId = checkUuid(first.value.storeId, "store_id");
+  const { storeId } = checkAll({
+    storeId: () => checkUuid(first.value.storeId, "store_id"),
+    space: () => checkName(first.value.space, "space"),
+  });
   yield* stores.stream(storeId, context.signal, async function* (node, signal) {
     // Requests can be read once: a store that is gone must show before that.
     await node.checkPresent();
@@ -230,16 +254,17 @@ class Pipeline {
     let space = first.space;
     try {
       for (let request = first; ; ) {
-        if (request.storeId !== "" && checkUuid(request.storeId, "store_id") !== this.#storeId) {
-          throw invalidField("store_id", "differs from the first request of the session; expected the same or none");
-        }
-        if (request.space !== "" && request.space !== space) {
+        const { append } = checkAll({
+          storeId: () => this.#checkStore(request.storeId),
+          append: () => toTransaction({ ...request, space: request.space === "" ? space : request.space }),
+        });
+        if (append.space !== space) {
           // Spaces commit independently, and nothing may be applied that was sent after what is refused.
           await this.#latest.catch(() => undefined);
           if (this.#isOver) break;
-          space = request.space;
+          space = append.space;
         }
-        this.#submit(toTransaction({ ...request, space }));
+        this.#submit(append);
         await this.#room();
         if (this.#isOver) break;
         const next = await rest.next();
@@ -253,6 +278,11 @@ class Pipeline {
       this.#ended = true;
       this.#wake();
     }
+  }
+
+  #checkStore(id: string): void {
+    if (id === "" || checkUuid(id, "store_id") === this.#storeId) return;
+    throw invalidField("store_id", "differs from the first request of the session; expected the same or none");
   }
 
   /** The next result in order; undefined when there is none any more. */

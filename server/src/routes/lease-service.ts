@@ -5,6 +5,7 @@ import type { LeaseSchema, LeaseService } from "@streamkit/protocol";
 import type { Lease, LeaseClaim } from "../engine/coordination/leases.ts";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
+import { checkAll } from "./checks.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";
 import { toMillis } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
@@ -17,9 +18,12 @@ const TTL_LIMITS = { min: 1_000, max: 86_400_000, expected: "1 s to 24 h" };
 export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
   return {
     async acquireLease(request) {
-      const key = checkName(request.key, "key");
-      const holder = checkName(request.holder, "holder");
-      const ttl = ttlMillis(request.ttl) ?? DEFAULT_TTL_MILLIS;
+      const { key, holder, ttl } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        key: () => checkName(request.key, "key"),
+        holder: () => checkName(request.holder, "holder"),
+        ttl: () => ttlMillis(request.ttl) ?? DEFAULT_TTL_MILLIS,
+      });
       const lease = await stores.call(request.storeId, (node) =>
         node.write(() => node.leases.acquire(key, holder, ttl)),
       );
@@ -27,26 +31,38 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
     },
 
     async renewLease(request) {
-      const claim = toClaim(request);
-      const ttl = ttlMillis(request.ttl);
+      const { claim, ttl } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        claim: () => toClaim(request),
+        ttl: () => ttlMillis(request.ttl),
+      });
       const lease = await stores.call(request.storeId, (node) => node.write(() => node.leases.renew(claim, ttl)));
       return { lease: toMessage(lease) };
     },
 
     async releaseLease(request) {
-      const claim = toClaim(request);
+      const { claim } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        claim: () => toClaim(request),
+      });
       await stores.call(request.storeId, (node) => node.write(() => node.leases.release(claim)));
       return {};
     },
 
     async getLease(request) {
-      const key = checkName(request.key, "key");
+      const { key } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        key: () => checkName(request.key, "key"),
+      });
       return { lease: toMessage(await stores.call(request.storeId, (node) => node.leases.get(key))) };
     },
 
     async listLeases(request) {
-      const prefix = checkPrefix(request.prefix, "prefix");
-      const paging = new Paging(request, "leases", checkUuid(request.storeId, "store_id"), prefix);
+      const { prefix, paging } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        prefix: () => checkPrefix(request.prefix, "prefix"),
+        paging: () => new Paging(request, "leases", request.storeId.toLowerCase(), request.prefix),
+      });
       const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
         paging.take(node.leases.list(prefix, paging.after), ({ key, holder }) => bytesOfTexts(key, holder)),
       );
@@ -56,9 +72,16 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
 }
 
 function toClaim(request: { key: string; holder: string; fencingToken: bigint }): LeaseClaim {
-  const { fencingToken } = request;
-  if (fencingToken === 0n) throw invalidField("fencing_token", "is missing; expected the one that AcquireLease gave");
-  return { key: checkName(request.key, "key"), holder: checkName(request.holder, "holder"), fencingToken };
+  return checkAll({
+    key: () => checkName(request.key, "key"),
+    holder: () => checkName(request.holder, "holder"),
+    fencingToken: () => toToken(request.fencingToken),
+  });
+}
+
+function toToken(token: bigint): bigint {
+  if (token === 0n) throw invalidField("fencing_token", "is missing; expected the one that AcquireLease gave");
+  return token;
 }
 
 function ttlMillis(ttl: Duration | undefined): number | undefined {

@@ -2,6 +2,7 @@ import { crc32c } from "@node-rs/crc32";
 import { LIMITS } from "@streamkit/protocol";
 import type { Listed } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
+import { checkAll } from "./checks.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 /** Bytes of items on a page: so that a page, as JSON too, stays below Limits.max_response_bytes. */
@@ -42,13 +43,11 @@ export class Paging {
    * @throws StreamkitError INVALID_FIELD
    */
   constructor({ pageSize, pageToken }: PageRequest, ...scope: readonly string[]) {
-    if (pageSize > LIMITS.maxPageSize) {
-      throw invalidField("page_size", `is ${pageSize}; expected 1 to ${LIMITS.maxPageSize}, or 0`);
-    }
-    this.size = pageSize === 0 ? DEFAULT_PAGE_SIZE : pageSize;
     // Names have no U+0000.
     this.#scope = Buffer.from(`${scope.join("\u0000")}\u0000`);
-    this.after = this.#nameOf(pageToken);
+    const { size, after } = checkAll({ size: () => toPageSize(pageSize), after: () => this.#nameOf(pageToken) });
+    this.size = size;
+    this.after = after;
   }
 
   /**
@@ -103,6 +102,13 @@ export class Paging {
   #checksum(name: Uint8Array): number {
     return crc32c(name, crc32c(this.#scope));
   }
+}
+
+function toPageSize(size: number): number {
+  if (size > LIMITS.maxPageSize) {
+    throw invalidField("page_size", `is ${size}; expected 1 to ${LIMITS.maxPageSize}, or 0`);
+  }
+  return size === 0 ? DEFAULT_PAGE_SIZE : size;
 }
 
 /** Bytes of a message of some texts, with room for their tags and for a number each. */

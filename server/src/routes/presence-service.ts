@@ -1,8 +1,10 @@
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter, HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import { LIMITS, PresenceService, type Worker } from "@streamkit/protocol";
 import type { Registrant } from "../engine/coordination/presence/worker-rows.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
+import { checkAll } from "./checks.ts";
 import { sendEncoded, withDirectResponses } from "./direct-response.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";
 import { toMillis } from "./request-fields.ts";
@@ -24,10 +26,13 @@ export function presenceRoutes(router: ConnectRouter, stores: Stores, intercepto
 function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
   return {
     subscribeToWorkers(request, context: HandlerContext) {
-      const group = checkName(request.group, "group");
-      const { interval } = request;
-      const millis = interval === undefined ? DEFAULT_INTERVAL_MILLIS : toMillis(interval, "interval", INTERVAL_LIMITS);
-      const registrant = request.worker && toRegistrant(request.worker, millis);
+      const { group, millis, worker } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        group: () => checkName(request.group, "group"),
+        millis: () => toInterval(request.interval),
+        worker: () => request.worker && toWorker(request.worker),
+      });
+      const registrant = worker && { ...worker, intervalMillis: millis };
       return stores.stream(request.storeId, context.signal, async function* (node, signal) {
         for await (const inventory of node.presence.watch(group, registrant, millis, signal)) {
           yield sendEncoded(context, [inventory.encoded]) ? {} : { workers: [...inventory.workers] };
@@ -36,15 +41,21 @@ function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
     },
 
     async renewWorker(request) {
-      const group = checkName(request.group, "group");
-      const id = checkName(request.workerId, "worker_id");
+      const { group, id } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        group: () => checkName(request.group, "group"),
+        id: () => checkName(request.workerId, "worker_id"),
+      });
       await stores.call(request.storeId, (node) => node.write(() => node.presence.renew(group, id)));
       return {};
     },
 
     async listWorkers(request) {
-      const group = checkName(request.group, "group");
-      const paging = new Paging(request, "workers", checkUuid(request.storeId, "store_id"), group);
+      const { group, paging } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        group: () => checkName(request.group, "group"),
+        paging: () => new Paging(request, "workers", request.storeId.toLowerCase(), request.group),
+      });
       const { workers } = await stores.call(request.storeId, (node) => node.presence.list(group));
       const after = Buffer.from(paging.after);
       const rest = workers.filter(({ id }) => Buffer.compare(Buffer.from(id), after) > 0);
@@ -57,12 +68,19 @@ function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
   };
 }
 
-function toRegistrant({ id, metadata }: Worker, intervalMillis: number): Registrant {
-  checkName(id, "worker.id");
+function toInterval(interval: Duration | undefined): number {
+  return interval === undefined ? DEFAULT_INTERVAL_MILLIS : toMillis(interval, "interval", INTERVAL_LIMITS);
+}
+
+function toWorker({ id, metadata }: Worker): Omit<Registrant, "intervalMillis"> {
+  return checkAll({ id: () => checkName(id, "worker.id"), metadata: () => checkMetadata(metadata) });
+}
+
+function checkMetadata(metadata: Worker["metadata"]): Worker["metadata"] {
   let bytes = 0;
   for (const [key, value] of Object.entries(metadata)) bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
   if (bytes > LIMITS.maxWorkerMetadataBytes) {
     throw invalidField("worker.metadata", `has ${bytes} bytes; expected at most ${LIMITS.maxWorkerMetadataBytes}`);
   }
-  return { id, metadata, intervalMillis };
+  return metadata;
 }

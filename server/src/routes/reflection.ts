@@ -1,12 +1,14 @@
 import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
+import { file_streamkit_v1_errors } from "@streamkit/protocol";
 import { v1, v1alpha } from "@streamkit/protocol/reflection";
 
 type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
 
 /**
- * The standard server reflection service, in both versions that tools ask for: grpcurl and buf curl need no proto files.
+ * The standard server reflection service, in both versions that tools ask for: grpcurl and buf curl need no proto files, for
+ * requests, for answers, and for the details of errors.
  */
 export function reflectionRoutes(
   router: ConnectRouter,
@@ -14,7 +16,8 @@ export function reflectionRoutes(
   interceptors: Interceptor[],
 ): void {
   const described = [...services, v1.ServerReflection, v1alpha.ServerReflection];
-  const index = indexFiles(described.map((service) => service.file));
+  // No method mentions what errors carry, and tools look it up to show it.
+  const index = indexFiles([...described.map((service) => service.file), file_streamkit_v1_errors]);
   const answer = (request: Request) => {
     const messageResponse = respond(request, described, index);
     return { validHost: request.host, originalRequest: request, messageResponse };

@@ -1,7 +1,9 @@
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { LIMITS } from "@streamkit/protocol";
 import { ALL, type Selection } from "../engine/consume.ts";
+import { checkName } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
+import { checkAll, checkEach } from "./checks.ts";
 
 const DEFAULT_HEARTBEAT_MILLIS = 15_000;
 
@@ -66,9 +68,14 @@ export interface PositionFields {
 /** Checks the bounds of a consume request. */
 export function toSelection(request: ConsumeFields, positions: PositionFields): Selection {
   const { min, max, last, noun } = positions;
-  if (max > 0n && min > max) throw invalidField(`max_${noun}`, `is ${max}; expected at least min_${noun} = ${min}`);
-  const minTime = request.minTime === undefined ? 0 : toMicros(request.minTime, "min_time", Math.ceil);
-  const maxTime = request.maxTime === undefined ? ALL.maxTime : toMicros(request.maxTime, "max_time", Math.floor);
+  const { minTime, maxTime, heartbeatMillis } = checkAll({
+    bounds: () => {
+      if (max > 0n && min > max) throw invalidField(`max_${noun}`, `is ${max}; expected at least min_${noun} = ${min}`);
+    },
+    minTime: () => (request.minTime === undefined ? 0 : toMicros(request.minTime, "min_time", Math.ceil)),
+    maxTime: () => (request.maxTime === undefined ? ALL.maxTime : toMicros(request.maxTime, "max_time", Math.floor)),
+    heartbeatMillis: () => toHeartbeatMillis(request.heartbeatInterval),
+  });
   if (minTime > maxTime) throw invalidField("max_time", "is before min_time; expected a time at or after it");
   return {
     min: Math.max(1, toPosition(min)),
@@ -78,6 +85,15 @@ export function toSelection(request: ConsumeFields, positions: PositionFields): 
     limit: request.limit === 0n ? ALL.limit : toPosition(request.limit),
     last: toPosition(last),
     follow: request.follow,
-    heartbeatMillis: toHeartbeatMillis(request.heartbeatInterval),
+    heartbeatMillis,
   };
+}
+
+/** Checks the spaces that a request names in a map: their number, and every name. */
+export function checkSpaces(map: Readonly<Record<string, bigint>>, field: string): void {
+  const spaces = Object.keys(map);
+  if (spaces.length === 0 || spaces.length > LIMITS.maxConsumeSpaces) {
+    throw invalidField(field, `has ${spaces.length} spaces; expected 1 to ${LIMITS.maxConsumeSpaces}`);
+  }
+  checkEach(spaces, (space) => checkName(space, field));
 }

@@ -4,6 +4,7 @@ import type {
   SegmentStatusSchema,
   SpaceStatusSchema,
   StreamService,
+  SubscribeToSegmentStatusRequest,
   SubscribeToSegmentStatusResponseSchema,
 } from "@streamkit/protocol";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
@@ -14,6 +15,7 @@ import type { StoreNode } from "../engine/store-node.ts";
 import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../engine/trim.ts";
 import { type StatusEvent, watchStatus } from "../engine/watch-status.ts";
 import { invalidField } from "../errors.ts";
+import { checkAll } from "./checks.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";
 import { toHeartbeatMillis, toPosition } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
@@ -35,8 +37,11 @@ export type StatusImplementation = Pick<
 export function statusRoutes(stores: Stores): StatusImplementation {
   return {
     async listSpaces(request) {
-      const prefix = checkPrefix(request.prefix, "prefix");
-      const paging = new Paging(request, "spaces", checkUuid(request.storeId, "store_id"), prefix);
+      const { prefix, paging } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        prefix: () => checkPrefix(request.prefix, "prefix"),
+        paging: () => new Paging(request, "spaces", request.storeId.toLowerCase(), request.prefix),
+      });
       const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
         // One more than wanted tells whether there is a next page.
         paging.take(node.listSpaces(prefix, paging.after, paging.size + 1), ({ space }) => statusBytes(space, "")),
@@ -45,9 +50,12 @@ export function statusRoutes(stores: Stores): StatusImplementation {
     },
 
     async listSegments(request) {
-      const space = checkName(request.space, "space");
-      const prefix = checkPrefix(request.prefix, "prefix");
-      const paging = new Paging(request, "segments", checkUuid(request.storeId, "store_id"), space, prefix);
+      const { space, prefix, paging } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+        prefix: () => checkPrefix(request.prefix, "prefix"),
+        paging: () => new Paging(request, "segments", request.storeId.toLowerCase(), request.space, request.prefix),
+      });
       const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
         paging.take(node.listSegments(space, prefix, paging.after), ({ segment }) => statusBytes(space, segment)),
       );
@@ -55,26 +63,32 @@ export function statusRoutes(stores: Stores): StatusImplementation {
     },
 
     async getSpaceStatus(request) {
-      const space = checkName(request.space, "space");
+      const { space } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+      });
       const head = await stores.call(request.storeId, (node) => spaceHead(node.space(space)));
       return { status: spaceStatus(space, head) };
     },
 
     async getSegmentStatus(request) {
-      const space = checkName(request.space, "space");
-      const segment = checkName(request.segment, "segment");
+      const { space, segment } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+        segment: () => checkName(request.segment, "segment"),
+      });
       const head = await stores.call(request.storeId, (node) => segmentHead(node, space, segment));
       return { status: segmentStatus(space, segment, head) };
     },
 
     subscribeToSegmentStatus(request, context) {
-      const space = checkName(request.space, "space");
-      const prefix = checkPrefix(request.segmentPrefix, "segment_prefix");
-      const segment = checkPrefix(request.segment, "segment");
-      if (segment !== "" && prefix !== "") {
-        throw invalidField("segment_prefix", "is given together with segment; expected one of them, or none");
-      }
-      const heartbeat = toHeartbeatMillis(request.heartbeatInterval);
+      const { space, prefix, segment, heartbeat } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+        segment: () => checkPrefix(request.segment, "segment"),
+        prefix: () => toSegmentPrefix(request),
+        heartbeat: () => toHeartbeatMillis(request.heartbeatInterval),
+      });
       return stores.stream(request.storeId, context.signal, async function* (node, signal) {
         for await (const event of watchStatus(node.space(space), { segment, prefix }, heartbeat, signal)) {
           yield toStatusEvent(space, event);
@@ -83,15 +97,12 @@ export function statusRoutes(stores: Stores): StatusImplementation {
     },
 
     async trimSegment(request) {
-      const space = checkName(request.space, "space");
-      const segment = checkName(request.segment, "segment");
-      if (request.beforeSequence === 0n) {
-        throw invalidField(
-          "before_sequence",
-          "is missing; expected the first sequence to keep, 1 to last_sequence + 1",
-        );
-      }
-      const before = toPosition(request.beforeSequence);
+      const { space, segment, before } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+        segment: () => checkName(request.segment, "segment"),
+        before: () => toFirstKept(request.beforeSequence),
+      });
       const head = await stores.call(request.storeId, (node) =>
         changed(node, space, (log) => log.submit(new TrimMutation(log, segment, before))),
       );
@@ -99,8 +110,11 @@ export function statusRoutes(stores: Stores): StatusImplementation {
     },
 
     async deleteSegment(request) {
-      const space = checkName(request.space, "space");
-      const segment = checkName(request.segment, "segment");
+      const { space, segment } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+        segment: () => checkName(request.segment, "segment"),
+      });
       await stores.call(request.storeId, (node) =>
         changed(node, space, (log) => log.submit(new DeleteSegmentMutation(segment))),
       );
@@ -108,13 +122,30 @@ export function statusRoutes(stores: Stores): StatusImplementation {
     },
 
     async deleteSpace(request) {
-      const space = checkName(request.space, "space");
+      const { space } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+      });
       await stores.call(request.storeId, (node) =>
         changed(node, space, (log) => log.submit(new DeleteSpaceMutation())),
       );
       return {};
     },
   };
+}
+
+function toSegmentPrefix({ segment, segmentPrefix }: SubscribeToSegmentStatusRequest): string {
+  if (segment !== "" && segmentPrefix !== "") {
+    throw invalidField("segment_prefix", "is given together with segment; expected one of them, or none");
+  }
+  return checkPrefix(segmentPrefix, "segment_prefix");
+}
+
+function toFirstKept(sequence: bigint): number {
+  if (sequence === 0n) {
+    throw invalidField("before_sequence", "is missing; expected the first sequence to keep, 1 to last_sequence + 1");
+  }
+  return toPosition(sequence);
 }
 
 function toStatusEvent(

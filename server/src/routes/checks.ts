@@ -1,0 +1,35 @@
+import { ErrorReason } from "@streamkit/protocol";
+import { type FieldViolation, invalidFields, StreamkitError } from "../errors.ts";
+
+/**
+ * Runs all checks of a request, whatever some of them find, so that one answer names everything that is wrong with it (ERR-002).
+ *
+ * @throws StreamkitError INVALID_FIELD with the violations of all checks; else what another check threw first
+ */
+export function checkAll<T extends Record<string, () => unknown>>(checks: T): { [K in keyof T]: ReturnType<T[K]> } {
+  const results: Record<string, unknown> = {};
+  const violations: FieldViolation[] = [];
+  let other: { readonly error: unknown } | undefined;
+  for (const [name, check] of Object.entries(checks)) {
+    try {
+      results[name] = check();
+    } catch (error) {
+      const found = violationsOf(error);
+      violations.push(...found);
+      if (found.length === 0) other ??= { error };
+    }
+  }
+  if (violations.length > 0) throw invalidFields(violations);
+  if (other !== undefined) throw other.error;
+  return results as { [K in keyof T]: ReturnType<T[K]> };
+}
+
+/** The same for a list: all items are checked, and give their results in order. */
+export function checkEach<T, R>(items: readonly T[], check: (item: T, index: number) => R): R[] {
+  return Object.values(checkAll(Object.fromEntries(items.map((item, index) => [index, () => check(item, index)]))));
+}
+
+function violationsOf(error: unknown): readonly FieldViolation[] {
+  if (!(error instanceof StreamkitError) || error.reason !== ErrorReason.INVALID_FIELD) return [];
+  return error.facts.fieldViolations ?? [];
+}
