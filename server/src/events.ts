@@ -11,7 +11,7 @@ export type EventLevel = "info" | "warn" | "error";
  *
  * - `started`: the server serves. `stopping`: the server begins to shut down.
  * - `health-changed`: the server became ready, or stopped being ready; the message says why.
- * - `storage-failed`: storage refused an operation, did not answer, or is full. `storage-recovered`: a full disk has room again.
+ * - `storage-failed`: storage refused an operation, did not answer, or is full.
  * - `data-loss`: stored data is damaged or missing. Every occurrence is reported.
  * - `background-failed`: work that no caller waits for failed; it is tried again.
  * - `internal-error`: a call met a defect of the server.
@@ -26,7 +26,6 @@ export type EventKind =
   | "stopping"
   | "health-changed"
   | "storage-failed"
-  | "storage-recovered"
   | "data-loss"
   | "background-failed"
   | "internal-error"

@@ -335,7 +335,9 @@ describe("names", () => {
       ).rejects.toThrow(/store_id/);
     }
     expect(await readdir(folder.path)).toEqual(["data"]);
-    expect((await readdir(path)).filter((name) => !name.includes(storeId))).toEqual(["STREAMKIT-FOLDER.json"]);
+    expect((await readdir(path)).filter((name) => !name.includes(storeId) && name !== ".reserve")).toEqual([
+      "STREAMKIT-FOLDER.json",
+    ]);
   });
 });
 

@@ -84,6 +84,19 @@ export class LazyStore implements PartitionStore {
     return (await (await this.#existing())?.partitions(options)) ?? [];
   }
 
+  assertRoom(): void {
+    this.#inner?.assertRoom?.();
+  }
+
+  needsReopen(): boolean {
+    // There is nothing to open again in a store that could not be made.
+    return this.#inner !== undefined && (this.#inner.needsReopen?.() ?? true);
+  }
+
+  async compact(partition: string): Promise<void> {
+    await this.#inner?.compact?.(partition);
+  }
+
   async drop(): Promise<void> {
     await this.open();
     this.#closed = true;

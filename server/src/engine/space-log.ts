@@ -114,6 +114,11 @@ export class SpaceLog extends SpaceState {
       const message = `space "${this.space}" has too much work queued`;
       return Promise.reject(new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 100 }));
     }
+    try {
+      this.store.assertRoom?.();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.#commits.submit(new AppendMutation(this, transaction, session));
   }
 

@@ -161,6 +161,10 @@ export class StoreNode {
   reclaim(log: SpaceLog): void {
     if (this.#background.has(log.space) || this.ended.signal.aborted || log.pendingReclaims.length === 0) return;
     const work = reclaimSpace(log, this.ended.signal)
+      .then(async (outcome) => {
+        await this.#store.compact(log.partition);
+        return outcome;
+      })
       .catch((error) => {
         this.#failedInBackground(error, `reclaiming space "${log.space}"`);
         return "failed" as const;

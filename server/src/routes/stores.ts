@@ -120,7 +120,9 @@ export class Stores {
     if (error instanceof StoreClosedError && ended.signal.aborted) return ended.signal.reason;
     this.#report(error, "using the store", id);
     if (this.#context.shared || ended.signal.aborted || !(error instanceof StreamkitError)) return error;
-    if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL) {
+    // A full disk is no reason to close what can be read.
+    const stopped = error.reason === ErrorReason.DISK_FULL && (node.store.needsReopen?.() ?? true);
+    if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || stopped) {
       this.#context.manager.recycle(id, node, error);
     }
     return error;

@@ -101,6 +101,23 @@ export interface PartitionStore {
   /** Names of partitions that have rows, in byte order: those that start with `prefix` and come after `after`. */
   partitions(options: { prefix: string; after?: string; limit: number }): Promise<string[]>;
 
+  /**
+   * Called before an append, which is refused when it throws, as nothing was written. Commits that remove rows, or overwrite few, are made
+   * all the same. For a backend that keeps some room for them.
+   *
+   * @throws DISK_FULL
+   */
+  assertRoom?(): void;
+
+  /**
+   * After a commit failed with DISK_FULL: whether the store must be opened again before it takes commits, and can be. While it cannot be,
+   * reads go on with this handle. Without it, a store is opened again after every such failure.
+   */
+  needsReopen?(): boolean;
+
+  /** Called when many rows of a partition were deleted: a backend that is short of room gives theirs back. */
+  compact?(partition: string): Promise<void>;
+
   /** Deletes the store with everything in it, and closes it. */
   drop(): Promise<void>;
 

@@ -1,3 +1,4 @@
+import { ErrorReason } from "@streamkit/protocol";
 import type { AbstractBatchOptions } from "abstract-level";
 import { StreamkitError } from "../../errors.ts";
 import type { CommitBatch, CommitResult, RowVersion } from "../port.ts";
@@ -20,6 +21,17 @@ interface PendingCommit {
   readonly reject: (error: StreamkitError) => void;
 }
 
+/** What the owner of a database has to do with its writes. */
+export interface WriteWatch {
+  /** Before a write of about so many bytes. */
+  writing(bytes: number): void;
+  /** After it, and before it is acknowledged. @throws when what was written is not where it will be looked for */
+  written(): void;
+  failed(failure: StreamkitError): void;
+}
+
+const NOBODY: WriteWatch = { writing: () => {}, written: () => {}, failed: () => {} };
+
 /**
  * Writes the commits of all partitions of a database, one batch at a time.
  *
@@ -30,22 +42,34 @@ export class GroupCommit {
   readonly #database: Database;
   readonly #counter: VersionCounter;
   readonly #versions: RowVersions;
-  readonly #verify: () => void;
+  readonly #watch: WriteWatch;
   #queue: PendingCommit[] = [];
   #writing = false;
   #failure: StreamkitError | undefined;
 
-  /** @param verify throws when what was written is not where it will be looked for */
-  constructor(database: Database, counter: VersionCounter, verify: () => void = () => {}) {
+  constructor(database: Database, counter: VersionCounter, watch: WriteWatch = NOBODY) {
     this.#database = database;
     this.#counter = counter;
-    this.#verify = verify;
+    this.#watch = watch;
     this.#versions = new RowVersions(database);
   }
 
-  /** Why no operation is possible any more: a write failed, and what is on disk is unknown until the store is reopened. */
+  /** The write that failed: what is on disk is unknown until the store is reopened. */
+  get failure(): StreamkitError | undefined {
+    return this.#failure;
+  }
+
+  /** Why no commit is possible any more. @throws the reason of the write that failed */
   assertUsable(): void {
     if (this.#failure !== undefined) throw stopped(this.#failure);
+  }
+
+  /**
+   * Why no read is possible. After a write that found no room, reads go on: they see what was committed before it, as its commits are in
+   * doubt and were not acknowledged.
+   */
+  assertReadable(): void {
+    if (this.#failure?.reason !== ErrorReason.DISK_FULL) this.assertUsable();
   }
 
   /** Resolves once the outcome is durable. */
@@ -97,10 +121,12 @@ export class GroupCommit {
     const results = group.map((pending) => this.#apply(pending, versions, operations));
     if (operations.length > 0) {
       try {
+        this.#watch.writing(group.reduce((sum, { bytes }) => sum + bytes, 0));
         await this.#database.batch(operations, durable);
-        this.#verify();
+        this.#watch.written();
       } catch (error) {
         this.#failure = storageError(error);
+        this.#watch.failed(this.#failure);
         throw this.#failure;
       }
     }

@@ -6,7 +6,7 @@ import { OpenOperations } from "./open-operations.ts";
 import { partitionNames } from "./partition-names.ts";
 import { readStored } from "./read-stored.ts";
 import { scanPages } from "./scan.ts";
-import { partitionPrefix, storedKey } from "./stored-key.ts";
+import { afterPartition, partitionPrefix, storedKey } from "./stored-key.ts";
 import { readVersion, valueBytes } from "./stored-value.ts";
 
 /** What the owner of a database does when a handle on it ends. */
@@ -17,6 +17,12 @@ export interface DatabaseOwner {
   remove(): Promise<void>;
   /** Where several handles share a database. @throws StoreDeletedError once one of them has removed it */
   assertPresent?(): void;
+  /** @throws DISK_FULL while no append should be made */
+  assertRoom?(): void;
+  /** Whether the database could be opened again after a write that failed. Default: yes. */
+  canReopen?(): boolean;
+  /** Gives the room of deleted rows back, where it is scarce. */
+  compact?(from: Buffer, to: Buffer): Promise<void>;
 }
 
 /** A PartitionStore on an abstract-level database; see stored-key.ts and stored-value.ts for what it stores. */
@@ -41,7 +47,7 @@ export class AbstractLevelPartitionStore implements PartitionStore {
   }
 
   async getMany(partition: string, keys: readonly Uint8Array[]): Promise<(Row | undefined)[]> {
-    this.#assertUsable();
+    this.#assertReadable();
     const prefix = partitionPrefix(partition);
     const stored = keys.map((key) => storedKey(prefix, key));
     const values = await this.#operations.run(() => readStored(this.#database, stored));
@@ -51,17 +57,18 @@ export class AbstractLevelPartitionStore implements PartitionStore {
   }
 
   async *scan(partition: string, options: ScanOptions): AsyncGenerator<readonly Row[]> {
-    this.#assertUsable();
+    this.#assertReadable();
     yield* scanPages(this.#database, this.#operations, partition, options);
   }
 
   async commit(partition: string, batch: CommitBatch): Promise<CommitResult> {
-    this.#assertUsable();
+    this.#assertReadable();
+    this.#commits.assertUsable();
     return this.#operations.run(() => this.#commits.commit(partition, batch));
   }
 
   async partitions(options: { prefix: string; after?: string; limit: number }): Promise<string[]> {
-    this.#assertUsable();
+    this.#assertReadable();
     return this.#operations.run(() => partitionNames(this.#database, options));
   }
 
@@ -73,10 +80,25 @@ export class AbstractLevelPartitionStore implements PartitionStore {
     return this.#end(() => this.#owner.release());
   }
 
-  #assertUsable(): void {
+  assertRoom(): void {
+    this.#owner.assertRoom?.();
+  }
+
+  needsReopen(): boolean {
+    return this.#commits.failure !== undefined && (this.#owner.canReopen?.() ?? true);
+  }
+
+  async compact(partition: string): Promise<void> {
+    const { compact } = this.#owner;
+    if (compact === undefined || this.#commits.failure !== undefined) return;
+    const prefix = partitionPrefix(partition);
+    await this.#operations.run(() => compact(prefix, afterPartition(prefix.subarray(0, -1))));
+  }
+
+  #assertReadable(): void {
     this.#operations.assertOpen();
     this.#owner.assertPresent?.();
-    this.#commits.assertUsable();
+    this.#commits.assertReadable();
   }
 
   #end(finish: () => Promise<void>): Promise<void> {

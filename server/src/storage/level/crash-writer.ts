@@ -40,7 +40,7 @@ for (let number = Number(first); ; number++) {
     break;
   }
 }
-// G4: nothing is possible any more until the store is reopened, reads included.
+// G4: no commit is possible any more until the store is reopened, and no read unless the disk was full.
 for (const operation of [
   () => store.get(partition, counter),
   () => store.commit(partition, { conditions: [], puts: [{ key: Buffer.from("z"), value: [] }], deletes: [] }),

@@ -119,7 +119,7 @@ describe("a failing disk", () => {
       ["trace=write", "inject=write:error=ENOSPC:when=9+"],
       logs,
     );
-    expect(lines.slice(-4)).toEqual([`failed ${number + 1} DISK_FULL`, "later DISK_FULL", "later DISK_FULL", "closed"]);
+    expect(lines.slice(-4)).toEqual([`failed ${number + 1} DISK_FULL`, "later succeeded", "later DISK_FULL", "closed"]);
     const count = await verifiedCount(number);
     expect((await runWriter(count + 1, 100, killAt(count + 5))).number).toBeGreaterThanOrEqual(count + 5);
   });

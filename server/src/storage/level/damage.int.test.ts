@@ -198,7 +198,7 @@ describe("directories", () => {
     await rm(directory, { recursive: true });
     const storage = levelStorage({ path });
     expect(await storage.list({ limit: 10 })).toEqual([]);
-    expect(await readdir(path)).toEqual(["STREAMKIT-FOLDER.json"]);
+    expect((await readdir(path)).filter((name) => name !== ".reserve")).toEqual(["STREAMKIT-FOLDER.json"]);
   });
 });
 

@@ -1,3 +1,6 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { ErrorReason } from "@streamkit/protocol";
 import { Level } from "level";
 import { storageUnavailable } from "../../errors.ts";
 import { GroupCommit } from "../abstract-level/group-commit.ts";
@@ -5,10 +8,21 @@ import { AbstractLevelPartitionStore } from "../abstract-level/partition-store.t
 import { isLockedError } from "../abstract-level/storage-error.ts";
 import { VersionCounter } from "../abstract-level/version-counter.ts";
 import type { PartitionStore } from "../port.ts";
+import { isDiskFull } from "../system-error.ts";
+import type { DiskSpace } from "./disk-space.ts";
+import { removeOrphans } from "./orphans.ts";
 import { StoreFiles } from "./store-files.ts";
 import { verifyDatabase } from "./verify-database.ts";
 
 export type LevelDatabase = Level<Uint8Array, Uint8Array>;
+
+/** What LevelDB has beyond other abstract-level databases. */
+interface Compactable {
+  compactRange(from: Uint8Array, to: Uint8Array, options: { keyEncoding: "view" }): Promise<void>;
+}
+
+/** Small files that LevelDB makes when it opens, in bytes. */
+const SLACK_TO_OPEN = 64 * 1024;
 
 export interface LevelDatabaseOptions {
   readonly cacheSize: number;
@@ -38,15 +52,23 @@ export function makeDatabase(directory: string, options: LevelDatabaseOptions): 
 export async function openLevelStore(
   directory: string,
   options: LevelDatabaseOptions,
+  space: DiskSpace,
   owner: LevelStoreOwner,
 ): Promise<{ store: PartitionStore; files: StoreFiles }> {
   await verify(directory, options);
-  const database = makeDatabase(directory, options);
-  await database.open();
+  const database = await openDatabase(directory, options, space);
   try {
     const files = new StoreFiles(directory);
-    const commits = new GroupCommit(database, await VersionCounter.recover(database), () => files.check());
+    const log = space.watch();
+    const commits = new GroupCommit(database, await VersionCounter.recover(database), {
+      writing: (bytes) => log.writing(bytes),
+      written: () => files.check(),
+      failed: ({ reason }) => {
+        if (reason === ErrorReason.DISK_FULL) space.exhausted();
+      },
+    });
     const release = async () => {
+      log.closed();
       await database.close();
       owner.released();
     };
@@ -57,12 +79,49 @@ export async function openLevelStore(
         await owner.remove();
       },
       assertPresent: () => files.assertPresent(),
+      assertRoom: () => space.assertRoom(),
+      canReopen: () => space.hasRoomFor(bytesToOpen(directory)),
+      compact: async (from, to) => {
+        if (!space.low) return;
+        await (database as LevelDatabase & Compactable).compactRange(from, to, { keyEncoding: "view" });
+        log.flushed();
+        space.look();
+      },
     });
     return { store, files };
   } catch (error) {
     await database.close();
     throw error;
   }
+}
+
+/** Opens a database; on a full disk after giving up what is not needed. */
+async function openDatabase(
+  directory: string,
+  options: LevelDatabaseOptions,
+  space: DiskSpace,
+): Promise<LevelDatabase> {
+  const first = makeDatabase(directory, options);
+  try {
+    await first.open();
+    return first;
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+  }
+  space.exhausted();
+  await removeOrphans(directory);
+  const second = makeDatabase(directory, options);
+  await second.open();
+  return second;
+}
+
+/** What LevelDB writes when it opens: its logs become tables, and there is a new manifest. */
+function bytesToOpen(directory: string): number {
+  let bytes = SLACK_TO_OPEN;
+  for (const name of readdirSync(directory)) {
+    if (/^(?:\d+\.log|MANIFEST-\d+)$/.test(name)) bytes += statSync(join(directory, name)).size * 1.1;
+  }
+  return bytes;
 }
 
 /** The files of a store that a process has open change all the time, and would look damaged. */

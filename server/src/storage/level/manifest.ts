@@ -7,6 +7,8 @@ export interface ManifestState {
   readonly logNumber: number;
   /** Number of the last write when the manifest was written; the first record of the logs begins at most one later. */
   readonly lastSequence: number;
+  /** Numbers of the tables that hold the data. */
+  readonly tables: ReadonlySet<number>;
 }
 
 /** The tags of an edit: its fields are a tag and what belongs to it. */
@@ -23,7 +25,7 @@ const tags = {
 
 /** @throws DATA_LOSS when the manifest is damaged. */
 export function readManifest(file: Uint8Array): ManifestState {
-  const state = { logNumber: 0, lastSequence: 0 };
+  const state = { logNumber: 0, lastSequence: 0, tables: new Set<number>() };
   let damaged = false;
   for (const item of logItems(file)) {
     // A manifest is synced before what it says is relied on: only its last record can be torn.
@@ -34,7 +36,9 @@ export function readManifest(file: Uint8Array): ManifestState {
   return state;
 }
 
-function apply(edit: EditReader, state: { logNumber: number; lastSequence: number }): void {
+function apply(edit: EditReader, state: { logNumber: number; lastSequence: number; tables: Set<number> }): void {
+  // An edit removes tables before it adds some: the same one may move to another level.
+  const added: number[] = [];
   while (edit.hasMore()) {
     switch (edit.varint()) {
       case tags.comparator:
@@ -56,11 +60,11 @@ function apply(edit: EditReader, state: { logNumber: number; lastSequence: numbe
         break;
       case tags.deletedFile:
         edit.varint();
-        edit.varint();
+        state.tables.delete(edit.varint());
         break;
       case tags.newFile:
         edit.varint();
-        edit.varint();
+        added.push(edit.varint());
         edit.varint();
         edit.skipBytes();
         edit.skipBytes();
@@ -69,6 +73,7 @@ function apply(edit: EditReader, state: { logNumber: number; lastSequence: numbe
         throw dataLoss("the manifest of the database holds an unknown edit");
     }
   }
+  for (const table of added) state.tables.add(table);
 }
 
 class EditReader {

@@ -4,6 +4,7 @@ import { assertStoreId } from "../abstract-level/store-id.ts";
 import type { PartitionStore, Storage } from "../port.ts";
 import { DataFolder } from "./data-folder.ts";
 import { isLocked, type LevelDatabaseOptions, makeDatabase, openLevelStore } from "./database.ts";
+import { DiskSpace } from "./disk-space.ts";
 import type { LevelStorageOptions } from "./index.ts";
 import {
   createStoreDirectory,
@@ -27,6 +28,7 @@ export class LevelStorage implements Storage {
   readonly #open = new Map<string, StoreFiles>();
   /** Stores whose files were removed under this process. Making them anew would begin a second history under their ids. */
   readonly #vanished = new Set<string>();
+  readonly #space: DiskSpace;
   #sweeping: Promise<void> | undefined;
 
   constructor(options: LevelStorageOptions) {
@@ -37,6 +39,8 @@ export class LevelStorage implements Storage {
       cacheSize: options.cacheBytes ?? 8 * 1024 * 1024,
       writeBufferSize: options.writeBufferBytes ?? 32 * 1024 * 1024,
     };
+    // One log is written to, and one becomes a table.
+    this.#space = new DiskSpace(options.path, 2 * this.#databaseOptions.writeBufferSize);
   }
 
   async open(storeId: string, { create }: { create: boolean }): Promise<PartitionStore | undefined> {
@@ -47,6 +51,7 @@ export class LevelStorage implements Storage {
       else if (this.#vanished.has(storeId)) throw vanished();
       else if (!create) return undefined;
       else await this.#create(storeId);
+      this.#space.refresh();
       return await this.#openStore(storeId);
     } catch (error) {
       throw storageError(error);
@@ -77,6 +82,7 @@ export class LevelStorage implements Storage {
   }
 
   async probe(options: { create: boolean }): Promise<void> {
+    this.#space.look();
     await this.#folder.probe(options);
     for (const [storeId, files] of this.#open) {
       try {
@@ -86,16 +92,19 @@ export class LevelStorage implements Storage {
         this.#vanished.add(storeId);
       }
     }
+    this.#space.assertRoom();
   }
 
   async close(): Promise<void> {}
 
   async #prepare(): Promise<void> {
+    this.#space.refresh();
     await this.#folder.check();
     await this.#sweep();
   }
 
   async #create(storeId: string): Promise<void> {
+    this.#space.assertRoom();
     await this.#folder.prepare();
     await createStoreDirectory(this.location, storeId, async (directory) => {
       const database = makeDatabase(directory, this.#databaseOptions);
@@ -107,7 +116,7 @@ export class LevelStorage implements Storage {
 
   async #openStore(storeId: string): Promise<PartitionStore> {
     const directory = storeDirectory(this.location, storeId);
-    const { store, files } = await openLevelStore(directory, this.#databaseOptions, {
+    const { store, files } = await openLevelStore(directory, this.#databaseOptions, this.#space, {
       released: () => {
         if (this.#open.get(storeId) === files) this.#open.delete(storeId);
         if (files.gone) this.#vanished.add(storeId);
@@ -123,6 +132,7 @@ export class LevelStorage implements Storage {
   }
 
   #dropped(storeId: string): void {
+    this.#space.look();
     this.#vanished.delete(storeId);
     this.#list.dropped(storeId);
   }

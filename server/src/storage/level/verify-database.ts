@@ -31,7 +31,8 @@ export async function verifyDatabase(directory: string): Promise<void> {
   }
 }
 
-async function currentManifest(directory: string): Promise<ManifestState> {
+/** What the manifest that CURRENT names says. @throws DATA_LOSS */
+export async function currentManifest(directory: string): Promise<ManifestState> {
   const name = (await readRequired(join(directory, "CURRENT"))).toString("latin1");
   const match = /^(MANIFEST-\d+)\n$/.exec(name);
   if (match === null) throw dataLoss("the CURRENT file of the database is damaged");
