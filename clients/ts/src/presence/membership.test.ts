@@ -23,6 +23,11 @@ function notFound(): ConnectError {
   return new ConnectError("no", Code.NotFound, undefined, details);
 }
 
+/** The number of the registration that was made at this time. */
+function numberOf(at: number): bigint {
+  return BigInt(Math.round(at * 1_000)) + 1n;
+}
+
 /** A server that knows one worker, and that can be told to leave renewals unanswered. */
 function server() {
   const state = {
@@ -37,7 +42,7 @@ function server() {
     end: (): void => {},
   };
   let renewedAt: number | undefined;
-  const worker = (at: number) => ({ id: "w", joinTime: timestampFromMs(at) });
+  const worker = (at: number) => ({ id: "w", joinTime: timestampFromMs(at), registration: numberOf(at) });
   const transport = createRouterTransport((router) => {
     router.service(PresenceService, {
       async *subscribeToWorkers(_, { signal }) {
@@ -51,7 +56,13 @@ function server() {
         };
         for (let second = 0; !signal.aborted; second++) {
           if (second % 10 === 0) {
-            yield create(SubscribeToWorkersResponseSchema, { workers: [worker(joined)] });
+            const state = { workerCount: 1, digest: numberOf(joined) };
+            const changes = { snapshotStart: true, workers: [worker(joined)], state };
+            const event =
+              second === 0
+                ? { case: "changes" as const, value: changes }
+                : { case: "heartbeat" as const, value: state };
+            yield create(SubscribeToWorkersResponseSchema, { event });
           }
           await new Promise((resolve) => setTimeout(resolve, 1_000));
           if (renewedAt !== undefined && performance.now() - renewedAt > 3 * INTERVAL) {
