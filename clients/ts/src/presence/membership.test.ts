@@ -124,7 +124,7 @@ describe("a worker", () => {
     state.listed = performance.now();
     await pass(4 * INTERVAL);
     await expect(membership.ended).rejects.toMatchObject({ reason: "NOT_FOUND" });
-    expect(membership.state.name).toBe("failed");
+    expect(membership.state.name).toBe("ended");
     expect(state.registrations).toBe(1);
   });
 
@@ -135,7 +135,7 @@ describe("a worker", () => {
     state.end();
     await pass(1_000);
     await expect(membership.ended).rejects.toMatchObject({ reason: "NOT_FOUND" });
-    expect(membership.state.name).toBe("failed");
+    expect(membership.state.name).toBe("ended");
     expect([state.registrations, state.lists]).toEqual([1, 0]);
   });
 
@@ -149,7 +149,7 @@ describe("a worker", () => {
     });
     await membership.joined;
     await expect(membership.ended).rejects.toMatchObject({ reason: "UNKNOWN", cause: bug });
-    expect(membership.state).toMatchObject({ name: "failed", reason: { cause: bug } });
+    expect(membership.state).toMatchObject({ name: "ended", reason: { cause: bug } });
   });
 
   it("has not joined when it was closed, or its signal fired, before it was registered", async () => {
@@ -160,7 +160,7 @@ describe("a worker", () => {
     await expect(closed.joined).rejects.toMatchObject({ reason: "CANCELED" });
     await expect(aborted.joined).rejects.toMatchObject({ reason: "CANCELED" });
     await Promise.all([closing, closed.ended, aborted.ended]);
-    expect([closed.state.name, aborted.state.name]).toEqual(["closed", "closed"]);
+    expect([closed.state.name, aborted.state.name]).toEqual(["ended", "ended"]);
   });
 
   it("stays joined when it is closed later", async () => {
