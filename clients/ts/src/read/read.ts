@@ -36,7 +36,7 @@ export interface Read<T, P> {
 }
 
 /** What the server does when no interval is asked for. */
-export const DEFAULT_HEARTBEAT_MILLIS = 15_000;
+const DEFAULT_HEARTBEAT_MILLIS = 15_000;
 
 /** Longest silence of a server that promises a heartbeat: two of them, in milliseconds. */
 export function silenceMillis(heartbeatInterval = DEFAULT_HEARTBEAT_MILLIS): number {
