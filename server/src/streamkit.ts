@@ -13,6 +13,7 @@ import { createFetchHandler, type FetchHandler } from "./http/fetch-handler.ts";
 import { createHandlers, type Handlers } from "./http/handlers.ts";
 import type { Readiness } from "./http/health-paths.ts";
 import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
+import { OpenCalls } from "./http/open-calls.ts";
 import { checkOrigins } from "./http/origin.ts";
 import { createRequestListener } from "./http/request-listener.ts";
 import { createRoutes } from "./routes/index.ts";
@@ -87,7 +88,10 @@ export interface Streamkit extends AsyncDisposable {
   readonly fetch: FetchHandler;
   /** Opens a port that speaks HTTP/1.1 and HTTP/2, Connect, gRPC and gRPC-Web. */
   listen(options?: ListenOptions): Promise<Listener>;
-  /** Ends streams with SHUTTING_DOWN, lets appends in flight finish, closes ports and storage. Idempotent. */
+  /**
+   * Ends streams with SHUTTING_DOWN, lets appends in flight finish, closes ports and storage. Resolves when the callers have their
+   * answers; a caller that takes none within 2 seconds is not waited for. Idempotent.
+   */
   close(): Promise<void>;
 }
 
@@ -132,7 +136,9 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     events.report({ level: "info", kind: "connection-refused", message, ...(cause !== undefined && { cause }) });
   const onFailure = (cause: unknown) =>
     events.report({ level: "error", kind: "internal-error", message: "the port failed", cause });
+  const calls = new OpenCalls();
   const adapter = {
+    calls,
     origins: options.cors,
     onRefused: (message: string) => events.report({ level: "info", kind: "request-refused", message }),
     onDefect: (cause: unknown) =>
@@ -186,7 +192,8 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
         health.close();
         for (const listener of listeners) listener.stop();
         await manager.close();
-        await Promise.all([...listeners].map((listener) => listener.close(GRACE_MILLIS)));
+        const closed = [...listeners].map((listener) => listener.close(GRACE_MILLIS));
+        await Promise.all([...closed, calls.settled(GRACE_MILLIS)]);
         await options.bus?.close();
         await storage.close();
         events.flush();

@@ -3,12 +3,14 @@ import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { type AllowedOrigins, corsAnswer, isForeignOrigin } from "./cors-rules.ts";
 import type { Handlers } from "./handlers.ts";
+import type { OpenCalls } from "./open-calls.ts";
 
 /** Answers a request of the Fetch API: what Hono, Next.js, Bun, Deno and workers call. */
 export type FetchHandler = (request: Request) => Promise<Response>;
 
 export interface FetchHandlerOptions {
   readonly handlers: Handlers;
+  readonly calls: OpenCalls;
   /** Origins that may call from a browser. */
   readonly origins: AllowedOrigins | undefined;
   /** Told of requests that are refused before they reach a method, and of defects. */
@@ -21,10 +23,10 @@ const NO_GRPC =
   "a fetch handler cannot send the trailers of gRPC: call it with Connect or gRPC-Web, or serve gRPC with streamkit.handler() or streamkit.listen()";
 const BODY_USED =
   "the body of the request was read before streamkit.fetch(): call streamkit.fetch() before any body parser";
-const UNIMPLEMENTED = String(Code.Unimplemented);
 
 /** Serves calls of Connect and gRPC-Web as a fetch handler. The code imports nothing of Node.js. */
-export function createFetchHandler({ handlers, origins, onRefused, onDefect }: FetchHandlerOptions): FetchHandler {
+export function createFetchHandler(options: FetchHandlerOptions): FetchHandler {
+  const { handlers, calls, origins, onRefused, onDefect } = options;
   return async (request) => {
     const { host: addressHost, pathname } = new URL(request.url);
     const origin = request.headers.get("origin") ?? undefined;
@@ -42,7 +44,7 @@ export function createFetchHandler({ handlers, origins, onRefused, onDefect }: F
     if (request.bodyUsed) return connectError(500, Code.Internal, BODY_USED, headers);
     if (request.signal.aborted) return aborted(headers);
 
-    const call = new Call(request.signal);
+    const call = new Call(request.signal, calls.open());
     try {
       const answer = await handler({
         httpVersion: "", // Unknown here. A host that cannot stream both ways at once ends a Produce call by itself.
@@ -69,8 +71,11 @@ class Call {
   readonly #request: AbortSignal;
   readonly #onAbort = () => this.end(this.#request.reason);
 
-  constructor(request: AbortSignal) {
+  /** @param onEnd called once, when the host has taken the response or nobody waits for it */
+  constructor(request: AbortSignal, onEnd: () => void) {
     this.#request = request;
+    // The host still has to send what it took; that takes a turn of the event loop.
+    this.signal.addEventListener("abort", () => setTimeout(onEnd), { once: true });
     // The signal may outlive the call by far, so `end` takes the listener off again.
     request.addEventListener("abort", this.#onAbort);
   }
@@ -126,7 +131,10 @@ class Call {
   }
 }
 
-/** Reads a body chunk by chunk. A handler that stops early cancels the rest, so the host need not keep it. */
+/**
+ * Reads a body chunk by chunk. What a handler leaves unread is the host's to throw away, who knows the connection: to cancel the body
+ * would end the connection of some hosts before they have sent the response.
+ */
 function bytesOf(body: ReadableStream<Uint8Array> | null): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {
@@ -136,23 +144,22 @@ function bytesOf(body: ReadableStream<Uint8Array> | null): AsyncIterable<Uint8Ar
           const { done = true, value } = (await reader?.read()) ?? {};
           return done || value === undefined ? { done: true, value: undefined } : { done: false, value };
         },
-        async return() {
-          await reader?.cancel();
-          return { done: true, value: undefined };
-        },
       };
     },
   };
 }
 
-/** A response without a body, whose headers carry the status as well: gRPC clients show its text. */
+/**
+ * HTTP status 415, as gRPC asks of servers that do not speak it. Some clients show the body, others the header; a status in the headers
+ * alone, with 200, reaches only clients whose host ends the stream together with the headers.
+ */
 function grpcRefusal(headers: Readonly<Record<string, string>>): Response {
-  return new Response(null, {
-    status: 200,
+  return new Response(`${NO_GRPC}\n`, {
+    status: 415,
     headers: {
       ...headers,
-      "content-type": "application/grpc",
-      "grpc-status": UNIMPLEMENTED,
+      "content-type": "text/plain",
+      "grpc-status": String(Code.Unimplemented),
       "grpc-message": encodeURIComponent(NO_GRPC).replaceAll("%20", " "),
     },
   });

@@ -10,6 +10,7 @@ import { applyCors, type RequestListener } from "./cors.ts";
 import { type AllowedOrigins, isForeignOrigin } from "./cors-rules.ts";
 import type { Handlers } from "./handlers.ts";
 import { healthAnswer, type Readiness } from "./health-paths.ts";
+import type { OpenCalls } from "./open-calls.ts";
 import { refuse } from "./refuse.ts";
 import { RequestBody } from "./request-body.ts";
 import { respond } from "./respond.ts";
@@ -17,6 +18,7 @@ import { respond } from "./respond.ts";
 export interface RequestListenerOptions {
   readonly handlers: Handlers;
   readonly accounts: Accounts;
+  readonly calls: OpenCalls;
   /** Host names that the server answers to; see `hostCheck`. */
   readonly allowedHosts: readonly string[] | "*" | undefined;
   /** Origins that may call from a browser. */
@@ -65,6 +67,7 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
       return refuse(request, response, refusal.status, refusal.message);
     }
     if (request.readableDidRead) return refuse(request, response, 500, BODY_USED);
+    response.once("close", options.calls.open());
     call(handler, request, response, connections).catch((error) => {
       // Failures of calls are answers. What is left is a connection that broke, with nobody to tell, or a defect.
       if (!isGone(request)) onDefect(error);
