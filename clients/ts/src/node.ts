@@ -8,6 +8,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { invalidArgument, misconfigured, StreamkitError } from "./errors/error.ts";
 import { findHttpVersion, type HttpVersion } from "./node/find-version.ts";
 import { FindingTransport } from "./node/finding-transport.ts";
+import { streamByGrpcOrConnect } from "./node/grpc-or-connect.ts";
 import { WideSessionManager } from "./node/session-manager.ts";
 import { parseBaseUrl } from "./transport/base-url.ts";
 import { describeTransport } from "./transport/description.ts";
@@ -24,7 +25,7 @@ export interface NodeTransportOptions {
   readonly httpVersion?: HttpVersion | "auto";
   /**
    * Default: over HTTP/2 gRPC for streams, whose framing is the fastest, and Connect for single calls, which needs no
-   * trailers and took a tenth less time; over HTTP/1.1 Connect. gRPC needs HTTP/2.
+   * trailers and took a tenth less time; over HTTP/1.1, and where the server refuses gRPC, Connect. gRPC needs HTTP/2.
    */
   readonly protocol?: "grpc" | "connect" | "grpc-web";
   /** JSON instead of binary messages. Default false. */
@@ -102,9 +103,9 @@ function defaultVersion(nodeOptions: object | undefined): HttpVersion | "auto" {
 function overHttp2(options: NodeTransportOptions, sessionManager: WideSessionManager): Transport {
   const common = { ...commonOptions(options), httpVersion: "2" as const, sessionManager };
   const create = { grpc: createGrpcTransport, connect: createConnectTransport, "grpc-web": createGrpcWebTransport };
-  const { unary } = create[options.protocol ?? "connect"](common);
-  const { stream } = create[options.protocol ?? "grpc"](common);
-  return { unary, stream };
+  if (options.protocol !== undefined) return create[options.protocol](common);
+  const connect = createConnectTransport(common);
+  return { unary: connect.unary, stream: streamByGrpcOrConnect(createGrpcTransport(common), connect) };
 }
 
 function overHttp1(options: NodeTransportOptions): Transport {

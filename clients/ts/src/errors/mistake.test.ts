@@ -42,6 +42,13 @@ test.each([
   }
 });
 
+test("an answer that fetch cannot parse is a mistake, not an outage", () => {
+  const cause = Object.assign(new Error("Response does not match the HTTP/1.1 protocol"), { name: "HTTPParserError" });
+  const error = toStreamkitError(new TypeError("fetch failed", { cause }));
+  expect(error).toMatchObject({ reason: "MISCONFIGURED", retryable: false });
+  expect(error.message).toMatch(/does not answer in HTTP\/1\.1.*HTTP\/2 alone/);
+});
+
 test.each([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -72,4 +79,8 @@ test("answers of other servers are mistakes, those of proxies without a server a
   const page = new ConnectError("unsupported content type text/html; charset=utf-8", Code.Unknown);
   expect(toStreamkitError(page)).toMatchObject({ reason: "MISCONFIGURED", retryable: false });
   expect(toStreamkitError(page).message).toMatch(/no Streamkit at this address.*text\/html/);
+  const noGrpc = new ConnectError("HTTP 415", Code.Unknown, { "grpc-message": "use Connect, %22not%22 gRPC" });
+  expect(toStreamkitError(noGrpc)).toMatchObject({ reason: "MISCONFIGURED", message: 'use Connect, "not" gRPC' });
+  const broken = new ConnectError("HTTP 415", Code.Unknown, { "grpc-message": "100%" });
+  expect(toStreamkitError(broken).message).toBe("100%");
 });

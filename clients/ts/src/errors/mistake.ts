@@ -1,4 +1,4 @@
-import { Code, type ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type { StreamkitErrorReason } from "./error.ts";
 
 /** A failure that the same call meets again each time, until somebody changes an address, a certificate or a set-up. */
@@ -16,7 +16,7 @@ export function mistakeOf(error: ConnectError): Mistake | undefined {
   const answer = answerOf(error);
   if (answer !== undefined) return answer;
   for (let cause: unknown = error.cause, depth = 0; cause instanceof Error && depth < 5; depth++) {
-    const message = ofSystem((cause as { code?: unknown }).code, cause.message);
+    const message = cause.name === "HTTPParserError" ? ofUndici(cause.message) : ofSystem(codeOf(cause), cause.message);
     if (message !== undefined) return { reason: "MISCONFIGURED", message };
     cause = cause.cause;
   }
@@ -32,20 +32,6 @@ export function isUnknownHost(error: unknown): boolean {
   return false;
 }
 
-/** All that browsers say when fetch gets no answer, each in its words. */
-const FETCH_FAILED = /^(Failed to fetch|NetworkError when attempting to fetch resource\.?|Load failed|fetch failed)$/;
-
-/** What to say of a call without an answer. */
-export function textOfOutage(error: ConnectError): string {
-  const { rawMessage } = error;
-  if (error.code === Code.DeadlineExceeded) return "no answer in time";
-  if (!FETCH_FAILED.test(rawMessage)) return rawMessage;
-  // That of Node.js has a cause.
-  const { cause } = (error.cause ?? {}) as { cause?: unknown };
-  if (cause instanceof Error) return cause.message;
-  return `${rawMessage}: the browser got no answer. The server or the network may be down, the certificate untrusted, or the call blocked by a Content-Security-Policy (connect-src) or an extension`;
-}
-
 /** Statuses of HTTP that say nothing of what the next attempt finds, or that have a reason of their own. */
 const PASSING_STATUSES = new Set([401, 403, 408, 425, 429]);
 
@@ -54,6 +40,9 @@ function answerOf({ rawMessage, metadata }: ConnectError): Mistake | undefined {
   const type = /^unsupported content type (.*)$/s.exec(rawMessage)?.[1];
   if (type !== undefined) return notStreamkit(type === "null" ? "with no content type" : `with ${type}`);
   const status = Number(/^HTTP (\d{3})$/.exec(rawMessage)?.[1]);
+  // A Streamkit where gRPC cannot be served says so in words.
+  const said = metadata.get("grpc-message");
+  if (status === 415 && said !== null) return { reason: "MISCONFIGURED", message: decodeMessage(said) };
   if (status === 413) {
     const message =
       "a server on the way refuses a request of this size (HTTP 413): raise its limit, or write less at once";
@@ -62,6 +51,15 @@ function answerOf({ rawMessage, metadata }: ConnectError): Mistake | undefined {
   if (!(status < 500 || status === 501 || status === 505) || PASSING_STATUSES.has(status)) return undefined;
   const location = metadata.get("location");
   return notStreamkit(`HTTP ${status}${location === null ? "" : ` with a redirect to ${location}`}`);
+}
+
+/** gRPC percent-encodes messages; a text that is not encoded right is shown as it came. */
+function decodeMessage(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function notStreamkit(answer: string): Mistake {
@@ -89,6 +87,15 @@ const UNTRUSTED = new Set([
 ]);
 /** What OpenSSL makes of an answer that is not TLS. */
 const NOT_TLS = /wrong version number|packet length too long|unknown protocol|http request/;
+
+function codeOf(error: Error): unknown {
+  return (error as { code?: unknown }).code;
+}
+
+/** fetch of Node.js speaks HTTP/1.1; its parser gives its errors a name and, often, no code. */
+function ofUndici(text: string): string {
+  return `the server does not answer in HTTP/1.1 (${firstPart(text)}): check the port. A server that speaks HTTP/2 alone is out of reach of fetch without TLS: use @streamkit/client/node`;
+}
 
 function ofSystem(code: unknown, text: string): string | undefined {
   if (typeof code !== "string") return undefined;

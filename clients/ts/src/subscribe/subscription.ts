@@ -2,9 +2,20 @@ import { connectionLost, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import { type ChecksOf, callback, signal } from "../options.ts";
 import { unlessAborted } from "../read/silence.ts";
-import type { RetryEvent } from "../retry/backoff.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
-import { callbackFailed, type SubscriptionState } from "../state.ts";
+
+/** How a subscription is doing. */
+export type SubscriptionState =
+  /** The first connection is being made, or its snapshot has not arrived yet. */
+  | { readonly name: "connecting" }
+  /** All that was, and everything that changes, has been delivered. */
+  | { readonly name: "live" }
+  /** The connection broke for `reason`; another one is being made, and begins with a snapshot again. */
+  | { readonly name: "retrying"; readonly reason: StreamkitError }
+  /** It ended for a `reason` that retries cannot help; what a callback threw is its `cause`. */
+  | { readonly name: "failed"; readonly reason: StreamkitError }
+  /** It was closed, or its signal fired. */
+  | { readonly name: "closed" };
 
 /** What every subscription understands. */
 export interface SubscriptionOptions {
@@ -43,7 +54,6 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
   private readonly options: SubscriptionOptions;
   private readonly onAbort = () => this.close();
   private current: SubscriptionState = { name: "connecting" };
-  private begun = false;
   private connection: Connection<E> | undefined;
 
   /** @internal Made by the handles that can be subscribed to. */
@@ -51,12 +61,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     this.source = source;
     this.options = options;
     // It is meant to outlive its servers.
-    const onRetry = (event: RetryEvent): void => {
-      const { attempt, delayMillis } = event;
-      policy.onRetry?.(event);
-      this.enter({ name: "retrying", reason: event.error as StreamkitError, attempt, delayMillis });
-    };
-    this.attempts = new Attempts({ retry: policy.retry, onRetry }, Number.POSITIVE_INFINITY);
+    this.attempts = new Attempts(policy, Number.POSITIVE_INFINITY);
     if (options.signal?.aborted) this.close();
     else options.signal?.addEventListener("abort", this.onAbort, { once: true });
   }
@@ -69,15 +74,8 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
   /** The next event; done once the subscription is closed. Rejects with StreamkitError when it has failed. */
   async next(): Promise<IteratorResult<E, undefined>> {
     for (;;) {
-      if (this.current.name === "ended") {
-        if (this.current.reason !== undefined) throw this.current.reason;
-        return { done: true, value: undefined };
-      }
-      if (!this.begun) {
-        this.begun = true;
-        this.enter({ name: "connecting" });
-        continue;
-      }
+      if (this.current.name === "closed") return { done: true, value: undefined };
+      if (this.current.name === "failed") throw this.current.reason;
       try {
         const event = await this.attempt();
         if (event === undefined) continue;
@@ -91,7 +89,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
 
   /** Ends the subscription and frees its connection. */
   close(): void {
-    this.end(undefined);
+    this.end({ name: "closed" });
   }
 
   /** @internal Calls back for each event until the subscription is closed. What the callback throws ends it, as failed. */
@@ -139,29 +137,30 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     this.disconnect();
     if (this.ended) return;
     const reason = toStreamkitError(thrown, this.lifetime.signal);
+    if (reason.retryable) this.enter({ name: "retrying", reason });
     try {
       await this.attempts.again(reason, this.lifetime.signal);
     } catch (final) {
-      this.end(toStreamkitError(final));
+      this.end({ name: "failed", reason: toStreamkitError(final) });
     }
   }
 
   private get ended(): boolean {
-    return this.current.name === "ended";
+    return this.current.name === "closed" || this.current.name === "failed";
   }
 
-  /** Enters the last state, unless it has ended already, and keeps nothing. */
-  private end(reason: StreamkitError | undefined): void {
+  /** Enters the last state, unless there is one already, and keeps nothing. */
+  private end(state: SubscriptionState): void {
     this.options.signal?.removeEventListener("abort", this.onAbort);
     this.disconnect();
-    this.enter({ name: "ended", reason });
+    this.enter(state);
     this.lifetime.abort();
   }
 
   /** Ends it for what one of the caller's functions threw. */
   private fail(thrown: unknown): StreamkitError {
-    const reason = thrown instanceof StreamkitError ? thrown : callbackFailed("a callback of the subscription", thrown);
-    this.end(reason);
+    const reason = thrown instanceof StreamkitError ? thrown : ofCallback(thrown);
+    this.end({ name: "failed", reason });
     return reason;
   }
 
@@ -182,4 +181,9 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     connection.controller.abort();
     connection.events.return?.().then(undefined, () => {});
   }
+}
+
+function ofCallback(thrown: unknown): StreamkitError {
+  const message = `a callback of the subscription threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+  return new StreamkitError("UNKNOWN", "unknown", message, { cause: thrown });
 }

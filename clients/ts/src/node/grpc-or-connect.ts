@@ -1,0 +1,42 @@
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+
+/**
+ * Streams by gRPC, whose framing is the fastest, and by Connect once the server has refused gRPC: a server whose answers go through the
+ * Fetch API has no trailers.
+ */
+export function streamByGrpcOrConnect(grpc: Transport, connect: Transport): Transport["stream"] {
+  let refused = false;
+  return async (method, signal, timeoutMillis, header, input, contextValues) => {
+    if (refused) return await connect.stream(method, signal, timeoutMillis, header, input, contextValues);
+    if (method.methodKind !== "server_streaming") {
+      try {
+        return await grpc.stream(method, signal, timeoutMillis, header, input, contextValues);
+      } catch (thrown) {
+        if (!isRefusal(thrown)) throw thrown;
+        refused = true;
+        // Requests were taken from the input already, so the caller has to start over.
+        throw new ConnectError("the server refuses gRPC; the next attempt uses Connect", Code.Unavailable);
+      }
+    }
+    const request: (typeof input extends AsyncIterable<infer T> ? T : never)[] = [];
+    for await (const message of input) request.push(message);
+    const attempt = (transport: Transport) =>
+      transport.stream(method, signal, timeoutMillis, header, each(request), contextValues);
+    try {
+      return await attempt(grpc);
+    } catch (thrown) {
+      if (!isRefusal(thrown)) throw thrown;
+      refused = true;
+      return await attempt(connect);
+    }
+  };
+}
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
+}
+
+/** True for the answer that gRPC asks of servers that do not speak it. */
+function isRefusal(thrown: unknown): boolean {
+  return thrown instanceof ConnectError && thrown.rawMessage === "HTTP 415";
+}
