@@ -1,6 +1,5 @@
 import type { Failure, Response } from "@streamkit/protocol/conformance";
 import { responseJson } from "../expect/observed.ts";
-import { Roster } from "../expect/roster.ts";
 import { Statuses } from "../expect/statuses.ts";
 
 /** A call in progress, seen from the runner: what has arrived, and waiting for more. */
@@ -11,33 +10,26 @@ export class LiveCall {
   ended = false;
   /** How many responses an await has already looked at. */
   seen = 0;
-  readonly #keep: number;
   readonly #statuses = new Statuses();
-  readonly #roster = new Roster();
-  /** Responses that were taken note of in these. */
+  /** Responses whose statuses were taken note of. */
   #noted = 0;
   readonly #watchers = new Set<() => void>();
 
-  /** @param keep how many responses are kept, the first ones */
-  constructor(id: bigint, keep = Number.POSITIVE_INFINITY) {
+  constructor(id: bigint) {
     this.id = id;
-    this.#keep = keep;
   }
 
   /** What all responses of a status subscription tell of segments; nothing for any other call. */
   get statuses(): Statuses {
-    this.#note();
+    for (; this.#noted < this.responses.length; this.#noted++) {
+      const response = this.responses[this.#noted]!;
+      if (response.case === "subscribeToSegmentStatus") this.#statuses.add(responseJson(response));
+    }
     return this.#statuses;
   }
 
-  /** What all responses of a subscription to workers tell of them; nothing for any other call. */
-  get roster(): Roster {
-    this.#note();
-    return this.#roster;
-  }
-
   received(response: Response["message"]): void {
-    if (this.responses.length < this.#keep) this.responses.push(response);
+    this.responses.push(response);
     this.#notify();
   }
 
@@ -62,14 +54,6 @@ export class LiveCall {
       const timer = setTimeout(() => done(condition()), millis);
       this.#watchers.add(check);
     });
-  }
-
-  #note(): void {
-    for (; this.#noted < this.responses.length; this.#noted++) {
-      const response = this.responses[this.#noted]!;
-      if (response.case === "subscribeToSegmentStatus") this.#statuses.add(responseJson(response));
-      else if (response.case === "subscribeToWorkers") this.#roster.add(response.value);
-    }
   }
 
   #notify(): void {

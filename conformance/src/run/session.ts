@@ -67,7 +67,7 @@ export class Session {
   async call(
     actor: string,
     request: Request,
-    options: { hold?: boolean; deadlineMillis?: number; instance?: number; keep?: number } = {},
+    options: { hold?: boolean; deadlineMillis?: number; instance?: number } = {},
   ): Promise<LiveCall> {
     if (options.instance === undefined) this.takeTurn();
     const { instances } = this.#target;
@@ -75,9 +75,10 @@ export class Session {
     const name = instances.length === 1 ? actor : `${actor}@${instance + 1}`;
     await this.#connected(name, instances[instance]!);
     const deadline = options.deadlineMillis === undefined ? undefined : durationFromMs(options.deadlineMillis);
-    const hold = options.hold ?? false;
-    const value = { $typeName: "streamkit.conformance.v1.Call", request, hold, deadline } as const;
-    return this.#start(name, { case: "call", value }, options.keep);
+    return this.#start(name, {
+      case: "call",
+      value: { $typeName: "streamkit.conformance.v1.Call", request, hold: options.hold ?? false, deadline },
+    });
   }
 
   send(call: LiveCall, request: ProduceRequest): void {
@@ -126,10 +127,10 @@ export class Session {
     if (connect.failure !== undefined) throw new Error(`${actor} cannot connect: ${connect.failure.message}`);
   }
 
-  #start(actor: string, action: Operation["action"], keep?: number): LiveCall {
+  #start(actor: string, action: Operation["action"]): LiveCall {
     this.#last += 1n;
     const operation = create(OperationSchema, { id: this.#last, actor, action });
-    const call = new LiveCall(operation.id, keep);
+    const call = new LiveCall(operation.id);
     this.#calls.set(operation.id, call);
     this.trace.operation(operation);
     this.#client.perform(operation);

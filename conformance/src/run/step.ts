@@ -78,10 +78,7 @@ async function perform(step: Step, state: CaseState): Promise<Difference> {
 }
 
 async function startNamed(step: Step, state: CaseState): Promise<Difference> {
-  if (step.times === 0) state.named.set(step.as, await start(step, state, state.scope));
-  for (let index = 1; index <= step.times; index++) {
-    state.named.set(`${step.as}-${index}`, await start(step, state, state.scope.with({ i: String(index) }), {}, 1));
-  }
+  state.named.set(step.as, await start(step, state, state.scope));
   return undefined;
 }
 
@@ -153,7 +150,7 @@ async function awaitNamed(step: Step, state: CaseState): Promise<Difference> {
   }
   const fresh = call.responses.slice(call.seen);
   call.seen = call.responses.length;
-  const observed = observe(fresh, call.failure, call.ended, call);
+  const observed = observe(fresh, call.failure, call.ended, call.statuses);
   const difference = matchExpectation(resolveExpectation(step.expect, state.scope), observed);
   if (difference === undefined) capture(step, observed, state);
   return difference;
@@ -164,13 +161,7 @@ function describe(call: LiveCall): string {
   return `${call.responses.length} responses with ${entryCount(call)} entries, ${state}`;
 }
 
-async function start(
-  step: Step,
-  state: CaseState,
-  scope: Scope,
-  more: JsonObject = {},
-  keep?: number,
-): Promise<LiveCall> {
+async function start(step: Step, state: CaseState, scope: Scope, more: JsonObject = {}): Promise<LiveCall> {
   const rpc = findRpc(String(step.action.value));
   const json = completeRequest(rpc.input, { ...scope.resolve(step.request ?? {}), ...more }, defaults(state));
   const request = startRequest(rpc, json);
@@ -178,7 +169,6 @@ async function start(
   return state.session.call(step.actor || "main", request, {
     hold: step.hold,
     ...(deadlineMillis === undefined ? {} : { deadlineMillis }),
-    ...(keep === undefined ? {} : { keep }),
   });
 }
 

@@ -175,7 +175,7 @@ export declare const WorkerHostSchema: GenMessage<WorkerHost>;
  */
 export declare type WorkerRecord = Message<"streamkit.storage.v1.WorkerRecord"> & {
   /**
-   * The worker. Its registration is drawn at random, so that one that was replaced is recognised.
+   * The worker.
    *
    * @generated from field: streamkit.v1.Worker worker = 1;
    */
@@ -189,9 +189,16 @@ export declare type WorkerRecord = Message<"streamkit.storage.v1.WorkerRecord"> 
   host: Uint8Array;
 
   /**
+   * Drawn at random with each registration, so that one that was replaced is recognised.
+   *
+   * @generated from field: fixed64 registration = 3;
+   */
+  registration: bigint;
+
+  /**
    * The interval that the worker asked for, in milliseconds.
    *
-   * @generated from field: uint64 interval_millis = 3;
+   * @generated from field: uint64 interval_millis = 4;
    */
   intervalMillis: bigint;
 };

@@ -1,5 +1,5 @@
-/** Streamkit inside a plain Node application: one port for both. `PORT` chooses the port; data goes to ./data. */
-// #region embed-node
+/** Streamkit on a server of `node:http`, beside the application's own pages. `PORT` chooses the port; data goes to ./data. */
+// #region http
 import { createServer } from "node:http";
 import { createStreamkit, levelStorage, type RequestListener } from "@streamkit/server";
 
@@ -7,16 +7,16 @@ const streamkit = createStreamkit({ storage: levelStorage({ path: "./data" }) })
 
 // The application's own pages. Streamkit answers the paths of its services, /streamkit.v1.StreamService/... and so on.
 const app: RequestListener = (request, response) => {
-  response.statusCode = request.url === "/healthy" ? 200 : 404;
+  response.statusCode = request.url === "/hello" ? 200 : 404;
   response.end();
 };
 
 const server = createServer(streamkit.handler({ fallback: app }));
-server.listen(Number(process.env.PORT ?? 3000), "127.0.0.1", () => console.log("listening on", server.address()));
+server.listen(Number(process.env.PORT ?? 8080), "127.0.0.1", () => console.log("listening on", server.address()));
 
 process.once("SIGTERM", async () => {
   server.close();
   await streamkit.close(); // Ends streams, lets appends finish, releases the storage.
   server.closeAllConnections();
 });
-// #endregion embed-node
+// #endregion http

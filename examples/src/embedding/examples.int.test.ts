@@ -1,0 +1,104 @@
+/** The examples of docs/embedding.md and README, as programs: pages beside Streamkit, clients as written, the end. */
+import { readFile, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createStreamkitClient, type StreamkitError } from "@streamkit/client";
+import { createNodeTransport } from "@streamkit/client/node";
+import { build } from "esbuild";
+import { expect, test } from "vitest";
+import { examplePath, testFolder } from "../process/example.ts";
+import { runProgram } from "../process/run-program.ts";
+import { HTTP_EMBEDDINGS, startEmbedding } from "./matrix/servers.ts";
+
+/** Embeddings with a page of the application at /hello. */
+const WITH_PAGES = new Set(["listen", "http", "express", "fastify", "hono"]);
+
+/** Leaves a follower open while the server is told to end. */
+async function followToTheEnd(baseUrl: string, httpVersion: "1.1" | "2", ca: string | undefined, end: () => void) {
+  const transport = createNodeTransport({
+    baseUrl,
+    httpVersion,
+    protocol: "connect",
+    ...(ca !== undefined && { nodeOptions: { ca } }),
+  });
+  // Without retries, so that the follower tells how the server ended it.
+  const client = createStreamkitClient({ transport, retry: { maxAttempts: 1 } });
+  const segment = client.store(crypto.randomUUID()).space("deliveries").segment("van-3");
+  const follow = async () => {
+    for await (const _ of segment.follow({ onCaughtUp: end })) throw new Error("nothing was written");
+  };
+  return await follow().then(
+    () => expect.unreachable("the follower ended without an error"),
+    (error: StreamkitError) => error,
+  );
+}
+
+test.each(HTTP_EMBEDDINGS)("$example: pages, and an end that streams hear of", async (embedding) => {
+  const { target, program } = await startEmbedding(embedding);
+  if (WITH_PAGES.has(embedding.example)) {
+    expect((await fetch(`${target.baseUrl}/hello`)).status).toBe(200);
+    expect((await fetch(`${target.baseUrl}/elsewhere`)).status).toBe(404);
+  }
+  const end = () => program.child.kill("SIGTERM");
+  const error = await followToTheEnd(target.baseUrl, embedding.http[0], target.tls?.cert, end);
+  expect(error.reason).toBe("SHUTTING_DOWN");
+  expect(await program.exit, program.output()).toBe(0);
+  expect(program.output()).not.toContain("Error");
+});
+
+const embeddingOf = (name: string) => HTTP_EMBEDDINGS.find(({ example }) => example === name)!;
+
+test.each(["listen", "http", "express"])(
+  "README: the client as written works with the server %s as written (H9)",
+  async (name) => {
+    const { target } = await startEmbedding(embeddingOf(name));
+    const client = runProgram(examplePath("quickstart"), { args: [target.baseUrl] });
+    expect(await client.exit, client.output()).toBe(0);
+    expect(client.output()).toContain("3 order-2001-18 placed\n");
+  },
+);
+
+test("the Node client takes Connect where gRPC is refused, also if its first call is a Produce session", async () => {
+  const { target } = await startEmbedding(embeddingOf("hono-http2"));
+  const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl: target.baseUrl }) });
+  const segment = client.store(crypto.randomUUID()).space("s").segment("a");
+  const records = Array.from({ length: 2_500 }, (_, i) => Uint8Array.of(i));
+  expect((await segment.produce(records)).lastSequence).toBe(2_500);
+  const read: number[] = [];
+  for await (const { payload } of segment.consume()) read.push(payload[0]);
+  expect(read).toEqual(records.map(([byte]) => byte));
+});
+
+test("README: client and servers use the same port when no port is given (H9)", async () => {
+  const sources = await Promise.all(
+    ["quickstart", "embedding/listen", "embedding/express"].map((name) => readFile(examplePath(name), "utf8")),
+  );
+  for (const source of sources) expect(source).toContain("8080");
+});
+
+test("a Next.js route handler serves its prefix", async () => {
+  const file = fileURLToPath(new URL("./matrix/call-next-route.ts", import.meta.url));
+  const program = runProgram(file, { cwd: await testFolder() });
+  expect(await program.exit, program.output()).toBe(0);
+  expect(program.output()).toBe("200 1 404\n");
+});
+
+test.each([
+  { format: "esm", external: ["level", "abstract-level", "memory-level", "@node-rs/crc32"] },
+  { format: "cjs", external: ["level", "@node-rs/crc32"] },
+] as const)("a bundle of esbuild ($format) serves", async ({ format, external }) => {
+  const folder = await testFolder();
+  const outfile = join(folder, format === "esm" ? "app.mjs" : "app.cjs");
+  const conditions = ["@streamkit/source"];
+  const entryPoints = [examplePath("embedding/http")];
+  await build({ entryPoints, outfile, bundle: true, platform: "node", format, external: [...external], conditions });
+  const installed = fileURLToPath(new URL("../../../node_modules", import.meta.url));
+  await symlink(installed, join(folder, "node_modules"));
+  const program = runProgram(outfile, { cwd: folder, env: { PORT: "0" } });
+  const [, port] = await program.outputMatching(/port: (\d+)/);
+  const transport = createNodeTransport({ baseUrl: `http://127.0.0.1:${port}`, httpVersion: "1.1" });
+  const segment = createStreamkitClient({ transport }).store(crypto.randomUUID()).space("s").segment("a");
+  expect((await segment.publish(Uint8Array.of(1))).lastSequence).toBe(1);
+  program.child.kill("SIGTERM");
+  expect(await program.exit, program.output()).toBe(0);
+});
