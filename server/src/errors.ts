@@ -86,6 +86,13 @@ export class StoreClosedError extends StreamkitError {
 /** A store whose last opening failed a moment ago: this call did not try again, and nothing is known but that failure. */
 export class NotTriedError extends StreamkitError {}
 
+/** An append that was refused before anything of it was written, because what room is left is kept for other things. */
+export class NoRoomError extends StreamkitError {
+  constructor(cause?: unknown) {
+    super(ErrorReason.DISK_FULL, "no space left on the device of the store", { cause, retryAfterMillis: 5_000 });
+  }
+}
+
 /** The storage cannot work until an operator changes something: permissions, a path, credentials. */
 export class StorageUnusableError extends StreamkitError {
   constructor(message: string, cause?: unknown) {

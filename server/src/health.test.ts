@@ -61,7 +61,6 @@ describe("StorageHealth", () => {
   it("probes at once when calls fail", async () => {
     const { health } = make(() => Promise.reject(new Error("/secret/path is gone")));
     health.failed(failure());
-    health.failed(failure());
     await vi.advanceTimersByTimeAsync(0);
     expect(health.ready()).toEqual({ ready: false, reason: "the storage failed" });
     health.close();

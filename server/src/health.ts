@@ -24,8 +24,7 @@ export interface HealthOptions {
   readonly timeoutMillis?: number;
 }
 
-/** Failures without a success between them, after which the storage is probed at once, and after which it counts as failing. */
-const PROBE_AFTER = 2;
+/** Calls that fail without a success between them, after which the storage counts as failing. */
 const FAILING_AFTER = 5;
 
 /**
@@ -42,6 +41,7 @@ export class StorageHealth {
   #failures = 0;
   #failuresAtProbe = 0;
   #probing: Promise<void> | undefined;
+  #probedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #begun = false;
   #closed = false;
@@ -93,15 +93,18 @@ export class StorageHealth {
         this.#callFailure = { reason: `the storage failed ${FAILING_AFTER} times in a row: ${reason}`, cause: error };
       });
     }
-    // Later ones find the timer of a failing storage.
-    if (this.#failures === PROBE_AFTER) void this.probe();
+    // Reads that succeed between writes that fail say nothing: a probe decides, at once or as soon as the last one is old enough.
+    if (this.#probing === undefined) {
+      this.#schedule(Math.max(0, this.#probedAt + this.#options.failingMillis - performance.now()));
+    }
   }
 
   /** Probes the storage now; joins a probe that is under way. Never rejects. */
   probe(): Promise<void> {
     this.#probing ??= this.#probe().finally(() => {
       this.#probing = undefined;
-      this.#schedule();
+      const rest = this.#failures === 0 && this.#probeFailure === undefined;
+      this.#schedule(rest ? this.#options.restMillis : this.#options.failingMillis);
     });
     return this.#probing;
   }
@@ -116,6 +119,7 @@ export class StorageHealth {
 
   async #probe(): Promise<void> {
     if (this.#storage.probe === undefined || this.#closed) return;
+    this.#probedAt = performance.now();
     const outcome = this.#storage.probe({ create: false }).then(
       () => undefined,
       (error) => failureOf(error),
@@ -142,12 +146,10 @@ export class StorageHealth {
     });
   }
 
-  #schedule(): void {
+  #schedule(millis: number): void {
     clearTimeout(this.#timer);
     if (this.#closed || this.#storage.probe === undefined) return;
-    const { restMillis, failingMillis } = this.#options;
-    const rest = this.#failures === 0 && this.#probeFailure === undefined;
-    this.#timer = setTimeout(() => void this.probe(), rest ? restMillis : failingMillis).unref();
+    this.#timer = setTimeout(() => void this.probe(), millis).unref();
   }
 
   #change(change: () => void): void {

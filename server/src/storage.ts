@@ -9,6 +9,7 @@ export type { Bus } from "./bus/port.ts";
 export {
   dataLoss,
   type ErrorFacts,
+  NoRoomError,
   StorageUnusableError,
   StoreClosedError,
   StoreDeletedError,

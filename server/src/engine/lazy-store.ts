@@ -88,9 +88,9 @@ export class LazyStore implements PartitionStore {
     this.#inner?.assertRoom?.();
   }
 
-  needsReopen(): boolean {
+  readsOnly(): boolean {
     // There is nothing to open again in a store that could not be made.
-    return this.#inner !== undefined && (this.#inner.needsReopen?.() ?? true);
+    return this.#inner === undefined || (this.#inner.readsOnly?.() ?? false);
   }
 
   async compact(partition: string): Promise<void> {

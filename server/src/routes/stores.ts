@@ -2,7 +2,7 @@ import { ErrorReason } from "@streamkit/protocol";
 import { checkUuid } from "../engine/names.ts";
 import type { NodeManager, StoreLease } from "../engine/node-manager.ts";
 import type { StoreNode } from "../engine/store-node.ts";
-import { StoreClosedError, StoreDeletedError, StreamkitError } from "../errors.ts";
+import { NoRoomError, StoreClosedError, StoreDeletedError, StreamkitError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { StorageHealth } from "../health.ts";
 
@@ -120,9 +120,9 @@ export class Stores {
     if (error instanceof StoreClosedError && ended.signal.aborted) return ended.signal.reason;
     this.#report(error, "using the store", id);
     if (this.#context.shared || ended.signal.aborted || !(error instanceof StreamkitError)) return error;
-    // A full disk is no reason to close what can be read.
-    const stopped = error.reason === ErrorReason.DISK_FULL && (node.store.needsReopen?.() ?? true);
-    if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || stopped) {
+    // Nothing was begun; or what can be read would be closed, and could not be opened again.
+    if (error instanceof NoRoomError || node.store.readsOnly?.() === true) return error;
+    if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL) {
       this.#context.manager.recycle(id, node, error);
     }
     return error;

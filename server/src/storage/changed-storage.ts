@@ -33,7 +33,7 @@ export function changedStore(store: PartitionStore, methods: Partial<PartitionSt
     commit: (...args) => store.commit(...args),
     partitions: (...args) => store.partitions(...args),
     ...(store.assertRoom && { assertRoom: () => store.assertRoom!() }),
-    ...(store.needsReopen && { needsReopen: () => store.needsReopen!() }),
+    ...(store.readsOnly && { readsOnly: () => store.readsOnly!() }),
     ...(store.compact && { compact: (partition) => store.compact!(partition) }),
     drop: () => store.drop(),
     close: () => store.close(),

@@ -105,15 +105,15 @@ export interface PartitionStore {
    * Called before an append, which is refused when it throws, as nothing was written. Commits that remove rows, or overwrite few, are made
    * all the same. For a backend that keeps some room for them.
    *
-   * @throws DISK_FULL
+   * @throws NoRoomError
    */
   assertRoom?(): void;
 
   /**
-   * After a commit failed with DISK_FULL: whether the store must be opened again before it takes commits, and can be. While it cannot be,
-   * reads go on with this handle. Without it, a store is opened again after every such failure.
+   * After a failed commit: whether this handle serves reads, as opening the store again would fail now. When it returns false, and without
+   * it, the store is closed after a failed commit and opened again.
    */
-  needsReopen?(): boolean;
+  readsOnly?(): boolean;
 
   /** Called when many rows of a partition were deleted: a backend that is short of room gives theirs back. */
   compact?(partition: string): Promise<void>;

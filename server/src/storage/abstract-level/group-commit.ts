@@ -2,6 +2,7 @@ import { ErrorReason } from "@streamkit/protocol";
 import type { AbstractBatchOptions } from "abstract-level";
 import { StreamkitError } from "../../errors.ts";
 import type { CommitBatch, CommitResult, RowVersion } from "../port.ts";
+import { systemCode } from "../system-error.ts";
 import type { Database, Operation } from "./database.ts";
 import { absent, identityOf, RowVersions } from "./row-versions.ts";
 import { storageError } from "./storage-error.ts";
@@ -64,12 +65,9 @@ export class GroupCommit {
     if (this.#failure !== undefined) throw stopped(this.#failure);
   }
 
-  /**
-   * Why no read is possible. After a write that found no room, reads go on: they see what was committed before it, as its commits are in
-   * doubt and were not acknowledged.
-   */
+  /** Why no read is possible. @throws the reason of the write that failed */
   assertReadable(): void {
-    if (this.#failure?.reason !== ErrorReason.DISK_FULL) this.assertUsable();
+    if (this.#failure !== undefined && !isReadableAfter(this.#failure)) this.assertUsable();
   }
 
   /** Resolves once the outcome is durable. */
@@ -176,6 +174,14 @@ function bytesOf(batch: CommitBatch): number {
     for (const piece of put.value) bytes += piece.length;
   }
   return bytes;
+}
+
+/**
+ * Whether reads go on after a write that failed: when it found no room, or a volume that has become read-only. They see what was committed
+ * before; the commits of that write are in doubt, and were not acknowledged.
+ */
+export function isReadableAfter(failure: StreamkitError): boolean {
+  return failure.reason === ErrorReason.DISK_FULL || systemCode(failure) === "EROFS";
 }
 
 function stopped(failure: StreamkitError): StreamkitError {

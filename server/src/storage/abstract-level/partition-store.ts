@@ -1,6 +1,7 @@
+import type { StreamkitError } from "../../errors.ts";
 import type { CommitBatch, CommitResult, PartitionStore, Row, ScanOptions } from "../port.ts";
 import type { Database } from "./database.ts";
-import type { GroupCommit } from "./group-commit.ts";
+import { type GroupCommit, isReadableAfter } from "./group-commit.ts";
 import { limits } from "./limits.ts";
 import { OpenOperations } from "./open-operations.ts";
 import { partitionNames } from "./partition-names.ts";
@@ -19,8 +20,8 @@ export interface DatabaseOwner {
   assertPresent?(): void;
   /** @throws DISK_FULL while no append should be made */
   assertRoom?(): void;
-  /** Whether the database could be opened again after a write that failed. Default: yes. */
-  canReopen?(): boolean;
+  /** Whether the database could be opened again after a write that failed so. Default: yes. */
+  canReopen?(failure: StreamkitError): boolean;
   /** Gives the room of deleted rows back, where it is scarce. */
   compact?(from: Buffer, to: Buffer): Promise<void>;
 }
@@ -84,8 +85,9 @@ export class AbstractLevelPartitionStore implements PartitionStore {
     this.#owner.assertRoom?.();
   }
 
-  needsReopen(): boolean {
-    return this.#commits.failure !== undefined && (this.#owner.canReopen?.() ?? true);
+  readsOnly(): boolean {
+    const { failure } = this.#commits;
+    return failure !== undefined && isReadableAfter(failure) && this.#owner.canReopen?.(failure) === false;
   }
 
   async compact(partition: string): Promise<void> {

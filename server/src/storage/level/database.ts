@@ -1,5 +1,6 @@
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { randomUUID } from "node:crypto";
+import { closeSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { ErrorReason } from "@streamkit/protocol";
 import { Level } from "level";
 import { storageUnavailable } from "../../errors.ts";
@@ -9,7 +10,9 @@ import { isLockedError } from "../abstract-level/storage-error.ts";
 import { VersionCounter } from "../abstract-level/version-counter.ts";
 import type { PartitionStore } from "../port.ts";
 import { isDiskFull } from "../system-error.ts";
+import { probePrefix } from "./data-folder.ts";
 import type { DiskSpace } from "./disk-space.ts";
+import { privateFile } from "./durable-files.ts";
 import { removeOrphans } from "./orphans.ts";
 import { StoreFiles } from "./store-files.ts";
 import { verifyDatabase } from "./verify-database.ts";
@@ -80,7 +83,8 @@ export async function openLevelStore(
       },
       assertPresent: () => files.assertPresent(),
       assertRoom: () => space.assertRoom(),
-      canReopen: () => space.hasRoomFor(bytesToOpen(directory)),
+      canReopen: ({ reason }) =>
+        reason === ErrorReason.DISK_FULL ? space.hasRoomFor(bytesToOpen(directory)) : isWritable(dirname(directory)),
       compact: async (from, to) => {
         if (!space.low) return;
         await (database as LevelDatabase & Compactable).compactRange(from, to, { keyEncoding: "view" });
@@ -113,6 +117,18 @@ async function openDatabase(
   const second = makeDatabase(directory, options);
   await second.open();
   return second;
+}
+
+/** Whether files can be made in a folder; a look at its mode does not tell. */
+function isWritable(folder: string): boolean {
+  const path = join(folder, `${probePrefix}${randomUUID()}`);
+  try {
+    closeSync(openSync(path, "wx", privateFile));
+    rmSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What LevelDB writes when it opens: its logs become tables, and there is a new manifest. */

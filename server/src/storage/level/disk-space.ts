@@ -9,7 +9,7 @@ import { randomFillSync } from "node:crypto";
 import { rmSync, statfsSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { diskFull } from "../abstract-level/storage-error.ts";
+import { NoRoomError } from "../../errors.ts";
 import { isDiskFull } from "../system-error.ts";
 import { privateFile } from "./durable-files.ts";
 
@@ -61,12 +61,12 @@ export class DiskSpace {
     return this.#low;
   }
 
-  /** @throws DISK_FULL while what is left of the volume is kept for reading, trimming and deleting */
+  /** @throws NoRoomError while what is left of the volume is kept for reading, trimming and deleting */
   assertRoom(): void {
     this.refresh();
     if (!this.#low) return;
     const left = `${Math.round(this.#free / 1024)} KiB are free at ${this.#path}`;
-    throw diskFull(new Error(`ENOSPC: ${left}, which are kept for reads, trims and deletions`));
+    throw new NoRoomError(new Error(`ENOSPC: ${left}, which are kept for reads, trims and deletions`));
   }
 
   /** Whether so many bytes can be written. */
