@@ -1,5 +1,12 @@
 import { storageUnavailable } from "../errors.ts";
-import { type AppendTransaction, applyAppend, isFencedOnly, isFoundByExpectation, needsRow } from "./append.ts";
+import {
+  type AppendTransaction,
+  applyAppend,
+  checkTokens,
+  isFencedOnly,
+  isFoundByExpectation,
+  needsRow,
+} from "./append.ts";
 import type { EncodedBatch } from "./batch.ts";
 import type { Draft } from "./draft.ts";
 import type { EarlierAttempts, Mutation, ProduceSession } from "./group-commit.ts";
@@ -54,6 +61,9 @@ export class AppendMutation implements Mutation<AppendResult> {
     this.#onlyIfAbsent = false;
     this.#maybeApplied = outcomeUnknown;
     if (!outcomeUnknown) this.#attempts = [];
+    const { tokens } = this.#log;
+    if (this.#transaction.appends.some(({ fencingToken = 0n }) => fencingToken > tokens.allowed))
+      await tokens.refresh();
     if (!repeatable && outcomeUnknown) this.#checkTold();
     if (!repeatable || this.#log.head.lastOffset === 0) return;
     const known = this.#log.recent.get(id);
@@ -87,6 +97,7 @@ export class AppendMutation implements Mutation<AppendResult> {
         return { ...earlier, ranges: this.#align(earlier.ranges), id, deduplicated: !own };
       }
     }
+    checkTokens(this.#transaction, this.#log.tokens.allowed);
     const result = applyAppend(draft, this.#transaction, this.#log.clock());
     this.#attempts.push(result);
     if (repeatable) {

@@ -44,6 +44,20 @@ export function checkTransaction(appends: readonly SegmentAppend[]): void {
   tooLarge("encoded bytes", encoded, LIMITS.maxTransactionEncodedBytes);
 }
 
+/**
+ * Refuses tokens that no lease of the store can have handed out: remembered, they would lock a segment for good.
+ *
+ * @throws StreamkitError INVALID_FIELD
+ */
+export function checkTokens({ appends }: AppendTransaction, allowed: bigint): void {
+  const violations = appends.flatMap(({ fencingToken = 0n }, index) => {
+    if (fencingToken <= allowed) return [];
+    const description = `is ${fencingToken}; expected the token of a lease of this store, and at most ${allowed}`;
+    return [{ field: `appends[${index}].fencing_token`, description }];
+  });
+  if (violations.length > 0) throw invalidFields(violations);
+}
+
 function tooLarge(what: string, found: number, limit: number): void {
   if (found <= limit) return;
   const description = `${found} ${what} in one transaction; at most ${limit} are allowed`;
@@ -84,6 +98,13 @@ export function applyAppend(draft: Draft, transaction: AppendTransaction, now: n
 
   // G2: commit times are strictly increasing, whatever the clock does.
   const commitTime = Math.max(now, draft.head.lastTime + 1);
+  // Beyond 2^53 microseconds, in the year 2255, times would repeat.
+  if (commitTime >= Number.MAX_SAFE_INTEGER) {
+    throw new StreamkitError(
+      ErrorReason.INTERNAL,
+      "the clock of a server was beyond the year 2255; no later time is left",
+    );
+  }
   const number = draft.head.lastNumber + 1;
   let { lastOffset, segmentCount } = draft.head;
   const ranges: CommittedRange[] = [];

@@ -6,6 +6,7 @@ import type { AppendTransaction } from "./append.ts";
 import { AppendMutation, type AppendResult } from "./append-mutation.ts";
 import type { Clock } from "./clock.ts";
 import { Contention } from "./contention.ts";
+import type { TokenCeiling } from "./coordination/token-ceiling.ts";
 import { Draft, sharedRows } from "./draft.ts";
 import { evaluate } from "./evaluate.ts";
 import { type EarlierAttempts, GroupCommit, type Mutation, type Outcome, type ProduceSession } from "./group-commit.ts";
@@ -25,6 +26,8 @@ export interface SpaceLogOptions {
   /** How long a transaction id is remembered, in microseconds. */
   readonly dedupeWindow: number;
   readonly compression: RowCompression;
+  /** Which fencing tokens appends may carry. */
+  readonly tokens: TokenCeiling;
   /** Called when a log is loaded that has rows of trimmed entries to remove: a reclaimer was interrupted. */
   readonly onUnfinished: (log: SpaceLog) => void;
   /** With `shared`: how often a followed space is looked at when nothing happens, in milliseconds. */
@@ -83,6 +86,10 @@ export class SpaceLog extends SpaceState {
         }),
     );
     this.#poller = new Poller({ restMillis: options.pollMillis, look: (urgent) => this.#poll(urgent) });
+  }
+
+  get tokens(): TokenCeiling {
+    return this.#options.tokens;
   }
 
   get clock(): Clock {

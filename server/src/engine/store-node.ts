@@ -135,6 +135,7 @@ export class StoreNode {
         dedupeWindow: this.#options.dedupeWindow,
         compression: this.#options.compression,
         pollMillis: this.#options.pollMillis,
+        tokens: this.leases.tokens,
         onUnfinished: (unfinished) => this.reclaim(unfinished),
         onCommit: ({ space, revision }) => this.#hints?.spaceChanged(space, revision),
         onFollow: () => this.#hints?.listen(),

@@ -5,6 +5,7 @@
  * | partition    | key                      | value           | there is one                                           |
  * |--------------|--------------------------|-----------------|--------------------------------------------------------|
  * | `leases`     | `l` key                  | LeaseRecord     | per key ever leased                                    |
+ * | `leases`     | `t`                      | TokenCeiling    | per store whose leases have handed out many tokens     |
  * | `cursors`    | `c` name                 | CursorRecord    | per cursor ever committed                              |
  * | `w:` group   | `h`                      | WorkerGroupHead | per group that ever had workers                        |
  * | `w:` group   | `i` instance, 16 bytes   | WorkerHost      | per instance with workers of the group                 |
@@ -16,7 +17,7 @@
 import type { KeyRange } from "../../storage/port.ts";
 import { namedKey, namedRange, nameOfKey } from "../key-space.ts";
 
-const TAG = { lease: 0x6c, cursor: 0x63, groupHead: 0x68, host: 0x69, renewal: 0x72, worker: 0x77 };
+const TAG = { lease: 0x6c, cursor: 0x63, groupHead: 0x68, host: 0x69, renewal: 0x72, worker: 0x77, tokenCeiling: 0x74 };
 
 export const LEASES = "leases";
 export const CURSORS = "cursors";
@@ -43,6 +44,9 @@ export const leaseKeys = named(TAG.lease);
 export const cursorKeys = named(TAG.cursor);
 export const renewalKeys = named(TAG.renewal);
 export const workerKeys = named(TAG.worker);
+
+/** Key of the TokenCeiling. */
+export const TOKEN_CEILING_KEY: Uint8Array = Uint8Array.of(TAG.tokenCeiling);
 
 /** The partition of a group of workers. */
 export function groupPartition(group: string): string {

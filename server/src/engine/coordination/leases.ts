@@ -11,6 +11,7 @@ import { decodeWith } from "../rows.ts";
 import { Expiry } from "./expiry.ts";
 import { LEASES, leaseKeys } from "./key-space.ts";
 import { type Decide, type Decision, Records } from "./records.ts";
+import { TokenCeiling } from "./token-ceiling.ts";
 
 /** A live lease. */
 export interface Lease {
@@ -52,11 +53,14 @@ export class Leases {
   readonly #options: CoordinationOptions;
   readonly #expiry: Expiry;
   readonly #records: Records;
+  /** Bounds the tokens that appends to this store may carry. */
+  readonly tokens: TokenCeiling;
 
   constructor(options: CoordinationOptions, expiry = new Expiry(options.clock)) {
     this.#options = options;
     this.#expiry = expiry;
     this.#records = new Records(options.store, options.shared, LEASES);
+    this.tokens = new TokenCeiling(options.store, options.shared);
   }
 
   /**
@@ -64,8 +68,8 @@ export class Leases {
    *
    * @throws StreamkitError LEASE_HELD
    */
-  acquire(key: string, holder: string, ttlMillis: number): Promise<Lease> {
-    return this.#change(key, (row) => {
+  async acquire(key: string, holder: string, ttlMillis: number): Promise<Lease> {
+    const lease = await this.#change(key, (row) => {
       const before = row && decode(row, key);
       const left = row && before ? this.#remaining(key, row, before) : 0;
       if (before !== undefined && left > 0 && before.holder !== holder) {
@@ -76,6 +80,8 @@ export class Leases {
       const fencingToken = (before?.fencingToken ?? 0n) + (left > 0 ? 0n : 1n);
       return this.#write(key, { holder, fencingToken, ttlMillis });
     });
+    await this.tokens.handOut(lease.fencingToken);
+    return lease;
   }
 
   /**

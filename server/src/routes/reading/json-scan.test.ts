@@ -93,6 +93,15 @@ describe("scanJson", () => {
     ["appends[0].records[0].metadata", '{"appends":[{"records":[{"metadata":{"k":"1","\\u006b":"2"}}]}]}'],
   ])("refuses what occurs twice, and names %s", (field, json) => expect(scan(json)).toEqual(invalid(field)));
 
+  it("refuses numbers that would be rounded, in fields that it knows", () => {
+    expect(scan('{"appends":[{"fencingToken":9007199254740991}]}')).toBeUndefined();
+    expect(scan('{"appends":[{"fencingToken":"18446744073709551615"}],"x":18446744073709551615}')).toBeUndefined();
+    for (const number of ["9007199254740992", "9007199254740993", "18446744073709551615"]) {
+      expect(scan(`{"appends":[{"fencingToken":${number}}]}`)).toEqual(invalid("appends[0].fencing_token"));
+      expect(scan(`{"spaces":{"a":${number}}}`, ConsumeRequestSchema)).toEqual(invalid("spaces"));
+    }
+  });
+
   it("counts elements, at the limit and one over", () => {
     const tooLarge = { reason: "TRANSACTION_TOO_LARGE", field: "appends" };
     const { maxTransactionSegments: segments, maxTransactionRecords: records, maxConsumeSpaces: spaces } = LIMITS;

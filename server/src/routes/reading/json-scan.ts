@@ -14,6 +14,9 @@ interface FieldPlan {
 
 const plans = new WeakMap<DescMessage, ReadonlyMap<string, FieldPlan>>();
 
+/** Numbers with fewer digits are exact. */
+const SAFE_DIGITS = 16;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -53,18 +56,19 @@ class JsonScan {
   }
 
   run(message: DescMessage): void {
-    this.#value(message, 0);
+    this.#value(message, 0, false);
     this.#peek();
     if (this.#at < this.#bytes.length) this.#unexpected();
   }
 
-  #value(message: DescMessage | undefined, depth: number): void {
+  /** @param isKnown the value belongs to a field of the message */
+  #value(message: DescMessage | undefined, depth: number, isKnown: boolean): void {
     if (++this.#values > MAX_JSON_VALUES) throw unreadable(`the message has more than ${MAX_JSON_VALUES} values`);
     const next = this.#peek();
     if (next === OPEN_OBJECT) this.#object(message, depth + 1);
     else if (next === OPEN_ARRAY) this.#array(undefined, depth + 1);
     else if (next === QUOTE) this.#string();
-    else this.#literal();
+    else this.#literal(isKnown);
   }
 
   #object(message: DescMessage | undefined, depth: number): void {
@@ -76,7 +80,7 @@ class JsonScan {
       if (fields === undefined) this.#skipKey();
       this.#colon();
       if (field === undefined) {
-        this.#value(undefined, depth);
+        this.#value(undefined, depth, false);
         continue;
       }
       seen ??= new Set();
@@ -97,7 +101,7 @@ class JsonScan {
       this.#values++;
       this.#map(field, depth + 1);
     } else {
-      this.#value(field.message, depth);
+      this.#value(field.message, depth, true);
     }
   }
 
@@ -110,7 +114,7 @@ class JsonScan {
       if (seen.has(key)) throw unreadable(`key ${JSON.stringify(key)} occurs twice; expected it once`, this.#place());
       seen.add(key);
       this.#colon();
-      this.#value(field.message, depth);
+      this.#value(field.message, depth, true);
     }
   }
 
@@ -119,7 +123,7 @@ class JsonScan {
     for (let index = 0; this.#member(CLOSE_ARRAY); index++) {
       if (field?.limit !== undefined) this.#counts.add(field.limit);
       this.#path.push(index);
-      this.#value(field?.message, depth);
+      this.#value(field?.message, depth, field !== undefined);
       this.#path.pop();
     }
   }
@@ -206,14 +210,19 @@ class JsonScan {
     return Number.isNaN(value) ? 0 : value;
   }
 
-  /** Steps over a number, true, false or null. */
-  #literal(): void {
+  /** Steps over a number, true, false or null. A number that JSON.parse would round belongs into quotes. */
+  #literal(isKnown: boolean): void {
     const start = this.#at;
     for (; this.#at < this.#bytes.length; this.#at++) {
       const byte = this.#bytes[this.#at];
       if (byte <= 0x20 || byte === COMMA || byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) break;
     }
     if (this.#at === start) this.#unexpected();
+    if (!isKnown || this.#at - start < SAFE_DIGITS) return;
+    const text = Buffer.from(this.#bytes.subarray(start, this.#at)).toString("latin1");
+    if (Math.abs(Number(text)) > Number.MAX_SAFE_INTEGER) {
+      throw unreadable(`is ${text.slice(0, 40)}; expected numbers beyond 2^53 as strings`, this.#place());
+    }
   }
 
   /** The next byte that is not white space; undefined at the end. */

@@ -35,7 +35,8 @@ export declare type SegmentAppend = Message<"streamkit.v1.SegmentAppend"> & {
 
   /**
    * When present: must be at least the largest token this segment has seen, or the whole transaction is refused with
-   * FENCED. A larger one is remembered, also when no record is written. Absent: no check. Tokens come from a lease.
+   * FENCED. A larger one is remembered, also when no record is written. Absent: no check. Tokens come from a lease of this
+   * store: one that is more than 1,000 above the largest that its leases have handed out is refused with INVALID_FIELD.
    *
    * @generated from field: optional uint64 fencing_token = 3;
    */

@@ -74,6 +74,34 @@ export declare type LeaseRecord = Message<"streamkit.storage.v1.LeaseRecord"> & 
 export declare const LeaseRecordSchema: GenMessage<LeaseRecord>;
 
 /**
+ * How far leases have handed out tokens, so that an append cannot carry one that no lease will ever pass. Written only now and
+ * then: tokens up to some hundreds above it may have been handed out.
+ *
+ * @generated from message streamkit.storage.v1.TokenCeiling
+ */
+export declare type TokenCeiling = Message<"streamkit.storage.v1.TokenCeiling"> & {
+  /**
+   * A token that a lease has handed out.
+   *
+   * @generated from field: uint64 fencing_token = 1;
+   */
+  fencingToken: bigint;
+
+  /**
+   * As in LeaseRecord.
+   *
+   * @generated from field: fixed64 mark = 2;
+   */
+  mark: bigint;
+};
+
+/**
+ * Describes the message streamkit.storage.v1.TokenCeiling.
+ * Use `create(TokenCeilingSchema)` to create a new message.
+ */
+export declare const TokenCeilingSchema: GenMessage<TokenCeiling>;
+
+/**
  * A cursor that was committed at least once. Stays when the cursor is deleted, so that versions rise for ever.
  *
  * @generated from message streamkit.storage.v1.CursorRecord

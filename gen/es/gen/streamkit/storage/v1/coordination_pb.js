@@ -16,7 +16,7 @@ import { file_streamkit_v1_presence_service } from "../../v1/presence_service_pb
  * Describes the file streamkit/storage/v1/coordination.proto.
  */
 export const file_streamkit_storage_v1_coordination = /*@__PURE__*/
-  fileDesc("CidzdHJlYW1raXQvc3RvcmFnZS92MS9jb29yZGluYXRpb24ucHJvdG8SFHN0cmVhbWtpdC5zdG9yYWdlLnYxIn0KC0xlYXNlUmVjb3JkEg4KBmhvbGRlchgBIAEoCRIVCg1mZW5jaW5nX3Rva2VuGAIgASgEEhIKCnR0bF9taWxsaXMYAyABKAQSEwoLZXhwaXJlX3RpbWUYBCABKAQSEAoIcmVsZWFzZWQYBSABKAgSDAoEbWFyaxgGIAEoBiLFAQoMQ3Vyc29yUmVjb3JkEkAKB29mZnNldHMYASADKAsyLy5zdHJlYW1raXQuc3RvcmFnZS52MS5DdXJzb3JSZWNvcmQuT2Zmc2V0c0VudHJ5Eg8KB3ZlcnNpb24YAiABKAQSEwoLdXBkYXRlX3RpbWUYAyABKAQSDwoHZGVsZXRlZBgEIAEoCBIMCgRtYXJrGAUgASgGGi4KDE9mZnNldHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIh8KD1dvcmtlckdyb3VwSGVhZBIMCgRtYXJrGAEgASgGIjgKCldvcmtlckhvc3QSFwoPaW50ZXJ2YWxfbWlsbGlzGAEgASgEEhEKCWJlYXRfdGltZRgCIAEoBCJxCgxXb3JrZXJSZWNvcmQSJAoGd29ya2VyGAEgASgLMhQuc3RyZWFta2l0LnYxLldvcmtlchIMCgRob3N0GAIgASgMEhQKDHJlZ2lzdHJhdGlvbhgDIAEoBhIXCg9pbnRlcnZhbF9taWxsaXMYBCABKAQiMwoNV29ya2VyUmVuZXdhbBIMCgRtYXJrGAEgASgGEhQKDHJlZ2lzdHJhdGlvbhgCIAEoBmIGcHJvdG8z", [file_streamkit_v1_presence_service]);
+  fileDesc("CidzdHJlYW1raXQvc3RvcmFnZS92MS9jb29yZGluYXRpb24ucHJvdG8SFHN0cmVhbWtpdC5zdG9yYWdlLnYxIn0KC0xlYXNlUmVjb3JkEg4KBmhvbGRlchgBIAEoCRIVCg1mZW5jaW5nX3Rva2VuGAIgASgEEhIKCnR0bF9taWxsaXMYAyABKAQSEwoLZXhwaXJlX3RpbWUYBCABKAQSEAoIcmVsZWFzZWQYBSABKAgSDAoEbWFyaxgGIAEoBiIzCgxUb2tlbkNlaWxpbmcSFQoNZmVuY2luZ190b2tlbhgBIAEoBBIMCgRtYXJrGAIgASgGIsUBCgxDdXJzb3JSZWNvcmQSQAoHb2Zmc2V0cxgBIAMoCzIvLnN0cmVhbWtpdC5zdG9yYWdlLnYxLkN1cnNvclJlY29yZC5PZmZzZXRzRW50cnkSDwoHdmVyc2lvbhgCIAEoBBITCgt1cGRhdGVfdGltZRgDIAEoBBIPCgdkZWxldGVkGAQgASgIEgwKBG1hcmsYBSABKAYaLgoMT2Zmc2V0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiHwoPV29ya2VyR3JvdXBIZWFkEgwKBG1hcmsYASABKAYiOAoKV29ya2VySG9zdBIXCg9pbnRlcnZhbF9taWxsaXMYASABKAQSEQoJYmVhdF90aW1lGAIgASgEInEKDFdvcmtlclJlY29yZBIkCgZ3b3JrZXIYASABKAsyFC5zdHJlYW1raXQudjEuV29ya2VyEgwKBGhvc3QYAiABKAwSFAoMcmVnaXN0cmF0aW9uGAMgASgGEhcKD2ludGVydmFsX21pbGxpcxgEIAEoBCIzCg1Xb3JrZXJSZW5ld2FsEgwKBG1hcmsYASABKAYSFAoMcmVnaXN0cmF0aW9uGAIgASgGYgZwcm90bzM", [file_streamkit_v1_presence_service]);
 
 /**
  * Describes the message streamkit.storage.v1.LeaseRecord.
@@ -26,37 +26,44 @@ export const LeaseRecordSchema = /*@__PURE__*/
   messageDesc(file_streamkit_storage_v1_coordination, 0);
 
 /**
+ * Describes the message streamkit.storage.v1.TokenCeiling.
+ * Use `create(TokenCeilingSchema)` to create a new message.
+ */
+export const TokenCeilingSchema = /*@__PURE__*/
+  messageDesc(file_streamkit_storage_v1_coordination, 1);
+
+/**
  * Describes the message streamkit.storage.v1.CursorRecord.
  * Use `create(CursorRecordSchema)` to create a new message.
  */
 export const CursorRecordSchema = /*@__PURE__*/
-  messageDesc(file_streamkit_storage_v1_coordination, 1);
+  messageDesc(file_streamkit_storage_v1_coordination, 2);
 
 /**
  * Describes the message streamkit.storage.v1.WorkerGroupHead.
  * Use `create(WorkerGroupHeadSchema)` to create a new message.
  */
 export const WorkerGroupHeadSchema = /*@__PURE__*/
-  messageDesc(file_streamkit_storage_v1_coordination, 2);
+  messageDesc(file_streamkit_storage_v1_coordination, 3);
 
 /**
  * Describes the message streamkit.storage.v1.WorkerHost.
  * Use `create(WorkerHostSchema)` to create a new message.
  */
 export const WorkerHostSchema = /*@__PURE__*/
-  messageDesc(file_streamkit_storage_v1_coordination, 3);
+  messageDesc(file_streamkit_storage_v1_coordination, 4);
 
 /**
  * Describes the message streamkit.storage.v1.WorkerRecord.
  * Use `create(WorkerRecordSchema)` to create a new message.
  */
 export const WorkerRecordSchema = /*@__PURE__*/
-  messageDesc(file_streamkit_storage_v1_coordination, 4);
+  messageDesc(file_streamkit_storage_v1_coordination, 5);
 
 /**
  * Describes the message streamkit.storage.v1.WorkerRenewal.
  * Use `create(WorkerRenewalSchema)` to create a new message.
  */
 export const WorkerRenewalSchema = /*@__PURE__*/
-  messageDesc(file_streamkit_storage_v1_coordination, 5);
+  messageDesc(file_streamkit_storage_v1_coordination, 6);
 
