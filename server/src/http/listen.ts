@@ -64,6 +64,9 @@ const KEEP_ALIVE_TIMEOUT_MILLIS = 65_000;
 /** Pauses between looks at unfinished HTTP/1.1 requests. */
 const MAX_CHECK_MILLIS = 5_000;
 
+/** Codes of errors by which Node ends a connection whose peer floods it, or sends what is no HTTP/2. */
+const PROTOCOL_ERRORS = /^ERR_HTTP2_(ERROR|TOO_MANY_INVALID_FRAMES|MAX_PENDING_SETTINGS_ACK|PING_LENGTH)$/;
+
 interface Servers {
   /** Owns the port. */
   readonly tcp: Server;
@@ -78,8 +81,10 @@ export async function listen(context: ListenContext, options: ListenOptions = {}
   const server = options.tls === undefined ? plain(context) : secure(context, options.tls);
   const connections = limitConnections(server.tcp, limits, onRefused);
   server.http2.on("session", (session: Http2Session) => {
-    // A connection that breaks is the client's affair; its streams learn of it by themselves.
-    session.on("error", (error) => onRefused("an HTTP/2 connection was ended", error));
+    session.on("error", (error: NodeJS.ErrnoException) => {
+      // A connection that breaks or is given up is the client's affair; its streams learn of it by themselves.
+      if (PROTOCOL_ERRORS.test(error.code ?? "")) onRefused("an HTTP/2 connection broke the protocol", error);
+    });
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     // Upload speed: the window of the whole connection is 64 KiB otherwise.

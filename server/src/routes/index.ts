@@ -58,7 +58,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     for (const name of Object.keys(status) as (keyof typeof status)[]) {
       router.rpc(StreamService.method[name], status[name] as never, { interceptors });
     }
-    router.service(StoreService, storeRoutes(storage, manager, stores, dedupeWindowMillis), { interceptors });
+    router.service(StoreService, storeRoutes(storage, manager, stores, dedupeWindowMillis, limits), { interceptors });
     router.service(LeaseService, leaseRoutes(stores), { interceptors });
     router.service(CursorService, cursorRoutes(stores), { interceptors });
     presenceRoutes(router, stores, interceptors);

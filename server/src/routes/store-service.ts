@@ -1,6 +1,7 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ErrorReason, LIMITS, type StoreService } from "@streamkit/protocol";
+import type { ServerLimits } from "../budgets/limits.ts";
 import { checkUuid } from "../engine/names.ts";
 import type { NodeManager } from "../engine/node-manager.ts";
 import { StreamkitError } from "../errors.ts";
@@ -28,6 +29,7 @@ export function storeRoutes(
   manager: NodeManager,
   stores: Stores,
   dedupeWindowMillis: number,
+  limits: ServerLimits,
 ): ServiceImpl<typeof StoreService> {
   return {
     async listStores(request) {
@@ -62,6 +64,12 @@ export function storeRoutes(
         capabilities: CAPABILITIES,
         storage: storage.kind,
         dedupeWindow: durationFromMs(dedupeWindowMillis),
+        budgets: {
+          maxConnectionStreams: Math.min(limits.streamsPerConnection, limits.streamsPerAddress, limits.streams),
+          maxConnectionRequestBytes: BigInt(limits.requestBytesPerConnection),
+          maxConnectionResponseBytes: BigInt(limits.responseBytesPerConnection),
+          requestTimeout: durationFromMs(limits.requestMillis),
+        },
       };
     },
   };

@@ -7,6 +7,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file streamkit/v1/limits.proto.
@@ -132,4 +133,49 @@ export declare type Limits = Message<"streamkit.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export declare const LimitsSchema: GenMessage<Limits>;
+
+/**
+ * What one server spends on a caller, as its operator has configured it. A call beyond it fails with OVERLOADED; the values
+ * given here are the defaults.
+ *
+ * @generated from message streamkit.v1.Budgets
+ */
+export declare type Budgets = Message<"streamkit.v1.Budgets"> & {
+  /**
+   * Most streaming calls that one connection may have open: 10,000. Beyond it, open another connection.
+   *
+   * @generated from field: uint32 max_connection_streams = 1;
+   */
+  maxConnectionStreams: number;
+
+  /**
+   * Most bytes of requests of one connection that are not answered yet: 67,108,864 (64 MiB). Send the next ones when some
+   * are answered, or use another connection.
+   *
+   * @generated from field: uint64 max_connection_request_bytes = 2;
+   */
+  maxConnectionRequestBytes: bigint;
+
+  /**
+   * Most bytes of responses on one connection that the client has not read yet: 134,217,728 (128 MiB). A stream that
+   * would go beyond it ends with OVERLOADED and can be resumed.
+   *
+   * @generated from field: uint64 max_connection_response_bytes = 3;
+   */
+  maxConnectionResponseBytes: bigint;
+
+  /**
+   * Time that a unary request, or the first message of a stream, may take to arrive: 30 s. A later one fails with
+   * DEADLINE_EXCEEDED.
+   *
+   * @generated from field: google.protobuf.Duration request_timeout = 4;
+   */
+  requestTimeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message streamkit.v1.Budgets.
+ * Use `create(BudgetsSchema)` to create a new message.
+ */
+export declare const BudgetsSchema: GenMessage<Budgets>;
 

@@ -6,12 +6,13 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file streamkit/v1/limits.proto.
  */
 export const file_streamkit_v1_limits = /*@__PURE__*/
-  fileDesc("ChlzdHJlYW1raXQvdjEvbGltaXRzLnByb3RvEgxzdHJlYW1raXQudjEirQMKBkxpbWl0cxIWCg5tYXhfbmFtZV9ieXRlcxgBIAEoDRIYChBtYXhfcmVjb3JkX2J5dGVzGAIgASgNEh8KF21heF90cmFuc2FjdGlvbl9yZWNvcmRzGAMgASgNEh0KFW1heF90cmFuc2FjdGlvbl9ieXRlcxgEIAEoDRIgChhtYXhfdHJhbnNhY3Rpb25fc2VnbWVudHMYBSABKA0SFQoNbWF4X3BhZ2Vfc2l6ZRgGIAEoDRIaChJtYXhfY29uc3VtZV9zcGFjZXMYByABKA0SHAoUbWluX2hlYXJ0YmVhdF9taWxsaXMYCCABKA0SHAoUbWF4X2hlYXJ0YmVhdF9taWxsaXMYCSABKA0SJQodbWF4X3RyYW5zYWN0aW9uX2VuY29kZWRfYnl0ZXMYCiABKA0SIQoZbWF4X3dvcmtlcl9tZXRhZGF0YV9ieXRlcxgLIAEoDRIaChJtYXhfcmVzcG9uc2VfYnl0ZXMYDCABKA0SGQoRbWF4X3JlcXVlc3RfYnl0ZXMYDSABKA0SHwoXbWF4X3NtYWxsX3JlcXVlc3RfYnl0ZXMYDiABKA1iBnByb3RvMw");
+  fileDesc("ChlzdHJlYW1raXQvdjEvbGltaXRzLnByb3RvEgxzdHJlYW1raXQudjEirQMKBkxpbWl0cxIWCg5tYXhfbmFtZV9ieXRlcxgBIAEoDRIYChBtYXhfcmVjb3JkX2J5dGVzGAIgASgNEh8KF21heF90cmFuc2FjdGlvbl9yZWNvcmRzGAMgASgNEh0KFW1heF90cmFuc2FjdGlvbl9ieXRlcxgEIAEoDRIgChhtYXhfdHJhbnNhY3Rpb25fc2VnbWVudHMYBSABKA0SFQoNbWF4X3BhZ2Vfc2l6ZRgGIAEoDRIaChJtYXhfY29uc3VtZV9zcGFjZXMYByABKA0SHAoUbWluX2hlYXJ0YmVhdF9taWxsaXMYCCABKA0SHAoUbWF4X2hlYXJ0YmVhdF9taWxsaXMYCSABKA0SJQodbWF4X3RyYW5zYWN0aW9uX2VuY29kZWRfYnl0ZXMYCiABKA0SIQoZbWF4X3dvcmtlcl9tZXRhZGF0YV9ieXRlcxgLIAEoDRIaChJtYXhfcmVzcG9uc2VfYnl0ZXMYDCABKA0SGQoRbWF4X3JlcXVlc3RfYnl0ZXMYDSABKA0SHwoXbWF4X3NtYWxsX3JlcXVlc3RfYnl0ZXMYDiABKA0iqgEKB0J1ZGdldHMSHgoWbWF4X2Nvbm5lY3Rpb25fc3RyZWFtcxgBIAEoDRIkChxtYXhfY29ubmVjdGlvbl9yZXF1ZXN0X2J5dGVzGAIgASgEEiUKHW1heF9jb25uZWN0aW9uX3Jlc3BvbnNlX2J5dGVzGAMgASgEEjIKD3JlcXVlc3RfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbmIGcHJvdG8z", [file_google_protobuf_duration]);
 
 /**
  * Describes the message streamkit.v1.Limits.
@@ -19,4 +20,11 @@ export const file_streamkit_v1_limits = /*@__PURE__*/
  */
 export const LimitsSchema = /*@__PURE__*/
   messageDesc(file_streamkit_v1_limits, 0);
+
+/**
+ * Describes the message streamkit.v1.Budgets.
+ * Use `create(BudgetsSchema)` to create a new message.
+ */
+export const BudgetsSchema = /*@__PURE__*/
+  messageDesc(file_streamkit_v1_limits, 1);
 

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Limits } from "./limits_pb.js";
+import type { Budgets, Limits } from "./limits_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -217,6 +217,13 @@ export declare type GetServerInfoResponse = Message<"streamkit.v1.GetServerInfoR
    * @generated from field: google.protobuf.Duration dedupe_window = 5;
    */
   dedupeWindow?: Duration | undefined;
+
+  /**
+   * What this server spends on one connection.
+   *
+   * @generated from field: streamkit.v1.Budgets budgets = 6;
+   */
+  budgets?: Budgets | undefined;
 };
 
 /**
