@@ -8,7 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/dist/**", "**/*.browser.test.ts"],
+    exclude: ["**/node_modules/**", "**/dist/**"],
     reporters: ["default", "./scripts/closing-counts.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,

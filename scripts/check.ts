@@ -27,7 +27,10 @@ const CHECKS: readonly Check[] = [
   ["README equals the examples", () => program("node", source, "examples/src/readme/insert.ts", "--check")],
   ["bundle size", checkBundleSize],
   ["packages build", () => program("node", "scripts/build.ts")],
-  ["unit tests", () => program("vitest", "run", "--exclude", "**/*.int.test.ts")],
+  [
+    "unit tests",
+    () => program("vitest", "run", ...["int", "browser"].flatMap((tier) => ["--exclude", `**/*.${tier}.test.ts`])),
+  ],
 ];
 
 const filter = process.argv[2] ?? "";

@@ -51,7 +51,7 @@ async function watchBins(): Promise<void> {
 async function watchPickers(): Promise<void> {
   for await (const workers of store.presence("pickers").watch()) {
     const now = workers.map(({ id, metadata }) => `${id} (${metadata.zone})`).join(", ") || "nobody";
-    // Each response is the whole group, and every interval repeats it.
+    // After a reconnect the whole group comes again.
     if (now === pickers) continue;
     pickers = now;
     show(`picking: ${now}`);

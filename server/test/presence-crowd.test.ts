@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import { endInstances, type Instance, makeInstance } from "./instance.ts";
+import { Roster } from "./roster.ts";
 
 const group = "pickers";
 const crowd = 1_000;
@@ -29,13 +30,15 @@ afterEach(() => endInstances(instances));
 /** Watches the group, with a worker if there is an id, until told to leave; counts what it is sent. */
 function watch({ withStore }: Instance, id?: string) {
   const leaving = new AbortController();
+  const roster = new Roster();
   const seen = { inventories: 0, bytes: 0, workers: -1 };
   const ended = withStore(storeId, async ({ presence }) => {
     const registrant = id === undefined ? undefined : { id, metadata: { host: "host" }, intervalMillis: 60_000 };
-    for await (const inventory of presence.watch(group, registrant, 60_000, leaving.signal)) {
+    for await (const shared of presence.watch(group, registrant, 60_000, leaving.signal)) {
+      for (const { length } of shared.encoded()) seen.bytes += length;
+      if (!roster.apply(shared.message())) continue;
       seen.inventories++;
-      seen.bytes += inventory.encoded.length;
-      seen.workers = inventory.workers.length;
+      seen.workers = roster.workers.size;
     }
   }).catch((error) => {
     if (error !== leaving.signal.reason) throw error;

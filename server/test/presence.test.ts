@@ -1,13 +1,15 @@
 /** PresenceService: who is alive, on one instance and on two that share a storage. */
 import { randomUUID } from "node:crypto";
+import { toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
-import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
+import { ErrorDetailSchema, ErrorReason, type Worker, WorkerSchema } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import type { Storage } from "../src/storage/port.ts";
 import { endInstances, type Instance, type InstanceOptions, makeInstance } from "./instance.ts";
 import { pausableStorage } from "./pausable-storage.ts";
+import { Roster } from "./roster.ts";
 
 const group = "importers";
 const second = { seconds: 1n, nanos: 0 };
@@ -32,6 +34,7 @@ function start(count: number, options: InstanceOptions = {}): Instance[] {
 interface Watch {
   /** Each inventory: ids, joined by commas. */
   readonly inventories: string[];
+  readonly heartbeats: () => number;
   readonly latest: () => string | undefined;
   readonly first: Promise<void>;
   readonly ended: Promise<ErrorReason | undefined>;
@@ -40,22 +43,34 @@ interface Watch {
 
 function watch({ presence }: Instance, id?: string, metadata: Record<string, string> = {}, interval = second): Watch {
   const inventories: string[] = [];
+  const roster = new Roster();
+  let heartbeats = 0;
   const first = Promise.withResolvers<void>();
   const stop = new AbortController();
   const ended = (async () => {
     try {
       const request = { storeId, group, interval, ...(id !== undefined && { worker: { id, metadata } }) };
-      for await (const { workers } of presence.subscribeToWorkers(request, { signal: stop.signal })) {
-        inventories.push(workers.map((worker) => worker.id).join());
+      for await (const response of presence.subscribeToWorkers(request, { signal: stop.signal })) {
+        if (response.event.case === "heartbeat") heartbeats++;
+        if (!roster.apply(response)) continue;
+        inventories.push(roster.ids);
         first.resolve();
       }
     } catch (error) {
       first.resolve();
-      return ConnectError.from(error).findDetails(ErrorDetailSchema)[0]?.reason;
+      if (!(error instanceof ConnectError)) throw error;
+      return error.findDetails(ErrorDetailSchema)[0]?.reason;
     }
     return undefined;
   })();
-  return { inventories, latest: () => inventories.at(-1), first: first.promise, ended, stop: () => stop.abort() };
+  return {
+    inventories,
+    heartbeats: () => heartbeats,
+    latest: () => inventories.at(-1),
+    first: first.promise,
+    ended,
+    stop: () => stop.abort(),
+  };
 }
 
 describe.each([
@@ -141,7 +156,7 @@ describe.each([
     await Promise.all([observer, ...workers].map(({ ended }) => ended));
   }, 60_000);
 
-  it("are listed by page, and an interval without news repeats the inventory", async () => {
+  it("are listed by page, and an interval without news has a heartbeat", async () => {
     const [a, b = a] = start(count);
     const workers = ["c", "a", "b"].map((id) => watch(a, id));
     await Promise.all(workers.map(({ first }) => first));
@@ -150,8 +165,8 @@ describe.each([
     const next = await b.presence.listWorkers({ storeId, group, pageSize: 2, pageToken: page.nextPageToken });
     expect(next).toMatchObject({ workers: [{ id: "c" }], nextPageToken: "" });
     const observer = watch(b);
-    await expect.poll(() => observer.inventories.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(3);
-    expect(observer.inventories.slice(0, 3)).toEqual(["a,b,c", "a,b,c", "a,b,c"]);
+    await expect.poll(observer.heartbeats).toBeGreaterThanOrEqual(2);
+    expect(observer.inventories).toEqual(["a,b,c"]);
     for (const each of [observer, ...workers]) each.stop();
     await Promise.all([observer, ...workers].map(({ ended }) => ended));
   });
@@ -229,22 +244,73 @@ describe("an instance", () => {
   });
 });
 
-it("a group that is full takes nobody else, on any instance, but for those who are in it", async () => {
-  const [a, b] = start(2);
-  const signal = new AbortController();
-  const join = ({ withStore }: Instance, id: string) =>
+describe("a group that is full takes nobody else, on any instance, but for those who are in it", () => {
+  const join = ({ withStore }: Instance, id: string, metadata: Record<string, string>, signal: AbortSignal) =>
     withStore(storeId, async ({ presence }) => {
-      const registrant = { id, metadata: {}, intervalMillis: 60_000 };
-      const watching = presence.watch(group, registrant, 60_000, signal.signal);
-      return (await watching.next()).value?.workers.length;
+      const registrant = { id, metadata, intervalMillis: 60_000 };
+      const roster = new Roster();
+      const watching = presence.watch(group, registrant, 60_000, signal);
+      for (;;) {
+        const { value } = await watching.next();
+        if (value === undefined || roster.apply(value.message())) return roster.workers.size;
+      }
     });
-  await Promise.all(Array.from({ length: 4_096 }, (_, index) => join(a, `w${index}`)));
-  for (const instance of [a, b, b]) {
-    await expect(join(instance, "more")).rejects.toMatchObject({ reason: ErrorReason.OVERLOADED });
+
+  /** All pages of the group. */
+  async function listAll({ presence }: Instance) {
+    const pages: Worker[][] = [];
+    for (let pageToken = ""; pages.length === 0 || pageToken !== ""; ) {
+      const page = await presence.listWorkers({ storeId, group, pageSize: 1_000, pageToken });
+      pages.push(page.workers);
+      pageToken = page.nextPageToken;
+    }
+    return pages;
   }
-  expect(await join(b, "w7")).toBe(4_096);
-  signal.abort();
-}, 60_000);
+
+  it("by its workers", { timeout: 60_000 }, async () => {
+    const [a, b] = start(2);
+    const leaving = new AbortController();
+    await Promise.all(Array.from({ length: 4_096 }, (_, index) => join(a, `w${index}`, {}, leaving.signal)));
+    for (const instance of [a, b, b]) {
+      await expect(join(instance, "more", {}, leaving.signal)).rejects.toMatchObject({
+        reason: ErrorReason.OVERLOADED,
+        message: expect.stringContaining("has room for 4096 workers"),
+      });
+    }
+    expect(await join(b, "w7", { again: "yes" }, leaving.signal)).toBe(4_096);
+    leaving.abort();
+  });
+
+  it("by its bytes, also when many come at the same time on different instances", { timeout: 60_000 }, async () => {
+    const members = start(2);
+    const leaving = new AbortController();
+    const metadata = { k: "x".repeat(4_095) };
+    const joining = Array.from({ length: 2_100 }, (_, i) =>
+      join(members[i % 2], `w${1_000 + i}`, metadata, leaving.signal),
+    );
+    const results = await Promise.allSettled(joining);
+    const refused = results.filter((each) => each.status === "rejected").map(({ reason }) => reason);
+    for (const error of refused) {
+      expect(error).toMatchObject({
+        reason: ErrorReason.OVERLOADED,
+        message: expect.stringContaining("has room for 8388608 bytes of workers"),
+      });
+    }
+    const pages = await listAll(members[1]);
+    const sizes = pages.map((page) => page.reduce((sum, worker) => sum + toBinary(WorkerSchema, worker).length, 0));
+    // Each page has as many as fit into 1 MiB.
+    for (const size of sizes) expect(size).toBeLessThanOrEqual(1_048_576);
+    for (const size of sizes.slice(0, -1)) expect(size).toBeGreaterThan(1_048_576 - 3 * 4_160);
+    const workers = pages.flat();
+    expect(workers.length).toBe(results.length - refused.length);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    expect(bytes).toBeLessThanOrEqual(8_388_608);
+    expect(bytes).toBeGreaterThan(8_388_608 - 4_160);
+    const [{ id }] = workers;
+    expect(await join(members[1], id, metadata, leaving.signal)).toBe(workers.length);
+    leaving.abort();
+  });
+});
 
 it("observing creates nothing, and requests that are wrong are refused", async () => {
   const [a] = start(1);

@@ -13,7 +13,6 @@ export {
 export type { Consumer, ConsumerMetrics } from "./consumer/consumer.ts";
 export type {
   ConsumerOptions,
-  ConsumerState,
   Exclusive,
   FailureDecision,
   HandlerContext,
@@ -49,6 +48,7 @@ export type {
   SegmentSubscriptionOptions,
 } from "./segment.ts";
 export type { AppendOptions, RoutedRecord, SpaceHandle, SpaceProduceOptions } from "./space.ts";
+export type { ConsumerState, ReadState, Retrying, SubscriptionState } from "./state.ts";
 export type { SegmentStatus, SpaceStatus } from "./status.ts";
 export type { LeaseScope, StoreHandle } from "./store.ts";
 export type {
@@ -57,7 +57,7 @@ export type {
   StatusHandlers,
   StatusSubscriptionOptions,
 } from "./subscribe/segment-status.ts";
-export type { Subscription, SubscriptionOptions, SubscriptionState } from "./subscribe/subscription.ts";
+export type { Subscription, SubscriptionOptions } from "./subscribe/subscription.ts";
 export type { TimeInput } from "./time.ts";
 export { describeTransport, type TransportDescription } from "./transport/description.ts";
 export type { SpaceOffsets } from "./transport/peer.ts";

@@ -157,9 +157,9 @@ export class SegmentHandle<Out, In> {
     const source = {
       ...request,
       peer: context.peer,
-      async firstRetained(signal: AbortSignal) {
-        const response = await callOnce(context, StreamService.method.getSegmentStatus, request, signal);
-        return Number(response.status?.firstSequence ?? 0n);
+      async status(signal: AbortSignal) {
+        const { status } = await callOnce(context, StreamService.method.getSegmentStatus, request, signal);
+        return { first: Number(status?.firstSequence ?? 0n), last: Number(status?.lastSequence ?? 0n) };
       },
     };
     return consumption(() => new SegmentRead(source, options, this.codec as Codec<Out, never>), context, options);

@@ -1,6 +1,6 @@
 import { StreamService } from "@streamkit/protocol";
 import { type Codec, codecs, type Labeled } from "./codec.ts";
-import { type ClientContext, call } from "./context.ts";
+import { type ClientContext, call, callOnce } from "./context.ts";
 import { type Listing, type ListOptions, listing } from "./listing.ts";
 import {
   CALL_OPTIONS,
@@ -139,8 +139,10 @@ export class SpaceHandle<Out, In> {
   /** Reads all segments of the space in offset order. Lazy: see `Consumption`. */
   consume(options: SpaceReadOptions = {}): Consumption<Out> {
     checkOptions("consume", options, SPACE_READ_OPTIONS);
-    const source = { storeId: this.storeId, space: this.name, peer: this.context.peer };
-    return consumption(() => new SpaceRead(source, options, this.codec as Codec<Out, never>), this.context, options);
+    const { context, storeId, name: space } = this;
+    const lastOffset = (signal: AbortSignal) => lastOffsetOf(context, storeId, space, signal);
+    const source = { storeId, space, peer: context.peer, lastOffset };
+    return consumption(() => new SpaceRead(source, options, this.codec as Codec<Out, never>), context, options);
   }
 
   /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
@@ -187,4 +189,15 @@ export class SpaceHandle<Out, In> {
     const request = { storeId: this.storeId, space: this.name };
     await call(this.context, StreamService.method.deleteSpace, request, options.signal);
   }
+}
+
+/** Offset of the last entry that was ever appended to a space; one attempt. */
+export async function lastOffsetOf(
+  context: ClientContext,
+  storeId: string,
+  space: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const { status } = await callOnce(context, StreamService.method.getSpaceStatus, { storeId, space }, signal);
+  return Number(status?.lastOffset ?? 0n);
 }

@@ -14,7 +14,7 @@ import { Presence } from "./presence/presence.ts";
 import { MERGED_FOLLOW_OPTIONS, MERGED_READ_OPTIONS, type MergedReadOptions } from "./read/bounds.ts";
 import { type Consumption, consumption } from "./read/consumption.ts";
 import { MergedRead } from "./read/merged-read.ts";
-import { SpaceHandle } from "./space.ts";
+import { lastOffsetOf, SpaceHandle } from "./space.ts";
 import { type SpaceStatus, toSpaceStatus } from "./status.ts";
 import type { SpaceOffsets } from "./transport/peer.ts";
 
@@ -63,8 +63,10 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
   /** Reads several spaces, merged by commit time. Lazy: see `Consumption`. */
   consume(options: MergedReadOptions): Consumption<Out, SpaceOffsets> {
     checkOptions("consume", options, MERGED_READ_OPTIONS, ["spaces"]);
-    const source = { storeId: this.id, peer: this.context.peer };
-    return consumption(() => new MergedRead(source, options, this.codec as Codec<Out, never>), this.context, options);
+    const { context, id: storeId } = this;
+    const lastOffset = (space: string, signal: AbortSignal) => lastOffsetOf(context, storeId, space, signal);
+    const source = { storeId, peer: context.peer, lastOffset };
+    return consumption(() => new MergedRead(source, options, this.codec as Codec<Out, never>), context, options);
   }
 
   /** `consume` with `follow: true`: goes on at the head, with what is committed later. */

@@ -1,12 +1,17 @@
 /** Transports over `fetch`: browsers, and every other runtime that has it. */
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { parseBaseUrl } from "./transport/base-url.ts";
 import { describeTransport } from "./transport/description.ts";
+import { connectOverFetch } from "./web/connect-over-fetch.ts";
+import { diagnoseFetch } from "./web/diagnose.ts";
+import { type TransportWarning, warnOfManyStreams } from "./web/open-streams.ts";
+import { browserPage } from "./web/page.ts";
+
+export type { TransportWarning } from "./web/open-streams.ts";
 
 /** How to reach a server with fetch. */
 export interface WebTransportOptions {
-  /** Address of the server, for example `https://streams.example.com`. */
+  /** Address of the server, for example `https://streams.example.com`. On a page it may be a path, such as `/streams`. */
   readonly baseUrl: string;
   /** Default `connect`. */
   readonly protocol?: "connect" | "grpc-web";
@@ -16,18 +21,55 @@ export interface WebTransportOptions {
   readonly interceptors?: readonly Interceptor[];
   /** Replaces the global fetch. */
   readonly fetch?: typeof globalThis.fetch;
+  /**
+   * Told once when six or more streams are open in a browser over HTTP/1.1: they take all the connections that browsers
+   * allow, and further calls wait. Default: `console.warn`.
+   */
+  readonly onWarning?: (warning: TransportWarning) => void;
 }
 
-/** Makes a transport over fetch. `produce` then sends its transactions one after the other: fetch has no full duplex. */
+/**
+ * Makes a transport over fetch. `produce` then sends its transactions one after the other: fetch has no full duplex.
+ *
+ * @throws StreamkitError INVALID_FIELD for an address that is none
+ */
 export function createWebTransport(options: WebTransportOptions): Transport {
-  const { baseUrl, protocol = "connect", json = false, interceptors = [], fetch } = options;
-  const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
-  parseBaseUrl(baseUrl);
-  const transport = create({
-    baseUrl,
-    useBinaryFormat: !json,
-    interceptors: [...interceptors],
-    ...(fetch === undefined ? {} : { fetch }),
+  const { protocol = "connect", json = false, interceptors = [] } = options;
+  const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
+  // biome-ignore lint/suspicious/noConsole: the console is where the developers of pages look, and it is said once.
+  const { onWarning = ({ message }) => console.warn(message) } = options;
+  const page = browserPage();
+  const isPath = page !== undefined && options.baseUrl.startsWith("/");
+  const address = parseBaseUrl(isPath ? new URL(options.baseUrl, page.url).href : options.baseUrl);
+  const calls = {
+    baseUrl: address.href,
+    interceptors: [warnOfManyStreams(address, onWarning), ...interceptors],
+    fetch,
+  };
+  const transport =
+    protocol === "connect" && !json
+      ? connectOverFetch(calls)
+      : loaded(async () => (await import("./web/other-protocols.ts")).otherTransport(protocol, json, calls));
+  return describeTransport(transport, {
+    format: json ? "json" : "binary",
+    duplex: false,
+    address: isPath ? address.href : options.baseUrl,
+    diagnose: () => diagnoseFetch(address, fetch),
   });
-  return describeTransport(transport, { format: json ? "json" : "binary", duplex: false, address: baseUrl });
+}
+
+/** A transport that is loaded with its first call. */
+function loaded(load: () => Promise<Transport>): Transport {
+  let transport: Promise<Transport> | undefined;
+  const get = () => {
+    transport ??= load().catch((error) => {
+      transport = undefined;
+      throw error;
+    });
+    return transport;
+  };
+  return {
+    unary: async (...call) => (await get()).unary(...call),
+    stream: async (...call) => (await get()).stream(...call),
+  };
 }

@@ -82,7 +82,7 @@ describe("two consumers with one name", () => {
     await expect.poll(() => second.state.name).toBe("standby");
     await first.stop();
     await running;
-    await expect.poll(() => second.state.name, { timeout: 5_000 }).toBe("running");
+    await expect.poll(() => second.active, { timeout: 5_000 }).toBe(true);
     await fill(b, 50);
     await expect.poll(() => seen.length, { timeout: 5_000 }).toBe(150);
     expect(seen.slice(100).every((each) => each.startsWith("b "))).toBe(true);
@@ -104,10 +104,10 @@ describe("two consumers with one name", () => {
       });
     const [first, second] = [make(), make()];
     const running = first.run();
-    await expect.poll(() => first.state.name).toBe("running");
+    await expect.poll(() => first.active).toBe(true);
     const other = second.run();
     await expect.poll(() => second.state.name).not.toBe("idle");
-    expect([first.state.name, second.state.name]).toEqual(["running", "standby"]);
+    expect([first.active, second.active, second.state.name]).toEqual([true, false, "standby"]);
     expect((await open(id).leases.get("consumer/c"))?.holder).toMatch(/^host /);
     await Promise.all([first.stop(), second.stop()]);
     await Promise.all([running, other]);
@@ -157,12 +157,12 @@ describe("two consumers with one name", () => {
     const second = make(b, "b");
     const begin = performance.now();
     const other = second.run();
-    await expect.poll(() => second.state.name, { timeout: 10_000 }).toBe("running");
+    await expect.poll(() => second.active, { timeout: 10_000 }).toBe(true);
     // The lease is good for its ttl from its latest renewal on; a tenth is what looking adds.
     expect(performance.now() - begin).toBeLessThan(2_000 * 1.1 + 1_000);
     await expect.poll(() => results.at(-1), { timeout: 5_000 }).toBe("b 9");
     late.resolve();
-    await expect.poll(() => first.state.name).not.toBe("running");
+    await expect.poll(() => first.active).toBe(false);
     await second.stop();
     await Promise.all([other, first.stop({ grace: 100 }), running]);
     const written: number[] = [];

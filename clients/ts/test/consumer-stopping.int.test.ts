@@ -47,7 +47,7 @@ describe("stop(), while an entry is tried again and again", () => {
     await failed.promise;
     await consumer.stop();
     await running;
-    expect(consumer.state.name).toBe("stopped");
+    expect(consumer.state).toEqual({ name: "ended", reason: undefined });
     expect(attempts).toEqual([0, 1]);
     expect(await restOf(store, 2)).toEqual([1, 2]);
   });
@@ -106,7 +106,7 @@ describe("stop({ grace })", () => {
       await expect.poll(() => consumer.metrics.handled).toBe(2);
       await consumer.stop({ grace: 1 });
       await running;
-      expect(consumer.state.name).toBe("stopped");
+      expect(consumer.state).toEqual({ name: "ended", reason: undefined });
       expect((await store.cursors.get("c"))?.offsets.get("orders")).toBe(2);
     },
   );
@@ -146,7 +146,7 @@ describe("stop({ grace })", () => {
     await consumer.stop({ grace: 1 });
     await running;
     expect(performance.now() - begin).toBeLessThan(5_000);
-    expect(consumer.state.name).toBe("stopped");
+    expect(consumer.state).toEqual({ name: "ended", reason: undefined });
   });
 
   it("gives up the lease when the server does not answer: one that waits for it, and one that has it", async () => {
@@ -171,7 +171,7 @@ describe("stop({ grace })", () => {
     await Promise.all([waiting.stop({ grace: 1 }), active.stop({ grace: 1 })]);
     await Promise.all([waitingRunning, activeRunning]);
     expect(performance.now() - begin).toBeLessThan(5_000);
-    expect([waiting.state.name, active.state.name]).toEqual(["stopped", "stopped"]);
+    expect([waiting.state.name, active.state.name]).toEqual(["ended", "ended"]);
   });
 
   it("does not keep to itself what has failed, when the lease cannot be given back after that", async () => {
@@ -193,7 +193,7 @@ describe("stop({ grace })", () => {
     await silent.asked;
     await consumer.stop({ grace: 1 });
     await expect(running).rejects.toBe(broken);
-    expect(consumer.state).toEqual({ name: "failed", reason: broken });
+    expect(consumer.state).toEqual({ name: "ended", reason: broken });
   });
 
   it("stops the parking of an entry when the server does not answer", async () => {
@@ -216,7 +216,7 @@ describe("stop({ grace })", () => {
     await consumer.stop({ grace: 1 });
     await running;
     expect(performance.now() - begin).toBeLessThan(5_000);
-    expect(consumer.state.name).toBe("stopped");
+    expect(consumer.state).toEqual({ name: "ended", reason: undefined });
   });
 });
 
@@ -232,7 +232,7 @@ it.each(["GetCursor", "CommitCursor"])("stop() ends a takeover that gets no answ
   await silent.asked;
   await consumer.stop();
   await running;
-  expect(consumer.state.name).toBe("stopped");
+  expect(consumer.state).toEqual({ name: "ended", reason: undefined });
 });
 
 it("times without end are no timers that fire at once", async () => {
@@ -276,5 +276,5 @@ it("ends at once when the caller's signal had fired before", async () => {
   const signal = AbortSignal.abort();
   const consumer = openStore(server).consumer({ name: "c", spaces: ["orders"], handler: () => {}, signal });
   await consumer.run();
-  expect(consumer.state.name).toBe("stopped");
+  expect(consumer.state).toEqual({ name: "ended", reason: undefined });
 });

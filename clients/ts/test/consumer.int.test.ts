@@ -65,7 +65,7 @@ describe("a consumer", () => {
     await consumer.stop();
     await running;
     expect(most).toBe(4);
-    expect(consumer.state.name).toBe("stopped");
+    expect(consumer.state).toEqual({ name: "ended", reason: undefined });
     expect(consumer.metrics).toMatchObject({ handled: 200, failures: 0, skipped: 0 });
   });
 
@@ -141,7 +141,7 @@ describe("a consumer", () => {
         await gate.promise;
         seen.push(value.n);
       },
-      onStateChange: ({ name }) => name === "running" && running.resolve(),
+      onStateChange: ({ name }) => name === "live" && running.resolve(),
     });
     const run = consumer.run();
     await running.promise;
@@ -271,7 +271,7 @@ describe("a consumer", () => {
       onFailure: () => "stop",
     });
     await expect(consumer.run()).rejects.toBe(crash);
-    expect(consumer.state).toMatchObject({ name: "failed", reason: crash });
+    expect(consumer.state).toMatchObject({ name: "ended", reason: crash });
     expect(commits.length).toBeGreaterThanOrEqual(3);
     const committed = (await store.cursors.get("c"))?.offsets.get("orders") ?? 0;
     expect(committed).toBeGreaterThanOrEqual(150);

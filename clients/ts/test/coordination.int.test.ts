@@ -45,7 +45,7 @@ describe.each(Object.keys(TRANSPORTS))("over %s", (name) => {
       if (seen.at(-1) === "bin-2 1") break;
     }
     expect(seen).toEqual(["snapshot", "bin-1 2", "live", "bin-2 1"]);
-    expect(states).toEqual(["live", "closed"]);
+    expect(states).toEqual(["connecting", "live", "ended"]);
   });
 
   test("watches one segment with callbacks", async () => {
@@ -150,7 +150,7 @@ describe.each(Object.keys(TRANSPORTS))("over %s", (name) => {
     expect((await group.list().page()).items).toMatchObject([{ id: "w2", metadata: {} }]);
     const replacement = group.join({ id: "w2", metadata: { again: "yes" } });
     expect(await reasonOf(two.ended)).toBe("NOT_FOUND");
-    expect(two.state.name).toBe("failed");
+    expect(two.state).toMatchObject({ name: "ended", reason: { reason: "NOT_FOUND" } });
     await replacement.joined;
     expect(replacement.workers).toMatchObject([{ id: "w2", metadata: { again: "yes" } }]);
     await replacement.close();

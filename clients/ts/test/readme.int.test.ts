@@ -67,6 +67,19 @@ test("reads", async () => {
   }
   // readme: end
   expect(seen).toEqual(["1 placed", "2 paid", "3 shipped", "4 closed", "shipped", "closed"]);
+  // readme: states
+  const following = order.follow({
+    minSequence: 5,
+    onStateChange: (state) => {
+      seen.push(state.name);
+      if (state.name === "retrying") seen.push(state.reason.message);
+    },
+  });
+  // readme: end
+  const iterator = following[Symbol.asyncIterator]();
+  void iterator.next();
+  await expect.poll(() => seen.slice(-3)).toEqual(["connecting", "live", "caughtUp"]);
+  await iterator.return();
 });
 
 test("fails", async () => {
@@ -146,7 +159,7 @@ test("the README has these examples, word for word", async () => {
   const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
   const regions = [...source.matchAll(/^( *)\/\/ readme: (?!end)(\w+)\n([\s\S]*?)^ *\/\/ readme: end$/gm)];
   expect(regions.map((region) => region[2])).toEqual([
-    ...["connect", "write", "produce", "read", "errors"],
+    ...["connect", "write", "produce", "read", "states", "errors"],
     ...["watch", "consume", "stop", "coordinate"],
   ]);
   for (const [, indent, , code] of regions) {

@@ -2,16 +2,20 @@ import { create } from "@bufbuild/protobuf";
 import type { Inventory, StreamkitClient } from "@streamkit/client";
 import { StreamkitError } from "@streamkit/client";
 import {
+  GroupStateSchema,
   type SubscribeToSegmentStatusRequest,
   type SubscribeToSegmentStatusResponse,
   SubscribeToSegmentStatusResponseSchema,
   type SubscribeToWorkersRequest,
   type SubscribeToWorkersResponse,
   SubscribeToWorkersResponseSchema,
+  WorkerChangesSchema,
 } from "@streamkit/protocol";
 import { millisOf } from "./sdk-coordination.ts";
 import { toSegmentStatusMessage, toWorkerMessage } from "./sdk-wire.ts";
 import { SendQueue } from "./send-queue.ts";
+
+const WORKERS_PER_RESPONSE = 100;
 
 /** Watches segments through the SDK. That it subscribed again shows in nothing but a further snapshot. */
 export async function* watchSegments(
@@ -47,20 +51,28 @@ export async function* watchWorkers(
   const inventories = new SendQueue<Inventory>();
   const onChange = (workers: Inventory): void => inventories.push(workers);
   if (request.worker === undefined) {
-    for await (const workers of presence.watch(options)) yield toResponse(workers);
+    for await (const workers of presence.watch(options)) yield* toResponses(workers);
   } else {
     const { id, metadata } = request.worker;
     await using membership = presence.join({ ...options, id, metadata, onChange });
     const ended = membership.ended.finally(() => inventories.end());
     ended.catch(() => {});
-    for await (const workers of inventories) yield toResponse(workers);
+    for await (const workers of inventories) yield* toResponses(workers);
     await ended;
   }
   throwIfCanceled(signal);
 }
 
-function toResponse(workers: Inventory): SubscribeToWorkersResponse {
-  return create(SubscribeToWorkersResponseSchema, { workers: workers.map(toWorkerMessage) });
+/** Each inventory is a snapshot. The first response comes when it is complete; a response has no more workers than fit into it. */
+function* toResponses(workers: Inventory): Generator<SubscribeToWorkersResponse> {
+  for (let at = 0; at === 0 || at < workers.length; at += WORKERS_PER_RESPONSE) {
+    const part = workers.slice(at, at + WORKERS_PER_RESPONSE).map(toWorkerMessage);
+    const value = create(WorkerChangesSchema, { snapshotStart: at === 0, workers: part });
+    yield create(SubscribeToWorkersResponseSchema, { event: { case: "changes", value } });
+  }
+  const digest = workers.reduce((sum, { registration }) => sum ^ registration, 0n);
+  const value = create(GroupStateSchema, { workerCount: workers.length, digest });
+  yield create(SubscribeToWorkersResponseSchema, { event: { case: "snapshotComplete", value } });
 }
 
 /** A subscription that its signal ends is over without an error; the call that it stands for was canceled. */

@@ -101,8 +101,8 @@ export function toCursorMessage({ name, offsets, version, updateTime }: Cursor) 
   });
 }
 
-export function toWorkerMessage({ id, metadata, joinTime }: Worker) {
-  return create(WorkerSchema, { id, metadata: { ...metadata }, joinTime: timestampFromDate(joinTime) });
+export function toWorkerMessage({ id, metadata, joinTime, registration }: Worker) {
+  return create(WorkerSchema, { id, metadata: { ...metadata }, joinTime: timestampFromDate(joinTime), registration });
 }
 
 /** What the SDK threw, as the suite reports it. The three reasons that the SDK adds have no detail. */

@@ -26,7 +26,9 @@ export function matchExpectation(expected: Expectation, observed: Observed): Dif
     matchSize(expected.maxResponseBytes, observed) ??
     matchJson(expected.responses && toJson(ValueSchema, expected.responses), observed.responses, "responses") ??
     (expected.entries === undefined ? undefined : matchEntries(expected.entries, observed)) ??
-    (expected.latest === undefined ? undefined : observed.statuses.match(expected.latest))
+    (expected.latest === undefined ? undefined : observed.statuses.match(expected.latest)) ??
+    observed.roster.broken ??
+    (expected.workers === undefined ? undefined : observed.roster.match(toJson(ValueSchema, expected.workers)))
   );
 }
 

@@ -2,6 +2,7 @@ import { type DescMessage, type JsonObject, type JsonValue, type Message, toBina
 import { type EntryBatch, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import type { Response } from "@streamkit/protocol/conformance";
 import { type Failure, ResponseSchema } from "@streamkit/protocol/conformance";
+import { Roster } from "./roster.ts";
 import { Statuses } from "./statuses.ts";
 
 /** One entry as a reader received it. */
@@ -25,6 +26,8 @@ export interface Observed {
   readonly entries: readonly ObservedEntry[];
   /** Of a status subscription, since it began. */
   readonly statuses: Statuses;
+  /** Of a subscription to workers, since it began. */
+  readonly roster: Roster;
   readonly ended: boolean;
 }
 
@@ -43,17 +46,18 @@ const JSON_OPTIONS = { useProtoFieldName: true, alwaysEmitImplicit: true } as co
 /**
  * Turns responses and the end of a call into what expectations look at.
  *
- * @param statuses of every response since the call began
+ * @param told what every response since the call began tells
  */
 export function observe(
   responses: readonly Response["message"][],
   failure: Failure | undefined,
   ended: boolean,
-  statuses = new Statuses(),
+  told: Pick<Observed, "statuses" | "roster"> = { statuses: new Statuses(), roster: new Roster() },
 ): Observed {
   const json = responses.map(responseJson);
   const entries = responses.flatMap((each) => batchesOf(each).flatMap(toEntries));
   const error = failure && toError(failure);
+  const { statuses, roster } = told;
   return {
     responses: json,
     response: json.at(-1),
@@ -64,6 +68,7 @@ export function observe(
     },
     entries,
     statuses,
+    roster,
     ended,
   };
 }
@@ -82,6 +87,7 @@ function schemaOf(name: string): DescMessage {
 /** True for a response that only shows that its stream lives. */
 export function isHeartbeat(response: Response["message"]): boolean {
   if (response.case === "subscribeToSegmentStatus") return response.value.event.case === "heartbeat";
+  if (response.case === "subscribeToWorkers") return response.value.event.case === "heartbeat";
   return batchesOf(response).length === 0;
 }
 

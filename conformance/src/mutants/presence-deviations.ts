@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import {
   type ListWorkersRequest,
   type ListWorkersResponse,
@@ -8,31 +8,12 @@ import {
   type RenewWorkerRequest,
   RenewWorkerResponseSchema,
   type SubscribeToWorkersRequest,
-  type SubscribeToWorkersResponse,
   type Worker,
 } from "@streamkit/protocol";
-import { type Bends, bentTransport } from "./bent-transport.ts";
+import type { Bends } from "./bent-transport.ts";
 import type { Deviation } from "./deviation.ts";
-
-type Responses = AsyncIterable<SubscribeToWorkersResponse>;
-
-function bend(name: string, wrong: string, bends: (next: Transport) => Bends): Deviation {
-  return { name, wrong, where: "presence", transport: (next) => bentTransport(next, bends(next)) };
-}
-
-/** What becomes of the responses of SubscribeToWorkers. */
-function events(change: (responses: Responses, request: SubscribeToWorkersRequest) => Responses): Bends {
-  return {
-    events: (responses, request) => {
-      if (request.$typeName !== "streamkit.v1.SubscribeToWorkersRequest") return responses;
-      return change(responses as Responses, request);
-    },
-  };
-}
-
-function bendEvents(name: string, wrong: string, change: Parameters<typeof events>[0]): Deviation {
-  return bend(name, wrong, () => events(change));
-}
+import { bend, bendEvents, events, PRESENCE_STREAM_DEVIATIONS } from "./presence-stream-deviations.ts";
+import { retold } from "./retold-workers.ts";
 
 function bendRequest(name: string, wrong: string, change: (request: SubscribeToWorkersRequest) => void): Deviation {
   return bend(name, wrong, () => ({
@@ -42,7 +23,7 @@ function bendRequest(name: string, wrong: string, change: (request: SubscribeToW
   }));
 }
 
-/** Changes the workers of inventories, of lists, or of both. */
+/** Changes the workers that subscribers are told of, and those of lists. */
 function bendWorkers(
   name: string,
   wrong: string,
@@ -51,12 +32,7 @@ function bendWorkers(
   return bend(name, wrong, () => {
     const change = make();
     return {
-      ...events(async function* (responses, request) {
-        for await (const response of responses) {
-          response.workers = change(response.workers, request);
-          yield response;
-        }
-      }),
+      ...events((responses, request) => retold(responses, (workers) => change(workers, request))),
       response(rpc, message, request) {
         if (rpc !== "ListWorkers") return;
         const response = message as ListWorkersResponse;
@@ -69,10 +45,6 @@ function bendWorkers(
 /** Says something about a worker's place in a group. */
 function placeOf({ storeId, group }: { readonly storeId: string; readonly group: string }, id: string): string {
   return `${storeId}/${group}/${id}`;
-}
-
-function idsOf({ workers }: SubscribeToWorkersResponse): string {
-  return JSON.stringify(workers.map(({ id, metadata }) => [id, metadata]));
 }
 
 /** The stream that was the first with an id goes on, and later ones only watch. */
@@ -111,10 +83,7 @@ function endTakesAll(): Bends {
         hidden.delete(place);
       }
       try {
-        for await (const response of responses) {
-          response.workers = visible(request, response.workers);
-          yield response;
-        }
+        yield* retold(responses, (workers) => visible(request, workers));
       } finally {
         if (place !== undefined && latest.get(place) !== own) hidden.add(place);
       }
@@ -129,35 +98,29 @@ function endTakesAll(): Bends {
 
 /** Servers that keep track of workers wrongly. */
 export const PRESENCE_DEVIATIONS: readonly Deviation[] = [
-  bendEvents("first-inventory-only", "sends the inventory once", async function* (responses) {
-    let first: string | undefined;
-    for await (const response of responses) {
-      first ??= idsOf(response);
-      if (first === idsOf(response)) yield response;
-    }
+  ...PRESENCE_STREAM_DEVIATIONS,
+  bendWorkers("same-registration", "gives all registrations the same number", () => (workers) => {
+    for (const worker of workers) worker.registration = 7n;
+    return workers;
   }),
-  bendEvents("newcomers-only", "sends those who have come since, in the place of all", async function* (responses) {
-    const known = new Set<string>();
-    for await (const response of responses) {
-      response.workers = response.workers.filter(({ id }) => !known.has(id));
-      for (const { id } of response.workers) known.add(id);
-      yield response;
-    }
+  bendWorkers("kept-labels", "keeps the labels of a worker that registers again", () => {
+    const first = new Map<string, Worker["metadata"]>();
+    return (workers, request) => {
+      for (const worker of workers) {
+        const place = placeOf(request, worker.id);
+        if (!first.has(place)) first.set(place, worker.metadata);
+        worker.metadata = first.get(place)!;
+      }
+      return workers;
+    };
   }),
-  bendEvents("late-inventory", "sends nothing before there is a worker", async function* (responses) {
-    let begun = false;
-    for await (const response of responses) {
-      begun ||= response.workers.length > 0;
-      if (begun) yield response;
-    }
-  }),
-  bendEvents("registers-late", "registers a worker after its first inventory", async function* (responses, { worker }) {
+  bendEvents("registers-late", "registers a worker after its snapshot", (responses, { worker }) => {
     let first = true;
-    for await (const response of responses) {
-      if (first) response.workers = response.workers.filter(({ id }) => id !== worker?.id);
+    return retold(responses, (workers) => {
+      const shown = first ? workers.filter(({ id }) => id !== worker?.id) : workers;
       first = false;
-      yield response;
-    }
+      return shown;
+    });
   }),
   bendWorkers("ghost-workers", "shows workers that have gone", () => {
     const seen = new Map<string, Map<string, Worker>>();
@@ -230,13 +193,6 @@ export const PRESENCE_DEVIATIONS: readonly Deviation[] = [
       });
     },
   })),
-  bendEvents("no-repeats", "sends the inventory only when it has changed", async function* (responses) {
-    let last = "";
-    for await (const response of responses) {
-      if (idsOf(response) !== last) yield response;
-      last = idsOf(response);
-    }
-  }),
   bendRequest("dropped-worker-metadata", "forgets the metadata of workers", ({ worker }) => {
     if (worker !== undefined) worker.metadata = {};
   }),

@@ -1,5 +1,6 @@
 import type { Failure, Response } from "@streamkit/protocol/conformance";
 import { responseJson } from "../expect/observed.ts";
+import { Roster } from "../expect/roster.ts";
 import { Statuses } from "../expect/statuses.ts";
 
 /** A call in progress, seen from the runner: what has arrived, and waiting for more. */
@@ -10,26 +11,33 @@ export class LiveCall {
   ended = false;
   /** How many responses an await has already looked at. */
   seen = 0;
+  readonly #keep: number;
   readonly #statuses = new Statuses();
-  /** Responses whose statuses were taken note of. */
+  readonly #roster = new Roster();
+  /** Responses that were taken note of in these. */
   #noted = 0;
   readonly #watchers = new Set<() => void>();
 
-  constructor(id: bigint) {
+  /** @param keep how many responses are kept, the first ones */
+  constructor(id: bigint, keep = Number.POSITIVE_INFINITY) {
     this.id = id;
+    this.#keep = keep;
   }
 
   /** What all responses of a status subscription tell of segments; nothing for any other call. */
   get statuses(): Statuses {
-    for (; this.#noted < this.responses.length; this.#noted++) {
-      const response = this.responses[this.#noted]!;
-      if (response.case === "subscribeToSegmentStatus") this.#statuses.add(responseJson(response));
-    }
+    this.#note();
     return this.#statuses;
   }
 
+  /** What all responses of a subscription to workers tell of them; nothing for any other call. */
+  get roster(): Roster {
+    this.#note();
+    return this.#roster;
+  }
+
   received(response: Response["message"]): void {
-    this.responses.push(response);
+    if (this.responses.length < this.#keep) this.responses.push(response);
     this.#notify();
   }
 
@@ -54,6 +62,14 @@ export class LiveCall {
       const timer = setTimeout(() => done(condition()), millis);
       this.#watchers.add(check);
     });
+  }
+
+  #note(): void {
+    for (; this.#noted < this.responses.length; this.#noted++) {
+      const response = this.responses[this.#noted]!;
+      if (response.case === "subscribeToSegmentStatus") this.#statuses.add(responseJson(response));
+      else if (response.case === "subscribeToWorkers") this.#roster.add(response.value);
+    }
   }
 
   #notify(): void {

@@ -1,4 +1,5 @@
-import type { JsonObject } from "@bufbuild/protobuf";
+import { type JsonObject, toJson } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Until } from "@streamkit/protocol/conformance";
 import { expandRepeats } from "../corpus/request.ts";
 import type { Scope } from "../corpus/scope.ts";
@@ -17,6 +18,15 @@ export function isReached(until: Until | undefined, call: LiveCall, scope: Scope
   if (until.heartbeat && (call.responses.length < 2 || last === undefined || !isHeartbeat(last))) return false;
   const resolve = (json: JsonObject): JsonObject => expandRepeats(scope.resolve(json)) as JsonObject;
   if (until.latest !== undefined && !call.statuses.has(resolve(until.latest))) return false;
+  const { roster } = call;
+  // Responses that break a rule lead to no workers: the expectation says so.
+  if (roster.broken === undefined) {
+    if (until.snapshot && !roster.complete) return false;
+    if (until.workers !== undefined) {
+      const workers = expandRepeats(scope.resolve(toJson(ValueSchema, until.workers)));
+      if (!roster.has(workers)) return false;
+    }
+  }
   if (until.response === undefined) return true;
   const wanted = resolve(until.response);
   return fresh.some((response) => match(wanted, responseJson(response), "response") === undefined);

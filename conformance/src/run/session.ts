@@ -67,7 +67,7 @@ export class Session {
   async call(
     actor: string,
     request: Request,
-    options: { hold?: boolean; deadlineMillis?: number; instance?: number } = {},
+    options: { hold?: boolean; deadlineMillis?: number; instance?: number; keep?: number } = {},
   ): Promise<LiveCall> {
     if (options.instance === undefined) this.takeTurn();
     const { instances } = this.#target;
@@ -75,10 +75,9 @@ export class Session {
     const name = instances.length === 1 ? actor : `${actor}@${instance + 1}`;
     await this.#connected(name, instances[instance]!);
     const deadline = options.deadlineMillis === undefined ? undefined : durationFromMs(options.deadlineMillis);
-    return this.#start(name, {
-      case: "call",
-      value: { $typeName: "streamkit.conformance.v1.Call", request, hold: options.hold ?? false, deadline },
-    });
+    const hold = options.hold ?? false;
+    const value = { $typeName: "streamkit.conformance.v1.Call", request, hold, deadline } as const;
+    return this.#start(name, { case: "call", value }, options.keep);
   }
 
   send(call: LiveCall, request: ProduceRequest): void {
@@ -127,10 +126,10 @@ export class Session {
     if (connect.failure !== undefined) throw new Error(`${actor} cannot connect: ${connect.failure.message}`);
   }
 
-  #start(actor: string, action: Operation["action"]): LiveCall {
+  #start(actor: string, action: Operation["action"], keep?: number): LiveCall {
     this.#last += 1n;
     const operation = create(OperationSchema, { id: this.#last, actor, action });
-    const call = new LiveCall(operation.id);
+    const call = new LiveCall(operation.id, keep);
     this.#calls.set(operation.id, call);
     this.trace.operation(operation);
     this.#client.perform(operation);

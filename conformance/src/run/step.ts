@@ -78,7 +78,10 @@ async function perform(step: Step, state: CaseState): Promise<Difference> {
 }
 
 async function startNamed(step: Step, state: CaseState): Promise<Difference> {
-  state.named.set(step.as, await start(step, state, state.scope));
+  if (step.times === 0) state.named.set(step.as, await start(step, state, state.scope));
+  for (let index = 1; index <= step.times; index++) {
+    state.named.set(`${step.as}-${index}`, await start(step, state, state.scope.with({ i: String(index) }), {}, 1));
+  }
   return undefined;
 }
 
@@ -150,7 +153,7 @@ async function awaitNamed(step: Step, state: CaseState): Promise<Difference> {
   }
   const fresh = call.responses.slice(call.seen);
   call.seen = call.responses.length;
-  const observed = observe(fresh, call.failure, call.ended, call.statuses);
+  const observed = observe(fresh, call.failure, call.ended, call);
   const difference = matchExpectation(resolveExpectation(step.expect, state.scope), observed);
   if (difference === undefined) capture(step, observed, state);
   return difference;
@@ -161,7 +164,13 @@ function describe(call: LiveCall): string {
   return `${call.responses.length} responses with ${entryCount(call)} entries, ${state}`;
 }
 
-async function start(step: Step, state: CaseState, scope: Scope, more: JsonObject = {}): Promise<LiveCall> {
+async function start(
+  step: Step,
+  state: CaseState,
+  scope: Scope,
+  more: JsonObject = {},
+  keep?: number,
+): Promise<LiveCall> {
   const rpc = findRpc(String(step.action.value));
   const json = completeRequest(rpc.input, { ...scope.resolve(step.request ?? {}), ...more }, defaults(state));
   const request = startRequest(rpc, json);
@@ -169,6 +178,7 @@ async function start(step: Step, state: CaseState, scope: Scope, more: JsonObjec
   return state.session.call(step.actor || "main", request, {
     hold: step.hold,
     ...(deadlineMillis === undefined ? {} : { deadlineMillis }),
+    ...(keep === undefined ? {} : { keep }),
   });
 }
 

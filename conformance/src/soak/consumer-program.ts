@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { createStreamkitClient, type Entry, type HandlerContext, json } from "@streamkit/client";
+import { type ConsumerState, createStreamkitClient, type Entry, type HandlerContext, json } from "@streamkit/client";
 import { anyInstance } from "./any-instance.ts";
 import {
   type ConsumerNews,
@@ -90,10 +90,28 @@ const consumer = store.consumer({
   onFailure: () => "retry",
   onCommit: () => tell({ kind: "committed" }),
   onStateChange: (state) => {
+    const name = stateOfWork(state);
     const reason = "reason" in state ? { reason: String(state.reason) } : {};
-    tell({ kind: "state", state: state.name, ...reason });
+    if (name !== undefined) tell({ kind: "state", state: name, ...reason });
   },
 });
+
+/** What a state says of who does the work; nothing where it is about the connection of who does it. */
+function stateOfWork(state: ConsumerState): string | undefined {
+  switch (state.name) {
+    case "connecting":
+      return "running";
+    case "ended":
+      return state.reason === undefined ? "stopped" : "failed";
+    case "retrying":
+      return consumer.active ? undefined : "retrying";
+    case "idle":
+    case "standby":
+      return state.name;
+    default:
+      return undefined;
+  }
+}
 
 process.once("SIGTERM", () => void consumer.stop());
 await consumer.run();

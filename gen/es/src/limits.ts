@@ -14,4 +14,6 @@ export const LIMITS = {
   maxResponseBytes: 3_145_728,
   maxRequestBytes: 8_388_608,
   maxSmallRequestBytes: 131_072,
+  maxGroupWorkers: 4_096,
+  maxGroupBytes: 8_388_608,
 } as const;

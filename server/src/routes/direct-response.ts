@@ -40,16 +40,34 @@ async function* replaceMessages(body: AsyncIterable<Uint8Array>, outbox: Outbox)
   }
 }
 
+/** A message that is sent to many subscribers. */
+export interface SharedMessage {
+  /** Its binary encoding, in pieces. */
+  encoded(): readonly Uint8Array[];
+}
+
+const envelopes = new WeakMap<SharedMessage, Uint8Array>();
+
 /**
- * Takes an encoded message in pieces, to be sent in place of the message that is yielded next. False when the call's format
- * does not allow it, and the message must be yielded in full.
+ * Takes a message that others are sent too, to be sent in place of the message that is yielded next: the same bytes for all, however
+ * many they are. False when the call's format does not allow it, and the message must be yielded in full.
  */
-export function sendEncoded(context: HandlerContext, pieces: readonly Uint8Array[]): boolean {
+export function sendShared(context: HandlerContext, message: SharedMessage): boolean {
   const outbox = context.values.get(outboxKey);
   if (outbox === undefined) return false;
+  let envelope = envelopes.get(message);
+  if (envelope === undefined) {
+    envelope = toEnvelope(message.encoded());
+    envelopes.set(message, envelope);
+  }
+  outbox.push(envelope);
+  return true;
+}
+
+function toEnvelope(pieces: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const piece of pieces) length += piece.length;
-  const envelope = Buffer.allocUnsafe(ENVELOPE_BYTES + length);
+  const envelope = Buffer.allocUnsafeSlow(ENVELOPE_BYTES + length);
   envelope[0] = 0;
   envelope.writeUInt32BE(length, 1);
   let at = ENVELOPE_BYTES;
@@ -57,8 +75,7 @@ export function sendEncoded(context: HandlerContext, pieces: readonly Uint8Array
     envelope.set(piece, at);
     at += piece.length;
   }
-  outbox.push(envelope);
-  return true;
+  return envelope;
 }
 
 /**

@@ -1,19 +1,20 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter, HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import { LIMITS, PresenceService, type Worker } from "@streamkit/protocol";
+import { encodedWorker } from "../engine/coordination/presence/encoded-worker.ts";
 import type { Registrant } from "../engine/coordination/presence/worker-rows.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
 import { checkAll } from "./checks.ts";
-import { sendEncoded, withDirectResponses } from "./direct-response.ts";
-import { bytesOfTexts, Paging } from "./list-page.ts";
+import { sendShared, withDirectResponses } from "./direct-response.ts";
+import { Paging } from "./list-page.ts";
 import { toMillis } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 
 const DEFAULT_INTERVAL_MILLIS = 15_000;
 const INTERVAL_LIMITS = { min: 1_000, max: 3_600_000, expected: "1 s to 1 h" };
 
-/** Mounts PresenceService. Inventories leave as the bytes that are made once for all subscribers. */
+/** Mounts PresenceService. Messages leave as the bytes that are made once for all subscribers. */
 export function presenceRoutes(router: ConnectRouter, stores: Stores, interceptors: Interceptor[]): void {
   const before = router.handlers.length;
   router.service(PresenceService, implementation(stores), { interceptors });
@@ -34,8 +35,8 @@ function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
       });
       const registrant = worker && { ...worker, intervalMillis: millis };
       return stores.stream(request.storeId, context.signal, async function* (node, signal) {
-        for await (const inventory of node.presence.watch(group, registrant, millis, signal)) {
-          yield sendEncoded(context, [inventory.encoded]) ? {} : { workers: [...inventory.workers] };
+        for await (const shared of node.presence.watch(group, registrant, millis, signal)) {
+          yield sendShared(context, shared) ? {} : shared.message();
         }
       });
     },
@@ -61,7 +62,7 @@ function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
       const rest = workers.filter(({ id }) => Buffer.compare(Buffer.from(id), after) > 0);
       const { items, nextPageToken } = await paging.take(
         rest.map((worker) => ({ name: worker.id, item: worker })),
-        ({ id, metadata }) => bytesOfTexts(id, ...Object.entries(metadata).flat()),
+        (worker) => encodedWorker(worker).bytes,
       );
       return { workers: items, nextPageToken };
     },

@@ -7,9 +7,10 @@ import { CALL_OPTIONS, checkOptions, millis } from "../options.ts";
 import { randomId } from "../random-id.ts";
 import { unlessAborted } from "../read/silence.ts";
 import { backoffMillis, delay } from "../retry/backoff.ts";
+import type { ConsumerState } from "../state.ts";
 import type { StoreHandle } from "../store.ts";
 import { limitLastCalls } from "./last-calls.ts";
-import { type ConsumerOptions, type ConsumerState, checkConsumerOptions } from "./options.ts";
+import { type ConsumerOptions, checkConsumerOptions } from "./options.ts";
 import { type ConsumerCounts, Stint } from "./stint.ts";
 import { timerMillis } from "./timer.ts";
 
@@ -57,6 +58,11 @@ export class Consumer<Out, In> implements AsyncDisposable {
     return this.current;
   }
 
+  /** True while this process has the cursor, and with `exclusive` the lease: also while it reconnects. */
+  get active(): boolean {
+    return this.stint?.isLost === false;
+  }
+
   /** What it has done so far. */
   get metrics(): ConsumerMetrics {
     return { ...this.counts, offsets: this.stint?.offsets ?? this.reached };
@@ -64,19 +70,20 @@ export class Consumer<Out, In> implements AsyncDisposable {
 
   /**
    * Entries that are committed to each space and not handled yet, by this process while it is active, otherwise according to the
-   * cursor. Asks the server; costs one call per space, and one for the cursor.
+   * cursor. Negative where the cursor is beyond the head, by so many. Asks the server; costs one call per space, and one for the
+   * cursor.
    */
   async lag(options: { signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, number>> {
     checkOptions("consumer.lag", options, CALL_OPTIONS);
     const store = this.open(this.context);
     // Somebody else may have gone on since a stint ended, or has lost its lease.
-    const own = this.stint?.isLost === false ? this.stint.offsets : undefined;
+    const own = this.active ? this.stint?.offsets : undefined;
     const offsets = own ?? (await this.cursors.get(this.options.name, options))?.offsets ?? new Map<string, number>();
     const lags = this.options.spaces.map(async (space): Promise<[string, number]> => {
       const { firstOffset, lastOffset } = await store.space(space).status(options);
       // What was trimmed cannot be handled any more.
       const from = Math.max(offsets.get(space) ?? 0, firstOffset - 1);
-      return [space, Math.max(0, lastOffset - from)];
+      return [space, lastOffset - from];
     });
     return new Map(await Promise.all(lags));
   }
@@ -106,7 +113,7 @@ export class Consumer<Out, In> implements AsyncDisposable {
     try {
       // A failure is told by `run`.
       await this.running?.catch(() => {});
-      if (this.running === undefined) this.enter({ name: "stopped" });
+      if (this.running === undefined) this.enter({ name: "ended", reason: undefined });
     } finally {
       clearTimeout(timer);
     }
@@ -138,20 +145,21 @@ export class Consumer<Out, In> implements AsyncDisposable {
       const before = this.counts.commits;
       try {
         if (!this.stopping.signal.aborted) await this.runOnce();
-        this.enter({ name: "stopped" });
+        this.enter({ name: "ended", reason: undefined });
         return;
       } catch (error) {
         if (this.stopping.signal.aborted && isEnding(error)) {
-          this.enter({ name: "stopped" });
+          this.enter({ name: "ended", reason: undefined });
           return;
         }
         if (!(error instanceof StreamkitError) || !this.mayGoOn(error)) {
-          this.enter({ name: "failed", reason: error });
+          this.enter({ name: "ended", reason: error });
           throw error;
         }
         failures = this.counts.commits > before ? 1 : failures + 1;
-        this.enter({ name: "retrying", reason: error });
-        await delay(backoffMillis(failures, this.context.retry), this.stopping.signal).catch(() => {});
+        const delayMillis = backoffMillis(failures, this.context.retry);
+        this.enter({ name: "retrying", reason: error, attempt: failures, delayMillis });
+        await delay(delayMillis, this.stopping.signal).catch(() => {});
       }
     }
   }
@@ -202,12 +210,13 @@ export class Consumer<Out, In> implements AsyncDisposable {
       cursors,
       options,
       counts,
+      onStateChange: (state) => this.enter(state),
       lost,
       stopping,
       aborting,
     });
     this.stint = stint;
-    this.enter({ name: "running" });
+    this.enter({ name: "connecting" });
     try {
       await stint.run();
     } finally {

@@ -1,5 +1,4 @@
 import { LIMITS } from "@streamkit/protocol";
-import type { StreamkitError } from "../errors/error.ts";
 import {
   type Check,
   type ChecksOf,
@@ -16,6 +15,7 @@ import {
   ttl,
 } from "../options.ts";
 import type { Entry } from "../read/entry.ts";
+import type { ConsumerState } from "../state.ts";
 import type { StoreHandle } from "../store.ts";
 
 /** What a handler may use beside its entries. */
@@ -74,20 +74,6 @@ export interface Exclusive {
   readonly holder?: string;
 }
 
-/** How a consumer is doing. */
-export type ConsumerState =
-  | { readonly name: "idle" }
-  /** Waits for the lease, which another process holds. */
-  | { readonly name: "standby" }
-  /** Reads and handles. */
-  | { readonly name: "running" }
-  /** Has lost its lease or its connection for `reason`, and begins again. */
-  | { readonly name: "retrying"; readonly reason: StreamkitError }
-  /** Was stopped. */
-  | { readonly name: "stopped" }
-  /** Has ended with an error. */
-  | { readonly name: "failed"; readonly reason: unknown };
-
 /** What a consumer does. */
 export interface ConsumerOptions<Out, In> {
   /** The name of its cursor. Consumers with different names know nothing of each other. */
@@ -122,6 +108,12 @@ export interface ConsumerOptions<Out, In> {
   readonly parking?: Parking;
   /** Only one process at a time; the others stand by. Default false: two that run at the same time are an error. */
   readonly exclusive?: Exclusive | false;
+  /**
+   * What to do when the cursor is beyond the head: the store was made anew or restored from an older backup, or somebody committed a
+   * wrong position, and nothing would arrive. Default "fail": the consumer ends with `POSITION_BEYOND_HEAD`. "wait": it waits, in the
+   * state `beyondHead`, until the head comes there.
+   */
+  readonly beyondHead?: "fail" | "wait";
   /** Told of each new state. */
   readonly onStateChange?: (state: ConsumerState) => void;
   /** Told after each commit of the cursor. */
@@ -150,6 +142,7 @@ const CONSUMER_OPTIONS = {
   exclusive: (value, field, report) => {
     if (value !== false) EXCLUSIVE(value, field, report);
   },
+  beyondHead: oneOf("fail", "wait"),
   onStateChange: callback,
   onCommit: callback,
   signal,

@@ -8,6 +8,7 @@ import type { Entry } from "../read/entry.ts";
  * - `CODEC_FAILED`: the codec of the handle threw, when it encoded a record or decoded an entry. `cause` is what it threw.
  * - `TRANSACTION_ID_REUSED`: the id of the transaction was used before, for other segments or another number of records.
  *   Nothing was written now.
+ * - `POSITION_BEYOND_HEAD`: the cursor of a consumer is beyond everything that was ever committed to a space.
  * - `CANCELED`: the caller's AbortSignal fired. `cause` is the signal's reason.
  * - `CONNECTION_LOST`: no answer from a Streamkit server: refused, reset, timed out, or cut off in the middle.
  * - `MISCONFIGURED`: no server can be reached like this: the address, the certificate, the HTTP version or the origin of a
@@ -18,6 +19,7 @@ export type StreamkitErrorReason =
   | Exclude<keyof typeof ErrorReason, "UNSPECIFIED">
   | "CODEC_FAILED"
   | "TRANSACTION_ID_REUSED"
+  | "POSITION_BEYOND_HEAD"
   | "CANCELED"
   | "CONNECTION_LOST"
   | "MISCONFIGURED"

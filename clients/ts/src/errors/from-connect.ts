@@ -10,7 +10,7 @@ import {
   type StreamkitErrorFacts,
   type StreamkitErrorReason,
 } from "./error.ts";
-import { mistakeOf } from "./mistake.ts";
+import { mistakeOf, textOfOutage } from "./mistake.ts";
 
 /**
  * Translates whatever a call threw into a StreamkitError: the one place where Connect's errors are looked into.
@@ -59,7 +59,7 @@ function withoutDetail(error: ConnectError): StreamkitError {
   }
   const reason = isCalming(error) ? "CONNECTION_LOST" : reasonOfCode(error.code);
   const retryable = reason === "CONNECTION_LOST";
-  return new StreamkitError(reason, codeName[error.code], error.rawMessage, { retryable, cause: error });
+  return new StreamkitError(reason, codeName[error.code], textOfOutage(error), { retryable, cause: error });
 }
 
 /** A reset of HTTP/2 with ENHANCE_YOUR_CALM: the connection had too much to do, and another one may not. */

@@ -1,4 +1,4 @@
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import type { StreamkitErrorReason } from "./error.ts";
 
 /** A failure that the same call meets again each time, until somebody changes an address, a certificate or a set-up. */
@@ -30,6 +30,20 @@ export function isUnknownHost(error: unknown): boolean {
     cause = cause.cause;
   }
   return false;
+}
+
+/** All that browsers say when fetch gets no answer, each in its words. */
+const FETCH_FAILED = /^(Failed to fetch|NetworkError when attempting to fetch resource\.?|Load failed|fetch failed)$/;
+
+/** What to say of a call without an answer. */
+export function textOfOutage(error: ConnectError): string {
+  const { rawMessage } = error;
+  if (error.code === Code.DeadlineExceeded) return "no answer in time";
+  if (!FETCH_FAILED.test(rawMessage)) return rawMessage;
+  // That of Node.js has a cause.
+  const { cause } = (error.cause ?? {}) as { cause?: unknown };
+  if (cause instanceof Error) return cause.message;
+  return `${rawMessage}: the browser got no answer. The server or the network may be down, the certificate untrusted, or the call blocked by a Content-Security-Policy (connect-src) or an extension`;
 }
 
 /** Statuses of HTTP that say nothing of what the next attempt finds, or that have a reason of their own. */

@@ -23,6 +23,11 @@ function notFound(): ConnectError {
   return new ConnectError("no", Code.NotFound, undefined, details);
 }
 
+/** The number of the registration that was made at this time. */
+function numberOf(at: number): bigint {
+  return BigInt(Math.round(at * 1_000)) + 1n;
+}
+
 /** A server that knows one worker, and that can be told to leave renewals unanswered. */
 function server() {
   const state = {
@@ -37,7 +42,7 @@ function server() {
     end: (): void => {},
   };
   let renewedAt: number | undefined;
-  const worker = (at: number) => ({ id: "w", joinTime: timestampFromMs(at) });
+  const worker = (at: number) => ({ id: "w", joinTime: timestampFromMs(at), registration: numberOf(at) });
   const transport = createRouterTransport((router) => {
     router.service(PresenceService, {
       async *subscribeToWorkers(_, { signal }) {
@@ -51,7 +56,13 @@ function server() {
         };
         for (let second = 0; !signal.aborted; second++) {
           if (second % 10 === 0) {
-            yield create(SubscribeToWorkersResponseSchema, { workers: [worker(joined)] });
+            const state = { workerCount: 1, digest: numberOf(joined) };
+            const changes = { snapshotStart: true, workers: [worker(joined)], state };
+            const event =
+              second === 0
+                ? { case: "changes" as const, value: changes }
+                : { case: "heartbeat" as const, value: state };
+            yield create(SubscribeToWorkersResponseSchema, { event });
           }
           await new Promise((resolve) => setTimeout(resolve, 1_000));
           if (renewedAt !== undefined && performance.now() - renewedAt > 3 * INTERVAL) {
@@ -113,7 +124,7 @@ describe("a worker", () => {
     state.listed = performance.now();
     await pass(4 * INTERVAL);
     await expect(membership.ended).rejects.toMatchObject({ reason: "NOT_FOUND" });
-    expect(membership.state.name).toBe("failed");
+    expect(membership.state.name).toBe("ended");
     expect(state.registrations).toBe(1);
   });
 
@@ -124,7 +135,7 @@ describe("a worker", () => {
     state.end();
     await pass(1_000);
     await expect(membership.ended).rejects.toMatchObject({ reason: "NOT_FOUND" });
-    expect(membership.state.name).toBe("failed");
+    expect(membership.state.name).toBe("ended");
     expect([state.registrations, state.lists]).toEqual([1, 0]);
   });
 
@@ -138,7 +149,7 @@ describe("a worker", () => {
     });
     await membership.joined;
     await expect(membership.ended).rejects.toMatchObject({ reason: "UNKNOWN", cause: bug });
-    expect(membership.state).toMatchObject({ name: "failed", reason: { cause: bug } });
+    expect(membership.state).toMatchObject({ name: "ended", reason: { cause: bug } });
   });
 
   it("has not joined when it was closed, or its signal fired, before it was registered", async () => {
@@ -149,7 +160,7 @@ describe("a worker", () => {
     await expect(closed.joined).rejects.toMatchObject({ reason: "CANCELED" });
     await expect(aborted.joined).rejects.toMatchObject({ reason: "CANCELED" });
     await Promise.all([closing, closed.ended, aborted.ended]);
-    expect([closed.state.name, aborted.state.name]).toEqual(["closed", "closed"]);
+    expect([closed.state.name, aborted.state.name]).toEqual(["ended", "ended"]);
   });
 
   it("stays joined when it is closed later", async () => {

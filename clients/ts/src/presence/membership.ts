@@ -1,6 +1,7 @@
 import { StreamkitError } from "../errors/error.ts";
 import { delay } from "../retry/backoff.ts";
-import type { Subscription, SubscriptionState } from "../subscribe/subscription.ts";
+import type { SubscriptionState } from "../state.ts";
+import type { Subscription } from "../subscribe/subscription.ts";
 import type { Inventory } from "./presence.ts";
 
 /** A worker's place in its group. */

@@ -1,4 +1,4 @@
-import { PresenceService, type Worker as WireWorker } from "@streamkit/protocol";
+import { PresenceService, type SubscribeToWorkersResponse } from "@streamkit/protocol";
 import { type ClientContext, call } from "../context.ts";
 import { type Listing, listing, type PageOptions } from "../listing.ts";
 import { type ChecksOf, callback, checkOptions, labels, millis, PAGE_OPTIONS, text } from "../options.ts";
@@ -9,10 +9,11 @@ import {
   type SubscriptionOptions,
   type SubscriptionSource,
 } from "../subscribe/subscription.ts";
-import { timestampDate, toDuration } from "../time.ts";
+import { toDuration } from "../time.ts";
 import { callStream, only, patience } from "../transport/call.ts";
 import { Membership } from "./membership.ts";
 import { Registration } from "./registration.ts";
+import { Roster, toWorker } from "./roster.ts";
 
 /** One live worker. */
 export interface Worker {
@@ -22,6 +23,8 @@ export interface Worker {
   readonly metadata: Readonly<Record<string, string>>;
   /** When it was registered, on the server's clock. */
   readonly joinTime: Date;
+  /** A random number that this registration has and no other: a worker that registered again has another one. */
+  readonly registration: bigint;
 }
 
 /** All workers of a group, by id in byte order. */
@@ -29,7 +32,7 @@ export type Inventory = readonly Worker[];
 
 /** How a group is watched. */
 export interface PresenceOptions extends SubscriptionOptions {
-  /** How often the server repeats the inventory, in milliseconds: 1,000 to 3,600,000. Default 15,000. */
+  /** Longest time in which the server shows that the connection lives, in milliseconds: 1,000 to 3,600,000. Default 15,000. */
   readonly interval?: number;
 }
 
@@ -110,17 +113,18 @@ export class Presence {
     const request = { ...this.place, interval: toDuration("interval", interval), ...(worker && { worker }) };
     const { subscribeToWorkers } = PresenceService.method;
     const limits = patience(this.context, silenceMillis(interval));
-    const toInventory = ({ workers }: { workers: WireWorker[] }) => workers.map(toWorker);
-    return (signal: AbortSignal): AsyncIterable<Inventory> =>
-      callStream(this.context, subscribeToWorkers, only(request), signal, toInventory, limits);
+    return (signal: AbortSignal): AsyncIterable<Inventory | undefined> => {
+      // Each connection begins with a snapshot.
+      const roster = new Roster();
+      const apply = (response: SubscribeToWorkersResponse) => roster.apply(response);
+      return callStream(this.context, subscribeToWorkers, only(request), signal, apply, limits);
+    };
   }
 }
 
-function inventories(open: (signal: AbortSignal) => AsyncIterable<Inventory>): SubscriptionSource<Inventory> {
-  // Each response is everything.
+function inventories(
+  open: (signal: AbortSignal) => AsyncIterable<Inventory | undefined>,
+): SubscriptionSource<Inventory> {
+  // Each inventory is everything.
   return { isLive: () => true, open };
-}
-
-function toWorker({ id, metadata, joinTime }: WireWorker): Worker {
-  return { id, metadata, joinTime: joinTime === undefined ? new Date(0) : timestampDate(joinTime) };
 }

@@ -11,7 +11,7 @@ const MAY_BE = 0.95;
 /** The calls that a registration is made of, one attempt each unless said otherwise. */
 export interface WorkerCalls {
   /** Registers the worker for as long as the stream lives. */
-  register(signal: AbortSignal): AsyncIterable<Inventory>;
+  register(signal: AbortSignal): AsyncIterable<Inventory | undefined>;
   /** Shows that the worker lives; with retries. */
   renew(signal: AbortSignal): Promise<unknown>;
   /** Who is there; with retries. */
@@ -29,8 +29,8 @@ export class Registration {
   private readonly clocks: Clocks;
   /** When the latest request was sent that showed the server that the worker lives. */
   private shown: Moment;
-  /** When the worker was registered, on the server's clock: tells its registration from that of another. */
-  private joinTime: number | undefined;
+  /** The number of its registration: tells it from that of another worker with the id. */
+  private number: bigint | undefined;
   /** What ended it, when that may have been missed renewals and nobody has looked yet. */
   private lapse: StreamkitError | undefined;
 
@@ -42,8 +42,8 @@ export class Registration {
     this.shown = momentOf(clocks);
   }
 
-  /** One connection, with the worker registered from the first inventory on. */
-  async *open(signal: AbortSignal): AsyncGenerator<Inventory, void, undefined> {
+  /** One connection, with the worker registered from the first inventory on. Undefined: the connection lives. */
+  async *open(signal: AbortSignal): AsyncGenerator<Inventory | undefined, void, undefined> {
     if (this.lapse !== undefined) await this.giveWay(this.lapse, signal);
     // From here on it may be registered without knowing it: whoever is found then may be this one.
     this.lapse = undefined;
@@ -51,10 +51,10 @@ export class Registration {
     let registered = false;
     try {
       for await (const workers of this.calls.register(signal)) {
-        if (!registered) {
+        if (!registered && workers !== undefined) {
           registered = true;
           this.shown = sent;
-          this.joinTime = workers.find(({ id }) => id === this.id)?.joinTime.getTime();
+          this.number = workers.find(({ id }) => id === this.id)?.registration;
         }
         yield workers;
       }
@@ -81,7 +81,7 @@ export class Registration {
   /** Throws the error that ended the registration when another worker has the id now. */
   private async giveWay(error: StreamkitError, signal: AbortSignal): Promise<void> {
     for await (const worker of this.calls.list(signal)) {
-      if (worker.id === this.id && worker.joinTime.getTime() !== this.joinTime) throw error;
+      if (worker.id === this.id && worker.registration !== this.number) throw error;
     }
   }
 }

@@ -11,10 +11,12 @@ import {
   time,
 } from "../options.ts";
 import type { Position } from "../position.ts";
+import type { ReadState } from "../state.ts";
 import type { TimeInput } from "../time.ts";
+import type { SpaceOffsets } from "../transport/peer.ts";
 
 /** What every read understands. */
-export interface ReadOptions {
+export interface ReadOptions<P = number> {
   /** Earliest commit time wanted. */
   readonly minTime?: TimeInput;
   /** Latest commit time wanted. With `follow`, the read ends at the first entry after it. */
@@ -32,6 +34,12 @@ export interface ReadOptions {
    * whenever it had fallen behind.
    */
   readonly onCaughtUp?: () => void;
+  /**
+   * Told of each new state: `connecting`, `live`, `caughtUp`, `beyondHead`, `retrying` with the reason and the pause, `ended` with the
+   * reason. What the function throws ends the read. With it, a read that starts at a position and finds nothing there asks the server
+   * once per connection where the head is.
+   */
+  readonly onStateChange?: (state: ReadState<P>) => void;
 }
 
 /** Bounds of a read of one segment. All inclusive; absent = unbounded. */
@@ -57,7 +65,7 @@ export interface SpaceReadOptions extends ReadOptions {
 }
 
 /** Bounds of a merged read of several spaces. */
-export interface MergedReadOptions extends ReadOptions {
+export interface MergedReadOptions extends ReadOptions<SpaceOffsets> {
   /** Space name -> first offset wanted; 0 = from the beginning. 1 to 64 spaces. */
   readonly spaces: Readonly<Record<string, Position>> | ReadonlyMap<string, Position>;
 }
@@ -69,6 +77,7 @@ const READ_OPTIONS = {
   heartbeatInterval: heartbeat,
   signal,
   onCaughtUp: callback,
+  onStateChange: callback,
 } satisfies ChecksOf<Omit<ReadOptions, "follow">>;
 
 export const SEGMENT_FOLLOW_OPTIONS = {

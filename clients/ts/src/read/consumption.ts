@@ -1,4 +1,6 @@
+import type { StreamkitError } from "../errors/error.ts";
 import type { RetryPolicy } from "../retry/retry.ts";
+import { callbackFailed, ReadStates } from "../state.ts";
 import type { Batch } from "./batch.ts";
 import type { ReadOptions } from "./bounds.ts";
 import type { Entry } from "./entry.ts";
@@ -33,10 +35,11 @@ export interface Consumption<T, P = number> extends AsyncIterable<Entry<T>> {
 export function consumption<T, P>(
   start: () => Read<T, P>,
   policy: RetryPolicy,
-  options: ReadOptions,
+  options: ReadOptions<P>,
 ): Consumption<T, P> {
   const pages = () => {
-    const heard = new PageIterator(new PageReader(start(), policy, options.signal), options.onCaughtUp);
+    const states = new ReadStates<P>(options.onStateChange);
+    const heard = new PageIterator(new PageReader(start(), policy, options.signal, states), states, options.onCaughtUp);
     return new NestedIterator<Page<T, P>, Page<T, P>>(heard, (page) => [page]);
   };
   const batches = () => new NestedIterator<Page<T, P>, Batch<T>>(pages(), (page) => page.batches);
@@ -53,27 +56,28 @@ type Outward<V> = Pick<ReadIterator<V>, "next" | "return">;
 /** Pages that say something: with entries, or with news about the head. Heartbeats stay inside. */
 class PageIterator<T, P> implements Outward<Page<T, P>> {
   private readonly reader: PageReader<T, P>;
+  private readonly states: ReadStates<P>;
   private readonly onCaughtUp: (() => void) | undefined;
   private atHead = false;
-  private announce = false;
+  /** The page that reached the head, until its entries were taken. */
+  private reaching: Page<T, P> | undefined;
 
-  constructor(reader: PageReader<T, P>, onCaughtUp: (() => void) | undefined) {
+  constructor(reader: PageReader<T, P>, states: ReadStates<P>, onCaughtUp: (() => void) | undefined) {
     this.reader = reader;
+    this.states = states;
     this.onCaughtUp = onCaughtUp;
   }
 
   async next(): Promise<IteratorResult<Page<T, P>, undefined>> {
     for (;;) {
-      if (this.announce) {
-        this.announce = false;
-        this.onCaughtUp?.();
-      }
+      if (this.reaching !== undefined) this.announce(this.reaching);
       const page = await this.reader.next();
       if (page === undefined) return { done: true, value: undefined };
       const reached = page.caughtUp && (!this.atHead || page.batches.length > 0);
       // A heartbeat does not say that the head was lost; entries that are not the last ones do.
       this.atHead = page.caughtUp || (this.atHead && page.batches.length === 0);
-      this.announce = reached;
+      if (reached) this.reaching = page;
+      else this.tell(page);
       if (reached || page.batches.length > 0) return { done: false, value: page };
     }
   }
@@ -81,6 +85,30 @@ class PageIterator<T, P> implements Outward<Page<T, P>> {
   async return(): Promise<IteratorResult<Page<T, P>, undefined>> {
     this.reader.close();
     return { done: true, value: undefined };
+  }
+
+  /** Tells that the head was reached, when the entries before it were taken. */
+  private announce(page: Page<T, P>): void {
+    this.reaching = undefined;
+    try {
+      this.onCaughtUp?.();
+    } catch (thrown) {
+      this.reader.close(callbackFailed("onCaughtUp", thrown));
+      throw thrown;
+    }
+    this.tell(page);
+  }
+
+  /** A function that throws ends the read, which would keep its connection otherwise. */
+  private tell({ batches, caughtUp, next }: Page<T, P>): void {
+    try {
+      // Without entries it may be the first page of another connection, on which the read is at the head as before.
+      if (caughtUp) this.states.reached(next);
+      else if (batches.length > 0) this.states.enter({ name: "live" });
+    } catch (thrown) {
+      this.reader.close(thrown as StreamkitError);
+      throw thrown;
+    }
   }
 }
 

@@ -10,6 +10,8 @@ import { type Page, type Read, silenceMillis } from "./read.ts";
 export interface StoreSource {
   readonly storeId: string;
   readonly peer: Peer;
+  /** Offset of the last entry that was ever appended to a space, now. */
+  lastOffset(space: string, signal: AbortSignal): Promise<number>;
 }
 
 /** A read of several spaces, merged by commit time. */
@@ -22,6 +24,8 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
   private readonly codec: Codec<T, never>;
   /** Next offset to deliver, per space. */
   private readonly next = new Map<string, number>();
+  /** Where the present connection started. */
+  private asked: SpaceOffsets = new Map();
   /** Entries still wanted. */
   private remaining: number;
 
@@ -44,8 +48,20 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
     return this.remaining <= 0;
   }
 
+  async headBefore(page: Page<T, SpaceOffsets>, signal: AbortSignal): Promise<SpaceOffsets | undefined> {
+    const open = [...this.asked].filter(([space, asked]) => asked > 1 && page.next.get(space) === asked);
+    const heads = await Promise.all(
+      open.map(async ([space, asked]): Promise<[string, number][]> => {
+        const last = await this.source.lastOffset(space, signal);
+        return asked > last + 1 ? [[space, last]] : [];
+      }),
+    );
+    return heads.flat().length > 0 ? new Map(heads.flat()) : undefined;
+  }
+
   open(signal: AbortSignal): AsyncIterable<EncodedPage<SpaceOffsets>> {
     const { options } = this;
+    this.asked = new Map(this.next);
     return this.source.peer.consume(
       {
         storeId: this.source.storeId,

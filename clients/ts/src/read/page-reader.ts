@@ -1,6 +1,7 @@
-import { connectionLost, located, StreamkitError } from "../errors/error.ts";
+import { connectionLost, located, type StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
+import type { ReadStates } from "../state.ts";
 import type { EncodedPage } from "../transport/peer.ts";
 import type { Page, Read } from "./read.ts";
 import { unlessAborted } from "./silence.ts";
@@ -26,16 +27,29 @@ interface Connection<P> {
 export class PageReader<T, P> {
   private readonly read: Read<T, P>;
   private readonly attempts: Attempts;
+  private readonly states: ReadStates<P>;
   private readonly lifetime = new AbortController();
   private readonly signal: AbortSignal | undefined;
   private readonly onAbort = () => this.lifetime.abort(this.signal?.reason);
   private connection: Connection<P> | undefined;
+  private begun = false;
   private ended = false;
 
-  constructor(read: Read<T, P>, policy: RetryPolicy, signal: AbortSignal | undefined) {
+  constructor(read: Read<T, P>, policy: RetryPolicy, signal: AbortSignal | undefined, states: ReadStates<P>) {
     this.read = read;
+    this.states = states;
     // A follower is meant to outlive its servers; a bounded read has a caller that waits.
-    this.attempts = new Attempts(policy, read.follow ? Number.POSITIVE_INFINITY : undefined);
+    this.attempts = new Attempts(
+      {
+        retry: policy.retry,
+        onRetry: (event) => {
+          const { attempt, delayMillis } = event;
+          policy.onRetry?.(event);
+          states.enter({ name: "retrying", reason: event.error as StreamkitError, attempt, delayMillis });
+        },
+      },
+      read.follow ? Number.POSITIVE_INFINITY : undefined,
+    );
     this.signal = signal;
     if (signal?.aborted) this.onAbort();
     else signal?.addEventListener("abort", this.onAbort, { once: true });
@@ -47,6 +61,8 @@ export class PageReader<T, P> {
       if (this.read.complete) break;
       try {
         this.lifetime.signal.throwIfAborted();
+        if (!this.begun) this.states.enter({ name: "connecting" });
+        this.begun = true;
         const page = await this.attempt();
         if (page === undefined) break;
         return page;
@@ -57,10 +73,10 @@ export class PageReader<T, P> {
         try {
           await this.attempts.again(toStreamkitError(thrown, this.lifetime.signal), this.lifetime.signal);
         } catch (final) {
-          const closed = this.ended as boolean;
-          this.close();
-          if (closed) return undefined;
-          throw this.ofRead(final);
+          if (this.ended as boolean) return undefined;
+          const error = this.ofRead(final);
+          this.close(error);
+          throw error;
         }
       }
     }
@@ -68,18 +84,19 @@ export class PageReader<T, P> {
     return undefined;
   }
 
-  /** Ends the read and frees its connection. */
-  close(): void {
+  /** Ends the read, for a reason if it has failed, and frees its connection. */
+  close(reason?: StreamkitError): void {
     this.ended = true;
     this.signal?.removeEventListener("abort", this.onAbort);
     this.disconnect();
     this.lifetime.abort();
+    this.states.end(reason);
   }
 
   /** The error that ends the read, with where it stands. */
-  private ofRead(final: unknown): unknown {
-    if (!(final instanceof StreamkitError) || final.reason === "CANCELED") return final;
-    return located(final, this.read.place);
+  private ofRead(final: unknown): StreamkitError {
+    const error = toStreamkitError(final, this.lifetime.signal);
+    return error.reason === "CANCELED" ? error : located(error, this.read.place);
   }
 
   /** One response; `undefined` at the end of the read. */
@@ -94,9 +111,17 @@ export class PageReader<T, P> {
     }
     connection.responses += 1;
     const page = await read.receive(result.value, connection.controller.signal);
+    if (connection.responses === 1) await this.begin(page, connection.controller.signal);
+    if (this.states.wanted && page.batches.length > 0) this.states.arrived(page.batches.map(({ space }) => space));
     // The first response comes at once and may be all that a failing server manages: no progress yet.
     if (page.batches.length > 0 || connection.responses > 1) this.attempts.progressed();
     return page;
+  }
+
+  /** The first response of a connection: tells where it begins, and whether that is beyond the head. */
+  private async begin(page: Page<T, P>, signal: AbortSignal): Promise<void> {
+    const head = this.states.wanted ? await this.read.headBefore(page, signal) : undefined;
+    this.states.begin(page.next, head);
   }
 
   private connect(): Connection<P> {

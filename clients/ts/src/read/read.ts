@@ -28,10 +28,15 @@ export interface Read<T, P> {
   open(signal: AbortSignal): AsyncIterable<EncodedPage<P>>;
   /** Takes a response: drops what was delivered before (G8), moves on. */
   receive(page: EncodedPage<P>, signal: AbortSignal): Page<T, P> | Promise<Page<T, P>>;
+  /**
+   * The head, if the connection that begins with `page` asked for a position beyond it: then nothing arrives until the head comes
+   * there. Asks the server where the page leaves that open.
+   */
+  headBefore(page: Page<T, P>, signal: AbortSignal): Promise<P | undefined>;
 }
 
 /** What the server does when no interval is asked for. */
-export const DEFAULT_HEARTBEAT_MILLIS = 15_000;
+const DEFAULT_HEARTBEAT_MILLIS = 15_000;
 
 /** Longest silence of a server that promises a heartbeat: two of them, in milliseconds. */
 export function silenceMillis(heartbeatInterval = DEFAULT_HEARTBEAT_MILLIS): number {

@@ -9,6 +9,7 @@ import { SpaceRead } from "./space-read.ts";
 
 const codec = bytes as Codec<Uint8Array, never>;
 const signal = new AbortController().signal;
+const lastOffset = async () => 0;
 
 /** Keeps the requests that a read makes. */
 function recorder() {
@@ -38,11 +39,11 @@ test("every bound reaches the server", () => {
     follow: true,
     heartbeatInterval: { seconds: 1n, nanos: 500_000_000 },
   };
-  const place = { storeId: "x", space: "s", peer };
-  const source = { ...place, segment: "a", firstRetained: async () => 0 };
+  const place = { storeId: "x", space: "s", peer, lastOffset };
+  const source = { ...place, segment: "a", status: async () => ({ first: 0, last: 0 }) };
   new SegmentRead(source, { ...common, minSequence: 2, maxSequence: 9n, last: 3 }, codec).open(signal);
   new SpaceRead(place, { ...common, minOffset: 2, maxOffset: 9, last: 3, segmentPrefix: "p" }, codec).open(signal);
-  new MergedRead({ storeId: "x", peer }, { ...common, spaces: new Map([["s", 4]]) }, codec).open(signal);
+  new MergedRead({ storeId: "x", peer, lastOffset }, { ...common, spaces: new Map([["s", 4]]) }, codec).open(signal);
   expect(requests).toEqual([
     { storeId: "x", space: "s", segment: "a", minSequence: 2n, maxSequence: 9n, last: 3n, ...wire },
     { storeId: "x", space: "s", minOffset: 2n, maxOffset: 9n, last: 3n, segmentPrefix: "p", ...wire },
@@ -52,7 +53,11 @@ test("every bound reaches the server", () => {
 
 test("a read of a space goes on where it was, and drops what comes again", () => {
   const { requests, peer } = recorder();
-  const read = new SpaceRead({ storeId: "x", space: "s", peer }, { last: 20, limit: 10, maxOffset: 40 }, codec);
+  const read = new SpaceRead(
+    { storeId: "x", space: "s", peer, lastOffset },
+    { last: 20, limit: 10, maxOffset: 40 },
+    codec,
+  );
   expect(read.receive({ batches: [], next: 7, caughtUp: false }).next).toBe(7);
   const first = read.receive({ batches: [batch("s", 7, 2), batch("s", 12, 3)], next: 20, caughtUp: false });
   expect([first.next, read.complete]).toEqual([20, false]);
@@ -65,7 +70,7 @@ test("a read of a space goes on where it was, and drops what comes again", () =>
 });
 
 test("a read of a space is complete behind maxOffset, though nothing was selected", () => {
-  const read = new SpaceRead({ storeId: "x", space: "s", peer: recorder().peer }, { maxOffset: 40 }, codec);
+  const read = new SpaceRead({ storeId: "x", space: "s", peer: recorder().peer, lastOffset }, { maxOffset: 40 }, codec);
   read.receive({ batches: [], next: 40, caughtUp: false });
   expect(read.complete).toBe(false);
   read.receive({ batches: [], next: 41, caughtUp: false });
@@ -74,7 +79,7 @@ test("a read of a space is complete behind maxOffset, though nothing was selecte
 
 test("a merged read goes on where each space was, and drops what comes again", () => {
   const { requests, peer } = recorder();
-  const read = new MergedRead({ storeId: "x", peer }, { spaces: { a: 0, b: 5 }, limit: 6 }, codec);
+  const read = new MergedRead({ storeId: "x", peer, lastOffset }, { spaces: { a: 0, b: 5 }, limit: 6 }, codec);
   const first = read.receive({
     batches: [batch("b", 5, 2), batch("a", 1, 1)],
     next: new Map([
@@ -106,7 +111,7 @@ test("a merged read goes on where each space was, and drops what comes again", (
 });
 
 test("positions and times that make no sense are refused before anything is sent", () => {
-  const place = { storeId: "x", space: "s", peer: recorder().peer };
+  const place = { storeId: "x", space: "s", peer: recorder().peer, lastOffset };
   for (const options of [{ minOffset: -1 }, { limit: 1.5 }, { maxOffset: 2 ** 53 }, { minOffset: 2n ** 60n }]) {
     expect(() => new SpaceRead(place, options, codec)).toThrow(
       expect.objectContaining({ reason: "INVALID_FIELD", fieldViolations: [expect.anything()] }),

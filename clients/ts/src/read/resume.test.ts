@@ -203,6 +203,7 @@ class ScriptedPeer {
   readonly requests: { minSequence: bigint }[] = [];
   readonly signals: AbortSignal[] = [];
   firstRetained = 1;
+  last = 0;
   private readonly lines: Line[] = [];
   private wake: (() => void) | undefined;
   private readonly idle = Promise.withResolvers<void>();
@@ -238,7 +239,7 @@ function readOf(peer: ScriptedPeer, options: Parameters<typeof consumption>[2], 
     space: "s",
     segment: "a",
     peer: peer as unknown as Peer,
-    firstRetained: async () => peer.firstRetained,
+    status: async () => ({ first: peer.firstRetained, last: peer.last }),
   };
   const policy = { retry: NO_DELAY, onRetry: (event: RetryEvent) => void retries.push(event) };
   return consumption(() => new SegmentRead(source, options, bytes as Codec<Uint8Array, never>), policy, options);

@@ -13,8 +13,8 @@ export interface SegmentSource {
   readonly space: string;
   readonly segment: string;
   readonly peer: Peer;
-  /** First retained sequence of the segment, now. */
-  firstRetained(signal: AbortSignal): Promise<number>;
+  /** First retained sequence of the segment, and the last that was ever appended, now. */
+  status(signal: AbortSignal): Promise<{ readonly first: number; readonly last: number }>;
 }
 
 /** A read of one segment in sequence order. */
@@ -28,6 +28,8 @@ export class SegmentRead<T> implements Read<T, number> {
   private readonly max: number;
   /** Next sequence to deliver; 0 until the first response or an own bound says more. */
   private next: number;
+  /** Where the present connection started; 0 for where the server finds the start. */
+  private asked = 0;
   /** Entries still wanted. */
   private remaining: number;
   /** `last` means something else on a resume: by then the first response has turned it into a position. */
@@ -54,9 +56,17 @@ export class SegmentRead<T> implements Read<T, number> {
     return this.remaining <= 0 || (this.positioned && this.next > this.max);
   }
 
+  async headBefore(page: Page<T, number>, signal: AbortSignal): Promise<number | undefined> {
+    const { asked } = this;
+    if (asked <= 1 || page.next !== asked || page.batches.length > 0 || !page.caughtUp) return undefined;
+    const { last } = await this.source.status(signal);
+    return asked > last + 1 ? last : undefined;
+  }
+
   open(signal: AbortSignal): AsyncIterable<EncodedPage<number>> {
     const { storeId, space, segment, peer } = this.source;
     const { options } = this;
+    this.asked = this.next;
     return peer.consumeSegment(
       {
         storeId,
@@ -98,7 +108,7 @@ export class SegmentRead<T> implements Read<T, number> {
 
   /** G11: entries may be missing only because they were trimmed or deleted; the segment's status tells. */
   private async explainGap(found: number, signal: AbortSignal): Promise<void> {
-    const firstRetained = await this.source.firstRetained(signal);
+    const { first: firstRetained } = await this.source.status(signal);
     if (firstRetained >= found) return;
     const { space, segment } = this.source;
     throw dataLoss(

@@ -11,6 +11,8 @@ export interface SpaceSource {
   readonly storeId: string;
   readonly space: string;
   readonly peer: Peer;
+  /** Offset of the last entry that was ever appended, now. */
+  lastOffset(signal: AbortSignal): Promise<number>;
 }
 
 /** A read of all segments of a space in offset order. Missing offsets were trimmed or not selected: no gap check. */
@@ -24,6 +26,8 @@ export class SpaceRead<T> implements Read<T, number> {
   private readonly max: number;
   /** Next offset to deliver; 0 until the first response or an own bound says more. */
   private next: number;
+  /** Where the present connection started; 0 for where the server finds the start. */
+  private asked = 0;
   /** Entries still wanted. */
   private remaining: number;
   /** As in SegmentRead. */
@@ -48,9 +52,17 @@ export class SpaceRead<T> implements Read<T, number> {
     return this.remaining <= 0 || (this.positioned && this.next > this.max);
   }
 
+  async headBefore(page: Page<T, number>, signal: AbortSignal): Promise<number | undefined> {
+    const { asked } = this;
+    if (asked <= 1 || page.next !== asked || page.batches.length > 0 || !page.caughtUp) return undefined;
+    const last = await this.source.lastOffset(signal);
+    return asked > last + 1 ? last : undefined;
+  }
+
   open(signal: AbortSignal): AsyncIterable<EncodedPage<number>> {
     const { storeId, space, peer } = this.source;
     const { options } = this;
+    this.asked = this.next;
     return peer.consumeSpace(
       {
         storeId,

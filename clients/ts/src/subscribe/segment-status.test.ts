@@ -20,5 +20,5 @@ it("a subscription whose handler throws has failed, and says why", async () => {
     onLive,
   });
   await expect(watch.ended).rejects.toMatchObject({ reason: "UNKNOWN", cause: bug });
-  expect(watch.state).toMatchObject({ name: "failed", reason: { cause: bug } });
+  expect(watch.state).toMatchObject({ name: "ended", reason: { cause: bug } });
 });

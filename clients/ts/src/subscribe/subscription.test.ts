@@ -64,14 +64,17 @@ describe("a subscription", () => {
   it("fails when a callback throws, and says so", async () => {
     const { subscription } = subscribe(() => cutAfter("live", "status"));
     await expect(subscription.deliver(throwBug)).rejects.toMatchObject({ reason: "UNKNOWN", cause: bug });
-    expect(subscription.state).toMatchObject({ name: "failed", reason: { cause: bug } });
+    expect(subscription.state).toMatchObject({ name: "ended", reason: { cause: bug } });
   });
 
   it("fails when whoever is told of its state throws", async () => {
-    const { subscription, failures } = subscribe(() => cutAfter("live", "status"), { onStateChange: throwBug });
+    const onStateChange = ({ name }: { name: string }) => name === "live" && throwBug();
+    const { subscription, failures } = subscribe(() => cutAfter("live", "status"), { onStateChange });
     expect(await subscription.next()).toMatchObject({ value: "live" });
     await expect(subscription.next()).rejects.toMatchObject({ cause: bug });
-    expect([subscription.state.name, failures]).toEqual(["failed", []]);
+    expect([subscription.state.name, failures]).toEqual(["ended", []]);
+    const other = subscribe(() => cutAfter("live"), { onStateChange: throwBug });
+    await expect(other.subscription.next()).rejects.toMatchObject({ cause: bug });
   });
 
   it("leaves nothing with its signal when it has failed", async () => {

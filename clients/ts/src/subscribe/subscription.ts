@@ -2,20 +2,9 @@ import { connectionLost, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import { type ChecksOf, callback, signal } from "../options.ts";
 import { unlessAborted } from "../read/silence.ts";
+import type { RetryEvent } from "../retry/backoff.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
-
-/** How a subscription is doing. */
-export type SubscriptionState =
-  /** The first connection is being made, or its snapshot has not arrived yet. */
-  | { readonly name: "connecting" }
-  /** All that was, and everything that changes, has been delivered. */
-  | { readonly name: "live" }
-  /** The connection broke for `reason`; another one is being made, and begins with a snapshot again. */
-  | { readonly name: "retrying"; readonly reason: StreamkitError }
-  /** It ended for a `reason` that retries cannot help; what a callback threw is its `cause`. */
-  | { readonly name: "failed"; readonly reason: StreamkitError }
-  /** It was closed, or its signal fired. */
-  | { readonly name: "closed" };
+import { callbackFailed, type SubscriptionState } from "../state.ts";
 
 /** What every subscription understands. */
 export interface SubscriptionOptions {
@@ -54,6 +43,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
   private readonly options: SubscriptionOptions;
   private readonly onAbort = () => this.close();
   private current: SubscriptionState = { name: "connecting" };
+  private begun = false;
   private connection: Connection<E> | undefined;
 
   /** @internal Made by the handles that can be subscribed to. */
@@ -61,7 +51,12 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     this.source = source;
     this.options = options;
     // It is meant to outlive its servers.
-    this.attempts = new Attempts(policy, Number.POSITIVE_INFINITY);
+    const onRetry = (event: RetryEvent): void => {
+      const { attempt, delayMillis } = event;
+      policy.onRetry?.(event);
+      this.enter({ name: "retrying", reason: event.error as StreamkitError, attempt, delayMillis });
+    };
+    this.attempts = new Attempts({ retry: policy.retry, onRetry }, Number.POSITIVE_INFINITY);
     if (options.signal?.aborted) this.close();
     else options.signal?.addEventListener("abort", this.onAbort, { once: true });
   }
@@ -74,8 +69,15 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
   /** The next event; done once the subscription is closed. Rejects with StreamkitError when it has failed. */
   async next(): Promise<IteratorResult<E, undefined>> {
     for (;;) {
-      if (this.current.name === "closed") return { done: true, value: undefined };
-      if (this.current.name === "failed") throw this.current.reason;
+      if (this.current.name === "ended") {
+        if (this.current.reason !== undefined) throw this.current.reason;
+        return { done: true, value: undefined };
+      }
+      if (!this.begun) {
+        this.begun = true;
+        this.enter({ name: "connecting" });
+        continue;
+      }
       try {
         const event = await this.attempt();
         if (event === undefined) continue;
@@ -89,7 +91,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
 
   /** Ends the subscription and frees its connection. */
   close(): void {
-    this.end({ name: "closed" });
+    this.end(undefined);
   }
 
   /** @internal Calls back for each event until the subscription is closed. What the callback throws ends it, as failed. */
@@ -137,30 +139,29 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     this.disconnect();
     if (this.ended) return;
     const reason = toStreamkitError(thrown, this.lifetime.signal);
-    if (reason.retryable) this.enter({ name: "retrying", reason });
     try {
       await this.attempts.again(reason, this.lifetime.signal);
     } catch (final) {
-      this.end({ name: "failed", reason: toStreamkitError(final) });
+      this.end(toStreamkitError(final));
     }
   }
 
   private get ended(): boolean {
-    return this.current.name === "closed" || this.current.name === "failed";
+    return this.current.name === "ended";
   }
 
-  /** Enters the last state, unless there is one already, and keeps nothing. */
-  private end(state: SubscriptionState): void {
+  /** Enters the last state, unless it has ended already, and keeps nothing. */
+  private end(reason: StreamkitError | undefined): void {
     this.options.signal?.removeEventListener("abort", this.onAbort);
     this.disconnect();
-    this.enter(state);
+    this.enter({ name: "ended", reason });
     this.lifetime.abort();
   }
 
   /** Ends it for what one of the caller's functions threw. */
   private fail(thrown: unknown): StreamkitError {
-    const reason = thrown instanceof StreamkitError ? thrown : ofCallback(thrown);
-    this.end({ name: "failed", reason });
+    const reason = thrown instanceof StreamkitError ? thrown : callbackFailed("a callback of the subscription", thrown);
+    this.end(reason);
     return reason;
   }
 
@@ -181,9 +182,4 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     connection.controller.abort();
     connection.events.return?.().then(undefined, () => {});
   }
-}
-
-function ofCallback(thrown: unknown): StreamkitError {
-  const message = `a callback of the subscription threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
-  return new StreamkitError("UNKNOWN", "unknown", message, { cause: thrown });
 }

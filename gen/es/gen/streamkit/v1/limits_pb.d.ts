@@ -126,6 +126,20 @@ export declare type Limits = Message<"streamkit.v1.Limits"> & {
    * @generated from field: uint32 max_small_request_bytes = 14;
    */
   maxSmallRequestBytes: number;
+
+  /**
+   * Most workers of a group: 4,096.
+   *
+   * @generated from field: uint32 max_group_workers = 15;
+   */
+  maxGroupWorkers: number;
+
+  /**
+   * Largest sum of the workers of a group, in bytes of their Worker messages in binary encoding: 8,388,608 (8 MiB).
+   *
+   * @generated from field: uint32 max_group_bytes = 16;
+   */
+  maxGroupBytes: number;
 };
 
 /**

@@ -26,7 +26,7 @@ export declare type Worker = Message<"streamkit.v1.Worker"> & {
 
   /**
    * Labels that the worker chose: host, version, address. Keys and values have at most Limits.max_worker_metadata_bytes
-   * (4,096) in all.
+   * (4,096) in all. They stay as they are for as long as the registration.
    *
    * @generated from field: map<string, string> metadata = 2;
    */
@@ -38,6 +38,14 @@ export declare type Worker = Message<"streamkit.v1.Worker"> & {
    * @generated from field: google.protobuf.Timestamp join_time = 3;
    */
   joinTime?: Timestamp | undefined;
+
+  /**
+   * A random number that this registration has and no other: the same id with another number is another registration.
+   * Never 0. Not read in a request.
+   *
+   * @generated from field: fixed64 registration = 4;
+   */
+  registration: bigint;
 };
 
 /**
@@ -74,7 +82,7 @@ export declare type SubscribeToWorkersRequest = Message<"streamkit.v1.SubscribeT
   worker?: Worker | undefined;
 
   /**
-   * How often the worker shows that it lives, and how often the server sends a response: 1 s to 1 h. Absent means 15 s.
+   * How often the worker shows that it lives, and the longest time without a response: 1 s to 1 h. Absent means 15 s.
    *
    * @generated from field: google.protobuf.Duration interval = 4;
    */
@@ -88,17 +96,42 @@ export declare type SubscribeToWorkersRequest = Message<"streamkit.v1.SubscribeT
 export declare const SubscribeToWorkersRequestSchema: GenMessage<SubscribeToWorkersRequest>;
 
 /**
- * The inventory: all live workers of the group.
+ * One event of a subscription to workers.
  *
  * @generated from message streamkit.v1.SubscribeToWorkersResponse
  */
 export declare type SubscribeToWorkersResponse = Message<"streamkit.v1.SubscribeToWorkersResponse"> & {
   /**
-   * All of them, by id; a heartbeat repeats them.
+   * What happened.
    *
-   * @generated from field: repeated streamkit.v1.Worker workers = 1;
+   * @generated from oneof streamkit.v1.SubscribeToWorkersResponse.event
    */
-  workers: Worker[];
+  event: {
+    /**
+     * Part of the snapshot, or a change of the group.
+     *
+     * @generated from field: streamkit.v1.WorkerChanges changes = 1;
+     */
+    value: WorkerChanges;
+    case: "changes";
+  } | {
+    /**
+     * The snapshot is complete, and the group is in this state: everything after this is a change. A snapshot of a group
+     * without workers is this event alone.
+     *
+     * @generated from field: streamkit.v1.GroupState snapshot_complete = 2;
+     */
+    value: GroupState;
+    case: "snapshotComplete";
+  } | {
+    /**
+     * Nothing happened for an interval; the group is still in this state.
+     *
+     * @generated from field: streamkit.v1.GroupState heartbeat = 3;
+     */
+    value: GroupState;
+    case: "heartbeat";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -106,6 +139,78 @@ export declare type SubscribeToWorkersResponse = Message<"streamkit.v1.Subscribe
  * Use `create(SubscribeToWorkersResponseSchema)` to create a new message.
  */
 export declare const SubscribeToWorkersResponseSchema: GenMessage<SubscribeToWorkersResponse>;
+
+/**
+ * Workers that came and went. A message has far less than Limits.max_response_bytes, about 32 KiB; what does not fit
+ * follows in the next one.
+ *
+ * @generated from message streamkit.v1.WorkerChanges
+ */
+export declare type WorkerChanges = Message<"streamkit.v1.WorkerChanges"> & {
+  /**
+   * True when a snapshot begins with this message: the workers from before it do not count any more. Always true for the
+   * first message of the first snapshot. A subscriber that was too slow to hear of every worker that left gets another
+   * snapshot on the same stream, up to another snapshot_complete.
+   *
+   * @generated from field: bool snapshot_start = 1;
+   */
+  snapshotStart: boolean;
+
+  /**
+   * Workers that joined. One with the id of a worker that is known takes its place.
+   *
+   * @generated from field: repeated streamkit.v1.Worker workers = 2;
+   */
+  workers: Worker[];
+
+  /**
+   * Ids of workers that left. An id that is not known changes nothing.
+   *
+   * @generated from field: repeated string left = 3;
+   */
+  left: string[];
+
+  /**
+   * The state of the group after this message. Absent when more messages follow until there is one: in a snapshot, and
+   * in all but the last message of a large change.
+   *
+   * @generated from field: streamkit.v1.GroupState state = 4;
+   */
+  state?: GroupState | undefined;
+};
+
+/**
+ * Describes the message streamkit.v1.WorkerChanges.
+ * Use `create(WorkerChangesSchema)` to create a new message.
+ */
+export declare const WorkerChangesSchema: GenMessage<WorkerChanges>;
+
+/**
+ * What all workers of a group have in common at one moment: tells whether a subscriber knows them all.
+ *
+ * @generated from message streamkit.v1.GroupState
+ */
+export declare type GroupState = Message<"streamkit.v1.GroupState"> & {
+  /**
+   * How many workers there are.
+   *
+   * @generated from field: uint32 worker_count = 1;
+   */
+  workerCount: number;
+
+  /**
+   * The numbers of their registrations, combined with exclusive or; 0 without workers.
+   *
+   * @generated from field: fixed64 digest = 2;
+   */
+  digest: bigint;
+};
+
+/**
+ * Describes the message streamkit.v1.GroupState.
+ * Use `create(GroupStateSchema)` to create a new message.
+ */
+export declare const GroupStateSchema: GenMessage<GroupState>;
 
 /**
  * Tells that a worker lives.
@@ -226,20 +331,28 @@ export declare const ListWorkersResponseSchema: GenMessage<ListWorkersResponse>;
 /**
  * PresenceService shows which workers are alive.
  *
- * A worker is registered for as long as its subscription stream lives. Where the server instance that has the stream
- * vanishes, the worker is gone once the others have heard nothing of that instance for three intervals. Everyone who
- * subscribes receives the full inventory at once, again after each change, and once in an interval, on every server
- * instance. Changes that come close together arrive as one inventory; the larger the group and the more its
- * subscribers, the longer they are gathered.
+ * A worker is registered for as long as its subscription stream lives. If the server instance that has the stream
+ * vanishes, the other instances remove the worker once they have heard nothing of that instance for three intervals.
+ * Every subscriber receives a snapshot of the group, then each change of it, on every server instance.
  *
- * A group has room for 4,096 workers; a registration beyond that fails with OVERLOADED.
+ * A group has room for Limits.max_group_workers workers (4,096) whose encoded Worker messages have
+ * Limits.max_group_bytes in all (8 MiB). A registration beyond either fails with OVERLOADED.
  *
  * @generated from service streamkit.v1.PresenceService
  */
 export declare const PresenceService: GenService<{
   /**
-   * Observes the workers of a group; registers one as well when `worker` is set. A stream with a worker ends with NOT_FOUND
-   * when another registration with the same id replaces it, and when the worker has missed its renewals (see RenewWorker).
+   * Observes the workers of a group; registers one as well when `worker` is set. A stream with a worker ends with
+   * NOT_FOUND when another registration with the same id replaces the worker, and when the worker has missed its
+   * renewals (see RenewWorker).
+   *
+   * The stream begins with a snapshot: any number of `changes`, then `snapshot_complete`. Each later response is a change
+   * of the group, or a heartbeat. A subscriber keeps the workers by id: it applies `left` first and `workers` second, and
+   * may drop a response that it has applied. Changes that come close together arrive as one, in their final form: a worker
+   * that joined and left in between may be missing, or only be among `left`.
+   *
+   * Each state of the group that the server names carries a GroupState. A subscriber whose workers do not have that count
+   * and digest has lost a change, and subscribes again.
    *
    * @generated from rpc streamkit.v1.PresenceService.SubscribeToWorkers
    */
@@ -262,7 +375,8 @@ export declare const PresenceService: GenService<{
     output: typeof RenewWorkerResponseSchema;
   },
   /**
-   * Lists the live workers of a group by id, in byte order.
+   * Lists the live workers of a group by id, in byte order. A page has about 1 MiB at most, so it may have fewer workers
+   * than page_size although more follow.
    *
    * @generated from rpc streamkit.v1.PresenceService.ListWorkers
    */

@@ -9,7 +9,7 @@ import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@
  * Describes the file streamkit/v1/presence_service.proto.
  */
 export const file_streamkit_v1_presence_service = /*@__PURE__*/
-  fileDesc("CiNzdHJlYW1raXQvdjEvcHJlc2VuY2Vfc2VydmljZS5wcm90bxIMc3RyZWFta2l0LnYxIqoBCgZXb3JrZXISCgoCaWQYASABKAkSNAoIbWV0YWRhdGEYAiADKAsyIi5zdHJlYW1raXQudjEuV29ya2VyLk1ldGFkYXRhRW50cnkSLQoJam9pbl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEijwEKGVN1YnNjcmliZVRvV29ya2Vyc1JlcXVlc3QSEAoIc3RvcmVfaWQYASABKAkSDQoFZ3JvdXAYAiABKAkSJAoGd29ya2VyGAMgASgLMhQuc3RyZWFta2l0LnYxLldvcmtlchIrCghpbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJDChpTdWJzY3JpYmVUb1dvcmtlcnNSZXNwb25zZRIlCgd3b3JrZXJzGAEgAygLMhQuc3RyZWFta2l0LnYxLldvcmtlciJIChJSZW5ld1dvcmtlclJlcXVlc3QSEAoIc3RvcmVfaWQYASABKAkSDQoFZ3JvdXAYAiABKAkSEQoJd29ya2VyX2lkGAMgASgJIhUKE1JlbmV3V29ya2VyUmVzcG9uc2UiXAoSTGlzdFdvcmtlcnNSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgJEg0KBWdyb3VwGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIlUKE0xpc3RXb3JrZXJzUmVzcG9uc2USJQoHd29ya2VycxgBIAMoCzIULnN0cmVhbWtpdC52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMqQCCg9QcmVzZW5jZVNlcnZpY2USaQoSU3Vic2NyaWJlVG9Xb3JrZXJzEicuc3RyZWFta2l0LnYxLlN1YnNjcmliZVRvV29ya2Vyc1JlcXVlc3QaKC5zdHJlYW1raXQudjEuU3Vic2NyaWJlVG9Xb3JrZXJzUmVzcG9uc2UwARJSCgtSZW5ld1dvcmtlchIgLnN0cmVhbWtpdC52MS5SZW5ld1dvcmtlclJlcXVlc3QaIS5zdHJlYW1raXQudjEuUmVuZXdXb3JrZXJSZXNwb25zZRJSCgtMaXN0V29ya2VycxIgLnN0cmVhbWtpdC52MS5MaXN0V29ya2Vyc1JlcXVlc3QaIS5zdHJlYW1raXQudjEuTGlzdFdvcmtlcnNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiNzdHJlYW1raXQvdjEvcHJlc2VuY2Vfc2VydmljZS5wcm90bxIMc3RyZWFta2l0LnYxIsABCgZXb3JrZXISCgoCaWQYASABKAkSNAoIbWV0YWRhdGEYAiADKAsyIi5zdHJlYW1raXQudjEuV29ya2VyLk1ldGFkYXRhRW50cnkSLQoJam9pbl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxyZWdpc3RyYXRpb24YBCABKAYaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIo8BChlTdWJzY3JpYmVUb1dvcmtlcnNSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgJEg0KBWdyb3VwGAIgASgJEiQKBndvcmtlchgDIAEoCzIULnN0cmVhbWtpdC52MS5Xb3JrZXISKwoIaW50ZXJ2YWwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iuwEKGlN1YnNjcmliZVRvV29ya2Vyc1Jlc3BvbnNlEi4KB2NoYW5nZXMYASABKAsyGy5zdHJlYW1raXQudjEuV29ya2VyQ2hhbmdlc0gAEjUKEXNuYXBzaG90X2NvbXBsZXRlGAIgASgLMhguc3RyZWFta2l0LnYxLkdyb3VwU3RhdGVIABItCgloZWFydGJlYXQYAyABKAsyGC5zdHJlYW1raXQudjEuR3JvdXBTdGF0ZUgAQgcKBWV2ZW50IoUBCg1Xb3JrZXJDaGFuZ2VzEhYKDnNuYXBzaG90X3N0YXJ0GAEgASgIEiUKB3dvcmtlcnMYAiADKAsyFC5zdHJlYW1raXQudjEuV29ya2VyEgwKBGxlZnQYAyADKAkSJwoFc3RhdGUYBCABKAsyGC5zdHJlYW1raXQudjEuR3JvdXBTdGF0ZSIyCgpHcm91cFN0YXRlEhQKDHdvcmtlcl9jb3VudBgBIAEoDRIOCgZkaWdlc3QYAiABKAYiSAoSUmVuZXdXb3JrZXJSZXF1ZXN0EhAKCHN0b3JlX2lkGAEgASgJEg0KBWdyb3VwGAIgASgJEhEKCXdvcmtlcl9pZBgDIAEoCSIVChNSZW5ld1dvcmtlclJlc3BvbnNlIlwKEkxpc3RXb3JrZXJzUmVxdWVzdBIQCghzdG9yZV9pZBgBIAEoCRINCgVncm91cBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJVChNMaXN0V29ya2Vyc1Jlc3BvbnNlEiUKB3dvcmtlcnMYASADKAsyFC5zdHJlYW1raXQudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKkAgoPUHJlc2VuY2VTZXJ2aWNlEmkKElN1YnNjcmliZVRvV29ya2VycxInLnN0cmVhbWtpdC52MS5TdWJzY3JpYmVUb1dvcmtlcnNSZXF1ZXN0Giguc3RyZWFta2l0LnYxLlN1YnNjcmliZVRvV29ya2Vyc1Jlc3BvbnNlMAESUgoLUmVuZXdXb3JrZXISIC5zdHJlYW1raXQudjEuUmVuZXdXb3JrZXJSZXF1ZXN0GiEuc3RyZWFta2l0LnYxLlJlbmV3V29ya2VyUmVzcG9uc2USUgoLTGlzdFdvcmtlcnMSIC5zdHJlYW1raXQudjEuTGlzdFdvcmtlcnNSZXF1ZXN0GiEuc3RyZWFta2l0LnYxLkxpc3RXb3JrZXJzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message streamkit.v1.Worker.
@@ -33,43 +33,56 @@ export const SubscribeToWorkersResponseSchema = /*@__PURE__*/
   messageDesc(file_streamkit_v1_presence_service, 2);
 
 /**
+ * Describes the message streamkit.v1.WorkerChanges.
+ * Use `create(WorkerChangesSchema)` to create a new message.
+ */
+export const WorkerChangesSchema = /*@__PURE__*/
+  messageDesc(file_streamkit_v1_presence_service, 3);
+
+/**
+ * Describes the message streamkit.v1.GroupState.
+ * Use `create(GroupStateSchema)` to create a new message.
+ */
+export const GroupStateSchema = /*@__PURE__*/
+  messageDesc(file_streamkit_v1_presence_service, 4);
+
+/**
  * Describes the message streamkit.v1.RenewWorkerRequest.
  * Use `create(RenewWorkerRequestSchema)` to create a new message.
  */
 export const RenewWorkerRequestSchema = /*@__PURE__*/
-  messageDesc(file_streamkit_v1_presence_service, 3);
+  messageDesc(file_streamkit_v1_presence_service, 5);
 
 /**
  * Describes the message streamkit.v1.RenewWorkerResponse.
  * Use `create(RenewWorkerResponseSchema)` to create a new message.
  */
 export const RenewWorkerResponseSchema = /*@__PURE__*/
-  messageDesc(file_streamkit_v1_presence_service, 4);
+  messageDesc(file_streamkit_v1_presence_service, 6);
 
 /**
  * Describes the message streamkit.v1.ListWorkersRequest.
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema = /*@__PURE__*/
-  messageDesc(file_streamkit_v1_presence_service, 5);
+  messageDesc(file_streamkit_v1_presence_service, 7);
 
 /**
  * Describes the message streamkit.v1.ListWorkersResponse.
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema = /*@__PURE__*/
-  messageDesc(file_streamkit_v1_presence_service, 6);
+  messageDesc(file_streamkit_v1_presence_service, 8);
 
 /**
  * PresenceService shows which workers are alive.
  *
- * A worker is registered for as long as its subscription stream lives. Where the server instance that has the stream
- * vanishes, the worker is gone once the others have heard nothing of that instance for three intervals. Everyone who
- * subscribes receives the full inventory at once, again after each change, and once in an interval, on every server
- * instance. Changes that come close together arrive as one inventory; the larger the group and the more its
- * subscribers, the longer they are gathered.
+ * A worker is registered for as long as its subscription stream lives. If the server instance that has the stream
+ * vanishes, the other instances remove the worker once they have heard nothing of that instance for three intervals.
+ * Every subscriber receives a snapshot of the group, then each change of it, on every server instance.
  *
- * A group has room for 4,096 workers; a registration beyond that fails with OVERLOADED.
+ * A group has room for Limits.max_group_workers workers (4,096) whose encoded Worker messages have
+ * Limits.max_group_bytes in all (8 MiB). A registration beyond either fails with OVERLOADED.
  *
  * @generated from service streamkit.v1.PresenceService
  */

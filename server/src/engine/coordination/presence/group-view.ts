@@ -55,7 +55,10 @@ export class GroupView {
   async #readWorkers(): Promise<StoredWorker[]> {
     const found: StoredWorker[] = [];
     for await (const rows of this.#store.scan(this.#partition, workerKeys.range())) {
-      for (const row of rows) found.push({ record: decodeWorker(row.value), version: row.version });
+      for (const row of rows) {
+        const known = this.workers.get(workerKeys.name(row.key));
+        found.push(known?.version === row.version ? known : { record: decodeWorker(row.value), version: row.version });
+      }
     }
     return found;
   }

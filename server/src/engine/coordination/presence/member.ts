@@ -28,7 +28,7 @@ export class Member {
 
   /** Whether a stored row is this member's. */
   owns(stored: StoredWorker | undefined): boolean {
-    return stored?.record.registration === this.record.registration;
+    return stored?.record.worker.registration === this.record.worker.registration;
   }
 
   /** True when renewals have begun, and then failed to come. @param now milliseconds on the monotonic clock */
@@ -43,4 +43,9 @@ export function replaced(id: string): StreamkitError {
 
 export function notRenewed(id: string): StreamkitError {
   return new StreamkitError(ErrorReason.NOT_FOUND, `worker "${id}" has missed its renewals`);
+}
+
+export function groupFull(group: string, what: string): StreamkitError {
+  const message = `group "${group}" is full: a group has room for ${what}; register in another group, or when others have left`;
+  return new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason } from "@streamkit/protocol";
 import { StreamkitError } from "../../../errors.ts";
 import { nextWake } from "../../next-wake.ts";
 import { Expiry } from "../expiry.ts";
+import type { GroupMessage } from "./group-message.ts";
 import type { Inventory } from "./inventory.ts";
 import { WorkerGroup, type WorkerGroupOptions } from "./worker-group.ts";
 import type { Registrant } from "./worker-rows.ts";
@@ -26,8 +26,8 @@ export class Presence {
   }
 
   /**
-   * Yields the inventory of a group at once, after changes, and at least once in an interval. With `registrant`, registers a worker
-   * for as long as it is iterated over.
+   * Yields a snapshot of a group, then its changes, and a heartbeat whenever there was nothing else for an interval. With
+   * `registrant`, registers a worker for as long as it is iterated over; the snapshot has it.
    *
    * @throws StreamkitError OVERLOADED; NOT_FOUND when the registration ends; whatever `signal` was aborted with
    */
@@ -36,7 +36,7 @@ export class Presence {
     registrant: Registrant | undefined,
     intervalMillis: number,
     signal: AbortSignal,
-  ): AsyncGenerator<Inventory, void, undefined> {
+  ): AsyncGenerator<GroupMessage, void, undefined> {
     using held = this.#hold(name);
     const { group } = held;
     using subscription = group.subscribe();
@@ -46,14 +46,17 @@ export class Presence {
     const membership = registrant && (await group.join(registrant));
     const ending = membership === undefined ? signal : AbortSignal.any([signal, membership.ended]);
     try {
+      let silentSince = performance.now();
       for (;;) {
         ending.throwIfAborted();
-        const { inventory } = group;
-        yield inventory;
-        // Many changes in a row are sent as one.
-        await delay(inventory.gapMillis(group.subscribers), undefined, { signal: ending }).catch(() => undefined);
-        ending.throwIfAborted();
-        if (group.inventory === inventory) await nextWake(subscription, intervalMillis, ending);
+        let message = subscription.next();
+        if (message === undefined) {
+          const rest = silentSince + intervalMillis - performance.now();
+          if (rest > 0 && (await nextWake(subscription, rest, ending))) continue;
+          message = subscription.next() ?? subscription.heartbeat();
+        }
+        yield message;
+        silentSince = performance.now();
       }
     } finally {
       await membership?.leave();

@@ -1,25 +1,22 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ErrorReason } from "@streamkit/protocol";
 import { StoreDeletedError, StreamkitError, storageUnavailable } from "../../../errors.ts";
-import type { Row, RowVersion } from "../../../storage/port.ts";
-import type { WakeSource } from "../../next-wake.ts";
 import { Poller } from "../../poller.ts";
 import { SharedRun } from "../../shared-run.ts";
 import type { Expiry } from "../expiry.ts";
-import { groupPartition, hostKey, renewalKeys, workerKeys } from "../key-space.ts";
+import { groupPartition, renewalKeys, workerKeys } from "../key-space.ts";
 import type { CoordinationOptions } from "../leases.ts";
-import { planGroup, shortestInterval } from "./group-plan.ts";
+import { findExcess, whatIsFull } from "./group-limits.ts";
+import { planGroup } from "./group-plan.ts";
 import { GroupView, hex, type StoredHost } from "./group-view.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { Inventory } from "./inventory.ts";
-import { Member, MISSED_INTERVALS, notRenewed, replaced } from "./member.ts";
-import { decodeRenewal, decodeWorker, encodeHost, encodeRenewal, makeRecord, type Registrant } from "./worker-rows.ts";
+import { groupFull, Member, MISSED_INTERVALS, replaced } from "./member.ts";
+import { type GroupSubscription, Subscribers } from "./subscribers.ts";
+import { decodeWorker, encodeRenewal, makeRecord, type Registrant } from "./worker-rows.ts";
 
-const MAX_WORKERS = 4_096;
 /** How long a change may meet those of others before it is given up, and how often its outcome may stay unknown. */
 const MAX_CONFLICT_MILLIS = 10_000;
 const MAX_UNKNOWN = 3;
-/** Renewals without a worker that are removed at once. */
-const ORPHANS_PER_TICK = 50;
 
 export interface WorkerGroupOptions extends CoordinationOptions {
   readonly pollMillis: number;
@@ -38,13 +35,13 @@ export interface WorkerGroupOptions extends CoordinationOptions {
 
 /** A worker's registration, to be held for as long as its stream lives. */
 export interface Membership {
-  /** Aborted with NOT_FOUND when another registration replaced this one, or the worker missed its renewals. */
+  /**
+   * Aborted with NOT_FOUND when another registration replaced this one, or the worker missed its renewals; with OVERLOADED when the
+   * group was full when this instance had to register the worker again.
+   */
   readonly ended: AbortSignal;
   leave(): Promise<void>;
 }
-
-/** What a subscriber waits on. */
-export interface GroupSubscription extends WakeSource, Disposable {}
 
 /**
  * One group of workers, as this instance takes part in it: with workers of its own, with subscribers, or both.
@@ -61,16 +58,11 @@ export class WorkerGroup {
   readonly #view: GroupView;
   readonly #poller: Poller;
   readonly #members = new Map<string, Member>();
-  readonly #waiting = new Set<() => void>();
-  #subscribers = 0;
+  readonly #heartbeat: Heartbeat;
+  readonly #subscribers = new Subscribers();
   #inventory: Inventory | undefined;
-  #beat: NodeJS.Timeout | undefined;
-  #beatMillis = Number.POSITIVE_INFINITY;
-  #ticking = false;
-  #renewals = new Map<string, RowVersion>();
   readonly #syncs = new SharedRun(() => this.#alone(() => this.#refresh()));
   #exclusive: Promise<unknown> = Promise.resolve();
-  #closed = false;
 
   constructor(name: string, options: WorkerGroupOptions) {
     this.#name = name;
@@ -78,10 +70,17 @@ export class WorkerGroup {
     this.#partition = groupPartition(name);
     this.#view = new GroupView(options.store, this.#partition);
     this.#poller = new Poller({ restMillis: options.pollMillis, look: () => this.#poll() });
-  }
-
-  get subscribers(): number {
-    return this.#subscribers;
+    this.#heartbeat = new Heartbeat({
+      ...options,
+      name,
+      partition: this.#partition,
+      view: this.#view,
+      members: this.#members,
+      alone: (action) => this.#alone(action),
+      refresh: () => this.#refresh(),
+      flush: () => this.#flush(),
+      end: (member, reason) => this.#end(member, reason),
+    });
   }
 
   /** All workers, as far as this instance knows; another object after each change. Call `sync` first. */
@@ -100,25 +99,14 @@ export class WorkerGroup {
     this.#poller.hint();
   }
 
+  /** Somebody wants to be told of the workers from now on. Call `sync` before the first message is read. */
   subscribe(): GroupSubscription {
-    this.#subscribers++;
     // Where others have workers too, polling alone keeps subscribers complete.
     if (this.#options.shared) {
       this.#poller.start();
       this.#options.onListen();
     }
-    let held = true;
-    return {
-      onWake: (callback) => {
-        this.#waiting.add(callback);
-        return () => this.#waiting.delete(callback);
-      },
-      [Symbol.dispose]: () => {
-        if (!held) return;
-        held = false;
-        if (--this.#subscribers === 0) this.#poller.stop();
-      },
-    };
+    return this.#subscribers.add(() => this.#poller.stop());
   }
 
   /**
@@ -127,23 +115,23 @@ export class WorkerGroup {
    * @throws StreamkitError OVERLOADED when the group is full
    */
   async join(registrant: Registrant): Promise<Membership> {
-    if (this.#isFull(registrant.id)) {
-      const message = `group "${this.#name}" has ${MAX_WORKERS} workers; more are not allowed`;
-      throw new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
-    }
     const member = new Member(registrant, makeRecord(registrant, this.#options.host, this.#options.clock()));
+    const full = whatIsFull(this.#view.workers, this.#members, member);
+    if (full !== undefined) throw groupFull(this.#name, full);
     this.#members.get(member.id)?.ended.abort(replaced(member.id));
     this.#members.set(member.id, member);
-    this.#keepBeating();
+    this.#heartbeat.adjust();
     const leave = () => this.#leave(member);
     try {
       // One flush writes all that are waiting: a thousand that join together cost a few.
       await this.#alone(async () => (member.joined ? undefined : this.#flush()));
+      // Others may have filled the group meanwhile.
+      if (!member.joined) member.ended.signal.throwIfAborted();
     } catch (error) {
       // It may have been written; what is left goes with the next change.
       if (this.#members.get(member.id) === member) {
         this.#members.delete(member.id);
-        this.#keepBeating();
+        this.#heartbeat.adjust();
       }
       throw error;
     }
@@ -161,7 +149,7 @@ export class WorkerGroup {
     const worker = shared ? await store.get(this.#partition, workerKeys.key(id)) : undefined;
     if (worker === undefined) return false;
     // It may land when the registration has ended, so it says which it is of (PRE-011).
-    const { registration } = decodeWorker(worker.value);
+    const { registration } = decodeWorker(worker.value).worker;
     const puts = [{ key: renewalKeys.key(id), value: encodeRenewal(registration) }];
     await store.commit(this.#partition, { conditions: [], puts, deletes: [] });
     return true;
@@ -169,30 +157,21 @@ export class WorkerGroup {
 
   /** Removes the workers of this instance. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#heartbeat.close();
     this.#poller.stop();
     this.#members.clear();
-    this.#keepBeating();
+    this.#heartbeat.adjust();
     await this.#alone(() => this.#flush());
+    this.#subscribers.close();
   }
 
   async #leave(member: Member): Promise<void> {
     if (this.#members.get(member.id) !== member) return;
     this.#members.delete(member.id);
-    this.#keepBeating();
+    this.#heartbeat.adjust();
     // Of many that leave together, most find their rows gone already.
     const isLeft = () => member.owns(this.#view.workers.get(member.id)) || this.#members.size === 0;
     await this.#alone(async () => (isLeft() ? this.#flush() : undefined));
-  }
-
-  /** Whether there is no room for a worker that is not in the group yet. */
-  #isFull(id: string): boolean {
-    const { workers } = this.#view;
-    // Those of this instance may be on their way, or in the view already.
-    if (workers.size + this.#members.size < MAX_WORKERS) return false;
-    const others = new Set([...workers.keys(), ...this.#members.keys()]);
-    others.delete(id);
-    return others.size >= MAX_WORKERS;
   }
 
   async #poll(): Promise<boolean> {
@@ -221,9 +200,7 @@ export class WorkerGroup {
 
   #wake(): void {
     this.#inventory = undefined;
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const wake of waiting) wake();
+    this.#subscribers.update(this.#view.workers);
   }
 
   /** Ends members whose rows now belong to other registrations. A row that is missing is written again. */
@@ -237,7 +214,7 @@ export class WorkerGroup {
 
   #end(member: Member, reason: StreamkitError): void {
     this.#members.delete(member.id);
-    this.#keepBeating();
+    this.#heartbeat.adjust();
     member.ended.abort(reason);
   }
 
@@ -261,7 +238,9 @@ export class WorkerGroup {
     const end = performance.now() + MAX_CONFLICT_MILLIS;
     let unknown = 0;
     for (let attempt = 1; ; attempt++) {
-      const goal = { host, members: this.#members, overdue: this.#overdue(), renewed: this.#renewals, now: clock() };
+      this.#refuseExcess();
+      const { renewed } = this.#heartbeat;
+      const goal = { host, members: this.#members, overdue: this.#overdue(), renewed, now: clock() };
       const plan = planGroup(this.#view, goal);
       if (plan === undefined) return;
       try {
@@ -278,104 +257,22 @@ export class WorkerGroup {
         if (++unknown >= MAX_UNKNOWN) throw error;
         await delay(Math.min(1_000, error.facts.retryAfterMillis ?? 0));
       }
-      if (performance.now() > end) throw storageUnavailable("a group of workers changes all the time", undefined, 100);
+      if (performance.now() > end) throw this.#contended();
       if (attempt > 1) await delay(Math.random() * Math.min(200, 2 ** attempt));
       if (await this.#view.refresh()) this.#wake();
       this.#compareMembers();
     }
   }
 
-  /**
-   * Keeps the timer at the shortest interval of the members. It slows down only when the host row says so: until then, others
-   * expect what that said before.
-   *
-   * @param storedMillis the interval that the host row is known to have; without it, nothing new is known
-   */
-  #keepBeating(storedMillis = this.#beatMillis): void {
-    const shortest = shortestInterval(this.#members.values());
-    const millis = this.#members.size === 0 ? shortest : Math.min(shortest, storedMillis);
-    if (millis === this.#beatMillis) return;
-    this.#beatMillis = millis;
-    clearInterval(this.#beat);
-    if (!Number.isFinite(millis)) return;
-    this.#beat = setInterval(() => void this.#onInterval(), millis);
-    this.#beat.unref();
-  }
-
-  /** Ticks, unless the tick before still waits for the storage. */
-  async #onInterval(): Promise<void> {
-    if (this.#ticking) return;
-    this.#ticking = true;
-    try {
-      await this.#alone(() => this.#tick());
-    } catch (error) {
-      if (error instanceof StoreDeletedError) this.#options.onDeleted(error);
-      else if (!this.#closed) this.#options.onBackgroundError(error, `presence in group "${this.#name}"`);
-    } finally {
-      this.#ticking = false;
+  /** Ends members that were to be registered when others had filled the group already. */
+  #refuseExcess(): void {
+    for (const [member, full] of findExcess(this.#view.workers, this.#members)) {
+      this.#end(member, groupFull(this.#name, full));
     }
   }
 
-  /** At every interval: shows that this instance lives, and ends members that missed their renewals. */
-  async #tick(): Promise<void> {
-    if (this.#members.size === 0) return;
-    if (this.#options.shared) {
-      await this.#writeBeat();
-      await this.#readRenewals();
-    }
-    const now = performance.now();
-    for (const member of [...this.#members.values()]) {
-      if (member.hasMissedRenewals(now)) this.#end(member, notRenewed(member.id));
-    }
-    await this.#flush();
-    this.#keepBeating(this.#view.hosts.get(hex(this.#options.host))?.intervalMillis);
-  }
-
-  async #writeBeat(): Promise<void> {
-    if (await this.#tryBeat()) return;
-    // Others took this instance for gone, and its members register again; or the answer of an earlier beat was lost.
-    await this.#refresh();
-    await this.#tryBeat();
-  }
-
-  /** Writes the host row; false when it is not as it is known. */
-  async #tryBeat(): Promise<boolean> {
-    const { store, host, clock } = this.#options;
-    const known = this.#view.hosts.get(hex(host));
-    if (known === undefined || this.#members.size === 0) return false;
-    const key = hostKey(host);
-    const next = { intervalMillis: shortestInterval(this.#members.values()), beatTime: clock() };
-    const puts = [{ key, value: encodeHost(next) }];
-    const conditions = [{ key, version: known.version }];
-    const result = await store.commit(this.#partition, { conditions, puts, deletes: [] });
-    if (result.committed) this.#view.hosts.set(hex(host), { instance: host, ...next, version: result.versions[0] });
-    return result.committed;
-  }
-
-  async #readRenewals(): Promise<void> {
-    const { store } = this.#options;
-    const seen = new Map<string, RowVersion>();
-    const orphans: Row[] = [];
-    for await (const rows of store.scan(this.#partition, renewalKeys.range())) {
-      for (const row of rows) {
-        const id = renewalKeys.name(row.key);
-        seen.set(id, row.version);
-        const member = this.#members.get(id);
-        if (this.#renewals.get(id) === row.version) {
-          if (member === undefined && !this.#view.workers.has(id)) orphans.push(row);
-        } else if (member?.record.registration === decodeRenewal(row.value)) member.renewedAt = performance.now();
-      }
-    }
-    this.#renewals = seen;
-    await this.#removeOrphans(orphans.slice(0, ORPHANS_PER_TICK));
-  }
-
-  /** Removes renewals that landed after their worker had left, or that nobody knew of when it did. */
-  async #removeOrphans(orphans: readonly Row[]): Promise<void> {
-    if (orphans.length === 0) return;
-    const conditions = orphans.map(({ key, version }) => ({ key, version, alwaysWritten: true }));
-    // Where one was written meanwhile, all are left to the next tick.
-    const deletes = orphans.map(({ key }) => key);
-    await this.#options.store.commit(this.#partition, { conditions, puts: [], deletes });
+  #contended(): StreamkitError {
+    const seconds = MAX_CONFLICT_MILLIS / 1_000;
+    return storageUnavailable(`gave up after ${seconds} s of write conflicts on group "${this.#name}"`, undefined, 100);
   }
 }

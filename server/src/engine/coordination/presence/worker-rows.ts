@@ -47,9 +47,14 @@ export interface Registrant {
 /** @param now microseconds since 1970 */
 export function makeRecord({ id, metadata, intervalMillis }: Registrant, host: Uint8Array, now: number): StoredRecord {
   return create(WorkerRecordSchema, {
-    worker: { id, metadata: { ...metadata }, joinTime: timestampFromMs(Math.floor(now / 1_000)) },
+    worker: {
+      id,
+      metadata: { ...metadata },
+      joinTime: timestampFromMs(Math.floor(now / 1_000)),
+      // 0 is what a message has that says nothing.
+      registration: random64() || 1n,
+    },
     host,
-    registration: random64(),
     intervalMillis: BigInt(intervalMillis),
   }) as StoredRecord;
 }

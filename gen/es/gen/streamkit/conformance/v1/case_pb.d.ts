@@ -247,7 +247,9 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
   as: string;
 
   /**
-   * Calls this many times, one after the other unless `concurrent`. `${i}` counts from 1. 0 means once.
+   * Calls this many times, one after the other unless `concurrent`. `${i}` counts from 1. 0 means once. With `as`, starts
+   * this many calls; their names have `-` and the number at the end. Of each only the first response is kept: it is a crowd
+   * for others to see.
    *
    * @generated from field: uint32 times = 13;
    */
@@ -361,7 +363,8 @@ export declare type Until = Message<"streamkit.conformance.v1.Until"> & {
   caughtUp: boolean;
 
   /**
-   * The latest response is empty, is not the first, and arrived after the await before. Of a status subscription: is a heartbeat.
+   * The latest response is empty, is not the first, and arrived after the await before. Of a subscription, to statuses or to
+   * workers: is a heartbeat.
    *
    * @generated from field: bool heartbeat = 4;
    */
@@ -394,6 +397,20 @@ export declare type Until = Message<"streamkit.conformance.v1.Until"> & {
    * @generated from field: google.protobuf.Struct latest = 8;
    */
   latest?: JsonObject | undefined;
+
+  /**
+   * Of a subscription to workers: the workers of the group as the responses so far tell them, by id, as in Expectation.
+   *
+   * @generated from field: google.protobuf.Value workers = 9;
+   */
+  workers?: Value | undefined;
+
+  /**
+   * Of a subscription to workers: its first snapshot is complete.
+   *
+   * @generated from field: bool snapshot = 10;
+   */
+  snapshot: boolean;
 };
 
 /**
@@ -513,6 +530,15 @@ export declare type Expectation = Message<"streamkit.conformance.v1.Expectation"
    * @generated from field: uint32 max_response_bytes = 14;
    */
   maxResponseBytes: number;
+
+  /**
+   * For the await of a subscription to workers: the workers of the group as the responses so far tell them, by id. The
+   * responses of such a call must keep the rules of SubscribeToWorkers and agree with every GroupState, whether or not
+   * workers are expected.
+   *
+   * @generated from field: google.protobuf.Value workers = 15;
+   */
+  workers?: Value | undefined;
 };
 
 /**

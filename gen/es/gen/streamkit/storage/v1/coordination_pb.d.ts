@@ -203,7 +203,7 @@ export declare const WorkerHostSchema: GenMessage<WorkerHost>;
  */
 export declare type WorkerRecord = Message<"streamkit.storage.v1.WorkerRecord"> & {
   /**
-   * The worker.
+   * The worker. Its registration is drawn at random, so that one that was replaced is recognised.
    *
    * @generated from field: streamkit.v1.Worker worker = 1;
    */
@@ -217,16 +217,9 @@ export declare type WorkerRecord = Message<"streamkit.storage.v1.WorkerRecord"> 
   host: Uint8Array;
 
   /**
-   * Drawn at random with each registration, so that one that was replaced is recognised.
-   *
-   * @generated from field: fixed64 registration = 3;
-   */
-  registration: bigint;
-
-  /**
    * The interval that the worker asked for, in milliseconds.
    *
-   * @generated from field: uint64 interval_millis = 4;
+   * @generated from field: uint64 interval_millis = 3;
    */
   intervalMillis: bigint;
 };

@@ -1,0 +1,76 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { build } from "esbuild";
+import { type Browser, chromium, type Page } from "playwright-core";
+
+/** What the pages of the tests have in `window.streamkit`: all of the client, and the transport for browsers. */
+export interface PageModules {
+  readonly client: typeof import("../../src/index.ts");
+  readonly web: typeof import("../../src/web.ts");
+}
+
+/** A browser, and a web server for the page that has the client in it. */
+export interface TestBrowser extends AsyncDisposable {
+  /** Port of the web server: any name with the ending `.test` leads to this machine. */
+  readonly port: number;
+  /** Opens the page under a name, in a profile of its own. */
+  open(host: string): Promise<Page>;
+}
+
+const ENTRY = `
+import * as client from "./clients/ts/src/index.ts";
+import * as web from "./clients/ts/src/web.ts";
+window.streamkit = { client, web };
+`;
+
+/** Starts Chromium, without a window, and without anything that would call home. */
+export async function startBrowser(): Promise<TestBrowser> {
+  const bundled = build({
+    stdin: { contents: ENTRY, resolveDir: process.cwd(), loader: "ts" },
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    target: "es2024",
+    conditions: ["@streamkit/source"],
+  });
+  const [script, browser] = await Promise.all([bundled, launch()]);
+  const server = createServer((request, response) => {
+    const isScript = request.url === "/client.js";
+    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+    const page = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/client.js"></script>';
+    response.end(isScript ? script.outputFiles[0].text : page);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    async open(host) {
+      const context = await browser.newContext({ ignoreHTTPSErrors: true });
+      const page = await context.newPage();
+      await page.goto(`http://${host}:${port}/`);
+      await page.waitForFunction(() => "streamkit" in globalThis);
+      return page;
+    },
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-dev-shm-usage",
+      "--host-resolver-rules=MAP *.test 127.0.0.1, EXCLUDE 127.0.0.1",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-proxy-server",
+    ],
+  });
+}

@@ -1,0 +1,91 @@
+import type { Worker } from "@streamkit/protocol";
+import type { WakeSource } from "../../next-wake.ts";
+import { FeedReader } from "./feed-reader.ts";
+import { GroupFeed } from "./group-feed.ts";
+import type { GroupMessage } from "./group-message.ts";
+import type { StoredWorker } from "./group-view.ts";
+
+/** Shortest time between two changes that subscribers are told of, in milliseconds. */
+const MIN_GAP_MILLIS = 20;
+/** Bytes of changes that one group may send in a second, to all its subscribers on this instance. Snapshots do not count. */
+const BYTES_PER_SECOND = 16 * 1024 * 1024;
+
+/** One subscriber. */
+export interface GroupSubscription extends WakeSource, Disposable {
+  /** The next message of the snapshot, or the changes that subscribers are told of by now; undefined when there is none yet. */
+  next(): GroupMessage | undefined;
+  /** A message that repeats the state that the subscriber was told last. */
+  heartbeat(): GroupMessage;
+}
+
+/**
+ * The subscribers of a group on this instance. All are told of changes at the same time, so that all are sent the same messages.
+ * Everyone gets everything: what a change costs is the product of its size and the subscribers. The time until the next
+ * change is told grows with that product, so many changes in a row are told as one.
+ */
+export class Subscribers {
+  readonly #feed = new GroupFeed();
+  readonly #waiting = new Set<() => void>();
+  #count = 0;
+  /** The sequence up to which subscribers are told. */
+  #told = 0;
+  /** When the next change may be told, in milliseconds on the monotonic clock. */
+  #notBefore = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param onNobody called when the last of them has gone */
+  add(onNobody: () => void): GroupSubscription {
+    this.#count++;
+    let reader: FeedReader | undefined;
+    const reading = (): FeedReader => {
+      reader ??= new FeedReader(this.#feed);
+      return reader;
+    };
+    let held = true;
+    return {
+      next: () => (reading().wants(this.#told) ? reading().next() : undefined),
+      heartbeat: () => reading().heartbeat(),
+      onWake: (callback) => {
+        this.#waiting.add(callback);
+        return () => this.#waiting.delete(callback);
+      },
+      [Symbol.dispose]: () => {
+        if (!held) return;
+        held = false;
+        if (--this.#count > 0) return;
+        this.close();
+        onNobody();
+      },
+    };
+  }
+
+  /** Takes note of the workers that there are now. */
+  update(workers: ReadonlyMap<string, StoredWorker>): void {
+    const now = new Map<string, Worker>();
+    for (const [id, { record }] of workers) now.set(id, record.worker);
+    if (!this.#feed.update(now) || this.#timer !== undefined) return;
+    if (this.#count === 0) {
+      this.#told = this.#feed.head;
+      return;
+    }
+    const wait = this.#notBefore - performance.now();
+    if (wait <= 0) this.#tell();
+    else this.#timer = setTimeout(() => this.#tell(), wait).unref();
+  }
+
+  /** Lets no timer go on. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #tell(): void {
+    this.#timer = undefined;
+    const millis = (1_000 * this.#count * this.#feed.bytesAfter(this.#told)) / BYTES_PER_SECOND;
+    this.#notBefore = performance.now() + Math.max(MIN_GAP_MILLIS, millis);
+    this.#told = this.#feed.head;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of waiting) wake();
+  }
+}
