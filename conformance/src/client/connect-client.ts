@@ -42,6 +42,7 @@ export class ConnectClient implements ClientUnderTest {
     client: "connect",
     capabilities: [
       "raw",
+      "pages",
       "micros",
       "full_duplex",
       "hold",

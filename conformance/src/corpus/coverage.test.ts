@@ -36,6 +36,7 @@ describe("the corpus and the specification", () => {
       "leases",
       "cursors",
       "presence",
+      "pages",
       "renewals",
       "socket",
       "any_store",

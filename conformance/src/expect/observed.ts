@@ -97,6 +97,8 @@ export function batchesOf(response: Response["message"]): readonly EntryBatch[] 
     case "consumeSegment":
     case "consumeSpace":
     case "consume":
+    case "readSegment":
+    case "readSpace":
       return response.value.batches;
     case "peek":
       return response.value.entry === undefined ? [] : [response.value.entry];
@@ -128,6 +130,8 @@ function withoutRecords(response: Response["message"]): Message {
     case "consumeSegment":
     case "consumeSpace":
     case "consume":
+    case "readSegment":
+    case "readSpace":
       return { ...(response.value as object), batches: response.value.batches.map(bare) } as never;
     case "peek":
       return (

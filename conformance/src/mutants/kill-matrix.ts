@@ -16,6 +16,7 @@ import { LEASE_DEVIATIONS } from "./lease-deviations.ts";
 import { PAGE_DEVIATIONS } from "./page-deviations.ts";
 import { PRESENCE_DEVIATIONS } from "./presence-deviations.ts";
 import { READ_DEVIATIONS } from "./read-deviations.ts";
+import { SINGLE_READ_DEVIATIONS } from "./single-read-deviations.ts";
 import { STORAGE_DEVIATIONS } from "./storage-deviations.ts";
 import { WATCH_DEVIATIONS } from "./watch-deviations.ts";
 
@@ -24,6 +25,7 @@ export const DEVIATIONS: readonly Deviation[] = [
   ...APPEND_DEVIATIONS,
   ...READ_DEVIATIONS,
   ...PAGE_DEVIATIONS,
+  ...SINGLE_READ_DEVIATIONS,
   ...FOLLOW_DEVIATIONS,
   ...ADMIN_DEVIATIONS,
   ...STORAGE_DEVIATIONS,
@@ -94,7 +96,7 @@ function openInstances(deviation: Deviation): EmbeddedServer[] {
 /** The cases that are most likely to find a deviation come first; the order changes nothing but the time. */
 const FIRST: Readonly<Record<Deviation["where"], RegExp>> = {
   append: /^(APPEND|EXPECT|FENCE|DEDUPE|LIMIT)/,
-  read: /^(SEGMENT|SPACE|MERGE|PEEK|SIZE)/,
+  read: /^(SEGMENT|SPACE|MERGE|PEEK|SIZE|PAGE)/,
   follow: /^(FOLLOW|CANCEL)/,
   admin: /^(ISOLATION|TRIM|DELETE|LIST|NAME|STATUS|ISOLATION|SERVER)/,
   error: /^(APPEND-REFUSED|EXPECT|ERROR)/,

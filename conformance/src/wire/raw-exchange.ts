@@ -18,7 +18,7 @@ export async function performRaw(
 ): Promise<RawAnswer> {
   if (raw.method === "") return exchange(server.url, hexBytes(raw.hex), millis);
   const rpc = raw.path.startsWith("/") ? undefined : findRpc(raw.path);
-  const path = rpc === undefined ? raw.path : `/${rpc.parent.typeName}/${rpc.name}`;
+  const path = rpc === undefined ? scope.text(raw.path) : `/${rpc.parent.typeName}/${rpc.name}`;
   const headers: Record<string, string> = { ...raw.headers };
   if (server.token !== "") headers.authorization ??= `Bearer ${server.token}`;
   return exchange(

@@ -24,6 +24,12 @@ export const opaqueMethod = {
     output: StreamService.method.produce.output,
   } as DescMethodBiDiStreaming<typeof OpaqueAppendRequestSchema, typeof StreamService.method.produce.output>,
   peek: unary(StreamService.method.peek, StreamService.method.peek.input, OpaquePeekResponseSchema),
+  readSegment: unary(
+    StreamService.method.readSegment,
+    StreamService.method.readSegment.input,
+    OpaqueConsumeResponseSchema,
+  ),
+  readSpace: unary(StreamService.method.readSpace, StreamService.method.readSpace.input, OpaqueConsumeResponseSchema),
   consumeSegment: serverStreaming(
     StreamService.method.consumeSegment,
     StreamService.method.consumeSegment.input,

@@ -206,7 +206,7 @@ class Cut {
 }
 
 /** First position from `low` on whose commit time is at least `time`; times rise with positions (G2). */
-async function seekTime(source: EntrySource, low: number, head: number, time: number): Promise<number> {
+export async function seekTime(source: EntrySource, low: number, head: number, time: number): Promise<number> {
   let high = head + 1;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);

@@ -1,5 +1,6 @@
 import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { varintLength, WIRE_LENGTH, WIRE_VARINT, writeVarint } from "@streamkit/protocol/wire";
 import type { EncodedBatch } from "../engine/batch.ts";
 
@@ -15,19 +16,22 @@ const ENVELOPE_BYTES = 5;
  * Sends stored batches as they are. Serializing a message of half a megabyte through the generated schema, and putting the
  * result into an envelope, copies it four times; this writes the envelope with one copy (docs/decisions/0003).
  *
- * The implementation hands an encoded message to `respondDirectly` before it yields the same message without its batches;
+ * The implementation hands an encoded message to `respondDirectly` before it yields, or returns, the same message without its batches;
  * what Connect makes of that is replaced on its way out. Errors, trailers and all else stay Connect's.
  */
 export function withDirectResponses(handler: UniversalHandler): UniversalHandler {
   const wrapped = async (request: UniversalServerRequest) => {
+    const contentType = request.header.get("content-type") ?? "";
     // JSON has another form.
-    if (request.header.get("content-type")?.includes("json")) return handler(request);
+    if (contentType.includes("json")) return handler(request);
     const contextValues = request.contextValues ?? createContextValues();
     const outbox: Outbox = [];
     contextValues.set(outboxKey, outbox);
     const response = await handler({ ...request, contextValues });
     const { body } = response;
-    return body === undefined ? response : { ...response, body: replaceMessages(body, outbox) };
+    if (body === undefined) return response;
+    if (contentType.startsWith("application/proto")) return replaceUnary(response, outbox);
+    return { ...response, body: replaceMessages(body, outbox) };
   };
   return Object.assign(wrapped, handler);
 }
@@ -38,6 +42,15 @@ async function* replaceMessages(body: AsyncIterable<Uint8Array>, outbox: Outbox)
     const direct = chunk[0] === 0 ? outbox.shift() : undefined;
     yield direct ?? chunk;
   }
+}
+
+/** The answer of a unary call of Connect is the message without an envelope. */
+function replaceUnary(response: UniversalServerResponse, [direct]: Outbox): UniversalServerResponse {
+  if (direct === undefined || response.status !== 200) return response;
+  const message = direct.subarray(ENVELOPE_BYTES);
+  const header = new Headers(response.header);
+  header.set("content-length", String(message.length));
+  return { ...response, header, body: createAsyncIterable([message]) };
 }
 
 /** A message that is sent to many subscribers. */

@@ -23,6 +23,7 @@ import { invalidField, StoreDeletedError, StreamkitError } from "../errors.ts";
 import { checkAll, checkEach } from "./checks.ts";
 import { respondDirectly } from "./direct-response.ts";
 import type { OpaqueImplementation } from "./opaque-routes.ts";
+import { readRoutes } from "./read-routes.ts";
 import { checkSpaces, toPosition, toSelection } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 import { timestampFromMicros } from "./times.ts";
@@ -70,6 +71,8 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
         return { entry: batch.slice(index, index + 1).bytes };
       });
     },
+
+    ...readRoutes(stores),
 
     consumeSegment(request, context) {
       const { minSequence: min, maxSequence: max, last } = request;

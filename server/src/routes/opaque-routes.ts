@@ -22,6 +22,8 @@ export interface OpaqueImplementation {
   append(request: In<"append">, context: HandlerContext): Promise<Out<"append">>;
   produce(requests: AsyncIterable<In<"produce">>, context: HandlerContext): AsyncIterable<Out<"produce">>;
   peek(request: In<"peek">, context: HandlerContext): Promise<Out<"peek">>;
+  readSegment(request: In<"readSegment">, context: HandlerContext): Promise<Out<"readSegment">>;
+  readSpace(request: In<"readSpace">, context: HandlerContext): Promise<Out<"readSpace">>;
   consumeSegment(request: In<"consumeSegment">, context: HandlerContext): AsyncIterable<Out<"consumeSegment">>;
   consumeSpace(request: In<"consumeSpace">, context: HandlerContext): AsyncIterable<Out<"consumeSpace">>;
   consume(request: In<"consume">, context: HandlerContext): AsyncIterable<Out<"consume">>;
@@ -44,7 +46,7 @@ export function opaqueRoutes(
     const toOpaque = translate(typed.input, opaque.input);
     const toTyped = translate(opaque.output, typed.output);
     const mountedBinary = mounted(router, () => router.rpc(opaque as never, implement as never, { interceptors }));
-    const binary = typed.methodKind === "server_streaming" ? withDirectResponses(mountedBinary) : mountedBinary;
+    const binary = opaque.output === typed.output ? mountedBinary : withDirectResponses(mountedBinary);
     const json = mounted(router, () => {
       const viaBinary = async (request: unknown, context: HandlerContext) =>
         toTyped(await implement(toOpaque(request), context));

@@ -18,6 +18,7 @@ const CAPABILITIES = [
   "lease",
   "presence",
   "produce",
+  "read",
   "reflection",
   "segment-status",
   "trim",

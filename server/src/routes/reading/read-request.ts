@@ -6,6 +6,7 @@ import { maxRequestBytes } from "../request-limits.ts";
 import { scanBinary } from "./binary-scan.ts";
 import { clampDeadline } from "./deadline.ts";
 import { checkedEnvelopes } from "./envelopes.ts";
+import { asPost } from "./get-request.ts";
 import { GZIP } from "./gunzip.ts";
 import { scanJson } from "./json-scan.ts";
 import { wholeBody } from "./whole-body.ts";
@@ -30,7 +31,8 @@ interface Framing {
 export function withRequestReader(handler: UniversalHandler): UniversalHandler {
   const limit = maxRequestBytes(`/${handler.service.typeName}/${handler.method.name}`);
   const single = handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming";
-  const wrapped = (request: UniversalServerRequest) => {
+  const wrapped = (received: UniversalServerRequest) => {
+    const request = asPost(received, handler);
     const { header } = request;
     clampDeadline(header);
     const framing = framingOf(header.get("content-type") ?? "");

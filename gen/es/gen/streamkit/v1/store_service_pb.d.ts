@@ -197,8 +197,8 @@ export declare type GetServerInfoResponse = Message<"streamkit.v1.GetServerInfoR
   limits?: Limits | undefined;
 
   /**
-   * What this server can do, sorted: "append", "consume", "cursor", "delete", "lease", "presence", "produce", "reflection",
-   * "segment-status", "trim", and perhaps more. A client looks here before it relies on an optional part.
+   * What this server can do, sorted: "append", "consume", "cursor", "delete", "lease", "presence", "produce", "read",
+   * "reflection", "segment-status", "trim", and perhaps more. A client looks here before it relies on an optional part.
    *
    * @generated from field: repeated string capabilities = 3;
    */

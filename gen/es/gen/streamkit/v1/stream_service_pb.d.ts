@@ -671,6 +671,253 @@ export declare type ConsumeResponse = Message<"streamkit.v1.ConsumeResponse"> & 
 export declare const ConsumeResponseSchema: GenMessage<ConsumeResponse>;
 
 /**
+ * Asks for one page of a segment.
+ *
+ * @generated from message streamkit.v1.ReadSegmentRequest
+ */
+export declare type ReadSegmentRequest = Message<"streamkit.v1.ReadSegmentRequest"> & {
+  /**
+   * The store. A UUID.
+   *
+   * @generated from field: string store_id = 1;
+   */
+  storeId: string;
+
+  /**
+   * The space.
+   *
+   * @generated from field: string space = 2;
+   */
+  space: string;
+
+  /**
+   * The segment.
+   *
+   * @generated from field: string segment = 3;
+   */
+  segment: string;
+
+  /**
+   * First sequence wanted. Where it is no longer retained, the page starts at the first one that is. May lie beyond the head: the page
+   * is then empty, or, with `wait`, waits for it.
+   *
+   * @generated from field: uint64 min_sequence = 4;
+   */
+  minSequence: bigint;
+
+  /**
+   * Last sequence wanted.
+   *
+   * @generated from field: uint64 max_sequence = 5;
+   */
+  maxSequence: bigint;
+
+  /**
+   * Earliest commit time wanted.
+   *
+   * @generated from field: google.protobuf.Timestamp min_time = 6;
+   */
+  minTime?: Timestamp | undefined;
+
+  /**
+   * Latest commit time wanted.
+   *
+   * @generated from field: google.protobuf.Timestamp max_time = 7;
+   */
+  maxTime?: Timestamp | undefined;
+
+  /**
+   * Most entries wanted. 0 means 1,000. A page may have fewer: see ReadSegmentResponse.
+   *
+   * @generated from field: uint64 limit = 8;
+   */
+  limit: bigint;
+
+  /**
+   * Reads from the end of the range to its beginning: the page has the latest entries, newest first.
+   *
+   * @generated from field: bool backward = 9;
+   */
+  backward: boolean;
+
+  /**
+   * Where there is nothing to deliver yet: how long the answer is held until there is something, 0 to 60 s. Absent means 0.
+   * Not together with `backward`.
+   *
+   * @generated from field: google.protobuf.Duration wait = 10;
+   */
+  wait?: Duration | undefined;
+};
+
+/**
+ * Describes the message streamkit.v1.ReadSegmentRequest.
+ * Use `create(ReadSegmentRequestSchema)` to create a new message.
+ */
+export declare const ReadSegmentRequestSchema: GenMessage<ReadSegmentRequest>;
+
+/**
+ * One page of the segment: about 1 MiB at most, or one transaction where that is more.
+ *
+ * A page may have fewer entries than `limit`, and none, also where more follow: caught_up says whether that is all.
+ *
+ * @generated from message streamkit.v1.ReadSegmentResponse
+ */
+export declare type ReadSegmentResponse = Message<"streamkit.v1.ReadSegmentResponse"> & {
+  /**
+   * Entries in sequence order. With `backward`, the batches come newest first; the records inside a batch keep their order.
+   *
+   * @generated from field: repeated streamkit.v1.EntryBatch batches = 1;
+   */
+  batches: EntryBatch[];
+
+  /**
+   * Where to go on: the min_sequence of a request for the next page. With `backward`: the max_sequence of that request, and 0
+   * where nothing is left to ask for.
+   *
+   * @generated from field: uint64 next_sequence = 2;
+   */
+  nextSequence: bigint;
+
+  /**
+   * True when nothing newer was committed at the moment the page was made: the head is reached. With `backward`: when the range is
+   * read down to its beginning, and next_sequence is 0.
+   *
+   * @generated from field: bool caught_up = 3;
+   */
+  caughtUp: boolean;
+};
+
+/**
+ * Describes the message streamkit.v1.ReadSegmentResponse.
+ * Use `create(ReadSegmentResponseSchema)` to create a new message.
+ */
+export declare const ReadSegmentResponseSchema: GenMessage<ReadSegmentResponse>;
+
+/**
+ * Asks for one page of a space.
+ *
+ * @generated from message streamkit.v1.ReadSpaceRequest
+ */
+export declare type ReadSpaceRequest = Message<"streamkit.v1.ReadSpaceRequest"> & {
+  /**
+   * The store. A UUID.
+   *
+   * @generated from field: string store_id = 1;
+   */
+  storeId: string;
+
+  /**
+   * The space.
+   *
+   * @generated from field: string space = 2;
+   */
+  space: string;
+
+  /**
+   * First offset wanted. Where it is no longer retained, the page starts at the first one that is. May lie beyond the head: the page
+   * is then empty, or, with `wait`, waits for it.
+   *
+   * @generated from field: uint64 min_offset = 3;
+   */
+  minOffset: bigint;
+
+  /**
+   * Last offset wanted.
+   *
+   * @generated from field: uint64 max_offset = 4;
+   */
+  maxOffset: bigint;
+
+  /**
+   * Earliest commit time wanted.
+   *
+   * @generated from field: google.protobuf.Timestamp min_time = 5;
+   */
+  minTime?: Timestamp | undefined;
+
+  /**
+   * Latest commit time wanted.
+   *
+   * @generated from field: google.protobuf.Timestamp max_time = 6;
+   */
+  maxTime?: Timestamp | undefined;
+
+  /**
+   * Most entries wanted, counted after segment_prefix is applied. 0 means 1,000. A page may have fewer: see ReadSpaceResponse.
+   *
+   * @generated from field: uint64 limit = 7;
+   */
+  limit: bigint;
+
+  /**
+   * Only entries of segments whose name starts with these bytes. Empty means all.
+   *
+   * @generated from field: string segment_prefix = 8;
+   */
+  segmentPrefix: string;
+
+  /**
+   * Reads from the end of the range to its beginning: the page has the latest entries, newest first.
+   *
+   * @generated from field: bool backward = 9;
+   */
+  backward: boolean;
+
+  /**
+   * Where there is nothing to deliver yet: how long the answer is held until there is something, 0 to 60 s. Absent means 0.
+   * Not together with `backward`.
+   *
+   * @generated from field: google.protobuf.Duration wait = 10;
+   */
+  wait?: Duration | undefined;
+};
+
+/**
+ * Describes the message streamkit.v1.ReadSpaceRequest.
+ * Use `create(ReadSpaceRequestSchema)` to create a new message.
+ */
+export declare const ReadSpaceRequestSchema: GenMessage<ReadSpaceRequest>;
+
+/**
+ * One page of the space: about 1 MiB at most, or one transaction where that is more.
+ *
+ * A page may have fewer entries than `limit`, and none, also where more follow: caught_up says whether that is all.
+ *
+ * @generated from message streamkit.v1.ReadSpaceResponse
+ */
+export declare type ReadSpaceResponse = Message<"streamkit.v1.ReadSpaceResponse"> & {
+  /**
+   * Entries in offset order. Offsets that are missing between batches were trimmed or not selected. With `backward`, the batches
+   * come newest first; the records inside a batch keep their order.
+   *
+   * @generated from field: repeated streamkit.v1.EntryBatch batches = 1;
+   */
+  batches: EntryBatch[];
+
+  /**
+   * Where to go on: the min_offset of a request for the next page. With `backward`: the max_offset of that request, and 0
+   * where nothing is left to ask for.
+   *
+   * @generated from field: uint64 next_offset = 2;
+   */
+  nextOffset: bigint;
+
+  /**
+   * True when nothing newer was committed at the moment the page was made: the head is reached. With `backward`: when the range is
+   * read down to its beginning, and next_offset is 0.
+   *
+   * @generated from field: bool caught_up = 3;
+   */
+  caughtUp: boolean;
+};
+
+/**
+ * Describes the message streamkit.v1.ReadSpaceResponse.
+ * Use `create(ReadSpaceResponseSchema)` to create a new message.
+ */
+export declare const ReadSpaceResponseSchema: GenMessage<ReadSpaceResponse>;
+
+/**
  * Asks for a page of spaces.
  *
  * @generated from message streamkit.v1.ListSpacesRequest
@@ -1293,6 +1540,41 @@ export declare const StreamService: GenService<{
     methodKind: "server_streaming";
     input: typeof ConsumeRequestSchema;
     output: typeof ConsumeResponseSchema;
+  },
+  /**
+   * Reads one page of a segment in one call: what curl, a browser, a cache or the load of an aggregate need. ConsumeSegment is for bulk
+   * and for following.
+   *
+   * Has no side effects, so Connect clients may use HTTP GET:
+   *
+   *   curl -G http://127.0.0.1:8080/streamkit.v1.StreamService/ReadSegment -d encoding=json --data-urlencode \
+   *        'message={"storeId":"6f9619ff-8b86-4d01-b42d-00cf4fc964ff","space":"orders","segment":"order-17"}'
+   *
+   * To read on, pass next_sequence as min_sequence: no entry is missed and none comes twice, whatever is trimmed meanwhile. To tail,
+   * do so with `wait`: the answer comes as soon as something is committed. The latest ten, newest first: `backward` and
+   * `limit` 10; older ones: next_sequence as max_sequence.
+   *
+   * A call that waits ends with SHUTTING_DOWN when the server stops, with NOT_FOUND when the store is deleted, and at the deadline
+   * of the caller. Nothing is lost: the position is the caller's.
+   *
+   * @generated from rpc streamkit.v1.StreamService.ReadSegment
+   */
+  readSegment: {
+    methodKind: "unary";
+    input: typeof ReadSegmentRequestSchema;
+    output: typeof ReadSegmentResponseSchema;
+  },
+  /**
+   * Reads one page of a space in one call, in offset order. Same manners as ReadSegment.
+   *
+   * A page of a rare segment_prefix may be empty while there is more to look at: next_offset has moved on, and caught_up is not set.
+   *
+   * @generated from rpc streamkit.v1.StreamService.ReadSpace
+   */
+  readSpace: {
+    methodKind: "unary";
+    input: typeof ReadSpaceRequestSchema;
+    output: typeof ReadSpaceResponseSchema;
   },
   /**
    * Lists spaces by name, in byte order.

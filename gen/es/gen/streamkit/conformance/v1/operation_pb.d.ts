@@ -13,7 +13,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { AppendRequest, AppendResponse, ConsumeRequest, ConsumeResponse, ConsumeSegmentRequest, ConsumeSegmentResponse, ConsumeSpaceRequest, ConsumeSpaceResponse, DeleteSegmentRequest, DeleteSegmentResponse, DeleteSpaceRequest, DeleteSpaceResponse, GetSegmentStatusRequest, GetSegmentStatusResponse, GetSpaceStatusRequest, GetSpaceStatusResponse, ListSegmentsRequest, ListSegmentsResponse, ListSpacesRequest, ListSpacesResponse, PeekRequest, PeekResponse, ProduceRequest, ProduceResponse, SubscribeToSegmentStatusRequest, SubscribeToSegmentStatusResponse, TrimSegmentRequest, TrimSegmentResponse } from "../../v1/stream_service_pb.js";
+import type { AppendRequest, AppendResponse, ConsumeRequest, ConsumeResponse, ConsumeSegmentRequest, ConsumeSegmentResponse, ConsumeSpaceRequest, ConsumeSpaceResponse, DeleteSegmentRequest, DeleteSegmentResponse, DeleteSpaceRequest, DeleteSpaceResponse, GetSegmentStatusRequest, GetSegmentStatusResponse, GetSpaceStatusRequest, GetSpaceStatusResponse, ListSegmentsRequest, ListSegmentsResponse, ListSpacesRequest, ListSpacesResponse, PeekRequest, PeekResponse, ProduceRequest, ProduceResponse, ReadSegmentRequest, ReadSegmentResponse, ReadSpaceRequest, ReadSpaceResponse, SubscribeToSegmentStatusRequest, SubscribeToSegmentStatusResponse, TrimSegmentRequest, TrimSegmentResponse } from "../../v1/stream_service_pb.js";
 import type { DeleteStoreRequest, DeleteStoreResponse, GetServerInfoRequest, GetServerInfoResponse, GetStoreRequest, GetStoreResponse, ListStoresRequest, ListStoresResponse } from "../../v1/store_service_pb.js";
 import type { AcquireLeaseRequest, AcquireLeaseResponse, GetLeaseRequest, GetLeaseResponse, ListLeasesRequest, ListLeasesResponse, ReleaseLeaseRequest, ReleaseLeaseResponse, RenewLeaseRequest, RenewLeaseResponse } from "../../v1/lease_service_pb.js";
 import type { ListWorkersRequest, ListWorkersResponse, RenewWorkerRequest, RenewWorkerResponse, SubscribeToWorkersRequest, SubscribeToWorkersResponse } from "../../v1/presence_service_pb.js";
@@ -544,6 +544,22 @@ export declare type Request = Message<"streamkit.conformance.v1.Request"> & {
      */
     value: DeleteCursorRequest;
     case: "deleteCursor";
+  } | {
+    /**
+     * StreamService.ReadSegment.
+     *
+     * @generated from field: streamkit.v1.ReadSegmentRequest read_segment = 40;
+     */
+    value: ReadSegmentRequest;
+    case: "readSegment";
+  } | {
+    /**
+     * StreamService.ReadSpace.
+     *
+     * @generated from field: streamkit.v1.ReadSpaceRequest read_space = 41;
+     */
+    value: ReadSpaceRequest;
+    case: "readSpace";
   } | { case: undefined; value?: undefined };
 };
 
@@ -938,6 +954,22 @@ export declare type Response = Message<"streamkit.conformance.v1.Response"> & {
      */
     value: DeleteCursorResponse;
     case: "deleteCursor";
+  } | {
+    /**
+     * StreamService.ReadSegment.
+     *
+     * @generated from field: streamkit.v1.ReadSegmentResponse read_segment = 40;
+     */
+    value: ReadSegmentResponse;
+    case: "readSegment";
+  } | {
+    /**
+     * StreamService.ReadSpace.
+     *
+     * @generated from field: streamkit.v1.ReadSpaceResponse read_space = 41;
+     */
+    value: ReadSpaceResponse;
+    case: "readSpace";
   } | { case: undefined; value?: undefined };
 };
 

@@ -1,0 +1,113 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext } from "@connectrpc/connect";
+import type { OpaqueConsumeResponseSchema } from "@streamkit/protocol/wire";
+import { accountKey } from "../budgets/peer.ts";
+import type { EntrySource } from "../engine/consume.ts";
+import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
+import { type PageSelection, readBackward, readForward, readOrWait } from "../engine/read-page.ts";
+import { SegmentSource, SpaceSource } from "../engine/sources.ts";
+import type { StoreNode } from "../engine/store-node.ts";
+import { invalidField, StoreDeletedError, StreamkitError } from "../errors.ts";
+import { checkAll } from "./checks.ts";
+import { respondDirectly } from "./direct-response.ts";
+import type { OpaqueImplementation } from "./opaque-routes.ts";
+import { type PositionFields, toMillis, toSelection } from "./request-fields.ts";
+import type { Stores } from "./stores.ts";
+
+const DEFAULT_LIMIT = 1_000n;
+const WAIT_LIMITS = { min: 0, max: 60_000, expected: "0 to 60 s" };
+
+/** What the two requests have in common. */
+interface ReadFields {
+  readonly minTime?: Timestamp;
+  readonly maxTime?: Timestamp;
+  readonly limit: bigint;
+  readonly backward: boolean;
+  readonly wait?: Duration;
+}
+
+type Response = MessageInitShape<typeof OpaqueConsumeResponseSchema>;
+
+/** StreamService: reads of one page in one call. */
+export function readRoutes(stores: Stores): Pick<OpaqueImplementation, "readSegment" | "readSpace"> {
+  return {
+    async readSegment(request, context) {
+      const { minSequence: min, maxSequence: max } = request;
+      const { space, segment, page } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+        segment: () => checkName(request.segment, "segment"),
+        page: () => toPage(request, { min, max, last: 0n, noun: "sequence" }),
+      });
+      return readPage(stores, context, request.storeId, page, (node) => new SegmentSource(node.space(space), segment));
+    },
+
+    async readSpace(request, context) {
+      const { minOffset: min, maxOffset: max } = request;
+      const { space, prefix, page } = checkAll({
+        storeId: () => checkUuid(request.storeId, "store_id"),
+        space: () => checkName(request.space, "space"),
+        prefix: () => checkPrefix(request.segmentPrefix, "segment_prefix"),
+        page: () => toPage(request, { min, max, last: 0n, noun: "offset" }),
+      });
+      return readPage(stores, context, request.storeId, page, (node) => new SpaceSource(node.space(space), prefix));
+    },
+  };
+}
+
+/** The page that a request asks for. */
+interface PageWanted {
+  readonly selection: PageSelection;
+  readonly backward: boolean;
+  readonly waitMillis: number;
+}
+
+function toPage({ backward, wait, ...request }: ReadFields, positions: PositionFields): PageWanted {
+  const limit = request.limit === 0n ? DEFAULT_LIMIT : request.limit;
+  const { selection, waitMillis } = checkAll({
+    selection: () => toSelection({ ...request, limit, follow: false }, positions),
+    waitMillis: () => {
+      const millis = wait === undefined ? 0 : toMillis(wait, "wait", WAIT_LIMITS);
+      if (backward && millis > 0) throw invalidField("wait", "is given together with backward; expected one of them");
+      return millis;
+    },
+  });
+  return { selection, backward, waitMillis };
+}
+
+async function readPage(
+  stores: Stores,
+  context: HandlerContext,
+  storeId: string,
+  { selection, backward, waitMillis }: PageWanted,
+  source: (node: StoreNode) => EntrySource,
+): Promise<Response> {
+  const { batches, next, caughtUp } = await stores.call(storeId, (node) => {
+    if (backward) return readBackward(source(node), selection, context.signal);
+    if (waitMillis === 0) return readForward(source(node), selection, context.signal);
+    return waitForPage(node, source(node), selection, waitMillis, context);
+  });
+  const direct = respondDirectly(context, batches, next, caughtUp);
+  return { batches: direct ? [] : batches.map((batch) => batch.bytes), nextPosition: BigInt(next), caughtUp };
+}
+
+/** A call that waits lives as long as a stream: it is counted as one, and ends with its store. */
+async function waitForPage(
+  node: StoreNode,
+  source: EntrySource,
+  selection: PageSelection,
+  waitMillis: number,
+  context: HandlerContext,
+) {
+  const account = context.values.get(accountKey);
+  account?.take("streams", 1);
+  try {
+    return await readOrWait(source, selection, waitMillis, AbortSignal.any([context.signal, node.ended.signal]));
+  } catch (error) {
+    // Not to be tried again on the store that may be made anew: the caller's position is not in it.
+    throw error instanceof StoreDeletedError ? new StreamkitError(error.reason, error.message, error.facts) : error;
+  } finally {
+    account?.give("streams", 1);
+  }
+}
