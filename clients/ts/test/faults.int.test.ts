@@ -74,6 +74,53 @@ test("a half-open connection is noticed within two heartbeats, and the follow go
   }
 });
 
+test("H8: a path that goes silent in the middle: reads without follow and productions go on over another", {
+  timeout: 120_000,
+}, async () => {
+  await using server = await startServer();
+  await using proxy = await flakyProxy(server.listener.port);
+  for (const way of Object.values(WAYS)) {
+    // Pings find a dead connection of HTTP/2 in other tests; here only what is owed tells.
+    const transport = createNodeTransport({
+      ...way,
+      baseUrl: proxy.url,
+      pingIntervalMillis: 600_000,
+      pingTimeoutMillis: 100,
+    });
+    const retries: string[] = [];
+    const client = createStreamkitClient({
+      transport,
+      retry: RETRY,
+      timeoutMillis: 1_000,
+      onRetry: ({ error }) => retries.push((error as { reason?: string }).reason ?? ""),
+    });
+    const segment = client.store(randomUUID()).space("s").segment("a");
+    const kilobyte = (i: number) => new TextEncoder().encode(String(i).padStart(1_024));
+    let frozen = false;
+    const summary = await segment.produce(
+      (function* () {
+        for (let i = 0; i < 10_000; i++) {
+          yield kilobyte(i);
+          if (i !== 5_000 || frozen) continue;
+          frozen = true;
+          proxy.freeze();
+        }
+      })(),
+      { maxBatchRecords: 100 },
+    );
+    expect(summary).toMatchObject({ records: 10_000 });
+    expect(new Set(retries)).toEqual(new Set(["CONNECTION_LOST"]));
+    retries.length = 0;
+    const seen: number[] = [];
+    for await (const batch of segment.consume().batches()) {
+      if (seen.length === 0) proxy.freeze();
+      for (const { payload } of batch) seen.push(number(payload));
+    }
+    expect(seen).toEqual(upTo(10_000));
+    expect(new Set(retries)).toEqual(new Set(["CONNECTION_LOST"]));
+  }
+});
+
 test("a server that goes away and comes back: producers and followers go on, once and in order", async () => {
   const folder = await mkdtemp(join(tmpdir(), "streamkit-client-"));
   let server = await startServer(0, levelStorage({ path: folder }));
