@@ -1,7 +1,7 @@
 /** What a consumer does with entries that its handler fails on: again, without them, or aside. */
 import { randomUUID } from "node:crypto";
 import { memoryStorage } from "@streamkit/server";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type ConsumerOptions, createStreamkitClient, type StoreHandle, StreamkitError } from "../src/index.ts";
 import { consume, type Event, fill, openStore, type Store } from "./consumer-store.ts";
 import { type RunningServer, startServer } from "./peers.ts";
@@ -113,6 +113,19 @@ describe("parking", () => {
   function openRaw(): StoreHandle {
     return createStreamkitClient({ transport: server.streamkit.transport() }).store(randomUUID());
   }
+
+  it("needs no secure context to put entries aside", async () => {
+    const { getRandomValues } = crypto;
+    vi.stubGlobal("crypto", { getRandomValues: getRandomValues.bind(crypto) });
+    try {
+      const store = openRaw();
+      await store.space("orders").segment("a").publish(Uint8Array.of(1));
+      await parkAll(store, 1);
+      expect(await parked(store)).toHaveLength(1);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
 
   it("leaves out the payload of an entry that has no room for more labels, and then its labels", async () => {
     const store = openRaw();

@@ -28,7 +28,10 @@ export async function park(
   signal: AbortSignal,
 ): Promise<void> {
   if (parking === undefined) {
-    const message = "an entry was to be parked, and the consumer has no `parking`";
+    const { space, segment, sequence } = entries[0];
+    const message =
+      `entry ${sequence} of segment "${segment}" in space "${space}" was to be parked, and the consumer "${consumer}" has no ` +
+      '`parking`: give it one, such as {parking: {space: "parked"}}';
     throw new StreamkitError("INVALID_FIELD", "invalid_argument", message, { cause: error });
   }
   const segment = store
@@ -36,7 +39,7 @@ export async function park(
     .space(parking.space)
     .segment(parking.segment ?? consumer);
   for (const entry of entries) {
-    const transactionId = await uuidOf(`${consumer}\n${entry.space}\n${entry.offset}\n1`);
+    const transactionId = parkingId(consumer, entry.space, entry.offset);
     await appendWhatFits(recordsOf(entry, error), (record) => segment.append([record], { transactionId, signal }));
   }
 }
@@ -84,11 +87,18 @@ const bytesOf = {
   decode: () => undefined,
 };
 
-/** A UUID of version 8 (RFC 9562) from the first bits of a SHA-256. */
-async function uuidOf(text: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  digest[6] = (digest[6] & 0x0f) | 0x80;
-  digest[8] = (digest[8] & 0x3f) | 0x80;
-  const hex = [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+/**
+ * The id under which an entry is parked: a UUID of version 8 (RFC 9562) that has the offset in full, so that no two entries of a space
+ * share it, behind a hash of the consumer and the space. Not made with `crypto.subtle`, which pages in no secure context do not have.
+ */
+export function parkingId(consumer: string, space: string, offset: number): string {
+  const hex = fnv1a(`${consumer}\n${space}`).toString(16).padStart(16, "0") + offset.toString(16).padStart(14, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(12, 15)}-8${hex.slice(15, 18)}-${hex.slice(18)}`;
+}
+
+/** The 64 bits of FNV-1a. */
+function fnv1a(text: string): bigint {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  return hash;
 }

@@ -1,5 +1,6 @@
 import { WIRE_LENGTH, WIRE_VARINT, WireReader } from "@streamkit/protocol/wire";
 import type { Codec } from "../codec.ts";
+import { invalidArgument } from "../errors/error.ts";
 import { Entry } from "./entry.ts";
 
 // A name may begin with U+FEFF, which is no byte order mark there.
@@ -82,7 +83,9 @@ export class Batch<T = Uint8Array> implements Iterable<Entry<T>> {
 
   /** Entry `index`, from 0 to `length - 1`. */
   at(index: number): Entry<T> {
-    if (!(index >= 0 && index < this.length)) throw new RangeError(`no entry ${index} in a batch of ${this.length}`);
+    if (!(Number.isInteger(index) && index >= 0 && index < this.length)) {
+      throw invalidArgument("index", `no entry ${index} in a batch of ${this.length}`);
+    }
     const span = (index + this.skipped) * 2;
     return new Entry(this, index, this.parts.bytes, this.parts.spans[span], this.parts.spans[span + 1]);
   }

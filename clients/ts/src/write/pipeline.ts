@@ -104,7 +104,7 @@ export class Pipeline {
   /** Sends a transaction behind those before it. Resolves when it is durable. The caller minds `hasRoom`. */
   submit(transaction: SizedTransaction): Promise<AppendResult> {
     if (this.failure !== undefined) return Promise.reject(abandoned(this.failure));
-    if (this.closing) return Promise.reject(new Error("the session is closed"));
+    if (this.closing) return Promise.reject(closed());
     return new Promise((acknowledge, refuse) => {
       this.queue.push({ transaction, acknowledge, refuse });
       this.bytes += transaction.bytes;
@@ -259,6 +259,14 @@ export class Pipeline {
     this.onFailure?.(error);
     this.onRoom?.();
   }
+}
+
+function closed(): StreamkitError {
+  return new StreamkitError(
+    "SESSION_ABORTED",
+    "aborted",
+    "not applied: the session was closed before; open another one",
+  );
 }
 
 /** The error of a transaction that an earlier one took down with it. */
