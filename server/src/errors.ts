@@ -22,8 +22,8 @@ export interface ErrorFacts {
  * Backends translate platform errors into it, the engine throws it, and `routes/connect-error.ts` translates it into a
  * Connect error. The message never holds a secret or a path that a client must not see.
  */
-export class StreamkitError extends Error {
-  override readonly name = "StreamkitError";
+export class ServerError extends Error {
+  override readonly name = "ServerError";
   readonly reason: ErrorReason;
   readonly facts: ErrorFacts;
 
@@ -35,7 +35,7 @@ export class StreamkitError extends Error {
 }
 
 /** A field of a request is missing, malformed or out of range. */
-export function invalidField(field: string, description: string): StreamkitError {
+export function invalidField(field: string, description: string): ServerError {
   return invalidFields([{ field, description }]);
 }
 
@@ -49,58 +49,58 @@ export interface FieldViolation {
 export const MAX_VIOLATIONS = 16;
 
 /** Fields of a request are missing, malformed or out of range. */
-export function invalidFields(violations: readonly FieldViolation[]): StreamkitError {
+export function invalidFields(violations: readonly FieldViolation[]): ServerError {
   const fieldViolations = violations.slice(0, MAX_VIOLATIONS);
   const listed = fieldViolations.map(({ field, description }) => `${field}: ${description}`).join("; ");
   const message = violations.length === 1 ? listed : `${violations.length} fields are wrong: ${listed}`;
-  return new StreamkitError(ErrorReason.INVALID_FIELD, message, { fieldViolations });
+  return new ServerError(ErrorReason.INVALID_FIELD, message, { fieldViolations });
 }
 
 /** Stored data is damaged or missing. */
-export function dataLoss(message: string, cause?: unknown): StreamkitError {
-  return new StreamkitError(ErrorReason.DATA_LOSS, message, { cause });
+export function dataLoss(message: string, cause?: unknown): ServerError {
+  return new ServerError(ErrorReason.DATA_LOSS, message, { cause });
 }
 
 /** The storage failed or does not answer; for a commit, its outcome is unknown. */
-export function storageUnavailable(message: string, cause?: unknown, retryAfterMillis = 1_000): StreamkitError {
-  return new StreamkitError(ErrorReason.STORAGE_UNAVAILABLE, message, { cause, retryAfterMillis });
+export function storageUnavailable(message: string, cause?: unknown, retryAfterMillis = 1_000): ServerError {
+  return new ServerError(ErrorReason.STORAGE_UNAVAILABLE, message, { cause, retryAfterMillis });
 }
 
 /**
  * The store was deleted under its reader or writer, by another instance; perhaps it was made anew since. Nothing was read or
  * written. The store can be opened again, and is then empty.
  */
-export class StoreDeletedError extends StreamkitError {
+export class StoreDeletedError extends ServerError {
   constructor(cause?: unknown) {
     super(ErrorReason.NOT_FOUND, "the store was deleted", { cause });
   }
 }
 
 /** An operation on a store that was closed meanwhile; it was not begun. The store can be opened again. */
-export class StoreClosedError extends StreamkitError {
+export class StoreClosedError extends ServerError {
   constructor(cause?: unknown) {
     super(ErrorReason.STORAGE_UNAVAILABLE, "the store is closed", { cause, retryAfterMillis: 1_000 });
   }
 }
 
 /** A store whose last opening failed a moment ago: this call did not try again, and nothing is known but that failure. */
-export class NotTriedError extends StreamkitError {}
+export class NotTriedError extends ServerError {}
 
 /** An append that was refused before anything of it was written, because what room is left is kept for other things. */
-export class NoRoomError extends StreamkitError {
+export class NoRoomError extends ServerError {
   constructor(cause?: unknown) {
     super(ErrorReason.DISK_FULL, "no space left on the device of the store", { cause, retryAfterMillis: 5_000 });
   }
 }
 
 /** The storage cannot work until an operator changes something: permissions, a path, credentials. */
-export class StorageUnusableError extends StreamkitError {
+export class StorageUnusableError extends ServerError {
   constructor(message: string, cause?: unknown) {
     super(ErrorReason.STORAGE_UNAVAILABLE, message, { cause, retryAfterMillis: 5_000 });
   }
 }
 
 /** A defect: something that the code around it rules out. */
-export function defect(message: string): StreamkitError {
-  return new StreamkitError(ErrorReason.INTERNAL, message);
+export function defect(message: string): ServerError {
+  return new ServerError(ErrorReason.INTERNAL, message);
 }

@@ -1,6 +1,6 @@
 import { ErrorReason } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { dataLoss, NotTriedError, StoreClosedError, StreamkitError, storageUnavailable } from "./errors.ts";
+import { dataLoss, NotTriedError, ServerError, StoreClosedError, storageUnavailable } from "./errors.ts";
 import { Events, type Report, type StreamkitEvent } from "./events.ts";
 
 const failed: Report = { level: "error", kind: "storage-failed", message: "the disk is gone", storeId: "a" };
@@ -70,7 +70,7 @@ describe("Events", () => {
     events.failure(storageUnavailable("an earlier write failed", first), "Append", "a");
     events.failure(new NotTriedError(ErrorReason.STORAGE_UNAVAILABLE, "not tried"), "Append", "a");
     events.failure(new StoreClosedError(), "Append", "a");
-    events.failure(new StreamkitError(ErrorReason.SEQUENCE_MISMATCH, "no"), "Append", "a");
+    events.failure(new ServerError(ErrorReason.SEQUENCE_MISMATCH, "no"), "Append", "a");
     expect(got).toEqual([
       {
         level: "error",

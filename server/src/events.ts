@@ -1,5 +1,5 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { NotTriedError, StoreClosedError, StoreDeletedError, StreamkitError } from "./errors.ts";
+import { NotTriedError, ServerError, StoreClosedError, StoreDeletedError } from "./errors.ts";
 import { EventLimiter } from "./event-limiter.ts";
 import { formatEvent } from "./format-event.ts";
 
@@ -105,7 +105,7 @@ export class Events {
     const reportedAs = kindOf(error, kind);
     if (reportedAs === undefined || this.#isKnown(error)) return;
     if (typeof error === "object" && error !== null) this.#reported.add(error);
-    const message = error instanceof StreamkitError ? `${what}: ${error.message}` : `${what} failed`;
+    const message = error instanceof ServerError ? `${what}: ${error.message}` : `${what} failed`;
     this.report({ level: "error", kind: reportedAs, message, cause: error, ...(storeId !== undefined && { storeId }) });
   }
 
@@ -145,7 +145,7 @@ export class Events {
 }
 
 function kindOf(error: unknown, kind: EventKind | undefined): EventKind | undefined {
-  if (!(error instanceof StreamkitError)) return kind;
+  if (!(error instanceof ServerError)) return kind;
   if (error.reason === ErrorReason.DATA_LOSS) return "data-loss";
   return kind ?? (STORAGE_REASONS.has(error.reason) ? "storage-failed" : undefined);
 }

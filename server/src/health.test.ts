@@ -2,7 +2,7 @@ import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { ErrorReason } from "@streamkit/protocol";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "@streamkit/protocol/health";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { NotTriedError, StoreClosedError, StreamkitError, storageUnavailable } from "./errors.ts";
+import { NotTriedError, ServerError, StoreClosedError, storageUnavailable } from "./errors.ts";
 import { Events, type StreamkitEvent } from "./events.ts";
 import { formatEvent } from "./format-event.ts";
 import { StorageHealth } from "./health.ts";
@@ -98,7 +98,7 @@ describe("StorageHealth", () => {
     for (let i = 0; i < 10; i++) {
       health.failed(new StoreClosedError());
       health.failed(new NotTriedError(ErrorReason.STORAGE_UNAVAILABLE, "not tried"));
-      health.failed(new StreamkitError(ErrorReason.SEQUENCE_MISMATCH, "no"));
+      health.failed(new ServerError(ErrorReason.SEQUENCE_MISMATCH, "no"));
       health.failed(new TypeError("a defect"));
     }
     expect(health.ready().ready).toBe(true);

@@ -1,5 +1,5 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { NotTriedError, StoreClosedError, StoreDeletedError, StreamkitError } from "./errors.ts";
+import { NotTriedError, ServerError, StoreClosedError, StoreDeletedError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { Storage } from "./storage/port.ts";
 
@@ -169,11 +169,11 @@ export class StorageHealth {
 
 function failureOf(error: unknown): Failure {
   // Texts of other errors may hold anything.
-  return { reason: error instanceof StreamkitError ? error.message : "the storage failed", cause: error };
+  return { reason: error instanceof ServerError ? error.message : "the storage failed", cause: error };
 }
 
 function isStorageFailure(error: unknown): boolean {
-  if (!(error instanceof StreamkitError)) return false;
+  if (!(error instanceof ServerError)) return false;
   if (error instanceof StoreDeletedError || error instanceof StoreClosedError || error instanceof NotTriedError) {
     return false;
   }

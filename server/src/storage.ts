@@ -10,10 +10,10 @@ export {
   dataLoss,
   type ErrorFacts,
   NoRoomError,
+  ServerError,
   StorageUnusableError,
   StoreClosedError,
   StoreDeletedError,
-  StreamkitError,
   storageUnavailable,
 } from "./errors.ts";
 export type * from "./storage/port.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../src/engine/trim.ts";
-import { StreamkitError } from "../src/errors.ts";
+import { ServerError } from "../src/errors.ts";
 import { type Instance, segmentAppend } from "./instance.ts";
 import type { Bounds } from "./space-checks.ts";
 import type { ModelAppend, SpaceModel } from "./space-model.ts";
@@ -188,8 +188,8 @@ export class History {
     }
     const verdict = model.append(w.append);
     if (outcome.status === "rejected") {
-      const error = outcome.reason as StreamkitError;
-      expect(error).toBeInstanceOf(StreamkitError);
+      const error = outcome.reason as ServerError;
+      expect(error).toBeInstanceOf(ServerError);
       if (verdict.kind === "repeated" && !verdict.retained) return;
       expect({
         kind: "refused",

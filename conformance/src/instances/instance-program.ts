@@ -3,7 +3,7 @@
  * and a bus that misbehaves. Settings come as JSON on the command line, orders over IPC (settings.ts).
  */
 import { ErrorReason } from "@streamkit/protocol";
-import { createStreamkit, StreamkitError } from "@streamkit/server";
+import { createStreamkit, ServerError } from "@streamkit/server";
 import { azureStorage } from "@streamkit/server/azure";
 import { BUS_WEATHER } from "./bus/bus-weather.ts";
 import { FaultyBus } from "./bus/faulty-bus.ts";
@@ -37,7 +37,7 @@ const streamkit = createStreamkit(
         // Callers know of the others: faults of storage and of the bus are what these histories are made of.
         if (kind !== "background-failed" && kind !== "internal-error" && kind !== "data-loss") return;
         const reason =
-          kind === "data-loss" ? "DATA_LOSS" : cause instanceof StreamkitError ? ErrorReason[cause.reason] : "INTERNAL";
+          kind === "data-loss" ? "DATA_LOSS" : cause instanceof ServerError ? ErrorReason[cause.reason] : "INTERNAL";
         report({ is: "failure", what, reason, message: cause instanceof Error ? (cause.stack ?? "") : String(cause) });
       },
     },

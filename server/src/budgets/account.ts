@@ -1,5 +1,5 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError } from "../errors.ts";
+import { ServerError } from "../errors.ts";
 import type { ServerLimits } from "./limits.ts";
 
 /** What an account counts. */
@@ -50,7 +50,7 @@ export class Account {
   /**
    * Takes an amount, here and in the outer accounts.
    *
-   * @throws StreamkitError OVERLOADED when one of them would pass its limit; then nothing is taken
+   * @throws ServerError OVERLOADED when one of them would pass its limit; then nothing is taken
    */
   take(resource: Resource, amount: number): void {
     const full = this.#full(resource, amount);
@@ -80,9 +80,9 @@ export class Account {
     return this.#outer === undefined ? undefined : this.#outer.#full(resource, amount);
   }
 
-  #refusal(resource: Resource): StreamkitError {
+  #refusal(resource: Resource): ServerError {
     const message = `this ${this.#scope} has ${this.#used[resource]} ${NOUNS[resource]}; the limit is ${this.#limits[resource]}: ${ADVICE[this.#scope]}`;
-    return new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: RETRY_AFTER_MILLIS });
+    return new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: RETRY_AFTER_MILLIS });
   }
 }
 

@@ -1,7 +1,7 @@
 import { createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError } from "../errors.ts";
+import { ServerError } from "../errors.ts";
 import type { Account } from "./account.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { ServerLimits } from "./limits.ts";
@@ -13,7 +13,7 @@ export interface AdmissionOptions {
   /** The account of the server: of calls whose transport knows no peer. */
   readonly server: Account;
   /** What a call fails with that is refused here, as the error that its protocol can carry. */
-  readonly toError: (error: StreamkitError) => Error;
+  readonly toError: (error: ServerError) => Error;
 }
 
 /**
@@ -24,7 +24,7 @@ export function createAdmission({ limits, server, toError }: AdmissionOptions) {
   const deadlines = new Deadlines(limits.requestMillis);
   const late = (what: string) =>
     toError(
-      new StreamkitError(
+      new ServerError(
         ErrorReason.DEADLINE_EXCEEDED,
         `${what} did not arrive within ${limits.requestMillis} ms (limits.requestMillis)`,
       ),
@@ -41,7 +41,7 @@ export function createAdmission({ limits, server, toError }: AdmissionOptions) {
         try {
           account.take("streams", 1);
         } catch (error) {
-          return handler({ ...request, contextValues, body: failing(toError(error as StreamkitError)) });
+          return handler({ ...request, contextValues, body: failing(toError(error as ServerError)) });
         }
       }
       const body = isBytes(request.body)

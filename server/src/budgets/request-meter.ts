@@ -1,4 +1,4 @@
-import type { StreamkitError } from "../errors.ts";
+import type { ServerError } from "../errors.ts";
 import type { Account } from "./account.ts";
 import type { Deadlines } from "./deadlines.ts";
 
@@ -9,7 +9,7 @@ export interface RequestMeterOptions {
   readonly deadlines: Deadlines;
   /** What the body fails with when its first message does not arrive in time. */
   readonly late: () => Error;
-  readonly toError: (error: StreamkitError) => Error;
+  readonly toError: (error: ServerError) => Error;
 }
 
 /** Flags and length of an enveloped message: https://connectrpc.com/docs/protocol#streaming-request */
@@ -69,7 +69,7 @@ export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
     try {
       this.#options.account.take("requestBytes", chunk.byteLength);
     } catch (error) {
-      this.#fail(this.#options.toError(error as StreamkitError));
+      this.#fail(this.#options.toError(error as ServerError));
       return;
     }
     this.#taken += chunk.byteLength;

@@ -1,5 +1,5 @@
 import { ErrorReason, LIMITS } from "@streamkit/protocol";
-import { type FieldViolation, invalidField, invalidFields, StreamkitError } from "../errors.ts";
+import { type FieldViolation, invalidField, invalidFields, ServerError } from "../errors.ts";
 import { EncodedBatch } from "./batch.ts";
 import type { Draft } from "./draft.ts";
 import type { CommittedRange, CommittedTransaction, SegmentHead } from "./rows.ts";
@@ -17,7 +17,7 @@ export interface AppendTransaction {
 /**
  * Checks a transaction as a whole.
  *
- * @throws StreamkitError INVALID_FIELD, TRANSACTION_TOO_LARGE
+ * @throws ServerError INVALID_FIELD, TRANSACTION_TOO_LARGE
  */
 export function checkTransaction(appends: readonly SegmentAppend[]): void {
   if (appends.length === 0) throw invalidField("appends", "is empty; expected at least one segment");
@@ -47,7 +47,7 @@ export function checkTransaction(appends: readonly SegmentAppend[]): void {
 /**
  * Refuses tokens that no lease of the store can have handed out: remembered, they would lock a segment for good.
  *
- * @throws StreamkitError INVALID_FIELD
+ * @throws ServerError INVALID_FIELD
  */
 export function checkTokens({ appends }: AppendTransaction, allowed: bigint): void {
   const violations = appends.flatMap(({ fencingToken = 0n }, index) => {
@@ -61,7 +61,7 @@ export function checkTokens({ appends }: AppendTransaction, allowed: bigint): vo
 function tooLarge(what: string, found: number, limit: number): void {
   if (found <= limit) return;
   const description = `${found} ${what} in one transaction; at most ${limit} are allowed`;
-  throw new StreamkitError(ErrorReason.TRANSACTION_TOO_LARGE, description, {
+  throw new ServerError(ErrorReason.TRANSACTION_TOO_LARGE, description, {
     fieldViolations: [{ field: "appends", description }],
   });
 }
@@ -91,7 +91,7 @@ export function isFencedOnly(append: SegmentAppend): boolean {
  * Applies a transaction to the draft, or refuses it and leaves the draft as it was (G3, G6).
  *
  * @param now the server's clock, microseconds since 1970
- * @throws StreamkitError SEQUENCE_MISMATCH, FENCED
+ * @throws ServerError SEQUENCE_MISMATCH, FENCED
  */
 export function applyAppend(draft: Draft, transaction: AppendTransaction, now: number): CommittedTransaction {
   for (const append of transaction.appends) checkConditions(draft, append);
@@ -100,7 +100,7 @@ export function applyAppend(draft: Draft, transaction: AppendTransaction, now: n
   const commitTime = Math.max(now, draft.head.lastTime + 1);
   // Beyond 2^53 microseconds, in the year 2255, times would repeat.
   if (commitTime >= Number.MAX_SAFE_INTEGER) {
-    throw new StreamkitError(
+    throw new ServerError(
       ErrorReason.INTERNAL,
       "the clock of a server was beyond the year 2255; no later time is left",
     );
@@ -165,7 +165,7 @@ function checkConditions(draft: Draft, append: SegmentAppend): void {
   const head = draft.segment(append.segment);
   const { expectedLastSequence, fencingToken } = append;
   if (fencingToken !== undefined && fencingToken < head.fencingToken) {
-    throw new StreamkitError(
+    throw new ServerError(
       ErrorReason.FENCED,
       `segment "${append.segment}" has seen fencing token ${head.fencingToken}; this append carries ${fencingToken}`,
       { segment: append.segment },
@@ -173,7 +173,7 @@ function checkConditions(draft: Draft, append: SegmentAppend): void {
   }
   const actual = BigInt(head.lastSequence);
   if (expectedLastSequence !== undefined && expectedLastSequence !== actual) {
-    throw new StreamkitError(
+    throw new ServerError(
       ErrorReason.SEQUENCE_MISMATCH,
       `segment "${append.segment}" has last sequence ${actual}; ${expectedLastSequence} was expected`,
       { segment: append.segment, expectedLastSequence, actualLastSequence: actual },

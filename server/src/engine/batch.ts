@@ -129,7 +129,7 @@ export class EncodedBatch implements BatchHeader {
 /**
  * Reads the header of an encoded EntryBatch that this server stored; the records are counted, not decoded.
  *
- * @throws StreamkitError DATA_LOSS when the bytes are not such a batch.
+ * @throws ServerError DATA_LOSS when the bytes are not such a batch.
  */
 export function parseBatch(bytes: Uint8Array): EncodedBatch {
   const header = {

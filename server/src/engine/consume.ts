@@ -73,7 +73,7 @@ export interface EntrySource {
  * delivered at most once, in order, and none is left out (G1, G2): positions are dense, so the hand-over from storage to
  * the live feed is exact wherever it happens.
  *
- * @throws StreamkitError DATA_LOSS; whatever `signal` was aborted with
+ * @throws ServerError DATA_LOSS; whatever `signal` was aborted with
  */
 export async function* consume(
   source: EntrySource,

@@ -1,5 +1,5 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError } from "../errors.ts";
+import { ServerError } from "../errors.ts";
 import type { Draft } from "./draft.ts";
 import type { Mutation, Outcome, ProduceSession } from "./group-commit.ts";
 
@@ -11,14 +11,14 @@ import type { Mutation, Outcome, ProduceSession } from "./group-commit.ts";
 export function evaluate(
   mutations: readonly Mutation<unknown>[],
   draft: Draft,
-  failures: readonly (StreamkitError | undefined)[],
+  failures: readonly (ServerError | undefined)[],
 ): Outcome[] {
   const failed = new Set<ProduceSession>();
   return mutations.map((mutation, index) => {
     const { session } = mutation;
     if (session !== undefined && (session.failed || failed.has(session))) {
       const message = "an earlier request of this Produce session failed; this one was not applied";
-      return { error: new StreamkitError(ErrorReason.SESSION_ABORTED, message) };
+      return { error: new ServerError(ErrorReason.SESSION_ABORTED, message) };
     }
     const failure = failures[index];
     if (failure !== undefined) {
@@ -28,7 +28,7 @@ export function evaluate(
     try {
       return { value: mutation.apply(draft) };
     } catch (error) {
-      if (!(error instanceof StreamkitError)) throw error;
+      if (!(error instanceof ServerError)) throw error;
       if (session !== undefined) failed.add(session);
       return { error };
     }

@@ -1,6 +1,6 @@
 import { ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
-import { StreamkitError } from "../errors.ts";
+import { ServerError } from "../errors.ts";
 import { GroupCommit, type Mutation, type Outcome } from "./group-commit.ts";
 
 const mutation = (bytes = 1, operations = 1, session?: { failed: boolean }): Mutation<number> => ({
@@ -102,7 +102,7 @@ describe("group commit", () => {
     const other = commits.submit(mutation());
     await turn();
     const next = commits.submit(mutation());
-    groups[0].end(new StreamkitError(ErrorReason.STORAGE_UNAVAILABLE, "down"));
+    groups[0].end(new ServerError(ErrorReason.STORAGE_UNAVAILABLE, "down"));
     await expect(first).rejects.toThrow("down");
     await expect(other).rejects.toThrow("down");
     expect(session.failed).toBe(true);
@@ -129,7 +129,7 @@ describe("group commit", () => {
 
   it("refuses one without the others, and marks its session", async () => {
     const session = { failed: false };
-    const refusal = new StreamkitError(ErrorReason.FENCED, "fenced");
+    const refusal = new ServerError(ErrorReason.FENCED, "fenced");
     const commits = new GroupCommit(
       () => ({ bytes: 100, operations: () => 100 }),
       async (members) => (members().length === 2 ? [{ error: refusal }, { value: 2 }] : []),

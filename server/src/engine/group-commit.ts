@@ -1,4 +1,4 @@
-import type { StreamkitError } from "../errors.ts";
+import type { ServerError } from "../errors.ts";
 import type { Draft } from "./draft.ts";
 
 /** A change of a space, to be evaluated against its state and committed together with others. */
@@ -15,7 +15,7 @@ export interface Mutation<T> {
   /** Set when `apply` went by less than it could have read: then a refusal is in doubt. */
   readonly unread?: boolean;
   /**
-   * Changes the draft, or throws a StreamkitError and leaves it as it was. May be called again after a conflict.
+   * Changes the draft, or throws a ServerError and leaves it as it was. May be called again after a conflict.
    */
   apply(draft: Draft): T;
 }
@@ -40,7 +40,7 @@ interface Waiting {
 }
 
 /** What became of one mutation of a group. */
-export type Outcome = { readonly value: unknown } | { readonly error: StreamkitError | Error };
+export type Outcome = { readonly value: unknown } | { readonly error: ServerError | Error };
 
 /**
  * Commits a group: evaluates, writes, and says for each mutation what became of it. Rejects when the write failed.

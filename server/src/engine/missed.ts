@@ -42,7 +42,7 @@ export function beginScan(state: SpaceState, from: number): EarlyScan {
  * The batches committed between two heads, in offset order, without what was trimmed; undefined when they are too many to be
  * worth it.
  *
- * @throws StreamkitError DATA_LOSS (G11)
+ * @throws ServerError DATA_LOSS (G11)
  */
 export async function readMissed(
   state: SpaceState,

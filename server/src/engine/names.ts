@@ -16,7 +16,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /**
  * Checks a name against Limits.max_name_bytes.
  *
- * @throws StreamkitError INVALID_FIELD
+ * @throws ServerError INVALID_FIELD
  */
 export function checkName(name: string, field: string): string {
   const violation = nameViolation(name, field);
@@ -47,7 +47,7 @@ export function checkPrefix(prefix: string, field: string): string {
 /**
  * Checks a UUID and brings it into lower case.
  *
- * @throws StreamkitError INVALID_FIELD
+ * @throws ServerError INVALID_FIELD
  */
 export function checkUuid(id: string, field: string): string {
   if (id === "") throw invalidField(field, "is missing; expected a UUID such as 6f9619ff-8b86-4d01-b42d-00cf4fc964ff");

@@ -1,5 +1,5 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { type StoreDeletedError, StreamkitError } from "../errors.ts";
+import { ServerError, type StoreDeletedError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
 import { MIN_PAUSE_MILLIS, OpenFailures } from "./open-failures.ts";
 import { StoreNode, type StoreNodeOptions } from "./store-node.ts";
@@ -39,7 +39,7 @@ export class NodeManager {
   readonly #closing = new Map<string, Promise<void>>();
   readonly #failures = new OpenFailures();
   readonly #sweep: NodeJS.Timeout;
-  #shutdown: StreamkitError | undefined;
+  #shutdown: ServerError | undefined;
 
   constructor(storage: Storage, options: NodeManagerOptions) {
     this.#storage = storage;
@@ -63,7 +63,7 @@ export class NodeManager {
    * and comes into being with its first commit.
    *
    * @param id a UUID in lower case
-   * @throws StreamkitError SHUTTING_DOWN, OVERLOADED, and what opening failed with
+   * @throws ServerError SHUTTING_DOWN, OVERLOADED, and what opening failed with
    */
   async acquire(id: string): Promise<StoreLease> {
     await this.#whenClosed(id);
@@ -111,7 +111,7 @@ export class NodeManager {
   /** Closes a store whose storage failed; the next call opens it again. */
   recycle(id: string, node: StoreNode, cause: unknown): void {
     if (this.#entries.get(id)?.node !== node) return;
-    const reason = new StreamkitError(
+    const reason = new ServerError(
       ErrorReason.STORAGE_UNAVAILABLE,
       "the storage of this store failed and is opened again",
       {
@@ -142,7 +142,7 @@ export class NodeManager {
 
   /** Ends everything. Live streams end with SHUTTING_DOWN; commits in flight finish. */
   async close(): Promise<void> {
-    this.#shutdown ??= new StreamkitError(ErrorReason.SHUTTING_DOWN, "the server is shutting down", {
+    this.#shutdown ??= new ServerError(ErrorReason.SHUTTING_DOWN, "the server is shutting down", {
       retryAfterMillis: 1_000,
     });
     const reason = this.#shutdown;
@@ -175,7 +175,7 @@ export class NodeManager {
     return entry;
   }
 
-  /** Waits until a store that is being closed or deleted is. @throws StreamkitError SHUTTING_DOWN */
+  /** Waits until a store that is being closed or deleted is. @throws ServerError SHUTTING_DOWN */
   async #whenClosed(id: string): Promise<void> {
     for (;;) {
       if (this.#shutdown !== undefined) throw this.#shutdown;
@@ -190,7 +190,7 @@ export class NodeManager {
    * Makes room for one more store that exists, by closing those that nobody holds, oldest first.
    *
    * @param self a store that is among those counted, and stays
-   * @throws StreamkitError OVERLOADED
+   * @throws ServerError OVERLOADED
    */
   #admit(self?: Entry): void {
     const existing = [...this.#entries].filter(([, entry]) => entry.node.exists && entry !== self);
@@ -211,24 +211,24 @@ export class NodeManager {
     }
   }
 
-  /** Bounds the stores in memory that do not exist, or are not known to. @throws StreamkitError OVERLOADED */
+  /** Bounds the stores in memory that do not exist, or are not known to. @throws ServerError OVERLOADED */
   #admitUnknown(): void {
     let unknown = 0;
     for (const { node } of this.#entries.values()) if (!node.exists) unknown++;
     if (unknown >= this.#options.maxOpenStores) throw this.#full();
   }
 
-  #full(): StreamkitError {
+  #full(): ServerError {
     const message = `all ${this.#options.maxOpenStores} stores that this server may hold open are in use`;
-    return new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
+    return new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
   }
 
   #evict(id: string, entry: Entry): void {
-    const reason = new StreamkitError(ErrorReason.STORAGE_UNAVAILABLE, "the store was closed because nobody used it");
+    const reason = new ServerError(ErrorReason.STORAGE_UNAVAILABLE, "the store was closed because nobody used it");
     this.#retireInBackground(id, entry.node, reason);
   }
 
-  #retireInBackground(id: string, node: StoreNode, reason: StreamkitError): void {
+  #retireInBackground(id: string, node: StoreNode, reason: ServerError): void {
     this.#retire(id, node, () => node.close(reason)).catch((error) =>
       this.#options.events.failure(error, "closing a store", id, "background-failed"),
     );

@@ -1,5 +1,5 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { type ErrorFacts, NotTriedError, StreamkitError } from "../errors.ts";
+import { type ErrorFacts, NotTriedError, ServerError } from "../errors.ts";
 
 /** Pauses between two tries to open a store, in milliseconds. */
 export const MIN_PAUSE_MILLIS = 500;
@@ -42,7 +42,7 @@ export class OpenFailures {
       const [oldest] = this.#failures.keys();
       if (oldest !== undefined) this.#failures.delete(oldest);
     }
-    if (error instanceof StreamkitError) {
+    if (error instanceof ServerError) {
       const { cause: _, ...facts } = error.facts;
       this.#failures.set(id, { reason: error.reason, message: error.message, facts, count, until });
     } else {

@@ -101,7 +101,7 @@ async function firstPage(
  * Reads the last entries of a range, newest first: positions are dense, so what comes before a page is the range that ends before it.
  * `next` of the page is the last position of that range, or 0 when nothing is left; `caughtUp` says the same.
  *
- * @throws StreamkitError DATA_LOSS; whatever `signal` was aborted with
+ * @throws ServerError DATA_LOSS; whatever `signal` was aborted with
  */
 export async function readBackward(
   source: EntrySource,

@@ -16,7 +16,7 @@ export interface Page {
  * Reads the entries `from` to `through` of a segment from storage, in pages. Entries that were trimmed meanwhile may be
  * left out at the start.
  *
- * @throws StreamkitError DATA_LOSS when entries are missing or damaged (G11)
+ * @throws ServerError DATA_LOSS when entries are missing or damaged (G11)
  */
 export async function* readSegment(
   log: SpaceState,

@@ -25,7 +25,7 @@ export function scanSpace(log: SpaceState, from: number, pageBytes = PAGE_BYTES)
 /**
  * Reads the entries with offsets `from` to `through` from storage, in pages. Entries that were trimmed are left out.
  *
- * @throws StreamkitError DATA_LOSS when entries are missing or damaged (G11)
+ * @throws ServerError DATA_LOSS when entries are missing or damaged (G11)
  */
 export async function* readSpace(
   log: SpaceState,

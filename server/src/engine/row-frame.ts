@@ -43,7 +43,7 @@ export function frameRow(message: readonly Uint8Array[], compression: RowCompres
 /**
  * Takes the frame off a stored row.
  *
- * @throws StreamkitError DATA_LOSS when the row is damaged (G11), or was written in a format this version cannot read.
+ * @throws ServerError DATA_LOSS when the row is damaged (G11), or was written in a format this version cannot read.
  */
 export function unframeRow(value: Uint8Array, what: string): Uint8Array {
   if (value.length < HEADER_BYTES) throw dataLoss(`${what}: the stored row is cut short`);

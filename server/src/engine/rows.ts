@@ -342,7 +342,7 @@ function fieldHead(field: number, length: number): Uint8Array {
 /**
  * Takes the frame off a stored row and decodes it.
  *
- * @throws StreamkitError DATA_LOSS
+ * @throws ServerError DATA_LOSS
  */
 export function decodeWith<T>(value: Uint8Array, what: string, decode: (bytes: Uint8Array) => T): T {
   const bytes = unframeRow(value, what);

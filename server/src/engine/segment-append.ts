@@ -9,7 +9,7 @@ import {
   WireReader,
   writeVarint,
 } from "@streamkit/protocol/wire";
-import { type FieldViolation, invalidField, invalidFields, StreamkitError } from "../errors.ts";
+import { type FieldViolation, invalidField, invalidFields, ServerError } from "../errors.ts";
 import { RECORDS_TAG } from "./batch.ts";
 import { nameViolation } from "./names.ts";
 
@@ -42,9 +42,9 @@ export class ElementBudget {
   }
 }
 
-function tooMany(what: string, limit: number): StreamkitError {
+function tooMany(what: string, limit: number): ServerError {
   const description = `more than ${limit} ${what} in one transaction; at most ${limit} are allowed`;
-  return new StreamkitError(ErrorReason.TRANSACTION_TOO_LARGE, description, {
+  return new ServerError(ErrorReason.TRANSACTION_TOO_LARGE, description, {
     fieldViolations: [{ field: "appends", description }],
   });
 }
@@ -60,7 +60,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  *
  * @param path of the message in the request, for errors: "appends[0]"
  * @param budget shared by all segments of the transaction
- * @throws StreamkitError INVALID_FIELD, RECORD_TOO_LARGE, TRANSACTION_TOO_LARGE
+ * @throws ServerError INVALID_FIELD, RECORD_TOO_LARGE, TRANSACTION_TOO_LARGE
  */
 export function parseSegmentAppend(bytes: Uint8Array, path: string, budget = new ElementBudget()): SegmentAppend {
   try {
@@ -111,7 +111,7 @@ function parse(bytes: Uint8Array, path: string, budget: ElementBudget): SegmentA
           runs.replace(canonical);
         }
         if (recordSize > LIMITS.maxRecordBytes) {
-          throw new StreamkitError(
+          throw new ServerError(
             ErrorReason.RECORD_TOO_LARGE,
             `${path}.records[${count}] has ${recordSize} bytes; at most ${LIMITS.maxRecordBytes} are allowed`,
             {

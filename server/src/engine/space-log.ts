@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason } from "@streamkit/protocol";
-import { StoreDeletedError, StreamkitError, storageUnavailable } from "../errors.ts";
+import { ServerError, StoreDeletedError, storageUnavailable } from "../errors.ts";
 import type { PartitionStore, RowVersion } from "../storage/port.ts";
 import type { AppendTransaction } from "./append.ts";
 import { AppendMutation, type AppendResult } from "./append-mutation.ts";
@@ -119,7 +119,7 @@ export class SpaceLog extends SpaceState {
   append(transaction: AppendTransaction, session?: ProduceSession): Promise<AppendResult> {
     if (this.#commits.queuedBytes > MAX_QUEUED_BYTES) {
       const message = `space "${this.space}" has too much work queued`;
-      return Promise.reject(new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 100 }));
+      return Promise.reject(new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 100 }));
     }
     try {
       this.store.assertRoom?.();
@@ -259,7 +259,7 @@ export class SpaceLog extends SpaceState {
     } catch (error) {
       // The outcome is unknown. On a shared store, reading the log tells: our transactions are in it or not, and if they
       // land late, the condition on the head refuses them. A local store stops after a failed write.
-      if (!this.shared || !(error instanceof StreamkitError) || error instanceof StoreDeletedError) throw error;
+      if (!this.shared || !(error instanceof ServerError) || error instanceof StoreDeletedError) throw error;
       attempts.outcomeUnknown = true;
       this.unsettled = true;
       if (++attempts.unknown >= MAX_UNKNOWN) throw error;

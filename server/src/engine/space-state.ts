@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { dataLoss, StoreDeletedError, StreamkitError } from "../errors.ts";
+import { dataLoss, ServerError, StoreDeletedError } from "../errors.ts";
 import type { PartitionStore, Row, RowVersion } from "../storage/port.ts";
 import { headAfter } from "./append.ts";
 import type { EncodedBatch } from "./batch.ts";
@@ -217,7 +217,7 @@ export class SpaceState {
   /** The heads of some segments, for one evaluation; those that cannot be read are in `damaged`, with the reason. */
   protected async segmentHeads(segments: Iterable<string>) {
     const heads = new Map<string, SegmentHead>();
-    const damaged = new Map<string, StreamkitError>();
+    const damaged = new Map<string, ServerError>();
     const missing: string[] = [];
     for (const segment of segments) {
       if (heads.has(segment)) continue;
@@ -385,7 +385,7 @@ export class SpaceState {
 }
 
 /** Passes on what is ours; anything else is a defect, and fails the whole group. */
-export function asStreamkitError(error: unknown): StreamkitError {
-  if (error instanceof StreamkitError) return error;
+export function asStreamkitError(error: unknown): ServerError {
+  if (error instanceof ServerError) return error;
   throw error;
 }

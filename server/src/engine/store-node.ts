@@ -1,5 +1,5 @@
 import type { Bus } from "../bus/port.ts";
-import { StoreDeletedError, type StreamkitError } from "../errors.ts";
+import { type ServerError, StoreDeletedError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { PartitionStore, Storage } from "../storage/port.ts";
 import type { Clock } from "./clock.ts";
@@ -47,7 +47,7 @@ export interface ListedSegment {
 export interface StoreNodeOwner {
   /** Called, once or more, when it shows that another instance has deleted the store. */
   onDeleted(node: StoreNode, error: StoreDeletedError): void;
-  /** Called before a store that does not exist is made. @throws StreamkitError when there is no room for it */
+  /** Called before a store that does not exist is made. @throws ServerError when there is no room for it */
   beforeCreate(): void;
 }
 
@@ -227,7 +227,7 @@ export class StoreNode {
   }
 
   /** Ends streams, lets commits finish, and releases the storage. */
-  async close(reason: StreamkitError): Promise<void> {
+  async close(reason: ServerError): Promise<void> {
     await this.#end(reason);
     await this.#store.close();
   }
@@ -273,7 +273,7 @@ export class StoreNode {
     return false;
   }
 
-  async #end(reason: StreamkitError): Promise<void> {
+  async #end(reason: ServerError): Promise<void> {
     this.ended.abort(reason);
     clearInterval(this.#purge);
     this.#deletionPoller.stop();

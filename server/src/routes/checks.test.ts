@@ -1,20 +1,20 @@
 import { ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
-import { invalidField, MAX_VIOLATIONS, StreamkitError } from "../errors.ts";
+import { invalidField, MAX_VIOLATIONS, ServerError } from "../errors.ts";
 import { checkAll, checkEach } from "./checks.ts";
 
 const bad = (field: string) => () => {
   throw invalidField(field, `${field} is wrong`);
 };
 const tooLarge = () => {
-  throw new StreamkitError(ErrorReason.RECORD_TOO_LARGE, "too large");
+  throw new ServerError(ErrorReason.RECORD_TOO_LARGE, "too large");
 };
 
 function failure(action: () => unknown) {
   try {
     action();
   } catch (error) {
-    if (!(error instanceof StreamkitError)) throw error;
+    if (!(error instanceof ServerError)) throw error;
     return {
       reason: error.reason,
       message: error.message,

@@ -1,10 +1,10 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { type FieldViolation, invalidFields, StreamkitError } from "../errors.ts";
+import { type FieldViolation, invalidFields, ServerError } from "../errors.ts";
 
 /**
  * Runs all checks of a request, whatever some of them find, so that one answer names everything that is wrong with it (ERR-002).
  *
- * @throws StreamkitError INVALID_FIELD with the violations of all checks; else what another check threw first
+ * @throws ServerError INVALID_FIELD with the violations of all checks; else what another check threw first
  */
 export function checkAll<T extends Record<string, () => unknown>>(checks: T): { [K in keyof T]: ReturnType<T[K]> } {
   const results: Record<string, unknown> = {};
@@ -30,6 +30,6 @@ export function checkEach<T, R>(items: readonly T[], check: (item: T, index: num
 }
 
 function violationsOf(error: unknown): readonly FieldViolation[] {
-  if (!(error instanceof StreamkitError) || error.reason !== ErrorReason.INVALID_FIELD) return [];
+  if (!(error instanceof ServerError) || error.reason !== ErrorReason.INVALID_FIELD) return [];
   return error.facts.fieldViolations ?? [];
 }

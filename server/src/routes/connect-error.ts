@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
-import { defect, StreamkitError } from "../errors.ts";
+import { defect, ServerError } from "../errors.ts";
 
 /** The status code of each reason: the error table of the protocol, in one place. */
 const CODES: Record<ErrorReason, Code> = {
@@ -47,11 +47,11 @@ const RETRYABLE: ReadonlySet<ErrorReason> = new Set([
 
 /**
  * Translates any failure into what the client sees: a status code and exactly one ErrorDetail. Connect errors that
- * already carry details pass unchanged; what is not a StreamkitError becomes INTERNAL without its
+ * already carry details pass unchanged; what is not a ServerError becomes INTERNAL without its
  * message, which may hold anything.
  */
 export function toConnectError(error: unknown): ConnectError {
-  if (error instanceof StreamkitError) return fromStreamkitError(error);
+  if (error instanceof ServerError) return fromStreamkitError(error);
   if (error instanceof ConnectError) {
     if (error.details.length > 0 || error.code === Code.Canceled || error.code === Code.DeadlineExceeded) return error;
     return withDetail(error, reasonOfCode(error.code));
@@ -80,9 +80,9 @@ export function toRequestError(error: ConnectError): ConnectError {
   }
 }
 
-function malformed(reason: ErrorReason, description: string): StreamkitError {
+function malformed(reason: ErrorReason, description: string): ServerError {
   const fieldViolations = [{ field: "", description }];
-  return new StreamkitError(reason, `the request cannot be read: ${description}`, { fieldViolations });
+  return new ServerError(reason, `the request cannot be read: ${description}`, { fieldViolations });
 }
 
 /** The reason that a translated error tells the client. */
@@ -127,7 +127,7 @@ export function withDetail(error: ConnectError, reason: ErrorReason): ConnectErr
   return new ConnectError(error.rawMessage, error.code, error.metadata, [{ desc: ErrorDetailSchema, value }], error);
 }
 
-function fromStreamkitError(error: StreamkitError): ConnectError {
+function fromStreamkitError(error: ServerError): ConnectError {
   const { facts, reason } = error;
   const value = create(ErrorDetailSchema, {
     reason,

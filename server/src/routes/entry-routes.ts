@@ -19,7 +19,7 @@ import { ElementBudget, parseSegmentAppend, type SegmentAppend } from "../engine
 import { SegmentSource, SpaceSource } from "../engine/sources.ts";
 import type { SpaceLog } from "../engine/space-log.ts";
 import type { StoreNode } from "../engine/store-node.ts";
-import { invalidField, StoreDeletedError, StreamkitError } from "../errors.ts";
+import { invalidField, ServerError, StoreDeletedError } from "../errors.ts";
 import { checkAll, checkEach } from "./checks.ts";
 import { respondDirectly } from "./direct-response.ts";
 import type { OpaqueImplementation } from "./opaque-routes.ts";
@@ -163,7 +163,7 @@ function toTransaction(request: OpaqueAppendRequest): { space: string; transacti
 
 function toAppends(request: OpaqueAppendRequest): SegmentAppend[] {
   if (request.appends.length > LIMITS.maxTransactionSegments) {
-    throw new StreamkitError(
+    throw new ServerError(
       ErrorReason.TRANSACTION_TOO_LARGE,
       `${request.appends.length} segments in one transaction; at most ${LIMITS.maxTransactionSegments} are allowed`,
       { fieldViolations: [{ field: "appends", description: `has ${request.appends.length} segments` }] },
@@ -218,7 +218,7 @@ async function* produce(
         yield toResponse(result);
       }
     } catch (error) {
-      throw error instanceof StoreDeletedError ? new StreamkitError(error.reason, error.message, error.facts) : error;
+      throw error instanceof StoreDeletedError ? new ServerError(error.reason, error.message, error.facts) : error;
     } finally {
       pipeline.stop();
     }

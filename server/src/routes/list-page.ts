@@ -40,7 +40,7 @@ export class Paging {
 
   /**
    * @param scope the method and the fields that select what is listed: a token is good for the same list only
-   * @throws StreamkitError INVALID_FIELD
+   * @throws ServerError INVALID_FIELD
    */
   constructor({ pageSize, pageToken }: PageRequest, ...scope: readonly string[]) {
     // Names have no U+0000.

@@ -8,7 +8,7 @@ import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { type PageSelection, readBackward, readForward, readOrWait } from "../engine/read-page.ts";
 import { SegmentSource, SpaceSource } from "../engine/sources.ts";
 import type { StoreNode } from "../engine/store-node.ts";
-import { invalidField, StoreDeletedError, StreamkitError } from "../errors.ts";
+import { invalidField, ServerError, StoreDeletedError } from "../errors.ts";
 import { checkAll } from "./checks.ts";
 import { respondDirectly } from "./direct-response.ts";
 import type { OpaqueImplementation } from "./opaque-routes.ts";
@@ -106,7 +106,7 @@ async function waitForPage(
     return await readOrWait(source, selection, waitMillis, AbortSignal.any([context.signal, node.ended.signal]));
   } catch (error) {
     // Not to be tried again on the store that may be made anew: the caller's position is not in it.
-    throw error instanceof StoreDeletedError ? new StreamkitError(error.reason, error.message, error.facts) : error;
+    throw error instanceof StoreDeletedError ? new ServerError(error.reason, error.message, error.facts) : error;
   } finally {
     account?.give("streams", 1);
   }

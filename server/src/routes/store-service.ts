@@ -4,7 +4,7 @@ import { ErrorReason, LIMITS, type StoreService } from "@streamkit/protocol";
 import type { ServerLimits } from "../budgets/limits.ts";
 import { checkUuid } from "../engine/names.ts";
 import type { NodeManager } from "../engine/node-manager.ts";
-import { StreamkitError } from "../errors.ts";
+import { ServerError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
 import { VERSION } from "../version.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";
@@ -47,7 +47,7 @@ export function storeRoutes(
     async getStore(request) {
       const storeId = checkUuid(request.storeId, "store_id");
       await stores.call(storeId, async (node) => {
-        if (!(await node.open())) throw new StreamkitError(ErrorReason.NOT_FOUND, `there is no store ${storeId}`);
+        if (!(await node.open())) throw new ServerError(ErrorReason.NOT_FOUND, `there is no store ${storeId}`);
         await node.checkPresent();
       });
       return { store: { storeId } };

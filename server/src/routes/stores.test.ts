@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { makeInstance } from "../../test/instance.ts";
-import { StreamkitError } from "../errors.ts";
+import { ServerError } from "../errors.ts";
 import { memoryStorage } from "../storage/memory/index.ts";
 import { Stores } from "./stores.ts";
 
@@ -56,7 +56,7 @@ it("a call whose read meets the server shut down says so", async () => {
 });
 
 it("a failure of a storage that was not closed stays what it is", async () => {
-  const failure = new StreamkitError(ErrorReason.STORAGE_UNAVAILABLE, "the database failed");
+  const failure = new ServerError(ErrorReason.STORAGE_UNAVAILABLE, "the database failed");
   const call = stores.call(storeId, async () => {
     throw failure;
   });

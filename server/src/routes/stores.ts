@@ -2,7 +2,7 @@ import { ErrorReason } from "@streamkit/protocol";
 import { checkUuid } from "../engine/names.ts";
 import type { NodeManager, StoreLease } from "../engine/node-manager.ts";
 import type { StoreNode } from "../engine/store-node.ts";
-import { NoRoomError, StoreClosedError, StoreDeletedError, StreamkitError } from "../errors.ts";
+import { NoRoomError, ServerError, StoreClosedError, StoreDeletedError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { StorageHealth } from "../health.ts";
 
@@ -119,7 +119,7 @@ export class Stores {
     // A read that met the store closed: why it was closed is what the caller has to know.
     if (error instanceof StoreClosedError && ended.signal.aborted) return ended.signal.reason;
     this.#report(error, "using the store", id);
-    if (this.#context.shared || ended.signal.aborted || !(error instanceof StreamkitError)) return error;
+    if (this.#context.shared || ended.signal.aborted || !(error instanceof ServerError)) return error;
     // Nothing was begun; or what can be read would be closed, and could not be opened again.
     if (error instanceof NoRoomError || node.store.readsOnly?.() === true) return error;
     if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL) {

@@ -5,7 +5,7 @@
  * nothing about segments or entries. Every backend passes the contract suite in `contract/`.
  *
  * Keys are 1 to 512 bytes, compared byte by byte, unsigned. Partition names are non-empty strings without U+0000, at most
- * 300 bytes of UTF-8, compared by their UTF-8 bytes. All failures are `StreamkitError`s: STORAGE_UNAVAILABLE (for `commit`:
+ * 300 bytes of UTF-8, compared by their UTF-8 bytes. All failures are `ServerError`s: STORAGE_UNAVAILABLE (for `commit`:
  * the outcome is unknown), DISK_FULL (likewise), DATA_LOSS; and, where several processes share stores, StoreDeletedError once
  * another one has deleted the store (for `commit`: nothing was written).
  */
@@ -156,7 +156,7 @@ export interface Storage {
    * every few seconds. Without it, only calls tell whether the storage works.
    *
    * @param options `create`: make what is missing; otherwise a place that nothing was stored in yet is as it should be
-   * @throws StorageUnusableError when nothing but an operator can mend it, any other StreamkitError when it may pass
+   * @throws StorageUnusableError when nothing but an operator can mend it, any other ServerError when it may pass
    */
   probe?(options: { create: boolean }): Promise<void>;
 

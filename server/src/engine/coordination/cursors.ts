@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ErrorReason } from "@streamkit/protocol";
 import { CursorRecordSchema } from "@streamkit/protocol/storage";
-import { invalidField, StreamkitError } from "../../errors.ts";
+import { invalidField, ServerError } from "../../errors.ts";
 import type { Row } from "../../storage/port.ts";
 import type { Listed } from "../names.ts";
 import { random64 } from "../random64.ts";
@@ -38,12 +38,12 @@ export class Cursors {
     this.#records = new Records(options.store, options.shared, CURSORS);
   }
 
-  /** @throws StreamkitError NOT_FOUND for a cursor that was never committed, or was deleted */
+  /** @throws ServerError NOT_FOUND for a cursor that was never committed, or was deleted */
   async get(name: string): Promise<Cursor> {
     const row = await this.#options.store.get(CURSORS, cursorKeys.key(name));
     const record = row && decode(row, name);
     if (record === undefined || record.deleted) {
-      throw new StreamkitError(ErrorReason.NOT_FOUND, `there is no cursor "${name}"`);
+      throw new ServerError(ErrorReason.NOT_FOUND, `there is no cursor "${name}"`);
     }
     return toCursor(name, record);
   }
@@ -52,7 +52,7 @@ export class Cursors {
    * Sets the offsets of some spaces; those not named stay.
    *
    * @param expectedVersion 0 for "there is no such cursor"
-   * @throws StreamkitError CURSOR_CONFLICT; INVALID_FIELD when the cursor would have too many spaces
+   * @throws ServerError CURSOR_CONFLICT; INVALID_FIELD when the cursor would have too many spaces
    */
   commit(
     name: string,
@@ -63,7 +63,7 @@ export class Cursors {
       const before = row && decode(row, name);
       const version = before === undefined || before.deleted ? 0n : before.version;
       if (expectedVersion !== undefined && expectedVersion !== version) {
-        throw new StreamkitError(
+        throw new ServerError(
           ErrorReason.CURSOR_CONFLICT,
           `cursor "${name}" has version ${version}; ${expectedVersion} was expected`,
         );

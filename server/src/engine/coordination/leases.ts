@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ErrorReason } from "@streamkit/protocol";
 import { LeaseRecordSchema } from "@streamkit/protocol/storage";
-import { StreamkitError } from "../../errors.ts";
+import { ServerError } from "../../errors.ts";
 import type { PartitionStore, Row } from "../../storage/port.ts";
 import type { Clock } from "../clock.ts";
 import type { Listed } from "../names.ts";
@@ -66,14 +66,14 @@ export class Leases {
   /**
    * Takes a lease that is free or has expired; renews it for its holder.
    *
-   * @throws StreamkitError LEASE_HELD
+   * @throws ServerError LEASE_HELD
    */
   async acquire(key: string, holder: string, ttlMillis: number): Promise<Lease> {
     const lease = await this.#change(key, (row) => {
       const before = row && decode(row, key);
       const left = row && before ? this.#remaining(key, row, before) : 0;
       if (before !== undefined && left > 0 && before.holder !== holder) {
-        throw new StreamkitError(ErrorReason.LEASE_HELD, `lease "${key}" is held by another holder`, {
+        throw new ServerError(ErrorReason.LEASE_HELD, `lease "${key}" is held by another holder`, {
           retryAfterMillis: Math.ceil(left),
         });
       }
@@ -87,14 +87,14 @@ export class Leases {
   /**
    * Extends a lease, by as much as before unless told otherwise.
    *
-   * @throws StreamkitError LEASE_LOST
+   * @throws ServerError LEASE_LOST
    */
   renew(claim: LeaseClaim, ttlMillis: number | undefined): Promise<Lease> {
     return this.#change(claim.key, (row) => {
       const before = row && decode(row, claim.key);
       const held = row !== undefined && before !== undefined && isClaimed(before, claim);
       if (!held || this.#remaining(claim.key, row, before) === 0) {
-        throw new StreamkitError(ErrorReason.LEASE_LOST, `lease "${claim.key}" is not held by this holder any more`);
+        throw new ServerError(ErrorReason.LEASE_LOST, `lease "${claim.key}" is not held by this holder any more`);
       }
       return this.#write(claim.key, { ...claim, ttlMillis: ttlMillis ?? before.ttlMillis });
     });
@@ -109,11 +109,11 @@ export class Leases {
     });
   }
 
-  /** @throws StreamkitError NOT_FOUND when the key has no live lease */
+  /** @throws ServerError NOT_FOUND when the key has no live lease */
   async get(key: string): Promise<Lease> {
     const row = await this.#options.store.get(LEASES, leaseKeys.key(key));
     const lease = row && this.#live(key, row);
-    if (lease === undefined) throw new StreamkitError(ErrorReason.NOT_FOUND, `there is no live lease "${key}"`);
+    if (lease === undefined) throw new ServerError(ErrorReason.NOT_FOUND, `there is no live lease "${key}"`);
     return lease;
   }
 

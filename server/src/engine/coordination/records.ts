@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { StoreDeletedError, StreamkitError, storageUnavailable } from "../../errors.ts";
+import { ServerError, StoreDeletedError, storageUnavailable } from "../../errors.ts";
 import type { PartitionStore, Row, RowVersion } from "../../storage/port.ts";
 import { Turns } from "../turns.ts";
 
@@ -51,7 +51,7 @@ export class Records {
    * nothing more is written, and the caller learns that nobody knows.
    *
    * @param written told the version of the row when it was written
-   * @throws what `decide` throws; StreamkitError STORAGE_UNAVAILABLE
+   * @throws what `decide` throws; ServerError STORAGE_UNAVAILABLE
    */
   async change<Result>(
     key: Uint8Array,
@@ -103,7 +103,7 @@ export class Records {
         }
       } catch (error) {
         // A local store stops after a failed write; on a shared one, reading tells.
-        if (!this.#shared || !(error instanceof StreamkitError) || error instanceof StoreDeletedError) throw error;
+        if (!this.#shared || !(error instanceof ServerError) || error instanceof StoreDeletedError) throw error;
         maybe.push({ value: Buffer.concat(value), result });
         base = version;
         if (maybe.length >= MAX_UNKNOWN) throw error;
@@ -127,7 +127,7 @@ function unlessRefused<Result>(decide: Decide<Result>, row: Row | undefined): De
   try {
     return decide(row);
   } catch (error) {
-    if (error instanceof StreamkitError) return undefined;
+    if (error instanceof ServerError) return undefined;
     throw error;
   }
 }

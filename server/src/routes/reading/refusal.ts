@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError } from "../../errors.ts";
+import { ServerError } from "../../errors.ts";
 import { toConnectError } from "../connect-error.ts";
 
 /** Refuses a message that cannot be read: INVALID_FIELD. An empty `field` means the message as a whole. */
@@ -11,7 +11,7 @@ export function unreadable(description: string, field = ""): ConnectError {
 /** Refuses a message with the reason that a limit has. */
 export function refusal(reason: ErrorReason, description: string, field = ""): ConnectError {
   const message = field === "" ? `the request cannot be read: ${description}` : `${field}: ${description}`;
-  return toConnectError(new StreamkitError(reason, message, { fieldViolations: [{ field, description }] }));
+  return toConnectError(new ServerError(reason, message, { fieldViolations: [{ field, description }] }));
 }
 
 /** Refuses a message by its size, known or not. */
@@ -19,6 +19,6 @@ export function tooLarge(limit: number, found?: number): ConnectError {
   const size = found === undefined ? `more than ${limit} bytes` : `${found} bytes`;
   const description = `the message has ${size}; this method reads at most ${limit}`;
   return toConnectError(
-    new StreamkitError(ErrorReason.REQUEST_TOO_LARGE, description, { fieldViolations: [{ field: "", description }] }),
+    new ServerError(ErrorReason.REQUEST_TOO_LARGE, description, { fieldViolations: [{ field: "", description }] }),
   );
 }

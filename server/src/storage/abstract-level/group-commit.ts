@@ -1,6 +1,6 @@
 import { ErrorReason } from "@streamkit/protocol";
 import type { AbstractBatchOptions } from "abstract-level";
-import { StreamkitError } from "../../errors.ts";
+import { ServerError } from "../../errors.ts";
 import type { CommitBatch, CommitResult, RowVersion } from "../port.ts";
 import { systemCode } from "../system-error.ts";
 import type { Database, Operation } from "./database.ts";
@@ -19,7 +19,7 @@ interface PendingCommit {
   readonly batch: CommitBatch;
   readonly bytes: number;
   readonly resolve: (result: CommitResult) => void;
-  readonly reject: (error: StreamkitError) => void;
+  readonly reject: (error: ServerError) => void;
 }
 
 /** What the owner of a database has to do with its writes. */
@@ -28,7 +28,7 @@ export interface WriteWatch {
   writing(bytes: number): void;
   /** After it, and before it is acknowledged. @throws when what was written is not where it will be looked for */
   written(): void;
-  failed(failure: StreamkitError): void;
+  failed(failure: ServerError): void;
 }
 
 const NOBODY: WriteWatch = { writing: () => {}, written: () => {}, failed: () => {} };
@@ -46,7 +46,7 @@ export class GroupCommit {
   readonly #watch: WriteWatch;
   #queue: PendingCommit[] = [];
   #writing = false;
-  #failure: StreamkitError | undefined;
+  #failure: ServerError | undefined;
 
   constructor(database: Database, counter: VersionCounter, watch: WriteWatch = NOBODY) {
     this.#database = database;
@@ -56,7 +56,7 @@ export class GroupCommit {
   }
 
   /** The write that failed: what is on disk is unknown until the store is reopened. */
-  get failure(): StreamkitError | undefined {
+  get failure(): ServerError | undefined {
     return this.#failure;
   }
 
@@ -180,12 +180,12 @@ function bytesOf(batch: CommitBatch): number {
  * Whether reads go on after a write that failed: when it found no room, or a volume that has become read-only. They see what was committed
  * before; the commits of that write are in doubt, and were not acknowledged.
  */
-export function isReadableAfter(failure: StreamkitError): boolean {
+export function isReadableAfter(failure: ServerError): boolean {
   return failure.reason === ErrorReason.DISK_FULL || systemCode(failure) === "EROFS";
 }
 
-function stopped(failure: StreamkitError): StreamkitError {
-  return new StreamkitError(failure.reason, "an earlier write failed; the store must be reopened", {
+function stopped(failure: ServerError): ServerError {
+  return new ServerError(failure.reason, "an earlier write failed; the store must be reopened", {
     cause: failure,
     retryAfterMillis: 1_000,
   });

@@ -1,4 +1,4 @@
-import type { StreamkitError } from "../../errors.ts";
+import type { ServerError } from "../../errors.ts";
 import type { CommitBatch, CommitResult, PartitionStore, Row, ScanOptions } from "../port.ts";
 import type { Database } from "./database.ts";
 import { type GroupCommit, isReadableAfter } from "./group-commit.ts";
@@ -21,7 +21,7 @@ export interface DatabaseOwner {
   /** @throws DISK_FULL while no append should be made */
   assertRoom?(): void;
   /** Whether the database could be opened again after a write that failed so. Default: yes. */
-  canReopen?(failure: StreamkitError): boolean;
+  canReopen?(failure: ServerError): boolean;
   /** Gives the room of deleted rows back, where it is scarce. */
   compact?(from: Buffer, to: Buffer): Promise<void>;
 }

@@ -1,11 +1,11 @@
 /** Translates what an abstract-level database throws. The only place that knows LevelDB's codes and messages. */
 import { ErrorReason } from "@streamkit/protocol";
-import { dataLoss, StoreClosedError, StreamkitError, storageUnavailable } from "../../errors.ts";
+import { dataLoss, ServerError, StoreClosedError, storageUnavailable } from "../../errors.ts";
 import { isDiskFull, systemCode, systemProblem } from "../system-error.ts";
 
 /** A failure of the database or of its files as the port words it. Messages name no path; the original error is the cause. */
-export function storageError(error: unknown): StreamkitError {
-  if (error instanceof StreamkitError) return error;
+export function storageError(error: unknown): ServerError {
+  if (error instanceof ServerError) return error;
   switch (rootCode(error)) {
     case "LEVEL_CORRUPTION":
       return dataLoss("the database is damaged", error);
@@ -35,8 +35,8 @@ export function isLockedError(error: unknown): boolean {
 }
 
 /** There is no room for what was to be written. */
-export function diskFull(cause?: unknown): StreamkitError {
-  return new StreamkitError(ErrorReason.DISK_FULL, "no space left on the device of the store", {
+export function diskFull(cause?: unknown): ServerError {
+  return new ServerError(ErrorReason.DISK_FULL, "no space left on the device of the store", {
     cause,
     retryAfterMillis: 5_000,
   });

@@ -31,7 +31,7 @@ async function failureOf(credentials: AzureCredentials, options: AzureStorageOpt
     failures.push(await attempt().catch((error) => error));
   }
   for (const failure of failures) {
-    expect(failure).toMatchObject({ name: "StreamkitError", reason: ErrorReason.STORAGE_UNAVAILABLE });
+    expect(failure).toMatchObject({ name: "ServerError", reason: ErrorReason.STORAGE_UNAVAILABLE });
   }
   // All that a log can show of it.
   return { message: (failures[0] as Error).message, everything: inspect(failures, { depth: 20, showHidden: true }) };

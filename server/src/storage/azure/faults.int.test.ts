@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, StreamService } from "@streamkit/protocol";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { StreamkitError } from "../../errors.ts";
+import { ServerError } from "../../errors.ts";
 import { createStreamkit, type Streamkit } from "../../streamkit.ts";
 import type { PartitionStore, Storage } from "../port.ts";
 import { type AzureStorageOptions, azureStorage } from "./index.ts";
@@ -255,7 +255,7 @@ describe("requests", () => {
   it("finish a store whose creation was interrupted, and refuse one of a newer layout", async () => {
     const storeId = randomUUID();
     proxy.script((request) => (request.isTransaction ? { kind: "reset-before" } : undefined));
-    await expect(storage.open(storeId, { create: true })).rejects.toBeInstanceOf(StreamkitError);
+    await expect(storage.open(storeId, { create: true })).rejects.toBeInstanceOf(ServerError);
     proxy.script(() => undefined);
     const finished = await storage.open(storeId, { create: false });
     await finished!.close();

@@ -1,7 +1,7 @@
 import { RestError } from "@azure/data-tables";
 import { ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
-import { dataLoss, type StreamkitError } from "../../errors.ts";
+import { dataLoss, type ServerError } from "../../errors.ts";
 import { withRetries } from "./read-retry.ts";
 import { RequestTimeout } from "./storage-error.ts";
 
@@ -47,7 +47,7 @@ function status(statusCode: number, retryAfter?: string): RestError {
   return new RestError("refused", { statusCode, response: { headers } as never });
 }
 
-async function run(answers: (Error | string)[]): Promise<{ result?: string; error?: StreamkitError; waits: number[] }> {
+async function run(answers: (Error | string)[]): Promise<{ result?: string; error?: ServerError; waits: number[] }> {
   let now = 0;
   const waits: number[] = [];
   const wait = async (millis: number) => {
@@ -62,6 +62,6 @@ async function run(answers: (Error | string)[]): Promise<{ result?: string; erro
   try {
     return { result: await withRetries(limits, send, { now: () => now, random: () => 0.5, wait }), waits };
   } catch (error) {
-    return { error: error as StreamkitError, waits };
+    return { error: error as ServerError, waits };
   }
 }

@@ -1,12 +1,12 @@
 /** Translates what Azure and the network answer. The only place that knows Azure's status and error codes. */
 import type { RestError } from "@azure/data-tables";
-import { defect, StorageUnusableError, StoreDeletedError, StreamkitError, storageUnavailable } from "../../errors.ts";
+import { defect, ServerError, StorageUnusableError, StoreDeletedError, storageUnavailable } from "../../errors.ts";
 
 /** A table that is being deleted can be made again after this long, roughly (Azure documents 40 s at least). */
 const tableDeletionMillis = 40_000;
 
 /** A table cannot be made because the one of its name is still being removed. */
-export function tableStillRemoved(cause: unknown): StreamkitError {
+export function tableStillRemoved(cause: unknown): ServerError {
   return storageUnavailable("the store was deleted, and Azure still removes its table", cause, tableDeletionMillis);
 }
 
@@ -92,12 +92,12 @@ export function storageError(error: unknown): Error {
 
 /** Whether a request failed. Anything else is a finding about an answer, or a defect, which must not look like an outage. */
 export function isRequestFailure(error: unknown): boolean {
-  const others = [StreamkitError, TypeError, RangeError, ReferenceError, SyntaxError];
+  const others = [ServerError, TypeError, RangeError, ReferenceError, SyntaxError];
   return !others.some((type) => error instanceof type);
 }
 
 /** As `storageError`, for a failure that was made out already. */
-export function errorOf(failure: Failure): StreamkitError {
+export function errorOf(failure: Failure): ServerError {
   const { status, code, retryAfterMillis } = failure;
   const answer = `${status} ${code}`.trimEnd();
   const cause = new Error(status === 0 ? `no answer: ${code}` : `HTTP ${answer}`);

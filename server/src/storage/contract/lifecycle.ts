@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError } from "../../errors.ts";
+import { ServerError } from "../../errors.ts";
 import type { PartitionStore, Storage } from "../port.ts";
 import { batch, bytes, commit, conflict, contents, read, scanAll } from "./rows.ts";
 import { type ContractTests, openStore } from "./suite.ts";
@@ -128,7 +128,7 @@ async function isShared(storage: Storage, storeId: string, store: PartitionStore
 
 async function failsUnavailable(operation: () => Promise<unknown>): Promise<void> {
   await assert.rejects(operation, (error) => {
-    assert.ok(error instanceof StreamkitError, String(error));
+    assert.ok(error instanceof ServerError, String(error));
     assert.equal(error.reason, ErrorReason.STORAGE_UNAVAILABLE);
     return true;
   });

@@ -6,7 +6,7 @@
  * Batch n puts three rows with the same bytes: `a` and `b`, and the counter, which is its condition.
  */
 import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError } from "../../errors.ts";
+import { ServerError } from "../../errors.ts";
 import { levelStorage } from "./index.ts";
 
 const [path, storeId, first, valueBytes] = process.argv.slice(2);
@@ -54,5 +54,5 @@ await store.close();
 process.stdout.write("closed\n");
 
 function reasonOf(error: unknown): string {
-  return error instanceof StreamkitError ? ErrorReason[error.reason] : String(error);
+  return error instanceof ServerError ? ErrorReason[error.reason] : String(error);
 }

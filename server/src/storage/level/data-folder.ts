@@ -7,7 +7,7 @@
 import { randomUUID } from "node:crypto";
 import { link, lstat, open, readdir, readFile, readlink, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { StorageUnusableError, StreamkitError } from "../../errors.ts";
+import { ServerError, StorageUnusableError } from "../../errors.ts";
 import { storageError } from "../abstract-level/storage-error.ts";
 import { isStoreId } from "../abstract-level/store-id.ts";
 import { isDiskFull, systemCode, systemProblem } from "../system-error.ts";
@@ -151,8 +151,8 @@ export async function assertNoDanglingLink(path: string, what: string): Promise<
 }
 
 /** Failures that come from load or a full disk pass; all others need somebody who mends them. */
-function folderError(error: unknown): StreamkitError {
-  if (error instanceof StreamkitError) return error;
+function folderError(error: unknown): ServerError {
+  if (error instanceof ServerError) return error;
   const code = systemCode(error);
   if (code === "EMFILE" || code === "ENFILE" || isDiskFull(error)) return storageError(error);
   return new StorageUnusableError(

@@ -1,7 +1,7 @@
 /** Whether the files that an open store writes to are still the ones that its path leads to. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { type StreamkitError, storageUnavailable } from "../../errors.ts";
+import { type ServerError, storageUnavailable } from "../../errors.ts";
 import { markerName } from "./marker.ts";
 
 /**
@@ -11,7 +11,7 @@ import { markerName } from "./marker.ts";
 export class StoreFiles {
   readonly #marker: string;
   readonly #identity: string;
-  #failure: StreamkitError | undefined;
+  #failure: ServerError | undefined;
 
   constructor(directory: string) {
     this.#marker = join(directory, markerName);

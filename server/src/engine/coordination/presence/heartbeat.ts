@@ -1,4 +1,4 @@
-import { StoreDeletedError, type StreamkitError } from "../../../errors.ts";
+import { type ServerError, StoreDeletedError } from "../../../errors.ts";
 import type { Row, RowVersion } from "../../../storage/port.ts";
 import { hostKey, renewalKeys } from "../key-space.ts";
 import { shortestInterval } from "./group-plan.ts";
@@ -23,7 +23,7 @@ export interface HeartbeatOptions extends WorkerGroupOptions {
   readonly refresh: () => Promise<unknown>;
   /** Writes what is due. */
   readonly flush: () => Promise<void>;
-  readonly end: (member: Member, reason: StreamkitError) => void;
+  readonly end: (member: Member, reason: ServerError) => void;
 }
 
 /** Shows, at every interval, that this instance and its workers of a group live, and ends workers that missed their renewals. */

@@ -1,5 +1,5 @@
 import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError } from "../../../errors.ts";
+import { ServerError } from "../../../errors.ts";
 import type { StoredWorker } from "./group-view.ts";
 import type { Registrant } from "./worker-rows.ts";
 
@@ -37,15 +37,15 @@ export class Member {
   }
 }
 
-export function replaced(id: string): StreamkitError {
-  return new StreamkitError(ErrorReason.NOT_FOUND, `another registration replaced that of worker "${id}"`);
+export function replaced(id: string): ServerError {
+  return new ServerError(ErrorReason.NOT_FOUND, `another registration replaced that of worker "${id}"`);
 }
 
-export function notRenewed(id: string): StreamkitError {
-  return new StreamkitError(ErrorReason.NOT_FOUND, `worker "${id}" has missed its renewals`);
+export function notRenewed(id: string): ServerError {
+  return new ServerError(ErrorReason.NOT_FOUND, `worker "${id}" has missed its renewals`);
 }
 
-export function groupFull(group: string, what: string): StreamkitError {
+export function groupFull(group: string, what: string): ServerError {
   const message = `group "${group}" is full: a group has room for ${what}; register in another group, or when others have left`;
-  return new StreamkitError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
+  return new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
 }

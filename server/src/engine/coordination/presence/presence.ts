@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";
-import { StreamkitError } from "../../../errors.ts";
+import { ServerError } from "../../../errors.ts";
 import { nextWake } from "../../next-wake.ts";
 import { Expiry } from "../expiry.ts";
 import type { GroupMessage } from "./group-message.ts";
@@ -29,7 +29,7 @@ export class Presence {
    * Yields a snapshot of a group, then its changes, and a heartbeat whenever there was nothing else for an interval. With
    * `registrant`, registers a worker for as long as it is iterated over; the snapshot has it.
    *
-   * @throws StreamkitError OVERLOADED; NOT_FOUND when the registration ends; whatever `signal` was aborted with
+   * @throws ServerError OVERLOADED; NOT_FOUND when the registration ends; whatever `signal` was aborted with
    */
   async *watch(
     name: string,
@@ -63,11 +63,11 @@ export class Presence {
     }
   }
 
-  /** @throws StreamkitError NOT_FOUND when the worker is not registered */
+  /** @throws ServerError NOT_FOUND when the worker is not registered */
   async renew(name: string, id: string): Promise<void> {
     using held = this.#hold(name);
     if (await held.group.renew(id)) return;
-    throw new StreamkitError(ErrorReason.NOT_FOUND, `worker "${id}" is not registered in group "${name}"`);
+    throw new ServerError(ErrorReason.NOT_FOUND, `worker "${id}" is not registered in group "${name}"`);
   }
 
   /** The live workers of a group. */

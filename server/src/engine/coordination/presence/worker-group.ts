@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { StoreDeletedError, StreamkitError, storageUnavailable } from "../../../errors.ts";
+import { ServerError, StoreDeletedError, storageUnavailable } from "../../../errors.ts";
 import { Poller } from "../../poller.ts";
 import { SharedRun } from "../../shared-run.ts";
 import type { Expiry } from "../expiry.ts";
@@ -112,7 +112,7 @@ export class WorkerGroup {
   /**
    * Registers a worker; durable when it resolves. One with the same id is replaced.
    *
-   * @throws StreamkitError OVERLOADED when the group is full
+   * @throws ServerError OVERLOADED when the group is full
    */
   async join(registrant: Registrant): Promise<Membership> {
     const member = new Member(registrant, makeRecord(registrant, this.#options.host, this.#options.clock()));
@@ -212,7 +212,7 @@ export class WorkerGroup {
     }
   }
 
-  #end(member: Member, reason: StreamkitError): void {
+  #end(member: Member, reason: ServerError): void {
     this.#members.delete(member.id);
     this.#heartbeat.adjust();
     member.ended.abort(reason);
@@ -253,7 +253,7 @@ export class WorkerGroup {
         }
       } catch (error) {
         // On a shared storage, reading tells what has become of it.
-        if (!shared || !(error instanceof StreamkitError) || error instanceof StoreDeletedError) throw error;
+        if (!shared || !(error instanceof ServerError) || error instanceof StoreDeletedError) throw error;
         if (++unknown >= MAX_UNKNOWN) throw error;
         await delay(Math.min(1_000, error.facts.retryAfterMillis ?? 0));
       }
@@ -271,7 +271,7 @@ export class WorkerGroup {
     }
   }
 
-  #contended(): StreamkitError {
+  #contended(): ServerError {
     const seconds = MAX_CONFLICT_MILLIS / 1_000;
     return storageUnavailable(`gave up after ${seconds} s of write conflicts on group "${this.#name}"`, undefined, 100);
   }
