@@ -10,6 +10,7 @@ export default defineConfig({
     include: ["**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/dist/**"],
     reporters: ["default", "./scripts/closing-counts.ts"],
+    setupFiles: ["./scripts/test-run/mark-children.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // What has to come about at some time, on a machine that has other work to do; a test that is about time says so itself.

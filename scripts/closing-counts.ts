@@ -1,17 +1,35 @@
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
+import { RUN_VARIABLE } from "./test-run/processes.ts";
+import { Counts, type Progress } from "./test-run/progress.ts";
 
-/** Ends a test run with one plain line of counts, for readers that do not know vitest. */
+/** Ends a test run with one plain line of counts, for readers that do not know vitest; under `npm test`, which prints it, tells it. */
 export default class ClosingCounts implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[]): void {
-    const counts = { passed: 0, failed: 0, skipped: 0 };
-    for (const module of modules) {
-      // A file that cannot be loaded has no tests, and has failed all the same.
-      if (module.errors().length > 0) counts.failed++;
-      for (const test of module.children.allTests()) {
-        const { state } = test.result();
-        if (state === "passed" || state === "failed" || state === "skipped") counts[state]++;
-      }
-    }
-    process.stdout.write(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
+  readonly #counts = new Counts();
+  readonly #isTold = process.send !== undefined && process.env[RUN_VARIABLE] !== undefined;
+
+  onTestModuleStart({ moduleId }: TestModule): void {
+    this.#note({ kind: "file-started", file: moduleId });
+  }
+
+  onTestCaseResult(test: TestCase): void {
+    const { state } = test.result();
+    if (state !== "pending") this.#note({ kind: "test-ended", state });
+  }
+
+  onTestModuleEnd(module: TestModule): void {
+    this.#note({ kind: "file-ended", file: module.moduleId, failed: module.errors().length > 0 });
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
+    // Their workers have died.
+    const unfinished = modules.filter((module) => ["queued", "pending"].includes(module.state()));
+    const files = unfinished.map(({ moduleId }) => moduleId);
+    this.#note({ kind: "all-ended", unfinished: files, errors: errors.length });
+    if (!this.#isTold) process.stdout.write(`\n${this.#counts.line}\n`);
+  }
+
+  #note(progress: Progress): void {
+    this.#counts.add(progress);
+    if (this.#isTold) process.send?.(progress);
   }
 }
