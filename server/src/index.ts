@@ -12,7 +12,7 @@ export type { RowCompression } from "./engine/row-frame.ts";
 export { type ErrorFacts, ServerError } from "./errors.ts";
 export type { EventKind, EventLevel, StreamkitEvent } from "./events.ts";
 export { type EventFormat, formatEvent } from "./format-event.ts";
-export type { RequestListener } from "./http/cors.ts";
+export type { Fallback, RequestListener } from "./http/cors.ts";
 export type { AllowedOrigins } from "./http/cors-rules.ts";
 export type { FetchHandler } from "./http/fetch-handler.ts";
 export type { Listener, ListenOptions } from "./http/listen.ts";

@@ -7,7 +7,7 @@ import { NodeManager } from "./engine/node-manager.ts";
 import type { RowCompression } from "./engine/row-frame.ts";
 import { Events, type StreamkitEvent } from "./events.ts";
 import { StorageHealth } from "./health.ts";
-import type { RequestListener } from "./http/cors.ts";
+import type { Fallback, RequestListener } from "./http/cors.ts";
 import type { AllowedOrigins } from "./http/cors-rules.ts";
 import { createFetchHandler, type FetchHandler } from "./http/fetch-handler.ts";
 import { createHandlers, type Handlers } from "./http/handlers.ts";
@@ -56,7 +56,7 @@ export interface StreamkitOptions {
 
 export interface HandlerOptions {
   /** Answers requests for paths that are none of Streamkit's. Default: the next middleware if there is one, otherwise 404. */
-  readonly fallback?: RequestListener;
+  readonly fallback?: Fallback;
   /**
    * Host names, without port, that RPCs are answered for beside addresses and the names of this machine; "*" for all. Protects servers
    * that a browser can reach from pages that take their name (DNS rebinding). Default: all, as the application around the handler

@@ -83,6 +83,12 @@ test("a Next.js route handler serves its prefix", async () => {
   expect(program.output()).toBe("200 1 404\n");
 });
 
+test("a body parser in front of streamkit.handler() is named as the mistake", async () => {
+  const program = runProgram(fileURLToPath(new URL("./matrix/parser-first.ts", import.meta.url)));
+  expect(await program.exit, program.output()).toBe(0);
+  expect(program.output()).toMatch(/^500 .*read before streamkit\.handler\(\).*before any body parser/);
+});
+
 test.each([
   { format: "esm", external: ["level", "abstract-level", "memory-level", "@node-rs/crc32"] },
   { format: "cjs", external: ["level", "@node-rs/crc32"] },

@@ -13,6 +13,12 @@ export type RequestListener = (
   next?: () => void,
 ) => void;
 
+/** An application that answers what is none of Streamkit's: anything that a server of Node.js can call, also for one version of HTTP only. */
+export type Fallback = (
+  request: IncomingMessage & Http2ServerRequest,
+  response: ServerResponse & Http2ServerResponse,
+) => void;
+
 /** Lets pages of allowed origins read the response. True if the request was a preflight, which is answered then. */
 export function applyCors(
   request: IncomingMessage | Http2ServerRequest,

@@ -10,7 +10,7 @@ import {
 import type { AddressInfo, Server } from "node:net";
 import type { ServerLimits } from "../budgets/limits.ts";
 import { limitConnections } from "./connections.ts";
-import type { RequestListener } from "./cors.ts";
+import type { Fallback, RequestListener } from "./cors.ts";
 import { keepAlive } from "./keepalive.ts";
 import { createSniffingServer } from "./sniff.ts";
 
@@ -26,8 +26,11 @@ export interface ListenOptions {
    * whose name was bound to this server's address (DNS rebinding) uses a name that is not listed. Default: none.
    */
   readonly allowedHosts?: readonly string[];
-  /** Answers requests for paths that are none of Streamkit's: the application's own pages. Default: 404. */
-  readonly fallback?: RequestListener;
+  /**
+   * Answers requests for paths that are none of Streamkit's: the application's own pages. An Express application is HTTP/1.1 only; pass it
+   * as it is, so that clients of HTTP/2 are asked to come back over HTTP/1.1. Default: 404.
+   */
+  readonly fallback?: Fallback;
   /** How often HTTP/2 connections are checked to be alive, in milliseconds. Default 15,000. */
   readonly keepAliveMillis?: number;
 }

@@ -6,10 +6,11 @@ import type { Accounts } from "../budgets/account.ts";
 import { peerKey } from "../budgets/peer.ts";
 import { hostCheck, parseHostname } from "./authority.ts";
 import { ConnectionAccounts } from "./connection-accounts.ts";
-import { applyCors, type RequestListener } from "./cors.ts";
+import { applyCors, type Fallback, type RequestListener } from "./cors.ts";
 import { type AllowedOrigins, isForeignOrigin } from "./cors-rules.ts";
 import type { Handlers } from "./handlers.ts";
 import { healthAnswer, type Readiness } from "./health-paths.ts";
+import { isHttp1Only, requireHttp1 } from "./http1-only.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import { refuse } from "./refuse.ts";
 import { RequestBody } from "./request-body.ts";
@@ -26,7 +27,7 @@ export interface RequestListenerOptions {
   /** Serves `/healthz` and `/readyz`. Absent: their paths are no different from others. */
   readonly readiness?: (() => Readiness) | undefined;
   /** Answers requests for other paths. Default: the next middleware if there is one, otherwise 404. */
-  readonly fallback?: RequestListener | undefined;
+  readonly fallback?: Fallback | undefined;
   /** Told of requests that are refused before they reach a method, and of defects. */
   readonly onRefused: (message: string) => void;
   readonly onDefect: (error: unknown) => void;
@@ -45,6 +46,7 @@ type Response = ServerResponse | Http2ServerResponse;
 export function createRequestListener(options: RequestListenerOptions): RequestListener {
   const { accounts, handlers, fallback, onDefect } = options;
   const connections = new ConnectionAccounts(accounts);
+  const http1Only = isHttp1Only(fallback);
   const isKnownHost = hostCheck(options.allowedHosts);
 
   const serve = (request: Request, response: Response, next: (() => void) | undefined) => {
@@ -53,7 +55,10 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
     if (handler === undefined) {
       const health = options.readiness && healthAnswer(path, options.readiness);
       if (health !== undefined) return answerText(request, response, health.status, health.text);
-      if (fallback !== undefined) return fallback(request, response);
+      if (fallback !== undefined) {
+        if (http1Only && "stream" in request) return requireHttp1(request);
+        return fallback(request as Parameters<Fallback>[0], response as Parameters<Fallback>[1]);
+      }
       if (next !== undefined) return next();
     }
     // Only here: whom the application's own pages let in is the application's affair.

@@ -73,7 +73,7 @@ export async function startEmbedding({
 }
 
 /** A certificate of its own for 127.0.0.1, which fetch in this process trusts too. */
-async function makeCertificate(folder: string) {
+export async function makeCertificate(folder: string) {
   const certFile = join(folder, "cert.pem");
   const keyFile = join(folder, "key.pem");
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", keyFile];
