@@ -91,7 +91,7 @@ export class AppendMutation implements Mutation<AppendResult> {
     const { id, repeatable } = this.#transaction;
     if (repeatable || this.#maybeApplied) {
       const earlier = draft.transactions.get(id) ?? this.#earlier ?? this.#log.recent.get(id);
-      if (earlier !== undefined) {
+      if (earlier !== undefined && this.#isStated(earlier, draft)) {
         // After a commit with unknown outcome, what is found may be what this very request wrote.
         const own = this.#attempts.some(({ commitId }) => commitId === earlier.commitId);
         return { ...earlier, ranges: this.#align(earlier.ranges), id, deduplicated: !own };
@@ -183,6 +183,23 @@ export class AppendMutation implements Mutation<AppendResult> {
     // Only the space log has it; where all of it was trimmed, the request is a late one.
     const commitId = retained.values().next().value?.commitId ?? 0n;
     return { number, commitTime, ranges, commitId };
+  }
+
+  /**
+   * Whether the log still states the result of a committed transaction that has no row, by the rules of `#findByExpectation`. Memory
+   * may know more: then the answer would depend on whether the server was started since.
+   */
+  #isStated({ ranges }: CommittedTransaction, draft: Draft): boolean {
+    if (needsRow(this.#transaction) || this.#attempts.length > 0) return true;
+    const written = this.#transaction.appends.filter((append) => append.count > 0);
+    const found = written.find((append) => append.expectedLastSequence !== undefined);
+    return written.every((append) => {
+      const { firstSequence } = draft.segment(append.segment);
+      if (append === found) return BigInt(firstSequence) <= (append.expectedLastSequence ?? 0n) + 1n;
+      if (append.expectedLastSequence !== undefined) return true;
+      const range = ranges.find(({ segment }) => segment === append.segment);
+      return range === undefined || range.lastSequence >= firstSequence;
+    });
   }
 
   /** Brings ranges that were found in the log into the order of the request, with those of unwritten segments. */
