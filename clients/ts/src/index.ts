@@ -39,6 +39,14 @@ export type { MergedReadOptions, ReadOptions, SegmentReadOptions, SpaceReadOptio
 export type { Consumption, ReadIterator } from "./read/consumption.ts";
 export type { Entry } from "./read/entry.ts";
 export type { Page } from "./read/read.ts";
+export type {
+  EntryPage,
+  LoadedSegment,
+  LoadOptions,
+  PageReadOptions,
+  SegmentPageOptions,
+  SpacePageOptions,
+} from "./read/single-page.ts";
 export type { RetryEvent, RetryOptions } from "./retry/backoff.ts";
 export type {
   SegmentAppendOptions,

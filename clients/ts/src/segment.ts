@@ -8,6 +8,18 @@ import { SEGMENT_FOLLOW_OPTIONS, SEGMENT_READ_OPTIONS, type SegmentReadOptions }
 import { type Consumption, consumption } from "./read/consumption.ts";
 import type { Entry } from "./read/entry.ts";
 import { SegmentRead } from "./read/segment-read.ts";
+import {
+  type EntryPage,
+  LOAD_OPTIONS,
+  type LoadedSegment,
+  type LoadOptions,
+  type LoadSource,
+  loadSegment,
+  SEGMENT_PAGE_OPTIONS,
+  type SegmentPageOptions,
+  toEntryPage,
+  toPageFields,
+} from "./read/single-page.ts";
 import { withRetry } from "./retry/retry.ts";
 import { type SegmentStatus, toSegmentStatus } from "./status.ts";
 import {
@@ -147,6 +159,38 @@ export class SegmentHandle<Out, In> {
       this.context.peer.peek(request, options.signal),
     );
     return encoded && decodeBatch(this.storeId, encoded, this.codec as Codec<Out, never>).at(0);
+  }
+
+  /** Reads one page of the segment in one call; see `EntryPage` for how to go on. `consume` is for everything, and for following. */
+  async read(options: SegmentPageOptions = {}): Promise<EntryPage<Out>> {
+    checkOptions("read", options, SEGMENT_PAGE_OPTIONS);
+    const { signal, wait, backward } = options;
+    const request = {
+      ...this.place,
+      segment: this.name,
+      minSequence: toWirePosition("minSequence", options.minSequence),
+      maxSequence: toWirePosition("maxSequence", options.maxSequence),
+      ...toPageFields(options),
+    };
+    const page = await withRetry(this.context, signal, () => this.context.peer.readSegment(request, signal, wait));
+    return toEntryPage(this.storeId, page, this.codec as Codec<Out, never>, backward);
+  }
+
+  /** Loads all that the segment has, in as few calls as possible: what an event-sourced aggregate is made from. */
+  load(options: LoadOptions = {}): Promise<LoadedSegment<Out>> {
+    checkOptions("load", options, LOAD_OPTIONS);
+    const { context } = this;
+    const { signal } = options;
+    const request = { ...this.place, segment: this.name };
+    const source: LoadSource = {
+      ...request,
+      readSegment: (fields) => context.peer.readSegment({ ...request, ...fields }, signal),
+      async firstRetained() {
+        const { status } = await call(context, StreamService.method.getSegmentStatus, request, signal);
+        return Number(status?.firstSequence ?? 0n);
+      },
+    };
+    return loadSegment(source, this.codec as Codec<Out, never>, context, options);
   }
 
   /** Reads the segment in sequence order. Lazy: see `Consumption`. */

@@ -13,9 +13,16 @@ import {
   text,
   token,
 } from "./options.ts";
-import { optionalPosition, type Position } from "./position.ts";
+import { optionalPosition, type Position, toWirePosition } from "./position.ts";
 import { SPACE_FOLLOW_OPTIONS, SPACE_READ_OPTIONS, type SpaceReadOptions } from "./read/bounds.ts";
 import { type Consumption, consumption } from "./read/consumption.ts";
+import {
+  type EntryPage,
+  SPACE_PAGE_OPTIONS,
+  type SpacePageOptions,
+  toEntryPage,
+  toPageFields,
+} from "./read/single-page.ts";
 import { SpaceRead } from "./read/space-read.ts";
 import { withRetry } from "./retry/retry.ts";
 import { SegmentHandle } from "./segment.ts";
@@ -134,6 +141,22 @@ export class SpaceHandle<Out, In> {
   session(options: SessionOptions = {}): AppendSession<In> {
     checkOptions("session", options, SESSION_OPTIONS);
     return new AppendSession(this.context, this.storeId, this.name, this.codec as Codec<never, In>, options);
+  }
+
+  /** Reads one page of the space in one call; see `EntryPage` for how to go on. `consume` is for everything, and for following. */
+  async read(options: SpacePageOptions = {}): Promise<EntryPage<Out>> {
+    checkOptions("read", options, SPACE_PAGE_OPTIONS);
+    const { signal, wait, backward, segmentPrefix = "" } = options;
+    const request = {
+      storeId: this.storeId,
+      space: this.name,
+      segmentPrefix,
+      minOffset: toWirePosition("minOffset", options.minOffset),
+      maxOffset: toWirePosition("maxOffset", options.maxOffset),
+      ...toPageFields(options),
+    };
+    const page = await withRetry(this.context, signal, () => this.context.peer.readSpace(request, signal, wait));
+    return toEntryPage(this.storeId, page, this.codec as Codec<Out, never>, backward);
   }
 
   /** Reads all segments of the space in offset order. Lazy: see `Consumption`. */

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import type { Consumption, StreamkitClient } from "@streamkit/client";
+import type { Consumption, Entry, StreamkitClient } from "@streamkit/client";
 import {
   type AppendRequest,
   ConsumeResponseSchema,
@@ -13,6 +13,9 @@ import {
   ListSpacesResponseSchema,
   ListStoresResponseSchema,
   PeekResponseSchema,
+  type ReadSegmentRequest,
+  ReadSegmentResponseSchema,
+  ReadSpaceResponseSchema,
 } from "@streamkit/protocol";
 import type { Request, Response } from "@streamkit/protocol/conformance";
 import { callCoordination, listOptions, pageOptions } from "./sdk-coordination.ts";
@@ -78,6 +81,20 @@ async function unary(client: StreamkitClient, request: Request["message"], signa
       const entry = await client.store(storeId).space(space).segment(segment).peek({ signal });
       const value = entry === undefined ? {} : { entry: toEntryBatch(entry.batch, [entry]) };
       return { case: "peek", value: create(PeekResponseSchema, value) };
+    }
+    case "readSegment": {
+      const { storeId, space, segment, minSequence, maxSequence } = request.value;
+      const options = { ...singlePageOptions(request.value, signal), minSequence, maxSequence };
+      const page = await client.store(storeId).space(space).segment(segment).read(options);
+      const value = { batches: eachEntry(page.entries), nextSequence: BigInt(page.next), caughtUp: page.caughtUp };
+      return { case: "readSegment", value: create(ReadSegmentResponseSchema, value) };
+    }
+    case "readSpace": {
+      const { storeId, space, minOffset, maxOffset, segmentPrefix } = request.value;
+      const options = { ...singlePageOptions(request.value, signal), minOffset, maxOffset, segmentPrefix };
+      const page = await client.store(storeId).space(space).read(options);
+      const value = { batches: eachEntry(page.entries), nextOffset: BigInt(page.next), caughtUp: page.caughtUp };
+      return { case: "readSpace", value: create(ReadSpaceResponseSchema, value) };
     }
     case "getSegmentStatus": {
       const { storeId, space, segment } = request.value;
@@ -178,6 +195,20 @@ function readOptions(
     ...(maxTime && { maxTime }),
     ...(interval && { heartbeatInterval: Number(interval.seconds) * 1_000 + interval.nanos / 1_000_000 }),
   };
+}
+
+function singlePageOptions(
+  request: Pick<ReadSegmentRequest, "minTime" | "maxTime" | "limit" | "backward" | "wait">,
+  signal: AbortSignal,
+) {
+  const { wait, backward } = request;
+  const { follow: _, ...options } = readOptions({ ...request, follow: false }, signal);
+  return { ...options, backward, ...(wait && { wait: Number(wait.seconds) * 1_000 + wait.nanos / 1_000_000 }) };
+}
+
+/** Entries in the order of the application, which backward is not that of a batch. */
+function eachEntry(entries: readonly Entry[]) {
+  return entries.map((entry) => toEntryBatch(entry.batch, [entry]));
 }
 
 function segmentOptions(request: ConsumeSegmentRequest, signal: AbortSignal) {

@@ -32,7 +32,7 @@ const OPTIONS: Readonly<Partial<Record<Protocol, Omit<Parameters<typeof createNo
 export class SdkClient implements ClientUnderTest {
   readonly hello: Hello = create(HelloSchema, {
     client: "@streamkit/client",
-    capabilities: ["actors", "micros", "resume", "segment_status", "leases", "cursors", "presence"],
+    capabilities: ["actors", "micros", "resume", "segment_status", "leases", "cursors", "presence", "pages"],
     protocols: [Protocol.IN_PROCESS, ...Object.keys(OPTIONS).map(Number)],
   });
   readonly #observe: Observer;

@@ -47,6 +47,11 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   }
 }
 
+/** The settings of a call that the server may hold back for a while before it owes an answer. */
+export function heldBack(settings: CallSettings, waitMillis = 0): CallSettings {
+  return waitMillis === 0 ? settings : { ...settings, timeoutMillis: settings.timeoutMillis + waitMillis };
+}
+
 /** Longest waits for the responses of a stream, in milliseconds. */
 export interface StreamPatience {
   /** For the first response, which a server sends at once. */

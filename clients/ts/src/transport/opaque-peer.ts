@@ -5,7 +5,7 @@ import {
   type OpaqueMergedConsumeResponse,
   opaqueMethod,
 } from "@streamkit/protocol/wire";
-import { type CallSettings, callStream, callUnary, ENDLESS, only, patience } from "./call.ts";
+import { type CallSettings, callStream, callUnary, ENDLESS, heldBack, only, patience } from "./call.ts";
 import { complete, type EncodedPage, type EncodedTransaction, type Peer, type SpaceOffsets } from "./peer.ts";
 
 /** The fast way, for transports that are known to be binary: entries pass through as bytes. */
@@ -18,6 +18,12 @@ export function opaquePeer(settings: CallSettings): Peer {
       callStream(settings, opaqueMethod.produce, toRequests(transactions), signal, (response) => response, ENDLESS),
     async peek(request, signal) {
       return (await callUnary(settings, opaqueMethod.peek, request, signal)).entry;
+    },
+    async readSegment(request, signal, wait) {
+      return toPage(await callUnary(heldBack(settings, wait), opaqueMethod.readSegment, request, signal));
+    },
+    async readSpace(request, signal, wait) {
+      return toPage(await callUnary(heldBack(settings, wait), opaqueMethod.readSpace, request, signal));
     },
     consumeSegment: (request, signal, silence) =>
       callStream(settings, opaqueMethod.consumeSegment, only(request), signal, toPage, patience(settings, silence)),

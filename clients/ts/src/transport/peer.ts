@@ -6,6 +6,8 @@ import type {
   ConsumeSpaceRequestSchema,
   PeekRequestSchema,
   ProduceResponse,
+  ReadSegmentRequestSchema,
+  ReadSpaceRequestSchema,
 } from "@streamkit/protocol";
 import { connectionLost } from "../errors/error.ts";
 
@@ -37,7 +39,7 @@ export type SpaceOffsets = ReadonlyMap<string, number>;
  * One attempt each: they throw StreamkitError; their callers retry and resume. A stream is ended by its signal, or by
  * `return()` when nobody waits for its next response.
  *
- * `silenceMillis` of a read is the longest wait for a response after the first; absent: the timeout of the client.
+ * `waitMillis` of a page is how long the server may hold the answer back. `silenceMillis` of a read is the longest wait for a response after the first; absent: the timeout of the client.
  */
 export interface Peer {
   append(transaction: EncodedTransaction, signal: AbortSignal | undefined): Promise<AppendResponse>;
@@ -46,6 +48,16 @@ export interface Peer {
     request: MessageInitShape<typeof PeekRequestSchema>,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array | undefined>;
+  readSegment(
+    request: MessageInitShape<typeof ReadSegmentRequestSchema>,
+    signal: AbortSignal | undefined,
+    waitMillis?: number,
+  ): Promise<EncodedPage<number>>;
+  readSpace(
+    request: MessageInitShape<typeof ReadSpaceRequestSchema>,
+    signal: AbortSignal | undefined,
+    waitMillis?: number,
+  ): Promise<EncodedPage<number>>;
   consumeSegment(
     request: MessageInitShape<typeof ConsumeSegmentRequestSchema>,
     signal: AbortSignal,

@@ -6,7 +6,7 @@ import {
   SegmentAppendSchema,
   StreamService,
 } from "@streamkit/protocol";
-import { type CallSettings, callStream, callUnary, ENDLESS, only, patience } from "./call.ts";
+import { type CallSettings, callStream, callUnary, ENDLESS, heldBack, only, patience } from "./call.ts";
 import { complete, type EncodedTransaction, type Peer } from "./peer.ts";
 
 const { method } = StreamService;
@@ -22,6 +22,14 @@ export function publicPeer(settings: CallSettings): Peer {
     async peek(request, signal) {
       const { entry } = await callUnary(settings, method.peek, request, signal);
       return entry === undefined ? undefined : toBinary(EntryBatchSchema, entry);
+    },
+    async readSegment(request, signal, wait) {
+      const page = await callUnary(heldBack(settings, wait), method.readSegment, request, signal);
+      return { batches: encode(page.batches), next: Number(page.nextSequence), caughtUp: page.caughtUp };
+    },
+    async readSpace(request, signal, wait) {
+      const page = await callUnary(heldBack(settings, wait), method.readSpace, request, signal);
+      return { batches: encode(page.batches), next: Number(page.nextOffset), caughtUp: page.caughtUp };
     },
     consumeSegment: (request, signal, silence) =>
       callStream(
