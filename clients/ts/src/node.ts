@@ -10,6 +10,7 @@ import { findHttpVersion, type HttpVersion } from "./node/find-version.ts";
 import { FindingTransport } from "./node/finding-transport.ts";
 import { streamByGrpcOrConnect } from "./node/grpc-or-connect.ts";
 import { WideSessionManager } from "./node/session-manager.ts";
+import { type ChecksOf, callbacks, checkOptions, count, flag, is, millis, oneOf, opaque, text } from "./options.ts";
 import { parseBaseUrl } from "./transport/base-url.ts";
 import { describeTransport } from "./transport/description.ts";
 
@@ -49,6 +50,20 @@ export interface NodeTransportOptions {
   readonly nodeOptions?: SecureClientSessionOptions | RequestOptions;
 }
 
+const NODE_TRANSPORT_OPTIONS = {
+  baseUrl: text,
+  httpVersion: oneOf("auto", "2", "1.1"),
+  protocol: oneOf("grpc", "connect", "grpc-web"),
+  json: flag,
+  interceptors: callbacks,
+  readMaxBytes: count(1),
+  pingIntervalMillis: millis(1),
+  pingTimeoutMillis: millis(1),
+  acceptCompression: is("an array of compressions, such as compressionGzip", Array.isArray),
+  sendCompression: opaque,
+  nodeOptions: opaque,
+} satisfies ChecksOf<NodeTransportOptions>;
+
 /** Longest wait for each answer of a server that is asked for its version. */
 const FIND_MILLIS = 5_000;
 /** Longest wait of an explanation: a caller waits for it who knows already that the call failed. */
@@ -57,9 +72,10 @@ const DIAGNOSE_MILLIS = 1_500;
 /**
  * Makes a transport for Node.js. Connects when it is first used, and again whenever needed.
  *
- * @throws StreamkitError INVALID_FIELD for an address that is none, and for options that exclude each other
+ * @throws StreamkitError INVALID_FIELD for an address that is none, options that are unknown or wrong, or exclude each other
  */
 export function createNodeTransport(options: NodeTransportOptions): Transport {
+  checkOptions("createNodeTransport", options, NODE_TRANSPORT_OPTIONS, ["baseUrl"]);
   const url = parseBaseUrl(options.baseUrl);
   const { httpVersion = defaultVersion(options.nodeOptions), protocol, json = false } = options;
   if (protocol === "grpc" && httpVersion === "1.1") throw invalidArgument("protocol", "gRPC needs HTTP/2");

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { ModelService } from "../test/model-service.ts";
-import { createStreamkitClient, json } from "./index.ts";
+import { createStreamkitClient, describeTransport, json } from "./index.ts";
+import { createNodeTransport } from "./node.ts";
 import { checkOptions, count, fields, millis, shown, text } from "./options.ts";
+import { createWebTransport } from "./web.ts";
 
 const transport = new ModelService().transport();
 const client = createStreamkitClient({ transport });
@@ -19,6 +21,8 @@ const claim = { key: "k", holder: "h", fencingToken: 1 };
 type Call = [name: string, call: (options: any) => unknown, good?: object];
 const CALLS: Call[] = [
   ["createStreamkitClient", createStreamkitClient, { transport }],
+  ["createNodeTransport", createNodeTransport, { baseUrl: "http://127.0.0.1:1" }],
+  ["createWebTransport", createWebTransport, { baseUrl: "http://127.0.0.1:1" }],
   ["listStores", (options) => client.listStores(options)],
   ["serverInfo", (options) => client.serverInfo(options)],
   ["store.consume", (options) => store.consume(options), { spaces: { s: 1 } }],
@@ -112,6 +116,15 @@ const WRONG: readonly [name: string, field: string, values: readonly unknown[]][
   ["createStreamkitClient", "wireFormat", ["xml", 1]],
   ["createStreamkitClient", "onRetry", [true, {}]],
   ["createStreamkitClient", "retry", [3, [], null]],
+  ["createNodeTransport", "baseUrl", [1, new URL("http://127.0.0.1:1")]],
+  ["createNodeTransport", "httpVersion", ["1", 2, "3"]],
+  ["createNodeTransport", "protocol", ["http", "grpcweb"]],
+  ["createNodeTransport", "json", ["yes"]],
+  ["createNodeTransport", "interceptors", [() => {}, [1]]],
+  ["createNodeTransport", "readMaxBytes", [0, "8M"]],
+  ["createNodeTransport", "pingIntervalMillis", [0, Number.NaN]],
+  ["createWebTransport", "protocol", ["grpc"]],
+  ["createWebTransport", "fetch", [true]],
   ["store.consume", "spaces", [["s"], "s", 1, new Set(["s"]), {}]],
   ["store.consume", "follow", [1, "true", null]],
   ["store.consume", "signal", [new AbortController(), {}, true]],
@@ -181,6 +194,8 @@ test("fields of fields are checked, and named with their path", async () => {
 
 test("arguments that are no options are checked", async () => {
   for (const [call, field] of [
+    [() => describeTransport(transport, { format: "protobuf" as never, duplex: true }), "description.format"],
+    [() => createNodeTransport({} as never), "baseUrl"],
     [() => client.store(1 as never), "id"],
     [() => store.space(undefined as never), "name"],
     [() => space.segment(1 as never), "name"],

@@ -86,6 +86,13 @@ export const heartbeat = millis(LIMITS.minHeartbeatMillis, LIMITS.maxHeartbeatMi
 /** How long a lease lasts. */
 export const ttl = millis(1_000, 86_400_000);
 
+/** Objects or functions that a library below takes, and checks itself. */
+export const opaque = is("an object or a function", (value) => isObject(value) || typeof value === "function");
+export const callbacks = is(
+  "an array of functions",
+  (value) => Array.isArray(value) && value.every((one) => typeof one === "function"),
+);
+
 /** A number of things. */
 export function count(least: number, most: number = Number.MAX_SAFE_INTEGER, infinite = false): Check {
   const range = most === Number.MAX_SAFE_INTEGER ? `, at least ${least}` : ` from ${least} to ${grouped(most)}`;
@@ -149,7 +156,7 @@ export function shown(value: unknown): string {
   const made: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
   const name = typeof made === "string" ? made : "";
   if (name === "" || name === "Object") return "an object";
-  return `${/^[AEIOU]/.test(name) && !/^U[a-z]?int/i.test(name) ? "an" : "a"} ${name}`;
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
 }
 
 /** True for metadata: an object of strings. */

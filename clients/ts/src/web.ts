@@ -1,5 +1,6 @@
 /** Transports over `fetch`: browsers, and every other runtime that has it. */
 import type { Interceptor, Transport } from "@connectrpc/connect";
+import { type ChecksOf, callback, callbacks, checkOptions, flag, oneOf, text } from "./options.ts";
 import { parseBaseUrl } from "./transport/base-url.ts";
 import { describeTransport } from "./transport/description.ts";
 import { connectOverFetch } from "./web/connect-over-fetch.ts";
@@ -28,12 +29,22 @@ export interface WebTransportOptions {
   readonly onWarning?: (warning: TransportWarning) => void;
 }
 
+const WEB_TRANSPORT_OPTIONS = {
+  baseUrl: text,
+  protocol: oneOf("connect", "grpc-web"),
+  json: flag,
+  interceptors: callbacks,
+  fetch: callback,
+  onWarning: callback,
+} satisfies ChecksOf<WebTransportOptions>;
+
 /**
  * Makes a transport over fetch. `produce` then sends its transactions one after the other: fetch has no full duplex.
  *
- * @throws StreamkitError INVALID_FIELD for an address that is none
+ * @throws StreamkitError INVALID_FIELD for an address that is none, and options that are unknown or wrong
  */
 export function createWebTransport(options: WebTransportOptions): Transport {
+  checkOptions("createWebTransport", options, WEB_TRANSPORT_OPTIONS, ["baseUrl"]);
   const { protocol = "connect", json = false, interceptors = [] } = options;
   const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
   // biome-ignore lint/suspicious/noConsole: the console is where the developers of pages look, and it is said once.

@@ -1,4 +1,5 @@
 import type { Transport } from "@connectrpc/connect";
+import { checkArgument, oneOf } from "../options.ts";
 
 /** What the client must know about a transport to use it at its best. */
 export interface TransportDescription {
@@ -34,6 +35,7 @@ const key: unique symbol = Symbol.for("streamkit.transport-description");
  * for the transports that this package makes; for any other it makes the difference between the safe and the fast way.
  */
 export function describeTransport(transport: Transport, description: TransportDescription): Transport {
+  checkArgument("describeTransport", "description.format", description?.format, oneOf("binary", "json"));
   const described: Transport & { [key]: TransportDescription } = {
     unary: (...call) => transport.unary(...call),
     stream: (...call) => transport.stream(...call),
