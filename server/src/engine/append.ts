@@ -1,6 +1,7 @@
 import { ErrorReason, LIMITS } from "@streamkit/protocol";
 import { type FieldViolation, invalidField, invalidFields, ServerError } from "../errors.ts";
 import { EncodedBatch } from "./batch.ts";
+import { commitTimeAfter } from "./clock.ts";
 import type { Draft } from "./draft.ts";
 import type { CommittedRange, CommittedTransaction, SegmentHead } from "./rows.ts";
 import type { SegmentAppend } from "./segment-append.ts";
@@ -91,20 +92,13 @@ export function isFencedOnly(append: SegmentAppend): boolean {
  * Applies a transaction to the draft, or refuses it and leaves the draft as it was (G3, G6).
  *
  * @param now the server's clock, microseconds since 1970
- * @throws ServerError SEQUENCE_MISMATCH, FENCED
+ * @throws ServerError SEQUENCE_MISMATCH, FENCED; INTERNAL when the clock of the server cannot be right
  */
 export function applyAppend(draft: Draft, transaction: AppendTransaction, now: number): CommittedTransaction {
   for (const append of transaction.appends) checkConditions(draft, append);
 
   // G2: commit times are strictly increasing, whatever the clock does.
-  const commitTime = Math.max(now, draft.head.lastTime + 1);
-  // Beyond 2^53 microseconds, in the year 2255, times would repeat.
-  if (commitTime >= Number.MAX_SAFE_INTEGER) {
-    throw new ServerError(
-      ErrorReason.INTERNAL,
-      "the clock of a server was beyond the year 2255; no later time is left",
-    );
-  }
+  const commitTime = commitTimeAfter(draft.head.lastTime, now);
   const number = draft.head.lastNumber + 1;
   let { lastOffset, segmentCount } = draft.head;
   const ranges: CommittedRange[] = [];
