@@ -288,7 +288,8 @@ export declare type ListWorkersRequest = Message<"streamkit.v1.ListWorkersReques
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before. Empty means the first page.
+   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The token of
+   * another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -315,7 +316,8 @@ export declare type ListWorkersResponse = Message<"streamkit.v1.ListWorkersRespo
   workers: Worker[];
 
   /**
-   * Pass as page_token for the next page; empty on the last page.
+   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than asked for,
+   * and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
