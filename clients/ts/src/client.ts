@@ -1,5 +1,5 @@
 import type { Transport } from "@connectrpc/connect";
-import { type GetServerInfoResponse, LIMITS, StoreService } from "@streamkit/protocol";
+import { type Budgets, type GetServerInfoResponse, LIMITS, StoreService } from "@streamkit/protocol";
 import { type ClientContext, call } from "./context.ts";
 import { type Listing, listing, type PageOptions } from "./listing.ts";
 import {
@@ -62,6 +62,18 @@ const CLIENT_OPTIONS = {
   wireFormat: oneOf("binary", "json"),
 } satisfies ChecksOf<ClientOptions>;
 
+/** What one connection to a server may use. */
+export interface ServerBudgets {
+  /** Most streaming calls that may be open. */
+  readonly maxConnectionStreams: number;
+  /** Most bytes of requests that are not answered yet. */
+  readonly maxConnectionRequestBytes: number;
+  /** Most bytes of responses that the client has not read yet. */
+  readonly maxConnectionResponseBytes: number;
+  /** How long a request may take to arrive, in milliseconds. */
+  readonly requestTimeoutMillis: number;
+}
+
 /** What a server is. */
 export interface ServerInfo {
   /** The server's version. */
@@ -74,6 +86,8 @@ export interface ServerInfo {
   readonly storage: string;
   /** How long a transaction id without an expectation is remembered, in milliseconds. */
   readonly dedupeWindowMillis: number;
+  /** What one connection may use; `undefined` where the server does not say. */
+  readonly budgets: ServerBudgets | undefined;
 }
 
 /** The entry to everything. Holds no connection of its own: that is the transport's. */
@@ -129,7 +143,7 @@ function createContext(options: ClientOptions): ClientContext {
 }
 
 function toServerInfo(response: GetServerInfoResponse): ServerInfo {
-  const { version, limits, capabilities, storage, dedupeWindow } = response;
+  const { version, limits, capabilities, storage, dedupeWindow, budgets } = response;
   const known = limits === undefined ? {} : pickLimits(limits);
   return {
     version,
@@ -137,6 +151,17 @@ function toServerInfo(response: GetServerInfoResponse): ServerInfo {
     capabilities,
     storage,
     dedupeWindowMillis: dedupeWindow === undefined ? 0 : durationMillis(dedupeWindow),
+    budgets: budgets && toServerBudgets(budgets),
+  };
+}
+
+function toServerBudgets(budgets: Budgets): ServerBudgets {
+  const { maxConnectionStreams, requestTimeout } = budgets;
+  return {
+    maxConnectionStreams,
+    maxConnectionRequestBytes: Number(budgets.maxConnectionRequestBytes),
+    maxConnectionResponseBytes: Number(budgets.maxConnectionResponseBytes),
+    requestTimeoutMillis: requestTimeout === undefined ? 0 : durationMillis(requestTimeout),
   };
 }
 

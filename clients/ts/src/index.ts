@@ -1,5 +1,11 @@
 /** Streamkit client: append, produce, read and follow ordered event streams. Runs wherever ES modules do. */
-export { type ClientOptions, createStreamkitClient, type ServerInfo, type StreamkitClient } from "./client.ts";
+export {
+  type ClientOptions,
+  createStreamkitClient,
+  type ServerBudgets,
+  type ServerInfo,
+  type StreamkitClient,
+} from "./client.ts";
 export {
   type BytesInput,
   bytes,

@@ -177,7 +177,7 @@ export class SegmentHandle<Out, In> {
   }
 
   /** Loads all that the segment has, in as few calls as possible: what an event-sourced aggregate is made from. */
-  load(options: LoadOptions = {}): Promise<LoadedSegment<Out>> {
+  async load(options: LoadOptions = {}): Promise<LoadedSegment<Out>> {
     checkOptions("load", options, LOAD_OPTIONS);
     const { context } = this;
     const { signal } = options;

@@ -14,7 +14,7 @@ const transports: Record<string, () => Transport> = {};
 beforeAll(async () => {
   const { url } = await streamkit.listen({ port: 0 });
   transports.binary = () => createNodeTransport({ baseUrl: url, httpVersion: "2" });
-  transports.JSON = () => createNodeTransport({ baseUrl: url, httpVersion: "2", format: "json" } as never);
+  transports.JSON = () => createNodeTransport({ baseUrl: url, httpVersion: "2", json: true });
 });
 afterAll(() => streamkit.close());
 

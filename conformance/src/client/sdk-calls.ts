@@ -20,7 +20,14 @@ import {
 import type { Request, Response } from "@streamkit/protocol/conformance";
 import { callCoordination, listOptions, pageOptions } from "./sdk-coordination.ts";
 import { watchSegments, watchWorkers } from "./sdk-subscriptions.ts";
-import { toAppendResponse, toEntryBatch, toMicros, toSegmentStatusMessage, toSpaceStatusMessage } from "./sdk-wire.ts";
+import {
+  toAppendResponse,
+  toBudgetsMessage,
+  toEntryBatch,
+  toMicros,
+  toSegmentStatusMessage,
+  toSpaceStatusMessage,
+} from "./sdk-wire.ts";
 
 type Message = Response["message"];
 
@@ -158,8 +165,13 @@ async function list(client: StreamkitClient, request: Request["message"], signal
       return { case: "listStores", value: create(ListStoresResponseSchema, value) };
     }
     case "getServerInfo": {
-      const { dedupeWindowMillis, capabilities, ...info } = await client.serverInfo({ signal });
-      const value = { ...info, capabilities: [...capabilities], dedupeWindow: durationFromMs(dedupeWindowMillis) };
+      const { dedupeWindowMillis, capabilities, budgets, ...info } = await client.serverInfo({ signal });
+      const value = {
+        ...info,
+        capabilities: [...capabilities],
+        dedupeWindow: durationFromMs(dedupeWindowMillis),
+        ...(budgets && { budgets: toBudgetsMessage(budgets) }),
+      };
       return { case: "getServerInfo", value: create(GetServerInfoResponseSchema, value) };
     }
     default:

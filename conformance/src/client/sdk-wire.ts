@@ -7,6 +7,7 @@ import {
   type Entry,
   type Lease,
   type SegmentStatus,
+  type ServerBudgets,
   type SpaceStatus,
   StreamkitError,
   type Worker,
@@ -14,6 +15,7 @@ import {
 import {
   type AppendResponse,
   AppendResponseSchema,
+  BudgetsSchema,
   CursorSchema,
   type EntryBatch,
   EntryBatchSchema,
@@ -132,4 +134,13 @@ function toFieldName(field: string): string {
   return /^[a-z]+([A-Z][a-z]+)+$/.test(field)
     ? field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
     : field;
+}
+
+export function toBudgetsMessage(budgets: ServerBudgets) {
+  return create(BudgetsSchema, {
+    maxConnectionStreams: budgets.maxConnectionStreams,
+    maxConnectionRequestBytes: BigInt(budgets.maxConnectionRequestBytes),
+    maxConnectionResponseBytes: BigInt(budgets.maxConnectionResponseBytes),
+    requestTimeout: durationFromMs(budgets.requestTimeoutMillis),
+  });
 }
