@@ -1,11 +1,18 @@
 /** Requests that cannot be read, as raw bytes over HTTP/2: what they are refused with, and what was readable before them. */
+import { once } from "node:events";
 import { gzipSync } from "node:zlib";
 import { create, fromBinary, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { createClient, createConnectRouter } from "@connectrpc/connect";
+import { createUniversalHandlerClient } from "@connectrpc/connect/protocol";
+import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
+import { compressionGzip } from "@connectrpc/connect-node";
 import {
   AppendRequestSchema,
   CommitCursorRequestSchema,
+  ConsumeSegmentRequestSchema,
   LIMITS,
   ProduceResponseSchema,
+  StreamService,
   SubscribeToWorkersRequestSchema,
 } from "@streamkit/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -165,6 +172,95 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
     const status = await unary(`${STREAM}/ListSpaces`, Buffer.from(`\n$${storeId}`), protocol);
     expect(status).toMatchObject({ code: "ok", messages: [Buffer.from("")] });
   });
+});
+
+describe("deadlines", () => {
+  const read = create(ConsumeSegmentRequestSchema, {
+    storeId: crypto.randomUUID(),
+    space: "s",
+    segment: "a",
+    follow: true,
+  });
+  const follow = envelope(toBinary(ConsumeSegmentRequestSchema, read));
+  const timed: [protocol: Protocol, header: string, longest: string[], malformed: string[], shortest: string][] = [
+    ["connect", "connect-timeout-ms", ["2147483648", "9999999999"], ["", "1.5", "-1", "99999999999", "5S"], "0"],
+    ["grpc", "grpc-timeout", ["720H", "99999999H", "99999999M"], ["5", "5x", "-5S", "123456789S"], "0m"],
+    ["grpc-web", "grpc-timeout", ["720H", "99999999H"], ["5x"], "0m"],
+  ];
+
+  it.each(timed)(
+    "of %s beyond what a timer can wait for end nothing at once (M10)",
+    async (protocol, header, longest) => {
+      for (const value of longest) {
+        const type = contentType(protocol, "proto", "stream");
+        const stream = client.open(`${STREAM}/ConsumeSegment`, type, { [header]: value });
+        stream.end(follow);
+        let ended = false;
+        stream.once("end", () => {
+          ended = true;
+        });
+        const [first] = await once(stream, "data");
+        expect(first[0]).toBe(0);
+        // Were it over, its end would have come before the answer to another call.
+        expect(await unary(`${STREAM}/ListSpaces`, Buffer.from(`\n$${read.storeId}`), protocol)).toMatchObject({
+          code: "ok",
+        });
+        expect(ended).toBe(false);
+        stream.destroy();
+      }
+    },
+  );
+
+  it.each(timed)("of %s that are malformed are refused", async (protocol, header, _, malformed) => {
+    for (const value of malformed.filter((value) => value !== "")) {
+      const result = await unary(`${STREAM}/Peek`, Buffer.from(""), protocol, "proto", { [header]: value });
+      expect([value, result]).toMatchObject([value, invalid]);
+      const type = contentType(protocol, "proto", "stream");
+      const stream = await client.send(`${STREAM}/ConsumeSegment`, type, follow, { [header]: value });
+      expect([value, stream]).toMatchObject([value, invalid]);
+    }
+  });
+
+  it.each(timed)(
+    "of %s end calls and streams with their detail",
+    async (protocol, header, _longest, _malformed, shortest) => {
+      const over = { code: "deadline_exceeded", reason: "DEADLINE_EXCEEDED", retryable: true };
+      const headers = { [header]: shortest };
+      const type = contentType(protocol, "proto", "stream");
+      expect(await client.send(`${STREAM}/ConsumeSegment`, type, follow, headers)).toMatchObject(over);
+      const storeId = crypto.randomUUID();
+      expect(await unary(`${STREAM}/Append`, appendBytes(storeId), protocol, "proto", headers)).toMatchObject(over);
+      const session = await client.send(`${STREAM}/Produce`, type, envelope(appendBytes(storeId)), headers);
+      expect(session).toMatchObject(over);
+    },
+  );
+});
+
+it("compresses no answer, also where an application's router would, and loses none of it", async () => {
+  const router = createConnectRouter({ acceptCompression: [compressionGzip], compressMinBytes: 1 });
+  streamkit.routes(router);
+  const client = createClient(
+    StreamService,
+    createConnectTransport({
+      baseUrl: "http://in-process",
+      useBinaryFormat: true,
+      httpClient: createUniversalHandlerClient(router.handlers),
+      acceptCompression: [compressionGzip],
+      sendCompression: compressionGzip,
+      compressMinBytes: 1,
+    } as never),
+  );
+  const storeId = crypto.randomUUID();
+  await client.append({
+    storeId,
+    space: "s",
+    appends: [{ segment: "a", records: [{ payload: new Uint8Array(10_000) }] }],
+  });
+  const sizes: number[] = [];
+  for await (const { batches } of client.consumeSegment({ storeId, space: "s", segment: "a" })) {
+    for (const { records } of batches) sizes.push(...records.map(({ payload }) => payload.length));
+  }
+  expect(sizes).toEqual([10_000]);
 });
 
 /** A field that no request knows, with so many bytes. */

@@ -1,13 +1,14 @@
 import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type {
-  AppendRequest,
-  ConsumeSegmentRequest,
-  GetServerInfoResponse,
-  ListSegmentsRequest,
-  ListSegmentsResponse,
-  TrimSegmentRequest,
-  TrimSegmentResponse,
+import {
+  type AppendRequest,
+  type ConsumeSegmentRequest,
+  ErrorDetailSchema,
+  type GetServerInfoResponse,
+  type ListSegmentsRequest,
+  type ListSegmentsResponse,
+  type TrimSegmentRequest,
+  type TrimSegmentResponse,
 } from "@streamkit/protocol";
 import { type Bends, bentTransport } from "./bent-transport.ts";
 import type { Deviation } from "./deviation.ts";
@@ -114,6 +115,14 @@ export const ADMIN_DEVIATIONS: readonly Deviation[] = [
   ),
   bend("error", "lost-error-details", "sends errors without their details", {
     failure: (error) => new ConnectError(error.rawMessage, error.code),
+  }),
+  bend("error", "first-violation-only", "names one of several wrong fields", {
+    failure: (error) => {
+      const [detail] = error.findDetails(ErrorDetailSchema);
+      if (detail === undefined) return error;
+      const value = { ...detail, fieldViolations: detail.fieldViolations.slice(0, 1) };
+      return new ConnectError(error.rawMessage, error.code, undefined, [{ desc: ErrorDetailSchema, value }]);
+    },
   }),
   bend("error", "everything-internal", "reports every failure as internal", {
     failure: (error) => {

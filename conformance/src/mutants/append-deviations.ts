@@ -39,6 +39,14 @@ export const APPEND_DEVIATIONS: readonly Deviation[] = [
       return undefined;
     },
   }),
+  bend("any-fencing-token", "accepts tokens that no lease comes near", {
+    append(request) {
+      for (const each of request.appends) {
+        if (each.fencingToken !== undefined && each.fencingToken > 1_000n) each.fencingToken = 1_000n;
+      }
+      return undefined;
+    },
+  }),
   bend("duplicate-after-retry", "does not remember transaction ids", {
     append(request) {
       if (request.transactionId.length === 36) request.transactionId = randomUUID();

@@ -47,18 +47,18 @@ const RETRYABLE: ReadonlySet<ErrorReason> = new Set([
 
 /**
  * Translates any failure into what the client sees: a status code and exactly one ErrorDetail. Connect errors that
- * already carry details pass unchanged; what is not a ServerError becomes INTERNAL without its
- * message, which may hold anything.
+ * already carry details pass unchanged; what is not a ServerError becomes INTERNAL without its message, which may
+ * hold anything.
  */
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof ServerError) return fromStreamkitError(error);
   if (error instanceof ConnectError) {
-    if (error.details.length > 0 || error.code === Code.Canceled || error.code === Code.DeadlineExceeded) return error;
-    return withDetail(error, reasonOfCode(error.code));
+    return error.details.length > 0 ? error : withDetail(error, reasonOfCode(error.code));
   }
   // An aborted call: nobody waits for the answer.
-  if (error instanceof Error && error.name === "AbortError")
-    return new ConnectError("the call was cancelled", Code.Canceled);
+  if (error instanceof Error && error.name === "AbortError") {
+    return withDetail(new ConnectError("the call was cancelled", Code.Canceled), ErrorReason.CANCELED);
+  }
   const internal = fromStreamkitError(defect("internal error"));
   internal.cause = error;
   return internal;
