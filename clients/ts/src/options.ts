@@ -2,7 +2,7 @@ import { LIMITS } from "@streamkit/protocol";
 import { type FieldViolation, invalidFields } from "./errors/error.ts";
 
 /** Notes one problem with one field: what was expected, and what was given. */
-export type Report = (field: string, description: string) => void;
+type Report = (field: string, description: string) => void;
 
 /** Checks one value that was given, and reports each problem with it. */
 export type Check = (value: unknown, field: string, report: Report) => void;

@@ -67,6 +67,15 @@ test("reads", async () => {
   }
   // readme: end
   expect(seen).toEqual(["1 placed", "2 paid", "3 shipped", "4 closed", "shipped", "closed"]);
+  // readme: pages
+  const latest = await order.read({ backward: true, limit: 10 });
+  if (!latest.caughtUp) await order.read({ backward: true, limit: 10, maxSequence: latest.next });
+
+  const history = await order.load();
+  const types = history.entries.map((entry) => entry.value.type);
+  // order.append([...], { expectedLastSequence: history.lastSequence }) is refused if somebody else was faster.
+  // readme: end
+  expect(types).toEqual(["placed", "paid", "shipped", "closed"]);
   // readme: states
   const following = order.follow({
     minSequence: 5,
@@ -159,7 +168,7 @@ test("the README has these examples, word for word", async () => {
   const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
   const regions = [...source.matchAll(/^( *)\/\/ readme: (?!end)(\w+)\n([\s\S]*?)^ *\/\/ readme: end$/gm)];
   expect(regions.map((region) => region[2])).toEqual([
-    ...["connect", "write", "produce", "read", "states", "errors"],
+    ...["connect", "write", "produce", "read", "pages", "states", "errors"],
     ...["watch", "consume", "stop", "coordinate"],
   ]);
   for (const [, indent, , code] of regions) {

@@ -1,5 +1,5 @@
 /** Labels that travel with a record. */
-export type Labels = Readonly<Record<string, string>>;
+type Labels = Readonly<Record<string, string>>;
 
 /** A record as it is encoded. */
 export interface EncodedRecord {
