@@ -236,6 +236,54 @@ describe("deadlines", () => {
   );
 });
 
+describe("GET", () => {
+  let url: string;
+  beforeAll(async () => {
+    url = (await streamkit.listen({ port: 0 })).url;
+  });
+  const storeId = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+  const get = async (query: string) => {
+    const response = await fetch(`${url}${STREAM}/ReadSpace?connect=v1&${query}`);
+    const { code, details } = (await response.json()) as { code?: string; details?: { debug?: unknown }[] };
+    return { status: response.status, code, details: details?.length };
+  };
+  const json = `{"storeId":"${storeId}","space":"a b"}`;
+  const ok = { status: 200, code: undefined, details: undefined };
+  const refused = { status: 400, code: "invalid_argument", details: 1 };
+
+  it("reads messages from the query, in every encoding, as POST does", async () => {
+    const gzipped = gzipSync(json).toString("base64url");
+    for (const query of [
+      `encoding=json&message=${encodeURIComponent(json)}`,
+      `encoding=json&message=${encodeURIComponent(json).replaceAll("%20", "+")}`,
+      `encoding=json&base64=1&message=${Buffer.from(json).toString("base64url")}`,
+      `encoding=json&base64=1&message=${encodeURIComponent(Buffer.from(json).toString("base64"))}`,
+      `encoding=json&base64=1&compression=gzip&message=${gzipped}`,
+    ]) {
+      expect([query, await get(query)]).toEqual([query, ok]);
+    }
+  });
+
+  it("refuses what POST refuses", async () => {
+    const bomb = gzipSync(Buffer.alloc(4 * 1024 * 1024)).toString("base64url");
+    for (const query of [
+      `encoding=json&message=${encodeURIComponent(json).replace("a%20b", "%ff")}`,
+      `encoding=json&message=${encodeURIComponent(json.replace("a b", "\\ud800"))}`,
+      `encoding=json&message=${encodeURIComponent(json.replace("{", '{"space":"x",'))}`,
+      "encoding=json&message=%7B",
+      "encoding=json&base64=1&message=*",
+      "encoding=json&base64=1&compression=gzip&message=e30",
+      `encoding=json&base64=1&compression=gzip&message=${bomb}`,
+      "encoding=proto&base64=1&message=__8",
+      "encoding=json&message=%7B%7D",
+    ]) {
+      expect([query, await get(query)]).toEqual([query, refused]);
+    }
+    expect((await get("encoding=json&compression=%0d%0ax&message=%7B%7D")).code).toBe("unimplemented");
+    expect((await fetch(`${url}${STREAM}/Append?encoding=json&message=%7B%7D`)).status).toBe(405);
+  });
+});
+
 it("compresses no answer, also where an application's router would, and loses none of it", async () => {
   const router = createConnectRouter({ acceptCompression: [compressionGzip], compressMinBytes: 1 });
   streamkit.routes(router);
