@@ -1,0 +1,52 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { ErrorReason, LIMITS, type ProduceResponseSchema } from "@streamkit/protocol";
+import type { OpaqueAppendRequest } from "@streamkit/protocol/wire";
+import { type AppendTransaction, checkTransaction } from "../engine/append.ts";
+import type { AppendResult } from "../engine/append-mutation.ts";
+import { checkName, checkUuid } from "../engine/names.ts";
+import { ElementBudget, parseSegmentAppend, type SegmentAppend } from "../engine/segment-append.ts";
+import { ServerError } from "../errors.ts";
+import { checkAll, checkEach } from "./checks.ts";
+import { timestampFromMicros } from "./times.ts";
+
+/** The fields of AppendResponse and of ProduceResponse, which are the same. */
+export type ResultFields = Omit<MessageInitShape<typeof ProduceResponseSchema>, "$typeName">;
+
+/** Checks all of an append that does not depend on the store. */
+export function toTransaction(request: OpaqueAppendRequest): { space: string; transaction: AppendTransaction } {
+  const repeatable = request.transactionId !== "";
+  const { space, id, appends } = checkAll({
+    space: () => checkName(request.space, "space"),
+    appends: () => toAppends(request),
+    id: () => (repeatable ? checkUuid(request.transactionId, "transaction_id") : crypto.randomUUID()),
+  });
+  return { space, transaction: { id, repeatable, appends } };
+}
+
+function toAppends(request: OpaqueAppendRequest): SegmentAppend[] {
+  if (request.appends.length > LIMITS.maxTransactionSegments) {
+    throw new ServerError(
+      ErrorReason.TRANSACTION_TOO_LARGE,
+      `${request.appends.length} segments in one transaction; at most ${LIMITS.maxTransactionSegments} are allowed`,
+      { fieldViolations: [{ field: "appends", description: `has ${request.appends.length} segments` }] },
+    );
+  }
+  const budget = new ElementBudget();
+  const appends = checkEach(request.appends, (bytes, index) => parseSegmentAppend(bytes, `appends[${index}]`, budget));
+  checkTransaction(appends);
+  return appends;
+}
+
+export function toResponse(result: AppendResult): ResultFields {
+  return {
+    transaction: { id: result.id, number: BigInt(result.number) },
+    commitTime: timestampFromMicros(result.commitTime),
+    ranges: result.ranges.map((range) => ({
+      segment: range.segment,
+      firstSequence: BigInt(range.firstSequence),
+      lastSequence: BigInt(range.lastSequence),
+      firstOffset: BigInt(range.firstOffset),
+    })),
+    deduplicated: result.deduplicated,
+  };
+}

@@ -1,0 +1,173 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import type { OpaqueAppendRequest } from "@streamkit/protocol/wire";
+import type { AppendTransaction } from "../engine/append.ts";
+import type { AppendResult } from "../engine/append-mutation.ts";
+import type { ProduceSession } from "../engine/group-commit.ts";
+import { checkName, checkUuid } from "../engine/names.ts";
+import type { SpaceLog } from "../engine/space-log.ts";
+import type { StoreNode } from "../engine/store-node.ts";
+import { invalidField, ServerError, StoreDeletedError } from "../errors.ts";
+import { type ResultFields, toResponse, toTransaction } from "./append-request.ts";
+import { checkAll } from "./checks.ts";
+import type { Stores } from "./stores.ts";
+
+/** Requests of one Produce session that may wait for their commit, and their bytes, before the server stops reading. */
+const MAX_IN_FLIGHT = 256;
+const MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024;
+
+/**
+ * A Produce session: requests are submitted as they arrive, results leave in the same order. After the first failure
+ * nothing more is read, and nothing that was read is applied (the session is marked as failed where commits are made).
+ */
+export async function* produce(
+  stores: Stores,
+  requests: AsyncIterable<OpaqueAppendRequest>,
+  context: HandlerContext,
+): AsyncGenerator<ResultFields, void, undefined> {
+  const iterator = requests[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done === true) return;
+  const { storeId } = checkAll({
+    storeId: () => checkUuid(first.value.storeId, "store_id"),
+    space: () => checkName(first.value.space, "space"),
+  });
+  yield* stores.stream(storeId, context.signal, async function* (node, signal) {
+    // Requests can be read once: a store that is gone must show before that.
+    await node.checkPresent();
+    using _watched = node.watchDeletion();
+    const pipeline = new Pipeline(node, storeId, signal);
+    void pipeline.read(first.value, iterator);
+    try {
+      for (;;) {
+        const result = await pipeline.next();
+        if (result === undefined) return;
+        yield toResponse(result);
+      }
+    } catch (error) {
+      throw error instanceof StoreDeletedError ? new ServerError(error.reason, error.message, error.facts) : error;
+    } finally {
+      pipeline.stop();
+    }
+  });
+}
+
+interface InFlight {
+  readonly result: Promise<AppendResult>;
+  readonly bytes: number;
+}
+
+/** The two ends of a Produce session: what was read and submitted, and the results that wait to be sent. */
+class Pipeline {
+  readonly #node: StoreNode;
+  readonly #storeId: string;
+  readonly #signal: AbortSignal;
+  readonly #session: ProduceSession = { failed: false };
+  readonly #inFlight: InFlight[] = [];
+  /** Of the request that was submitted last: it is done no sooner than those before it, or at once when it is refused. */
+  #latest: Promise<unknown> = Promise.resolve();
+  #refused = false;
+  #bytes = 0;
+  #ended = false;
+  #wakeReader = () => {};
+  #wakeWriter = () => {};
+
+  constructor(node: StoreNode, storeId: string, signal: AbortSignal) {
+    this.#node = node;
+    this.#storeId = storeId;
+    this.#signal = signal;
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+  }
+
+  /** Reads and submits until the client is done, or something fails. Failures become the last result. */
+  async read(first: OpaqueAppendRequest, rest: AsyncIterator<OpaqueAppendRequest>): Promise<void> {
+    let space = first.space;
+    try {
+      for (let request = first; ; ) {
+        const { append } = checkAll({
+          storeId: () => this.#checkStore(request.storeId),
+          append: () => toTransaction({ ...request, space: request.space === "" ? space : request.space }),
+        });
+        if (append.space !== space) {
+          // Spaces commit independently, and nothing may be applied that was sent after what is refused.
+          await this.#latest.catch(() => undefined);
+          if (this.#isOver) break;
+          space = append.space;
+        }
+        this.#submit(append);
+        await this.#room();
+        if (this.#isOver) break;
+        const next = await rest.next();
+        if (next.done === true || this.#isOver) break;
+        request = next.value;
+      }
+    } catch (error) {
+      this.#inFlight.push({ result: Promise.reject(error), bytes: 0 });
+      this.#inFlight.at(-1)?.result.catch(() => undefined);
+    } finally {
+      this.#ended = true;
+      this.#wake();
+    }
+  }
+
+  #checkStore(id: string): void {
+    if (id === "" || checkUuid(id, "store_id") === this.#storeId) return;
+    throw invalidField("store_id", "differs from the first request of the session; expected the same or none");
+  }
+
+  /** The next result in order; undefined when there is none any more. */
+  async next(): Promise<AppendResult | undefined> {
+    while (this.#inFlight.length === 0) {
+      this.#signal.throwIfAborted();
+      if (this.#ended) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wakeWriter = resolve;
+      });
+    }
+    const [first] = this.#inFlight;
+    const result = await first.result;
+    this.#inFlight.shift();
+    this.#bytes -= first.bytes;
+    this.#wakeReader();
+    return result;
+  }
+
+  /** Ends the session: what is not committed yet is not applied any more. */
+  stop(): void {
+    this.#session.failed = true;
+    this.#wake();
+  }
+
+  /** Nothing more is to be submitted. */
+  get #isOver(): boolean {
+    return this.#refused || this.#session.failed || this.#signal.aborted;
+  }
+
+  #submit({ space, transaction }: { space: string; transaction: AppendTransaction }): void {
+    const log: SpaceLog = this.#node.space(space);
+    const result = this.#node.write(() => log.append(transaction, this.#session));
+    // The failure is reported in its turn, by next(); what was sent before it goes on.
+    result.catch(() => {
+      this.#refused = true;
+    });
+    this.#latest = result;
+    let bytes = 0;
+    for (const append of transaction.appends) bytes += append.records.length;
+    this.#inFlight.push({ result, bytes });
+    this.#bytes += bytes;
+    this.#wakeWriter();
+  }
+
+  async #room(): Promise<void> {
+    const full = () => this.#inFlight.length >= MAX_IN_FLIGHT || this.#bytes >= MAX_IN_FLIGHT_BYTES;
+    while (full() && !this.#isOver) {
+      await new Promise<void>((resolve) => {
+        this.#wakeReader = resolve;
+      });
+    }
+  }
+
+  #wake(): void {
+    this.#wakeReader();
+    this.#wakeWriter();
+  }
+}
