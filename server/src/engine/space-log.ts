@@ -124,6 +124,8 @@ export class SpaceLog extends SpaceState {
     try {
       this.store.assertRoom?.();
     } catch (error) {
+      // A trim that was interrupted goes on with the first use of its space, and makes room.
+      this.load().catch(() => undefined);
       return Promise.reject(error);
     }
     return this.#commits.submit(new AppendMutation(this, transaction, session));

@@ -82,6 +82,8 @@ export class AbstractLevelPartitionStore implements PartitionStore {
   }
 
   assertRoom(): void {
+    // Opened again, the store can make room: with what trims have removed.
+    if (this.#commits.failure !== undefined && !this.readsOnly()) this.#commits.assertUsable();
     this.#owner.assertRoom?.();
   }
 

@@ -13,7 +13,7 @@ import { isDiskFull } from "../system-error.ts";
 import { probePrefix } from "./data-folder.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import { privateFile } from "./durable-files.ts";
-import { removeOrphans } from "./orphans.ts";
+import { bytesOfOrphans, removeOrphans } from "./orphans.ts";
 import { StoreFiles } from "./store-files.ts";
 import { verifyDatabase } from "./verify-database.ts";
 
@@ -70,6 +70,16 @@ export async function openLevelStore(
         if (reason === ErrorReason.DISK_FULL) space.exhausted();
       },
     });
+    const compact = async (from: Buffer, to: Buffer) => {
+      if (!space.low) return;
+      space.uncompacted.add(directory);
+      await (database as LevelDatabase & Compactable).compactRange(from, to, { keyEncoding: "view" });
+      space.uncompacted.delete(directory);
+      log.flushed();
+      space.look();
+    };
+    // If this one fails, too, for want of room, commits will say so.
+    if (space.uncompacted.has(directory)) compact(Buffer.of(0), Buffer.of(0xff)).catch(() => undefined);
     const release = async () => {
       log.closed();
       await database.close();
@@ -85,12 +95,7 @@ export async function openLevelStore(
       assertRoom: () => space.assertRoom(),
       canReopen: ({ reason }) =>
         reason === ErrorReason.DISK_FULL ? space.hasRoomFor(bytesToOpen(directory)) : isWritable(dirname(directory)),
-      compact: async (from, to) => {
-        if (!space.low) return;
-        await (database as LevelDatabase & Compactable).compactRange(from, to, { keyEncoding: "view" });
-        log.flushed();
-        space.look();
-      },
+      compact,
     });
     return { store, files };
   } catch (error) {
@@ -105,7 +110,8 @@ async function openDatabase(
   options: LevelDatabaseOptions,
   space: DiskSpace,
 ): Promise<LevelDatabase> {
-  const first = makeDatabase(directory, options);
+  const sized = { ...options, writeBufferSize: space.writeBuffer };
+  const first = makeDatabase(directory, sized);
   try {
     await first.open();
     return first;
@@ -113,8 +119,8 @@ async function openDatabase(
     if (!isDiskFull(error)) throw error;
   }
   space.exhausted();
-  await removeOrphans(directory);
-  const second = makeDatabase(directory, options);
+  removeOrphans(directory);
+  const second = makeDatabase(directory, sized);
   await second.open();
   return second;
 }
@@ -131,13 +137,16 @@ function isWritable(folder: string): boolean {
   }
 }
 
-/** What LevelDB writes when it opens: its logs become tables, and there is a new manifest. */
+/**
+ * What LevelDB writes when it opens: its logs become tables, and there is a new manifest. What merges without room have left is removed
+ * before that.
+ */
 function bytesToOpen(directory: string): number {
   let bytes = SLACK_TO_OPEN;
   for (const name of readdirSync(directory)) {
     if (/^(?:\d+\.log|MANIFEST-\d+)$/.test(name)) bytes += statSync(join(directory, name)).size * 1.1;
   }
-  return bytes;
+  return bytes - bytesOfOrphans(directory);
 }
 
 /** The files of a store that a process has open change all the time, and would look damaged. */

@@ -14,9 +14,15 @@ import { isDiskFull } from "../system-error.ts";
 import { privateFile } from "./durable-files.ts";
 
 const MIB = 1024 * 1024;
-/** Appends are refused below a 32nd of the volume, within these bounds. */
-const MIN_FLOOR = MIB / 4;
-const MAX_FLOOR = 64 * MIB;
+/**
+ * Appends are refused while less is free than LevelDB may need to merge tables: four of the size of its write buffer, and 32 MiB of the
+ * levels below; on small volumes a third.
+ */
+const MERGED_BUFFERS = 4;
+const MERGED_LEVELS = 32 * MIB;
+const FLOOR_SHARE = 3;
+/** Write buffers are at most so much of a volume, and at least 1 MiB: the larger they are, the more room merges need. */
+const BUFFER_SHARE = 64;
 /** The reserve of a store that has written nothing, and the steps in which it grows. */
 const MIN_RESERVE = MIB;
 const RESERVE_STEP = 4 * MIB;
@@ -39,21 +45,30 @@ export interface StoreLog {
 export class DiskSpace {
   readonly #path: string;
   readonly #reservePath: string;
-  readonly #maxLogBytes: number;
+  readonly #maxWriteBuffer: number;
   readonly #logs = new Map<StoreLog, number>();
+  /** Directories of stores whose deleted rows still take room, because a compaction was interrupted. */
+  readonly uncompacted = new Set<string>();
   #low = false;
   #free = Number.POSITIVE_INFINITY;
-  #floor = MIN_FLOOR;
+  #floor = MIB;
+  #writeBuffer: number;
   #budget = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #reserved: number | undefined;
   #growing: Promise<void> | undefined;
 
-  /** @param maxLogBytes most bytes that the log of a store holds */
-  constructor(path: string, maxLogBytes: number) {
+  /** @param maxWriteBuffer bytes that a store gathers before they become a table, where there is room */
+  constructor(path: string, maxWriteBuffer: number) {
     this.#path = path;
     this.#reservePath = join(path, ".reserve");
-    this.#maxLogBytes = maxLogBytes;
+    this.#maxWriteBuffer = maxWriteBuffer;
+    this.#writeBuffer = maxWriteBuffer;
+  }
+
+  /** Bytes that a store that is opened now should gather before they become a table. */
+  get writeBuffer(): number {
+    return this.#writeBuffer;
   }
 
   /** True while appends are refused. */
@@ -86,7 +101,9 @@ export class DiskSpace {
     try {
       const { bavail, bsize, blocks } = statfsSync(this.#path);
       this.#free = bavail * bsize;
-      this.#floor = Math.min(MAX_FLOOR, Math.max(MIN_FLOOR, (blocks * bsize) / 32));
+      const total = blocks * bsize;
+      this.#writeBuffer = Math.min(this.#maxWriteBuffer, Math.max(MIB, Math.floor(total / BUFFER_SHARE)));
+      this.#floor = Math.min(total / FLOOR_SHARE, MERGED_BUFFERS * this.#writeBuffer + MERGED_LEVELS);
     } catch {
       // There is no folder yet, or no more: whoever uses it will say so.
       return;
@@ -114,7 +131,8 @@ export class DiskSpace {
   watch(): StoreLog {
     const log: StoreLog = {
       writing: (bytes) => {
-        const written = Math.min(this.#maxLogBytes, (this.#logs.get(log) ?? 0) + bytes);
+        // One log is written to, while the one before becomes a table.
+        const written = Math.min(2 * this.#writeBuffer, (this.#logs.get(log) ?? 0) + bytes);
         this.#logs.set(log, written);
         this.#budget -= COPIES * bytes;
         if (this.#budget < 0) this.look();

@@ -1,17 +1,32 @@
 /** Files that LevelDB itself would remove once it is open: on a full disk it cannot open before they are gone. */
-import { readdir, rm } from "node:fs/promises";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { currentManifest } from "./verify-database.ts";
+import { readManifest } from "./manifest.ts";
+import { nameOfManifest } from "./verify-database.ts";
 
 /**
  * Removes the tables of a closed database that its manifest does not name: what merges that found no room have left.
  *
  * @throws DATA_LOSS when the manifest is damaged; nothing is removed then
  */
-export async function removeOrphans(directory: string): Promise<void> {
-  const { tables } = await currentManifest(directory);
-  for (const name of await readdir(directory)) {
-    const number = /^(\d+)\.(?:ldb|sst)$/.exec(name)?.[1];
-    if (number !== undefined && !tables.has(Number.parseInt(number, 10))) await rm(join(directory, name));
+export function removeOrphans(directory: string): void {
+  for (const path of orphans(directory)) rmSync(path, { force: true });
+}
+
+/** Bytes that `removeOrphans` would free; 0 where that cannot be told. */
+export function bytesOfOrphans(directory: string): number {
+  try {
+    return orphans(directory).reduce((sum, path) => sum + statSync(path).size, 0);
+  } catch {
+    return 0;
   }
+}
+
+function orphans(directory: string): string[] {
+  const manifest = nameOfManifest(readFileSync(join(directory, "CURRENT")));
+  const { tables } = readManifest(readFileSync(join(directory, manifest)));
+  return readdirSync(directory).flatMap((name) => {
+    const number = /^(\d+)\.(?:ldb|sst)$/.exec(name)?.[1];
+    return number === undefined || tables.has(Number.parseInt(number, 10)) ? [] : [join(directory, name)];
+  });
 }

@@ -39,8 +39,7 @@ export class LevelStorage implements Storage {
       cacheSize: options.cacheBytes ?? 8 * 1024 * 1024,
       writeBufferSize: options.writeBufferBytes ?? 32 * 1024 * 1024,
     };
-    // One log is written to, and one becomes a table.
-    this.#space = new DiskSpace(options.path, 2 * this.#databaseOptions.writeBufferSize);
+    this.#space = new DiskSpace(options.path, this.#databaseOptions.writeBufferSize);
   }
 
   async open(storeId: string, { create }: { create: boolean }): Promise<PartitionStore | undefined> {

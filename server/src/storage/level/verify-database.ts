@@ -31,12 +31,16 @@ export async function verifyDatabase(directory: string): Promise<void> {
   }
 }
 
-/** What the manifest that CURRENT names says. @throws DATA_LOSS */
-export async function currentManifest(directory: string): Promise<ManifestState> {
-  const name = (await readRequired(join(directory, "CURRENT"))).toString("latin1");
-  const match = /^(MANIFEST-\d+)\n$/.exec(name);
-  if (match === null) throw dataLoss("the CURRENT file of the database is damaged");
-  return readManifest(await readRequired(join(directory, match[1]!)));
+async function currentManifest(directory: string): Promise<ManifestState> {
+  const name = nameOfManifest(await readRequired(join(directory, "CURRENT")));
+  return readManifest(await readRequired(join(directory, name)));
+}
+
+/** The manifest that the content of CURRENT names. @throws DATA_LOSS */
+export function nameOfManifest(current: Buffer): string {
+  const name = /^(MANIFEST-\d+)\n$/.exec(current.toString("latin1"))?.[1];
+  if (name === undefined) throw dataLoss("the CURRENT file of the database is damaged");
+  return name;
 }
 
 async function readRequired(path: string): Promise<Buffer> {

@@ -34,6 +34,8 @@ export class MemoryStorage implements Storage {
       if (!create) return undefined;
       opening = newStore();
       this.#stores.set(storeId, opening);
+      // A failure is not kept: the next use tries again.
+      opening.catch(() => this.#stores.delete(storeId));
       this.#ids.add(storeId);
     }
     const store = await opening;
