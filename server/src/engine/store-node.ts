@@ -6,16 +6,15 @@ import type { Clock } from "./clock.ts";
 import { Cursors } from "./coordination/cursors.ts";
 import { Leases } from "./coordination/leases.ts";
 import { Presence } from "./coordination/presence/presence.ts";
-import { effectiveSegmentHead } from "./draft.ts";
 import { Hints } from "./hints.ts";
-import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./key-space.ts";
+import { HEAD_KEY, spacePartition } from "./key-space.ts";
 import { LazyStore } from "./lazy-store.ts";
+import { type ListedSegment, type ListedSpace, listSegments, listSpaces } from "./listings.ts";
 import type { Listed } from "./names.ts";
 import { Poller } from "./poller.ts";
 import { purgeChanges, purgeTransactions } from "./purge.ts";
 import { reclaimSpace } from "./reclaim.ts";
 import type { RowCompression } from "./row-frame.ts";
-import { decodeSegmentHead, decodeSpaceHead, type SegmentHead, type SpaceHead } from "./rows.ts";
 import { SpaceLog } from "./space-log.ts";
 
 export interface StoreNodeOptions {
@@ -31,17 +30,6 @@ export interface StoreNodeOptions {
 
 /** Space logs kept in memory per store; idle ones beyond are dropped. */
 const CACHED_SPACES = 1_024;
-
-/** One item of a list. */
-export interface ListedSpace {
-  readonly space: string;
-  readonly head: SpaceHead;
-}
-
-export interface ListedSegment {
-  readonly segment: string;
-  readonly head: SegmentHead;
-}
 
 /** What the owner of a node does for it. */
 export interface StoreNodeOwner {
@@ -183,47 +171,14 @@ export class StoreNode {
     while (this.#background.size > 0) await Promise.all(this.#background.values());
   }
 
-  /**
-   * Spaces by name, in byte order; those that were deleted are there without an item.
-   *
-   * @param atOnce how many are looked up at a time: about as many as are wanted
-   */
-  async *listSpaces(
-    prefix: string,
-    after: string,
-    atOnce: number,
-  ): AsyncGenerator<Listed<ListedSpace>, void, undefined> {
-    let cursor = after === "" ? undefined : spacePartition(after);
-    for (;;) {
-      const page = await this.#store.partitions({ prefix: spacePartition(prefix), after: cursor, limit: atOnce });
-      const rows = await Promise.all(page.map((partition) => this.#store.get(partition, HEAD_KEY)));
-      for (const [index, partition] of page.entries()) {
-        const row = rows[index];
-        const name = partitionSpace(partition);
-        const head = row && decodeSpaceHead(row.value, name);
-        const listed = head !== undefined && head.lastOffset > head.deletedOffset;
-        yield { name, item: listed ? { space: name, head } : undefined };
-      }
-      if (page.length < atOnce) return;
-      cursor = page[page.length - 1];
-    }
+  /** As `listSpaces` of listings.ts. */
+  listSpaces(prefix: string, after: string, atOnce: number): AsyncGenerator<Listed<ListedSpace>, void, undefined> {
+    return listSpaces(this.#store, prefix, after, atOnce);
   }
 
-  /** Segments of a space by name, in byte order; those that are not listed are there without an item. */
-  async *listSegments(
-    space: string,
-    prefix: string,
-    after: string,
-  ): AsyncGenerator<Listed<ListedSegment>, void, undefined> {
-    const head = await this.space(space).sync();
-    const range = segmentHeadRange(prefix, after);
-    for await (const rows of this.#store.scan(spacePartition(space), { ...range, pageBytes: 64 * 1024 })) {
-      for (const row of rows) {
-        const name = segmentOfHeadKey(row.key);
-        const segmentHead = effectiveSegmentHead(decodeSegmentHead(row.value, name), head);
-        yield { name, item: segmentHead.unlisted ? undefined : { segment: name, head: segmentHead } };
-      }
-    }
+  /** As `listSegments` of listings.ts. */
+  listSegments(space: string, prefix: string, after: string): AsyncGenerator<Listed<ListedSegment>, void, undefined> {
+    return listSegments(this.#store, this.space(space), prefix, after);
   }
 
   /** Ends streams, lets commits finish, and releases the storage. */

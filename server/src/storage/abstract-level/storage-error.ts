@@ -35,7 +35,7 @@ export function isLockedError(error: unknown): boolean {
 }
 
 /** There is no room for what was to be written. */
-export function diskFull(cause?: unknown): ServerError {
+function diskFull(cause?: unknown): ServerError {
   return new ServerError(ErrorReason.DISK_FULL, "no space left on the device of the store", {
     cause,
     retryAfterMillis: 5_000,

@@ -14,7 +14,7 @@ import { isDiskFull, systemCode, systemProblem } from "../system-error.ts";
 import { makeDirectory, privateFile, syncDirectory, writeDurably } from "./durable-files.ts";
 import { isMissing, isOccupied } from "./file-error.ts";
 
-export const folderMarkerName = "STREAMKIT-FOLDER.json";
+const folderMarkerName = "STREAMKIT-FOLDER.json";
 /** What a probe writes, and what a crash may leave of it. */
 export const probePrefix = ".probe-";
 const format = "streamkit-level-folder";

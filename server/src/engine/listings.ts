@@ -1,0 +1,62 @@
+import type { PartitionStore } from "../storage/port.ts";
+import { effectiveSegmentHead } from "./draft.ts";
+import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./key-space.ts";
+import type { Listed } from "./names.ts";
+import { decodeSegmentHead, decodeSpaceHead, type SegmentHead, type SpaceHead } from "./rows.ts";
+import type { SpaceLog } from "./space-log.ts";
+
+/** One item of a list. */
+export interface ListedSpace {
+  readonly space: string;
+  readonly head: SpaceHead;
+}
+
+export interface ListedSegment {
+  readonly segment: string;
+  readonly head: SegmentHead;
+}
+
+/**
+ * Spaces by name, in byte order; those that were deleted are there without an item.
+ *
+ * @param atOnce how many are looked up at a time: about as many as are wanted
+ */
+export async function* listSpaces(
+  store: PartitionStore,
+  prefix: string,
+  after: string,
+  atOnce: number,
+): AsyncGenerator<Listed<ListedSpace>, void, undefined> {
+  let cursor = after === "" ? undefined : spacePartition(after);
+  for (;;) {
+    const page = await store.partitions({ prefix: spacePartition(prefix), after: cursor, limit: atOnce });
+    const rows = await Promise.all(page.map((partition) => store.get(partition, HEAD_KEY)));
+    for (const [index, partition] of page.entries()) {
+      const row = rows[index];
+      const name = partitionSpace(partition);
+      const head = row && decodeSpaceHead(row.value, name);
+      const listed = head !== undefined && head.lastOffset > head.deletedOffset;
+      yield { name, item: listed ? { space: name, head } : undefined };
+    }
+    if (page.length < atOnce) return;
+    cursor = page[page.length - 1];
+  }
+}
+
+/** Segments of a space by name, in byte order; those that are not listed are there without an item. */
+export async function* listSegments(
+  store: PartitionStore,
+  log: SpaceLog,
+  prefix: string,
+  after: string,
+): AsyncGenerator<Listed<ListedSegment>, void, undefined> {
+  const head = await log.sync();
+  const range = segmentHeadRange(prefix, after);
+  for await (const rows of store.scan(log.partition, { ...range, pageBytes: 64 * 1024 })) {
+    for (const row of rows) {
+      const name = segmentOfHeadKey(row.key);
+      const segmentHead = effectiveSegmentHead(decodeSegmentHead(row.value, name), head);
+      yield { name, item: segmentHead.unlisted ? undefined : { segment: name, head: segmentHead } };
+    }
+  }
+}
