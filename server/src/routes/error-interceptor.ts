@@ -86,18 +86,28 @@ export function withRequestErrors(handler: UniversalHandler): UniversalHandler {
   const wrapped = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
     const contextValues = request.contextValues ?? createContextValues();
     const response = await handler({ ...request, contextValues });
-    if (contextValues.get(reached)) return response;
+    const isReached = () => contextValues.get(reached);
     const contentType = request.header.get("content-type") ?? "";
-    if (contentType.startsWith("application/grpc-web"))
-      return repairGrpcWeb(response, () => contextValues.get(reached));
-    if (contentType.startsWith("application/grpc")) return repairGrpc(response, () => contextValues.get(reached));
+    if (contentType.startsWith("application/grpc-web")) return repairGrpcWeb(response, isReached);
+    if (contentType.startsWith("application/grpc")) return repairGrpc(response, isReached);
     if (contentType.startsWith("application/connect+")) return response;
-    return repairConnectUnary(response);
+    return repairConnectUnary(response, isReached());
   };
   return Object.assign(wrapped, handler);
 }
 
-async function repairConnectUnary(response: UniversalServerResponse): Promise<UniversalServerResponse> {
+/**
+ * What a client is told: an error with a detail as it is, else the translated one. Connect ends a call at its deadline by itself, also
+ * when the call was read and is under way.
+ */
+function repairedError(error: ConnectError, isReached: boolean): ConnectError {
+  return isReached ? toConnectError(error) : toRequestError(error);
+}
+
+async function repairConnectUnary(
+  response: UniversalServerResponse,
+  isReached: boolean,
+): Promise<UniversalServerResponse> {
   if (response.status === 200 || response.body === undefined) return response;
   const chunks: Uint8Array[] = [];
   for await (const chunk of response.body) chunks.push(chunk);
@@ -108,7 +118,8 @@ async function repairConnectUnary(response: UniversalServerResponse): Promise<Un
   } catch {
     return { ...response, body: once(original) };
   }
-  const repaired = toRequestError(error);
+  if (isReached && error.details.length > 0) return { ...response, body: once(original) };
+  const repaired = repairedError(error, isReached);
   const body = errorToJsonBytes(repaired, undefined);
   const header = new Headers(response.header);
   header.set("content-length", String(body.byteLength));
@@ -127,8 +138,9 @@ function repairGrpc(response: UniversalServerResponse, isReached: () => boolean)
     ...response,
     body: (async function* () {
       yield* body;
-      const error = isReached() ? undefined : findTrailerError(trailer);
-      if (error !== undefined) setTrailerStatus(trailer, toRequestError(error));
+      const error = findTrailerError(trailer);
+      if (error === undefined || (isReached() && error.details.length > 0)) return;
+      setTrailerStatus(trailer, repairedError(error, isReached()));
     })(),
   };
 }
@@ -140,16 +152,16 @@ function repairGrpcWeb(response: UniversalServerResponse, isReached: () => boole
     ...response,
     body: (async function* () {
       for await (const chunk of body) {
-        if (isReached() || (chunk[0] & trailerFlag) === 0) {
+        if ((chunk[0] & trailerFlag) === 0) {
           yield chunk;
           continue;
         }
         const trailer = trailerParse(chunk.subarray(5) as Uint8Array<ArrayBuffer>);
         const error = findTrailerError(trailer);
-        if (error === undefined) {
+        if (error === undefined || (isReached() && error.details.length > 0)) {
           yield chunk;
         } else {
-          setTrailerStatus(trailer, toRequestError(error));
+          setTrailerStatus(trailer, repairedError(error, isReached()));
           yield encodeEnvelope(trailerFlag, trailerSerialize(trailer));
         }
       }
