@@ -50,6 +50,13 @@ describe("the benchmarks", () => {
     expect(output).toMatch(/^an exclusive consumer of one space, lease of 30 s +[\d.]+/m);
   });
 
+  it("measure memory (W15)", { timeout: 240_000 }, async () => {
+    const output = await outputOf("W15", "--records", "20000");
+    expect(output).toMatch(/^group of 20 workers without labels +20 +[\d.]+ +-?[\d.]+ +[\d.]+ +[\d.]+$/m);
+    expect(output).toMatch(/^when all have gone +- +[\d.]+ +- /m);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("run several instances on one storage (W10), and leave nothing behind", { timeout: 240_000 }, async () => {
     const output = await outputOf(
       "W10",

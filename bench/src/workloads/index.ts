@@ -5,6 +5,7 @@ import { appendLatency } from "./w3-append-latency.ts";
 import { loadAggregates } from "./w6-load-aggregates.ts";
 import { storageCounts } from "./w9-storage-counts.ts";
 import { severalInstances } from "./w10-instances.ts";
+import { memory } from "./w15-memory.ts";
 
 /** All workloads, in the order they run. */
 export const WORKLOADS: readonly Workload[] = [
@@ -14,4 +15,5 @@ export const WORKLOADS: readonly Workload[] = [
   loadAggregates,
   storageCounts,
   severalInstances,
+  memory,
 ];

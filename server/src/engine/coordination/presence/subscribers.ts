@@ -5,9 +5,11 @@ import { GroupFeed } from "./group-feed.ts";
 import type { GroupMessage } from "./group-message.ts";
 import type { StoredWorker } from "./group-view.ts";
 
-/** Shortest time between two changes that subscribers are told of, in milliseconds. */
+/** Shortest and longest time between two changes that subscribers are told of, in milliseconds. */
 const MIN_GAP_MILLIS = 20;
-/** Bytes of changes that one group may send in a second, to all its subscribers on this instance. Snapshots do not count. */
+const MAX_GAP_MILLIS = 5_000;
+/** Messages and bytes of changes that one group may send in a second, to all its subscribers on this instance. Snapshots do not count. */
+const MESSAGES_PER_SECOND = 4_000;
 const BYTES_PER_SECOND = 16 * 1024 * 1024;
 
 /** One subscriber. */
@@ -21,7 +23,7 @@ export interface GroupSubscription extends WakeSource, Disposable {
 /**
  * The subscribers of a group on this instance. All are told of changes at the same time, so that all are sent the same messages.
  * Everyone gets everything: what a change costs is the product of its size and the subscribers. The time until the next
- * change is told grows with that product, so many changes in a row are told as one.
+ * change is told grows with that product, and with the subscribers alone, so many changes in a row are told as one.
  */
 export class Subscribers {
   readonly #feed = new GroupFeed();
@@ -81,8 +83,9 @@ export class Subscribers {
 
   #tell(): void {
     this.#timer = undefined;
-    const millis = (1_000 * this.#count * this.#feed.bytesAfter(this.#told)) / BYTES_PER_SECOND;
-    this.#notBefore = performance.now() + Math.max(MIN_GAP_MILLIS, millis);
+    const seconds =
+      this.#count * Math.max(1 / MESSAGES_PER_SECOND, this.#feed.bytesAfter(this.#told) / BYTES_PER_SECOND);
+    this.#notBefore = performance.now() + Math.min(MAX_GAP_MILLIS, Math.max(MIN_GAP_MILLIS, 1_000 * seconds));
     this.#told = this.#feed.head;
     const waiting = [...this.#waiting];
     this.#waiting.clear();

@@ -1,0 +1,54 @@
+import { readFile, writeFile } from "node:fs/promises";
+
+const MIB = 1024 * 1024;
+const PAUSE_MILLIS = 200;
+const PATIENCE_MILLIS = 60_000;
+
+/** Memory of a process, in bytes. */
+export interface Resident {
+  readonly now: number;
+  /** The most since the start, or since `forgetPeak`. */
+  readonly peak: number;
+}
+
+export async function resident(pid: number): Promise<Resident> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  const bytes = (name: string) => Number(status.match(new RegExp(`^${name}:\\s+(\\d+) kB`, "m"))?.[1]) * 1024;
+  return { now: bytes("VmRSS"), peak: bytes("VmHWM") };
+}
+
+/** Counts the peak anew from now on. See proc(5), clear_refs. */
+export async function forgetPeak(pid: number): Promise<void> {
+  await writeFile(`/proc/${pid}/clear_refs`, "5");
+}
+
+/**
+ * Bytes that a process has in use: has its garbage collected until that leaves no less.
+ *
+ * @param file where `collect-on-signal.ts` in that process writes
+ */
+export async function inUse(pid: number, file: string): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let vain = 0; vain < 4; ) {
+    const bytes = await collect(pid, file);
+    vain = bytes < least - MIB / 4 ? 0 : vain + 1;
+    least = Math.min(least, bytes);
+  }
+  return least;
+}
+
+async function collect(pid: number, file: string): Promise<number> {
+  const before = await report(file);
+  const until = performance.now() + PATIENCE_MILLIS;
+  process.kill(pid, "SIGUSR2");
+  while (performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLIS));
+    const { collections, bytes } = await report(file);
+    if (collections > before.collections) return bytes;
+  }
+  throw new Error(`the server did not say in ${PATIENCE_MILLIS} ms what it has in use`);
+}
+
+async function report(file: string): Promise<{ collections: number; bytes: number }> {
+  return JSON.parse(await readFile(file, "utf8").catch(() => '{"collections":0,"bytes":0}'));
+}
