@@ -8,7 +8,7 @@ export { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./budgets/limits.ts";
 export { type MemoryBusOptions, memoryBus } from "./bus/memory/index.ts";
 export type { Bus } from "./bus/port.ts";
 export type { Clock } from "./engine/clock.ts";
-export type { RowCompression } from "./engine/row-frame.ts";
+export type { RowCompression } from "./engine/rows/row-frame.ts";
 export { type ErrorFacts, ServerError } from "./errors.ts";
 export type { EventKind, EventLevel, StreamkitEvent } from "./events.ts";
 export { type EventFormat, formatEvent } from "./format-event.ts";

@@ -4,7 +4,7 @@ import { type ServerLimits, serverLimits } from "./budgets/limits.ts";
 import type { Bus } from "./bus/port.ts";
 import { type Clock, systemClock } from "./engine/clock.ts";
 import { NodeManager } from "./engine/node-manager.ts";
-import type { RowCompression } from "./engine/row-frame.ts";
+import type { RowCompression } from "./engine/rows/row-frame.ts";
 import { Events, type StreamkitEvent } from "./events.ts";
 import { StorageHealth } from "./health.ts";
 import type { Fallback, RequestListener } from "./http/cors.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { segmentHeadKey, spacePartition } from "../src/engine/key-space.ts";
+import { segmentHeadKey, spacePartition } from "../src/engine/rows/key-space.ts";
 import { memoryStorage } from "../src/index.ts";
 import { makeInstance } from "./instance.ts";
 

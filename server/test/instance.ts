@@ -13,9 +13,9 @@ import {
 import { expect } from "vitest";
 import { Accounts } from "../src/budgets/account.ts";
 import { type ServerLimits, serverLimits } from "../src/budgets/limits.ts";
+import { parseSegmentAppend, type SegmentAppend } from "../src/engine/append/segment-append.ts";
 import type { Clock } from "../src/engine/clock.ts";
 import { NodeManager, type NodeManagerOptions } from "../src/engine/node-manager.ts";
-import { parseSegmentAppend, type SegmentAppend } from "../src/engine/segment-append.ts";
 import type { StoreNode } from "../src/engine/store-node.ts";
 import { type EventKind, Events, type StreamkitEvent } from "../src/events.ts";
 import { StorageHealth } from "../src/health.ts";

@@ -2,8 +2,8 @@
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import { type AppendResponse, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
-import { ALL, consume } from "../src/engine/consume.ts";
-import { SegmentSource, SpaceSource } from "../src/engine/sources.ts";
+import { ALL, consume } from "../src/engine/read/consume.ts";
+import { SegmentSource, SpaceSource } from "../src/engine/space/sources.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import { type Instance, makeInstance, withLimits } from "./instance.ts";
 import { entriesOf } from "./space-checks.ts";

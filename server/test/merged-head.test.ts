@@ -1,8 +1,8 @@
 /** What a read of several spaces says about its position. */
 import { describe, expect, it } from "vitest";
-import { ALL } from "../src/engine/consume.ts";
-import { consumeMerged } from "../src/engine/merge.ts";
-import { SpaceSource } from "../src/engine/sources.ts";
+import { ALL } from "../src/engine/read/consume.ts";
+import { consumeMerged } from "../src/engine/read/merge.ts";
+import { SpaceSource } from "../src/engine/space/sources.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
 import { makeInstance } from "./instance.ts";
 

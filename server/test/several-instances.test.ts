@@ -2,8 +2,14 @@
 import { randomUUID } from "node:crypto";
 import { type ErrorDetail, ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
-import { HEAD_KEY, RECLAIM_RANGE, spaceBlockKey, spaceBlockRange, transactionKey } from "../src/engine/key-space.ts";
-import { purgeTransactions } from "../src/engine/purge.ts";
+import { purgeTransactions } from "../src/engine/removal/purge.ts";
+import {
+  HEAD_KEY,
+  RECLAIM_RANGE,
+  spaceBlockKey,
+  spaceBlockRange,
+  transactionKey,
+} from "../src/engine/rows/key-space.ts";
 import { storageUnavailable } from "../src/errors.ts";
 import { memoryStorage } from "../src/index.ts";
 import { changedStorage } from "../src/storage/changed-storage.ts";

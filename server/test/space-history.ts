@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../src/engine/trim.ts";
+import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../src/engine/removal/trim.ts";
 import { ServerError } from "../src/errors.ts";
 import { type Instance, segmentAppend } from "./instance.ts";
 import type { Bounds } from "./space-checks.ts";

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { PACE } from "../../../server/src/engine/contention.ts";
+import { PACE } from "../../../server/src/engine/commit/contention.ts";
 import type { Sample } from "../peers/peer.ts";
 import { meanOf } from "../quantiles.ts";
 import type { Outcome, RequestKind, Scenario } from "../simulation/scenario.ts";

@@ -1,4 +1,4 @@
-import { Contention } from "../../../server/src/engine/contention.ts";
+import { Contention } from "../../../server/src/engine/commit/contention.ts";
 import { type Answer, commitGroup, MAX_GROUP_APPENDS, rowsOf, type Step, type Writer } from "./policy.ts";
 import type { Processors } from "./processors.ts";
 import type { Random } from "./random.ts";

@@ -1,8 +1,8 @@
 /**
  * What an instance does to get a group of appends committed: the engine's policy, and nothing else, so that this is the one
- * file to adapt when the engine changes. As server/src/engine/space-log.ts and space-state.ts.
+ * file to adapt when the engine changes. As server/src/engine/space/space-log.ts and space-state.ts.
  */
-import type { Contention } from "../../../server/src/engine/contention.ts";
+import type { Contention } from "../../../server/src/engine/commit/contention.ts";
 
 /**
  * Appends of one small record, without expectation, that may share a commit: the engine uses 90 operations, keeps 4 of them

@@ -1,4 +1,4 @@
-import { PACE, type Pace } from "../../../server/src/engine/contention.ts";
+import { PACE, type Pace } from "../../../server/src/engine/commit/contention.ts";
 import type { Outcome, Scenario } from "./scenario.ts";
 import { simulate } from "./simulate.ts";
 

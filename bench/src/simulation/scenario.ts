@@ -1,4 +1,4 @@
-import type { Pace } from "../../../server/src/engine/contention.ts";
+import type { Pace } from "../../../server/src/engine/commit/contention.ts";
 
 /** What is simulated. Times are milliseconds. */
 export interface Scenario {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PACE } from "../../../server/src/engine/contention.ts";
+import { PACE } from "../../../server/src/engine/commit/contention.ts";
 import { MAX_GROUP_APPENDS, rowsOf } from "./policy.ts";
 import { Random } from "./random.ts";
 import { RUTHLESS, rivalry } from "./rivals.ts";

@@ -6,7 +6,7 @@ import { changed, seeing } from "./bent-rows.ts";
 import type { Deviation } from "./deviation.ts";
 import { messageOf } from "./stored-row.ts";
 
-/** First bytes of keys; server/src/engine/key-space.ts lists them all. */
+/** First bytes of keys; server/src/engine/rows/key-space.ts lists them all. */
 const HEAD = "h".charCodeAt(0);
 const SEGMENT_HEAD = "s".charCodeAt(0);
 const TRANSACTION = "t".charCodeAt(0);

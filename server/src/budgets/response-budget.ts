@@ -1,6 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
-import type { Pace } from "../engine/consume.ts";
-import { PAGE_BYTES } from "../engine/page-size.ts";
+import type { Pace } from "../engine/read/consume.ts";
+import { PAGE_BYTES } from "../engine/read/page-size.ts";
 import type { Account } from "./account.ts";
 import { accountKey } from "./peer.ts";
 

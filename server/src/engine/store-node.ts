@@ -6,16 +6,16 @@ import type { Clock } from "./clock.ts";
 import { Cursors } from "./coordination/cursors.ts";
 import { Leases } from "./coordination/leases.ts";
 import { Presence } from "./coordination/presence/presence.ts";
-import { Hints } from "./hints.ts";
-import { HEAD_KEY, spacePartition } from "./key-space.ts";
 import { LazyStore } from "./lazy-store.ts";
 import { type ListedSegment, type ListedSpace, listSegments, listSpaces } from "./listings.ts";
+import { Hints } from "./live/hints.ts";
+import { Poller } from "./live/poller.ts";
 import type { Listed } from "./names.ts";
-import { Poller } from "./poller.ts";
-import { purgeChanges, purgeTransactions } from "./purge.ts";
-import { reclaimSpace } from "./reclaim.ts";
-import type { RowCompression } from "./row-frame.ts";
-import { SpaceLog } from "./space-log.ts";
+import { purgeChanges, purgeTransactions } from "./removal/purge.ts";
+import { reclaimSpace } from "./removal/reclaim.ts";
+import { HEAD_KEY, spacePartition } from "./rows/key-space.ts";
+import type { RowCompression } from "./rows/row-frame.ts";
+import { SpaceLog } from "./space/space-log.ts";
 
 export interface StoreNodeOptions {
   readonly clock: Clock;

@@ -1,10 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ErrorReason, LIMITS, type ProduceResponseSchema } from "@streamkit/protocol";
 import type { OpaqueAppendRequest } from "@streamkit/protocol/wire";
-import { type AppendTransaction, checkTransaction } from "../engine/append.ts";
-import type { AppendResult } from "../engine/append-mutation.ts";
+import { type AppendTransaction, checkTransaction } from "../engine/append/append.ts";
+import type { AppendResult } from "../engine/append/append-mutation.ts";
+import { ElementBudget, parseSegmentAppend, type SegmentAppend } from "../engine/append/segment-append.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
-import { ElementBudget, parseSegmentAppend, type SegmentAppend } from "../engine/segment-append.ts";
 import { ServerError } from "../errors.ts";
 import { checkAll, checkEach } from "./checks.ts";
 import { timestampFromMicros } from "./times.ts";

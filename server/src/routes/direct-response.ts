@@ -2,7 +2,7 @@ import { createContextKey, createContextValues, type HandlerContext } from "@con
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { varintLength, WIRE_LENGTH, WIRE_VARINT, writeVarint } from "@streamkit/protocol/wire";
-import type { EncodedBatch } from "../engine/batch.ts";
+import type { EncodedBatch } from "../engine/rows/batch.ts";
 
 /** Encoded messages that take the place of what the implementation yields, in order. */
 type Outbox = Uint8Array[];

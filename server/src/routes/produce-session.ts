@@ -1,10 +1,10 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { OpaqueAppendRequest } from "@streamkit/protocol/wire";
-import type { AppendTransaction } from "../engine/append.ts";
-import type { AppendResult } from "../engine/append-mutation.ts";
-import type { ProduceSession } from "../engine/group-commit.ts";
+import type { AppendTransaction } from "../engine/append/append.ts";
+import type { AppendResult } from "../engine/append/append-mutation.ts";
+import type { ProduceSession } from "../engine/commit/group-commit.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
-import type { SpaceLog } from "../engine/space-log.ts";
+import type { SpaceLog } from "../engine/space/space-log.ts";
 import type { StoreNode } from "../engine/store-node.ts";
 import { invalidField, ServerError, StoreDeletedError } from "../errors.ts";
 import { type ResultFields, toResponse, toTransaction } from "./append-request.ts";

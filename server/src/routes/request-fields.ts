@@ -1,7 +1,7 @@
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { LIMITS } from "@streamkit/protocol";
-import { ALL, type Selection } from "../engine/consume.ts";
 import { checkName } from "../engine/names.ts";
+import { ALL, type Selection } from "../engine/read/consume.ts";
 import { invalidField } from "../errors.ts";
 import { checkAll, checkEach } from "./checks.ts";
 

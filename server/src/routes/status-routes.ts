@@ -8,12 +8,12 @@ import type {
   SubscribeToSegmentStatusResponseSchema,
 } from "@streamkit/protocol";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
-import { firstBatchFrom } from "../engine/read-space.ts";
-import type { SegmentHead, SpaceHead } from "../engine/rows.ts";
-import type { SpaceLog } from "../engine/space-log.ts";
+import { firstBatchFrom } from "../engine/read/read-space.ts";
+import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../engine/removal/trim.ts";
+import type { SegmentHead, SpaceHead } from "../engine/rows/rows.ts";
+import type { SpaceLog } from "../engine/space/space-log.ts";
+import { type StatusEvent, watchStatus } from "../engine/space/watch-status.ts";
 import type { StoreNode } from "../engine/store-node.ts";
-import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../engine/trim.ts";
-import { type StatusEvent, watchStatus } from "../engine/watch-status.ts";
 import { invalidField } from "../errors.ts";
 import { checkAll } from "./checks.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";

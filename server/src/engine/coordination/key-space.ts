@@ -15,7 +15,7 @@
  * `h` and `i` are side by side, so that one range read tells whether a group has changed and which instances live.
  */
 import type { KeyRange } from "../../storage/port.ts";
-import { namedKey, namedRange, nameOfKey } from "../key-space.ts";
+import { namedKey, namedRange, nameOfKey } from "../rows/key-space.ts";
 
 const TAG = { lease: 0x6c, cursor: 0x63, groupHead: 0x68, host: 0x69, renewal: 0x72, worker: 0x77, tokenCeiling: 0x74 };
 

@@ -8,7 +8,7 @@ import {
   SegmentAppendSchema,
   StreamService,
 } from "@streamkit/protocol";
-import { MAX_LABELS } from "../../engine/segment-append.ts";
+import { MAX_LABELS } from "../../engine/append/segment-append.ts";
 import { refusal } from "./refusal.ts";
 
 /** How many elements all lists or maps of one field may have in one message. */

@@ -10,7 +10,7 @@ import {
 } from "@streamkit/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_LABELS } from "../../engine/segment-append.ts";
+import { MAX_LABELS } from "../../engine/append/segment-append.ts";
 import { scanJson } from "./json-scan.ts";
 
 /** What a scan says: undefined when it finds nothing wrong. */

@@ -1,5 +1,5 @@
 import type { Worker } from "@streamkit/protocol";
-import { compareNames } from "../../key-space.ts";
+import { compareNames } from "../../rows/key-space.ts";
 
 /** All workers of a group at one moment. */
 export class Inventory {

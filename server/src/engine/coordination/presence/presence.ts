@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";
 import { ServerError } from "../../../errors.ts";
-import { nextWake } from "../../next-wake.ts";
+import { nextWake } from "../../live/next-wake.ts";
 import { Expiry } from "../expiry.ts";
 import type { GroupMessage } from "./group-message.ts";
 import type { Inventory } from "./inventory.ts";

@@ -1,5 +1,5 @@
 import type { Worker } from "@streamkit/protocol";
-import type { WakeSource } from "../../next-wake.ts";
+import type { WakeSource } from "../../live/next-wake.ts";
 import { FeedReader } from "./feed-reader.ts";
 import { GroupFeed } from "./group-feed.ts";
 import type { GroupMessage } from "./group-message.ts";

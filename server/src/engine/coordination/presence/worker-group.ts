@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ServerError, StoreDeletedError, storageUnavailable } from "../../../errors.ts";
-import { Poller } from "../../poller.ts";
+import { Poller } from "../../live/poller.ts";
 import { SharedRun } from "../../shared-run.ts";
 import type { Expiry } from "../expiry.ts";
 import { groupPartition, renewalKeys, workerKeys } from "../key-space.ts";

@@ -1,0 +1,252 @@
+import type { CommitBatch, Condition, Put, RowVersion, StorageLimits } from "../../storage/port.ts";
+import { random64 } from "../random64.ts";
+import type { EncodedBatch } from "../rows/batch.ts";
+import {
+  changeKey,
+  HEAD_KEY,
+  MAX_BLOCK_ENTRIES,
+  segmentBlockKey,
+  segmentHeadKey,
+  spaceBlockKey,
+  transactionKey,
+} from "../rows/key-space.ts";
+import type { RowCompression } from "../rows/row-frame.ts";
+import {
+  type BlockRef,
+  type ChangeNote,
+  type CommittedTransaction,
+  encodeChangeNote,
+  encodeCommittedTransaction,
+  encodeSegmentBlock,
+  encodeSegmentHead,
+  encodeSpaceBlock,
+  encodeSpaceHead,
+  encodeSpaceRefs,
+  NEW_SEGMENT,
+  type SegmentHead,
+  type SpaceHead,
+} from "../rows/rows.ts";
+
+/** A row of small batches is closed when it has this many bytes, so that reading a page never loads much more. */
+const MERGED_BLOCK_BYTES = 256 * 1024;
+
+/**
+ * Most rows that a group with so many bytes shares: head, note of changes, and rows of the space log, any two neighbours of
+ * which have more than one full row.
+ */
+export function sharedRows(bytes: number): number {
+  return 3 + Math.ceil((2 * bytes) / MERGED_BLOCK_BYTES);
+}
+
+/** A segment that is emptied because its space was deleted, as it looks from now on. */
+export function effectiveSegmentHead(segment: SegmentHead, space: SpaceHead): SegmentHead {
+  if (segment.lastOffset > space.deletedOffset || segment.lastSequence === 0) return segment;
+  return { ...segment, firstSequence: segment.lastSequence + 1, firstTime: 0, unlisted: true };
+}
+
+/**
+ * The next state of a space, while a group of mutations is evaluated: an overlay over the committed state. Becomes one
+ * atomic batch, and, once that is durable, the committed state.
+ */
+export class Draft {
+  readonly space: string;
+  /** Tells this attempt at a commit from all others; 0 where nobody else writes. */
+  readonly commitId: bigint;
+  head: SpaceHead;
+  readonly #limits: StorageLimits;
+  readonly #compression: RowCompression;
+  readonly #initialHead: SpaceHead;
+  readonly #committed: ReadonlyMap<string, SegmentHead>;
+  readonly segments = new Map<string, SegmentHead>();
+  /** Segments trimmed in this group, and the first sequence that is left; "" stands for the whole space. */
+  readonly trims = new Map<string, number>();
+  readonly batches: EncodedBatch[] = [];
+  /** Transactions of this group, by id; a repetition inside the group finds its first occurrence here. */
+  readonly transactions = new Map<string, CommittedTransaction>();
+  readonly #remembered: { id: string; transaction: CommittedTransaction; onlyIfAbsent: boolean }[] = [];
+  /** Other rows, by key; `undefined` deletes. Of several writes of a row the last counts. */
+  readonly #rows = new Map<string, { readonly key: Uint8Array; readonly value: readonly Uint8Array[] | undefined }>();
+  /** Segments whose heads change in a way that their entries do not show. */
+  readonly #changed = new Set<string>();
+  #removed = false;
+
+  constructor(
+    space: string,
+    head: SpaceHead,
+    committed: ReadonlyMap<string, SegmentHead>,
+    limits: StorageLimits,
+    compression: RowCompression,
+    commitId: bigint,
+  ) {
+    this.space = space;
+    this.commitId = commitId;
+    this.head = head;
+    this.#initialHead = head;
+    this.#committed = committed;
+    this.#limits = limits;
+    this.#compression = compression;
+  }
+
+  /** True when there is something to write. */
+  get dirty(): boolean {
+    return this.head !== this.#initialHead || this.segments.size > 0 || this.#rows.size > 0;
+  }
+
+  /** The head of a segment that the mutation named among its segments. */
+  segment(name: string): SegmentHead {
+    const head = this.segments.get(name) ?? this.#committed.get(name) ?? NEW_SEGMENT;
+    return effectiveSegmentHead(head, this.head);
+  }
+
+  /** Changes a segment in a way that its entries do not show. */
+  setSegment(name: string, head: SegmentHead): void {
+    this.segments.set(name, head);
+    this.#changed.add(name);
+  }
+
+  /** Appends to a segment: `head` is what follows from its head before and the batch. */
+  append(batch: EncodedBatch, head: SegmentHead): void {
+    this.batches.push(batch);
+    this.segments.set(batch.segment, head);
+  }
+
+  /** Remembers the result of a transaction in a row of its own; with `onlyIfAbsent`, on condition that there is none yet. */
+  remember(id: string, transaction: CommittedTransaction, onlyIfAbsent: boolean): void {
+    this.#remembered.push({ id, transaction, onlyIfAbsent });
+  }
+
+  /** Writes a row that has to do with the removal of entries. */
+  put(key: Uint8Array, value: readonly Uint8Array[]): void {
+    this.#rows.set(Buffer.from(key).toString("latin1"), { key, value });
+    this.#removed = true;
+  }
+
+  /** Deletes a row that has to do with the removal of entries. */
+  delete(key: Uint8Array): void {
+    this.#rows.set(Buffer.from(key).toString("latin1"), { key, value: undefined });
+    this.#removed = true;
+  }
+
+  /** The batch to commit: everything, on condition that the head is still at `headVersion`. Called once, at the end. */
+  toCommit(headVersion: RowVersion | null): CommitBatch {
+    const { change } = this;
+    if (change !== undefined) this.head = { ...this.head, changes: this.head.changes + 1 };
+    if (headVersion === null) this.head = { ...this.head, incarnation: random64() };
+    // G2: the head is a condition of every commit, and its first put.
+    const puts: Put[] = [{ key: HEAD_KEY, value: encodeSpaceHead(this.head) }];
+    for (const [name, head] of this.segments) puts.push({ key: segmentHeadKey(name), value: encodeSegmentHead(head) });
+    this.#putSegmentBlocks(puts);
+    this.#putSpaceBlocks(puts);
+    const conditions: Condition[] = [{ key: HEAD_KEY, version: headVersion, alwaysWritten: true }];
+    for (const { id, transaction, onlyIfAbsent } of this.#remembered) {
+      const key = transactionKey(id);
+      puts.push({ key, value: encodeCommittedTransaction(transaction) });
+      if (onlyIfAbsent) conditions.push({ key, version: null, alwaysWritten: true });
+    }
+    if (change !== undefined) puts.push({ key: changeKey(this.head.changes), value: encodeChangeNote(change) });
+    const deletes: Uint8Array[] = [];
+    for (const { key, value } of this.#rows.values()) {
+      if (value === undefined) deletes.push(key);
+      else puts.push({ key, value });
+    }
+    return { conditions, puts, deletes };
+  }
+
+  /** What changes besides the entries that are appended; undefined when nothing does. */
+  get change(): ChangeNote | undefined {
+    if (this.#changed.size === 0 && !this.#removed) return undefined;
+    const everything = this.head.deletedOffset !== this.#initialHead.deletedOffset;
+    const shown = Map.groupBy(this.#changed, (name) => this.#isShown(name));
+    return {
+      segments: everything ? [] : (shown.get(true) ?? []),
+      heads: everything ? [] : (shown.get(false) ?? []),
+      everything,
+      removed: this.#removed,
+    };
+  }
+
+  /** Segments whose status changes; undefined for all. */
+  get touched(): readonly string[] | undefined {
+    if (this.change?.everything) return undefined;
+    return [...this.segments.keys()].filter((name) => this.#isShown(name));
+  }
+
+  /** Whether a status shows the change of a segment. */
+  #isShown(name: string): boolean {
+    const before = effectiveSegmentHead(this.#committed.get(name) ?? NEW_SEGMENT, this.#initialHead);
+    const after = this.segment(name);
+    return before.firstSequence !== after.firstSequence || before.lastSequence !== after.lastSequence;
+  }
+
+  #isLarge(batch: EncodedBatch): boolean {
+    return batch.byteLength >= this.#limits.referenceThresholdBytes;
+  }
+
+  #putSegmentBlocks(puts: Put[]): void {
+    const bySegment = Map.groupBy(this.batches, (batch) => batch.segment);
+    for (const [segment, batches] of bySegment) {
+      for (const run of runs(batches, (batch) => this.#isLarge(batch))) {
+        const key = segmentBlockKey(segment, run[run.length - 1].lastSequence);
+        puts.push({ key, value: encodeSegmentBlock(run, this.#compression) });
+      }
+    }
+  }
+
+  #putSpaceBlocks(puts: Put[]): void {
+    let refs: BlockRef[] = [];
+    let small: EncodedBatch[] = [];
+    const flushRefs = () => {
+      if (refs.length === 0) return;
+      const last = refs[refs.length - 1];
+      const key = spaceBlockKey(last.firstOffset + last.count - 1);
+      puts.push({ key, value: encodeSpaceRefs(refs[0].firstOffset, refs, this.commitId) });
+      refs = [];
+    };
+    const flushSmall = () => {
+      for (const run of runs(small, () => false)) {
+        const key = spaceBlockKey(run[run.length - 1].lastOffset);
+        puts.push({ key, value: encodeSpaceBlock(run[0].firstOffset, run, this.commitId, this.#compression) });
+      }
+      small = [];
+    };
+    for (const batch of this.batches) {
+      if (this.#isLarge(batch)) {
+        flushSmall();
+        const { segment, lastSequence, firstOffset, count, byteLength } = batch;
+        refs.push({ segment, lastSequence, firstOffset, count, bytes: byteLength });
+      } else {
+        flushRefs();
+        small.push(batch);
+      }
+    }
+    flushSmall();
+    flushRefs();
+  }
+}
+
+/** Cuts a list of batches into the runs that share a row: a large batch is alone, small ones fill rows up to a size. */
+function runs(batches: readonly EncodedBatch[], alone: (batch: EncodedBatch) => boolean): EncodedBatch[][] {
+  const result: EncodedBatch[][] = [];
+  let run: EncodedBatch[] = [];
+  let bytes = 0;
+  let entries = 0;
+  for (const batch of batches) {
+    const single = alone(batch);
+    const full = bytes + batch.byteLength > MERGED_BLOCK_BYTES || entries + batch.count > MAX_BLOCK_ENTRIES;
+    if (run.length > 0 && (single || full)) {
+      result.push(run);
+      run = [];
+      bytes = entries = 0;
+    }
+    run.push(batch);
+    bytes += batch.byteLength;
+    entries += batch.count;
+    if (single) {
+      result.push(run);
+      run = [];
+      bytes = entries = 0;
+    }
+  }
+  if (run.length > 0) result.push(run);
+  return result;
+}

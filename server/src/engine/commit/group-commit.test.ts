@@ -1,0 +1,143 @@
+import { ErrorReason } from "@streamkit/protocol";
+import { describe, expect, it } from "vitest";
+import { ServerError } from "../../errors.ts";
+import { GroupCommit, type Mutation, type Outcome } from "./group-commit.ts";
+
+const mutation = (bytes = 1, operations = 1, session?: { failed: boolean }): Mutation<number> => ({
+  segments: [],
+  bytes,
+  operations,
+  session,
+  apply: () => bytes,
+});
+
+/** A committer whose commits end when the test says so. */
+function scripted(limits = { bytes: 100, operations: 100 }) {
+  const groups: { size: number; end: (how?: Error) => void; again: () => void }[] = [];
+  /** Attempts at the current group: how many mutations each had. */
+  const attempts: number[] = [];
+  const commit = (members: () => readonly Mutation<unknown>[]) =>
+    new Promise<readonly Outcome[]>((resolve, reject) => {
+      let mutations = members();
+      const end = (error?: Error) =>
+        error === undefined ? resolve(mutations.map((m) => ({ value: m.bytes }))) : reject(error);
+      const again = () => {
+        mutations = members();
+        attempts.push(mutations.length);
+      };
+      groups.push({ size: mutations.length, end, again });
+    });
+  const { bytes, operations } = limits;
+  return { groups, attempts, commits: new GroupCommit(() => ({ bytes, operations: () => operations }), commit) };
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("group commit", () => {
+  it("commits what comes in one turn together, and what comes meanwhile next", async () => {
+    const { groups, commits } = scripted();
+    const first = [commits.submit(mutation()), commits.submit(mutation())];
+    await turn();
+    const second = [commits.submit(mutation()), commits.submit(mutation()), commits.submit(mutation())];
+    await turn();
+    expect(groups.map((g) => g.size)).toEqual([2]);
+    expect(commits.idle).toBe(false);
+    groups[0].end();
+    await Promise.all(first);
+    await turn();
+    expect(groups.map((g) => g.size)).toEqual([2, 3]);
+    groups[1].end();
+    await Promise.all(second);
+    await turn();
+    expect(commits.idle).toBe(true);
+    expect(commits.queuedBytes).toBe(0);
+  });
+
+  it("acknowledges nobody before their own commit (G4)", async () => {
+    const { groups, commits } = scripted();
+    const done: string[] = [];
+    void commits.submit(mutation()).then(() => done.push("first"));
+    await turn();
+    void commits.submit(mutation()).then(() => done.push("second"));
+    groups[0].end();
+    await turn();
+    expect(done).toEqual(["first"]);
+    groups[1].end();
+    await turn();
+    expect(done).toEqual(["first", "second"]);
+  });
+
+  it("keeps groups within bytes and operations, but lets a large one through alone", async () => {
+    const { groups, commits } = scripted({ bytes: 10, operations: 3 });
+    const all = [4, 6, 1, 50, 1, 1, 1, 1].map((bytes) => commits.submit(mutation(bytes)));
+    for (let i = 0; i < 5; i++) {
+      await turn();
+      groups[i]?.end();
+    }
+    expect(await Promise.all(all)).toEqual([4, 6, 1, 50, 1, 1, 1, 1]);
+    expect(groups.map((g) => g.size)).toEqual([2, 1, 1, 3, 1]);
+  });
+
+  it("lets those who come while an attempt is under way join the next one, in their order, as far as they fit", async () => {
+    const { groups, attempts, commits } = scripted({ bytes: 10, operations: 100 });
+    const first = commits.submit(mutation(3));
+    await turn();
+    const joining = [4, 3, 1].map((bytes) => commits.submit(mutation(bytes)));
+    groups[0].again();
+    groups[0].again();
+    expect(attempts).toEqual([3, 3]);
+    groups[0].end();
+    expect(await Promise.all([first, joining[0], joining[1]])).toEqual([3, 4, 3]);
+    await turn();
+    expect(groups.map((g) => g.size)).toEqual([1, 1]);
+    groups[1].end();
+    expect(await joining[2]).toBe(1);
+    expect(commits.queuedBytes).toBe(0);
+  });
+
+  it("fails the whole group when the write fails, marks its sessions, and goes on with the next", async () => {
+    const { groups, commits } = scripted();
+    const session = { failed: false };
+    const first = commits.submit(mutation(1, 1, session));
+    const other = commits.submit(mutation());
+    await turn();
+    const next = commits.submit(mutation());
+    groups[0].end(new ServerError(ErrorReason.STORAGE_UNAVAILABLE, "down"));
+    await expect(first).rejects.toThrow("down");
+    await expect(other).rejects.toThrow("down");
+    expect(session.failed).toBe(true);
+    await turn();
+    groups[1].end();
+    await expect(next).resolves.toBe(1);
+    expect(commits.queuedBytes).toBe(0);
+  });
+
+  it("fails a group whose commit fails before it has asked who is in it", async () => {
+    let attempts = 0;
+    const limits = () => ({ bytes: 100, operations: () => 1 });
+    const commits = new GroupCommit(limits, async (members) => {
+      // Were it never to end, the test would not either.
+      if (++attempts <= 10) throw new Error("cannot be loaded");
+      return members().map(() => ({ value: 0 }));
+    });
+    const outcomes = await Promise.allSettled([commits.submit(mutation()), commits.submit(mutation())]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(attempts).toBe(2);
+    await turn();
+    expect([commits.idle, commits.queuedBytes]).toEqual([true, 0]);
+  });
+
+  it("refuses one without the others, and marks its session", async () => {
+    const session = { failed: false };
+    const refusal = new ServerError(ErrorReason.FENCED, "fenced");
+    const commits = new GroupCommit(
+      () => ({ bytes: 100, operations: () => 100 }),
+      async (members) => (members().length === 2 ? [{ error: refusal }, { value: 2 }] : []),
+    );
+    const refused = commits.submit(mutation(1, 1, session));
+    const applied = commits.submit(mutation(2));
+    await expect(refused).rejects.toBe(refusal);
+    await expect(applied).resolves.toBe(2);
+    expect(session.failed).toBe(true);
+  });
+});

@@ -1,0 +1,210 @@
+import type { EncodedBatch } from "../rows/batch.ts";
+import { compareNames } from "../rows/key-space.ts";
+import { ALL, type ConsumePage, consume, type EntrySource, type Pace, type Selection } from "./consume.ts";
+import { PAGE_BYTES, PageMeter } from "./page-size.ts";
+
+/** A page of several spaces. */
+export interface MergedPage {
+  readonly batches: readonly EncodedBatch[];
+  /** Space -> offset to go on with. */
+  readonly next: ReadonlyMap<string, number>;
+  readonly caughtUp: boolean;
+}
+
+/** One of the spaces, and the first offset wanted. */
+export interface MergeInput {
+  readonly space: string;
+  readonly source: EntrySource;
+  readonly min: number;
+}
+
+/** Bytes of rows that all spaces together may have in memory, as far as rows are smaller than each one's part. */
+const READ_AHEAD_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Reads several spaces: what was committed before the call strictly by commit time (ties by space name), and, with
+ * `follow`, what is committed later as it arrives.
+ */
+export async function* consumeMerged(
+  inputs: readonly MergeInput[],
+  selection: Selection,
+  signal: AbortSignal,
+): AsyncGenerator<MergedPage, void, undefined> {
+  const next = new Map<string, number>();
+  let remaining = selection.limit;
+  const ordered = [...inputs].sort((a, b) => compareNames(a.space, b.space));
+  const heads = await Promise.all(ordered.map(async ({ source }) => (await source.sync()).head));
+  const pageBytes = Math.min(PAGE_BYTES, Math.ceil(READ_AHEAD_BYTES / ordered.length));
+  const pace: Pace = { pageBytes, reserve: () => ({ [Symbol.dispose]: () => undefined }) };
+  const histories = ordered.map(({ source, min }, i) =>
+    consume(source, { ...selection, limit: ALL.limit, follow: false, min, max: heads[i], pace }, signal),
+  );
+  const cursors = histories.map((pages, i) => new Cursor(ordered[i].space, pages, next));
+
+  try {
+    await Promise.all(cursors.map((cursor) => cursor.load()));
+    let batches: EncodedBatch[] = [];
+    const meter = new PageMeter();
+    while (remaining > 0) {
+      const first = earliest(cursors);
+      if (first?.head === undefined) break;
+      if (meter.full || meter.overflows(first.head.byteLength)) {
+        yield { batches, next: new Map(next), caughtUp: false };
+        batches = [];
+        meter.reset();
+      }
+      const batch = first.take(remaining);
+      remaining -= batch.count;
+      batches.push(batch);
+      meter.add(batch.byteLength);
+      // The limit may have cut the batch: what is left of it is where the reader goes on.
+      if (remaining === 0) break;
+      await first.load();
+    }
+    const caughtUp = ordered.every(({ space, source }) => (next.get(space) ?? 0) > source.head);
+    yield { batches, next: new Map(next), caughtUp };
+  } finally {
+    for (const pages of histories) await pages.return();
+  }
+  if (!selection.follow || remaining <= 0) return;
+  yield* live(ordered, { ...selection, limit: remaining }, next, signal);
+}
+
+/** The next batch of one space. */
+class Cursor {
+  readonly space: string;
+  head: EncodedBatch | undefined;
+  readonly #pages: AsyncGenerator<ConsumePage>;
+  readonly #next: Map<string, number>;
+  #queue: readonly EncodedBatch[] = [];
+  #index = 0;
+  #pageNext = 0;
+
+  constructor(space: string, pages: AsyncGenerator<ConsumePage>, next: Map<string, number>) {
+    this.space = space;
+    this.#pages = pages;
+    this.#next = next;
+  }
+
+  /** Makes `head` the next batch; leaves it undefined at the end. */
+  async load(): Promise<void> {
+    while (this.head === undefined) {
+      if (this.#index < this.#queue.length) {
+        this.head = this.#queue[this.#index++];
+        return;
+      }
+      if (this.#pageNext > 0) this.#next.set(this.space, this.#pageNext);
+      const page = await this.#pages.next();
+      if (page.done === true) return;
+      this.#queue = page.value.batches;
+      this.#index = 0;
+      this.#pageNext = page.value.next;
+      if (this.#queue.length > 0) this.#next.set(this.space, this.#queue[0].firstOffset);
+    }
+  }
+
+  /** Takes the head, or its first `most` entries. */
+  take(most: number): EncodedBatch {
+    const batch = (this.head as EncodedBatch).slice(0, most);
+    this.#next.set(this.space, batch.lastOffset + 1);
+    this.head = undefined;
+    return batch;
+  }
+}
+
+/** Cursors are sorted by name, so the first of equal times wins. */
+function earliest(cursors: readonly Cursor[]): Cursor | undefined {
+  let found: Cursor | undefined;
+  for (const cursor of cursors) {
+    if (cursor.head !== undefined && (found?.head === undefined || cursor.head.commitTime < found.head.commitTime)) {
+      found = cursor;
+    }
+  }
+  return found;
+}
+
+interface Arrival {
+  readonly index: number;
+  readonly page: IteratorResult<ConsumePage, void>;
+}
+
+/** The live part: one page in flight per space, delivered as they arrive. */
+async function* live(
+  inputs: readonly MergeInput[],
+  selection: Selection,
+  next: Map<string, number>,
+  signal: AbortSignal,
+): AsyncGenerator<MergedPage, void, undefined> {
+  let remaining = selection.limit;
+  const end = new AbortController();
+  const ending = AbortSignal.any([signal, end.signal]);
+  const streams = inputs.map(({ space, source }) =>
+    consume(source, { ...selection, limit: ALL.limit, last: 0, min: next.get(space) ?? 1 }, ending),
+  );
+  // A queue between the streams and this generator; each stream waits until its page was taken.
+  const arrived: Arrival[] = [];
+  let failure: { error: unknown } | undefined;
+  let wake = () => {};
+  const pull = (index: number) => {
+    streams[index].next().then(
+      (page) => {
+        arrived.push({ index, page });
+        wake();
+      },
+      (error) => {
+        failure = { error };
+        wake();
+      },
+    );
+  };
+  inputs.forEach((_, index) => {
+    pull(index);
+  });
+  let open = inputs.length;
+  let lastSent = Date.now();
+  let allBefore = false;
+  try {
+    while (open > 0) {
+      if (failure !== undefined) throw failure.error;
+      const arrival = arrived.shift();
+      if (arrival === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          if (arrived.length > 0 || failure !== undefined) resolve();
+        });
+        continue;
+      }
+      const { index, page } = arrival;
+      if (page.done === true) {
+        open--;
+        continue;
+      }
+      const taken: EncodedBatch[] = [];
+      let position = page.value.next;
+      for (const batch of page.value.batches) {
+        const part = batch.slice(0, remaining);
+        taken.push(part);
+        remaining -= part.count;
+        if (remaining === 0) {
+          position = part.lastOffset + 1;
+          break;
+        }
+      }
+      next.set(inputs[index].space, position);
+      // MRG-010: as of now, not as of each space's latest page.
+      const all = inputs.every(({ space, source }) => (next.get(space) ?? 0) > source.head);
+      // Every space has its own heartbeats; one per interval is enough.
+      if (taken.length > 0 || (all && !allBefore) || Date.now() - lastSent >= selection.heartbeatMillis) {
+        lastSent = Date.now();
+        yield { batches: taken, next: new Map(next), caughtUp: all };
+      }
+      allBefore = all;
+      if (remaining === 0) return;
+      pull(index);
+    }
+  } finally {
+    // A stream that waits for news only returns when it is woken.
+    end.abort();
+    await Promise.allSettled(streams.map((stream) => stream.return()));
+  }
+}

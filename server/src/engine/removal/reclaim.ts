@@ -1,0 +1,312 @@
+import type { Row } from "../../storage/port.ts";
+import type { Draft } from "../commit/draft.ts";
+import { effectiveSegmentHead } from "../commit/draft.ts";
+import type { Mutation } from "../commit/group-commit.ts";
+import type { EncodedBatch } from "../rows/batch.ts";
+import {
+  lastPositionOf,
+  reclaimKey,
+  segmentBlockRange,
+  segmentHeadRange,
+  segmentOfHeadKey,
+  spaceBlockKey,
+  spaceBlockRange,
+} from "../rows/key-space.ts";
+import {
+  decodeSegmentBlock,
+  decodeSegmentHead,
+  decodeSpaceBlock,
+  encodeSegmentBlock,
+  encodeSpaceBlock,
+  encodeSpaceRefs,
+  type SpaceBlock,
+} from "../rows/rows.ts";
+import type { SpaceLog } from "../space/space-log.ts";
+import { WHOLE_SPACE } from "./trim.ts";
+
+/** Rows of a segment that one step removes; bounds the batch, and how long appends wait behind it. */
+const ROWS_PER_STEP = 32;
+/** Bytes of rows that one step holds in memory. */
+const MAX_READ_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Removes the rows of trimmed entries, in small steps between appends. One reclaimer runs per space and instance.
+ *
+ * The order makes every moment consistent: readers go by the heads, which were changed by the trim itself; rows only
+ * follow. A range that goes from the middle of the space log leaves a hole row, so that a legal gap can be told from a
+ * lost row (G11); holes that touch are merged, and one at the start moves `first_offset` instead.
+ */
+export async function reclaimSpace(log: SpaceLog, signal: AbortSignal): Promise<void> {
+  for (const segment of log.pendingReclaims) {
+    for (let finished = false; !finished; ) {
+      if (signal.aborted) return;
+      const mark = log.trimmedBefore(segment);
+      finished = segment === WHOLE_SPACE ? await deletedSpaceStep(log) : await segmentStep(log, segment);
+      if (finished) log.reclaimed(segment, mark);
+    }
+  }
+}
+
+/** What a step wants to write; refused when another instance changed the space since it was read. */
+class ReclaimMutation implements Mutation<boolean> {
+  readonly segments: readonly string[];
+  readonly bytes: number;
+  readonly operations: number;
+  readonly #change: (draft: Draft) => void;
+  readonly #log: SpaceLog;
+  readonly #generation: number;
+
+  /** @param generation that of the log before the rows were read */
+  constructor(
+    log: SpaceLog,
+    generation: number,
+    segments: readonly string[],
+    bytes: number,
+    operations: number,
+    change: (draft: Draft) => void,
+  ) {
+    this.#log = log;
+    this.#generation = generation;
+    this.segments = segments;
+    this.bytes = bytes;
+    this.operations = operations;
+    this.#change = change;
+  }
+
+  /** False when nothing was done. */
+  apply(draft: Draft): boolean {
+    // The rows may have been changed as well; the reclaimer reads again and goes on.
+    if (this.#log.generation !== this.#generation) return false;
+    this.#change(draft);
+    return true;
+  }
+}
+
+/** Removes some rows of a trimmed segment; true when nothing is left to remove. */
+async function segmentStep(log: SpaceLog, segment: string): Promise<boolean> {
+  await log.sync();
+  const { generation } = log;
+  const head = await log.segmentHead(segment);
+  const through = head.firstSequence - 1;
+  const rows = await takeRows(log, segment, head.reclaimedSequence + 1, through);
+  const edits = new SpaceEdits(log);
+  const deletes: Uint8Array[] = [];
+  const puts: { key: Uint8Array; value: Uint8Array[] }[] = [];
+  // Half of a batch, so that the row that goes beyond it fits as well.
+  const mostBytes = log.store.limits.maxBatchBytes / 2;
+  let reclaimed = through;
+  for (const row of rows) {
+    const block = decodeSegmentBlock(row.value, segment);
+    const last = lastPositionOf(row.key);
+    const kept = block.batches.flatMap((batch) => cut(batch, through));
+    if (kept.length === 0) deletes.push(row.key);
+    else puts.push({ key: row.key, value: encodeSegmentBlock(kept, "none") });
+    for (const batch of block.batches) {
+      if (batch.firstSequence <= through)
+        await edits.remove(batch, Math.min(batch.count, through - batch.firstSequence + 1));
+    }
+    reclaimed = Math.min(through, last);
+    if (edits.bytes > mostBytes) break;
+  }
+  const finished = rows.length === 0 || reclaimed === through;
+  const space = await edits.finish();
+  const operations = deletes.length + puts.length + space.puts.size + space.deletes.size + 2;
+  const applied = await log.submit(
+    new ReclaimMutation(log, generation, [segment], 0, operations, (draft) => {
+      for (const key of deletes) draft.delete(key);
+      for (const { key, value } of puts) draft.put(key, value);
+      for (const [offset, block] of space.puts) draft.put(spaceBlockKey(offset), encodeBlock(block));
+      for (const offset of space.deletes) draft.delete(spaceBlockKey(offset));
+      if (space.firstOffset > draft.head.firstOffset) draft.head = { ...draft.head, firstOffset: space.firstOffset };
+      const current = draft.segment(segment);
+      draft.setSegment(segment, { ...current, reclaimedSequence: Math.max(current.reclaimedSequence, reclaimed) });
+      // A trim that came in meanwhile needs another round; its own mark is written again with it.
+      if (finished && current.firstSequence - 1 === through) draft.delete(reclaimKey(segment));
+    }),
+  );
+  return applied && finished && (await log.segmentHead(segment)).firstSequence - 1 === through;
+}
+
+/** Removes some rows of a deleted space; true when nothing is left to remove. */
+async function deletedSpaceStep(log: SpaceLog): Promise<boolean> {
+  const { deletedOffset } = await log.sync();
+  const { generation } = log;
+  const deletes: Uint8Array[] = [];
+  let firstOffset = log.head.firstOffset;
+  for await (const rows of log.store.scan(log.partition, { ...spaceBlockRange(0), limit: ROWS_PER_STEP })) {
+    for (const row of rows) {
+      const last = lastPositionOf(row.key);
+      if (last > deletedOffset) break;
+      deletes.push(row.key);
+      firstOffset = last + 1;
+    }
+  }
+  if (deletes.length === 0) deletes.push(...(await takeDeletedBlocks(log, deletedOffset)));
+  const finished = deletes.length === 0;
+  const applied = await log.submit(
+    new ReclaimMutation(log, generation, [], 0, deletes.length + 2, (draft) => {
+      for (const key of deletes) draft.delete(key);
+      if (firstOffset > draft.head.firstOffset) draft.head = { ...draft.head, firstOffset };
+      if (finished && draft.head.deletedOffset === deletedOffset) draft.delete(reclaimKey(WHOLE_SPACE));
+    }),
+  );
+  return applied && finished && log.head.deletedOffset === deletedOffset;
+}
+
+/** Keys of some segment blocks that the deletion of the space left behind. */
+async function takeDeletedBlocks(log: SpaceLog, deletedOffset: number): Promise<Uint8Array[]> {
+  for await (const rows of log.store.scan(log.partition, segmentHeadRange(""))) {
+    for (const row of rows) {
+      const segment = segmentOfHeadKey(row.key);
+      const head = effectiveSegmentHead(decodeSegmentHead(row.value, segment), log.head);
+      const found = await takeRows(log, segment, 1, head.firstSequence - 1);
+      const keys = found
+        .filter((block) => decodeSegmentBlock(block.value, segment).batches.every((b) => b.lastOffset <= deletedOffset))
+        .map((block) => block.key);
+      if (keys.length > 0) return keys;
+    }
+  }
+  return [];
+}
+
+async function takeRows(log: SpaceLog, segment: string, from: number, through: number): Promise<Row[]> {
+  const taken: Row[] = [];
+  let bytes = 0;
+  if (from > through) return taken;
+  const range = segmentBlockRange(segment, from, through);
+  for await (const rows of log.store.scan(log.partition, { ...range, limit: ROWS_PER_STEP })) {
+    for (const row of rows) {
+      const block = decodeSegmentBlock(row.value, segment);
+      if (block.firstSequence > through || bytes > MAX_READ_BYTES) return taken;
+      taken.push(row);
+      bytes += row.value.length;
+    }
+  }
+  return taken;
+}
+
+function cut(batch: EncodedBatch, through: number): EncodedBatch[] {
+  if (batch.lastSequence <= through) return [];
+  return [batch.slice(Math.max(0, through - batch.firstSequence + 1), batch.count)];
+}
+
+function encodeBlock(block: SpaceBlock): Uint8Array[] {
+  return block.refs.length > 0
+    ? encodeSpaceRefs(block.firstOffset, block.refs, block.commitId)
+    : encodeSpaceBlock(block.firstOffset, block.batches, block.commitId, "none");
+}
+
+/** The changes of one step to the space log, by last offset of the row. */
+class SpaceEdits {
+  readonly #log: SpaceLog;
+  readonly #blocks = new Map<number, SpaceBlock>();
+
+  constructor(log: SpaceLog) {
+    this.#log = log;
+  }
+
+  /** Roughly what the changed rows take to write. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { batches, refs } of this.#blocks.values()) {
+      bytes += 100 * refs.length;
+      for (const batch of batches) bytes += batch.byteLength;
+    }
+    return bytes;
+  }
+
+  /** Takes the first `count` entries of a batch out of the row that has them. */
+  async remove(batch: EncodedBatch, count: number): Promise<void> {
+    const found = await this.#blockAt(batch.firstOffset);
+    // Removed by an earlier step that did not finish, or with the whole space.
+    if (found === undefined) return;
+    const through = batch.firstOffset + count - 1;
+    const { lastOffset, block } = found;
+    this.#blocks.set(lastOffset, {
+      ...block,
+      batches: block.batches.flatMap((b) => {
+        if (b.segment !== batch.segment || b.firstOffset > through || b.lastOffset < batch.firstOffset) return [b];
+        return b.lastOffset <= through ? [] : [b.slice(through - b.firstOffset + 1, b.count)];
+      }),
+      refs: block.refs.flatMap((ref) => {
+        const last = ref.firstOffset + ref.count - 1;
+        if (ref.segment !== batch.segment || ref.firstOffset > through || last < batch.firstOffset) return [ref];
+        return last <= through ? [] : [{ ...ref, firstOffset: through + 1, count: last - through }];
+      }),
+    });
+  }
+
+  /** Merges holes, and says what to write. */
+  async finish(): Promise<{ puts: Map<number, SpaceBlock>; deletes: Set<number>; firstOffset: number }> {
+    const puts = new Map([...this.#blocks].sort(([a], [b]) => a - b));
+    const deletes = new Set<number>();
+    for (const [lastOffset, block] of puts) {
+      if (!isHole(block)) continue;
+      let { firstOffset } = block;
+      // The row before ends right before this one, so its key is known.
+      for (let before = await this.#hole(puts, deletes, firstOffset - 1); before !== undefined; ) {
+        puts.delete(firstOffset - 1);
+        deletes.add(firstOffset - 1);
+        firstOffset = before;
+        before = await this.#hole(puts, deletes, firstOffset - 1);
+      }
+      const next = await this.#nextHole(puts, lastOffset);
+      if (next === undefined) {
+        puts.set(lastOffset, { ...block, firstOffset, commitId: 0n });
+      } else {
+        puts.delete(lastOffset);
+        deletes.add(lastOffset);
+        puts.set(next, { firstOffset, batches: [], refs: [], commitId: 0n });
+      }
+    }
+    let { firstOffset } = this.#log.head;
+    for (const [lastOffset, block] of [...puts].sort(([a], [b]) => a - b)) {
+      if (!isHole(block) || block.firstOffset > firstOffset) continue;
+      firstOffset = lastOffset + 1;
+      puts.delete(lastOffset);
+      deletes.add(lastOffset);
+    }
+    return { puts, deletes, firstOffset };
+  }
+
+  /** First offset of the hole that ends with `lastOffset`, if one does. */
+  async #hole(
+    puts: ReadonlyMap<number, SpaceBlock>,
+    deletes: ReadonlySet<number>,
+    lastOffset: number,
+  ): Promise<number | undefined> {
+    if (lastOffset < this.#log.head.firstOffset || deletes.has(lastOffset)) return undefined;
+    const planned = puts.get(lastOffset);
+    if (planned !== undefined) return isHole(planned) ? planned.firstOffset : undefined;
+    const row = await this.#log.store.get(this.#log.partition, spaceBlockKey(lastOffset));
+    const block = row && decodeSpaceBlock(row.value, this.#log.space);
+    return block !== undefined && isHole(block) ? block.firstOffset : undefined;
+  }
+
+  /** Last offset of the hole that starts right after `lastOffset`, if one does and is not planned anyway. */
+  async #nextHole(puts: ReadonlyMap<number, SpaceBlock>, lastOffset: number): Promise<number | undefined> {
+    const found = await this.#stored(lastOffset + 1);
+    if (found === undefined || puts.has(found.lastOffset)) return undefined;
+    return isHole(found.block) && found.block.firstOffset === lastOffset + 1 ? found.lastOffset : undefined;
+  }
+
+  async #blockAt(offset: number): Promise<{ lastOffset: number; block: SpaceBlock } | undefined> {
+    const found = await this.#stored(offset);
+    const block = found && (this.#blocks.get(found.lastOffset) ?? found.block);
+    if (found === undefined || block === undefined || block.firstOffset > offset) return undefined;
+    return { lastOffset: found.lastOffset, block };
+  }
+
+  async #stored(offset: number): Promise<{ lastOffset: number; block: SpaceBlock } | undefined> {
+    for await (const rows of this.#log.store.scan(this.#log.partition, { ...spaceBlockRange(offset), limit: 1 })) {
+      for (const row of rows) {
+        return { lastOffset: lastPositionOf(row.key), block: decodeSpaceBlock(row.value, this.#log.space) };
+      }
+    }
+    return undefined;
+  }
+}
+
+function isHole(block: SpaceBlock): boolean {
+  return block.batches.length === 0 && block.refs.length === 0;
+}

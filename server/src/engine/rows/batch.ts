@@ -1,0 +1,244 @@
+import { varintLength, WIRE_LENGTH, WireFormatError, WireReader, writeVarint } from "@streamkit/protocol/wire";
+import { dataLoss } from "../../errors.ts";
+
+/** What is known of a batch without looking at its records. Positions count from 1; times are microseconds since 1970. */
+export interface BatchHeader {
+  readonly segment: string;
+  readonly firstSequence: number;
+  readonly firstOffset: number;
+  readonly count: number;
+  readonly commitTime: number;
+  readonly transactionId: string;
+  readonly transactionNumber: number;
+}
+
+/** Tag byte of `EntryBatch.records`, and of `SegmentAppend.records`: field 7, length-delimited. */
+export const RECORDS_TAG = (7 << 3) | WIRE_LENGTH;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * A `streamkit.v1.EntryBatch` in its encoded form, with its header at hand.
+ *
+ * The records stay the bytes that the writer sent: `records` is a run of encoded `EntryBatch.records` fields.
+ */
+export class EncodedBatch implements BatchHeader {
+  readonly space: string;
+  readonly segment: string;
+  readonly firstSequence: number;
+  readonly firstOffset: number;
+  readonly count: number;
+  readonly commitTime: number;
+  readonly transactionId: string;
+  readonly transactionNumber: number;
+  /** The commit that wrote it, when it was read from the space log of a shared storage; 0 otherwise. */
+  commitId = 0n;
+  #head: Uint8Array;
+  #records: Uint8Array;
+  #bytes: Uint8Array | undefined;
+
+  constructor(
+    space: string,
+    header: BatchHeader,
+    records: Uint8Array,
+    encoded?: { head: Uint8Array; bytes: Uint8Array },
+  ) {
+    this.space = space;
+    this.segment = header.segment;
+    this.firstSequence = header.firstSequence;
+    this.firstOffset = header.firstOffset;
+    this.count = header.count;
+    this.commitTime = header.commitTime;
+    this.transactionId = header.transactionId;
+    this.transactionNumber = header.transactionNumber;
+    this.#records = records;
+    this.#head = encoded?.head ?? encodeHead(space, header);
+    this.#bytes = encoded?.bytes;
+  }
+
+  get lastSequence(): number {
+    return this.firstSequence + this.count - 1;
+  }
+
+  get lastOffset(): number {
+    return this.firstOffset + this.count - 1;
+  }
+
+  /** Length of the encoded message. */
+  get byteLength(): number {
+    return this.#head.length + this.#records.length;
+  }
+
+  /** The encoded message in two pieces, to be stored without a copy. */
+  get pieces(): readonly [head: Uint8Array, records: Uint8Array] {
+    return [this.#head, this.#records];
+  }
+
+  /** The encoded message. */
+  get bytes(): Uint8Array {
+    if (this.#bytes === undefined) {
+      this.#bytes = new Uint8Array(this.byteLength);
+      this.#bytes.set(this.#head);
+      this.#bytes.set(this.#records, this.#head.length);
+      // One copy is enough, for as long as the batch is kept.
+      this.#records = this.#bytes.subarray(this.#head.length);
+      this.#head = this.#bytes.subarray(0, this.#head.length);
+    }
+    return this.#bytes;
+  }
+
+  /** The same batch, to be kept: it holds at most about twice its own bytes, where this one may be a view of much more. */
+  compact(): EncodedBatch {
+    const held = this.#head.buffer === this.#records.buffer ? 0 : this.#head.buffer.byteLength;
+    if (held + this.#records.buffer.byteLength <= 2 * this.byteLength) return this;
+    const bytes = new Uint8Array(this.byteLength);
+    bytes.set(this.#head);
+    bytes.set(this.#records, this.#head.length);
+    const head = bytes.subarray(0, this.#head.length);
+    const copy = new EncodedBatch(this.space, this, bytes.subarray(this.#head.length), { head, bytes });
+    copy.commitId = this.commitId;
+    return copy;
+  }
+
+  /** The entries from index `from` to before index `to`, as a batch of their own. Indexes count from 0. */
+  slice(from: number, to: number): EncodedBatch {
+    if (from <= 0 && to >= this.count) return this;
+    const reader = new WireReader(this.#records);
+    let start = 0;
+    for (let i = 0; i < to; i++) {
+      if (i === from) start = reader.position;
+      reader.tag();
+      reader.skip();
+    }
+    const header = {
+      segment: this.segment,
+      firstSequence: this.firstSequence + from,
+      firstOffset: this.firstOffset + from,
+      count: to - from,
+      commitTime: this.commitTime,
+      transactionId: this.transactionId,
+      transactionNumber: this.transactionNumber,
+    };
+    const part = new EncodedBatch(this.space, header, this.#records.subarray(start, reader.position));
+    part.commitId = this.commitId;
+    return part;
+  }
+}
+
+/**
+ * Reads the header of an encoded EntryBatch that this server stored; the records are counted, not decoded.
+ *
+ * @throws ServerError DATA_LOSS when the bytes are not such a batch.
+ */
+export function parseBatch(bytes: Uint8Array): EncodedBatch {
+  const header = {
+    segment: "",
+    firstSequence: 0,
+    firstOffset: 0,
+    count: 0,
+    commitTime: 0,
+    transactionId: "",
+    transactionNumber: 0,
+  };
+  let space = "";
+  try {
+    const reader = new WireReader(bytes);
+    let recordsStart = bytes.length;
+    while (reader.more) {
+      const start = reader.position;
+      switch (reader.tag()) {
+        case 1:
+          space = decoder.decode(reader.bytes());
+          break;
+        case 2:
+          header.segment = decoder.decode(reader.bytes());
+          break;
+        case 3:
+          header.firstSequence = reader.varint();
+          break;
+        case 4:
+          header.firstOffset = reader.varint();
+          break;
+        case 5:
+          header.commitTime = parseTime(reader.bytes());
+          break;
+        case 6: {
+          const transaction = new WireReader(reader.bytes());
+          while (transaction.more) {
+            if (transaction.tag() === 1) header.transactionId = decoder.decode(transaction.bytes());
+            else header.transactionNumber = transaction.varint();
+          }
+          break;
+        }
+        case 7:
+          if (header.count++ === 0) recordsStart = start;
+          reader.skip();
+          break;
+        default:
+          throw new WireFormatError(`unexpected field ${reader.field}`);
+      }
+    }
+    return new EncodedBatch(space, header, bytes.subarray(recordsStart), {
+      head: bytes.subarray(0, recordsStart),
+      bytes,
+    });
+  } catch (cause) {
+    throw dataLoss("a stored batch cannot be decoded", cause);
+  }
+}
+
+function parseTime(bytes: Uint8Array): number {
+  const reader = new WireReader(bytes);
+  let micros = 0;
+  while (reader.more) {
+    const field = reader.tag();
+    const value = reader.varint();
+    micros += field === 1 ? value * 1_000_000 : Math.floor(value / 1_000);
+  }
+  return micros;
+}
+
+/** Encodes the fields of an EntryBatch that come before the records; by hand, because every append passes here. */
+function encodeHead(space: string, header: BatchHeader): Uint8Array {
+  const spaceBytes = encoder.encode(space);
+  const segmentBytes = encoder.encode(header.segment);
+  const seconds = Math.floor(header.commitTime / 1_000_000);
+  const nanos = (header.commitTime - seconds * 1_000_000) * 1_000;
+  const timeLength = (seconds > 0 ? 1 + varintLength(seconds) : 0) + (nanos > 0 ? 1 + varintLength(nanos) : 0);
+  const id = encoder.encode(header.transactionId);
+  const transactionLength = 2 + id.length + 1 + varintLength(header.transactionNumber);
+  const buffer = new Uint8Array(
+    // Tags and lengths of two names (at most 255 bytes), two positions, and two messages below 128 bytes.
+    3 + spaceBytes.length + 3 + segmentBytes.length + 22 + 2 + timeLength + 2 + transactionLength,
+  );
+  let at = writeField(buffer, 0, 1, spaceBytes);
+  at = writeField(buffer, at, 2, segmentBytes);
+  buffer[at++] = 3 << 3;
+  at = writeVarint(buffer, at, header.firstSequence);
+  buffer[at++] = 4 << 3;
+  at = writeVarint(buffer, at, header.firstOffset);
+  buffer[at++] = (5 << 3) | WIRE_LENGTH;
+  buffer[at++] = timeLength;
+  if (seconds > 0) {
+    buffer[at++] = 1 << 3;
+    at = writeVarint(buffer, at, seconds);
+  }
+  if (nanos > 0) {
+    buffer[at++] = 2 << 3;
+    at = writeVarint(buffer, at, nanos);
+  }
+  buffer[at++] = (6 << 3) | WIRE_LENGTH;
+  buffer[at++] = transactionLength;
+  at = writeField(buffer, at, 1, id);
+  buffer[at++] = 2 << 3;
+  at = writeVarint(buffer, at, header.transactionNumber);
+  return buffer.subarray(0, at);
+}
+
+function writeField(target: Uint8Array, at: number, field: number, bytes: Uint8Array): number {
+  target[at++] = (field << 3) | WIRE_LENGTH;
+  at = writeVarint(target, at, bytes.length);
+  target.set(bytes, at);
+  return at + bytes.length;
+}

@@ -1,0 +1,192 @@
+/**
+ * The key space: every stored key, its order and its value.
+ *
+ * All rows of a space are in one partition, `s:` + the name of the space, so that one atomic batch can write all of them.
+ * Keys start with a tag byte; names have no control characters, so U+0000 ends a name inside a key. Positions are
+ * big-endian unsigned 64-bit, so that byte order is numeric order. Values are framed messages of `streamkit.storage.v1`.
+ *
+ * | key                                     | value                  | there is one                              |
+ * |-----------------------------------------|------------------------|-------------------------------------------|
+ * | `b` segment 00 last_sequence            | SegmentBlock           | per commit and segment written            |
+ * | `c` changes                             | ChangeNote             | per recent commit that did not only append|
+ * | `g` segment                             | PendingReclaim         | per segment with rows left to remove      |
+ * | `h`                                     | SpaceHead              | per space; a condition of every commit    |
+ * | `o` last_offset                         | SpaceBlock             | per commit, or a few                      |
+ * | `s` segment                             | SegmentHead            | per segment ever written                  |
+ * | `t` transaction id, 16 bytes            | CommittedTransaction   | per recent transaction w/o expectation    |
+ *
+ * Blocks are keyed by their LAST position: the first row at or after X is then the one that holds X, found with one
+ * range read on stores that cannot scan backwards.
+ */
+import type { KeyRange } from "../../storage/port.ts";
+
+const TAG = {
+  segmentBlock: 0x62,
+  change: 0x63,
+  reclaim: 0x67,
+  head: 0x68,
+  spaceBlock: 0x6f,
+  segmentHead: 0x73,
+  transaction: 0x74,
+};
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+const PARTITION_PREFIX = "s:";
+
+/** The partition that holds a space. */
+export function spacePartition(space: string): string {
+  return PARTITION_PREFIX + space;
+}
+
+/** The space that a partition holds. */
+export function partitionSpace(partition: string): string {
+  return partition.slice(PARTITION_PREFIX.length);
+}
+
+/** Key of the SpaceHead. */
+export const HEAD_KEY: Uint8Array = Uint8Array.of(TAG.head);
+
+/** Key of a segment's SegmentHead. */
+export function segmentHeadKey(segment: string): Uint8Array {
+  return namedKey(TAG.segmentHead, segment);
+}
+
+/** The segment whose SegmentHead has this key. */
+export function segmentOfHeadKey(key: Uint8Array): string {
+  return nameOfKey(key);
+}
+
+/** Range of the SegmentHeads whose names start with `prefix` and, in byte order, come after `after`. */
+export function segmentHeadRange(prefix: string, after = ""): KeyRange {
+  return namedRange(TAG.segmentHead, prefix, after);
+}
+
+/** Key of the segment block that ends with `lastSequence`. */
+export function segmentBlockKey(segment: string, lastSequence: number): Uint8Array {
+  const name = encoder.encode(segment);
+  const key = new Uint8Array(name.length + 10);
+  key[0] = TAG.segmentBlock;
+  key.set(name, 1);
+  writePosition(key, name.length + 2, lastSequence);
+  return key;
+}
+
+/** Range of the segment blocks that hold any of the sequences `from` to `through`, and perhaps one block more. */
+export function segmentBlockRange(segment: string, from: number, through: number): KeyRange {
+  // The block that holds `through` may end after it: it is the first at or after `through`; readers stop behind it.
+  return { gte: segmentBlockKey(segment, from), lt: segmentBlockKey(segment, through + MAX_BLOCK_ENTRIES) };
+}
+
+/** Key of the space block that ends with `lastOffset`. */
+export function spaceBlockKey(lastOffset: number): Uint8Array {
+  return taggedPosition(TAG.spaceBlock, lastOffset);
+}
+
+/** Key of the ChangeNote of the commit that made SpaceHead.changes `changes`. */
+export function changeKey(changes: number): Uint8Array {
+  return taggedPosition(TAG.change, changes);
+}
+
+/** Range of the ChangeNotes from `from` to `through`. */
+export function changeRange(from: number, through: number): KeyRange {
+  return { gte: changeKey(from), lt: changeKey(through + 1) };
+}
+
+/** Range of the space blocks that hold any of the offsets from `from` on. */
+export function spaceBlockRange(from: number): KeyRange {
+  return { gte: spaceBlockKey(from), lt: Uint8Array.of(TAG.spaceBlock + 1) };
+}
+
+/** The position that a block key ends with. */
+export function lastPositionOf(key: Uint8Array): number {
+  const view = new DataView(key.buffer, key.byteOffset + key.length - 8, 8);
+  return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
+}
+
+/** Key of a remembered transaction. `id` is a UUID in its 36-character form. */
+export function transactionKey(id: string): Uint8Array {
+  const key = new Uint8Array(17);
+  key[0] = TAG.transaction;
+  const hex = id.replaceAll("-", "");
+  for (let i = 0; i < 16; i++) key[i + 1] = Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16);
+  return key;
+}
+
+/** Range of all remembered transactions. */
+export const TRANSACTION_RANGE: KeyRange = prefixRange(Uint8Array.of(TAG.transaction));
+
+/** Key of a segment's PendingReclaim. */
+export function reclaimKey(segment: string): Uint8Array {
+  return namedKey(TAG.reclaim, segment);
+}
+
+/** The segment whose PendingReclaim has this key. */
+export function segmentOfReclaimKey(key: Uint8Array): string {
+  return nameOfKey(key);
+}
+
+/** Range of all PendingReclaims. */
+export const RECLAIM_RANGE: KeyRange = prefixRange(Uint8Array.of(TAG.reclaim));
+
+/** Compares as unsigned bytes: the order of keys and of names. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+/** Compares names by their UTF-8 bytes; JavaScript's own order differs beyond U+FFFF. */
+export function compareNames(a: string, b: string): number {
+  return compareBytes(encoder.encode(a), encoder.encode(b));
+}
+
+/** A key of a tag byte and a name. */
+export function namedKey(tag: number, name: string): Uint8Array {
+  const bytes = encoder.encode(name);
+  const key = new Uint8Array(bytes.length + 1);
+  key[0] = tag;
+  key.set(bytes, 1);
+  return key;
+}
+
+/** The name in a key of a tag byte and a name. */
+export function nameOfKey(key: Uint8Array): string {
+  return decoder.decode(key.subarray(1));
+}
+
+/** Range of such keys whose names start with `prefix` and, in byte order, come after `after`. */
+export function namedRange(tag: number, prefix: string, after = ""): KeyRange {
+  const range = prefixRange(namedKey(tag, prefix));
+  if (after === "") return range;
+  const next = successor(namedKey(tag, after));
+  return { gte: compareBytes(next, range.gte) > 0 ? next : range.gte, lt: range.lt };
+}
+
+/** More entries than any block holds: a commit merges small transactions up to this many entries per row. */
+export const MAX_BLOCK_ENTRIES = 65_536;
+
+function taggedPosition(tag: number, position: number): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = tag;
+  writePosition(key, 1, position);
+  return key;
+}
+
+function prefixRange(prefix: Uint8Array): KeyRange {
+  // Tags and UTF-8 bytes are never 0xff, so the last byte can be counted up.
+  const lt = prefix.slice();
+  lt[lt.length - 1]++;
+  return { gte: prefix, lt };
+}
+
+function successor(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}
+
+function writePosition(target: Uint8Array, at: number, position: number): void {
+  const view = new DataView(target.buffer, target.byteOffset + at, 8);
+  view.setUint32(0, Math.floor(position / 0x1_0000_0000));
+  view.setUint32(4, position >>> 0);
+}

@@ -1,0 +1,354 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  ChangeNoteSchema,
+  CommittedTransactionSchema,
+  PendingReclaimSchema,
+  SegmentHeadSchema,
+  SpaceHeadSchema,
+} from "@streamkit/protocol/storage";
+import { varintLength, WIRE_FIXED64, WIRE_LENGTH, WireReader, writeVarint } from "@streamkit/protocol/wire";
+import { dataLoss } from "../../errors.ts";
+import { type EncodedBatch, parseBatch } from "./batch.ts";
+import { frameRow, type RowCompression, unframeRow } from "./row-frame.ts";
+
+/** Where a space stands. Meaning and units: `streamkit.storage.v1.SpaceHead`. */
+export interface SpaceHead {
+  readonly lastOffset: number;
+  readonly lastNumber: number;
+  readonly lastTime: number;
+  readonly segmentCount: number;
+  readonly firstOffset: number;
+  readonly deletedOffset: number;
+  readonly changes: number;
+  readonly incarnation: bigint;
+}
+
+/** A number that rises with every commit of a space. */
+export function revisionOf(head: SpaceHead): number {
+  return head.lastNumber + head.changes;
+}
+
+/** Where a segment stands. Meaning and units: `streamkit.storage.v1.SegmentHead`. */
+export interface SegmentHead {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly lastOffset: number;
+  readonly lastTime: number;
+  readonly firstTime: number;
+  readonly fencingToken: bigint;
+  readonly unlisted: boolean;
+  readonly reclaimedSequence: number;
+}
+
+/** The result of a transaction. Times are microseconds since 1970. */
+export interface CommittedTransaction {
+  readonly number: number;
+  readonly commitTime: number;
+  readonly ranges: readonly CommittedRange[];
+  /** The commit that wrote it; 0 where that is not known. */
+  readonly commitId: bigint;
+}
+
+/** Where the records of one segment went; without records, last_sequence + 1, last_sequence and 0. */
+export interface CommittedRange {
+  readonly segment: string;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly firstOffset: number;
+}
+
+/** Where a large batch is stored. */
+export interface BlockRef {
+  readonly segment: string;
+  readonly lastSequence: number;
+  readonly firstOffset: number;
+  readonly count: number;
+  /** Length of the encoded batch; 0 where that is not known. */
+  readonly bytes: number;
+}
+
+/** One row of the space log: batches, or references, or (neither) a hole. Covers offsets from firstOffset to its key. */
+export interface SpaceBlock {
+  readonly firstOffset: number;
+  readonly batches: readonly EncodedBatch[];
+  readonly refs: readonly BlockRef[];
+  /** The commit that wrote it; 0 where that is not known. */
+  readonly commitId: bigint;
+}
+
+/** What a commit changed besides appending. */
+export interface ChangeNote {
+  /** Segments whose status changed in a way that their entries do not show. */
+  readonly segments: readonly string[];
+  /** Segments whose heads changed in what no status shows. */
+  readonly heads: readonly string[];
+  /** All segments may have changed. */
+  readonly everything: boolean;
+  /** Entries were removed, or rows of entries that had been removed before. */
+  readonly removed: boolean;
+}
+
+/** One row of a segment's log. */
+export interface SegmentBlock {
+  readonly firstSequence: number;
+  readonly batches: readonly EncodedBatch[];
+}
+
+/** A space that was never written. */
+export const NEW_SPACE: SpaceHead = {
+  lastOffset: 0,
+  lastNumber: 0,
+  lastTime: 0,
+  segmentCount: 0,
+  firstOffset: 1,
+  deletedOffset: 0,
+  changes: 0,
+  incarnation: 0n,
+};
+
+/** A segment that was never written. */
+export const NEW_SEGMENT: SegmentHead = {
+  firstSequence: 1,
+  lastSequence: 0,
+  lastOffset: 0,
+  lastTime: 0,
+  firstTime: 0,
+  fencingToken: 0n,
+  unlisted: true,
+  reclaimedSequence: 0,
+};
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+export function encodeSpaceHead(head: SpaceHead): Uint8Array[] {
+  const message = create(SpaceHeadSchema, {
+    lastOffset: BigInt(head.lastOffset),
+    lastNumber: BigInt(head.lastNumber),
+    lastTime: BigInt(head.lastTime),
+    segmentCount: BigInt(head.segmentCount),
+    firstOffset: BigInt(head.firstOffset),
+    deletedOffset: BigInt(head.deletedOffset),
+    changes: BigInt(head.changes),
+    incarnation: head.incarnation,
+  });
+  return frameRow([toBinary(SpaceHeadSchema, message)]);
+}
+
+export function decodeSpaceHead(value: Uint8Array, space: string): SpaceHead {
+  const message = decodeWith(value, `head of space "${space}"`, (bytes) => fromBinary(SpaceHeadSchema, bytes));
+  return {
+    lastOffset: Number(message.lastOffset),
+    lastNumber: Number(message.lastNumber),
+    lastTime: Number(message.lastTime),
+    segmentCount: Number(message.segmentCount),
+    firstOffset: Number(message.firstOffset),
+    deletedOffset: Number(message.deletedOffset),
+    changes: Number(message.changes),
+    incarnation: message.incarnation,
+  };
+}
+
+export function encodeSegmentHead(head: SegmentHead): Uint8Array[] {
+  const message = create(SegmentHeadSchema, {
+    firstSequence: BigInt(head.firstSequence),
+    lastSequence: BigInt(head.lastSequence),
+    lastOffset: BigInt(head.lastOffset),
+    lastTime: BigInt(head.lastTime),
+    firstTime: BigInt(head.firstTime),
+    fencingToken: head.fencingToken,
+    unlisted: head.unlisted,
+    reclaimedSequence: BigInt(head.reclaimedSequence),
+  });
+  return frameRow([toBinary(SegmentHeadSchema, message)]);
+}
+
+export function decodeSegmentHead(value: Uint8Array, segment: string): SegmentHead {
+  const message = decodeWith(value, `head of segment "${segment}"`, (bytes) => fromBinary(SegmentHeadSchema, bytes));
+  return {
+    firstSequence: Number(message.firstSequence),
+    lastSequence: Number(message.lastSequence),
+    lastOffset: Number(message.lastOffset),
+    lastTime: Number(message.lastTime),
+    firstTime: Number(message.firstTime),
+    fencingToken: message.fencingToken,
+    unlisted: message.unlisted,
+    reclaimedSequence: Number(message.reclaimedSequence),
+  };
+}
+
+export function encodeCommittedTransaction(transaction: CommittedTransaction): Uint8Array[] {
+  const message = create(CommittedTransactionSchema, {
+    number: BigInt(transaction.number),
+    commitTime: BigInt(transaction.commitTime),
+    commitId: transaction.commitId,
+    ranges: transaction.ranges.map((range) => ({
+      segment: range.segment,
+      firstSequence: BigInt(range.firstSequence),
+      lastSequence: BigInt(range.lastSequence),
+      firstOffset: BigInt(range.firstOffset),
+    })),
+  });
+  return frameRow([toBinary(CommittedTransactionSchema, message)]);
+}
+
+export function decodeCommittedTransaction(value: Uint8Array): CommittedTransaction {
+  const message = decodeWith(value, "remembered transaction", (bytes) => fromBinary(CommittedTransactionSchema, bytes));
+  return {
+    number: Number(message.number),
+    commitTime: Number(message.commitTime),
+    commitId: message.commitId,
+    ranges: message.ranges.map((range) => ({
+      segment: range.segment,
+      firstSequence: Number(range.firstSequence),
+      lastSequence: Number(range.lastSequence),
+      firstOffset: Number(range.firstOffset),
+    })),
+  };
+}
+
+export function encodePendingReclaim(throughSequence: number): Uint8Array[] {
+  const message = create(PendingReclaimSchema, { throughSequence: BigInt(throughSequence) });
+  return frameRow([toBinary(PendingReclaimSchema, message)]);
+}
+
+export function encodeChangeNote({ segments, heads, everything, removed }: ChangeNote): Uint8Array[] {
+  const message = create(ChangeNoteSchema, { segments: [...segments], heads: [...heads], everything, removed });
+  return frameRow([toBinary(ChangeNoteSchema, message)]);
+}
+
+export function decodeChangeNote(value: Uint8Array): ChangeNote {
+  return decodeWith(value, "note of a change", (bytes) => fromBinary(ChangeNoteSchema, bytes));
+}
+
+export function encodeSegmentBlock(batches: readonly EncodedBatch[], compression: RowCompression): Uint8Array[] {
+  return frameRow(blockPieces(batches[0].firstSequence, batches, 0n), compression);
+}
+
+export function decodeSegmentBlock(value: Uint8Array, segment: string): SegmentBlock {
+  const what = `block of segment "${segment}"`;
+  const block = decodeWith(value, what, parseBlock);
+  return { firstSequence: block.first, batches: block.batches };
+}
+
+/** A row of the space log that holds the entries themselves; with no batches, a hole. */
+export function encodeSpaceBlock(
+  firstOffset: number,
+  batches: readonly EncodedBatch[],
+  commitId: bigint,
+  compression: RowCompression,
+): Uint8Array[] {
+  return frameRow(blockPieces(firstOffset, batches, commitId), compression);
+}
+
+/** A row of the space log that says where the entries are. */
+export function encodeSpaceRefs(firstOffset: number, refs: readonly BlockRef[], commitId: bigint): Uint8Array[] {
+  const pieces = blockPieces(firstOffset, [], commitId);
+  for (const ref of refs) {
+    const name = Buffer.from(ref.segment);
+    const buffer = new Uint8Array(name.length + 50);
+    buffer[0] = (1 << 3) | WIRE_LENGTH;
+    let at = writeVarint(buffer, 1, name.length);
+    buffer.set(name, at);
+    at += name.length;
+    buffer[at++] = 2 << 3;
+    at = writeVarint(buffer, at, ref.lastSequence);
+    buffer[at++] = 3 << 3;
+    at = writeVarint(buffer, at, ref.firstOffset);
+    buffer[at++] = 4 << 3;
+    at = writeVarint(buffer, at, ref.count);
+    if (ref.bytes > 0) {
+      buffer[at++] = 5 << 3;
+      at = writeVarint(buffer, at, ref.bytes);
+    }
+    pieces.push(fieldHead(3, at), buffer.subarray(0, at));
+  }
+  return frameRow(pieces);
+}
+
+export function decodeSpaceBlock(value: Uint8Array, space: string): SpaceBlock {
+  const block = decodeWith(value, `block of space "${space}"`, parseBlock);
+  const { first, batches, refs, commitId } = block;
+  for (const batch of batches) batch.commitId = commitId;
+  return { firstOffset: first, batches, refs, commitId };
+}
+
+/**
+ * SegmentBlock and SpaceBlock share their shape: the first position covered, in SpaceBlock the commit (field 4), then batches
+ * (field 1) or refs (field 3).
+ */
+function blockPieces(first: number, batches: readonly EncodedBatch[], commitId: bigint): Uint8Array[] {
+  const pieces: Uint8Array[] = [fixed64Field(2, BigInt(first))];
+  if (commitId !== 0n) pieces.push(fixed64Field(4, commitId));
+  for (const batch of batches) pieces.push(fieldHead(1, batch.byteLength), ...batch.pieces);
+  return pieces;
+}
+
+function fixed64Field(field: number, value: bigint): Uint8Array {
+  const bytes = new Uint8Array(9);
+  bytes[0] = (field << 3) | WIRE_FIXED64;
+  new DataView(bytes.buffer).setBigUint64(1, value, true);
+  return bytes;
+}
+
+function parseBlock(bytes: Uint8Array) {
+  const reader = new WireReader(bytes);
+  const block = { first: 0, batches: [] as EncodedBatch[], refs: [] as BlockRef[], commitId: 0n };
+  const fixed64 = () => {
+    const at = reader.position;
+    reader.skip();
+    return new DataView(bytes.buffer, bytes.byteOffset + at, 8).getBigUint64(0, true);
+  };
+  while (reader.more) {
+    switch (reader.tag()) {
+      case 1:
+        block.batches.push(parseBatch(reader.bytes()));
+        break;
+      case 2:
+        block.first = Number(fixed64());
+        break;
+      case 3:
+        block.refs.push(parseRef(reader.bytes()));
+        break;
+      case 4:
+        block.commitId = fixed64();
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  return block;
+}
+
+function parseRef(bytes: Uint8Array): BlockRef {
+  const reader = new WireReader(bytes);
+  let segment = "";
+  const numbers = [0, 0, 0, 0, 0, 0];
+  while (reader.more) {
+    const field = reader.tag();
+    if (field === 1) segment = decoder.decode(reader.bytes());
+    else if (field <= 5) numbers[field] = reader.varint();
+    else reader.skip();
+  }
+  return { segment, lastSequence: numbers[2], firstOffset: numbers[3], count: numbers[4], bytes: numbers[5] };
+}
+
+function fieldHead(field: number, length: number): Uint8Array {
+  const head = new Uint8Array(1 + varintLength(length));
+  head[0] = (field << 3) | WIRE_LENGTH;
+  writeVarint(head, 1, length);
+  return head;
+}
+
+/**
+ * Takes the frame off a stored row and decodes it.
+ *
+ * @throws ServerError DATA_LOSS
+ */
+export function decodeWith<T>(value: Uint8Array, what: string, decode: (bytes: Uint8Array) => T): T {
+  const bytes = unframeRow(value, what);
+  try {
+    return decode(bytes);
+  } catch (cause) {
+    throw dataLoss(`${what}: the stored row cannot be decoded`, cause);
+  }
+}

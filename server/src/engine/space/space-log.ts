@@ -1,0 +1,283 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { ErrorReason } from "@streamkit/protocol";
+import { ServerError, StoreDeletedError, storageUnavailable } from "../../errors.ts";
+import type { PartitionStore, RowVersion } from "../../storage/port.ts";
+import type { AppendTransaction } from "../append/append.ts";
+import { AppendMutation, type AppendResult } from "../append/append-mutation.ts";
+import type { Clock } from "../clock.ts";
+import { Contention } from "../commit/contention.ts";
+import { Draft, sharedRows } from "../commit/draft.ts";
+import { evaluate } from "../commit/evaluate.ts";
+import {
+  type EarlierAttempts,
+  GroupCommit,
+  type Mutation,
+  type Outcome,
+  type ProduceSession,
+} from "../commit/group-commit.ts";
+import type { TokenCeiling } from "../coordination/token-ceiling.ts";
+import type { Subscription } from "../live/live-hub.ts";
+import { Poller } from "../live/poller.ts";
+import type { SegmentFilter, StatusSubscription } from "../live/status-feed.ts";
+import { random64 } from "../random64.ts";
+import type { RowCompression } from "../rows/row-frame.ts";
+import { asStreamkitError, SpaceState } from "./space-state.ts";
+
+export interface SpaceLogOptions {
+  readonly store: PartitionStore;
+  readonly space: string;
+  /** Other processes may write the store: nothing cached may be taken for the latest. */
+  readonly shared: boolean;
+  readonly clock: Clock;
+  /** How long a transaction id is remembered, in microseconds. */
+  readonly dedupeWindow: number;
+  readonly compression: RowCompression;
+  /** Which fencing tokens appends may carry. */
+  readonly tokens: TokenCeiling;
+  /** Called when a log is loaded that has rows of trimmed entries to remove: a reclaimer was interrupted. */
+  readonly onUnfinished: (log: SpaceLog) => void;
+  /** With `shared`: how often a followed space is looked at when nothing happens, in milliseconds. */
+  readonly pollMillis: number;
+  /** Called after each commit of this instance. */
+  readonly onCommit: (log: SpaceLog) => void;
+  /** Called when somebody begins to follow. */
+  readonly onFollow: () => void;
+  /** Called when a poll finds that another instance has deleted the store. */
+  readonly onDeleted: (error: StoreDeletedError) => void;
+}
+
+/** Work that may wait for its commit, per space, before appends are refused. */
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+/** Bytes that share a commit; more would only make everyone wait longer. */
+const MAX_GROUP_BYTES = 4 * 1024 * 1024;
+/** Attempts at one commit whose outcome stays unknown, and the longest pause between them. */
+const MAX_UNKNOWN = 3;
+const MAX_PAUSE_MILLIS = 2_000;
+/** How long a commit may meet conflicts before it is given up. */
+const MAX_CONFLICT_MILLIS = 30_000;
+
+/** What is known of a commit on its way through several attempts. */
+interface Attempts extends EarlierAttempts {
+  outcomeUnknown: boolean;
+  inDoubt: boolean;
+  unknown: number;
+}
+
+/**
+ * The log of one space: its committed state, and the only way to change it.
+ *
+ * While a commit is in flight there is a draft on top of the state. A conflict (another instance wrote) leads back to the
+ * state by reading what was missed. What is cached is used only in commits that are conditional on the head's version.
+ */
+export class SpaceLog extends SpaceState {
+  readonly #options: SpaceLogOptions;
+  readonly #commits: GroupCommit;
+  readonly #contention = new Contention();
+  readonly #poller: Poller;
+  #readers = 0;
+
+  constructor(options: SpaceLogOptions) {
+    const { space, store, shared } = options;
+    super(space, store, shared, () => options.onUnfinished(this));
+    this.#options = options;
+    this.#commits = new GroupCommit(
+      // Half of the bytes, because small batches are stored twice.
+      () => ({
+        bytes: Math.min(MAX_GROUP_BYTES, store.limits.maxBatchBytes / 2),
+        operations: (bytes) => store.limits.maxOperations - sharedRows(bytes),
+      }),
+      (members) =>
+        this.#commitGroup(members).finally(() => {
+          this.unsettled = false;
+        }),
+    );
+    this.#poller = new Poller({ restMillis: options.pollMillis, look: (urgent) => this.#poll(urgent) });
+  }
+
+  get tokens(): TokenCeiling {
+    return this.#options.tokens;
+  }
+
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  /** True when nothing is in flight and nobody reads or follows: the log can be dropped from memory. */
+  get idle(): boolean {
+    return this.#commits.idle && this.#readers === 0;
+  }
+
+  /** Keeps the log in memory: a reader must see the trims that happen while it reads. */
+  hold(): Disposable {
+    this.#readers++;
+    return { [Symbol.dispose]: () => this.#readers-- };
+  }
+
+  /**
+   * Start of the dedupe window now, microseconds since 1970. Commit times are the measure: an instance whose clock is ahead must
+   * not forget what others still remember.
+   */
+  get dedupeStart(): number {
+    return Math.min(this.#options.clock(), this.head.lastTime) - this.#options.dedupeWindow;
+  }
+
+  /** Appends one transaction; resolves when it is durable. */
+  append(transaction: AppendTransaction, session?: ProduceSession): Promise<AppendResult> {
+    if (this.#commits.queuedBytes > MAX_QUEUED_BYTES) {
+      const message = `space "${this.space}" has too much work queued`;
+      return Promise.reject(new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 100 }));
+    }
+    try {
+      this.store.assertRoom?.();
+    } catch (error) {
+      // A trim that was interrupted goes on with the first use of its space, and makes room.
+      this.load().catch(() => undefined);
+      return Promise.reject(error);
+    }
+    return this.#commits.submit(new AppendMutation(this, transaction, session));
+  }
+
+  /** Commits any other change. */
+  submit<T>(mutation: Mutation<T>): Promise<T> {
+    return this.#commits.submit(mutation);
+  }
+
+  /** Follows the space from the next commit on. */
+  followSpace(): Subscription {
+    return this.#followed(this.hub.subscribeToSpace());
+  }
+
+  /** Follows a segment from the next commit on. */
+  followSegment(segment: string): Subscription {
+    return this.#followed(this.hub.subscribeToSegment(segment));
+  }
+
+  /** Somebody says that the space has this revision. Followers are complete without; they only hear of it sooner. */
+  hint(revision: number): void {
+    if (revision > this.revision) this.#poller.hint();
+  }
+
+  /** Stops background work. */
+  close(): void {
+    this.#poller.stop();
+  }
+
+  /** Watches states of segments from the next commit on. */
+  followStatus(filter: SegmentFilter): StatusSubscription {
+    return this.#followed(this.hub.subscribeToStatus(filter));
+  }
+
+  #followed<T>(subscription: T): T {
+    // G2: where other instances write, polling alone makes followers complete; bus hints only make them faster.
+    if (this.shared) {
+      this.#poller.start();
+      this.#options.onFollow();
+    }
+    return subscription;
+  }
+
+  async #poll(urgent: boolean): Promise<boolean> {
+    if (this.hub.followers === 0) {
+      this.close();
+      return false;
+    }
+    try {
+      return await this.catchUp(urgent);
+    } catch (error) {
+      // Any other failure changes nothing: followers wait, the next poll tries again, appends report the failure.
+      if (error instanceof StoreDeletedError) this.#options.onDeleted(error);
+      throw error;
+    }
+  }
+
+  override async catchUp(expectNews = false): Promise<boolean> {
+    const found = await super.catchUp(expectNews);
+    if (found) this.#contention.others();
+    return found;
+  }
+
+  async #commitGroup(members: () => readonly Mutation<unknown>[]): Promise<readonly Outcome[]> {
+    if (this.shared) await pause(this.#contention.pauseBeforeNext());
+    const attempts: Attempts = { outcomeUnknown: false, inDoubt: false, unknown: 0 };
+    const end = performance.now() + MAX_CONFLICT_MILLIS;
+    /** So many of the group came before the state was last read. */
+    let synced = 0;
+    for (let conflicts = 0; ; ) {
+      await this.load();
+      const { revision, headVersion } = this;
+      // What came while an attempt was under way shares the next one.
+      const mutations = members();
+      const evaluated = await this.#evaluate(mutations, attempts);
+      if (evaluated === undefined) continue;
+      const { draft, outcomes } = evaluated;
+      // G7: what looks like a refusal may be the repetition of something that was committed.
+      if (!attempts.inDoubt && mutations.some(({ unread }, index) => unread && "error" in outcomes[index])) {
+        attempts.inDoubt = true;
+        continue;
+      }
+      if (!draft.dirty) {
+        // G5, G6: a commit proves the state that it was evaluated on; without one, it must have been read after everyone came.
+        if (!this.shared || synced === mutations.length) return outcomes;
+        synced = mutations.length;
+        await this.catchUp();
+        if (this.revision === revision) return outcomes;
+        continue;
+      }
+      const start = performance.now();
+      if (await this.#write(draft, headVersion, attempts)) return outcomes;
+      if (performance.now() > end) {
+        throw storageUnavailable(`space "${this.space}": a commit met conflicts all the time`, undefined, 100);
+      }
+      await pause(this.#contention.conflicted(performance.now() - start, ++conflicts));
+      synced = mutations.length;
+      await this.catchUp(true);
+      // A row that was to be new may be the reason as well as a commit of others, and keeps all of the group waiting.
+      if (this.revision === revision || conflicts > 1) attempts.inDoubt = true;
+    }
+  }
+
+  /** Evaluates a group on the state as it is; undefined when that has moved on while it was read. */
+  async #evaluate(mutations: readonly Mutation<unknown>[], before: EarlierAttempts) {
+    const { revision } = this;
+    const { heads, damaged } = await this.segmentHeads(mutations.flatMap((mutation) => mutation.segments));
+    // What one mutation cannot read is no reason to refuse its neighbours.
+    const failures = await Promise.all(
+      mutations.map(async (mutation) => {
+        const unreadable = mutation.segments.find((segment) => damaged.has(segment));
+        if (unreadable !== undefined) return damaged.get(unreadable);
+        return mutation.prepare?.(before).then(() => undefined, asStreamkitError);
+      }),
+    );
+    if (this.revision !== revision) return undefined;
+    const commitId = this.shared ? random64() : 0n;
+    const draft = new Draft(this.space, this.head, heads, this.store.limits, this.#options.compression, commitId);
+    return { draft, outcomes: evaluate(mutations, draft, failures) };
+  }
+
+  /** Writes the draft; false when it has to be evaluated again. */
+  async #write(draft: Draft, headVersion: RowVersion | null, attempts: Attempts): Promise<boolean> {
+    const start = performance.now();
+    try {
+      const result = await this.store.commit(this.partition, draft.toCommit(headVersion));
+      if (!result.committed) return false;
+      this.advance(draft, result.versions[0]);
+      if (this.shared) this.#contention.committed(performance.now() - start);
+      this.#options.onCommit(this);
+      return true;
+    } catch (error) {
+      // The outcome is unknown. On a shared store, reading the log tells: our transactions are in it or not, and if they
+      // land late, the condition on the head refuses them. A local store stops after a failed write.
+      if (!this.shared || !(error instanceof ServerError) || error instanceof StoreDeletedError) throw error;
+      attempts.outcomeUnknown = true;
+      this.unsettled = true;
+      if (++attempts.unknown >= MAX_UNKNOWN) throw error;
+      // A storage that is throttled says how long it wants to be left alone.
+      await pause(Math.min(MAX_PAUSE_MILLIS, error.facts.retryAfterMillis ?? 0));
+      return false;
+    }
+  }
+}
+
+async function pause(millis: number): Promise<void> {
+  if (millis >= 1) await delay(millis);
+}
