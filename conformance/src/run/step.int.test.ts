@@ -32,6 +32,26 @@ describe("a call that is repeated until it fits", () => {
   });
 });
 
+describe("a step that has to be in time", () => {
+  const never = `{ call: GetStore, eventually: true, within: 0.1s, ${refused}`;
+
+  it("shows nothing when it was too late, and the case begins again", async () => {
+    const failure = await failureOf(`${lease}, ${never}, in_time: 0.05s }`);
+    expect(failure).toMatch(/^too late to show anything, 5 times: .*expected FAILED_PRECONDITION/);
+  });
+
+  it("fails when it was not too late, counted from the latest step that was no pause", async () => {
+    const failure = await failureOf(`${lease}, { pause: 0.01s }, ${never}, in_time: 3600s }`);
+    expect(failure).toMatch(/^step 3 .*expected FAILED_PRECONDITION/);
+  });
+
+  it("may be late when it shows what is expected", async () => {
+    expect(await failureOf(`{ call: GetServerInfo }, { pause: 0.1s }, { call: GetServerInfo, in_time: 0.1s }`)).toBe(
+      "",
+    );
+  });
+});
+
 describe("an await", () => {
   const watch = "{ call: SubscribeToSegmentStatus, as: w, request: { heartbeat_interval: 0.1s } }";
   const append = "{ call: Append, request: { records: [a] } }";

@@ -22,10 +22,26 @@ const RAW_MILLIS = 3_000;
 /** Pause between calls that are repeated until something has come about. */
 const REPEAT_MILLIS = 50;
 
-/** Performs one step and compares. Returns the first difference. @throws Error for a defect of the case */
-export async function runStep(step: Step, state: CaseState): Promise<Difference> {
+/** What a step has shown. */
+export interface StepOutcome {
+  /** The first difference; absent: everything expected was observed. */
+  readonly difference?: string;
+  /** The step ended too late for a difference to show anything. */
+  readonly late: boolean;
+}
+
+/** Performs one step and compares. @throws Error for a defect of the case */
+export async function runStep(step: Step, state: CaseState): Promise<StepOutcome> {
   state.begun.push(performance.now());
-  return (await perform(step, state)) ?? tooSoon(step, state);
+  const difference = (await perform(step, state)) ?? tooSoon(step, state);
+  const late = isLate(step, state);
+  if (step.action.case !== "pause") state.acted = state.begun.at(-1)!;
+  return { ...(difference === undefined ? {} : { difference }), late };
+}
+
+/** Whether the step was over too late to show anything: measured from the beginning of the latest step that was no pause. */
+function isLate({ inTime }: Step, { acted }: CaseState): boolean {
+  return inTime !== undefined && performance.now() - acted > toMillis(inTime);
 }
 
 /** Whether the step was over before it may be: measured from the beginning of the step before. */

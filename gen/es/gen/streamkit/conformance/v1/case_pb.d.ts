@@ -327,6 +327,15 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
    * @generated from field: bool all_pages = 24;
    */
   allPages: boolean;
+
+  /**
+   * How long after the beginning of the latest step before, pauses apart, this one may end to show anything: for what must come
+   * before something is over. Where what is expected is not observed and the step ended later, the machine was too slow: the case
+   * begins again, a few times at most.
+   *
+   * @generated from field: google.protobuf.Duration in_time = 25;
+   */
+  inTime?: Duration | undefined;
 };
 
 /**
