@@ -3,20 +3,21 @@
  *
  * @packageDocumentation
  */
-export type { ClientFactory, ClientUnderTest, Observer } from "./client/client-under-test.ts";
-export { ConnectClient } from "./client/connect-client.ts";
-export { ProgramClient } from "./client/program-client.ts";
-export { SdkClient } from "./client/sdk-client.ts";
-export { serveProgram } from "./client/serve-program.ts";
-export { type Clause, readClauses } from "./corpus/clauses.ts";
-export { loadCases, parseCases } from "./corpus/load.ts";
-export { selectCases } from "./corpus/select.ts";
-export { checkHistory, type Violation } from "./history/check.ts";
-export type { Event } from "./history/event.ts";
-export { type HistoryResult, runHistory } from "./history/run.ts";
-export { type CellOptions, runCell } from "./run/cell.ts";
-export { cellsOf, readKnownFailures, readMatrix } from "./run/matrix.ts";
-export { runSuite, type SuiteOptions } from "./run/suite.ts";
-export { ProgramServer } from "./server/program-server.ts";
-export { RemoteServer } from "./server/remote-server.ts";
-export type { ServerControl, ServerUnderTest } from "./server/server-under-test.ts";
+
+export { checkHistory, type Violation } from "./histories/entries/check.ts";
+export type { Event } from "./histories/entries/event.ts";
+export { type HistoryResult, runHistory } from "./histories/entries/run.ts";
+export type { ClientFactory, ClientUnderTest, Observer } from "./suite/client/client-under-test.ts";
+export { ConnectClient } from "./suite/client/connect-client.ts";
+export { ProgramClient } from "./suite/client/program-client.ts";
+export { SdkClient } from "./suite/client/sdk-client.ts";
+export { serveProgram } from "./suite/client/serve-program.ts";
+export { type Clause, readClauses } from "./suite/corpus/clauses.ts";
+export { loadCases, parseCases } from "./suite/corpus/load.ts";
+export { selectCases } from "./suite/corpus/select.ts";
+export { type CellOptions, runCell } from "./suite/run/cell.ts";
+export { cellsOf, readKnownFailures, readMatrix } from "./suite/run/matrix.ts";
+export { runSuite, type SuiteOptions } from "./suite/run/suite.ts";
+export { ProgramServer } from "./suite/server/program-server.ts";
+export { RemoteServer } from "./suite/server/remote-server.ts";
+export type { ServerControl, ServerUnderTest } from "./suite/server/server-under-test.ts";

@@ -1,4 +1,4 @@
-/** What went wrong between two instances, step by step: found by generated histories (conformance/src/history/instances). */
+/** What went wrong between two instances, step by step: found by generated histories (conformance/src/histories/instances). */
 import { randomUUID } from "node:crypto";
 import { type ErrorDetail, ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";

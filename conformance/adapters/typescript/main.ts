@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The TypeScript SDK as a client program: `--client-command "node adapters/typescript/main.ts"`. */
-import { SdkClient } from "../../src/client/sdk-client.ts";
-import { serveProgram } from "../../src/client/serve-program.ts";
+import { SdkClient } from "../../src/suite/client/sdk-client.ts";
+import { serveProgram } from "../../src/suite/client/serve-program.ts";
 
 await serveProgram((observe) => new SdkClient(observe), process.stdin, process.stdout);
 process.exit(0);

@@ -1,10 +1,10 @@
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import type { Case, Failure, Observation } from "@streamkit/protocol/conformance";
-import type { ClientUnderTest, Observer } from "../client/client-under-test.ts";
-import { ConnectClient } from "../client/connect-client.ts";
-import { SdkClient } from "../client/sdk-client.ts";
-import { batchesOf } from "../expect/observed.ts";
-import { EmbeddedServer } from "../server/embedded-server.ts";
+import type { ClientUnderTest, Observer } from "../suite/client/client-under-test.ts";
+import { ConnectClient } from "../suite/client/connect-client.ts";
+import { SdkClient } from "../suite/client/sdk-client.ts";
+import { batchesOf } from "../suite/expect/observed.ts";
+import { EmbeddedServer } from "../suite/server/embedded-server.ts";
 import { type Bends, bentTransport, type ReadRequest } from "./bent-transport.ts";
 import { type Kill, runBroken } from "./kill-matrix.ts";
 

@@ -2,7 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { LeaseRecordSchema, type SegmentHead, SegmentHeadSchema, SpaceHeadSchema } from "@streamkit/protocol/storage";
 import type { PartitionStore, Row } from "@streamkit/server";
 import { changedStorage } from "../../../server/src/storage/changed-storage.ts";
-import { changed, seeing } from "./bent-rows.ts";
+import { changed, seeing } from "../lab/bent-rows.ts";
 import type { Deviation } from "./deviation.ts";
 import { messageOf } from "./stored-row.ts";
 

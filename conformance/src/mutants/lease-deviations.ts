@@ -17,7 +17,7 @@ import {
 import { type LeaseRecord, LeaseRecordSchema } from "@streamkit/protocol/storage";
 import type { PartitionStore, Row } from "@streamkit/server";
 import { changedStorage } from "../../../server/src/storage/changed-storage.ts";
-import { changed, seeing } from "./bent-rows.ts";
+import { changed, seeing } from "../lab/bent-rows.ts";
 import { type Bends, bentTransport } from "./bent-transport.ts";
 import type { Deviation } from "./deviation.ts";
 

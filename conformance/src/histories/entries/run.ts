@@ -1,0 +1,62 @@
+import type { Cell } from "@streamkit/protocol/conformance";
+import { TRANSPORTS } from "../../suite/run/cell.ts";
+import { openCell, type Subjects } from "../../suite/run/open-cell.ts";
+import { Session } from "../../suite/run/session.ts";
+import { Trace } from "../../suite/run/trace.ts";
+import { AzureAccount } from "../../suite/server/azure-account.ts";
+import type { ServerUnderTest } from "../../suite/server/server-under-test.ts";
+import { checkHistory, type Violation } from "./check.ts";
+import type { Event } from "./event.ts";
+import { Kills } from "./kills.ts";
+import { makePlan, type PlanOptions } from "./plan.ts";
+import { runPlan } from "./workload.ts";
+
+/** What one generated history showed. */
+export interface HistoryResult {
+  readonly seed: number;
+  readonly appends: { readonly acked: number; readonly refused: number; readonly unknown: number };
+  readonly entries: number;
+  readonly violations: readonly Violation[];
+  readonly history: readonly Event[];
+  /** What went wrong on purpose, and when it began; for people. */
+  readonly trouble?: readonly { readonly start: number }[];
+}
+
+export interface HistoryOptions extends PlanOptions {
+  /** How often the server is killed, where that can be done. Default: never. */
+  readonly kills?: number;
+}
+
+/** Generates a workload from a seed, runs it in a cell and checks what happened. */
+export async function runHistory(
+  seed: number,
+  cell: Cell,
+  subjects: Subjects,
+  options: HistoryOptions = {},
+): Promise<HistoryResult> {
+  await using azure = new AzureAccount(subjects.azureConnectionString);
+  await using open = await openCell(cell, subjects, azure);
+  const { instances, client } = open;
+  const target = { instances, token: "", protocol: TRANSPORTS[cell.transport]! };
+  const session = await Session.open(client, target, new Trace());
+  const sessions = cell.transport === "connect-h1" ? { sessions: 0 } : {};
+  const plan = makePlan(seed, { ...options, ...sessions, instances: instances.length });
+  const [first] = instances as [ServerUnderTest];
+  const kills = first.capabilities.includes("kill") ? (options.kills ?? 0) : 0;
+  const history: Event[] = [];
+  await runPlan(plan, session, new Kills(first, plan, kills), (event) => history.push(event));
+  await session.close();
+  return resultOf(seed, history, checkHistory(history));
+}
+
+export function resultOf(seed: number, history: readonly Event[], violations: readonly Violation[]): HistoryResult {
+  const outcomes = history.flatMap((event) => (event.kind === "append" ? [event.outcome.is] : []));
+  const of = (is: string): number => outcomes.filter((outcome) => outcome === is).length;
+  return {
+    seed,
+    appends: { acked: of("acked"), refused: of("refused"), unknown: of("unknown") },
+    entries: history.reduce((sum, event) => sum + (event.kind === "read" ? event.entries.length : 0), 0),
+    violations,
+    history,
+  };
+}

@@ -1,0 +1,117 @@
+import { setTimeout } from "node:timers/promises";
+import type { Session } from "../../suite/run/session.ts";
+import { Caller } from "./caller.ts";
+import type { AppendEvent, Event } from "./event.ts";
+import { Follower } from "./follower.ts";
+import { type Plan, SEGMENTS } from "./plan.ts";
+import { Writer } from "./writer.ts";
+
+/** What makes trouble while a workload runs. */
+export interface Nemesis {
+  /** Told when another write of the plan is over: trouble then comes at the same places, however fast servers are. */
+  progress(writes: number): void;
+  /** Ends all trouble. Resolves when every server works, and goes on doing so. */
+  heal(): Promise<void>;
+}
+
+export interface WorkloadOptions {
+  /** How long a call may take before its outcome counts as unknown, in milliseconds. Default: 5,000. */
+  readonly callMillis?: number;
+  /** How long followers may take to reach the end once everything is over, in milliseconds. Default: 20,000. */
+  readonly followMillis?: number;
+}
+
+const READ_PAUSE_MILLIS = 20;
+/** How long a call may take once all trouble is over: as long as a busy machine needs. */
+const CALM_CALL_MILLIS = 20_000;
+
+/**
+ * Runs a plan against servers and records what happened. In the end there is no trouble any more, every outcome is known,
+ * followers had time to receive everything, and every server was asked for it.
+ *
+ * @param record told of each event as it is over
+ * @throws Error when servers do not recover
+ */
+export async function runPlan(
+  plan: Plan,
+  session: Session,
+  nemesis: Nemesis,
+  record: (event: Event) => void,
+  options: WorkloadOptions = {},
+): Promise<void> {
+  const history: Event[] = [];
+  const { store, instances } = plan;
+  const note = (event: Event): void => {
+    history.push(event);
+    record(event);
+  };
+  const caller = new Caller(session, { store, instances, callMillis: options.callMillis ?? 5_000 }, note);
+  const followers = plan.followers.map((planned, index) => new Follower(caller, `follower-${index}`, planned));
+  const written = new AbortController();
+  let writes = 0;
+  const readers = plan.readers.map(async (reads, index) => {
+    for (const { space, segment, instance, start } of reads) {
+      const from = 1 + Math.floor(caller.positions.last(space, segment) * start);
+      await caller.read({ actor: `reader-${index}`, instance, space }, segment, from);
+      // Readers are there for as long as writers are, and no longer.
+      await setTimeout(READ_PAUSE_MILLIS);
+      if (written.signal.aborted) return;
+    }
+  });
+  const writers = plan.writers.map((planned, index) =>
+    new Writer(caller, `writer-${index}`).run(planned, () => nemesis.progress(++writes)),
+  );
+  await Promise.all(writers);
+  written.abort();
+  await Promise.all(readers);
+  await nemesis.heal();
+  caller.callMillis = Math.max(caller.callMillis, CALM_CALL_MILLIS);
+  await settle(caller, history);
+  // Followers must get to the end by themselves: a call at their instance would show it what is new.
+  await appendLast(caller, plan);
+  const { positions } = caller;
+  await Promise.all(
+    followers.map((follower) =>
+      follower.reached(positions.last(follower.space, follower.segment), options.followMillis ?? 20_000),
+    ),
+  );
+  for (const follower of followers) note(await follower.end());
+  await readEverything(caller, plan);
+}
+
+/** Asks again what became of transactions without an answer: there must be one now. */
+async function settle(caller: Caller, history: readonly Event[]): Promise<void> {
+  const appends = history.filter((event): event is AppendEvent => event.kind === "append");
+  const known = new Set(
+    appends.flatMap(({ outcome, transactionId }) => (outcome.is === "unknown" ? [] : [transactionId])),
+  );
+  const unknown = appends.filter(({ transactionId }) => !known.has(transactionId));
+  for (const [index, { space, transactionId, parts }] of unknown.entries()) {
+    const instance = index % caller.instances;
+    const { outcome } = await caller.append({ actor: "settler", instance, space }, transactionId, parts);
+    if (outcome.is === "unknown") throw new Error(`${transactionId} has no outcome, although all trouble is over`);
+  }
+}
+
+/** Appends to every segment of every space, once more, each space at another instance. */
+async function appendLast(caller: Caller, { seed, spaces, instances, lastIds }: Plan): Promise<void> {
+  for (const [index, space] of spaces.entries()) {
+    const parts = SEGMENTS.map((segment) => ({ segment, payloads: [`last.${segment}`] }));
+    const instance = (seed + index) % instances;
+    const { outcome } = await caller.append({ actor: "last", instance, space }, lastIds[index]!, parts);
+    if (outcome.is !== "acked") throw new Error(`instance ${instance} does not append, although all trouble is over`);
+  }
+}
+
+/** Reads every space at every instance, and every segment at one. */
+async function readEverything(caller: Caller, { spaces, instances }: Plan): Promise<void> {
+  for (const [index, space] of spaces.entries()) {
+    for (const [number, segment] of SEGMENTS.entries()) {
+      const instance = (index + number) % instances;
+      await caller.readSurely({ actor: "last", instance, space }, segment, 1);
+    }
+    for (let instance = 0; instance < instances; instance++) {
+      await caller.readSurely({ actor: "last", instance, space }, undefined, 1);
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { Protocol } from "@streamkit/protocol/conformance";
+import type { Cluster } from "../../lab/cluster.ts";
+import { ConnectClient } from "../../suite/client/connect-client.ts";
+import { Session } from "../../suite/run/session.ts";
+import { Trace } from "../../suite/run/trace.ts";
+import { checkHistory } from "../entries/check.ts";
+import type { Event, FailureEvent } from "../entries/event.ts";
+import { makePlan, writesOf } from "../entries/plan.ts";
+import { type HistoryResult, resultOf } from "../entries/run.ts";
+import { runPlan } from "../entries/workload.ts";
+import { ClusterNemesis } from "./nemesis.ts";
+import { planTrouble } from "./trouble.ts";
+
+export interface ClusterHistoryOptions {
+  /** Default: 200. */
+  readonly transactions?: number;
+  /** Default: 2. */
+  readonly spaces?: number;
+  /** Default: 10. */
+  readonly writers?: number;
+  /** How many things go wrong. Default: 12. */
+  readonly troubles?: number;
+  /** As of a workload. */
+  readonly followMillis?: number;
+}
+
+/** Long enough for a busy machine, shorter than some freezes: what is not answered is asked again, elsewhere. */
+const CALL_MILLIS = 1_000;
+
+/** Generates a workload and trouble from a seed, runs both on a cluster, and checks what happened. */
+export async function runClusterHistory(
+  seed: number,
+  cluster: Cluster,
+  { transactions = 200, spaces = 2, writers = 10, troubles = 12, followMillis }: ClusterHistoryOptions = {},
+): Promise<HistoryResult> {
+  const { members } = cluster;
+  const plan = makePlan(seed, { instances: members.length, transactions, spaces, writers });
+  const instances = members.map(({ instance }) => instance);
+  const target = { instances, token: "", protocol: Protocol.GRPC };
+  const session = await Session.open(async (observe) => new ConnectClient(observe), target, new Trace());
+  const history: Event[] = [];
+  const nemesis = new ClusterNemesis(cluster, planTrouble({ ...plan, writes: writesOf(plan) }, troubles), seed);
+  const options = { callMillis: CALL_MILLIS, ...(followMillis === undefined ? {} : { followMillis }) };
+  try {
+    await runPlan(plan, session, nemesis, (event) => history.push(event), options);
+  } catch (error) {
+    // Servers that do not recover leave no complete history; their failures may tell why.
+    history.push(...failuresOf(cluster));
+    const failures = checkHistory(history.filter((event) => event.kind === "failure"));
+    const stuck = { clause: "BAK-002", what: (error as Error).message };
+    return { ...resultOf(seed, history, [stuck, ...failures]), trouble: nemesis.made };
+  } finally {
+    await nemesis.heal();
+    await session.close();
+  }
+  history.push(...failuresOf(cluster));
+  return { ...resultOf(seed, history, checkHistory(history)), trouble: nemesis.made };
+}
+
+/** What went wrong inside the instances meanwhile, and is no consequence of trouble. */
+export function failuresOf({ members }: Cluster): FailureEvent[] {
+  return members.flatMap(({ instance, proxy }, index) => {
+    // Nobody looks at them.
+    proxy.takeRequests();
+    const failures = instance.failures.filter(({ reason }) => reason !== "STORAGE_UNAVAILABLE");
+    instance.failures = [];
+    return failures.map(({ what, reason, message }) => {
+      return { kind: "failure", start: 0, end: 0, space: "", what: `instance ${index}: ${what}`, reason, message };
+    });
+  });
+}
