@@ -9,7 +9,6 @@ export type EventLevel = "info" | "warn" | "error";
 /**
  * What an event is about. The set is closed; an upgrade may add to it.
  *
- * - `started`: the server serves. `stopping`: the server begins to shut down.
  * - `health-changed`: the server became ready, or stopped being ready; the message says why.
  * - `storage-failed`: storage refused an operation, did not answer, or is full.
  * - `data-loss`: stored data is damaged or missing. Every occurrence is reported.
@@ -22,8 +21,6 @@ export type EventLevel = "info" | "warn" | "error";
  * - `unsafe-setup`: the configuration lets strangers in, or has no effect.
  */
 export type EventKind =
-  | "started"
-  | "stopping"
   | "health-changed"
   | "storage-failed"
   | "data-loss"
@@ -61,7 +58,7 @@ export interface EventCounts {
 }
 
 /** Kinds that are news every time. Changes of health are as rare as probes. */
-const ALWAYS: ReadonlySet<EventKind> = new Set(["data-loss", "health-changed", "started", "stopping"]);
+const ALWAYS: ReadonlySet<EventKind> = new Set(["data-loss", "health-changed"]);
 
 /** Reasons that are a failure of the storage, and not of the request. */
 const STORAGE_REASONS: ReadonlySet<ErrorReason> = new Set([ErrorReason.STORAGE_UNAVAILABLE, ErrorReason.DISK_FULL]);

@@ -26,12 +26,12 @@ describe.each([
       server
         .errors()
         .split("\n")
-        .filter((line) => line.includes("bus: "));
+        .filter((line) => line.includes("bus-changed: "));
     await eventually("it is connected", () => lines().length === 1);
-    expect(lines()).toEqual([`streamkit-server: bus: connected to ${location}`]);
+    expect(lines()).toEqual([`streamkit: info: bus-changed: connected to ${location}`]);
     await bus.kill();
     await eventually("the loss is told", () => lines().length === 2);
-    expect(lines()[1]).toMatch(/^streamkit-server: bus: \w+ at \S+ .*; polling until it is back$/);
+    expect(lines()[1]).toMatch(/^streamkit: warn: bus-changed: \w+ at \S+ .*; polling until it is back$/);
     await bus.restart();
     await eventually("it is connected again", () => lines().length === 3);
     expect(lines()[2]).toBe(lines()[0]);
@@ -72,7 +72,9 @@ describe("--bus", () => {
     await using bus = await startNats();
     await using server = await start("--storage", "memory", "--bus", bus.url);
     expect(server.line).toMatch(/; data: memory of this process$/);
-    expect(server.errors()).toBe("streamkit-server: --bus has no effect: nobody else writes to memory storage\n");
+    expect(server.errors()).toBe(
+      "streamkit: warn: unsafe-setup: --bus has no effect: nobody else writes to memory storage\n",
+    );
   });
 
   it.each([

@@ -47,6 +47,12 @@ export class Account {
     return this.#outer === undefined ? own : Math.min(own, this.#outer.left(resource));
   }
 
+  /** True when half of this account, or of an outer one, is in use. */
+  isHalfUsed(resource: Resource): boolean {
+    if (2 * this.#used[resource] >= this.#limits[resource]) return true;
+    return this.#outer?.isHalfUsed(resource) ?? false;
+  }
+
   /**
    * Takes an amount, here and in the outer accounts.
    *

@@ -51,9 +51,9 @@ function checkTogether(options: Options): Options {
 async function serve(options: Options): Promise<void> {
   // What this process writes is for its user alone: data folders get 0700, files 0600.
   process.umask(0o077);
-  const storage = await openStorage(options).catch(refuse());
-  const bus = await openBusFor(storage, options.bus).catch(refuse("--bus: "));
   const onEvent = (event: StreamkitEvent) => console.error(formatEvent(event, options.log));
+  const storage = await openStorage(options).catch(refuse());
+  const bus = await openBusFor(storage, options.bus, onEvent).catch(refuse("--bus: "));
   const streamkit = createStreamkit({
     storage,
     ...(bus && { bus }),
@@ -122,16 +122,21 @@ async function openStorage(options: Options): Promise<Storage> {
 }
 
 /** The bus at this URL; it connects in its own time. */
-async function openBusFor({ kind, shared }: Storage, url: string | undefined): Promise<Bus | undefined> {
+async function openBusFor(
+  { kind, shared }: Storage,
+  url: string | undefined,
+  onEvent: (event: StreamkitEvent) => void,
+): Promise<Bus | undefined> {
   if (url === undefined) return undefined;
   const bus: Bus = await openBus(url, {
     onStateChange: (connected, error) => {
-      const news = connected ? `connected to ${bus.location}` : `${error?.message}; polling until it is back`;
-      console.error(`streamkit-server: bus: ${news}`);
+      const message = connected ? `connected to ${bus.location}` : `${error?.message}; polling until it is back`;
+      onEvent({ level: connected ? "info" : "warn", kind: "bus-changed", message, count: 1 });
     },
   });
   if (shared) return bus;
-  console.error(`streamkit-server: --bus has no effect: nobody else writes to ${kind} storage`);
+  const message = `--bus has no effect: nobody else writes to ${kind} storage`;
+  onEvent({ level: "warn", kind: "unsafe-setup", message, count: 1 });
   await bus.close();
   return undefined;
 }

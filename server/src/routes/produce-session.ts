@@ -1,5 +1,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { OpaqueAppendRequest } from "@streamkit/protocol/wire";
+import type { Account } from "../budgets/account.ts";
+import { accountKey } from "../budgets/peer.ts";
 import type { AppendTransaction } from "../engine/append/append.ts";
 import type { AppendResult } from "../engine/append/append-mutation.ts";
 import type { ProduceSession } from "../engine/commit/group-commit.ts";
@@ -35,7 +37,7 @@ export async function* produce(
     // Requests can be read once: a store that is gone must show before that.
     await node.checkPresent();
     using _watched = node.watchDeletion();
-    const pipeline = new Pipeline(node, storeId, signal);
+    const pipeline = new Pipeline(node, storeId, signal, context.values.get(accountKey));
     void pipeline.read(first.value, iterator);
     try {
       for (;;) {
@@ -61,6 +63,8 @@ class Pipeline {
   readonly #node: StoreNode;
   readonly #storeId: string;
   readonly #signal: AbortSignal;
+  /** Pays for what is between reading and commit. */
+  readonly #account: Account | undefined;
   readonly #session: ProduceSession = { failed: false };
   readonly #inFlight: InFlight[] = [];
   /** Of the request that was submitted last: it is done no sooner than those before it, or at once when it is refused. */
@@ -68,13 +72,15 @@ class Pipeline {
   #refused = false;
   #bytes = 0;
   #ended = false;
+  #stopped = false;
   #wakeReader = () => {};
   #wakeWriter = () => {};
 
-  constructor(node: StoreNode, storeId: string, signal: AbortSignal) {
+  constructor(node: StoreNode, storeId: string, signal: AbortSignal, account: Account | undefined) {
     this.#node = node;
     this.#storeId = storeId;
     this.#signal = signal;
+    this.#account = account;
     signal.addEventListener("abort", () => this.#wake(), { once: true });
   }
 
@@ -126,7 +132,7 @@ class Pipeline {
     const [first] = this.#inFlight;
     const result = await first.result;
     this.#inFlight.shift();
-    this.#bytes -= first.bytes;
+    this.#count(-first.bytes);
     this.#wakeReader();
     return result;
   }
@@ -134,6 +140,8 @@ class Pipeline {
   /** Ends the session: what is not committed yet is not applied any more. */
   stop(): void {
     this.#session.failed = true;
+    this.#stopped = true;
+    this.#account?.give("requestBytes", this.#bytes);
     this.#wake();
   }
 
@@ -153,12 +161,22 @@ class Pipeline {
     let bytes = 0;
     for (const append of transaction.appends) bytes += append.records.length;
     this.#inFlight.push({ result, bytes });
-    this.#bytes += bytes;
+    this.#count(bytes);
     this.#wakeWriter();
   }
 
+  #count(bytes: number): void {
+    if (this.#stopped) return;
+    this.#bytes += bytes;
+    this.#account?.add("requestBytes", bytes);
+  }
+
+  /** Waits until another request may be read. When its caller uses much memory, a session has one under way at a time. */
   async #room(): Promise<void> {
-    const full = () => this.#inFlight.length >= MAX_IN_FLIGHT || this.#bytes >= MAX_IN_FLIGHT_BYTES;
+    const full = () =>
+      this.#inFlight.length >= MAX_IN_FLIGHT ||
+      this.#bytes >= MAX_IN_FLIGHT_BYTES ||
+      (this.#inFlight.length > 0 && this.#account?.isHalfUsed("requestBytes") === true);
     while (full() && !this.#isOver) {
       await new Promise<void>((resolve) => {
         this.#wakeReader = resolve;
