@@ -7,6 +7,7 @@
 import { spawnSync } from "node:child_process";
 import { checkBundleSize } from "./bundle-size.ts";
 import { checkGenerated } from "./generated.ts";
+import { checkLinks } from "./links.ts";
 import { checkVersions } from "./versions.ts";
 
 type Check = readonly [name: string, run: () => boolean | Promise<boolean>];
@@ -25,6 +26,7 @@ const CHECKS: readonly Check[] = [
   ["versions agree", checkVersions],
   ["unused files, exports and dependencies", () => program("knip")],
   ["README equals the examples", () => program("node", source, "examples/src/readme/insert.ts", "--check")],
+  ["documents name what exists", checkLinks],
   ["bundle size", checkBundleSize],
   ["packages build", () => program("node", "scripts/build.ts")],
   [

@@ -57,12 +57,13 @@ try {
 
 // #region presence
 const pickers = store.presence("pickers");
-await using ada = pickers.join({ id: "picker-1", metadata: { zone: "north" } });
+const ada = pickers.join({ id: "picker-1", metadata: { zone: "north" } });
 await ada.joined;
 for await (const workers of pickers.watch()) {
   for (const { id, metadata } of workers) console.log(id, "is picking in zone", metadata.zone);
   break;
 }
+await ada.close();
 // #endregion presence
 
 // #region cursor

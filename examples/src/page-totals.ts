@@ -13,6 +13,8 @@ function connect(baseUrl: string, storeId: string, setOffline: (reason: string) 
   });
   return client.store(storeId).space("orders").withCodec(json<{ cents: number }>());
 }
+
+type Orders = ReturnType<typeof connect>;
 // #endregion connect
 
 // #region totals
@@ -30,7 +32,8 @@ async function showTotals(orders: Orders, render: (totals: Totals) => void, sign
     if (live) render(totals);
   }
 }
+
 // #endregion totals
 
-export type Orders = ReturnType<typeof connect>;
+export type { Orders };
 export { connect, showTotals };

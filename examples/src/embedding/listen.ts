@@ -3,7 +3,7 @@
 import { createStreamkitClient } from "@streamkit/client";
 import { createStreamkit, levelStorage, type RequestListener } from "@streamkit/server";
 
-await using streamkit = createStreamkit({ storage: levelStorage({ path: "./data" }) });
+const streamkit = createStreamkit({ storage: levelStorage({ path: "./data" }) });
 
 // The application's own pages. Streamkit answers the paths of its services, /streamkit.v1.StreamService/... and so on.
 const app: RequestListener = (request, response) => {
@@ -19,5 +19,5 @@ const starts = client.store("0b81bd9c-76f0-4e0c-9d0a-2b3f5c2f7d11").space("opera
 const { lastSequence } = await starts.publish(new TextEncoder().encode(url));
 console.log(`start number ${lastSequence}, listening on ${url}`);
 
-await new Promise((resolve) => process.once("SIGTERM", resolve));
+process.once("SIGTERM", () => streamkit.close());
 // #endregion listen

@@ -8,7 +8,7 @@ import { LEASES, TOKEN_CEILING_KEY } from "./key-space.ts";
 import { Records } from "./records.ts";
 
 /** How far the token of an append may be above the largest that leases of the store have handed out. */
-export const TOKEN_HEADROOM = 1_000n;
+const TOKEN_HEADROOM = 1_000n;
 /** How far the row may be behind what leases have handed out. */
 const LAG = TOKEN_HEADROOM / 2n;
 
