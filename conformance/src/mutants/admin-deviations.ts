@@ -95,6 +95,17 @@ export const ADMIN_DEVIATIONS: readonly Deviation[] = [
       if (limits !== undefined) limits.maxTransactionRecords = 10_000;
     },
   }),
+  bend("admin", "untold-sizes", "does not say how large its responses are", {
+    response(rpc, message) {
+      const limits = rpc === "GetServerInfo" ? (message as GetServerInfoResponse).limits : undefined;
+      if (limits !== undefined) limits.maxResponseBytes = 0;
+    },
+  }),
+  bend("admin", "untold-budgets", "does not say what a connection may use", {
+    response(rpc, message) {
+      if (rpc === "GetServerInfo") delete (message as GetServerInfoResponse).budgets;
+    },
+  }),
   bend(
     "admin",
     "normalised-names",

@@ -17,8 +17,6 @@ import type { CaseState } from "./case-run.ts";
 import type { LiveCall } from "./live-call.ts";
 import { entryCount, isReached } from "./reached.ts";
 
-/** How long a raw socket is listened to before it counts as kept open. */
-const RAW_MILLIS = 3_000;
 /** Pause between calls that are repeated until something has come about. */
 const REPEAT_MILLIS = 50;
 
@@ -74,7 +72,7 @@ async function perform(step: Step, state: CaseState): Promise<Difference> {
     case "raw": {
       const { url } = state.session.takeTurn();
       const { token } = state.environment.target;
-      const answer = await performRaw(action.value, state.scope, { url, token }, RAW_MILLIS);
+      const answer = await performRaw(action.value, state.scope, { url, token }, allowed(step, state));
       state.session.trace.note(
         `raw answer of ${url}: ${answer.status} ${answer.body.toString("latin1").slice(0, 500)}`,
       );

@@ -16,7 +16,8 @@ const PAGE_BYTES = 64 * 1024;
 
 /**
  * Watches segments: their states now, a mark, then the state of each one that changes. What changes while an event waits to be
- * taken is delivered once, as it is when its turn comes. Begins before the snapshot is read, so nothing is lost in between.
+ * taken is delivered once, as it is when its turn comes. Begins before the snapshot is read, so nothing is lost in between, and after
+ * what others wrote before the call is known, so that is in the snapshot and no change.
  *
  * @throws whatever `signal` was aborted with
  */
@@ -27,8 +28,8 @@ export async function* watchStatus(
   signal: AbortSignal,
 ): AsyncGenerator<StatusEvent, void, undefined> {
   using _held = log.hold();
-  using subscription = log.followStatus(filter);
   await log.sync();
+  using subscription = log.followStatus(filter);
   yield* snapshot(log, filter);
   // Storage may have shown what others wrote since: what is known must not be older when changes are told from it.
   await log.sync();
