@@ -10,7 +10,7 @@ export type { Bus } from "./bus/port.ts";
 export type { Clock } from "./engine/clock.ts";
 export type { RowCompression } from "./engine/rows/row-frame.ts";
 export { type ErrorFacts, ServerError } from "./errors.ts";
-export type { EventKind, EventLevel, StreamkitEvent } from "./events.ts";
+export type { EventCounts, EventKind, EventLevel, StreamkitEvent } from "./events.ts";
 export { type EventFormat, formatEvent } from "./format-event.ts";
 export type { Fallback, RequestListener } from "./http/cors.ts";
 export type { AllowedOrigins } from "./http/cors-rules.ts";

@@ -5,7 +5,7 @@ import type { Bus } from "./bus/port.ts";
 import { type Clock, systemClock } from "./engine/clock.ts";
 import { NodeManager } from "./engine/node-manager.ts";
 import type { RowCompression } from "./engine/rows/row-frame.ts";
-import { Events, type StreamkitEvent } from "./events.ts";
+import { type EventCounts, Events, type StreamkitEvent } from "./events.ts";
 import { StorageHealth } from "./health.ts";
 import type { Fallback, RequestListener } from "./http/cors.ts";
 import type { AllowedOrigins } from "./http/cors-rules.ts";
@@ -88,6 +88,8 @@ export interface Streamkit extends AsyncDisposable {
   readonly fetch: FetchHandler;
   /** Opens a port that speaks HTTP/1.1 and HTTP/2, Connect, gRPC and gRPC-Web. */
   listen(options?: ListenOptions): Promise<Listener>;
+  /** How often what happened since the start: events by kind, and failed calls by the reason that their callers were told. */
+  counts(): EventCounts;
   /**
    * Ends streams with SHUTTING_DOWN, lets appends in flight finish, closes ports and storage. Resolves when the callers have their
    * answers; a caller that takes none within 2 seconds is not waited for. Idempotent.
@@ -186,6 +188,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
       listeners.add(listener);
       return listener;
     },
+    counts: () => events.counts(),
     close() {
       closing ??= (async () => {
         shutdown.abort();

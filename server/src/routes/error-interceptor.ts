@@ -82,32 +82,31 @@ async function* translated<T>(messages: AsyncIterable<T>, translate: (error: unk
  * Gives the failures that Connect reports before it calls anything (a request that cannot be read) the code and detail of
  * the protocol: Connect itself says `internal` for malformed binary and attaches no details.
  */
-export function withRequestErrors(handler: UniversalHandler): UniversalHandler {
+export function withRequestErrors(handler: UniversalHandler, events: Events): UniversalHandler {
   const wrapped = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
     const contextValues = request.contextValues ?? createContextValues();
     const response = await handler({ ...request, contextValues });
     const isReached = () => contextValues.get(reached);
+    const repair = (error: ConnectError): ConnectError => {
+      const repaired = isReached() ? toConnectError(error) : toRequestError(error);
+      const reason = reasonOf(repaired);
+      // A failure of a call that was reached is counted where it is translated.
+      if (reason !== undefined && !(isReached() && error.details.length > 0)) events.refused(reason);
+      return repaired;
+    };
     const contentType = request.header.get("content-type") ?? "";
-    if (contentType.startsWith("application/grpc-web")) return repairGrpcWeb(response, isReached);
-    if (contentType.startsWith("application/grpc")) return repairGrpc(response, isReached);
+    if (contentType.startsWith("application/grpc-web")) return repairGrpcWeb(response, repair);
+    if (contentType.startsWith("application/grpc")) return repairGrpc(response, repair);
     if (contentType.startsWith("application/connect+")) return response;
-    return repairConnectUnary(response, isReached());
+    return repairConnectUnary(response, repair);
   };
   return Object.assign(wrapped, handler);
 }
 
-/**
- * What a client is told: an error with a detail as it is, else the translated one. Connect ends a call at its deadline by itself, also
- * when the call was read and is under way.
- */
-function repairedError(error: ConnectError, isReached: boolean): ConnectError {
-  return isReached ? toConnectError(error) : toRequestError(error);
-}
+/** What a client is told in place of an error of Connect. Errors that have a detail stay as they are. */
+type Repair = (error: ConnectError) => ConnectError;
 
-async function repairConnectUnary(
-  response: UniversalServerResponse,
-  isReached: boolean,
-): Promise<UniversalServerResponse> {
+async function repairConnectUnary(response: UniversalServerResponse, repair: Repair): Promise<UniversalServerResponse> {
   if (response.status === 200 || response.body === undefined) return response;
   const chunks: Uint8Array[] = [];
   for await (const chunk of response.body) chunks.push(chunk);
@@ -118,8 +117,8 @@ async function repairConnectUnary(
   } catch {
     return { ...response, body: once(original) };
   }
-  if (isReached && error.details.length > 0) return { ...response, body: once(original) };
-  const repaired = repairedError(error, isReached);
+  const repaired = repair(error);
+  if (repaired === error) return { ...response, body: once(original) };
   const body = errorToJsonBytes(repaired, undefined);
   const header = new Headers(response.header);
   header.set("content-length", String(body.byteLength));
@@ -131,7 +130,7 @@ async function repairConnectUnary(
   };
 }
 
-function repairGrpc(response: UniversalServerResponse, isReached: () => boolean): UniversalServerResponse {
+function repairGrpc(response: UniversalServerResponse, repair: Repair): UniversalServerResponse {
   const { body, trailer } = response;
   if (body === undefined || trailer === undefined) return response;
   return {
@@ -139,13 +138,13 @@ function repairGrpc(response: UniversalServerResponse, isReached: () => boolean)
     body: (async function* () {
       yield* body;
       const error = findTrailerError(trailer);
-      if (error === undefined || (isReached() && error.details.length > 0)) return;
-      setTrailerStatus(trailer, repairedError(error, isReached()));
+      const repaired = error && repair(error);
+      if (repaired !== error) setTrailerStatus(trailer, repaired);
     })(),
   };
 }
 
-function repairGrpcWeb(response: UniversalServerResponse, isReached: () => boolean): UniversalServerResponse {
+function repairGrpcWeb(response: UniversalServerResponse, repair: Repair): UniversalServerResponse {
   const { body } = response;
   if (body === undefined) return response;
   return {
@@ -158,10 +157,11 @@ function repairGrpcWeb(response: UniversalServerResponse, isReached: () => boole
         }
         const trailer = trailerParse(chunk.subarray(5) as Uint8Array<ArrayBuffer>);
         const error = findTrailerError(trailer);
-        if (error === undefined || (isReached() && error.details.length > 0)) {
+        const repaired = error && repair(error);
+        if (repaired === error) {
           yield chunk;
         } else {
-          setTrailerStatus(trailer, repairedError(error, isReached()));
+          setTrailerStatus(trailer, repaired);
           yield encodeEnvelope(trailerFlag, trailerSerialize(trailer));
         }
       }

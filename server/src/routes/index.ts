@@ -50,7 +50,14 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
   const { storage, manager, limits, accounts, dedupeWindowMillis, shutdown, events, health } = options;
   const stores = new Stores({ manager, shared: storage.shared, events, health });
   const interceptors = [...withErrors(events, options.interceptors ?? []), responseBudget];
-  const admit = createAdmission({ limits, server: accounts.server, toError: toConnectError });
+  const admit = createAdmission({
+    limits,
+    server: accounts.server,
+    toError(error) {
+      events.report({ level: "warn", kind: "request-refused", message: error.message });
+      return toConnectError(error);
+    },
+  });
   return (mounting) => {
     const router = withOptions(mounting, READING);
     const before = router.handlers.length;
@@ -68,7 +75,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     opaqueRoutes(router, entryRoutes(stores), interceptors);
     reflectionRoutes(router, SERVICES, interceptors);
     for (let i = before; i < router.handlers.length; i++) {
-      router.handlers[i] = admit(withRequestReader(withRequestErrors(router.handlers[i])));
+      router.handlers[i] = admit(withRequestReader(withRequestErrors(router.handlers[i], events)));
     }
   };
 }

@@ -1,4 +1,5 @@
 /** Pages of strangers: names that were bound to this machine's address, and origins that may not call (M8). */
+import { ErrorReason } from "@streamkit/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createStreamkit, type Listener, memoryStorage, type Streamkit } from "../../src/index.ts";
 import { exchange } from "./raw.ts";
@@ -107,5 +108,23 @@ describe("health paths", () => {
     expect((await fetch(`${url}/readyz`, { method: "HEAD" })).status).toBe(200);
     await other.close();
     await expect(fetch(`${url}/readyz`)).rejects.toThrow();
+  });
+});
+
+it("refusals can be counted, by the reason that callers were told", async () => {
+  await using other = createStreamkit({ storage: memoryStorage(), limits: { streams: 1 }, onEvent: () => undefined });
+  const { url } = await other.listen({ port: 0 });
+  const call = (method: string, type: string, body: string) =>
+    fetch(`${url}/streamkit.v1.${method}`, { method: "POST", headers: { "content-type": type }, body });
+  await call("StreamService/Append", "application/json", "{");
+  await call("StreamService/Append", "application/proto", "\u0007");
+  await call("StreamService/GetSpaceStatus", "application/json", "{}");
+  await call("StoreService/GetStore", "application/json", JSON.stringify({ storeId }));
+  await call("StreamService/GetSpaceStatus", "application/json", `"${"x".repeat(200_000)}"`);
+  const { refusals } = other.counts();
+  expect(Object.fromEntries([...refusals].map(([reason, count]) => [ErrorReason[reason], count]))).toEqual({
+    INVALID_FIELD: 3,
+    NOT_FOUND: 1,
+    REQUEST_TOO_LARGE: 1,
   });
 });
