@@ -1,12 +1,12 @@
-/** Runs the benchmarks. See options.ts for the command line. */
+/** Runs the benchmarks. See harness/options.ts for the command line. */
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
-import { makeDataFolder, removeDataFolder } from "./data-folder.ts";
-import { parseOptions, USAGE } from "./options.ts";
-import { stopAllProcesses } from "./processes.ts";
-import { writeResults } from "./results.ts";
-import { toText } from "./table.ts";
-import type { RunContext, Section } from "./workload.ts";
+import { makeDataFolder, removeDataFolder } from "./harness/data-folder.ts";
+import { parseOptions, USAGE } from "./harness/options.ts";
+import { stopAllProcesses } from "./harness/processes.ts";
+import type { RunContext, Section } from "./harness/workload.ts";
+import { writeResults } from "./report/results.ts";
+import { toText } from "./report/table.ts";
 import { WORKLOADS } from "./workloads/index.ts";
 
 const args = process.argv.slice(2);

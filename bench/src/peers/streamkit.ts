@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { createStreamkitClient } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
-import { inLanes, measureLatency, measureLoops, measureRate } from "../measure.ts";
-import { payloadAt, payloads } from "../payloads.ts";
-import { ReadCheck } from "../read-check.ts";
-import { percentile } from "../statistics.ts";
-import { startStreamkit } from "../streamkit-process.ts";
+import { inLanes, measureLatency, measureLoops, measureRate } from "../harness/measure.ts";
+import { payloadAt, payloads } from "../harness/payloads.ts";
+import { ReadCheck } from "../harness/read-check.ts";
+import { percentile } from "../harness/statistics.ts";
+import { startStreamkit } from "../harness/streamkit-process.ts";
 import type { AggregatesJob, Peer, Server, ServerPlace, Session, StreamJob, WritersJob } from "./peer.ts";
 
 const SPACE = "bench";

@@ -1,4 +1,4 @@
-import type { Workload } from "../workload.ts";
+import type { Workload } from "../harness/workload.ts";
 import { bulkProduce } from "./w1-bulk-produce.ts";
 import { bulkConsume } from "./w2-bulk-consume.ts";
 import { appendLatency } from "./w3-append-latency.ts";

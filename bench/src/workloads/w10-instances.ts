@@ -1,17 +1,17 @@
-import { type Cell, cellLabel, cellsOf } from "../instances/cell.ts";
-import { Deployment } from "../instances/deployment.ts";
-import { instanceTable, scalingComparisons } from "../instances/instance-tables.ts";
-import { WRITERS } from "../instances/measure-cell.ts";
-import { measureRound } from "../instances/measure-round.ts";
-import { type Comparison, predict, predictionTable } from "../instances/prediction.ts";
-import { sharingTable } from "../instances/sharing-table.ts";
+import { type Cell, cellLabel, cellsOf } from "../azure/instances/cell.ts";
+import { Deployment } from "../azure/instances/deployment.ts";
+import { instanceTable, scalingComparisons } from "../azure/instances/instance-tables.ts";
+import { WRITERS } from "../azure/instances/measure-cell.ts";
+import { measureRound } from "../azure/instances/measure-round.ts";
+import { type Comparison, predict, predictionTable } from "../azure/instances/prediction.ts";
+import { sharingTable } from "../azure/instances/sharing-table.ts";
+import { rivalsTable } from "../azure/simulation/rivals-table.ts";
+import { meanOf } from "../harness/quantiles.ts";
+import { describeSample } from "../harness/rounds.ts";
+import type { RunContext, Section, Workload } from "../harness/workload.ts";
 import { loadPeer } from "../peers/index.ts";
 import type { Sample } from "../peers/peer.ts";
-import { meanOf } from "../quantiles.ts";
-import { describeSample } from "../rounds.ts";
-import { rivalsTable } from "../simulation/rivals-table.ts";
-import type { Table } from "../table.ts";
-import type { RunContext, Section, Workload } from "../workload.ts";
+import type { Table } from "../report/table.ts";
 
 /** Added to each request: none, and what a storage service in the same region takes. */
 const DELAYS = [0, 5, 20];

@@ -1,7 +1,7 @@
-import { aimAtLeast, type Comparison, comparisonTable, figuresTable, targetAtLeast } from "../comparison.ts";
+import { runRounds, type Subject } from "../harness/rounds.ts";
+import type { RunContext, Section, Workload } from "../harness/workload.ts";
 import type { OperationName } from "../peers/peer.ts";
-import { runRounds, type Subject } from "../rounds.ts";
-import type { RunContext, Section, Workload } from "../workload.ts";
+import { aimAtLeast, type Comparison, comparisonTable, figuresTable, targetAtLeast } from "../report/comparison.ts";
 
 const OURS = {
   consume: "streamkit segment, entries",

@@ -1,7 +1,14 @@
-import { againstAll, aimAtMost, type Comparison, comparisonTable, figuresTable, targetAtMost } from "../comparison.ts";
+import { runRounds, type Subject } from "../harness/rounds.ts";
+import type { RunContext, Section, Workload } from "../harness/workload.ts";
 import type { OperationName } from "../peers/peer.ts";
-import { runRounds, type Subject } from "../rounds.ts";
-import type { RunContext, Section, Workload } from "../workload.ts";
+import {
+  againstAll,
+  aimAtMost,
+  type Comparison,
+  comparisonTable,
+  figuresTable,
+  targetAtMost,
+} from "../report/comparison.ts";
 
 const UNARY = "streamkit append, unary";
 const SESSION = "streamkit append, in a session";

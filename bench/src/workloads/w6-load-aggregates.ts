@@ -1,6 +1,6 @@
-import { type Comparison, comparisonTable, figuresTable, targetAtLeast } from "../comparison.ts";
-import { runRounds, type Subject } from "../rounds.ts";
-import type { RunContext, Section, Workload } from "../workload.ts";
+import { runRounds, type Subject } from "../harness/rounds.ts";
+import type { RunContext, Section, Workload } from "../harness/workload.ts";
+import { type Comparison, comparisonTable, figuresTable, targetAtLeast } from "../report/comparison.ts";
 
 const OURS = "streamkit segments";
 const REDIS = "redis XRANGE";

@@ -1,4 +1,4 @@
-import { measureAzureCosts } from "../counts/azure-costs.ts";
+import { measureAzureCosts } from "../azure/counts/azure-costs.ts";
 import {
   azureActionTable,
   azureAppendTable,
@@ -7,20 +7,20 @@ import {
   followerTable,
   idleTable,
   sharedCommitTable,
-} from "../counts/azure-tables.ts";
-import { Emulator } from "../counts/emulator.ts";
-import { measureFollower } from "../counts/follower-costs.ts";
-import { measureFullCommit } from "../counts/full-commits.ts";
-import { measureIdleCoordination } from "../counts/idle-coordination.ts";
-import { measureIdleFollowers } from "../counts/idle-followers.ts";
-import { measurePortCosts, type PortCosts } from "../counts/port-costs.ts";
-import { portTables } from "../counts/port-tables.ts";
-import { measureSharedCommits, type SharedCommits } from "../counts/shared-commits.ts";
-import { measureSingleActions } from "../counts/single-actions.ts";
-import { demandTable, simulatedSpaceTable, spaceTable, unitCostTable } from "../scaling/scaling-tables.ts";
-import { unitCostsOf } from "../scaling/unit-costs.ts";
-import { whole } from "../table.ts";
-import type { RunContext, Section, Workload } from "../workload.ts";
+} from "../azure/counts/azure-tables.ts";
+import { Emulator } from "../azure/counts/emulator.ts";
+import { measureFollower } from "../azure/counts/follower-costs.ts";
+import { measureFullCommit } from "../azure/counts/full-commits.ts";
+import { measureIdleCoordination } from "../azure/counts/idle-coordination.ts";
+import { measureIdleFollowers } from "../azure/counts/idle-followers.ts";
+import { measurePortCosts, type PortCosts } from "../azure/counts/port-costs.ts";
+import { portTables } from "../azure/counts/port-tables.ts";
+import { measureSharedCommits, type SharedCommits } from "../azure/counts/shared-commits.ts";
+import { measureSingleActions } from "../azure/counts/single-actions.ts";
+import { demandTable, simulatedSpaceTable, spaceTable, unitCostTable } from "../azure/scaling/scaling-tables.ts";
+import { unitCostsOf } from "../azure/scaling/unit-costs.ts";
+import type { RunContext, Section, Workload } from "../harness/workload.ts";
+import { whole } from "../report/table.ts";
 
 /** Records that costs are counted for, unless a small run is asked for. */
 const RECORDS = 1_000;

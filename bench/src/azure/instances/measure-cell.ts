@@ -1,0 +1,93 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { summarize } from "../../harness/statistics.ts";
+import type { Period, Sample, WritersJob } from "../../peers/peer.ts";
+import { difference, sum } from "../counts/difference.ts";
+import type { WireCounts } from "../counts/wire-counts.ts";
+import type { Cell } from "./cell.ts";
+import { cpuMillis } from "./cpu-time.ts";
+import type { Instance } from "./deployment.ts";
+
+/** Client writers of each instance; each has a segment of its own, and appends one record after the other. */
+export const WRITERS = 8;
+
+/** What was measured of one cell in one round. */
+export interface CellResult {
+  readonly sample: Sample;
+  /** What the instances sent to the storage in the measured part, all together. */
+  readonly wire: WireCounts;
+}
+
+/**
+ * Measures one cell: all instances write at the same time, clients count appends, the proxies count what became of them.
+ *
+ * @param stream names the store, which is new
+ */
+export async function measureCell(
+  instances: readonly Instance[],
+  { spaces }: Cell,
+  stream: string,
+  period: Period,
+): Promise<CellResult> {
+  const jobOf = (index: number): WritersJob => ({
+    stream,
+    space: spaces === "one" ? "bench" : `bench-${index}`,
+    prefix: `${index}`,
+    writers: WRITERS,
+    period,
+  });
+  // Creates the store, and opens everything everywhere, before anybody competes.
+  for (const [index, { client }] of instances.entries()) {
+    await client.call({ operation: "write", job: { ...jobOf(index), period: { warmUpMillis: 0, millis: 1 } } });
+  }
+  const samples = Promise.all(
+    instances.map(({ client }, index) => client.call({ operation: "write", job: jobOf(index) })),
+  );
+  const usage = await usageDuring(instances, period);
+  return summary(await samples, usage, period);
+}
+
+/** What was used in the measured part of a period. */
+interface Usage {
+  /** By instance. */
+  readonly wires: readonly WireCounts[];
+  /** CPU time of all processes of the run together, the storage included; `undefined` where nobody tells. */
+  readonly cpuMillis: number | undefined;
+}
+
+/** What is used in the measured part of a period that begins now. */
+async function usageDuring(instances: readonly Instance[], period: Period): Promise<Usage> {
+  await delay(period.warmUpMillis);
+  const before = instances.map(({ proxy }) => ({ ...proxy.counts }));
+  const cpuBefore = await cpuMillis();
+  await delay(period.millis);
+  const wires = instances.map(({ proxy }, index) => difference({ ...proxy.counts }, before[index]!));
+  const cpuAfter = await cpuMillis();
+  return { wires, cpuMillis: cpuBefore === undefined ? undefined : cpuAfter! - cpuBefore };
+}
+
+/** Puts together what the clients and the proxies of all instances saw. */
+export function summary(samples: readonly Sample[], usage: Usage, { millis }: Period): CellResult {
+  const { wires, cpuMillis: cpu } = usage;
+  const wire = sum(wires as [WireCounts, ...WireCounts[]]);
+  const appends = samples.map(({ count }) => count!);
+  const total = appends.reduce((all, count) => all + count, 0);
+  const perSecond = (count: number) => (count * 1_000) / millis;
+  const { commits, conflicts, failures, pointReads, queries, rowsWritten } = wire;
+  return {
+    wire,
+    sample: {
+      commits: perSecond(commits),
+      appends: perSecond(total),
+      appendsPerCommit: total / commits,
+      rowsPerCommit: rowsWritten / commits,
+      conflictsPerCommit: conflicts / commits,
+      failures,
+      readsPerCommit: (pointReads + queries) / commits,
+      // 1 when all instances got equally far, 0 when one got nothing done.
+      slowestShare: (Math.min(...appends) * appends.length) / total,
+      p50: summarize(samples.map(({ p50 }) => p50!)).median,
+      p99: Math.max(...samples.map(({ p99 }) => p99!)),
+      ...(cpu === undefined ? {} : { cpuPerCommit: cpu / commits }),
+    },
+  };
+}

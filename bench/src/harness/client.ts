@@ -1,0 +1,50 @@
+import type { ChildProcess } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { PeerName } from "../peers/index.ts";
+import type { OperationName, Sample } from "../peers/peer.ts";
+import { startNode, stopProcess } from "./processes.ts";
+
+/** One thing for a client to do. */
+export interface Call {
+  readonly operation: OperationName;
+  readonly job: object;
+}
+
+/** The conductor's handle on a client in its own process. */
+export class Client {
+  readonly #child: ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+  readonly #label: string;
+  #errors = "";
+
+  /** Starts the process; `call` waits until it is connected. */
+  constructor(label: string, peer: PeerName, address: string, nodeFlags: readonly string[]) {
+    this.#label = label;
+    this.#child = startNode(fileURLToPath(new URL("client-process.ts", import.meta.url)), [peer, address], nodeFlags);
+    this.#child.stderr!.on("data", (chunk) => {
+      this.#errors += chunk;
+    });
+    this.#answers = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
+  }
+
+  /** Has one job done. One at a time. */
+  async call({ operation, job }: Call): Promise<Sample> {
+    this.#child.stdin!.write(`${JSON.stringify({ operation, job })}\n`);
+    const answer = await this.#answers.next();
+    if (answer.done) throw new Error(`${this.#label}: the client ended. ${this.#errors.trim()}`);
+    const { sample, error } = JSON.parse(answer.value) as { sample?: Sample; error?: string };
+    if (sample === undefined) throw new Error(`${this.#label}, ${operation}: ${error}`);
+    return sample;
+  }
+
+  /** Ends the process by ending its input, so that it can leave a profile behind. */
+  async close(): Promise<void> {
+    const exited = new Promise((resolve) => this.#child.once("exit", resolve));
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.stdin!.end();
+    const impatience = setTimeout(() => stopProcess(this.#child), 10_000);
+    await exited;
+    clearTimeout(impatience);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Period, Sample } from "../peers/peer.ts";
+import { percentile } from "./statistics.ts";
+
+/** Runs `work` once and says how many of its `count` units it did per second. */
+export async function measureRate(count: number, work: () => Promise<void>): Promise<Sample> {
+  const start = performance.now();
+  await work();
+  return { perSecond: count / ((performance.now() - start) / 1_000) };
+}
+
+/**
+ * Runs `work` `count` times, one after the other: p50 and p99 of one run, in milliseconds. One more run before them is
+ * not counted: it connects, and creates what is written to.
+ */
+export async function measureLatency(count: number, work: (index: number) => Promise<unknown>): Promise<Sample> {
+  await work(0);
+  const durations = new Float64Array(count);
+  for (let index = 0; index < count; index++) {
+    const start = performance.now();
+    await work(index);
+    durations[index] = performance.now() - start;
+  }
+  const sorted = durations.sort();
+  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
+}
+
+/** What lanes did in a period. */
+interface Loops {
+  /** Turns that ended in the measured part of the period. */
+  readonly count: number;
+  /**
+   * How long turns took, in milliseconds, sorted: those that were counted, and those under way at the end, so that a lane
+   * that got nothing done shows too.
+   */
+  readonly durations: Float64Array;
+}
+
+/** Has each lane do one thing after the other for as long as the period lasts, and one thing at least. */
+export async function measureLoops(
+  lanes: number,
+  { warmUpMillis, millis }: Period,
+  work: (lane: number, turn: number) => Promise<unknown>,
+): Promise<Loops> {
+  const from = performance.now() + warmUpMillis;
+  const until = from + millis;
+  const durations: number[] = [];
+  let count = 0;
+  await Promise.all(
+    Array.from({ length: lanes }, async (_, lane) => {
+      let start = performance.now();
+      let turn = 0;
+      // A process that had to wait for its machine may begin after the end; it must have something to show all the same.
+      do {
+        await work(lane, turn++);
+        const end = performance.now();
+        if (end >= from) durations.push(end - start);
+        if (end >= from && end < until) count++;
+        start = end;
+      } while (start < until);
+    }),
+  );
+  return { count, durations: Float64Array.from(durations).sort() };
+}
+
+/** Runs `work` for 0 to `count` - 1 with at most `lanes` at a time. */
+export async function inLanes(count: number, lanes: number, work: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}

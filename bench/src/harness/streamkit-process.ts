@@ -1,0 +1,20 @@
+import { fileURLToPath } from "node:url";
+import type { Server } from "../peers/peer.ts";
+import { startNode, stopProcess, waitForOutput } from "./processes.ts";
+
+/** A server, and the process that it is. */
+export interface ServerProcess extends Server {
+  readonly pid: number;
+}
+
+/** Starts Streamkit's server in a process of its own, on a free port. */
+export async function startStreamkit(
+  options: readonly string[],
+  nodeFlags: readonly string[] = [],
+): Promise<ServerProcess> {
+  const bin = fileURLToPath(new URL("bin.ts", import.meta.resolve("@streamkit/server")));
+  // As npm start does: docs/decisions/0008.
+  const child = startNode(bin, ["--port", "0", ...options], ["--initial-old-space-size=128", ...nodeFlags]);
+  const [address] = await waitForOutput(child, /http:\/\/[\w.]+:\d+/);
+  return { address, pid: child.pid!, stop: () => stopProcess(child) };
+}

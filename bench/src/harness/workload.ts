@@ -1,0 +1,32 @@
+import type { Table } from "../report/table.ts";
+
+/** What all workloads of one run share. */
+export interface RunContext {
+  /** Rounds that count; one more is made before them, as a warm-up. */
+  readonly runs: number;
+  /** Scale: records of the bulk workloads. The others derive their sizes from it. */
+  readonly records: number;
+  /** When not empty: only subjects whose label contains one of these. */
+  readonly only: readonly string[];
+  /** Folder on a real disk for everything the servers store. */
+  readonly folder: string;
+  /** Where Node's CPU profiles of Streamkit's server and clients go; undefined: no profiles. */
+  readonly profileFolder: string | undefined;
+  /** Tells the person who waits what is going on. */
+  progress(line: string): void;
+}
+
+/** What a workload found out. */
+export interface Section {
+  /** What was measured, over how much. */
+  readonly heading: string;
+  /** What a reader must know to compare fairly: durability above all. */
+  readonly notes: readonly string[];
+  readonly tables: readonly Table[];
+}
+
+/** One of the workloads. */
+export interface Workload {
+  readonly id: string;
+  run(context: RunContext): Promise<Section>;
+}

@@ -1,0 +1,17 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { describeMachine } from "../harness/machine.ts";
+import type { Section } from "../harness/workload.ts";
+import { composeResults } from "./compose-results.ts";
+
+/** Writes the results for the repository: all of them, or those of some workloads in the place of their earlier ones. */
+export async function writeResults(
+  file: URL,
+  command: string,
+  complete: boolean,
+  sections: readonly Section[],
+): Promise<void> {
+  const date = new Date().toISOString().slice(0, 10);
+  const run = { complete, date, command, machine: await describeMachine() };
+  const previous = complete ? "" : await readFile(file, "utf8");
+  await writeFile(file, composeResults(previous, run, sections));
+}
