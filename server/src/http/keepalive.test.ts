@@ -10,8 +10,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Cause: a destroyed session emits "close" later; a ping in between threw in a timer, and ended the process. */
-it("leaves a session alone that was destroyed and has not closed yet", async () => {
+/** A session as the server sees it, and its client. */
+async function openSession() {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const accepted = new Promise<Http2Session>((resolve) => server.once("session", resolve));
@@ -19,9 +19,68 @@ it("leaves a session alone that was destroyed and has not closed yet", async () 
   client.on("error", () => undefined);
   const session = await accepted;
   session.on("error", () => undefined);
+  const close = async (): Promise<void> => {
+    client.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { session, client, close };
+}
+
+/** Cause: a destroyed session emits "close" later; a ping in between threw in a timer, and ended the process. */
+it("leaves a session alone that was destroyed and has not closed yet", async () => {
+  const { session, close } = await openSession();
   keepAlive(session, 1_000);
   session.destroy();
   expect(() => vi.advanceTimersByTime(5_000)).not.toThrow();
-  client.destroy();
-  await new Promise((resolve) => server.close(resolve));
+  await close();
+});
+
+/** Cause: a process that stood still looked at its timers before its sockets, and cut every session although the answers were there. */
+it("keeps a session whose answer is there, but was not read yet", async () => {
+  const { session, close } = await openSession();
+  await new Promise<void>((resolve) => session.once("remoteSettings", () => resolve()));
+  let answer = (): void => undefined;
+  const ping = vi.spyOn(session, "ping").mockImplementation((callback: unknown) => {
+    answer = () => (callback as (error: null) => void)(null);
+    return true;
+  });
+  keepAlive(session, 1_000);
+  // Both intervals pass before anything is read.
+  vi.advanceTimersByTime(2_000);
+  answer();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(session.destroyed).toBe(false);
+  vi.advanceTimersByTime(1_000);
+  expect(ping).toHaveBeenCalledTimes(2);
+  await close();
+});
+
+it("keeps a session that answers nothing and sends all the same", async () => {
+  const { session, client, close } = await openSession();
+  vi.spyOn(session, "ping").mockReturnValue(true);
+  keepAlive(session, 1_000);
+  for (let interval = 0; interval < 3; interval++) {
+    vi.advanceTimersByTime(1_000);
+    await new Promise<void>((resolve) => {
+      client.request({ ":path": "/" }).on("error", () => undefined);
+      session.once("stream", () => resolve());
+    });
+  }
+  expect(session.destroyed).toBe(false);
+  await close();
+});
+
+it("destroys a session of which nothing comes", async () => {
+  const { session, close } = await openSession();
+  vi.spyOn(session, "ping").mockReturnValue(true);
+  // What belongs to the beginning of a session has arrived.
+  await new Promise<void>((resolve) => session.once("remoteSettings", () => resolve()));
+  const closed = new Promise<void>((resolve) => session.once("close", resolve));
+  keepAlive(session, 1_000);
+  while (!session.destroyed) {
+    vi.advanceTimersByTime(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await closed;
+  await close();
 });
