@@ -11,17 +11,17 @@ import type { Events } from "../events.ts";
 import type { StorageHealth } from "../health.ts";
 import type { Storage } from "../storage/port.ts";
 import { toConnectError } from "./connect-error.ts";
-import { cursorRoutes } from "./cursor-service.ts";
+import { cursorRoutes } from "./cursor-routes.ts";
 import { entryRoutes } from "./entry-routes.ts";
 import { withErrors, withRequestErrors } from "./error-interceptor.ts";
 import { healthRoutes } from "./health.ts";
-import { leaseRoutes } from "./lease-service.ts";
+import { leaseRoutes } from "./lease-routes.ts";
 import { opaqueRoutes } from "./opaque-routes.ts";
-import { presenceRoutes } from "./presence-service.ts";
+import { presenceRoutes } from "./presence-routes.ts";
 import { withRequestReader } from "./reading/read-request.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { statusRoutes } from "./status-routes.ts";
-import { storeRoutes } from "./store-service.ts";
+import { storeRoutes } from "./store-routes.ts";
 import { Stores } from "./stores.ts";
 
 export interface RoutesOptions {
