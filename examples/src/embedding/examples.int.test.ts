@@ -90,7 +90,7 @@ test("a body parser in front of streamkit.handler() is named as the mistake", as
 });
 
 test.each([
-  { format: "esm", external: ["level", "abstract-level", "memory-level", "@node-rs/crc32"] },
+  { format: "esm", external: ["level", "memory-level", "@node-rs/crc32"] },
   { format: "cjs", external: ["level", "@node-rs/crc32"] },
 ] as const)("a bundle of esbuild ($format) serves", async ({ format, external }) => {
   const folder = await testFolder();
