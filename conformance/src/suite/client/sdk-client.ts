@@ -22,7 +22,7 @@ const OPTIONS: Readonly<Partial<Record<Protocol, Omit<Parameters<typeof createNo
   [Protocol.CONNECT_H2]: { protocol: "connect", httpVersion: "2" },
   [Protocol.GRPC]: { protocol: "grpc", httpVersion: "2" },
   [Protocol.GRPC_WEB]: { protocol: "grpc-web", httpVersion: "2" },
-  [Protocol.CONNECT_JSON]: { protocol: "connect", httpVersion: "2", format: "json" } as never,
+  [Protocol.CONNECT_JSON]: { protocol: "connect", httpVersion: "2", json: true },
 };
 
 /**
