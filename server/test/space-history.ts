@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect } from "vitest";
+import { appendToLog } from "../src/engine/append/append-to-log.ts";
 import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../src/engine/removal/trim.ts";
 import { ServerError } from "../src/errors.ts";
 import { type Instance, segmentAppend } from "./instance.ts";
@@ -120,7 +121,7 @@ export class History {
         planned.map((w): Promise<unknown> => {
           switch (w.kind) {
             case "append":
-              return log.append({ id: w.append.id, repeatable: true, appends: w.append.parts.map(toPart) });
+              return appendToLog(log, { id: w.append.id, repeatable: true, appends: w.append.parts.map(toPart) });
             case "trim":
               return log.submit(new TrimMutation(log, w.segment, w.before));
             case "deleteSegment":

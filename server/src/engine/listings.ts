@@ -1,8 +1,13 @@
 import type { PartitionStore } from "../storage/port.ts";
-import { effectiveSegmentHead } from "./commit/draft.ts";
 import type { Listed } from "./names.ts";
+import {
+  decodeSegmentHead,
+  decodeSpaceHead,
+  effectiveSegmentHead,
+  type SegmentHead,
+  type SpaceHead,
+} from "./rows/heads.ts";
 import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./rows/key-space.ts";
-import { decodeSegmentHead, decodeSpaceHead, type SegmentHead, type SpaceHead } from "./rows/rows.ts";
 import type { SpaceLog } from "./space/space-log.ts";
 
 /** One item of a list. */

@@ -3,6 +3,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import type { OpaqueConsumeResponseSchema, OpaqueMergedConsumeResponseSchema } from "@streamkit/protocol/wire";
 import { accountKey } from "../budgets/peer.ts";
 import { ReadPace } from "../budgets/response-budget.ts";
+import { appendToLog } from "../engine/append/append-to-log.ts";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { consume, type EntrySource, type Selection } from "../engine/read/consume.ts";
 import { consumeMerged } from "../engine/read/merge.ts";
@@ -28,7 +29,7 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
       });
       const { space, transaction } = append;
       const result = await stores.call(request.storeId, (node) =>
-        node.write(() => node.space(space).append(transaction)),
+        node.write(() => appendToLog(node.space(space), transaction)),
       );
       return toResponse(result);
     },

@@ -4,6 +4,7 @@ import type { Account } from "../budgets/account.ts";
 import { accountKey } from "../budgets/peer.ts";
 import type { AppendTransaction } from "../engine/append/append.ts";
 import type { AppendResult } from "../engine/append/append-mutation.ts";
+import { appendToLog } from "../engine/append/append-to-log.ts";
 import type { ProduceSession } from "../engine/commit/group-commit.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
 import type { SpaceLog } from "../engine/space/space-log.ts";
@@ -152,7 +153,7 @@ class Pipeline {
 
   #submit({ space, transaction }: { space: string; transaction: AppendTransaction }): void {
     const log: SpaceLog = this.#node.space(space);
-    const result = this.#node.write(() => log.append(transaction, this.#session));
+    const result = this.#node.write(() => appendToLog(log, transaction, this.#session));
     // The failure is reported in its turn, by next(); what was sent before it goes on.
     result.catch(() => {
       this.#refused = true;

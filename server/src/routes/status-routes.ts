@@ -10,7 +10,7 @@ import type {
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { firstBatchFrom } from "../engine/read/read-space.ts";
 import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../engine/removal/trim.ts";
-import type { SegmentHead, SpaceHead } from "../engine/rows/rows.ts";
+import type { SegmentHead, SpaceHead } from "../engine/rows/heads.ts";
 import type { SpaceLog } from "../engine/space/space-log.ts";
 import { type StatusEvent, watchStatus } from "../engine/space/watch-status.ts";
 import type { StoreNode } from "../engine/store-node.ts";

@@ -3,7 +3,8 @@ import { type FieldViolation, invalidField, invalidFields, ServerError } from ".
 import { commitTimeAfter } from "../clock.ts";
 import type { Draft } from "../commit/draft.ts";
 import { EncodedBatch } from "../rows/batch.ts";
-import type { CommittedRange, CommittedTransaction, SegmentHead } from "../rows/rows.ts";
+import { headAfter } from "../rows/heads.ts";
+import type { CommittedRange, CommittedTransaction } from "../rows/rows.ts";
 import type { SegmentAppend } from "./segment-append.ts";
 
 /** One transaction, checked as far as possible without the store. */
@@ -141,18 +142,6 @@ export function applyAppend(draft: Draft, transaction: AppendTransaction, now: n
   }
   draft.head = { ...draft.head, lastOffset, segmentCount, lastNumber: number, lastTime: commitTime };
   return { number, commitTime, ranges, commitId: draft.commitId };
-}
-
-/** The head of a segment after the batch that follows it was appended. */
-export function headAfter(head: SegmentHead, batch: EncodedBatch): SegmentHead {
-  return {
-    ...head,
-    lastSequence: batch.lastSequence,
-    lastOffset: batch.lastOffset,
-    lastTime: batch.commitTime,
-    firstTime: head.firstSequence > head.lastSequence ? batch.commitTime : head.firstTime,
-    unlisted: false,
-  };
 }
 
 function checkConditions(draft: Draft, append: SegmentAppend): void {

@@ -2,6 +2,14 @@ import type { CommitBatch, Condition, Put, RowVersion, StorageLimits } from "../
 import { random64 } from "../random64.ts";
 import type { EncodedBatch } from "../rows/batch.ts";
 import {
+  effectiveSegmentHead,
+  encodeSegmentHead,
+  encodeSpaceHead,
+  NEW_SEGMENT,
+  type SegmentHead,
+  type SpaceHead,
+} from "../rows/heads.ts";
+import {
   changeKey,
   HEAD_KEY,
   MAX_BLOCK_ENTRIES,
@@ -18,13 +26,8 @@ import {
   encodeChangeNote,
   encodeCommittedTransaction,
   encodeSegmentBlock,
-  encodeSegmentHead,
   encodeSpaceBlock,
-  encodeSpaceHead,
   encodeSpaceRefs,
-  NEW_SEGMENT,
-  type SegmentHead,
-  type SpaceHead,
 } from "../rows/rows.ts";
 
 /** A row of small batches is closed when it has this many bytes, so that reading a page never loads much more. */
@@ -36,12 +39,6 @@ const MERGED_BLOCK_BYTES = 256 * 1024;
  */
 export function sharedRows(bytes: number): number {
   return 3 + Math.ceil((2 * bytes) / MERGED_BLOCK_BYTES);
-}
-
-/** A segment that is emptied because its space was deleted, as it looks from now on. */
-export function effectiveSegmentHead(segment: SegmentHead, space: SpaceHead): SegmentHead {
-  if (segment.lastOffset > space.deletedOffset || segment.lastSequence === 0) return segment;
-  return { ...segment, firstSequence: segment.lastSequence + 1, firstTime: 0, unlisted: true };
 }
 
 /**
@@ -58,7 +55,7 @@ export class Draft {
   readonly #initialHead: SpaceHead;
   readonly #committed: ReadonlyMap<string, SegmentHead>;
   readonly segments = new Map<string, SegmentHead>();
-  /** Segments trimmed in this group, and the first sequence that is left; "" stands for the whole space. */
+  /** Segments trimmed in this group, and the first sequence that is left; WHOLE_SPACE stands for the whole space. */
   readonly trims = new Map<string, number>();
   readonly batches: EncodedBatch[] = [];
   /** Transactions of this group, by id; a repetition inside the group finds its first occurrence here. */

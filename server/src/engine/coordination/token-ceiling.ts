@@ -2,8 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { TokenCeilingSchema } from "@streamkit/protocol/storage";
 import type { PartitionStore, Row } from "../../storage/port.ts";
 import { random64 } from "../random64.ts";
-import { frameRow } from "../rows/row-frame.ts";
-import { decodeWith } from "../rows/rows.ts";
+import { decodeWith, frameRow } from "../rows/row-frame.ts";
 import { LEASES, TOKEN_CEILING_KEY } from "./key-space.ts";
 import { Records } from "./records.ts";
 

@@ -2,8 +2,8 @@ import { dataLoss } from "../../errors.ts";
 import type { EncodedBatch } from "../rows/batch.ts";
 import { lastPositionOf, segmentBlockRange } from "../rows/key-space.ts";
 import { decodeSegmentBlock } from "../rows/rows.ts";
-import type { SpaceState } from "../space/space-state.ts";
 import { PAGE_BYTES, PageMeter } from "./page-size.ts";
+import type { StoredSpace } from "./stored-space.ts";
 
 /** Some batches, and where to read on. */
 export interface Page {
@@ -19,7 +19,7 @@ export interface Page {
  * @throws ServerError DATA_LOSS when entries are missing or damaged (G11)
  */
 export async function* readSegment(
-  log: SpaceState,
+  log: StoredSpace,
   segment: string,
   from: number,
   through: number,
@@ -70,7 +70,7 @@ export async function* readSegment(
 
 /** The batch that holds a sequence; `undefined` when it was trimmed. */
 export async function findBatchAt(
-  log: SpaceState,
+  log: StoredSpace,
   segment: string,
   sequence: number,
 ): Promise<EncodedBatch | undefined> {
@@ -86,15 +86,15 @@ export async function findBatchAt(
   return undefined;
 }
 
-async function isTrimmed(log: SpaceState, segment: string, through: number): Promise<boolean> {
+async function isTrimmed(log: StoredSpace, segment: string, through: number): Promise<boolean> {
   if ((await log.segmentHead(segment)).firstSequence > through) return true;
   return (await log.storedSegmentHead(segment)).firstSequence > through;
 }
 
-async function requireTrimmed(log: SpaceState, segment: string, from: number, through: number): Promise<void> {
+async function requireTrimmed(log: StoredSpace, segment: string, from: number, through: number): Promise<void> {
   if (!(await isTrimmed(log, segment, through))) throw missing(log, segment, from, through);
 }
 
-function missing(log: SpaceState, segment: string, from: number, through: number): Error {
+function missing(log: StoredSpace, segment: string, from: number, through: number): Error {
   return dataLoss(`entries ${from} to ${through} of segment "${segment}" in space "${log.space}" are missing`);
 }

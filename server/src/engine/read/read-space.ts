@@ -3,9 +3,9 @@ import type { Row } from "../../storage/port.ts";
 import type { EncodedBatch } from "../rows/batch.ts";
 import { lastPositionOf, segmentBlockKey, spaceBlockRange } from "../rows/key-space.ts";
 import { type BlockRef, decodeSegmentBlock, decodeSpaceBlock, type SpaceBlock } from "../rows/rows.ts";
-import type { SpaceState } from "../space/space-state.ts";
 import { MAX_PAGE_BYTES, PAGE_BYTES, PageMeter } from "./page-size.ts";
 import type { Page } from "./read-segment.ts";
+import type { StoredSpace } from "./stored-space.ts";
 
 /** What a reader may know better than the log. */
 export interface SpaceReading {
@@ -18,7 +18,7 @@ export interface SpaceReading {
 }
 
 /** Begins to read the rows of the space log from an offset on. */
-export function scanSpace(log: SpaceState, from: number, pageBytes = PAGE_BYTES): AsyncIterable<readonly Row[]> {
+export function scanSpace(log: StoredSpace, from: number, pageBytes = PAGE_BYTES): AsyncIterable<readonly Row[]> {
   return log.store.scan(log.partition, { ...spaceBlockRange(from), pageBytes });
 }
 
@@ -28,7 +28,7 @@ export function scanSpace(log: SpaceState, from: number, pageBytes = PAGE_BYTES)
  * @throws ServerError DATA_LOSS when entries are missing or damaged (G11)
  */
 export async function* readSpace(
-  log: SpaceState,
+  log: StoredSpace,
   from: number,
   through: number,
   { firstOffset = () => log.firstOffset, rows: given, pageBytes }: SpaceReading = {},
@@ -64,7 +64,7 @@ export async function* readSpace(
 }
 
 /** The batch that holds an offset, or the next one that exists; `undefined` when there is none. */
-export async function firstBatchFrom(log: SpaceState, offset: number): Promise<EncodedBatch | undefined> {
+export async function firstBatchFrom(log: StoredSpace, offset: number): Promise<EncodedBatch | undefined> {
   const trims = log.trims();
   for await (const rows of log.store.scan(log.partition, { ...spaceBlockRange(offset), pageBytes: 1 })) {
     for await (const group of resolve(log, rows)) {
@@ -79,7 +79,7 @@ export async function firstBatchFrom(log: SpaceState, offset: number): Promise<E
 
 /** Leaves out what was trimmed, now or as of `trims`, and is still in the space log. */
 export function withoutTrimmed(
-  log: SpaceState,
+  log: StoredSpace,
   batches: readonly EncodedBatch[],
   trims?: ReadonlyMap<string, number>,
 ): readonly EncodedBatch[] {
@@ -104,7 +104,7 @@ interface ResolvedBlock {
  * Decodes rows and fetches what they refer to, several blocks with one request, in groups of the size of a page. Sizes are counted
  * before anything is fetched, so that no more than a group is in memory, however small the rows that lead to it.
  */
-async function* resolve(log: SpaceState, rows: readonly Row[]): AsyncGenerator<ResolvedBlock[], void, undefined> {
+async function* resolve(log: StoredSpace, rows: readonly Row[]): AsyncGenerator<ResolvedBlock[], void, undefined> {
   const meter = new PageMeter();
   let group: Part[] = [];
   for (const row of rows) {
@@ -148,7 +148,7 @@ function partsOf(block: SpaceBlock, lastOffset: number): Part[] {
   }));
 }
 
-async function fetchReferenced(log: SpaceState, group: readonly Part[]): Promise<ResolvedBlock[]> {
+async function fetchReferenced(log: StoredSpace, group: readonly Part[]): Promise<ResolvedBlock[]> {
   const parts = group.flatMap(({ ref, commitId }) => (ref === undefined ? [] : [{ ref, commitId }]));
   if (parts.length === 0) return [...group];
   const keys = parts.map(({ ref }) => segmentBlockKey(ref.segment, ref.lastSequence));
@@ -166,7 +166,7 @@ async function fetchReferenced(log: SpaceState, group: readonly Part[]): Promise
   }));
 }
 
-async function referenced(log: SpaceState, ref: BlockRef, row: Row | undefined): Promise<readonly EncodedBatch[]> {
+async function referenced(log: StoredSpace, ref: BlockRef, row: Row | undefined): Promise<readonly EncodedBatch[]> {
   if (row !== undefined) {
     const { batches } = decodeSegmentBlock(row.value, ref.segment);
     if (batches.some((batch) => batch.lastOffset === ref.firstOffset + ref.count - 1)) return batches;
@@ -177,6 +177,6 @@ async function referenced(log: SpaceState, ref: BlockRef, row: Row | undefined):
   throw missing(log, ref.firstOffset, ref.firstOffset + ref.count - 1);
 }
 
-function missing(log: SpaceState, from: number, through: number): Error {
+function missing(log: StoredSpace, from: number, through: number): Error {
   return dataLoss(`entries with offsets ${from} to ${through} of space "${log.space}" are missing`);
 }

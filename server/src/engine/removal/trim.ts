@@ -2,12 +2,10 @@ import { invalidField } from "../../errors.ts";
 import type { Draft } from "../commit/draft.ts";
 import type { Mutation } from "../commit/group-commit.ts";
 import { findBatchAt } from "../read/read-segment.ts";
-import { reclaimKey } from "../rows/key-space.ts";
-import { encodePendingReclaim, type SegmentHead } from "../rows/rows.ts";
+import type { SegmentHead } from "../rows/heads.ts";
+import { reclaimKey, WHOLE_SPACE } from "../rows/key-space.ts";
+import { encodePendingReclaim } from "../rows/rows.ts";
 import type { SpaceLog } from "../space/space-log.ts";
-
-/** The mark under which a deleted space waits for its rows to be removed; no segment has this name. */
-export const WHOLE_SPACE = "";
 
 /** Removes the oldest entries of a segment: at once for readers, their rows later by the reclaimer. */
 export class TrimMutation implements Mutation<SegmentHead> {

@@ -117,6 +117,9 @@ export function transactionKey(id: string): Uint8Array {
 /** Range of all remembered transactions. */
 export const TRANSACTION_RANGE: KeyRange = prefixRange(Uint8Array.of(TAG.transaction));
 
+/** The mark under which a deleted space waits for its rows to be removed; no segment has this name. */
+export const WHOLE_SPACE = "";
+
 /** Key of a segment's PendingReclaim. */
 export function reclaimKey(segment: string): Uint8Array {
   return namedKey(TAG.reclaim, segment);

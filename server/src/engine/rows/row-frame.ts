@@ -62,3 +62,17 @@ export function unframeRow(value: Uint8Array, what: string): Uint8Array {
       throw dataLoss(`${what}: the stored row has codec ${value[1]}, this version reads 0 and 1`);
   }
 }
+
+/**
+ * Takes the frame off a stored row and decodes it.
+ *
+ * @throws ServerError DATA_LOSS
+ */
+export function decodeWith<T>(value: Uint8Array, what: string, decode: (bytes: Uint8Array) => T): T {
+  const bytes = unframeRow(value, what);
+  try {
+    return decode(bytes);
+  } catch (cause) {
+    throw dataLoss(`${what}: the stored row cannot be decoded`, cause);
+  }
+}

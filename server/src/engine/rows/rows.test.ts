@@ -5,22 +5,24 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { name, position } from "../../../test/arbitraries.ts";
 import { EncodedBatch } from "./batch.ts";
+import {
+  decodeSegmentHead,
+  decodeSpaceHead,
+  encodeSegmentHead,
+  encodeSpaceHead,
+  NEW_SEGMENT,
+  NEW_SPACE,
+} from "./heads.ts";
 import { frameRow, unframeRow } from "./row-frame.ts";
 import {
   decodeCommittedTransaction,
   decodeSegmentBlock,
-  decodeSegmentHead,
   decodeSpaceBlock,
-  decodeSpaceHead,
   encodeCommittedTransaction,
   encodePendingReclaim,
   encodeSegmentBlock,
-  encodeSegmentHead,
   encodeSpaceBlock,
-  encodeSpaceHead,
   encodeSpaceRefs,
-  NEW_SEGMENT,
-  NEW_SPACE,
 } from "./rows.ts";
 
 const join = (pieces: Uint8Array[]) => Buffer.concat(pieces);

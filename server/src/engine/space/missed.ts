@@ -1,8 +1,9 @@
 import type { Row } from "../../storage/port.ts";
 import { readSpace, scanSpace } from "../read/read-space.ts";
 import type { EncodedBatch } from "../rows/batch.ts";
+import type { SpaceHead } from "../rows/heads.ts";
 import { changeRange, lastPositionOf } from "../rows/key-space.ts";
-import { type ChangeNote, type CommittedTransaction, decodeChangeNote, type SpaceHead } from "../rows/rows.ts";
+import { type ChangeNote, type CommittedTransaction, decodeChangeNote } from "../rows/rows.ts";
 import type { SpaceState } from "./space-state.ts";
 
 /** Up to this much is read of what other instances committed; beyond, caches start anew and followers read for themselves. */

@@ -3,7 +3,7 @@ import type { EntrySource } from "../read/consume.ts";
 import { findBatchAt, type Page, readSegment } from "../read/read-segment.ts";
 import { firstBatchFrom, readSpace, withoutTrimmed } from "../read/read-space.ts";
 import type { EncodedBatch } from "../rows/batch.ts";
-import { NEW_SEGMENT, type SegmentHead } from "../rows/rows.ts";
+import { NEW_SEGMENT, type SegmentHead } from "../rows/heads.ts";
 import type { SpaceLog } from "./space-log.ts";
 
 /** One segment, in sequence order. */

@@ -2,19 +2,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason } from "@streamkit/protocol";
 import { ServerError, StoreDeletedError, storageUnavailable } from "../../errors.ts";
 import type { PartitionStore, RowVersion } from "../../storage/port.ts";
-import type { AppendTransaction } from "../append/append.ts";
-import { AppendMutation, type AppendResult } from "../append/append-mutation.ts";
 import type { Clock } from "../clock.ts";
 import { Contention } from "../commit/contention.ts";
 import { Draft, sharedRows } from "../commit/draft.ts";
 import { evaluate } from "../commit/evaluate.ts";
-import {
-  type EarlierAttempts,
-  GroupCommit,
-  type Mutation,
-  type Outcome,
-  type ProduceSession,
-} from "../commit/group-commit.ts";
+import { type EarlierAttempts, GroupCommit, type Mutation, type Outcome } from "../commit/group-commit.ts";
 import type { TokenCeiling } from "../coordination/token-ceiling.ts";
 import type { Subscription } from "../live/live-hub.ts";
 import { Poller } from "../live/poller.ts";
@@ -121,23 +113,26 @@ export class SpaceLog extends SpaceState {
     return Math.min(this.#options.clock(), this.head.lastTime) - this.#options.dedupeWindow;
   }
 
-  /** Appends one transaction; resolves when it is durable. */
-  append(transaction: AppendTransaction, session?: ProduceSession): Promise<AppendResult> {
+  /**
+   * Checks that there is room for more entries.
+   *
+   * @throws ServerError OVERLOADED when too much work waits for its commit; what the store says when its disk is full
+   */
+  assertRoom(): void {
     if (this.#commits.queuedBytes > MAX_QUEUED_BYTES) {
       const message = `space "${this.space}" has too much work queued`;
-      return Promise.reject(new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 100 }));
+      throw new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 100 });
     }
     try {
       this.store.assertRoom?.();
     } catch (error) {
       // A trim that was interrupted goes on with the first use of its space, and makes room.
       this.load().catch(() => undefined);
-      return Promise.reject(error);
+      throw error;
     }
-    return this.#commits.submit(new AppendMutation(this, transaction, session));
   }
 
-  /** Commits any other change. */
+  /** Commits a change; resolves when it is durable. */
   submit<T>(mutation: Mutation<T>): Promise<T> {
     return this.#commits.submit(mutation);
   }

@@ -1,10 +1,21 @@
 import { LRUCache } from "lru-cache";
 import { dataLoss, ServerError, StoreDeletedError } from "../../errors.ts";
 import type { PartitionStore, Row, RowVersion } from "../../storage/port.ts";
-import { headAfter } from "../append/append.ts";
-import { type Draft, effectiveSegmentHead } from "../commit/draft.ts";
+import type { Draft } from "../commit/draft.ts";
 import { LiveHub } from "../live/live-hub.ts";
+import type { StoredSpace } from "../read/stored-space.ts";
 import type { EncodedBatch } from "../rows/batch.ts";
+import {
+  decodeSegmentHead,
+  decodeSpaceHead,
+  effectiveSegmentHead,
+  headAfter,
+  NEW_SEGMENT,
+  NEW_SPACE,
+  revisionOf,
+  type SegmentHead,
+  type SpaceHead,
+} from "../rows/heads.ts";
 import {
   HEAD_KEY,
   RECLAIM_RANGE,
@@ -13,17 +24,9 @@ import {
   segmentOfReclaimKey,
   spaceBlockRange,
   spacePartition,
+  WHOLE_SPACE,
 } from "../rows/key-space.ts";
-import {
-  type ChangeNote,
-  decodeSegmentHead,
-  decodeSpaceHead,
-  NEW_SEGMENT,
-  NEW_SPACE,
-  revisionOf,
-  type SegmentHead,
-  type SpaceHead,
-} from "../rows/rows.ts";
+import type { ChangeNote } from "../rows/rows.ts";
 import { SharedRun } from "../shared-run.ts";
 import { beginScan, readChanges, readMissed, transactionsOf } from "./missed.ts";
 import { RecentTransactions } from "./recent-transactions.ts";
@@ -40,7 +43,7 @@ const WRITER_MILLIS = 60_000;
  * version by an own commit (`advance`), or by reading what other instances committed (`catchUp`). Both may be under way at
  * the same time: whichever learns of a revision first takes it over, in one turn of the event loop, and none goes back.
  */
-export class SpaceState {
+export class SpaceState implements StoredSpace {
   readonly space: string;
   readonly partition: string;
   readonly store: PartitionStore;
@@ -180,7 +183,7 @@ export class SpaceState {
     return new Map(this.#trimmed);
   }
 
-  /** Segments with rows left to remove; "" stands for the space itself. */
+  /** Segments with rows left to remove; WHOLE_SPACE stands for the space itself. */
   get pendingReclaims(): readonly string[] {
     return [...this.#trimmed.keys()];
   }
@@ -297,14 +300,14 @@ export class SpaceState {
     for await (const page of this.store.scan(this.partition, RECLAIM_RANGE)) {
       for (const row of page) segments.push(segmentOfReclaimKey(row.key));
     }
-    const named = segments.filter((segment) => segment !== "");
+    const named = segments.filter((segment) => segment !== WHOLE_SPACE);
     const heads = await this.store.getMany(this.partition, named.map(segmentHeadKey));
     const trimmed = new Map<string, number>();
     named.forEach((segment, index) => {
       const row = heads[index];
       if (row !== undefined) trimmed.set(segment, decodeSegmentHead(row.value, segment).firstSequence);
     });
-    if (segments.length > named.length) trimmed.set("", 1);
+    if (segments.length > named.length) trimmed.set(WHOLE_SPACE, 1);
     return trimmed;
   }
 

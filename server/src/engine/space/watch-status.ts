@@ -1,8 +1,7 @@
-import { effectiveSegmentHead } from "../commit/draft.ts";
 import { nextWake } from "../live/next-wake.ts";
 import type { SegmentFilter } from "../live/status-feed.ts";
+import { decodeSegmentHead, effectiveSegmentHead, type SegmentHead } from "../rows/heads.ts";
 import { segmentHeadRange, segmentOfHeadKey } from "../rows/key-space.ts";
-import { decodeSegmentHead, type SegmentHead } from "../rows/rows.ts";
 import type { SpaceLog } from "./space-log.ts";
 
 /** One event of a status subscription. */

@@ -9,8 +9,7 @@ import {
   WorkerRenewalSchema,
 } from "@streamkit/protocol/storage";
 import { random64 } from "../../random64.ts";
-import { frameRow } from "../../rows/row-frame.ts";
-import { decodeWith } from "../../rows/rows.ts";
+import { decodeWith, frameRow } from "../../rows/row-frame.ts";
 
 /** Rows of a group of workers; see proto/streamkit/storage/v1/coordination.proto. */
 export function encodeGroupHead(): Uint8Array[] {
