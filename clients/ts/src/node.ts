@@ -4,12 +4,18 @@ import type { RequestOptions } from "node:https";
 import type { ConnectionOptions } from "node:tls";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  createNodeHttpClient,
+} from "@connectrpc/connect-node";
 import { invalidArgument, misconfigured, StreamkitError } from "./errors/error.ts";
 import { findHttpVersion, type HttpVersion } from "./node/find-version.ts";
 import { FindingTransport } from "./node/finding-transport.ts";
 import { streamByGrpcOrConnect } from "./node/grpc-or-connect.ts";
 import { WideSessionManager } from "./node/session-manager.ts";
+import { unracedStreams } from "./node/unraced-streams.ts";
 import { type ChecksOf, callbacks, checkOptions, count, flag, is, millis, oneOf, opaque, text } from "./options.ts";
 import { parseBaseUrl } from "./transport/base-url.ts";
 import { describeTransport } from "./transport/description.ts";
@@ -117,17 +123,35 @@ function defaultVersion(nodeOptions: object | undefined): HttpVersion | "auto" {
 }
 
 function overHttp2(options: NodeTransportOptions, sessionManager: WideSessionManager): Transport {
-  const common = { ...commonOptions(options), httpVersion: "2" as const, sessionManager };
-  const create = { grpc: createGrpcTransport, connect: createConnectTransport, "grpc-web": createGrpcWebTransport };
-  if (options.protocol !== undefined) return create[options.protocol](common);
-  const connect = createConnectTransport(common);
-  return { unary: connect.unary, stream: streamByGrpcOrConnect(createGrpcTransport(common), connect) };
+  const common = commonOptions(options);
+  const httpClient = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => sessionManager });
+  const over = (protocol: "grpc" | "connect") => ({
+    ...common,
+    httpVersion: "2" as const,
+    sessionManager,
+    interceptors: [...common.interceptors, unracedStreams(protocol, { ...common, httpClient })],
+  });
+  switch (options.protocol) {
+    case "grpc":
+      return createGrpcTransport(over("grpc"));
+    case "grpc-web":
+      return createGrpcWebTransport({ ...common, httpVersion: "2", sessionManager });
+    case "connect":
+      return createConnectTransport(over("connect"));
+    default: {
+      const connect = createConnectTransport(over("connect"));
+      return { unary: connect.unary, stream: streamByGrpcOrConnect(createGrpcTransport(over("grpc")), connect) };
+    }
+  }
 }
 
 function overHttp1(options: NodeTransportOptions): Transport {
   const { nodeOptions } = options as { nodeOptions?: RequestOptions };
-  const common = { ...commonOptions(options), httpVersion: "1.1" as const, ...(nodeOptions && { nodeOptions }) };
-  return options.protocol === "grpc-web" ? createGrpcWebTransport(common) : createConnectTransport(common);
+  const http1 = { httpVersion: "1.1" as const, ...(nodeOptions && { nodeOptions }) };
+  const common = { ...commonOptions(options), ...http1 };
+  if (options.protocol === "grpc-web") return createGrpcWebTransport(common);
+  const streams = unracedStreams("connect", { ...common, httpClient: createNodeHttpClient(http1) });
+  return createConnectTransport({ ...common, interceptors: [...common.interceptors, streams] });
 }
 
 function commonOptions(options: NodeTransportOptions) {

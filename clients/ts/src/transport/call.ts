@@ -98,7 +98,10 @@ export async function* callStream<I extends DescMessage, O extends DescMessage, 
         messages = undefined;
         return;
       }
-      yield map(result.value);
+      const { value } = result;
+      // connect-es 2.3.0 keeps each of these objects until the call ends: a message that stays in one is never freed.
+      (result as { value?: unknown }).value = undefined;
+      yield map(value);
     }
   } catch (thrown) {
     throw await contact.explain(thrown, method, signal);
