@@ -1,6 +1,6 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { PartitionStore, Row } from "@streamkit/server";
-import { messageOf, rowOf } from "../mutants/stored-row.ts";
+import { messageOf, rowOf } from "./stored-row.ts";
 
 /** A store that shows rows as `see` wants them, wherever it shows them. */
 export function seeing(

@@ -3,8 +3,8 @@ import { LeaseRecordSchema, type SegmentHead, SegmentHeadSchema, SpaceHeadSchema
 import type { PartitionStore, Row } from "@streamkit/server";
 import { changedStorage } from "../../../server/src/storage/changed-storage.ts";
 import { changed, seeing } from "../lab/bent-rows.ts";
+import { messageOf } from "../lab/stored-row.ts";
 import type { Deviation } from "./deviation.ts";
-import { messageOf } from "./stored-row.ts";
 
 /** First bytes of keys; server/src/engine/rows/key-space.ts lists them all. */
 const HEAD = "h".charCodeAt(0);

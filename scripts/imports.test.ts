@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { importsOf, roomsOf, wrongImports } from "./imports.ts";
+
+const DOCUMENT = `
+### Rooms of \`server/src\`
+
+| room | what | may import |
+|---|---|---|
+| \`engine/\` | streams | \`errors.ts\`, \`storage/port.ts\` |
+| \`engine/rows/\` | rows | nothing |
+| \`cli/\`, \`bin.ts\` | the program | all |
+
+### Something else
+
+| a | b |
+|---|---|
+| x | y |
+`;
+
+describe("the tables of who may import whom", () => {
+  const [table] = roomsOf(DOCUMENT);
+
+  it("are read from a document", () => {
+    expect(roomsOf(DOCUMENT)).toEqual([
+      {
+        root: "server/src/",
+        rooms: [
+          { name: "engine/", mayImport: ["errors.ts", "storage/port.ts"] },
+          { name: "engine/rows/", mayImport: [] },
+          { name: "cli/", mayImport: "all" },
+          { name: "bin.ts", mayImport: "all" },
+        ],
+      },
+    ]);
+    expect(() => roomsOf(DOCUMENT.replace("| nothing |", "| the port |"))).toThrow("expected names");
+  });
+
+  it.each([
+    ["server/src/engine/a.ts", "server/src/errors.ts", 0],
+    ["server/src/engine/a.ts", "server/src/engine/rows/b.ts", 0],
+    ["server/src/engine/a.ts", "server/src/routes/b.ts", 1],
+    ["server/src/engine/a.ts", "server/src/storage/memory.ts", 1],
+    ["server/src/engine/rows/a.ts", "server/src/engine/b.ts", 1],
+    ["server/src/cli/main.ts", "server/src/routes/b.ts", 0],
+    ["server/src/engine/a.ts", "gen/es/src/index.ts", 0],
+    ["clients/ts/src/a.ts", "server/src/errors.ts", 0],
+    ["server/src/new/a.ts", "server/src/errors.ts", 1],
+  ])("hold %s to its row: %s", (path, target, problems) => {
+    expect(wrongImports(table, path, [target])).toHaveLength(problems);
+  });
+});
+
+describe("the imports of a source", () => {
+  it("are found in all their forms, and not in comments", () => {
+    const source = [
+      'import { a } from "./a.ts";',
+      "import {",
+      "  b,",
+      '} from "../b.ts";',
+      'import type { C } from "@streamkit/server/storage";',
+      'export * from "./d.ts";',
+      'const e = await import("./e.ts");',
+      'import "./f.ts";',
+      'import { join } from "node:path";',
+      " * import { g } from './g.ts'",
+      '// import { h } from "./h.ts";',
+    ].join("\n");
+    expect(importsOf("x/y/z.ts", source)).toEqual([
+      "x/y/a.ts",
+      "x/b.ts",
+      "server/src/index.ts",
+      "x/y/d.ts",
+      "x/y/e.ts",
+      "x/y/f.ts",
+    ]);
+  });
+});
