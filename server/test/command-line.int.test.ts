@@ -53,6 +53,29 @@ describe("streamkit-server", () => {
     expect(error).toMatch(/^streamkit-server: cannot start: .*EADDRINUSE.*\n$/);
   });
 
+  it("names the option of a certificate that it cannot use", async () => {
+    const tls = (cert: string, key: string) => run(["--storage", "memory", "--tls-cert", cert, "--tls-key", key]);
+    const missing = await tls(BIN, "missing.pem");
+    expect(missing).toMatchObject({
+      code: 1,
+      error: expect.stringMatching(/cannot start: --tls-key .*'missing\.pem'\n$/),
+    });
+    const junk = await tls(BIN, BIN);
+    expect(junk).toMatchObject({
+      code: 1,
+      error: expect.stringContaining(`--tls-cert ${BIN} and --tls-key ${BIN} are no`),
+    });
+  });
+
+  it.each([
+    [["--azure-endpoint", "https://account.table.core.windows.net"], {}],
+    [[], { AZURE_STORAGE_CONNECTION_STRING: "UseDevelopmentStorage=true" }],
+  ])("says that an account without --storage azure has no effect: %j %j", async (flags, environment) => {
+    const { error } = await run(["--storage", "memory", "--host", "192.0.2.1", ...flags], environment);
+    expect(error).toContain("the account of Azure has no effect: entries go to memory storage");
+    expect(error).not.toMatch(/core\.windows\.net|UseDevelopmentStorage/);
+  });
+
   it("has a larger heap from the start, and is still the process that was started", async () => {
     await using server = await startServer("unused", "--storage", "memory");
     const command = await readFile(`/proc/${server.child.pid}/cmdline`, "utf8");

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { createSecureContext } from "node:tls";
 import { openBus } from "../bus/open.ts";
 import { StorageUnusableError } from "../errors.ts";
 import { describeCause } from "../format-event.ts";
@@ -73,6 +74,10 @@ async function serve(options: Options): Promise<void> {
     const message = `no caller is authenticated, and --host ${options.host} lets other machines in: they can read and change everything`;
     onEvent({ level: "warn", kind: "unsafe-setup", message, count: 1 });
   }
+  if (options.storage !== "azure" && (options.azureConnectionString ?? options.azureEndpoint) !== undefined) {
+    const message = `the account of Azure has no effect: entries go to ${options.storage} storage; pass --storage azure to use it`;
+    onEvent({ level: "warn", kind: "unsafe-setup", message, count: 1 });
+  }
   const tls = await tlsFiles(options);
   const listener = await streamkit.listen({
     port: options.port,
@@ -141,8 +146,19 @@ async function openBusFor(
   return undefined;
 }
 
+/** @throws Error in one line that names the option and the file which cannot be used */
 async function tlsFiles({ tlsCert, tlsKey }: Options) {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
-  const [cert, key] = await Promise.all([readFile(tlsCert), readFile(tlsKey)]);
+  const read = (flag: string, path: string) =>
+    readFile(path).catch((error) => {
+      throw new Error(`${flag} cannot be read: ${error.message}`);
+    });
+  const [cert, key] = await Promise.all([read("--tls-cert", tlsCert), read("--tls-key", tlsKey)]);
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    const files = `--tls-cert ${tlsCert} and --tls-key ${tlsKey}`;
+    throw new Error(`${files} are no certificate and its key, as PEM: ${(error as Error).message}`);
+  }
   return { cert, key };
 }
