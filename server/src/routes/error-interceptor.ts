@@ -6,6 +6,7 @@ import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import type { Events } from "../events.ts";
 import { reasonOf, toConnectError, toRequestError } from "./connect-error.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 /** Set once a call's request was read and the call has reached the interceptors. */
 const reached = createContextKey(false, { description: "request was read" });
@@ -48,7 +49,8 @@ function errorInterceptor(events: Events, told: WeakSet<ConnectError>): Intercep
       const response = await (request.stream
         ? next({ ...request, message: translated(request.message, requestError) })
         : unlessAborted(next(request), request.signal));
-      return response.stream ? { ...response, message: translated(response.message, translate) } : response;
+      if (!response.stream) return response;
+      return { ...response, message: translated(uncut(response.message, request.signal), translate) };
     } catch (error) {
       throw translate(error);
     }
@@ -60,14 +62,10 @@ function requestError(error: unknown): unknown {
   return error instanceof ConnectError ? toRequestError(error) : error;
 }
 
-/** Settles as the work does, or rejects with the signal's reason as soon as that is aborted. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
+/** What a deadline or its client has cut is not complete, also where the implementation ends in silence. */
+async function* uncut<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  yield* messages;
+  signal.throwIfAborted();
 }
 
 async function* translated<T>(messages: AsyncIterable<T>, translate: (error: unknown) => unknown): AsyncGenerator<T> {

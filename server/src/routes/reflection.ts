@@ -3,6 +3,7 @@ import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
 import { file_streamkit_v1_errors } from "@streamkit/protocol";
 import { v1, v1alpha } from "@streamkit/protocol/reflection";
+import { unlessAborted } from "./unless-aborted.ts";
 
 type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
 
@@ -24,18 +25,27 @@ export function reflectionRoutes(
   };
   router.service(
     v1.ServerReflection,
-    { serverReflectionInfo: (requests) => answerEach(requests, answer) as never },
+    { serverReflectionInfo: (requests, { signal }) => answerEach(requests, answer, signal) as never },
     { interceptors },
   );
   router.service(
     v1alpha.ServerReflection,
-    { serverReflectionInfo: (requests) => answerEach(requests, answer) as never },
+    { serverReflectionInfo: (requests, { signal }) => answerEach(requests, answer, signal) as never },
     { interceptors },
   );
 }
 
-async function* answerEach<T>(requests: AsyncIterable<Request>, answer: (request: Request) => T): AsyncGenerator<T> {
-  for await (const request of requests) yield answer(request);
+async function* answerEach<T>(
+  requests: AsyncIterable<Request>,
+  answer: (request: Request) => T,
+  signal: AbortSignal,
+): AsyncGenerator<T> {
+  const waiting = requests[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await unlessAborted(waiting.next(), signal);
+    if (next.done === true) return;
+    yield answer(next.value);
+  }
 }
 
 interface FileIndex {
