@@ -32,7 +32,8 @@ export function createAdmission({ limits, server, toError }: AdmissionOptions) {
 
   return (handler: UniversalHandler): UniversalHandler => {
     const streaming = handler.method.methodKind !== "unary";
-    const what = streaming ? "the first message of the stream" : "the request";
+    const single = !streaming || handler.method.methodKind === "server_streaming";
+    const what = single ? "the request" : "the first message of the stream";
     const admitted = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
       const contextValues = request.contextValues ?? createContextValues();
       const account = contextValues.get(peerKey)?.account ?? server;
@@ -45,7 +46,14 @@ export function createAdmission({ limits, server, toError }: AdmissionOptions) {
         }
       }
       const body = isBytes(request.body)
-        ? new RequestMeter(request.body, { account, enveloped: streaming, deadlines, late: () => late(what), toError })
+        ? new RequestMeter(request.body, {
+            account,
+            enveloped: streaming,
+            single,
+            deadlines,
+            late: () => late(what),
+            toError,
+          })
         : request.body;
       const end = once(() => {
         if (body instanceof RequestMeter) body.end();

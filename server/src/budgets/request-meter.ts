@@ -6,8 +6,10 @@ export interface RequestMeterOptions {
   readonly account: Account;
   /** The body is a sequence of messages, each behind a flag byte and its length; else the body is one message. */
   readonly enveloped: boolean;
+  /** The method takes one message: its body has to end in time. Else its first message has to be there in time. */
+  readonly single: boolean;
   readonly deadlines: Deadlines;
-  /** What the body fails with when its first message does not arrive in time. */
+  /** What the body fails with when it is late. */
   readonly late: () => Error;
   readonly toError: (error: ServerError) => Error;
 }
@@ -17,7 +19,7 @@ const ENVELOPE_BYTES = 5;
 
 /**
  * The body of a request, on its way to the protocol. Counts bytes for the caller: those of a message until it is complete, those of a
- * unary request until `end`. Fails when the caller's account is full, and when the first message is late.
+ * unary request until `end`. Fails when the caller's account is full, and when the first message, or the end of a single one, is late.
  */
 export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
   readonly #inner: AsyncIterator<Uint8Array>;
@@ -90,7 +92,7 @@ export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
       this.#missing -= part;
       at += part;
       if (this.#missing > 0) return;
-      this.#deadline[Symbol.dispose]();
+      if (!this.#options.single) this.#deadline[Symbol.dispose]();
       this.#header = 0;
       this.#length = 0;
       // What follows in this chunk belongs to the next message.

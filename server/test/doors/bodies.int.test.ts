@@ -164,6 +164,17 @@ describe("requests that are not finished", () => {
     expect(await works(session)).toBe(true);
   });
 
+  it("end with DEADLINE_EXCEEDED where the message is whole and only the end of the request is missing", async () => {
+    await start("--limit", "requestMillis=300");
+    for (const method of ["streamkit.v1.StreamService/ConsumeSpace", "grpc.health.v1.Health/Watch"]) {
+      const stream = begin(session, `/${method}`, GRPC);
+      const answer = answerOf(stream);
+      stream.write(envelope(""));
+      expect((await answer).trailers["grpc-status"]).toBe("4");
+    }
+    expect(await works(session)).toBe(true);
+  });
+
   it("over HTTP/1.1 are closed in time: headers and bodies", async () => {
     await start("--limit", "requestMillis=300", "--limit", "headerMillis=300");
     const { host } = new URL(server.url);

@@ -60,9 +60,14 @@ describe.each(Object.keys(STREAMS))("%s", (method) => {
 });
 
 it("the list above has every streaming method", () => {
-  const services = [...Object.values(protocol), Health, v1.ServerReflection, v1alpha.ServerReflection].filter(
-    (value): value is DescService => typeof value === "object" && "kind" in value && value.kind === "service",
-  );
+  const exported: readonly unknown[] = [
+    ...Object.values(protocol),
+    Health,
+    v1.ServerReflection,
+    v1alpha.ServerReflection,
+  ];
+  const isService = (value: unknown): value is DescService => (value as DescService).kind === "service";
+  const services = exported.filter(isService);
   const streaming = services.flatMap(({ typeName, methods }) =>
     methods.filter(({ methodKind }) => methodKind !== "unary").map(({ name }) => `${typeName}/${name}`),
   );
