@@ -14,7 +14,7 @@ const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl 
 const store = client.store(storeId).withCodec(json<Message>());
 
 // #region outbox
-/** The other side will not take it, however often it is sent. */
+/** The other side refuses the message, and will refuse it again. */
 class Refused extends Error {}
 
 const mailer = store.consumer({
@@ -32,13 +32,13 @@ const mailer = store.consumer({
     if (response.status === 400 || response.status === 422) throw new Refused(`refused: ${await response.text()}`);
     if (!response.ok) throw new Error(`${endpoint} answered ${response.status}`);
   },
-  // An outage is waited for, with growing pauses; its segment waits, the others go on.
+  // During an outage the consumer retries, with growing pauses. The segment of the entry waits, the others go on.
   onFailure: ({ error }) => (error instanceof Refused ? "park" : "retry"),
   parking: { space: "outbox-parked" },
   onStateChange: ({ name }) => console.log(name),
 });
 
-// What was begun is finished, the cursor committed, and the lease given back: another one goes on at once.
+// Finishes the handlers that run, commits the cursor, and releases the lease: another process goes on at once.
 process.once("SIGTERM", () => {
   console.log("stopping");
   return mailer.stop({ grace: 10_000 });
