@@ -3,7 +3,7 @@ import { Accounts } from "./budgets/account.ts";
 import { type ServerLimits, serverLimits } from "./budgets/limits.ts";
 import type { Bus } from "./bus/port.ts";
 import { type Clock, systemClock } from "./engine/clock.ts";
-import { NodeManager } from "./engine/node-manager.ts";
+import { OpenStores } from "./engine/open-stores.ts";
 import type { RowCompression } from "./engine/rows/row-frame.ts";
 import { type EventCounts, Events, type StreamkitEvent } from "./events.ts";
 import { StorageHealth } from "./health.ts";
@@ -110,8 +110,8 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
   const dedupeWindowMillis = options.dedupeWindowMillis ?? 600_000;
   const health = new StorageHealth(storage, events);
   // Stores that could not be opened because of what is over need not wait for the end of their pause.
-  health.subscribe(() => health.ready().ready && manager.forgetFailures());
-  const manager = new NodeManager(storage, {
+  health.subscribe(() => health.ready().ready && openStores.forgetFailures());
+  const openStores = new OpenStores(storage, {
     clock: options.clock ?? systemClock,
     dedupeWindow: dedupeWindowMillis * 1_000,
     compression: options.compression ?? "none",
@@ -125,7 +125,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
   const accounts = new Accounts(limits);
   const routes = createRoutes({
     storage,
-    manager,
+    openStores,
     limits,
     accounts,
     dedupeWindowMillis,
@@ -194,7 +194,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
         shutdown.abort();
         health.close();
         for (const listener of listeners) listener.stop();
-        await manager.close();
+        await openStores.close();
         const closed = [...listeners].map((listener) => listener.close(GRACE_MILLIS));
         await Promise.all([...closed, calls.settled(GRACE_MILLIS)]);
         await options.bus?.close();

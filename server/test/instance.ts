@@ -15,15 +15,15 @@ import { Accounts } from "../src/budgets/account.ts";
 import { type ServerLimits, serverLimits } from "../src/budgets/limits.ts";
 import { parseSegmentAppend, type SegmentAppend } from "../src/engine/append/segment-append.ts";
 import type { Clock } from "../src/engine/clock.ts";
-import { NodeManager, type NodeManagerOptions } from "../src/engine/node-manager.ts";
-import type { StoreNode } from "../src/engine/store-node.ts";
+import type { OpenStore } from "../src/engine/open-store.ts";
+import { OpenStores, type OpenStoresOptions } from "../src/engine/open-stores.ts";
 import { type EventKind, Events, type StreamkitEvent } from "../src/events.ts";
 import { StorageHealth } from "../src/health.ts";
 import { createRoutes } from "../src/routes/index.ts";
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import type { Storage, StorageLimits } from "../src/storage/port.ts";
 
-export interface InstanceOptions extends Partial<NodeManagerOptions> {
+export interface InstanceOptions extends Partial<OpenStoresOptions> {
   readonly clock?: Clock;
   readonly limits?: Partial<ServerLimits>;
 }
@@ -38,7 +38,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
   const events = new Events((event) => {
     if (UNSEEN.has(event.kind)) failures.push(event);
   });
-  const manager = new NodeManager(storage, {
+  const openStores = new OpenStores(storage, {
     clock: () => Date.now() * 1_000,
     dedupeWindow: 600_000_000,
     compression: "none",
@@ -52,7 +52,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
   const health = new StorageHealth(storage, events);
   const routes = createRoutes({
     storage,
-    manager,
+    openStores,
     limits,
     accounts: new Accounts(limits),
     dedupeWindowMillis: 600_000,
@@ -62,7 +62,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
   });
   const transport = createRouterTransport(routes);
   return {
-    manager,
+    openStores,
     transport,
     stream: createClient(StreamService, transport),
     stores: createClient(StoreService, transport),
@@ -74,19 +74,19 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     /** Failures that no caller has seen: background work and defects. */
     failures,
     /** Runs something on an open store. */
-    async withStore<T>(storeId: string, action: (node: StoreNode) => Promise<T>): Promise<T> {
-      using lease = await manager.acquire(storeId);
-      return await action(lease.node);
+    async withStore<T>(storeId: string, action: (store: OpenStore) => Promise<T>): Promise<T> {
+      using lease = await openStores.acquire(storeId);
+      return await action(lease.store);
     },
     /** Resolves when nothing runs in the background of the store. */
     async settle(storeId: string): Promise<void> {
-      using lease = await manager.acquire(storeId);
-      await lease.node.settled();
+      using lease = await openStores.acquire(storeId);
+      await lease.store.settled();
     },
     async [Symbol.asyncDispose](): Promise<void> {
       shutdown.abort();
       health.close();
-      await manager.close();
+      await openStores.close();
     },
   };
 }

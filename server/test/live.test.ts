@@ -297,8 +297,8 @@ describe("a follower", () => {
   it("that is behind when entries are removed misses none of the others, and sees none of those (G2, TRM-001)", async () => {
     const storeId = crypto.randomUUID();
     await using instance = makeInstance(memoryStorage());
-    using lease = await instance.manager.acquire(storeId);
-    const log = lease.node.space(space);
+    using lease = await instance.openStores.acquire(storeId);
+    const log = lease.store.space(space);
     const end = new AbortController();
     const append = () =>
       instance.stream.append({

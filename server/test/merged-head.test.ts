@@ -12,9 +12,13 @@ describe("caught_up", () => {
   it("is not claimed for one of several spaces while another has news (MRG-010)", async () => {
     const storeId = crypto.randomUUID();
     await using instance = makeInstance(memoryStorage());
-    using lease = await instance.manager.acquire(storeId);
+    using lease = await instance.openStores.acquire(storeId);
     const end = new AbortController();
-    const inputs = ["a", "b"].map((name) => ({ space: name, source: new SpaceSource(lease.node.space(name)), min: 1 }));
+    const inputs = ["a", "b"].map((name) => ({
+      space: name,
+      source: new SpaceSource(lease.store.space(name)),
+      min: 1,
+    }));
     // Straight from the engine: a transport may have taken a response before the last append was acknowledged.
     const pages = consumeMerged(inputs, { ...ALL, follow: true }, end.signal);
     await pages.next();

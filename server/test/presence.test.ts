@@ -234,8 +234,8 @@ describe("an instance", () => {
     const worker = watch(before, "w");
     await worker.first;
     // As after a kill: nothing is written on the way out.
-    await before.withStore(storeId, async (node) => {
-      node.presence.close = async () => {};
+    await before.withStore(storeId, async (store) => {
+      store.presence.close = async () => {};
     });
     await before[Symbol.asyncDispose]();
     const after = makeInstance(alone);

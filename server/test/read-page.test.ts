@@ -160,7 +160,7 @@ describe("a call that waits", () => {
     const [a] = start(1);
     await append(a, "a", 1);
     const page = failureOf(a.stream.readSegment({ storeId, space, segment: "a", minSequence: 2n, wait }));
-    await expect.poll(() => a.withStore(storeId, async (node) => node.space(space).hub.followers)).toBe(1);
+    await expect.poll(() => a.withStore(storeId, async (store) => store.space(space).hub.followers)).toBe(1);
     await a.stores.deleteStore({ storeId });
     expect(await page).toMatchObject({ reason: ErrorReason.NOT_FOUND });
   });
@@ -171,7 +171,7 @@ describe("a call that waits", () => {
     const request = { storeId, space, segment: "a", minSequence: 2n, wait };
     const gone = new AbortController();
     const left = failureOf(a.stream.readSegment(request, { signal: gone.signal }));
-    const followers = () => a.withStore(storeId, async (node) => node.space(space).hub.followers);
+    const followers = () => a.withStore(storeId, async (store) => store.space(space).hub.followers);
     await expect.poll(followers).toBe(1);
     gone.abort();
     await left;

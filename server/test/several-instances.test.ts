@@ -92,8 +92,8 @@ it("a read sees what was acknowledged before it, although an earlier one is load
   const storeId = randomUUID();
   await append(a, storeId, "first");
   const holding = slow.hold(HEAD_KEY);
-  using lease = await b.manager.acquire(storeId);
-  const log = lease.node.space(space);
+  using lease = await b.openStores.acquire(storeId);
+  const log = lease.store.space(space);
   const before = log.sync();
   const proceed = await holding;
   await append(a, storeId, "second");
@@ -337,9 +337,9 @@ it("a transaction that is remembered anew while expired ones are removed stays r
   await append(a, storeId, "beside");
   now += 10_000;
   await append(a, storeId, "later");
-  await c.withStore(storeId, async (node) => {
-    await node.space(space).sync();
-    await purgeTransactions(node.space(space), new AbortController().signal);
+  await c.withStore(storeId, async (store) => {
+    await store.space(space).sync();
+    await purgeTransactions(store.space(space), new AbortController().signal);
   });
   await using d = makeInstance(shared, options);
   expect(await append(d, storeId, "again", space, transactionId)).toMatchObject({ deduplicated: true });

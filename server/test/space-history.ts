@@ -115,8 +115,8 @@ export class History {
   async group(instance: Instance, writes: readonly Write[]): Promise<void> {
     // What is written is decided before any of it is applied: expectations are right or wrong as of the start.
     const planned = writes.flatMap((w) => this.#plan(w));
-    const outcomes = await instance.withStore(this.storeId, async (node) => {
-      const log = node.space(this.space);
+    const outcomes = await instance.withStore(this.storeId, async (store) => {
+      const log = store.space(this.space);
       const outcomes = await Promise.allSettled(
         planned.map((w): Promise<unknown> => {
           switch (w.kind) {
@@ -131,7 +131,7 @@ export class History {
           }
         }),
       );
-      node.reclaim(log);
+      store.reclaim(log);
       return outcomes;
     });
     planned.forEach((w, i) => {

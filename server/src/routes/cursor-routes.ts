@@ -17,7 +17,7 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
         storeId: () => checkUuid(request.storeId, "store_id"),
         name: () => checkName(request.name, "name"),
       });
-      return { cursor: toMessage(await stores.call(request.storeId, (node) => node.cursors.get(name))) };
+      return { cursor: toMessage(await stores.call(request.storeId, (store) => store.cursors.get(name))) };
     },
 
     async commitCursor(request) {
@@ -27,8 +27,8 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
         name: () => checkName(request.name, "name"),
         offsets: () => checkSpaces(offsets, "offsets"),
       });
-      const cursor = await stores.call(request.storeId, (node) =>
-        node.write(() => node.cursors.commit(name, offsets, expectedVersion)),
+      const cursor = await stores.call(request.storeId, (store) =>
+        store.write(() => store.cursors.commit(name, offsets, expectedVersion)),
       );
       return { cursor: toMessage(cursor) };
     },
@@ -39,8 +39,8 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
         prefix: () => checkPrefix(request.prefix, "prefix"),
         paging: () => new Paging(request, "cursors", request.storeId.toLowerCase(), request.prefix),
       });
-      const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
-        paging.take(node.cursors.list(prefix, paging.after), ({ name, offsets }) =>
+      const { items, nextPageToken } = await stores.call(request.storeId, (store) =>
+        paging.take(store.cursors.list(prefix, paging.after), ({ name, offsets }) =>
           bytesOfTexts(name, ...Object.keys(offsets)),
         ),
       );
@@ -52,7 +52,7 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
         storeId: () => checkUuid(request.storeId, "store_id"),
         name: () => checkName(request.name, "name"),
       });
-      await stores.call(request.storeId, (node) => node.write(() => node.cursors.delete(name)));
+      await stores.call(request.storeId, (store) => store.write(() => store.cursors.delete(name)));
       return {};
     },
   };

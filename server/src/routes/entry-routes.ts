@@ -5,11 +5,11 @@ import { accountKey } from "../budgets/peer.ts";
 import { ReadPace } from "../budgets/response-budget.ts";
 import { appendToLog } from "../engine/append/append-to-log.ts";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
+import type { OpenStore } from "../engine/open-store.ts";
 import { consume, type EntrySource, type Selection } from "../engine/read/consume.ts";
 import { consumeMerged } from "../engine/read/merge.ts";
 import { findBatchAt } from "../engine/read/read-segment.ts";
 import { SegmentSource, SpaceSource } from "../engine/space/sources.ts";
-import type { StoreNode } from "../engine/store-node.ts";
 import { toResponse, toTransaction } from "./append-request.ts";
 import { checkAll } from "./checks.ts";
 import { respondDirectly } from "./direct-response.ts";
@@ -28,8 +28,8 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
         append: () => toTransaction(request),
       });
       const { space, transaction } = append;
-      const result = await stores.call(request.storeId, (node) =>
-        node.write(() => appendToLog(node.space(space), transaction)),
+      const result = await stores.call(request.storeId, (store) =>
+        store.write(() => appendToLog(store.space(space), transaction)),
       );
       return toResponse(result);
     },
@@ -44,8 +44,8 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
         space: () => checkName(request.space, "space"),
         segment: () => checkName(request.segment, "segment"),
       });
-      return stores.call(request.storeId, async (node) => {
-        const log = node.space(space);
+      return stores.call(request.storeId, async (store) => {
+        const log = store.space(space);
         await log.sync();
         const head = await log.segmentHead(segment);
         if (head.firstSequence > head.lastSequence) return {};
@@ -71,7 +71,7 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
         request.storeId,
         context,
         selection,
-        (node) => new SegmentSource(node.space(space), segment),
+        (store) => new SegmentSource(store.space(space), segment),
       );
     },
 
@@ -88,7 +88,7 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
         request.storeId,
         context,
         selection,
-        (node) => new SpaceSource(node.space(space), prefix),
+        (store) => new SpaceSource(store.space(space), prefix),
       );
     },
 
@@ -99,10 +99,10 @@ export function entryRoutes(stores: Stores): OpaqueImplementation {
         selection: () => toSelection(request, { min: 0n, max: 0n, last: 0n, noun: "offset" }),
       });
       const spaces = Object.entries(request.spaces);
-      return stores.stream(request.storeId, context.signal, async function* (node, signal) {
+      return stores.stream(request.storeId, context.signal, async function* (store, signal) {
         const inputs = spaces.map(([space, min]) => ({
           space,
-          source: new SpaceSource(node.space(space)),
+          source: new SpaceSource(store.space(space)),
           min: Math.max(1, toPosition(min)),
         }));
         for await (const page of consumeMerged(inputs, selection, signal)) {
@@ -122,12 +122,12 @@ function consumeOne(
   storeId: string,
   context: HandlerContext,
   selection: Selection,
-  source: (node: StoreNode) => EntrySource,
+  source: (store: OpenStore) => EntrySource,
 ): AsyncIterable<MessageInitShape<typeof OpaqueConsumeResponseSchema>> {
-  return stores.stream(storeId, context.signal, async function* (node, signal) {
+  return stores.stream(storeId, context.signal, async function* (store, signal) {
     const account = context.values.get(accountKey);
     const paced = account === undefined ? selection : { ...selection, pace: new ReadPace(account) };
-    for await (const { batches, next, caughtUp } of consume(source(node), paced, signal)) {
+    for await (const { batches, next, caughtUp } of consume(source(store), paced, signal)) {
       const direct = respondDirectly(context, batches, next, caughtUp);
       yield { batches: direct ? [] : batches.map((batch) => batch.bytes), nextPosition: BigInt(next), caughtUp };
     }

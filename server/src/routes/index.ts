@@ -6,7 +6,7 @@ import type { Accounts } from "../budgets/account.ts";
 import { createAdmission } from "../budgets/admission.ts";
 import type { ServerLimits } from "../budgets/limits.ts";
 import { responseBudget } from "../budgets/response-budget.ts";
-import type { NodeManager } from "../engine/node-manager.ts";
+import type { OpenStores } from "../engine/open-stores.ts";
 import type { Events } from "../events.ts";
 import type { StorageHealth } from "../health.ts";
 import type { Storage } from "../storage/port.ts";
@@ -26,7 +26,7 @@ import { Stores } from "./stores.ts";
 
 export interface RoutesOptions {
   readonly storage: Storage;
-  readonly manager: NodeManager;
+  readonly openStores: OpenStores;
   /** What callers may use, and what they use now; shared by all routers. */
   readonly limits: ServerLimits;
   readonly accounts: Accounts;
@@ -47,8 +47,8 @@ const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, Cu
 
 /** All RPCs of the server, to be mounted in any Connect router; the limits of streams are shared by all routers. */
 export function createRoutes(options: RoutesOptions): (router: ConnectRouter) => void {
-  const { storage, manager, limits, accounts, dedupeWindowMillis, shutdown, events, health } = options;
-  const stores = new Stores({ manager, shared: storage.shared, events, health });
+  const { storage, openStores, limits, accounts, dedupeWindowMillis, shutdown, events, health } = options;
+  const stores = new Stores({ openStores, shared: storage.shared, events, health });
   const interceptors = [...withErrors(events, options.interceptors ?? []), responseBudget];
   const admit = createAdmission({
     limits,
@@ -65,7 +65,9 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     for (const name of Object.keys(status) as (keyof typeof status)[]) {
       router.rpc(StreamService.method[name], status[name] as never, { interceptors });
     }
-    router.service(StoreService, storeRoutes(storage, manager, stores, dedupeWindowMillis, limits), { interceptors });
+    router.service(StoreService, storeRoutes(storage, openStores, stores, dedupeWindowMillis, limits), {
+      interceptors,
+    });
     router.service(LeaseService, leaseRoutes(stores), { interceptors });
     router.service(CursorService, cursorRoutes(stores), { interceptors });
     presenceRoutes(router, stores, interceptors);

@@ -24,8 +24,8 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
         holder: () => checkName(request.holder, "holder"),
         ttl: () => ttlMillis(request.ttl) ?? DEFAULT_TTL_MILLIS,
       });
-      const lease = await stores.call(request.storeId, (node) =>
-        node.write(() => node.leases.acquire(key, holder, ttl)),
+      const lease = await stores.call(request.storeId, (store) =>
+        store.write(() => store.leases.acquire(key, holder, ttl)),
       );
       return { lease: toMessage(lease) };
     },
@@ -36,7 +36,7 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
         claim: () => toClaim(request),
         ttl: () => ttlMillis(request.ttl),
       });
-      const lease = await stores.call(request.storeId, (node) => node.write(() => node.leases.renew(claim, ttl)));
+      const lease = await stores.call(request.storeId, (store) => store.write(() => store.leases.renew(claim, ttl)));
       return { lease: toMessage(lease) };
     },
 
@@ -45,7 +45,7 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
         storeId: () => checkUuid(request.storeId, "store_id"),
         claim: () => toClaim(request),
       });
-      await stores.call(request.storeId, (node) => node.write(() => node.leases.release(claim)));
+      await stores.call(request.storeId, (store) => store.write(() => store.leases.release(claim)));
       return {};
     },
 
@@ -54,7 +54,7 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
         storeId: () => checkUuid(request.storeId, "store_id"),
         key: () => checkName(request.key, "key"),
       });
-      return { lease: toMessage(await stores.call(request.storeId, (node) => node.leases.get(key))) };
+      return { lease: toMessage(await stores.call(request.storeId, (store) => store.leases.get(key))) };
     },
 
     async listLeases(request) {
@@ -63,8 +63,8 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
         prefix: () => checkPrefix(request.prefix, "prefix"),
         paging: () => new Paging(request, "leases", request.storeId.toLowerCase(), request.prefix),
       });
-      const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
-        paging.take(node.leases.list(prefix, paging.after), ({ key, holder }) => bytesOfTexts(key, holder)),
+      const { items, nextPageToken } = await stores.call(request.storeId, (store) =>
+        paging.take(store.leases.list(prefix, paging.after), ({ key, holder }) => bytesOfTexts(key, holder)),
       );
       return { leases: items.map(toMessage), nextPageToken };
     },

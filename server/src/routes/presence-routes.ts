@@ -34,8 +34,8 @@ function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
         worker: () => request.worker && toWorker(request.worker),
       });
       const registrant = worker && { ...worker, intervalMillis: millis };
-      return stores.stream(request.storeId, context.signal, async function* (node, signal) {
-        for await (const shared of node.presence.watch(group, registrant, millis, signal)) {
+      return stores.stream(request.storeId, context.signal, async function* (store, signal) {
+        for await (const shared of store.presence.watch(group, registrant, millis, signal)) {
           yield sendShared(context, shared) ? {} : shared.message();
         }
       });
@@ -47,7 +47,7 @@ function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
         group: () => checkName(request.group, "group"),
         id: () => checkName(request.workerId, "worker_id"),
       });
-      await stores.call(request.storeId, (node) => node.write(() => node.presence.renew(group, id)));
+      await stores.call(request.storeId, (store) => store.write(() => store.presence.renew(group, id)));
       return {};
     },
 
@@ -57,7 +57,7 @@ function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
         group: () => checkName(request.group, "group"),
         paging: () => new Paging(request, "workers", request.storeId.toLowerCase(), request.group),
       });
-      const { workers } = await stores.call(request.storeId, (node) => node.presence.list(group));
+      const { workers } = await stores.call(request.storeId, (store) => store.presence.list(group));
       const after = Buffer.from(paging.after);
       const rest = workers.filter(({ id }) => Buffer.compare(Buffer.from(id), after) > 0);
       const { items, nextPageToken } = await paging.take(

@@ -7,8 +7,8 @@ import type { AppendResult } from "../engine/append/append-mutation.ts";
 import { appendToLog } from "../engine/append/append-to-log.ts";
 import type { ProduceSession } from "../engine/commit/group-commit.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
+import type { OpenStore } from "../engine/open-store.ts";
 import type { SpaceLog } from "../engine/space/space-log.ts";
-import type { StoreNode } from "../engine/store-node.ts";
 import { invalidField, ServerError, StoreDeletedError } from "../errors.ts";
 import { type ResultFields, toResponse, toTransaction } from "./append-request.ts";
 import { checkAll } from "./checks.ts";
@@ -34,11 +34,11 @@ export async function* produce(
     storeId: () => checkUuid(first.value.storeId, "store_id"),
     space: () => checkName(first.value.space, "space"),
   });
-  yield* stores.stream(storeId, context.signal, async function* (node, signal) {
+  yield* stores.stream(storeId, context.signal, async function* (store, signal) {
     // Requests can be read once: a store that is gone must show before that.
-    await node.checkPresent();
-    using _watched = node.watchDeletion();
-    const pipeline = new Pipeline(node, storeId, signal, context.values.get(accountKey));
+    await store.checkPresent();
+    using _watched = store.watchDeletion();
+    const pipeline = new Pipeline(store, storeId, signal, context.values.get(accountKey));
     void pipeline.read(first.value, iterator);
     try {
       for (;;) {
@@ -61,7 +61,7 @@ interface InFlight {
 
 /** The two ends of a Produce session: what was read and submitted, and the results that wait to be sent. */
 class Pipeline {
-  readonly #node: StoreNode;
+  readonly #store: OpenStore;
   readonly #storeId: string;
   readonly #signal: AbortSignal;
   /** Pays for what is between reading and commit. */
@@ -77,8 +77,8 @@ class Pipeline {
   #wakeReader = () => {};
   #wakeWriter = () => {};
 
-  constructor(node: StoreNode, storeId: string, signal: AbortSignal, account: Account | undefined) {
-    this.#node = node;
+  constructor(store: OpenStore, storeId: string, signal: AbortSignal, account: Account | undefined) {
+    this.#store = store;
     this.#storeId = storeId;
     this.#signal = signal;
     this.#account = account;
@@ -152,8 +152,8 @@ class Pipeline {
   }
 
   #submit({ space, transaction }: { space: string; transaction: AppendTransaction }): void {
-    const log: SpaceLog = this.#node.space(space);
-    const result = this.#node.write(() => appendToLog(log, transaction, this.#session));
+    const log: SpaceLog = this.#store.space(space);
+    const result = this.#store.write(() => appendToLog(log, transaction, this.#session));
     // The failure is reported in its turn, by next(); what was sent before it goes on.
     result.catch(() => {
       this.#refused = true;

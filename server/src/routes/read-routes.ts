@@ -4,10 +4,10 @@ import type { HandlerContext } from "@connectrpc/connect";
 import type { OpaqueConsumeResponseSchema } from "@streamkit/protocol/wire";
 import { accountKey } from "../budgets/peer.ts";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
+import type { OpenStore } from "../engine/open-store.ts";
 import type { EntrySource } from "../engine/read/consume.ts";
 import { type PageSelection, readBackward, readForward, readOrWait } from "../engine/read/read-page.ts";
 import { SegmentSource, SpaceSource } from "../engine/space/sources.ts";
-import type { StoreNode } from "../engine/store-node.ts";
 import { invalidField, ServerError, StoreDeletedError } from "../errors.ts";
 import { checkAll } from "./checks.ts";
 import { respondDirectly } from "./direct-response.ts";
@@ -40,7 +40,13 @@ export function readRoutes(stores: Stores): Pick<OpaqueImplementation, "readSegm
         segment: () => checkName(request.segment, "segment"),
         page: () => toPage(request, { min, max, last: 0n, noun: "sequence" }),
       });
-      return readPage(stores, context, request.storeId, page, (node) => new SegmentSource(node.space(space), segment));
+      return readPage(
+        stores,
+        context,
+        request.storeId,
+        page,
+        (store) => new SegmentSource(store.space(space), segment),
+      );
     },
 
     async readSpace(request, context) {
@@ -51,7 +57,7 @@ export function readRoutes(stores: Stores): Pick<OpaqueImplementation, "readSegm
         prefix: () => checkPrefix(request.segmentPrefix, "segment_prefix"),
         page: () => toPage(request, { min, max, last: 0n, noun: "offset" }),
       });
-      return readPage(stores, context, request.storeId, page, (node) => new SpaceSource(node.space(space), prefix));
+      return readPage(stores, context, request.storeId, page, (store) => new SpaceSource(store.space(space), prefix));
     },
   };
 }
@@ -81,12 +87,12 @@ async function readPage(
   context: HandlerContext,
   storeId: string,
   { selection, backward, waitMillis }: PageWanted,
-  source: (node: StoreNode) => EntrySource,
+  source: (store: OpenStore) => EntrySource,
 ): Promise<Response> {
-  const { batches, next, caughtUp } = await stores.call(storeId, (node) => {
-    if (backward) return readBackward(source(node), selection, context.signal);
-    if (waitMillis === 0) return readForward(source(node), selection, context.signal);
-    return waitForPage(node, source(node), selection, waitMillis, context);
+  const { batches, next, caughtUp } = await stores.call(storeId, (store) => {
+    if (backward) return readBackward(source(store), selection, context.signal);
+    if (waitMillis === 0) return readForward(source(store), selection, context.signal);
+    return waitForPage(store, source(store), selection, waitMillis, context);
   });
   const direct = respondDirectly(context, batches, next, caughtUp);
   return { batches: direct ? [] : batches.map((batch) => batch.bytes), nextPosition: BigInt(next), caughtUp };
@@ -94,7 +100,7 @@ async function readPage(
 
 /** A call that waits lives as long as a stream: it is counted as one, and ends with its store. */
 async function waitForPage(
-  node: StoreNode,
+  store: OpenStore,
   source: EntrySource,
   selection: PageSelection,
   waitMillis: number,
@@ -103,7 +109,7 @@ async function waitForPage(
   const account = context.values.get(accountKey);
   account?.take("streams", 1);
   try {
-    return await readOrWait(source, selection, waitMillis, AbortSignal.any([context.signal, node.ended.signal]));
+    return await readOrWait(source, selection, waitMillis, AbortSignal.any([context.signal, store.ended.signal]));
   } catch (error) {
     // Not to be tried again on the store that may be made anew: the caller's position is not in it.
     throw error instanceof StoreDeletedError ? new ServerError(error.reason, error.message, error.facts) : error;

@@ -8,12 +8,12 @@ import type {
   SubscribeToSegmentStatusResponseSchema,
 } from "@streamkit/protocol";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
+import type { OpenStore } from "../engine/open-store.ts";
 import { firstBatchFrom } from "../engine/read/read-space.ts";
 import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../engine/removal/trim.ts";
 import type { SegmentHead, SpaceHead } from "../engine/rows/heads.ts";
 import type { SpaceLog } from "../engine/space/space-log.ts";
 import { type StatusEvent, watchStatus } from "../engine/space/watch-status.ts";
-import type { StoreNode } from "../engine/store-node.ts";
 import { invalidField } from "../errors.ts";
 import { checkAll } from "./checks.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";
@@ -42,9 +42,9 @@ export function statusRoutes(stores: Stores): StatusImplementation {
         prefix: () => checkPrefix(request.prefix, "prefix"),
         paging: () => new Paging(request, "spaces", request.storeId.toLowerCase(), request.prefix),
       });
-      const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
+      const { items, nextPageToken } = await stores.call(request.storeId, (store) =>
         // One more than wanted tells whether there is a next page.
-        paging.take(node.listSpaces(prefix, paging.after, paging.size + 1), ({ space }) => statusBytes(space, "")),
+        paging.take(store.listSpaces(prefix, paging.after, paging.size + 1), ({ space }) => statusBytes(space, "")),
       );
       return { spaces: items.map(({ space, head }) => spaceStatus(space, head)), nextPageToken };
     },
@@ -56,8 +56,8 @@ export function statusRoutes(stores: Stores): StatusImplementation {
         prefix: () => checkPrefix(request.prefix, "prefix"),
         paging: () => new Paging(request, "segments", request.storeId.toLowerCase(), request.space, request.prefix),
       });
-      const { items, nextPageToken } = await stores.call(request.storeId, (node) =>
-        paging.take(node.listSegments(space, prefix, paging.after), ({ segment }) => statusBytes(space, segment)),
+      const { items, nextPageToken } = await stores.call(request.storeId, (store) =>
+        paging.take(store.listSegments(space, prefix, paging.after), ({ segment }) => statusBytes(space, segment)),
       );
       return { segments: items.map(({ segment, head }) => segmentStatus(space, segment, head)), nextPageToken };
     },
@@ -67,7 +67,7 @@ export function statusRoutes(stores: Stores): StatusImplementation {
         storeId: () => checkUuid(request.storeId, "store_id"),
         space: () => checkName(request.space, "space"),
       });
-      const head = await stores.call(request.storeId, (node) => spaceHead(node.space(space)));
+      const head = await stores.call(request.storeId, (store) => spaceHead(store.space(space)));
       return { status: spaceStatus(space, head) };
     },
 
@@ -77,7 +77,7 @@ export function statusRoutes(stores: Stores): StatusImplementation {
         space: () => checkName(request.space, "space"),
         segment: () => checkName(request.segment, "segment"),
       });
-      const head = await stores.call(request.storeId, (node) => segmentHead(node, space, segment));
+      const head = await stores.call(request.storeId, (store) => segmentHead(store, space, segment));
       return { status: segmentStatus(space, segment, head) };
     },
 
@@ -89,8 +89,8 @@ export function statusRoutes(stores: Stores): StatusImplementation {
         prefix: () => toSegmentPrefix(request),
         heartbeat: () => toHeartbeatMillis(request.heartbeatInterval),
       });
-      return stores.stream(request.storeId, context.signal, async function* (node, signal) {
-        for await (const event of watchStatus(node.space(space), { segment, prefix }, heartbeat, signal)) {
+      return stores.stream(request.storeId, context.signal, async function* (store, signal) {
+        for await (const event of watchStatus(store.space(space), { segment, prefix }, heartbeat, signal)) {
           yield toStatusEvent(space, event);
         }
       });
@@ -103,8 +103,8 @@ export function statusRoutes(stores: Stores): StatusImplementation {
         segment: () => checkName(request.segment, "segment"),
         before: () => toFirstKept(request.beforeSequence),
       });
-      const head = await stores.call(request.storeId, (node) =>
-        changed(node, space, (log) => log.submit(new TrimMutation(log, segment, before))),
+      const head = await stores.call(request.storeId, (store) =>
+        changed(store, space, (log) => log.submit(new TrimMutation(log, segment, before))),
       );
       return { status: segmentStatus(space, segment, head) };
     },
@@ -115,8 +115,8 @@ export function statusRoutes(stores: Stores): StatusImplementation {
         space: () => checkName(request.space, "space"),
         segment: () => checkName(request.segment, "segment"),
       });
-      await stores.call(request.storeId, (node) =>
-        changed(node, space, (log) => log.submit(new DeleteSegmentMutation(segment))),
+      await stores.call(request.storeId, (store) =>
+        changed(store, space, (log) => log.submit(new DeleteSegmentMutation(segment))),
       );
       return {};
     },
@@ -126,8 +126,8 @@ export function statusRoutes(stores: Stores): StatusImplementation {
         storeId: () => checkUuid(request.storeId, "store_id"),
         space: () => checkName(request.space, "space"),
       });
-      await stores.call(request.storeId, (node) =>
-        changed(node, space, (log) => log.submit(new DeleteSpaceMutation())),
+      await stores.call(request.storeId, (store) =>
+        changed(store, space, (log) => log.submit(new DeleteSpaceMutation())),
       );
       return {};
     },
@@ -163,10 +163,10 @@ function toStatusEvent(
 }
 
 /** Commits a trim or delete, then starts the removal of its rows in the background. */
-async function changed<T>(node: StoreNode, space: string, change: (log: SpaceLog) => Promise<T>): Promise<T> {
-  const log = node.space(space);
-  const result = await node.write(() => change(log));
-  node.reclaim(log);
+async function changed<T>(store: OpenStore, space: string, change: (log: SpaceLog) => Promise<T>): Promise<T> {
+  const log = store.space(space);
+  const result = await store.write(() => change(log));
+  store.reclaim(log);
   return result;
 }
 
@@ -181,8 +181,8 @@ async function spaceHead(log: SpaceLog): Promise<SpaceHead> {
   return { ...head, firstOffset: first?.firstOffset ?? head.lastOffset + 1 };
 }
 
-async function segmentHead(node: StoreNode, space: string, segment: string): Promise<SegmentHead> {
-  const log = node.space(space);
+async function segmentHead(store: OpenStore, space: string, segment: string): Promise<SegmentHead> {
+  const log = store.space(space);
   await log.sync();
   return log.segmentHead(segment);
 }

@@ -3,7 +3,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { ErrorReason, LIMITS, type StoreService } from "@streamkit/protocol";
 import type { ServerLimits } from "../budgets/limits.ts";
 import { checkUuid } from "../engine/names.ts";
-import type { NodeManager } from "../engine/node-manager.ts";
+import type { OpenStores } from "../engine/open-stores.ts";
 import { ServerError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
 import { VERSION } from "../version.ts";
@@ -27,7 +27,7 @@ const CAPABILITIES = [
 /** StoreService. */
 export function storeRoutes(
   storage: Storage,
-  manager: NodeManager,
+  openStores: OpenStores,
   stores: Stores,
   dedupeWindowMillis: number,
   limits: ServerLimits,
@@ -46,15 +46,15 @@ export function storeRoutes(
 
     async getStore(request) {
       const storeId = checkUuid(request.storeId, "store_id");
-      await stores.call(storeId, async (node) => {
-        if (!(await node.open())) throw new ServerError(ErrorReason.NOT_FOUND, `there is no store ${storeId}`);
-        await node.checkPresent();
+      await stores.call(storeId, async (store) => {
+        if (!(await store.open())) throw new ServerError(ErrorReason.NOT_FOUND, `there is no store ${storeId}`);
+        await store.checkPresent();
       });
       return { store: { storeId } };
     },
 
     async deleteStore(request) {
-      await manager.delete(checkUuid(request.storeId, "store_id"));
+      await openStores.delete(checkUuid(request.storeId, "store_id"));
       return {};
     },
 

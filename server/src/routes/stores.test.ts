@@ -15,7 +15,12 @@ let stores: Stores;
 
 beforeEach(async () => {
   instance = makeInstance(memoryStorage());
-  stores = new Stores({ manager: instance.manager, shared: false, events: instance.events, health: instance.health });
+  stores = new Stores({
+    openStores: instance.openStores,
+    shared: false,
+    events: instance.events,
+    health: instance.health,
+  });
   await instance.stream.append({ storeId, space, appends: [{ segment: "s", records: [{ payload: key }] }] });
 });
 
@@ -25,12 +30,12 @@ afterEach(async () => {
 });
 
 it("a stream whose read meets the store deleted ends with NOT_FOUND", async () => {
-  const stream = stores.stream(storeId, new AbortController().signal, async function* (node) {
+  const stream = stores.stream(storeId, new AbortController().signal, async function* (store) {
     yield "first";
-    yield await node.store.get(space, key);
+    yield await store.store.get(space, key);
   });
   expect(await stream.next()).toMatchObject({ value: "first" });
-  await instance.manager.delete(storeId);
+  await instance.openStores.delete(storeId);
   await expect(stream.next()).rejects.toMatchObject({
     reason: ErrorReason.NOT_FOUND,
     message: "the store was deleted",
@@ -39,18 +44,18 @@ it("a stream whose read meets the store deleted ends with NOT_FOUND", async () =
 
 it("a call whose read meets the store deleted finds it empty", async () => {
   let calls = 0;
-  const found = stores.call(storeId, async (node) => {
-    if (++calls === 1) await instance.manager.delete(storeId);
-    return await node.store.get(space, key);
+  const found = stores.call(storeId, async (store) => {
+    if (++calls === 1) await instance.openStores.delete(storeId);
+    return await store.store.get(space, key);
   });
   expect(await found).toBeUndefined();
   expect(calls).toBe(2);
 });
 
 it("a call whose read meets the server shut down says so", async () => {
-  const call = stores.call(storeId, async (node) => {
-    await instance.manager.close();
-    return await node.store.get(space, key);
+  const call = stores.call(storeId, async (store) => {
+    await instance.openStores.close();
+    return await store.store.get(space, key);
   });
   await expect(call).rejects.toMatchObject({ reason: ErrorReason.SHUTTING_DOWN });
 });

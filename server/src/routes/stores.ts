@@ -1,14 +1,14 @@
 import { ErrorReason } from "@streamkit/protocol";
 import { checkUuid } from "../engine/names.ts";
-import type { NodeManager, StoreLease } from "../engine/node-manager.ts";
-import type { StoreNode } from "../engine/store-node.ts";
+import type { OpenStore } from "../engine/open-store.ts";
+import type { OpenStores, StoreHold } from "../engine/open-stores.ts";
 import { NoRoomError, ServerError, StoreClosedError, StoreDeletedError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { StorageHealth } from "../health.ts";
 
 /** What the routes of all services need. */
 export interface RouteContext {
-  readonly manager: NodeManager;
+  readonly openStores: OpenStores;
   /** False when a local storage stops after a failed write, so that its store must be opened again. */
   readonly shared: boolean;
   /** Told about failures of storage, with their store. */
@@ -26,7 +26,7 @@ export class Stores {
   }
 
   /** Runs one call on a store; once more where the store turns out to be one that another instance has deleted. */
-  async call<T>(storeId: string, action: (node: StoreNode) => Promise<T>): Promise<T> {
+  async call<T>(storeId: string, action: (store: OpenStore) => Promise<T>): Promise<T> {
     const id = checkUuid(storeId, "store_id");
     try {
       return await this.#callOnce(id, action);
@@ -37,14 +37,14 @@ export class Stores {
     }
   }
 
-  async #callOnce<T>(id: string, action: (node: StoreNode) => Promise<T>): Promise<T> {
-    using lease = await this.#acquire(id);
+  async #callOnce<T>(id: string, action: (store: OpenStore) => Promise<T>): Promise<T> {
+    using hold = await this.#acquire(id);
     try {
-      const result = await action(lease.node);
+      const result = await action(hold.store);
       this.#context.health.worked();
       return result;
     } catch (error) {
-      throw this.#failureOf(id, lease.node, error);
+      throw this.#failureOf(id, hold.store, error);
     }
   }
 
@@ -58,16 +58,16 @@ export class Stores {
   async *stream<T>(
     storeId: string,
     callSignal: AbortSignal,
-    open: (node: StoreNode, signal: AbortSignal) => AsyncIterable<T>,
+    open: (store: OpenStore, signal: AbortSignal) => AsyncIterable<T>,
   ): AsyncGenerator<T, void, undefined> {
     const id = checkUuid(storeId, "store_id");
-    let lease: StoreLease | undefined;
+    let hold: StoreHold | undefined;
     let messages: AsyncIterator<T> | undefined;
     let over = false;
     const end = () => {
       if (over) return;
       over = true;
-      lease?.[Symbol.dispose]();
+      hold?.[Symbol.dispose]();
     };
     // A client that went away may leave this generator where it is, for good: nobody asks it for the next message.
     const leave = () => {
@@ -78,18 +78,18 @@ export class Stores {
     callSignal.addEventListener("abort", leave, { once: true });
     try {
       for (let again = false; ; again = true) {
-        lease = await this.#acquire(id);
-        const { node } = lease;
-        const signal = AbortSignal.any([callSignal, node.ended.signal]);
-        const stream = new Begun(open(node, signal)[Symbol.asyncIterator]());
+        hold = await this.#acquire(id);
+        const { store } = hold;
+        const signal = AbortSignal.any([callSignal, store.ended.signal]);
+        const stream = new Begun(open(store, signal)[Symbol.asyncIterator]());
         messages = stream;
         try {
           yield* { [Symbol.asyncIterator]: () => stream };
           return;
         } catch (thrown) {
-          const error = this.#failureOf(id, node, thrown);
+          const error = this.#failureOf(id, store, thrown);
           if (!(error instanceof StoreDeletedError) || stream.begun || again) throw error;
-          lease[Symbol.dispose]();
+          hold[Symbol.dispose]();
         }
       }
     } finally {
@@ -98,9 +98,9 @@ export class Stores {
     }
   }
 
-  async #acquire(id: string): Promise<StoreLease> {
+  async #acquire(id: string): Promise<StoreHold> {
     try {
-      return await this.#context.manager.acquire(id);
+      return await this.#context.openStores.acquire(id);
     } catch (error) {
       this.#report(error, "opening the store", id);
       throw error;
@@ -113,17 +113,17 @@ export class Stores {
   }
 
   /** What a call or stream fails with; takes the store out of use where the failure says that it has to be opened again. */
-  #failureOf(id: string, node: StoreNode, error: unknown): unknown {
-    if (error instanceof StoreDeletedError) this.#context.manager.forget(id, node, error);
-    const { ended } = node;
+  #failureOf(id: string, store: OpenStore, error: unknown): unknown {
+    if (error instanceof StoreDeletedError) this.#context.openStores.forget(id, store, error);
+    const { ended } = store;
     // A read that met the store closed: why it was closed is what the caller has to know.
     if (error instanceof StoreClosedError && ended.signal.aborted) return ended.signal.reason;
     this.#report(error, "using the store", id);
     if (this.#context.shared || ended.signal.aborted || !(error instanceof ServerError)) return error;
     // Nothing was begun; or what can be read would be closed, and could not be opened again.
-    if (error instanceof NoRoomError || node.store.readsOnly?.() === true) return error;
+    if (error instanceof NoRoomError || store.store.readsOnly?.() === true) return error;
     if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL) {
-      this.#context.manager.recycle(id, node, error);
+      this.#context.openStores.recycle(id, store, error);
     }
     return error;
   }

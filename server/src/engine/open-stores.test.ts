@@ -41,14 +41,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe("NodeManager", () => {
+describe("OpenStores", () => {
   it("opens a store once, however many ask at the same time", async () => {
     const { storage, opened } = observed();
     await using instance = makeInstance(storage);
-    const leases = await Promise.all(Array.from({ length: 20 }, () => instance.manager.acquire(id(1))));
+    const leases = await Promise.all(Array.from({ length: 20 }, () => instance.openStores.acquire(id(1))));
     expect(opened).toEqual([id(1)]);
-    expect(new Set(leases.map((lease) => lease.node)).size).toBe(1);
-    for (const lease of leases) lease[Symbol.dispose]();
+    expect(new Set(leases.map((hold) => hold.store)).size).toBe(1);
+    for (const hold of leases) hold[Symbol.dispose]();
   });
 
   it("lets no store wait for another", async () => {
@@ -58,9 +58,9 @@ describe("NodeManager", () => {
     });
     const { storage } = observed((storeId) => (storeId === id(1) ? stuck : Promise.resolve()));
     await using instance = makeInstance(storage);
-    const first = instance.manager.acquire(id(1));
-    using other = await instance.manager.acquire(id(2));
-    expect(other.node.id).toBe(id(2));
+    const first = instance.openStores.acquire(id(1));
+    using other = await instance.openStores.acquire(id(2));
+    expect(other.store.id).toBe(id(2));
     release();
     (await first)[Symbol.dispose]();
   });
@@ -74,17 +74,17 @@ describe("NodeManager", () => {
     const request = { storeId: id(1), space: "space", follow: true };
     const follower = instance.stream.consumeSpace(request, { signal: end.signal })[Symbol.asyncIterator]();
     await follower.next();
-    instance.manager.evictIdle();
+    instance.openStores.evictIdle();
     await expect.poll(() => closed).toEqual([id(2)]);
-    expect(instance.manager.openStores).toBe(1);
+    expect(instance.openStores.count).toBe(1);
     await instance.stream.append(append(id(1)));
     expect((await follower.next()).value.batches).toHaveLength(1);
     // Nobody asks for another message: the end has to be noticed all the same.
     end.abort();
     await expect
       .poll(() => {
-        instance.manager.evictIdle();
-        return instance.manager.openStores;
+        instance.openStores.evictIdle();
+        return instance.openStores.count;
       })
       .toBe(0);
     // What was closed opens again, with what it had.
@@ -97,14 +97,14 @@ describe("NodeManager", () => {
     await using instance = makeInstance(storage, { maxOpenStores: 2 });
     await instance.stream.append(append(id(1)));
     await instance.stream.append(append(id(2)));
-    using held = await instance.manager.acquire(id(2));
+    using held = await instance.openStores.acquire(id(2));
     await instance.stream.append(append(id(3)));
     expect(closed).toEqual([id(1)]);
-    using third = await instance.manager.acquire(id(3));
+    using third = await instance.openStores.acquire(id(3));
     // One that exists, and one that would.
-    await expect(instance.manager.acquire(id(1))).rejects.toEqual(refused(ErrorReason.OVERLOADED));
+    await expect(instance.openStores.acquire(id(1))).rejects.toEqual(refused(ErrorReason.OVERLOADED));
     await expect(instance.stream.append(append(id(4)))).rejects.toThrow(/all 2 stores .* are in use/);
-    expect([held.node.id, third.node.id]).toEqual([id(2), id(3)]);
+    expect([held.store.id, third.store.id]).toEqual([id(2), id(3)]);
   });
 
   it("does not try again at once when a store fails to open, says why and when, and recovers", async () => {
@@ -116,19 +116,19 @@ describe("NodeManager", () => {
     // The time that the pause is measured in passes when the test says so; timers go on.
     vi.useFakeTimers({ toFake: ["performance"] });
     for (let i = 0; i < 5; i++)
-      await expect(instance.manager.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
+      await expect(instance.openStores.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
     expect(opened).toHaveLength(1);
-    const again = await instance.manager.acquire(id(1)).catch((error) => error);
+    const again = await instance.openStores.acquire(id(1)).catch((error) => error);
     expect(again.facts.retryAfterMillis).toBe(500);
     vi.advanceTimersByTime(499);
-    await expect(instance.manager.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
+    await expect(instance.openStores.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
     expect(opened).toHaveLength(1);
     // Another store is none of its business.
     broken = undefined;
-    (await instance.manager.acquire(id(2)))[Symbol.dispose]();
-    await expect(instance.manager.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
+    (await instance.openStores.acquire(id(2)))[Symbol.dispose]();
+    await expect(instance.openStores.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
     vi.advanceTimersByTime(1);
-    (await instance.manager.acquire(id(1)))[Symbol.dispose]();
+    (await instance.openStores.acquire(id(1)))[Symbol.dispose]();
   });
 
   it("opens a store again after its storage failed: outcome unknown, then the truth (fault 4)", async () => {
@@ -168,7 +168,7 @@ describe("NodeManager", () => {
       faultyStorage(memory, { commit: (number) => (number === 1 ? { kind: "fail-after" } : undefined) }),
     );
     await other.stream.append(append(id(1)));
-    await instance.withStore(id(1), async (node) => void (await node.space("space").sync()));
+    await instance.withStore(id(1), async (store) => void (await store.space("space").sync()));
     expect(await instance.stream.append(append(id(1)))).toMatchObject({ ranges: [{ firstSequence: 2n }] });
     expect(await other.stream.append(append(id(1)))).toMatchObject({ ranges: [{ firstSequence: 3n }] });
   });
@@ -202,21 +202,21 @@ describe("ids of stores that do not exist", () => {
     await instance.stream.append(append(id(2)));
     for (let n = 100; n < 400; n++) await instance.stream.listSpaces({ storeId: id(n) });
     expect(closed).toEqual([]);
-    expect(instance.manager.openStores).toBe(2);
+    expect(instance.openStores.count).toBe(2);
   });
 
   it("have a number of their own that may be followed", async () => {
     await using instance = makeInstance(memoryStorage(), { maxOpenStores: 2 });
     await instance.stream.append(append(id(1)));
-    using _first = await instance.manager.acquire(id(100));
-    using second = await instance.manager.acquire(id(101));
-    await expect(instance.manager.acquire(id(102))).rejects.toEqual(refused(ErrorReason.OVERLOADED));
+    using _first = await instance.openStores.acquire(id(100));
+    using second = await instance.openStores.acquire(id(101));
+    await expect(instance.openStores.acquire(id(102))).rejects.toEqual(refused(ErrorReason.OVERLOADED));
     second[Symbol.dispose]();
-    using third = await instance.manager.acquire(id(102));
-    expect(third.node.exists).toBe(false);
+    using third = await instance.openStores.acquire(id(102));
+    expect(third.store.exists).toBe(false);
     // One that is made counts as the others do, and makes room for itself.
     await instance.stream.append(append(id(102)));
-    expect(third.node.exists).toBe(true);
+    expect(third.store.exists).toBe(true);
   });
 
   it("cost little when opening them fails, and are forgotten", async () => {
@@ -224,8 +224,8 @@ describe("ids of stores that do not exist", () => {
       throw storageUnavailable("EMFILE", new Error("too many open files"));
     });
     await using instance = makeInstance(storage);
-    for (let n = 0; n < 3_000; n++) await instance.manager.acquire(id(n)).catch(() => undefined);
-    expect(instance.manager.rememberedFailures).toBeLessThanOrEqual(1_024);
+    for (let n = 0; n < 3_000; n++) await instance.openStores.acquire(id(n)).catch(() => undefined);
+    expect(instance.openStores.rememberedFailures).toBeLessThanOrEqual(1_024);
   });
 });
 
@@ -241,11 +241,11 @@ describe("deleting", () => {
         dropped.push(storeId);
       },
     });
-    await expect(instance.manager.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
+    await expect(instance.openStores.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
     await instance.stores.deleteStore({ storeId: id(1) });
     expect(dropped).toEqual([id(1)]);
     expect(opened).toEqual([id(1)]);
     // Nothing is left of the failure: the store would be opened again at once.
-    expect(instance.manager.rememberedFailures).toBe(0);
+    expect(instance.openStores.rememberedFailures).toBe(0);
   });
 });

@@ -2,9 +2,9 @@ import { ErrorReason } from "@streamkit/protocol";
 import { ServerError, type StoreDeletedError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
 import { MIN_PAUSE_MILLIS, OpenFailures } from "./open-failures.ts";
-import { StoreNode, type StoreNodeOptions } from "./store-node.ts";
+import { OpenStore, type OpenStoreOptions } from "./open-store.ts";
 
-export interface NodeManagerOptions extends StoreNodeOptions {
+export interface OpenStoresOptions extends OpenStoreOptions {
   /** Most stores that exist open at once; and as many again that do not exist, whose followers wait for them. */
   readonly maxOpenStores: number;
   /** A store that nobody used for this long is closed, in milliseconds. */
@@ -12,12 +12,12 @@ export interface NodeManagerOptions extends StoreNodeOptions {
 }
 
 /** A hold on an open store; the store stays open until it is disposed. */
-export interface StoreLease extends Disposable {
-  readonly node: StoreNode;
+export interface StoreHold extends Disposable {
+  readonly store: OpenStore;
 }
 
 interface Entry {
-  readonly node: StoreNode;
+  readonly store: OpenStore;
   readonly opened: Promise<void>;
   holders: number;
   lastUsed: number;
@@ -31,9 +31,9 @@ interface Entry {
  * - A store that fails to open is not tried again until a growing pause is over (circuit breaker).
  * - A store that does not exist takes no place of one that does, and is let go with its last holder.
  */
-export class NodeManager {
+export class OpenStores {
   readonly #storage: Storage;
-  readonly #options: NodeManagerOptions;
+  readonly #options: OpenStoresOptions;
   readonly #entries = new Map<string, Entry>();
   /** Stores being closed or deleted; whoever wants one waits for that. */
   readonly #closing = new Map<string, Promise<void>>();
@@ -41,7 +41,7 @@ export class NodeManager {
   readonly #sweep: NodeJS.Timeout;
   #shutdown: ServerError | undefined;
 
-  constructor(storage: Storage, options: NodeManagerOptions) {
+  constructor(storage: Storage, options: OpenStoresOptions) {
     this.#storage = storage;
     this.#options = options;
     this.#sweep = setInterval(() => this.evictIdle(), Math.max(10, options.idleMillis / 4));
@@ -49,7 +49,7 @@ export class NodeManager {
   }
 
   /** Number of stores in memory. */
-  get openStores(): number {
+  get count(): number {
     return this.#entries.size;
   }
 
@@ -65,7 +65,7 @@ export class NodeManager {
    * @param id a UUID in lower case
    * @throws ServerError SHUTTING_DOWN, OVERLOADED, and what opening failed with
    */
-  async acquire(id: string): Promise<StoreLease> {
+  async acquire(id: string): Promise<StoreHold> {
     await this.#whenClosed(id);
     this.#failures.check(id);
     const entry = this.#entries.get(id) ?? this.#open(id);
@@ -78,13 +78,13 @@ export class NodeManager {
     }
     let held = true;
     return {
-      node: entry.node,
+      store: entry.store,
       [Symbol.dispose]: () => {
         if (!held) return;
         held = false;
         entry.holders--;
         entry.lastUsed = performance.now();
-        if (entry.holders === 0 && !entry.node.exists && this.#entries.get(id) === entry) this.#evict(id, entry);
+        if (entry.holders === 0 && !entry.store.exists && this.#entries.get(id) === entry) this.#evict(id, entry);
       },
     };
   }
@@ -96,21 +96,21 @@ export class NodeManager {
   async delete(id: string): Promise<void> {
     const { drop } = this.#storage;
     if (drop === undefined) {
-      using lease = await this.acquire(id);
-      await this.#retire(id, lease.node, () => lease.node.delete());
+      using hold = await this.acquire(id);
+      await this.#retire(id, hold.store, () => hold.store.delete());
       return;
     }
     await this.#whenClosed(id);
     // One that is being opened: either way it ends, there is one thing to do.
     await this.#entries.get(id)?.opened.catch(() => undefined);
-    const node = this.#entries.get(id)?.node;
-    await this.#retire(id, node, () => node?.delete() ?? drop.call(this.#storage, id));
+    const store = this.#entries.get(id)?.store;
+    await this.#retire(id, store, () => store?.delete() ?? drop.call(this.#storage, id));
     this.#failures.forget(id);
   }
 
   /** Closes a store whose storage failed; the next call opens it again. */
-  recycle(id: string, node: StoreNode, cause: unknown): void {
-    if (this.#entries.get(id)?.node !== node) return;
+  recycle(id: string, store: OpenStore, cause: unknown): void {
+    if (this.#entries.get(id)?.store !== store) return;
     const reason = new ServerError(
       ErrorReason.STORAGE_UNAVAILABLE,
       "the storage of this store failed and is opened again",
@@ -119,12 +119,12 @@ export class NodeManager {
         cause,
       },
     );
-    this.#retireInBackground(id, node, reason);
+    this.#retireInBackground(id, store, reason);
   }
 
   /** Takes a store out of use that another instance has deleted: its streams end with NOT_FOUND, later calls find it empty. */
-  forget(id: string, node: StoreNode, deleted: StoreDeletedError): void {
-    if (this.#entries.get(id)?.node === node) this.#retireInBackground(id, node, deleted);
+  forget(id: string, store: OpenStore, deleted: StoreDeletedError): void {
+    if (this.#entries.get(id)?.store === store) this.#retireInBackground(id, store, deleted);
   }
 
   /** Lets stores that failed to open be tried again at once. */
@@ -147,30 +147,30 @@ export class NodeManager {
     });
     const reason = this.#shutdown;
     clearInterval(this.#sweep);
-    for (const [id, { node }] of this.#entries)
-      void this.#retire(id, node, () => node.close(reason)).catch(() => undefined);
+    for (const [id, { store }] of this.#entries)
+      void this.#retire(id, store, () => store.close(reason)).catch(() => undefined);
     await Promise.allSettled(this.#closing.values());
   }
 
   #open(id: string): Entry {
     this.#admitUnknown();
-    const node = new StoreNode(this.#storage, id, this.#options, {
+    const store = new OpenStore(this.#storage, id, this.#options, {
       onDeleted: (deleted, error) => this.forget(id, deleted, error),
       beforeCreate: () => this.#admit(),
     });
-    const opened = node.open().then(
+    const opened = store.open().then(
       () => {
         this.#failures.forget(id);
-        if (node.exists) this.#admitOpened(id, entry);
+        if (store.exists) this.#admitOpened(id, entry);
       },
       (error) => {
         this.#entries.delete(id);
         this.#failures.failed(id, error);
-        void node.close(error).catch(() => undefined);
+        void store.close(error).catch(() => undefined);
         throw error;
       },
     );
-    const entry: Entry = { node, opened, holders: 0, lastUsed: performance.now() };
+    const entry: Entry = { store, opened, holders: 0, lastUsed: performance.now() };
     this.#entries.set(id, entry);
     return entry;
   }
@@ -193,7 +193,7 @@ export class NodeManager {
    * @throws ServerError OVERLOADED
    */
   #admit(self?: Entry): void {
-    const existing = [...this.#entries].filter(([, entry]) => entry.node.exists && entry !== self);
+    const existing = [...this.#entries].filter(([, entry]) => entry.store.exists && entry !== self);
     const excess = existing.length - this.#options.maxOpenStores + 1;
     if (excess <= 0) return;
     const idle = existing.filter(([, { holders }]) => holders === 0);
@@ -214,7 +214,7 @@ export class NodeManager {
   /** Bounds the stores in memory that do not exist, or are not known to. @throws ServerError OVERLOADED */
   #admitUnknown(): void {
     let unknown = 0;
-    for (const { node } of this.#entries.values()) if (!node.exists) unknown++;
+    for (const { store } of this.#entries.values()) if (!store.exists) unknown++;
     if (unknown >= this.#options.maxOpenStores) throw this.#full();
   }
 
@@ -225,20 +225,20 @@ export class NodeManager {
 
   #evict(id: string, entry: Entry): void {
     const reason = new ServerError(ErrorReason.STORAGE_UNAVAILABLE, "the store was closed because nobody used it");
-    this.#retireInBackground(id, entry.node, reason);
+    this.#retireInBackground(id, entry.store, reason);
   }
 
-  #retireInBackground(id: string, node: StoreNode, reason: ServerError): void {
-    this.#retire(id, node, () => node.close(reason)).catch((error) =>
+  #retireInBackground(id: string, store: OpenStore, reason: ServerError): void {
+    this.#retire(id, store, () => store.close(reason)).catch((error) =>
       this.#options.events.failure(error, "closing a store", id, "background-failed"),
     );
   }
 
   /** Takes a store out of use, then ends it; a later acquire waits for that. */
-  #retire(id: string, node: StoreNode | undefined, end: () => Promise<void>): Promise<void> {
+  #retire(id: string, store: OpenStore | undefined, end: () => Promise<void>): Promise<void> {
     const running = this.#closing.get(id);
     if (running !== undefined) return running;
-    if (node !== undefined && this.#entries.get(id)?.node === node) this.#entries.delete(id);
+    if (store !== undefined && this.#entries.get(id)?.store === store) this.#entries.delete(id);
     const ending = end().finally(() => this.#closing.delete(id));
     this.#closing.set(id, ending);
     return ending;

@@ -17,7 +17,7 @@ import { HEAD_KEY, spacePartition } from "./rows/key-space.ts";
 import type { RowCompression } from "./rows/row-frame.ts";
 import { SpaceLog } from "./space/space-log.ts";
 
-export interface StoreNodeOptions {
+export interface OpenStoreOptions {
   readonly clock: Clock;
   readonly dedupeWindow: number;
   readonly compression: RowCompression;
@@ -31,16 +31,16 @@ export interface StoreNodeOptions {
 /** Space logs kept in memory per store; idle ones beyond are dropped. */
 const CACHED_SPACES = 1_024;
 
-/** What the owner of a node does for it. */
-export interface StoreNodeOwner {
+/** Services that the owner of an open store does for it. */
+export interface OpenStoreOwner {
   /** Called, once or more, when it shows that another instance has deleted the store. */
-  onDeleted(node: StoreNode, error: StoreDeletedError): void;
+  onDeleted(store: OpenStore, error: StoreDeletedError): void;
   /** Called before a store that does not exist is made. @throws ServerError when there is no room for it */
   beforeCreate(): void;
 }
 
 /** One open store: its spaces and their background work. */
-export class StoreNode {
+export class OpenStore {
   readonly id: string;
   /** Aborted, with the reason that streams end with, when the store is closed or deleted. */
   readonly ended = new AbortController();
@@ -49,18 +49,18 @@ export class StoreNode {
   readonly presence: Presence;
   readonly #storage: Storage;
   readonly #store: LazyStore;
-  readonly #options: StoreNodeOptions;
+  readonly #options: OpenStoreOptions;
   /** In order of use, oldest first. Never two logs of one space: followers and caches are the log's own. */
   readonly #spaces = new Map<string, SpaceLog>();
   readonly #background = new Map<string, Promise<void>>();
   readonly #purge: NodeJS.Timeout;
   readonly #writing = new Set<Promise<unknown>>();
   readonly #hints: Hints | undefined;
-  readonly #onDeleted: (node: StoreNode, error: StoreDeletedError) => void;
+  readonly #onDeleted: (store: OpenStore, error: StoreDeletedError) => void;
   readonly #deletionPoller: Poller;
   #watchers = 0;
 
-  constructor(storage: Storage, id: string, options: StoreNodeOptions, { onDeleted, beforeCreate }: StoreNodeOwner) {
+  constructor(storage: Storage, id: string, options: OpenStoreOptions, { onDeleted, beforeCreate }: OpenStoreOwner) {
     this.id = id;
     this.#storage = storage;
     this.#store = new LazyStore(storage, id, beforeCreate);
