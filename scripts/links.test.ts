@@ -3,7 +3,7 @@ import { anchorsOf, brokenNames } from "./links.ts";
 
 const files = ["README.md", "docs/install.md", "docs/limits.md", "server/test/doors/hosts.int.test.ts"];
 const read = () => "# Install\n\n## `--tls`, and more\n\n## On a server\n\n## On a server\n";
-const broken = (markdown: string) => brokenNames("docs/limits.md", markdown, files, read);
+const broken = (markdown: string) => brokenNames("docs/limits.md", markdown, { files, scripts: ["demo"], read });
 
 test("anchors are those of GitHub", () => {
   expect([...anchorsOf(read())]).toEqual(["install", "--tls-and-more", "on-a-server", "on-a-server-1"]);
@@ -33,4 +33,11 @@ test("code has no links and no headings", () => {
 test("sources are named by the end of their path", () => {
   expect(broken("| `doors/hosts.int.test.ts` | server/test/doors/hosts.int.test.ts |")).toEqual([]);
   expect(broken("| x | doors/shares.int.test.ts |")).toEqual(["docs/limits.md:1: no source doors/shares.int.test.ts"]);
+});
+
+test("commands run scripts of package.json, in code as well", () => {
+  expect(broken("```sh\nnpm run demo\nnpm run dmo -- x\n```\n`npm run packs`")).toEqual([
+    "docs/limits.md:3: no script dmo",
+    "docs/limits.md:5: no script packs",
+  ]);
 });

@@ -1,6 +1,6 @@
 /**
  * What the documents name must exist: the file and the heading of every relative link, and every source file that a text or a table
- * names by its path. Addresses on the web are not visited.
+ * names by its path, and every script that a command runs. Addresses on the web are not visited.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -10,6 +10,8 @@ import { dirname, join, normalize } from "node:path";
 const LINK = /\]\((?![a-z]+:)([^)\s]+)(?:\s+"[^"]*")?\)/g;
 /** Paths of sources, such as `doors/hosts.int.test.ts`: the end of a path is enough. */
 const SOURCE = /(?<![\w./:@-])[\w-]+(?:\/[\w.-]+)+\.(?:ts|yaml|proto|service|md)(?![\w/])/g;
+/** Scripts of package.json in commands. */
+const SCRIPT = /npm run ([\w:-]+)/g;
 
 /** Paths of all files that git tracks or would track. */
 const repositoryFiles = (): string[] =>
@@ -18,7 +20,7 @@ const repositoryFiles = (): string[] =>
     .filter((file) => file !== "" && existsSync(file));
 
 /** The document without its code: links and headings in there are none. Lines keep their numbers. */
-export const withoutCode = (markdown: string): string =>
+const withoutCode = (markdown: string): string =>
   markdown.replace(/^( *)(`{3,}|~{3,}).*\n(?:.*\n)*?\1\2 *$/gm, (block) => block.replace(/.*/g, ""));
 
 /** The anchors of the headings of a document, as GitHub makes them. */
@@ -34,39 +36,49 @@ export function anchorsOf(markdown: string): Set<string> {
   return anchors;
 }
 
-/** Everything that a document names and that is not there, with its line. `read` gives other documents, `files` is all of the repository. */
-export function brokenNames(
-  path: string,
-  markdown: string,
-  files: readonly string[],
-  read: (path: string) => string,
-): string[] {
-  const folders = new Set(files.flatMap((file) => ancestors(file)));
-  const text = withoutCode(markdown);
-  const line = (index: number) => text.slice(0, index).split("\n").length;
-  const problems: string[] = [];
-  for (const { 1: target = "", index } of text
-    .replace(/`[^`\n]*`/g, (code) => " ".repeat(code.length))
-    .matchAll(LINK)) {
-    const [file = "", anchor] = decodeURI(target).split("#");
-    const found = file === "" ? path : normalize(join(dirname(path), file)).replace(/\/$/, "");
-    if (!files.includes(found) && !folders.has(found)) problems.push(`${path}:${line(index)}: no file ${target}`);
-    else if (
-      anchor !== undefined &&
-      found.endsWith(".md") &&
-      !anchorsOf(found === path ? markdown : read(found)).has(anchor)
-    ) {
-      problems.push(`${path}:${line(index)}: no heading ${target}`);
-    }
-  }
-  const links = text.replace(LINK, (link) => " ".repeat(link.length));
-  for (const { 0: name, index } of links.matchAll(SOURCE)) {
-    if (!files.some((file) => file === name || file.endsWith(`/${name}`))) {
-      problems.push(`${path}:${line(index)}: no source ${name}`);
-    }
-  }
-  return problems;
+/** The repository as documents see it. */
+export interface Repository {
+  /** Paths of all files. */
+  readonly files: readonly string[];
+  /** Names of the scripts of package.json. */
+  readonly scripts: readonly string[];
+  readonly read: (path: string) => string;
 }
+
+/** Every name in a document that names nothing, with its line. */
+export function brokenNames(path: string, markdown: string, repository: Repository): string[] {
+  const text = withoutCode(markdown);
+  const problems: [index: number, problem: string][] = [];
+  for (const { 1: target = "", index } of blank(text, /`[^`\n]*`/g).matchAll(LINK)) {
+    const problem = brokenLink(path, markdown, target, repository);
+    if (problem !== undefined) problems.push([index, problem]);
+  }
+  for (const { 0: name, index } of blank(text, LINK).matchAll(SOURCE)) {
+    const found = repository.files.some((file) => file === name || file.endsWith(`/${name}`));
+    if (!found) problems.push([index, `no source ${name}`]);
+  }
+  // Commands stand in code as well: line numbers agree, for both texts have the same lines.
+  const lineOf = (whole: string, index: number) => whole.slice(0, index).split("\n").length;
+  const lines = problems.map(([index, problem]) => `${path}:${lineOf(text, index)}: ${problem}`);
+  for (const { 1: script = "", index } of markdown.matchAll(SCRIPT)) {
+    if (!repository.scripts.includes(script)) lines.push(`${path}:${lineOf(markdown, index)}: no script ${script}`);
+  }
+  return lines;
+}
+
+function brokenLink(path: string, markdown: string, target: string, { files, read }: Repository): string | undefined {
+  const [file = "", anchor] = decodeURI(target).split("#");
+  const found = file === "" ? path : normalize(join(dirname(path), file)).replace(/\/$/, "");
+  if (!files.includes(found)) {
+    const isFolder = files.some((one) => ancestors(one).includes(found));
+    return isFolder ? undefined : `no file ${target}`;
+  }
+  if (anchor === undefined || !found.endsWith(".md")) return undefined;
+  return anchorsOf(found === path ? markdown : read(found)).has(anchor) ? undefined : `no heading ${target}`;
+}
+
+/** The text with spaces in place of the matches, so that positions stay. */
+const blank = (text: string, pattern: RegExp): string => text.replace(pattern, (match) => " ".repeat(match.length));
 
 function ancestors(file: string): string[] {
   const folder = dirname(file);
@@ -76,8 +88,9 @@ function ancestors(file: string): string[] {
 export function checkLinks(): boolean {
   const files = repositoryFiles();
   const read = (path: string) => readFileSync(path, "utf8");
+  const scripts = Object.keys(JSON.parse(read("package.json")).scripts);
   const documents = files.filter((file) => file.endsWith(".md"));
-  const problems = documents.flatMap((path) => brokenNames(path, read(path), files, read));
+  const problems = documents.flatMap((path) => brokenNames(path, read(path), { files, scripts, read }));
   for (const problem of problems) console.error(problem);
   return problems.length === 0;
 }
