@@ -1,7 +1,6 @@
 import type { ServerError } from "../../errors.ts";
 import type { CommitBatch, CommitResult, PartitionStore, Row, ScanOptions } from "../port.ts";
 import type { Database } from "./database.ts";
-import { type GroupCommit, isReadableAfter } from "./group-commit.ts";
 import { limits } from "./limits.ts";
 import { OpenOperations } from "./open-operations.ts";
 import { partitionNames } from "./partition-names.ts";
@@ -9,6 +8,7 @@ import { readStored } from "./read-stored.ts";
 import { scanPages } from "./scan.ts";
 import { afterPartition, partitionPrefix, storedKey } from "./stored-key.ts";
 import { readVersion, valueBytes } from "./stored-value.ts";
+import { isReadableAfter, type WriteQueue } from "./write-queue.ts";
 
 /** What the owner of a database does when a handle on it ends. */
 export interface DatabaseOwner {
@@ -30,13 +30,13 @@ export interface DatabaseOwner {
 export class AbstractLevelPartitionStore implements PartitionStore {
   readonly limits = limits;
   readonly #database: Database;
-  readonly #commits: GroupCommit;
+  readonly #commits: WriteQueue;
   readonly #owner: DatabaseOwner;
   readonly #operations = new OpenOperations();
   #closing: Promise<void> | undefined;
 
   /** @param commits the one committer of the database, shared by all handles on it. */
-  constructor(database: Database, commits: GroupCommit, owner: DatabaseOwner) {
+  constructor(database: Database, commits: WriteQueue, owner: DatabaseOwner) {
     this.#database = database;
     this.#commits = commits;
     this.#owner = owner;

@@ -4,10 +4,10 @@ import { dirname, join } from "node:path";
 import { ErrorReason } from "@streamkit/protocol";
 import { Level } from "level";
 import { storageUnavailable } from "../../errors.ts";
-import { GroupCommit } from "../abstract-level/group-commit.ts";
 import { AbstractLevelPartitionStore } from "../abstract-level/partition-store.ts";
 import { isLockedError } from "../abstract-level/storage-error.ts";
 import { VersionCounter } from "../abstract-level/version-counter.ts";
+import { WriteQueue } from "../abstract-level/write-queue.ts";
 import type { PartitionStore } from "../port.ts";
 import { isDiskFull } from "../system-error.ts";
 import { probePrefix } from "./data-folder.ts";
@@ -63,7 +63,7 @@ export async function openLevelStore(
   try {
     const files = new StoreFiles(directory);
     const log = space.watch();
-    const commits = new GroupCommit(database, await VersionCounter.recover(database), {
+    const commits = new WriteQueue(database, await VersionCounter.recover(database), {
       writing: (bytes) => log.writing(bytes),
       written: () => files.check(),
       failed: ({ reason }) => {

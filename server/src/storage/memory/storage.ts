@@ -1,17 +1,17 @@
 import { MemoryLevel } from "memory-level";
 import { StoreDeletedError, storageUnavailable } from "../../errors.ts";
 import type { Database } from "../abstract-level/database.ts";
-import { GroupCommit } from "../abstract-level/group-commit.ts";
 import { AbstractLevelPartitionStore } from "../abstract-level/partition-store.ts";
 import { SortedIds } from "../abstract-level/sorted-ids.ts";
 import { assertStoreId } from "../abstract-level/store-id.ts";
 import { VersionCounter } from "../abstract-level/version-counter.ts";
+import { WriteQueue } from "../abstract-level/write-queue.ts";
 import type { PartitionStore, Storage } from "../port.ts";
 
 interface MemoryStore {
   readonly database: Database;
   /** All handles commit through this one, so that conditions hold across them. */
-  readonly commits: GroupCommit;
+  readonly commits: WriteQueue;
   handles: number;
 }
 
@@ -70,5 +70,5 @@ async function newStore(): Promise<MemoryStore> {
     valueEncoding: "view",
   });
   await database.open();
-  return { database, commits: new GroupCommit(database, await VersionCounter.recover(database)), handles: 0 };
+  return { database, commits: new WriteQueue(database, await VersionCounter.recover(database)), handles: 0 };
 }

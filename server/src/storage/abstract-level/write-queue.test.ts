@@ -3,8 +3,8 @@ import { MemoryLevel } from "memory-level";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { CommitBatch, CommitResult, RowVersion } from "../port.ts";
 import type { Database, Operation } from "./database.ts";
-import { GroupCommit } from "./group-commit.ts";
 import { VersionCounter } from "./version-counter.ts";
+import { WriteQueue } from "./write-queue.ts";
 
 /** A write that waits for the test to end it. */
 interface Write {
@@ -14,7 +14,7 @@ interface Write {
 }
 
 let writes: Write[];
-let commits: GroupCommit;
+let commits: WriteQueue;
 
 beforeEach(async () => {
   const database = new MemoryLevel<Uint8Array, Uint8Array>({
@@ -31,7 +31,7 @@ beforeEach(async () => {
       return typeof member === "function" ? member.bind(database) : member;
     },
   });
-  commits = new GroupCommit(stepped, await VersionCounter.recover(stepped));
+  commits = new WriteQueue(stepped, await VersionCounter.recover(stepped));
 });
 
 function steppedBatch(database: Database, operations: Operation[], options: object): Promise<void> {

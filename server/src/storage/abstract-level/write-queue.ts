@@ -39,7 +39,7 @@ const NOBODY: WriteWatch = { writing: () => {}, written: () => {}, failed: () =>
  * While a batch is being written, the commits that arrive gather; all of them together are the next batch: one fsync,
  * whatever their number. Conditions are checked in order of arrival, each commit seeing those before it.
  */
-export class GroupCommit {
+export class WriteQueue {
   readonly #database: Database;
   readonly #counter: VersionCounter;
   readonly #versions: RowVersions;
