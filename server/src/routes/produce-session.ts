@@ -5,7 +5,7 @@ import { accountKey } from "../budgets/peer.ts";
 import type { AppendTransaction } from "../engine/append/append.ts";
 import type { AppendResult } from "../engine/append/append-mutation.ts";
 import { appendToLog } from "../engine/append/append-to-log.ts";
-import type { ProduceSession } from "../engine/commit/group-commit.ts";
+import type { SessionOrder } from "../engine/commit/group-commit.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
 import type { OpenStore } from "../engine/open-store.ts";
 import type { SpaceLog } from "../engine/space/space-log.ts";
@@ -38,18 +38,18 @@ export async function* produce(
     // Requests can be read once: a store that is gone must show before that.
     await store.checkPresent();
     using _watched = store.watchDeletion();
-    const pipeline = new Pipeline(store, storeId, signal, context.values.get(accountKey));
-    void pipeline.read(first.value, iterator);
+    const session = new ProduceSession(store, storeId, signal, context.values.get(accountKey));
+    void session.read(first.value, iterator);
     try {
       for (;;) {
-        const result = await pipeline.next();
+        const result = await session.next();
         if (result === undefined) return;
         yield toResponse(result);
       }
     } catch (error) {
       throw error instanceof StoreDeletedError ? new ServerError(error.reason, error.message, error.facts) : error;
     } finally {
-      pipeline.stop();
+      session.stop();
     }
   });
 }
@@ -60,13 +60,13 @@ interface InFlight {
 }
 
 /** The two ends of a Produce session: what was read and submitted, and the results that wait to be sent. */
-class Pipeline {
+class ProduceSession {
   readonly #store: OpenStore;
   readonly #storeId: string;
   readonly #signal: AbortSignal;
   /** Pays for what is between reading and commit. */
   readonly #account: Account | undefined;
-  readonly #session: ProduceSession = { failed: false };
+  readonly #session: SessionOrder = { failed: false };
   readonly #inFlight: InFlight[] = [];
   /** Of the request that was submitted last: it is done no sooner than those before it, or at once when it is refused. */
   #latest: Promise<unknown> = Promise.resolve();

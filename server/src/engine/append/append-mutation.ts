@@ -1,6 +1,6 @@
 import { storageUnavailable } from "../../errors.ts";
 import type { Draft } from "../commit/draft.ts";
-import type { EarlierAttempts, Mutation, ProduceSession } from "../commit/group-commit.ts";
+import type { EarlierAttempts, Mutation, SessionOrder } from "../commit/group-commit.ts";
 import { findBatchAt } from "../read/read-segment.ts";
 import { readSpace } from "../read/read-space.ts";
 import type { EncodedBatch } from "../rows/batch.ts";
@@ -27,7 +27,7 @@ export class AppendMutation implements Mutation<AppendResult> {
   readonly segments: readonly string[];
   readonly bytes: number;
   readonly operations: number;
-  readonly session: ProduceSession | undefined;
+  readonly session: SessionOrder | undefined;
   readonly #log: SpaceLog;
   readonly #transaction: AppendTransaction;
   #earlier: CommittedTransaction | undefined;
@@ -38,7 +38,7 @@ export class AppendMutation implements Mutation<AppendResult> {
   /** What this very request may have become: its attempts, from the first with an unknown outcome on. */
   #attempts: Pick<CommittedTransaction, "commitId" | "commitTime">[] = [];
 
-  constructor(log: SpaceLog, transaction: AppendTransaction, session?: ProduceSession) {
+  constructor(log: SpaceLog, transaction: AppendTransaction, session?: SessionOrder) {
     this.#log = log;
     this.#transaction = transaction;
     this.session = session;

@@ -1,4 +1,4 @@
-import type { ProduceSession } from "../commit/group-commit.ts";
+import type { SessionOrder } from "../commit/group-commit.ts";
 import type { SpaceLog } from "../space/space-log.ts";
 import type { AppendTransaction } from "./append.ts";
 import { AppendMutation, type AppendResult } from "./append-mutation.ts";
@@ -11,7 +11,7 @@ import { AppendMutation, type AppendResult } from "./append-mutation.ts";
 export function appendToLog(
   log: SpaceLog,
   transaction: AppendTransaction,
-  session?: ProduceSession,
+  session?: SessionOrder,
 ): Promise<AppendResult> {
   try {
     log.assertRoom();

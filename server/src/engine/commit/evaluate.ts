@@ -1,7 +1,7 @@
 import { ErrorReason } from "@streamkit/protocol";
 import { ServerError } from "../../errors.ts";
 import type { Draft } from "./draft.ts";
-import type { Mutation, Outcome, ProduceSession } from "./group-commit.ts";
+import type { Mutation, Outcome, SessionOrder } from "./group-commit.ts";
 
 /**
  * Evaluates a group in order of arrival; what is refused leaves the draft as it was.
@@ -13,7 +13,7 @@ export function evaluate(
   draft: Draft,
   failures: readonly (ServerError | undefined)[],
 ): Outcome[] {
-  const failed = new Set<ProduceSession>();
+  const failed = new Set<SessionOrder>();
   return mutations.map((mutation, index) => {
     const { session } = mutation;
     if (session !== undefined && (session.failed || failed.has(session))) {

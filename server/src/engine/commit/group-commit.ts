@@ -9,7 +9,7 @@ export interface Mutation<T> {
   readonly bytes: number;
   readonly operations: number;
   /** Set for mutations of a Produce session: after a refused one, none of the same session is applied. */
-  readonly session?: ProduceSession;
+  readonly session?: SessionOrder;
   /** Reads what `apply` needs beyond the heads. Called before every evaluation, also again after a conflict. */
   prepare?(before: EarlierAttempts): Promise<void>;
   /** Set when `apply` went by less than it could have read: then a refusal is in doubt. */
@@ -29,7 +29,7 @@ export interface EarlierAttempts {
 }
 
 /** The order between the requests of one Produce session. */
-export interface ProduceSession {
+export interface SessionOrder {
   failed: boolean;
 }
 

@@ -39,14 +39,14 @@ export async function* consumeMerged(
   const histories = ordered.map(({ source, min }, i) =>
     consume(source, { ...selection, limit: ALL.limit, follow: false, min, max: heads[i], pace }, signal),
   );
-  const cursors = histories.map((pages, i) => new Cursor(ordered[i].space, pages, next));
+  const candidates = histories.map((pages, i) => new NextBatch(ordered[i].space, pages, next));
 
   try {
-    await Promise.all(cursors.map((cursor) => cursor.load()));
+    await Promise.all(candidates.map((candidate) => candidate.load()));
     let batches: EncodedBatch[] = [];
     const meter = new PageMeter();
     while (remaining > 0) {
-      const first = earliest(cursors);
+      const first = earliest(candidates);
       if (first?.head === undefined) break;
       if (meter.full || meter.overflows(first.head.byteLength)) {
         yield { batches, next: new Map(next), caughtUp: false };
@@ -71,7 +71,7 @@ export async function* consumeMerged(
 }
 
 /** The next batch of one space. */
-class Cursor {
+class NextBatch {
   readonly space: string;
   head: EncodedBatch | undefined;
   readonly #pages: AsyncGenerator<ConsumePage>;
@@ -112,12 +112,15 @@ class Cursor {
   }
 }
 
-/** Cursors are sorted by name, so the first of equal times wins. */
-function earliest(cursors: readonly Cursor[]): Cursor | undefined {
-  let found: Cursor | undefined;
-  for (const cursor of cursors) {
-    if (cursor.head !== undefined && (found?.head === undefined || cursor.head.commitTime < found.head.commitTime)) {
-      found = cursor;
+/** Candidates are sorted by name, so the first of equal times wins. */
+function earliest(candidates: readonly NextBatch[]): NextBatch | undefined {
+  let found: NextBatch | undefined;
+  for (const candidate of candidates) {
+    if (
+      candidate.head !== undefined &&
+      (found?.head === undefined || candidate.head.commitTime < found.head.commitTime)
+    ) {
+      found = candidate;
     }
   }
   return found;
