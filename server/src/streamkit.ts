@@ -113,7 +113,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
   health.subscribe(() => health.ready().ready && openStores.forgetFailures());
   const openStores = new OpenStores(storage, {
     clock: options.clock ?? systemClock,
-    dedupeWindow: dedupeWindowMillis * 1_000,
+    dedupeWindowMicros: dedupeWindowMillis * 1_000,
     compression: options.compression ?? "none",
     pollMillis: options.pollMillis ?? 1_000,
     ...(options.bus && { bus: options.bus }),

@@ -40,7 +40,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
   });
   const openStores = new OpenStores(storage, {
     clock: () => Date.now() * 1_000,
-    dedupeWindow: 600_000_000,
+    dedupeWindowMicros: 600_000_000,
     compression: "none",
     pollMillis: 20,
     maxOpenStores: 1_000,

@@ -317,7 +317,7 @@ it("an append that was not answered, and is trimmed if it has happened, is not r
 it("a transaction that is remembered anew while expired ones are removed stays remembered", async () => {
   const shared = memoryStorage({ shared: true });
   let now = 1_000_000;
-  const options = { clock: () => now, dedupeWindow: 1_000 };
+  const options = { clock: () => now, dedupeWindowMicros: 1_000 };
   await using a = makeInstance(shared, options);
   await using b = makeInstance(shared, options);
   const storeId = randomUUID();

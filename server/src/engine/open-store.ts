@@ -19,7 +19,7 @@ import { SpaceLog } from "./space/space-log.ts";
 
 export interface OpenStoreOptions {
   readonly clock: Clock;
-  readonly dedupeWindow: number;
+  readonly dedupeWindowMicros: number;
   readonly compression: RowCompression;
   readonly pollMillis: number;
   /** How instances that share the storage tell each other what is new. */
@@ -89,7 +89,7 @@ export class OpenStore {
         },
       });
     }
-    const interval = Math.max(1_000, options.dedupeWindow / 2_000);
+    const interval = Math.max(1_000, options.dedupeWindowMicros / 2_000);
     this.#purge = setInterval(() => this.#purgeAll(), Math.min(interval, 2 ** 31 - 1));
     this.#purge.unref();
   }
@@ -120,7 +120,7 @@ export class OpenStore {
         space: name,
         shared: this.#storage.shared,
         clock: this.#options.clock,
-        dedupeWindow: this.#options.dedupeWindow,
+        dedupeWindowMicros: this.#options.dedupeWindowMicros,
         compression: this.#options.compression,
         pollMillis: this.#options.pollMillis,
         tokens: this.leases.tokens,

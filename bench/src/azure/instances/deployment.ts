@@ -6,7 +6,7 @@ import type { Server } from "../../peers/peer.ts";
 import { type CountingProxy, startCountingProxy } from "../counts/counting-proxy.ts";
 
 /** One server process, its way to the storage, and the processes of its clients. */
-export interface Instance {
+export interface DeployedInstance {
   readonly proxy: CountingProxy;
   /** A client of the server. */
   readonly client: Client;
@@ -16,7 +16,7 @@ export interface Instance {
 
 /** Instances on one Azurite, each a process, with a client process and a counting proxy of its own. */
 export class Deployment implements AsyncDisposable {
-  readonly instances: Instance[] = [];
+  readonly instances: DeployedInstance[] = [];
   readonly #ends: (() => Promise<void>)[] = [];
 
   static async start(count: number, { profileFolder }: RunContext): Promise<Deployment> {

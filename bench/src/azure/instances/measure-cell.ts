@@ -5,7 +5,7 @@ import { difference, sum } from "../counts/difference.ts";
 import type { WireCounts } from "../counts/wire-counts.ts";
 import type { Cell } from "./cell.ts";
 import { cpuMillis } from "./cpu-time.ts";
-import type { Instance } from "./deployment.ts";
+import type { DeployedInstance } from "./deployment.ts";
 
 /** Client writers of each instance; each has a segment of its own, and appends one record after the other. */
 export const WRITERS = 8;
@@ -23,7 +23,7 @@ export interface CellResult {
  * @param stream names the store, which is new
  */
 export async function measureCell(
-  instances: readonly Instance[],
+  instances: readonly DeployedInstance[],
   { spaces }: Cell,
   stream: string,
   period: Period,
@@ -55,7 +55,7 @@ interface Usage {
 }
 
 /** What is used in the measured part of a period that begins now. */
-async function usageDuring(instances: readonly Instance[], period: Period): Promise<Usage> {
+async function usageDuring(instances: readonly DeployedInstance[], period: Period): Promise<Usage> {
   await delay(period.warmUpMillis);
   const before = instances.map(({ proxy }) => ({ ...proxy.counts }));
   const cpuBefore = await cpuMillis();

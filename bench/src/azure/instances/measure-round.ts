@@ -2,7 +2,7 @@ import { valueAt } from "../../harness/quantiles.ts";
 import type { Period, Sample } from "../../peers/peer.ts";
 import type { RequestKind } from "../simulation/scenario.ts";
 import { type Cell, cellLabel, cellsOf, INSTANCES, rawLabel } from "./cell.ts";
-import type { Instance } from "./deployment.ts";
+import type { DeployedInstance } from "./deployment.ts";
 import { measureCell } from "./measure-cell.ts";
 import { measureRaw, measureRawReads, type RawResult, sizeOf, type TransactionSize } from "./raw-limit.ts";
 import { untilMeasured } from "./until-measured.ts";
@@ -38,7 +38,7 @@ export interface RoundPlan {
  * Measures all arrangements with one delay: one instance first, then the raw limit with transactions of that size, then
  * the others. All within a few seconds, so that drift of the machine hits all alike.
  */
-export async function measureRound(all: readonly Instance[], plan: RoundPlan): Promise<RoundResult> {
+export async function measureRound(all: readonly DeployedInstance[], plan: RoundPlan): Promise<RoundResult> {
   const { round, delayMillis, period, sharedPeriod } = plan;
   const samples = new Map<string, Sample>();
   const cells = new Map<Cell, Sample>();
@@ -65,7 +65,11 @@ export async function measureRound(all: readonly Instance[], plan: RoundPlan): P
   for (const instance of all) instance.proxy.delayMillis = delayMillis;
   const { sample, wire } = await cellResult(alone!);
   const size = sizeOf(wire);
-  const rawResult = (instances: readonly Instance[], inFlight: number, before?: (stream: string) => Promise<void>) =>
+  const rawResult = (
+    instances: readonly DeployedInstance[],
+    inFlight: number,
+    before?: (stream: string) => Promise<void>,
+  ) =>
     untilMeasured(
       period,
       async (during, attempt) => {

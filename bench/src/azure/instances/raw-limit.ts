@@ -1,7 +1,7 @@
 import { fromSample } from "../../harness/quantiles.ts";
 import type { Period, TransactionsJob } from "../../peers/peer.ts";
 import type { WireCounts } from "../counts/wire-counts.ts";
-import type { Instance } from "./deployment.ts";
+import type { DeployedInstance } from "./deployment.ts";
 
 /** Size of a transaction. */
 export interface TransactionSize {
@@ -23,7 +23,7 @@ export interface RawResult {
 
 /** Has clients send transactions of one size, each to partitions of its own. */
 export async function measureRaw(
-  instances: readonly Instance[],
+  instances: readonly DeployedInstance[],
   stream: string,
   inFlight: number,
   size: TransactionSize,
@@ -43,7 +43,7 @@ export async function measureRaw(
 }
 
 /** Quantiles of the latencies of reads of what `measureRaw` wrote, in milliseconds. */
-export async function measureRawReads({ raw }: Instance, stream: string, reads: number) {
+export async function measureRawReads({ raw }: DeployedInstance, stream: string, reads: number) {
   const sample = await raw.call({ operation: "readRows", job: { stream, prefix: "0", reads } });
   return { pointRead: fromSample(sample, "pointRead"), query: fromSample(sample, "query") };
 }

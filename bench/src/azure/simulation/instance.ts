@@ -27,7 +27,7 @@ interface Append {
 const CLIENT_PAUSE_MILLIS = 50;
 
 /** One server on one space, with its writers: group commit, one commit under way at a time. */
-export class Instance {
+export class SimulatedInstance {
   readonly #world: World;
   readonly #index: number;
   readonly #space: number;

@@ -1,4 +1,4 @@
-import { Instance, type World } from "./instance.ts";
+import { SimulatedInstance, type World } from "./instance.ts";
 import { Processors } from "./processors.ts";
 import { Random } from "./random.ts";
 import { Recorder } from "./recorder.ts";
@@ -15,7 +15,7 @@ export function simulate(scenario: Scenario): Outcome {
   const recorder = new Recorder(scenario);
   const service = new TableService(timeline, storage, random, spaces === "one" ? 1 : instances);
   const world: World = { scenario, timeline, service, random, recorder, processors };
-  for (let index = 0; index < instances; index++) new Instance(world, index).start();
+  for (let index = 0; index < instances; index++) new SimulatedInstance(world, index).start();
   timeline.runUntil(warmUpMillis + millis);
   return recorder.outcome();
 }

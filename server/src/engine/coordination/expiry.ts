@@ -63,9 +63,4 @@ export class Expiry {
     // In this order: a sum of large and small numbers may come out as more than the whole time.
     return Math.max(0, row.ttlMillis - (now - since));
   }
-
-  /** Forgets a row that is gone. */
-  forget(name: string): void {
-    this.#seen.delete(name);
-  }
 }

@@ -22,7 +22,7 @@ export interface SpaceLogOptions {
   readonly shared: boolean;
   readonly clock: Clock;
   /** How long a transaction id is remembered, in microseconds. */
-  readonly dedupeWindow: number;
+  readonly dedupeWindowMicros: number;
   readonly compression: RowCompression;
   /** Which fencing tokens appends may carry. */
   readonly tokens: TokenCeiling;
@@ -110,7 +110,7 @@ export class SpaceLog extends SpaceState {
    * not forget what others still remember.
    */
   get dedupeStart(): number {
-    return Math.min(this.#options.clock(), this.head.lastTime) - this.#options.dedupeWindow;
+    return Math.min(this.#options.clock(), this.head.lastTime) - this.#options.dedupeWindowMicros;
   }
 
   /**

@@ -48,7 +48,7 @@ function steppedBatch(database: Database, operations: Operation[], options: obje
   });
 }
 
-describe("group commit", () => {
+describe("the write queue", () => {
   it("writes at once when idle, synced, and merges what arrives meanwhile over all partitions", async () => {
     const first = commits.commit("a", put("k"));
     await microtasks();
