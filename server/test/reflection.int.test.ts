@@ -3,7 +3,7 @@ import { create, createFileRegistry, fromBinary, toJson } from "@bufbuild/protob
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { StreamService } from "@streamkit/protocol";
+import { ErrorDetailSchema, ErrorReason, StreamService } from "@streamkit/protocol";
 import { v1, v1alpha } from "@streamkit/protocol/reflection";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createStreamkit, memoryStorage, type Streamkit } from "../src/index.ts";
@@ -69,4 +69,22 @@ describe.each([
   ])("describes %s", async (symbol) => {
     expect([...(await registryOf(symbol)).files].length).toBeGreaterThan(0);
   });
+});
+
+it("a stream that waits for the next question does not hold up the end of the server", async () => {
+  const other = createStreamkit({ storage: memoryStorage() });
+  const { url } = await other.listen({ port: 0 });
+  const client = createClient(v1.ServerReflection, createGrpcTransport({ baseUrl: url }));
+  const { promise: left, resolve: leave } = Promise.withResolvers<void>();
+  async function* ask() {
+    yield { messageRequest: { case: "listServices" as const, value: "" } };
+    await left;
+  }
+  const answers = client.serverReflectionInfo(ask())[Symbol.asyncIterator]();
+  expect((await answers.next()).done).toBe(false);
+  const closing = other.close();
+  const error = ConnectError.from(await answers.next().catch((thrown) => thrown));
+  expect(error.findDetails(ErrorDetailSchema)[0]?.reason).toBe(ErrorReason.SHUTTING_DOWN);
+  leave();
+  await closing;
 });

@@ -75,7 +75,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
       interceptors,
     });
     opaqueRoutes(router, entryRoutes(stores), interceptors);
-    reflectionRoutes(router, SERVICES, interceptors);
+    reflectionRoutes(router, SERVICES, interceptors, shutdown);
     for (let i = before; i < router.handlers.length; i++) {
       router.handlers[i] = admit(withRequestReader(withRequestErrors(router.handlers[i], events)));
     }

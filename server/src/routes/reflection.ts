@@ -1,8 +1,9 @@
 import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { Code, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
-import { file_streamkit_v1_errors } from "@streamkit/protocol";
+import { Code, type ConnectRouter, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import { ErrorReason, file_streamkit_v1_errors } from "@streamkit/protocol";
 import { v1, v1alpha } from "@streamkit/protocol/reflection";
+import { ServerError } from "../errors.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 
 type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
@@ -15,6 +16,7 @@ export function reflectionRoutes(
   router: ConnectRouter,
   services: readonly DescService[],
   interceptors: Interceptor[],
+  shutdown: AbortSignal,
 ): void {
   const described = [...services, v1.ServerReflection, v1alpha.ServerReflection];
   // No method mentions what errors carry, and tools look it up to show it.
@@ -23,26 +25,25 @@ export function reflectionRoutes(
     const messageResponse = respond(request, described, index);
     return { validHost: request.host, originalRequest: request, messageResponse };
   };
-  router.service(
-    v1.ServerReflection,
-    { serverReflectionInfo: (requests, { signal }) => answerEach(requests, answer, signal) as never },
-    { interceptors },
-  );
-  router.service(
-    v1alpha.ServerReflection,
-    { serverReflectionInfo: (requests, { signal }) => answerEach(requests, answer, signal) as never },
-    { interceptors },
-  );
+  const serverReflectionInfo = (requests: AsyncIterable<Request>, { signal }: HandlerContext) =>
+    answerEach(requests, answer, signal, shutdown) as never;
+  router.service(v1.ServerReflection, { serverReflectionInfo }, { interceptors });
+  router.service(v1alpha.ServerReflection, { serverReflectionInfo }, { interceptors });
 }
 
 async function* answerEach<T>(
   requests: AsyncIterable<Request>,
   answer: (request: Request) => T,
   signal: AbortSignal,
+  shutdown: AbortSignal,
 ): AsyncGenerator<T> {
   const waiting = requests[Symbol.asyncIterator]();
+  const ended = AbortSignal.any([signal, shutdown]);
   for (;;) {
-    const next = await unlessAborted(waiting.next(), signal);
+    const next = await unlessAborted(waiting.next(), ended).catch((error) => {
+      if (!shutdown.aborted || signal.aborted) throw error;
+      throw new ServerError(ErrorReason.SHUTTING_DOWN, "the server is shutting down");
+    });
     if (next.done === true) return;
     yield answer(next.value);
   }
