@@ -145,6 +145,7 @@ export async function runBroken(
       client,
       hello,
       stepMillis,
+      patience: 1,
       onResult,
       signal: stop.signal,
     });

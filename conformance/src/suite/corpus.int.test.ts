@@ -33,6 +33,6 @@ describe("the corpus against the server of this repository", () => {
       expect(report.results.length).toBe(selected.length);
       expect(report.conforms).toBe(true);
     },
-    180_000,
+    1_800_000,
   );
 });

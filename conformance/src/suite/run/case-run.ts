@@ -24,8 +24,10 @@ export interface CaseEnvironment {
   readonly slots: Slots;
   /** Where all cases share one store; absent: each has its own. */
   readonly store?: string;
-  /** Most milliseconds that a step may take by default. */
+  /** Most milliseconds that a step may take that does not say how long. */
   readonly stepMillis: number;
+  /** How many times as long as it says another step may take: this machine may be slow. */
+  readonly patience: number;
 }
 
 /** What became of one run of a case. */

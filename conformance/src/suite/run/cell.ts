@@ -25,6 +25,10 @@ const CONCURRENCY = 12;
 const LOCKSTEP_GROUP = 160;
 const LOCKSTEP_CONCURRENCY = 32;
 
+/** What is allowed to steps, as in CaseEnvironment: a machine with ten times its load is no broken server. */
+const STEP_MILLIS = 120_000;
+const PATIENCE = 4;
+
 /** The wrappers, and what they do to the server between steps. */
 const WRAPPERS: Readonly<Record<string, ServerControl | undefined>> = {
   plain: undefined,
@@ -52,6 +56,7 @@ export interface CellOptions {
   readonly token?: string;
   readonly store?: string;
   readonly stepMillis?: number;
+  readonly patience?: number;
   readonly knownFailures?: readonly KnownFailure[];
   /** Told of each result as it is there. */
   readonly onResult?: (result: Result) => void;
@@ -110,7 +115,8 @@ function environmentOf(options: CellOptions, slots: Slots, lockstep: Lockstep | 
     target: targetOf(options),
     client: options.client,
     slots,
-    stepMillis: options.stepMillis ?? 30_000,
+    stepMillis: options.stepMillis ?? STEP_MILLIS,
+    patience: options.patience ?? PATIENCE,
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(lockstep === undefined ? {} : { lockstep }),
   };

@@ -86,7 +86,8 @@ async function opener(
   };
   if (serverCommand === undefined) {
     if (count > 1 && connectionString === undefined) throw new Error(`processes cannot share ${backend}`);
-    const command = `${standalone()} --port {port} --storage ${backend} --path {data}`;
+    // A runner that is busy for longer than the usual interval is no client that has vanished.
+    const command = `${standalone()} --port {port} --storage ${backend} --path {data} --keep-alive 600`;
     if (count === 1) return () => ProgramServer.start(command, options);
     return () => ProgramServer.start(`${command} --poll ${POLL_MILLIS}`, options);
   }

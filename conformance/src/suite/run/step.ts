@@ -220,7 +220,8 @@ function capture(step: Step, found: unknown, state: CaseState): void {
 }
 
 function allowed(step: Step, state: CaseState): number {
-  return step.within === undefined ? state.environment.stepMillis : toMillis(step.within);
+  const { stepMillis, patience } = state.environment;
+  return step.within === undefined ? stepMillis : toMillis(step.within) * patience;
 }
 
 function toMillis(duration: Duration): number {

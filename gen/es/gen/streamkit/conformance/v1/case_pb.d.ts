@@ -299,7 +299,8 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
   capture: { [key: string]: string };
 
   /**
-   * How long the step may take; absent means 30 s. Cases that measure time say so here.
+   * How long the step may take on a machine that has nothing else to do; cases that measure time say so here. The runner allows
+   * four times as much, and two minutes where this is absent.
    *
    * @generated from field: google.protobuf.Duration within = 20;
    */
