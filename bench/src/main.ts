@@ -12,6 +12,7 @@ import { WORKLOADS } from "./workloads/index.ts";
 const args = process.argv.slice(2);
 if (args.includes("--help")) {
   console.log(USAGE);
+  for (const { id, title } of WORKLOADS) console.log(`  ${id.padEnd(16)} ${title}`);
   process.exit();
 }
 const options = parseOptions(args);

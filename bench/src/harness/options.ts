@@ -15,7 +15,7 @@ export interface Options {
 /** The help text. */
 export const USAGE = `npm run bench -- [WORKLOAD ...] [options]
 
-  WORKLOAD         W1 W2 W3 W6 W9 W10 W15; default: all
+  WORKLOAD         ids of workloads, as listed below; default: all
   --runs N         rounds that count, after one warm-up; default 5
   --records N      records of the bulk workloads, default 1000000; the other workloads scale along
   --only A,B       only subjects whose label contains A or B, for work on one of them

@@ -27,6 +27,9 @@ export interface Section {
 
 /** One of the workloads. */
 export interface Workload {
+  /** As on the command line: W1. */
   readonly id: string;
+  /** Says in a few words what is measured. */
+  readonly title: string;
   run(context: RunContext): Promise<Section>;
 }

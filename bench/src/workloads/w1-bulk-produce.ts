@@ -18,6 +18,7 @@ const COMPARISONS: readonly Comparison[] = [
 /** Bulk produce: records of 256 B into one segment through one Produce session. */
 export const bulkProduce: Workload = {
   id: "W1",
+  title: "bulk produce, one segment",
 
   async run(context: RunContext): Promise<Section> {
     const { records } = context;

@@ -25,6 +25,7 @@ const SIMULATION = "simulation";
 /** Several server processes on one storage, writing one space or a space each. */
 export const severalInstances: Workload = {
   id: "W10",
+  title: "several instances on one storage",
 
   async run(context: RunContext): Promise<Section> {
     const wanted = (label: string) => context.only.length === 0 || context.only.some((part) => label.includes(part));

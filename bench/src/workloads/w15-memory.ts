@@ -17,6 +17,7 @@ const CHANGES = 50;
 /** Memory of the server with groups of workers and crowds of subscribers, and when they have gone. */
 export const memory: Workload = {
   id: "W15",
+  title: "memory with groups of workers and subscribers",
 
   async run(context: RunContext): Promise<Section> {
     const small = Math.max(20, Math.round(context.records / 1_000));

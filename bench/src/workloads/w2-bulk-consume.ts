@@ -26,6 +26,7 @@ const COMPARISONS: readonly Comparison[] = Object.values(OURS).flatMap((ours): C
 /** Bulk consume: the whole of one stream, by segment and by space, looking at each entry's payload. */
 export const bulkConsume: Workload = {
   id: "W2",
+  title: "bulk consume",
 
   async run(context: RunContext): Promise<Section> {
     const { records } = context;

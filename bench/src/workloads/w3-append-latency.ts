@@ -31,6 +31,7 @@ const TARGETS: readonly Comparison[] = [
 /** Append latency: one record per append, one client, each append acked before the next. */
 export const appendLatency: Workload = {
   id: "W3",
+  title: "latency of appends",
 
   async run(context: RunContext): Promise<Section> {
     const records = Math.max(100, Math.round(context.records / 500));

@@ -14,6 +14,7 @@ const COMPARISONS: readonly Comparison[] = [
 /** Loading aggregates: many short streams, each written by one-record transactions, each read from start to end. */
 export const loadAggregates: Workload = {
   id: "W6",
+  title: "loading aggregates",
 
   async run(context: RunContext): Promise<Section> {
     const aggregates = Math.max(10, Math.round(context.records / 1_000));

@@ -43,6 +43,7 @@ const COMMITS_PER_SECOND = [1, 10];
  */
 export const storageCounts: Workload = {
   id: "W9",
+  title: "requests and bytes that storage is charged for",
 
   async run({ records: scale, progress }: RunContext): Promise<Section> {
     const small = scale < 100_000;

@@ -6,7 +6,7 @@
  *   21 to ff    U+FF01 to U+FFDF: for ASCII its full-width form, so that "s:a" reads "ｓ：ａ"
  *
  * Their order in Azure is the order of the bytes, none of them is forbidden there, and 300 bytes take 300 of 512 units. All
- * are above ASCII, which is left for what is no partition (store-row.ts).
+ * are above ASCII, which is left for what is no partition (marker.ts).
  */
 import { dataLoss } from "../../errors.ts";
 
