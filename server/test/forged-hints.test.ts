@@ -1,4 +1,4 @@
-/** Hints of the bus are anybody's: a flood of them costs a few looks at the storage, whatever they say. */
+/** Hints of the bus are anybody's: a flood of them costs a few looks at the storage, whatever they say (M7). */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { NotificationSchema } from "@streamkit/protocol/notification";
 import { expect, it } from "vitest";

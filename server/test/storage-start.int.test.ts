@@ -1,4 +1,4 @@
-/** Starts that cannot work: one line that names path and cause, exit code 1; nothing listens. */
+/** Starts that cannot work: one line that names path and cause, exit code 1; nothing listens (H6, M6, M15). */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";

@@ -224,7 +224,7 @@ it("a consumer without a handler, or without spaces, is refused at once", () => 
   }
 });
 
-describe("entries that the codec cannot decode", () => {
+describe("entries that the codec cannot decode (M17)", () => {
   /** A store whose segment has values, and at some places bytes that are no JSON. */
   async function fillWithBad(values: readonly (number | "bad")[]): Promise<Store> {
     const store = open();

@@ -1,4 +1,4 @@
-/** What reads and consumers tell of how they are doing, and of positions that do not exist. */
+/** What reads and consumers tell of how they are doing, and of positions that do not exist (M13, M16). */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {

@@ -194,7 +194,7 @@ describe("OpenStores", () => {
   });
 });
 
-describe("ids of stores that do not exist", () => {
+describe("ids of stores that do not exist (M4)", () => {
   it("push out none that do, and are let go with their last holder", async () => {
     const { storage, closed } = observed();
     await using instance = makeInstance(storage, { maxOpenStores: 2 });

@@ -30,7 +30,7 @@ async function pagesOf(rows: readonly Listed<Item>[], pageSize: number): Promise
 
 const item = (name: string, bytes: number): Listed<Item> => ({ name, item: { name, bytes } });
 
-describe("pages of a list", () => {
+describe("pages of a list (M3)", () => {
   it("have every item once, in order, and none is too large (LST-004)", async () => {
     const row = fc.record({ listed: fc.boolean(), bytes: fc.constantFrom(10, 1_000, 400_000, 2 * MIB) });
     await fc.assert(

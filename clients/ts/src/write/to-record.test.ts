@@ -81,7 +81,7 @@ test("an entry that was read is no record: what is to be copied is said", async 
   await segment.publish({ payload: entry.payload, metadata: entry.metadata });
 });
 
-test("every problem of a record is named", async () => {
+test("every problem of a record is named (C4)", async () => {
   const bad = { payload: 1, metadata: { n: 1, m: 2 }, total: 40 } as unknown as RecordInit;
   const error = await open()
     .segment.publish(bad)
