@@ -1,6 +1,6 @@
 import type { ProduceResponse } from "@streamkit/protocol";
 import type { ClientContext } from "../context.ts";
-import { unlessAborted } from "../read/silence.ts";
+import { unlessAborted } from "../silence.ts";
 import type { EncodedTransaction, Peer } from "../transport/peer.ts";
 
 /** What the holder of a lease writes under. */

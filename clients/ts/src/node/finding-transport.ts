@@ -1,6 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { toStreamkitError } from "../errors/from-connect.ts";
-import { unlessAborted } from "../read/silence.ts";
+import { unlessAborted } from "../silence.ts";
 import type { HttpVersion } from "./find-version.ts";
 
 /** Failures in a row without an answer after which the server may be another one. */

@@ -1,10 +1,10 @@
 import { connectionLost, located, type StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
+import { unlessAborted } from "../silence.ts";
 import type { ReadStates } from "../state.ts";
 import type { EncodedPage } from "../transport/peer.ts";
 import type { Page, Read } from "./read.ts";
-import { unlessAborted } from "./silence.ts";
 
 /** One connection of a read. */
 interface Connection<P> {

@@ -1,9 +1,9 @@
 import { connectionLost, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import { type ChecksOf, callback, signal } from "../options.ts";
-import { unlessAborted } from "../read/silence.ts";
 import type { RetryEvent } from "../retry/backoff.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
+import { unlessAborted } from "../silence.ts";
 import { callbackFailed, type SubscriptionState } from "../state.ts";
 
 /** What every subscription understands. */

@@ -6,7 +6,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { unlessSilent } from "../read/silence.ts";
+import { unlessSilent } from "../silence.ts";
 import type { Contact } from "./contact.ts";
 
 /** How calls are made: over what, with whom, and how long an answer may take. */

@@ -1,4 +1,4 @@
-import { timerMillis } from "../read/silence.ts";
+import { timerMillis } from "../silence.ts";
 
 /** Runs while a server owes an answer, and tells when it has owed one for too long. */
 export class AnswerClock {

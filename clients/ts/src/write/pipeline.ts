@@ -1,8 +1,8 @@
 import { type AppendResponse, type ProduceResponse, StreamService } from "@streamkit/protocol";
 import { canceled, connectionLost, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
-import { unlessAborted } from "../read/silence.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
+import { unlessAborted } from "../silence.ts";
 import type { CallSettings } from "../transport/call.ts";
 import type { Peer } from "../transport/peer.ts";
 import { AnswerClock } from "./answer-clock.ts";

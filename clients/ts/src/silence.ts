@@ -1,4 +1,4 @@
-import type { StreamkitError } from "../errors/error.ts";
+import type { StreamkitError } from "./errors/error.ts";
 
 /** Timers of JavaScript end at once beyond this. */
 const MAX_TIMER_MILLIS = 2_147_483_647;
