@@ -5,7 +5,7 @@ const POOL_SIZE = 4_096;
 
 /**
  * Payloads that do not compress (LevelDB and some peers compress what they store) and do not repeat within a block:
- * a fixed pseudo-random pool, the same in every process, so that a reader can tell whether it got what was written.
+ * a fixed pseudo-random pool, the same in every process, so that a reader can tell whether it got the written bytes.
  */
 const pool: readonly Buffer[] = makePool();
 

@@ -1,6 +1,6 @@
 import type { Table } from "../report/table.ts";
 
-/** What all workloads of one run share. */
+/** The context that all workloads of one run share. */
 export interface RunContext {
   /** Rounds that count; one more is made before them, as a warm-up. */
   readonly runs: number;
@@ -12,11 +12,11 @@ export interface RunContext {
   readonly folder: string;
   /** Where Node's CPU profiles of Streamkit's server and clients go; undefined: no profiles. */
   readonly profileFolder: string | undefined;
-  /** Tells the person who waits what is going on. */
+  /** Reports progress. */
   progress(line: string): void;
 }
 
-/** What a workload found out. */
+/** The results of a workload. */
 export interface Section {
   /** What was measured, over how much. */
   readonly heading: string;
@@ -29,7 +29,7 @@ export interface Section {
 export interface Workload {
   /** As on the command line: W1. */
   readonly id: string;
-  /** Says in a few words what is measured. */
+  /** Says in a few words the measured quantity. */
   readonly title: string;
   run(context: RunContext): Promise<Section>;
 }

@@ -36,8 +36,8 @@ export interface ClientOptions {
   /** Told before each retry and each reconnect. */
   readonly onRetry?: (event: RetryEvent) => void;
   /**
-   * Longest wait for a server that owes an answer, in milliseconds. Default 30,000. It ends a unary attempt, a read and a
-   * Produce session that wait so long for their next response, with CONNECTION_LOST; they are then tried again, or
+   * Longest wait for a server that owes an answer, in milliseconds. Default 30,000. It ends a unary attempt, a read and
+   * a Produce session that wait so long for their next response, with CONNECTION_LOST; they are then tried again, or
    * resumed. At the head, `follow` and subscriptions wait for two heartbeats instead.
    */
   readonly timeoutMillis?: number;

@@ -13,7 +13,8 @@ export interface DecodeContext {
 /**
  * Turns values into records and back. `Out` is what reads give as `entry.value`, `In` what writes take.
  *
- * What `encode` or `decode` throws reaches the caller as the `cause` of a StreamkitError CODEC_FAILED, which says where.
+ * What `encode` or `decode` throws reaches the caller as the `cause` of a StreamkitError CODEC_FAILED, which says
+ * where.
  */
 export interface Codec<Out, In = Out> {
   encode(value: In): Uint8Array | RecordInit;
@@ -30,8 +31,9 @@ export const bytes: Codec<Uint8Array, BytesInput> = {
 };
 
 /**
- * JSON in UTF-8. The type is taken on trust: validate what others wrote. A value that JSON cannot express is refused: `undefined`, a
- * bigint, a Map, bytes, NaN. Inside of a value, JSON.stringify decides: it drops `undefined` and makes `{}` of a Map.
+ * JSON in UTF-8. The type is taken on trust: validate what others wrote. A value that JSON cannot express is refused:
+ * `undefined`, a bigint, a Map, bytes, NaN. Inside of a value, JSON.stringify decides: it drops `undefined` and makes
+ * `{}` of a Map.
  */
 export function json<T>(): Codec<T> {
   const encoder = new TextEncoder();

@@ -21,8 +21,9 @@ const ADVICE: Record<Scope, string> = {
 const RETRY_AFTER_MILLIS = 1_000;
 
 /**
- * Counts what one connection, one address or the server uses. What an inner account takes, its outer ones take too, so a caller can
- * use up its own share and no more. A principal gets an account between address and server once there is authentication.
+ * Counts what one connection, one address or the server uses. What an inner account takes, its outer ones take too, so
+ * a caller can use up its own share and no more. A principal gets an account between address and server once there is
+ * authentication.
  */
 export class Account {
   readonly #scope: Scope;

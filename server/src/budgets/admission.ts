@@ -17,8 +17,8 @@ export interface AdmissionOptions {
 }
 
 /**
- * Admits calls: counts streams and bytes for whoever calls, and ends requests that do not arrive in time. Works on every way in, as it
- * wraps the handlers that all of them call.
+ * Admits calls: counts streams and bytes for whoever calls, and ends requests that do not arrive in time. Works on
+ * every way in, as it wraps the handlers that all of them call.
  */
 export function createAdmission({ limits, server, toError }: AdmissionOptions) {
   const deadlines = new Deadlines(limits.requestMillis);

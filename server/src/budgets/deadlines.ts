@@ -8,8 +8,8 @@ interface Waiting {
 const PRECISION = 1 / 8;
 
 /**
- * Deadlines of one length, for any number of calls: one timer for all of them, which runs only while there are some. Beginning and
- * ending one costs an insertion and a removal.
+ * Deadlines of one length, for any number of calls: one timer for all of them, which runs only while there are some.
+ * Beginning and ending one costs an insertion and a removal.
  */
 export class Deadlines {
   readonly #millis: number;

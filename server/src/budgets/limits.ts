@@ -1,6 +1,6 @@
 /**
- * What one server spends on its callers. Every limit is an option of `createStreamkit({ limits })`; docs/limits.md says for each
- * what happens beyond it, and which test goes there.
+ * What one server spends on its callers. Every limit is an option of `createStreamkit({ limits })`; docs/limits.md says
+ * for each what happens beyond it, and which test goes there.
  */
 export interface ServerLimits {
   /** Connections of `listen()` in all. Less where the process may open fewer files. Default 10,000. */
@@ -11,7 +11,9 @@ export interface ServerLimits {
   readonly streams: number;
   /** Streams from one address. Default 15,000. */
   readonly streamsPerAddress: number;
-  /** Streams of one connection. HTTP/2 clients are told 1,000 more, which leaves room for unary calls. Default 10,000. */
+  /**
+   * Streams of one connection. HTTP/2 clients are told 1,000 more, which leaves room for unary calls. Default 10,000.
+   */
   readonly streamsPerConnection: number;
   /** Bytes of requests in all that are not answered yet, read in full or in part. Default 256 MiB. */
   readonly requestBytes: number;

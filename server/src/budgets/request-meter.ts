@@ -18,8 +18,9 @@ export interface RequestMeterOptions {
 const ENVELOPE_BYTES = 5;
 
 /**
- * The body of a request, on its way to the protocol. Counts bytes for the caller: those of a message until it is complete, those of a
- * unary request until `end`. Fails when the caller's account is full, and when the first message, or the end of a single one, is late.
+ * The body of a request, on its way to the protocol. Counts bytes for the caller: those of a message until it is
+ * complete, those of a unary request until `end`. Fails when the caller's account is full, and when the first message,
+ * or the end of a single one, is late.
  */
 export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
   readonly #inner: AsyncIterator<Uint8Array>;

@@ -5,8 +5,9 @@ import type { Account } from "./account.ts";
 import { accountKey } from "./peer.ts";
 
 /**
- * Ends a stream with OVERLOADED instead of making its next message while its caller has left too much unread. What is made already stays
- * with the caller, so the memory of slow readers is bounded by the limits and one message per stream.
+ * Ends a stream with OVERLOADED instead of making its next message while its caller has left too much unread. What is
+ * made already stays with the caller, so the memory of slow readers is bounded by the limits and one message per
+ * stream.
  */
 export const responseBudget: Interceptor = (next) => async (request) => {
   const response = await next(request);
@@ -28,8 +29,8 @@ const PAGES_OF_ROOM = 256;
 const MIN_PAGE_BYTES = 16 * 1024;
 
 /**
- * Sizes the pages of a read: fewer bytes, the more its caller has left unread. So a connection has room for hundreds of readers that
- * have paused, and a single one that reads on gets large pages.
+ * Sizes the pages of a read: fewer bytes, the more its caller has left unread. So a connection has room for hundreds of
+ * readers that have paused, and a single one that reads on gets large pages.
  */
 export class ReadPace implements Pace {
   readonly #account: Account;

@@ -42,8 +42,8 @@ export function zeroCounts(): PortCounts {
 }
 
 /**
- * The same storage, with every call to its stores counted in `counts`. It offers no probe: those come with time, and what is counted is
- * the work.
+ * The same storage, with every call to its stores counted in `counts`. It offers no probe: those come with time, and
+ * what is counted is the work.
  */
 export function countingStorage(storage: Storage, counts: PortCounts): Storage {
   const { probe: _, ...counting } = changedStorage(storage, (store) => ({

@@ -26,7 +26,9 @@ export const ACTION = {
   purge: `removal of ${REMEMBERED.toLocaleString("en-US")} remembered transactions`,
 } as const;
 
-/** Counts single actions of two instances that share a space. The order matters: each starts where the last one ended. */
+/**
+ * Counts single actions of two instances that share a space. The order matters: each starts where the last one ended.
+ */
 export async function measureSingleActions(emulator: Emulator): Promise<ActionCost[]> {
   const [one, other] = [await emulator.open(), await emulator.open()];
   const costs: ActionCost[] = [];

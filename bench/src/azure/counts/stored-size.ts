@@ -3,8 +3,8 @@ import type { Exchange } from "./wire-counts.ts";
 
 /**
  * What the entities that were written take of an account's capacity, kept up to date from the transactions that a proxy
- * saw. Azure's sum for one entity (Microsoft, "How the size of an entity is calculated in Windows Azure table storage"):
- * 4 bytes, 2 per character of both keys, and per property 8, 2 per character of its name, and its value.
+ * saw. Azure's sum for one entity (Microsoft, "How the size of an entity is calculated in Windows Azure table
+ * storage"): 4 bytes, 2 per character of both keys, and per property 8, 2 per character of its name, and its value.
  */
 export class StoredSize {
   readonly #bytesByKey = new Map<string, number>();

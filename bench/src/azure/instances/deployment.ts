@@ -42,7 +42,8 @@ export class Deployment implements AsyncDisposable {
     const proxy = await startCountingProxy(storagePort);
     this.#ends.push(() => proxy.close());
     const storage = connectionStringTo(proxy.port);
-    // A window longer than the run, so that no removal of remembered transactions falls into some rounds and not others.
+    // A window longer than the run, so that no removal of remembered transactions falls into some rounds and not
+    // others.
     const options = ["--storage", "azure", "--azure-connection-string", storage, "--dedupe-window", "86400"];
     const server: Server = await startStreamkit(options, nodeFlags);
     this.#ends.push(() => server.stop());

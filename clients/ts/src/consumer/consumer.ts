@@ -26,8 +26,8 @@ const STOP_OPTIONS = { grace: millis(0, Number.POSITIVE_INFINITY) };
 export type StoreFactory<Out, In> = (context: ClientContext) => StoreHandle<Out, In>;
 
 /**
- * Reads several spaces from a durable cursor and hands each entry to a handler, at least once, in order within a segment. Commits
- * the cursor after handling, so a crash repeats entries and never loses one.
+ * Reads several spaces from a durable cursor and hands each entry to a handler, at least once, in order within a
+ * segment. Commits the cursor after handling, so a crash repeats entries and never loses one.
  */
 export class Consumer<Out, In> implements AsyncDisposable {
   private readonly context: ClientContext;
@@ -69,9 +69,9 @@ export class Consumer<Out, In> implements AsyncDisposable {
   }
 
   /**
-   * Entries that are committed to each space and not handled yet, by this process while it is active, otherwise according to the
-   * cursor. Negative where the cursor is beyond the head, by so many. Asks the server; costs one call per space, and one for the
-   * cursor.
+   * Entries that are committed to each space and not handled yet, by this process while it is active, otherwise
+   * according to the cursor. Negative where the cursor is beyond the head, by so many. Asks the server; costs one call
+   * per space, and one for the cursor.
    */
   async lag(options: { signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, number>> {
     checkOptions("consumer.lag", options, CALL_OPTIONS);
@@ -89,9 +89,9 @@ export class Consumer<Out, In> implements AsyncDisposable {
   }
 
   /**
-   * Runs until it is stopped. Goes on by itself after transient failures; with `exclusive`, stands by while another process is
-   * active, and again after it has lost the lease. Rejects with what it cannot go on after: the handler's error, when that is
-   * what was decided, or a StreamkitError.
+   * Runs until it is stopped. Goes on by itself after transient failures; with `exclusive`, stands by while another
+   * process is active, and again after it has lost the lease. Rejects with what it cannot go on after: the handler's
+   * error, when that is what was decided, or a StreamkitError.
    */
   run(): Promise<void> {
     this.running ??= this.runUnderSignal();

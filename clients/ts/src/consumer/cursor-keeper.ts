@@ -23,8 +23,8 @@ const TAKEOVERS = 10;
 /**
  * Keeps the cursor of a consumer: takes it over, knows up to where everything is handled, and commits that.
  *
- * Taking over commits the cursor as it is: its version rises, so whoever had it before cannot commit any more (CURSOR_CONFLICT),
- * however late it wakes up.
+ * Taking over commits the cursor as it is: its version rises, so its earlier holder cannot commit any more
+ * (CURSOR_CONFLICT), however late it wakes up.
  */
 export class CursorKeeper {
   readonly #context: CursorKeeperContext;
@@ -39,7 +39,9 @@ export class CursorKeeper {
     this.#context = context;
   }
 
-  /** Space -> offset of the last entry up to which everything was handled. `undefined` before the cursor is taken over. */
+  /**
+   * Space -> offset of the last entry up to which everything was handled. `undefined` before the cursor is taken over.
+   */
   get offsets(): SpaceOffsets | undefined {
     if (this.#progress.size === 0) return undefined;
     return new Map([...this.#progress].map(([space, { position }]) => [space, position]));

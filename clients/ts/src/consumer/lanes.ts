@@ -67,7 +67,7 @@ export class Lanes<Item> {
     }
   }
 
-  /** When whoever adds has paused: so that the first call gets more than the first item. */
+  /** When the adding caller has paused: so that the first call gets more than the first item. */
   private startSoon(): void {
     if (this.starting) return;
     this.starting = true;

@@ -63,7 +63,7 @@ export class Phases {
 
   /** Ends the stint with an error. The first failure counts. */
   fail(error: unknown): void {
-    // AbortControllers take anything as a reason; whoever throws it later wants an error.
+    // AbortControllers take anything as a reason; a later throw needs an error.
     this.#failed.abort(error ?? new StreamkitError("UNKNOWN", "unknown", "the handler threw nothing"));
   }
 

@@ -60,7 +60,7 @@ export class Leases {
     const request = { storeId: this.storeId, key, holder, ttl: toDuration("ttl", options.ttl) };
     const { acquireLease } = LeaseService.method;
     const attempt = () => callUnary(this.context, acquireLease, request, options.signal);
-    // That it is held is an answer; whoever wants to wait says so.
+    // A held lease is an answer; a caller that wants to wait says so.
     const final = (error: StreamkitError) => error.reason === "LEASE_HELD";
     return toLease((await withRetry(this.context, options.signal, attempt, final)).lease);
   }

@@ -30,9 +30,9 @@ export const WITH_LEASE_OPTIONS = {
   signal,
 } satisfies ChecksOf<WithLeaseOptions>;
 
-/** How often whoever waits looks, per ttl. What it adds to the time of a hand-over is a ttl divided by this. */
+/** How often a waiting client looks, per ttl. What it adds to the time of a hand-over is a ttl divided by this. */
 const LOOKS = 10;
-/** Longest that whoever waits to be told is kept waiting for a lease to be given back, in milliseconds. */
+/** Longest time that a waiting client waits for a lease to be given back, in milliseconds. */
 const MAX_PATIENCE_MILLIS = 2_000;
 
 /**

@@ -11,7 +11,7 @@ export interface TransportWarning {
 /** Connections that browsers open to one server over HTTP/1.1, for all pages together. An open stream takes one. */
 const MAX_HTTP1_CONNECTIONS = 6;
 
-/** Open streams of this page, by the origin of their server: browsers count so, whatever made them. */
+/** Open streams of this page, by the origin of their server: browsers count so, for all libraries. */
 const openStreams = new Map<string, number>();
 
 /** Counts streams while they are open, and warns once when they leave no connection for other calls. */

@@ -26,8 +26,8 @@ export class Inbox implements Disposable {
   }
 
   /**
-   * Resolves when messages of this bus arrive here: a subscription takes its time, and the port does not say how long. No
-   * knock is under way then.
+   * Resolves when messages of this bus arrive here: a subscription takes its time, and the port does not say how long.
+   * No knock is under way then.
    */
   async open(publisher: Bus): Promise<void> {
     const first = knocks + 1;

@@ -6,7 +6,9 @@ export interface BusContractOptions {
   /** Name of the bus, for the report. */
   readonly name: string;
   readonly runner: TestRunner;
-  /** Makes a bus, as each process of a deployment does: all of them meet in one place. Called several times per test. */
+  /**
+   * Makes a bus, as each process of a deployment does: all of them meet in one place. Called several times per test.
+   */
   makeBus(): Bus | Promise<Bus>;
   /** How long a message, or a connection, may take, in milliseconds. Default: 10,000. */
   readonly patienceMillis?: number;

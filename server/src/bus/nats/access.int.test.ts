@@ -1,4 +1,6 @@
-/** NATS servers that want credentials or TLS, and URLs: errors that say what to fix, and never what must stay secret. */
+/**
+ * NATS servers that want credentials or TLS, and URLs: errors that say what to fix, and never what must stay secret.
+ */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -9,8 +9,8 @@ const dialling = new AsyncLocalStorage<DialledSockets>();
 /**
  * The sockets that a piece of code opens, however deep inside a library.
  *
- * The NATS client gives no way to end an attempt to connect, and when one takes too long it leaves the socket open: to a
- * server that accepts connections and then says nothing, each attempt would leave one more.
+ * The NATS client gives no way to end an attempt to connect, and when one takes too long it leaves the socket open: to
+ * a server that accepts connections and then says nothing, each attempt would leave one more.
  */
 export class DialledSockets {
   readonly #sockets = new Set<Socket>();

@@ -14,9 +14,9 @@ import { parseUrls } from "./url.ts";
 export type NatsBusOptions = RemoteBusOptions;
 
 /**
- * A bus over NATS: `nats://[user:password@ or token@]host[:port]`, or `tls://` to accept nothing but TLS; several servers of a
- * cluster separated by commas. Connects at once, and again whenever the connection is lost, to the servers in turn, until it
- * is closed; no call waits for it.
+ * A bus over NATS: `nats://[user:password@ or token@]host[:port]`, or `tls://` to accept nothing but TLS; several
+ * servers of a cluster separated by commas. Connects at once, and again whenever the connection is lost, to the servers
+ * in turn, until it is closed; no call waits for it.
  *
  * @throws TypeError for a URL or options that cannot be used; it holds no secret.
  * @throws Error when @nats-io/transport-node, an optional peer dependency, is not installed.

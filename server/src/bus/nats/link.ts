@@ -85,7 +85,8 @@ function connect(client: NatsClient, { scheme, host, port, user, password }: Ser
     name: "streamkit",
     ...(scheme === "tls" && { tls: {} }),
     ...(password === "" ? user !== "" && { token: user } : { user, pass: password }),
-    // Nothing is repaired or repeated here, and nobody else's servers are learned of; `Session` and `RemoteBus` do that.
+    // Nothing is repaired or repeated here, and nobody else's servers are learned of; `Session` and `RemoteBus` do
+    // that.
     reconnect: false,
     ignoreClusterUpdates: true,
     // The session has deadlines of its own. This is the longest that a timer can run.

@@ -17,9 +17,9 @@
 //             reason: SEQUENCE_MISMATCH
 //             detail: {expected_last_sequence: 1, actual_last_sequence: 2, retryable: false}
 //
-// Placeholders. Any string may hold `${name}`. Every run of a case has `${store}` (a new UUID), `${space}` (a name that no
-// other run uses) and `${uuid:x}` (a new UUID per run, the same for the same x). `${random}` is eight random hexadecimal
-// digits, `${hex12}` twelve.
+// Placeholders. Any string may hold `${name}`. Every run of a case has `${store}` (a new UUID), `${space}` (a name that
+// no other run uses) and `${uuid:x}` (a new UUID per run, the same for the same x). `${random}` is eight random
+// hexadecimal digits, `${hex12}` twelve.
 // Captures and the columns of `variants` add names. `${n+1}` and `${n-1}` add to a number.
 //
 // Requests are the JSON form of the request message, with four conveniences:
@@ -247,9 +247,9 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
   as: string;
 
   /**
-   * Calls this many times, one after the other unless `concurrent`. `${i}` counts from 1. 0 means once. With `as`, starts
-   * this many calls; their names have `-` and the number at the end. Of each only the first response is kept: it is a crowd
-   * for others to see.
+   * Calls this many times, one after the other unless `concurrent`. `${i}` counts from 1. 0 means once. With `as`,
+   * starts this many calls; their names have `-` and the number at the end. Of each only the first response is kept: it
+   * is a crowd for others to see.
    *
    * @generated from field: uint32 times = 13;
    */
@@ -299,8 +299,8 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
   capture: { [key: string]: string };
 
   /**
-   * How long the step may take on a machine that has nothing else to do; cases that measure time say so here. The runner allows
-   * four times as much, and two minutes where this is absent.
+   * How long the step may take on a machine that has nothing else to do; cases that measure time say so here. The
+   * runner allows four times as much, and two minutes where this is absent.
    *
    * @generated from field: google.protobuf.Duration within = 20;
    */

@@ -17,9 +17,9 @@
 //             reason: SEQUENCE_MISMATCH
 //             detail: {expected_last_sequence: 1, actual_last_sequence: 2, retryable: false}
 //
-// Placeholders. Any string may hold `${name}`. Every run of a case has `${store}` (a new UUID), `${space}` (a name that no
-// other run uses) and `${uuid:x}` (a new UUID per run, the same for the same x). `${random}` is eight random hexadecimal
-// digits, `${hex12}` twelve.
+// Placeholders. Any string may hold `${name}`. Every run of a case has `${store}` (a new UUID), `${space}` (a name that
+// no other run uses) and `${uuid:x}` (a new UUID per run, the same for the same x). `${random}` is eight random
+// hexadecimal digits, `${hex12}` twelve.
 // Captures and the columns of `variants` add names. `${n+1}` and `${n-1}` add to a number.
 //
 // Requests are the JSON form of the request message, with four conveniences:
