@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 
 const MOST = 72;
 /** Commits before this moment keep their subjects. */
-const SINCE = "2026-11-29T03:00:00Z";
+const SINCE = "2026-11-29T03:07:00Z";
 const FORM = /^(?:feat|fix|docs|test|refactor|perf|build|ci|chore|style|revert)(?:\([\w, -]+\))?!?: \S/;
 
 /** The fault of a subject; undefined when there is none. */
