@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { ErrorReason } from "@streamkit/protocol";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "@streamkit/protocol/health";
@@ -5,14 +6,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NotTriedError, ServerError, StoreClosedError, storageUnavailable } from "./errors.ts";
 import { Events, type StreamkitEvent } from "./events.ts";
 import { formatEvent } from "./format-event.ts";
-import { StorageHealth } from "./health.ts";
+import { type HealthOptions, StorageHealth } from "./health.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { memoryStorage } from "./storage/memory/index.ts";
 import type { Storage } from "./storage/port.ts";
 
 const failure = () => storageUnavailable("the database failed", new Error("EIO"));
 
-function make(probe?: () => Promise<void>) {
+function make(probe?: () => Promise<void>, options?: HealthOptions) {
   const inner = memoryStorage();
   const storage: Storage = {
     kind: inner.kind,
@@ -24,7 +25,7 @@ function make(probe?: () => Promise<void>) {
     ...(probe && { probe }),
   };
   const events: StreamkitEvent[] = [];
-  return { events, health: new StorageHealth(storage, new Events((event) => events.push(event))) };
+  return { events, health: new StorageHealth(storage, new Events((event) => events.push(event)), options) };
 }
 
 beforeEach(() => {
@@ -35,6 +36,25 @@ afterEach(() => {
 });
 
 describe("StorageHealth", () => {
+  it("does not take a process that was held up for a storage that is silent", async () => {
+    vi.useRealTimers();
+    const { events, health } = make(
+      async () => {
+        await stat(".");
+        await stat(".");
+      },
+      { timeoutMillis: 500 },
+    );
+    const probed = health.probe();
+    // The answer is there all the while; nobody looks at it.
+    const until = performance.now() + 700;
+    while (performance.now() < until);
+    await probed;
+    expect(health.ready().ready).toBe(true);
+    expect(events).toEqual([]);
+    health.close();
+  });
+
   it("is not ready while probes fail, says why, and is ready with the first that succeeds", async () => {
     const cause = Object.assign(new Error("EROFS: read-only file system, open '/data/x'"), { code: "EROFS" });
     let broken: Error | undefined = storageUnavailable("the folder is read-only", cause);

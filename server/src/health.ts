@@ -27,6 +27,9 @@ export interface HealthOptions {
 /** Calls that fail without a success between them, after which the storage counts as failing. */
 const FAILING_AFTER = 5;
 
+/** Steps in which the time for the answer to a probe passes. */
+const TIMEOUT_STEPS = 10;
+
 /**
  * Whether the storage works: fed by what becomes of calls, and by probes. The server is not ready while the last probe failed, and
  * when calls have failed several times in a row. A probe that succeeds makes it ready again, unless calls go on failing.
@@ -127,10 +130,15 @@ export class StorageHealth {
     const { timeoutMillis } = this.#options;
     const { promise: timeout, resolve } = Promise.withResolvers<Failure>();
     const silence = { reason: `the storage did not answer within ${timeoutMillis} ms`, cause: undefined };
-    const timer = setTimeout(() => resolve(silence), timeoutMillis).unref();
+    // In steps: while the process itself is held up, answers are not seen, and no more than one step passes.
+    let steps = 0;
+    const timer = setInterval(() => {
+      steps++;
+      if (steps === TIMEOUT_STEPS) resolve(silence);
+    }, timeoutMillis / TIMEOUT_STEPS).unref();
     const late = timeout.then((failure) => this.#probed(failure));
     await Promise.race([outcome, late]);
-    clearTimeout(timer);
+    clearInterval(timer);
     // One probe at a time, also when the storage hangs: what it says in the end counts.
     this.#probed(await outcome);
   }
