@@ -13,7 +13,8 @@ export default defineConfig({
     setupFiles: ["./scripts/test-run/mark-children.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // What has to come about at some time, on a machine that has other work to do; a test that is about time says so itself.
+    // What has to come about at some time, on a machine that has other work to do; a test that is about time says so
+    // itself.
     expect: { poll: { timeout: 10_000 } },
     maxWorkers: 2,
   },

@@ -1,6 +1,6 @@
 /**
- * Builds the packages that are published: TypeScript to JavaScript and declarations in dist/, with the files that a pack needs
- * beside them (licence, .proto files, specification).
+ * Builds the packages that are published: TypeScript to JavaScript and declarations in dist/, with the files that a
+ * pack needs beside them (licence, .proto files, specification).
  *
  *   npm run build
  *   node scripts/build.ts server   only this package and those it depends on: what `npm pack` runs first (prepack)
@@ -14,7 +14,9 @@ const PACKAGES = ["gen/es", "clients/ts", "server", "conformance"];
 
 process.chdir(join(import.meta.dirname, ".."));
 
-/** Sources that the package's entries and programs come from. What they do not import, such as test tools, is not built. */
+/**
+ * Sources that the package's entries and programs come from. What they do not import, such as test tools, is not built.
+ */
 function entries(folder: string): string[] {
   const { exports, bin = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const sources = Object.values(exports).flatMap(

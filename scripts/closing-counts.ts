@@ -2,7 +2,10 @@ import type { Reporter, TestCase, TestModule } from "vitest/node";
 import { RUN_VARIABLE } from "./test-run/processes.ts";
 import { Counts, type Progress } from "./test-run/progress.ts";
 
-/** Ends a test run with one plain line of counts, for readers that do not know vitest; under `npm test`, which prints it, tells it. */
+/**
+ * Ends a test run with one plain line of counts, for readers that do not know vitest; under `npm test`, which prints
+ * it, tells it.
+ */
 export default class ClosingCounts implements Reporter {
   readonly #counts = new Counts();
   readonly #isTold = process.send !== undefined && process.env[RUN_VARIABLE] !== undefined;

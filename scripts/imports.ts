@@ -1,6 +1,6 @@
 /**
- * Checks imports against the tables of CONTRIBUTING.md whose last column is "may import". A heading names the folder of its
- * table. A file belongs to the row with the longest name that its path begins with. Tests may import everything.
+ * Checks imports against the tables of CONTRIBUTING.md whose last column is "may import". A heading names the folder of
+ * its table. A file belongs to the row with the longest name that its path begins with. Tests may import everything.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";

@@ -1,6 +1,7 @@
 /**
- * Installs the server from this repository into a folder of its own, without development dependencies: for a container, or for
- * systemd. Third-party packages come in the versions that package-lock.json names, which are those that the tests ran with.
+ * Installs the server from this repository into a folder of its own, without development dependencies: for a container,
+ * or for systemd. Third-party packages come in the versions that package-lock.json names, which are those that the
+ * tests ran with.
  *
  *   npm run install-server -- /opt/streamkit
  *   npm run install-server -- /opt/streamkit @azure/data-tables ioredis    with optional packages

@@ -1,6 +1,6 @@
 /**
- * Makes sure that the programs named on the command line are there: finds them, or installs Debian's packages where this
- * process may, after saying so, or fails with one line that says what to install.
+ * Makes sure that the programs named on the command line are there: finds them, or installs Debian's packages where
+ * this process may, after saying so, or fails with one line that says what to install.
  *
  *   node scripts/require-tools.ts strace redis-server
  *   STREAMKIT_INSTALL_TOOLS=no node scripts/require-tools.ts strace    never installs anything

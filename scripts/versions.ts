@@ -2,7 +2,10 @@ import { readFileSync } from "node:fs";
 
 const PACKAGES = ["gen/es", "clients/ts", "server", "conformance", "bench", "examples"];
 
-/** All packages have one version and want one Node, depend on each other at it, and the server and the documents say both. */
+/**
+ * All packages have one version and want one Node, depend on each other at it, and the server and the documents say
+ * both.
+ */
 export function checkVersions(): boolean {
   const read = (path: string) => JSON.parse(readFileSync(path, "utf8"));
   const { version, engines } = read("package.json");

@@ -38,8 +38,8 @@ console.log(worth);
 // #endregion lease
 
 // #region fence
-// A segment refuses a token once it has seen a larger one. So whoever takes over shows its own to all the segments that matter, before
-// it reads them: a record goes to one of them, nothing to the others.
+// A segment refuses a token once it has seen a larger one. So whoever takes over shows its own to all the segments that
+// matter, before it reads them: a record goes to one of them, nothing to the others.
 await store.withLease("stock-taking", 30_000, async ({ store, fencingToken }) => {
   await store.space("stock").append([
     { segment: "takeovers", records: [{ pieces: 0 }] },

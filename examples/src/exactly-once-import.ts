@@ -1,6 +1,7 @@
 /**
  * Exactly-once import: a file is read into a segment, and the import may be cut off and started again at any time. Each
- * transaction has an id that follows from the file and the place in it, so a repetition is recognised and writes nothing.
+ * transaction has an id that follows from the file and the place in it, so a repetition is recognised and writes
+ * nothing.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";

@@ -1,6 +1,6 @@
 /**
- * A dashboard in the terminal: what is in the bins of a warehouse, and who is picking, as it changes. On a terminal it is drawn in
- * place; elsewhere each change is a line. Ends with Ctrl-C.
+ * A dashboard in the terminal: what is in the bins of a warehouse, and who is picking, as it changes. On a terminal it
+ * is drawn in place; elsewhere each change is a line. Ends with Ctrl-C.
  *
  *   inventory-dashboard.ts http://127.0.0.1:8080 <store id>
  */
@@ -40,7 +40,8 @@ async function watchBins(): Promise<void> {
       const { segment, firstSequence, lastSequence } = event.status;
       missing.delete(segment);
       if (firstSequence > lastSequence) forget(segment);
-      // A status says that there is something new; the segment says what. After a reconnect, most bins are as they were.
+      // A status says that there is something new; the segment says what. After a reconnect, most bins are as they
+      // were.
       else if (bins.get(segment)?.sequence !== lastSequence) put(segment, await space.segment(segment).peek());
     }
   }

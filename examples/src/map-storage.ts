@@ -1,6 +1,6 @@
 /**
- * A complete storage backend, on maps in memory: what the author of a backend starts from. It uses published entries only, and passes
- * the contract suite (map-storage.test.ts).
+ * A complete storage backend, on maps in memory: what the author of a backend starts from. It uses published entries
+ * only, and passes the contract suite (map-storage.test.ts).
  */
 import {
   type CommitBatch,

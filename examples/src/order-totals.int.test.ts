@@ -49,7 +49,8 @@ test("a projection counts every event once, through kill -9 too, and comes to th
     expect(await model()).toEqual(expected);
   }
 
-  // Killed when it has written a total and not committed the cursor, so that its successor gets events for the second time.
+  // Killed when it has written a total and not committed the cursor, so that its successor gets events for the second
+  // time.
   for (let repeated = 0; repeated === 0; ) {
     await trade();
     await trade();

@@ -1,6 +1,6 @@
 /**
- * A projection: what each order comes to, kept up to date from its events. The model is a space of its own, with a segment per order
- * whose latest entry is the total; so everybody can peek at it, or subscribe to it.
+ * A projection: what each order comes to, kept up to date from its events. The model is a space of its own, with a
+ * segment per order whose latest entry is the total; so everybody can peek at it, or subscribe to it.
  *
  *   order-totals.ts http://127.0.0.1:8080 <store id>             goes on where it stopped
  *   order-totals.ts http://127.0.0.1:8080 <store id> --rebuild   forgets cursor and model, and comes to the same model
@@ -24,8 +24,8 @@ const projection = store.consumer({
   name: NAME,
   spaces: ["orders"],
   exclusive: { ttl: 5_000 },
-  // Consecutive events of one order. What it writes carries the token of the lease: one that was frozen, and wakes up when another has
-  // taken over, cannot overwrite a later total.
+  // Consecutive events of one order. What it writes carries the token of the lease: one that was frozen, and wakes up
+  // when another has taken over, cannot overwrite a later total.
   async batchHandler(events, held) {
     const total = held.store.space(NAME).segment(events[0].segment).withCodec(json<Total>());
     let { cents, sequence } = (await total.peek())?.value ?? { cents: 0, sequence: 0 };

@@ -1,6 +1,7 @@
 /**
- * Outbox: what an application has appended is sent to an outside system, at least once, and in the order of each segment. Start it as
- * often as you like: one process works, the others stand by, and one of them takes over when it dies.
+ * Outbox: what an application has appended is sent to an outside system, at least once, and in the order of each
+ * segment. Start it as often as you like: one process works, the others stand by, and one of them takes over when it
+ * dies.
  *
  *   outbox-worker.ts http://127.0.0.1:8080 <store id> https://mail.example/send
  */

@@ -1,6 +1,6 @@
 /**
- * The state of a page: totals per order, kept up to date for as long as the page is shown. Needs nothing of a browser beyond
- * fetch, so it runs in Node.js as well.
+ * The state of a page: totals per order, kept up to date for as long as the page is shown. Needs nothing of a browser
+ * beyond fetch, so it runs in Node.js as well.
  */
 // #region connect
 import { createStreamkitClient, json } from "@streamkit/client";

@@ -1,4 +1,7 @@
-/** A first client. Start a server with `npm start`, then: `node --conditions=@streamkit/source examples/src/quickstart.ts` */
+/**
+ * A first client. Start a server with `npm start`, then: `node --conditions=@streamkit/source
+ * examples/src/quickstart.ts`
+ */
 // #region quickstart
 import { createStreamkitClient, json } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";

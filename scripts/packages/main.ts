@@ -1,6 +1,6 @@
 /**
- * Proves that the packages could be published: packs them, checks the packs, and uses them outside of the repository as a stranger
- * would, with the oldest Node that they run with and with this one.
+ * Proves that the packages could be published: packs them, checks the packs, and uses them outside of the repository as
+ * a stranger would, with the oldest Node that they run with and with this one.
  *
  *   npm run packages
  */

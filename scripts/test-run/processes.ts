@@ -14,9 +14,9 @@ export interface RunProcess {
 }
 
 /**
- * The processes of a run, but for this one: those that have its id in their environment, also when their parents have died and
- * when they are leaders of groups of their own; and those in the session of the run, whatever they have done to their environment.
- * Linux tells; elsewhere nothing is found.
+ * The processes of a run, but for this one: those that have its id in their environment, also when their parents have
+ * died and when they are leaders of groups of their own; and those in the session of the run, whatever they have done
+ * to their environment. Linux tells; elsewhere nothing is found.
  *
  * @param session process id of the leader of the run's session
  */
@@ -48,8 +48,8 @@ export function isAlive(name: string): boolean {
 }
 
 /**
- * Who has started this process, as `processName` has it: its parent, and npm where that is the parent of a shell which is the parent of
- * this process. Both are gone only with the run that they have asked for.
+ * Who has started this process, as `processName` has it: its parent, and npm where that is the parent of a shell which
+ * is the parent of this process. Both are gone only with the run that they have asked for.
  */
 export function starters(): string[] {
   const found = [processName(process.ppid)];

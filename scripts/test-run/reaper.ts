@@ -1,7 +1,8 @@
 /**
  * Ends what a test run leaves behind. Runs beside it, in a session of its own, and outlives it:
  *
- * - Processes of a test worker that has died end within seconds: a killed worker cannot do it, and the run may wait for them.
+ * - Processes of a test worker that has died end within seconds: a killed worker cannot do it, and the run may wait for
+ *   them.
  * - When standard input ends, all that is left of the run ends. That is when the run is over, whatever it died of.
  *
  * Prints a line for each process that it has ended.

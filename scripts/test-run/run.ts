@@ -19,8 +19,8 @@ export interface RunOptions {
 }
 
 /**
- * Runs vitest, and ends with its counts whatever becomes of it: when a worker, or vitest itself, is killed or hangs, and when the run is
- * interrupted. Leaves no process behind. Returns the exit code.
+ * Runs vitest, and ends with its counts whatever becomes of it: when a worker, or vitest itself, is killed or hangs,
+ * and when the run is interrupted. Leaves no process behind. Returns the exit code.
  */
 export async function runTests({ args, stallMillis }: RunOptions): Promise<number> {
   const run = randomUUID();

@@ -67,8 +67,8 @@ export function storageUnavailable(message: string, cause?: unknown, retryAfterM
 }
 
 /**
- * The store was deleted under its reader or writer, by another instance; perhaps it was made anew since. Nothing was read or
- * written. The store can be opened again, and is then empty.
+ * The store was deleted under its reader or writer, by another instance; perhaps it was made anew since. Nothing was
+ * read or written. The store can be opened again, and is then empty.
  */
 export class StoreDeletedError extends ServerError {
   constructor(cause?: unknown) {
@@ -83,7 +83,9 @@ export class StoreClosedError extends ServerError {
   }
 }
 
-/** A store whose last opening failed a moment ago: this call did not try again, and nothing is known but that failure. */
+/**
+ * A store whose last opening failed a moment ago: this call did not try again, and nothing is known but that failure.
+ */
 export class NotTriedError extends ServerError {}
 
 /** An append that was refused before anything of it was written, because what room is left is kept for other things. */

@@ -1,6 +1,9 @@
 import type { Report, StreamkitEvent } from "./events.ts";
 
-/** Kinds and stores that are told apart at a time; beyond, the events of a kind are counted together, whatever their store. */
+/**
+ * Kinds and stores that are told apart at a time; beyond, the events of a kind are counted together, whatever their
+ * store.
+ */
 const MAX_TRACKED = 256;
 
 interface Window {
@@ -9,7 +12,9 @@ interface Window {
   readonly end: NodeJS.Timeout;
 }
 
-/** Lets the first event of a kind and store through, and one per interval from then on, with the count of the others. */
+/**
+ * Lets the first event of a kind and store through, and one per interval from then on, with the count of the others.
+ */
 export class EventLimiter {
   readonly #send: (event: StreamkitEvent) => void;
   readonly #intervalMillis: number;

@@ -64,8 +64,9 @@ const ALWAYS: ReadonlySet<EventKind> = new Set(["data-loss", "health-changed"]);
 const STORAGE_REASONS: ReadonlySet<ErrorReason> = new Set([ErrorReason.STORAGE_UNAVAILABLE, ErrorReason.DISK_FULL]);
 
 /**
- * The one place that failures are reported to. The first event of a kind at a store goes out at once; those that follow within
- * the interval are counted, and the last one goes out, with the count, when the interval is over. Kinds that are news every time always go out.
+ * The one place that failures are reported to. The first event of a kind at a store goes out at once; those that follow
+ * within the interval are counted, and the last one goes out, with the count, when the interval is over. Kinds that are
+ * news every time always go out.
  */
 export class Events {
   readonly #sink: (event: StreamkitEvent) => unknown;
@@ -92,11 +93,12 @@ export class Events {
   }
 
   /**
-   * Reports a failure, as the kind that its reason stands for. Failures that are no news are passed over: errors reported before
-   * and their consequences, stores that were closed or deleted, and refusals of requests.
+   * Reports a failure, as the kind that its reason stands for. Failures that are no news are passed over: errors
+   * reported before and their consequences, stores that were closed or deleted, and refusals of requests.
    *
    * @param what what was going on, for instance the name of a method
-   * @param kind what to report as, unless it is DATA_LOSS. Default: failures of storage as `storage-failed`, and no others
+   * @param kind what to report as, unless it is DATA_LOSS. Default: failures of storage as `storage-failed`, and no
+   *   others
    */
   failure(error: unknown, what: string, storeId?: string, kind?: EventKind): void {
     const reportedAs = kindOf(error, kind);
@@ -120,7 +122,9 @@ export class Events {
     this.#limiter.flush();
   }
 
-  /** Whether an error, or an error that it came from, was reported, or is the consequence of a decision of this server. */
+  /**
+   * Whether an error, or an error that it came from, was reported, or is the consequence of a decision of this server.
+   */
   #isKnown(error: unknown): boolean {
     for (let at = error, depth = 0; typeof at === "object" && at !== null && depth < 8; depth++) {
       if (this.#reported.has(at)) return true;

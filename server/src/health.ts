@@ -31,8 +31,9 @@ const FAILING_AFTER = 5;
 const TIMEOUT_STEPS = 10;
 
 /**
- * Whether the storage works: fed by what becomes of calls, and by probes. The server is not ready while the last probe failed, and
- * when calls have failed several times in a row. A probe that succeeds makes it ready again, unless calls go on failing.
+ * Whether the storage works: fed by what becomes of calls, and by probes. The server is not ready while the last probe
+ * failed, and when calls have failed several times in a row. A probe that succeeds makes it ready again, unless calls
+ * go on failing.
  */
 export class StorageHealth {
   readonly #storage: Storage;
@@ -96,7 +97,8 @@ export class StorageHealth {
         this.#callFailure = { reason: `the storage failed ${FAILING_AFTER} times in a row: ${reason}`, cause: error };
       });
     }
-    // Reads that succeed between writes that fail say nothing: a probe decides, at once or as soon as the last one is old enough.
+    // Reads that succeed between writes that fail say nothing: a probe decides, at once or as soon as the last one is
+    // old enough.
     if (this.#probing === undefined) {
       this.#schedule(Math.max(0, this.#probedAt + this.#options.failingMillis - performance.now()));
     }

@@ -32,35 +32,40 @@ export interface StreamkitOptions {
   readonly limits?: Partial<ServerLimits>;
   /** Origins that may call from a browser, such as "https://app.example.com": scheme, host and port. Default: none. */
   readonly cors?: AllowedOrigins;
-  /** With storage that several instances share: how often followed spaces are looked at, in milliseconds. Default 1,000. */
+  /**
+   * With storage that several instances share: how often followed spaces are looked at, in milliseconds. Default 1,000.
+   */
   readonly pollMillis?: number;
   /**
-   * With storage that several instances share: how they tell each other that something is new, so that followers need not wait
-   * for the next poll. `redisBus(url)`, `natsBus(url)`, or your own. Default: none. Closed with the instance.
+   * With storage that several instances share: how they tell each other that something is new, so that followers need
+   * not wait for the next poll. `redisBus(url)`, `natsBus(url)`, or your own. Default: none. Closed with the instance.
    */
   readonly bus?: Bus;
   /**
-   * Connect interceptors that run around every call, on all transports, the first one outermost: for logs, metrics, access. To
-   * refuse a call, an interceptor throws a ConnectError. Default: none. Calls that carry entries (Append, Produce, Peek,
-   * Consume*) have them as encoded bytes in all formats but JSON; leave these messages as they are.
+   * Connect interceptors that run around every call, on all transports, the first one outermost: for logs, metrics,
+   * access. To refuse a call, an interceptor throws a ConnectError. Default: none. Calls that carry entries (Append,
+   * Produce, Peek, Consume*) have them as encoded bytes in all formats but JSON; leave these messages as they are.
    */
   readonly interceptors?: readonly Interceptor[];
   /** The clock that commit times come from. Default: the machine's. */
   readonly clock?: Clock;
   /**
-   * Told what an operator should know: failures of storage, lost data, defects. Repetitions are counted and reported every 30 s;
-   * what the function throws is ignored. Default: one line of text per event on stderr.
+   * Told what an operator should know: failures of storage, lost data, defects. Repetitions are counted and reported
+   * every 30 s; what the function throws is ignored. Default: one line of text per event on stderr.
    */
   readonly onEvent?: (event: StreamkitEvent) => void;
 }
 
 export interface HandlerOptions {
-  /** Answers requests for paths that are none of Streamkit's. Default: the next middleware if there is one, otherwise 404. */
+  /**
+   * Answers requests for paths that are none of Streamkit's. Default: the next middleware if there is one, otherwise
+   * 404.
+   */
   readonly fallback?: Fallback;
   /**
-   * Host names, without port, that RPCs are answered for beside addresses and the names of this machine; "*" for all. Protects servers
-   * that a browser can reach from pages that take their name (DNS rebinding). Default: all, as the application around the handler
-   * knows its names.
+   * Host names, without port, that RPCs are answered for beside addresses and the names of this machine; "*" for all.
+   * Protects servers that a browser can reach from pages that take their name (DNS rebinding). Default: all, as the
+   * application around the handler knows its names.
    */
   readonly allowedHosts?: readonly string[] | "*";
 }
@@ -77,22 +82,26 @@ export interface Streamkit extends AsyncDisposable {
   /** A transport that calls this instance in the same process, without a network. */
   transport(): Transport;
   /**
-   * A request listener for Node's http, https, http2 servers, and a middleware for Express and its like, with CORS. Other paths go to
-   * `fallback`, or to the next middleware, or answer 404. Reads bodies itself, so it comes before any body parser.
+   * A request listener for Node's http, https, http2 servers, and a middleware for Express and its like, with CORS.
+   * Other paths go to `fallback`, or to the next middleware, or answer 404. Reads bodies itself, so it comes before any
+   * body parser.
    */
   handler(options?: HandlerOptions): RequestListener;
   /**
-   * Answers a request of the Fetch API: for Hono, Next.js route handlers, Bun, Deno. Speaks Connect and gRPC-Web, with CORS; other paths
-   * answer 404. Needs no `this`: `Bun.serve({ fetch: streamkit.fetch })`.
+   * Answers a request of the Fetch API: for Hono, Next.js route handlers, Bun, Deno. Speaks Connect and gRPC-Web, with
+   * CORS; other paths answer 404. Needs no `this`: `Bun.serve({ fetch: streamkit.fetch })`.
    */
   readonly fetch: FetchHandler;
   /** Opens a port that speaks HTTP/1.1 and HTTP/2, Connect, gRPC and gRPC-Web. */
   listen(options?: ListenOptions): Promise<Listener>;
-  /** How often what happened since the start: events by kind, and failed calls by the reason that their callers were told. */
+  /**
+   * How often what happened since the start: events by kind, and failed calls by the reason that their callers were
+   * told.
+   */
   counts(): EventCounts;
   /**
-   * Ends streams with SHUTTING_DOWN, lets appends in flight finish, closes ports and storage. Resolves when the callers have their
-   * answers; a caller that takes none within 2 seconds is not waited for. Idempotent.
+   * Ends streams with SHUTTING_DOWN, lets appends in flight finish, closes ports and storage. Resolves when the callers
+   * have their answers; a caller that takes none within 2 seconds is not waited for. Idempotent.
    */
   close(): Promise<void>;
 }
@@ -166,7 +175,8 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
 
   const streamkit: Streamkit = {
     routes,
-    // How clients learn what a transport can do without importing each other: see the client's transport/description.ts.
+    // How clients learn what a transport can do without importing each other: see the client's
+    // transport/description.ts.
     transport: () =>
       Object.defineProperty(createRouterTransport(routes), Symbol.for("streamkit.transport-description"), {
         value: { format: "binary", duplex: true },

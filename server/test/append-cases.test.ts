@@ -66,7 +66,8 @@ describe("a transaction whose labels make its encoding large", () => {
     const storeId = randomUUID();
     const labels = (count: number) =>
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`.padStart(6, "0"), ""]));
-    // A label with a name of 6 bytes counts 6 and takes 12: 65,536 of them count 393,216 and take 786,432 and their record.
+    // A label with a name of 6 bytes counts 6 and takes 12: 65,536 of them count 393,216 and take 786,432 and their
+    // record.
     const append = (records: { payload: Uint8Array; metadata: Record<string, string> }[]) =>
       instance.stream.append({ storeId, space: "s", appends: [{ segment: "a", records }] });
     const head = 1 + 3 + 1 + 3;

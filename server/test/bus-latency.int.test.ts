@@ -1,4 +1,7 @@
-/** Followers on another instance, with a real bus between real processes on one storage: fast while it works, complete without (fault 19). */
+/**
+ * Followers on another instance, with a real bus between real processes on one storage: fast while it works, complete
+ * without (fault 19).
+ */
 import { randomUUID } from "node:crypto";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";

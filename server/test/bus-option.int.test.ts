@@ -51,7 +51,8 @@ describe.each([
       await using server = await start(...SHARED, "--bus", bus.url);
       const begin = performance.now();
       expect(await server.end("SIGTERM")).toEqual({ code: 0, signal: null });
-      // Another process on a machine that may be busy; whoever waited for the bus would wait for a heartbeat, which is 5 s.
+      // Another process on a machine that may be busy; whoever waited for the bus would wait for a heartbeat, which is
+      // 5 s.
       expect(performance.now() - begin).toBeLessThan(4_000);
     }
   });

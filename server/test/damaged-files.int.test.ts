@@ -132,7 +132,8 @@ describe("a store on LevelDB", () => {
     await using second = await startServer(path);
     const start = performance.now();
     const refused = await read(connect(second.url));
-    // Another process on a machine that may be busy; and no wait for the owner, which goes on for as long as this test wants.
+    // Another process on a machine that may be busy; and no wait for the owner, which goes on for as long as this test
+    // wants.
     expect(performance.now() - start).toBeLessThan(5_000);
     expect(refused).toMatchObject({ code: Code.Unavailable });
     expect((refused as ConnectError).findDetails(ErrorDetailSchema)[0]).toMatchObject({

@@ -1,4 +1,6 @@
-/** A full volume, end to end: appends are refused, everything else works, and the API alone can make room again (M5). */
+/**
+ * A full volume, end to end: appends are refused, everything else works, and the API alone can make room again (M5).
+ */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";

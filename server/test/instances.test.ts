@@ -1,4 +1,7 @@
-/** Several instances that write one space at the same time, on a storage whose requests and answers pass each other (G1-G7). */
+/**
+ * Several instances that write one space at the same time, on a storage whose requests and answers pass each other
+ * (G1-G7).
+ */
 import { randomUUID } from "node:crypto";
 import { ConnectError } from "@connectrpc/connect";
 import { type EntryBatch, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
@@ -33,7 +36,9 @@ function entriesOf(batches: readonly EntryBatch[]): Seen[] {
   );
 }
 
-/** One planned append: on which instance, to which segments, with an expectation or not, sent again elsewhere or not. */
+/**
+ * One planned append: on which instance, to which segments, with an expectation or not, sent again elsewhere or not.
+ */
 const append = fc.record({
   instance: fc.nat(2),
   segments: fc.uniqueArray(fc.nat(SEGMENTS.length - 1), { minLength: 1, maxLength: 2 }),

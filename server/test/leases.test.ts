@@ -24,7 +24,10 @@ afterEach(async () => {
   await endInstances(instances);
 });
 
-/** From now on time passes when the test says so, by `vi.advanceTimersByTime`, on the wall and on the monotonic clock; timers go on. */
+/**
+ * From now on time passes when the test says so, by `vi.advanceTimersByTime`, on the wall and on the monotonic clock;
+ * timers go on.
+ */
 function holdTime(): void {
   vi.useFakeTimers({ toFake: ["performance", "Date"] });
 }

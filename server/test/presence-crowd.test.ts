@@ -1,4 +1,7 @@
-/** A thousand workers of one group that come and go together: what that costs grows with their number, not with its square (H4). */
+/**
+ * A thousand workers of one group that come and go together: what that costs grows with their number, not with its
+ * square (H4).
+ */
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { changedStorage } from "../src/storage/changed-storage.ts";

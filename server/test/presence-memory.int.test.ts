@@ -1,4 +1,7 @@
-/** A large group with many subscribers, of whom most read nothing: what it costs the server grows with their sum, not with their product. */
+/**
+ * A large group with many subscribers, of whom most read nothing: what it costs the server grows with their sum, not
+ * with their product.
+ */
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";

@@ -1,4 +1,7 @@
-/** A client of the protocols that shares no code with the server but the messages: for requests that no library would send. */
+/**
+ * A client of the protocols that shares no code with the server but the messages: for requests that no library would
+ * send.
+ */
 import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -53,7 +56,9 @@ export function contentType(protocol: Protocol, format: "proto" | "json", kind: 
   return `application/${kind === "stream" ? "connect+" : ""}${format}`;
 }
 
-/** Requests over HTTP/2, each on a connection of its own: what a server makes of one must not depend on those before. */
+/**
+ * Requests over HTTP/2, each on a connection of its own: what a server makes of one must not depend on those before.
+ */
 export class RawClient {
   readonly #url: string;
   readonly #sessions = new Set<ClientHttp2Session>();

@@ -1,4 +1,7 @@
-/** What a tool without proto files can do: grpcurl and its like ask the server for the types of what they send and show (M14). */
+/**
+ * What a tool without proto files can do: grpcurl and its like ask the server for the types of what they send and show
+ * (M14).
+ */
 import { create, createFileRegistry, fromBinary, toJson } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { ConnectError, createClient } from "@connectrpc/connect";

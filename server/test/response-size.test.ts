@@ -1,4 +1,7 @@
-/** No response has more than 3 MiB, so that the clients of gRPC, which read 4 MiB unless told otherwise, can read everything (C2). */
+/**
+ * No response has more than 3 MiB, so that the clients of gRPC, which read 4 MiB unless told otherwise, can read
+ * everything (C2).
+ */
 import { randomBytes, randomUUID } from "node:crypto";
 import { create, type DescMessage, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import {

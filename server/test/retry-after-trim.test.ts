@@ -1,4 +1,7 @@
-/** A retry gets the same answer from the server that committed its transaction and from one that was started since (M15). */
+/**
+ * A retry gets the same answer from the server that committed its transaction and from one that was started since
+ * (M15).
+ */
 import { randomUUID } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";
 import { expect, it } from "vitest";

@@ -1,4 +1,6 @@
-/** SubscribeToSegmentStatus: snapshot, mark, changes; on one instance and across instances, fast and slow subscribers. */
+/**
+ * SubscribeToSegmentStatus: snapshot, mark, changes; on one instance and across instances, fast and slow subscribers.
+ */
 import { randomUUID } from "node:crypto";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, type SegmentStatus } from "@streamkit/protocol";

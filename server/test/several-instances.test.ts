@@ -1,4 +1,7 @@
-/** What went wrong between two instances, step by step: found by generated histories (conformance/src/histories/instances). */
+/**
+ * What went wrong between two instances, step by step: found by generated histories
+ * (conformance/src/histories/instances).
+ */
 import { randomUUID } from "node:crypto";
 import { type ErrorDetail, ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
@@ -65,8 +68,8 @@ async function read(instance: Instance, storeId: string): Promise<string[]> {
 }
 
 /**
- * Cause: a space without a head whose entries appear before they are looked for was taken for damaged; another instance had
- * just written it for the first time.
+ * Cause: a space without a head whose entries appear before they are looked for was taken for damaged; another instance
+ * had just written it for the first time.
  */
 it("a space may be written for the first time while another instance looks at it", async () => {
   const shared = memoryStorage({ shared: true });
@@ -83,7 +86,10 @@ it("a space may be written for the first time while another instance looks at it
   expect(await reading).toEqual(["s"]);
 });
 
-/** Cause: a read that finds its space being loaded waits for that, which may have begun before what the read must see (G5). */
+/**
+ * Cause: a read that finds its space being loaded waits for that, which may have begun before what the read must see
+ * (G5).
+ */
 it("a read sees what was acknowledged before it, although an earlier one is loading the space", async () => {
   const shared = memoryStorage({ shared: true });
   const slow = slowRow(shared);
@@ -104,8 +110,8 @@ it("a read sees what was acknowledged before it, although an earlier one is load
 });
 
 /**
- * Cause: the reclaimer took note of the state of its space after it had read the rows that it was to change, so that what
- * another instance did to them in between was undone.
+ * Cause: the reclaimer took note of the state of its space after it had read the rows that it was to change, so that
+ * what another instance did to them in between was undone.
  */
 it("two instances can remove rows of trimmed entries at the same time", async () => {
   const shared = memoryStorage({ shared: true });
@@ -133,8 +139,8 @@ it("two instances can remove rows of trimmed entries at the same time", async ()
 });
 
 /**
- * Cause: after a commit without an answer, every transaction that was found was taken for the one that it wrote; later, every
- * one with the same number and time (DED-001).
+ * Cause: after a commit without an answer, every transaction that was found was taken for the one that it wrote; later,
+ * every one with the same number and time (DED-001).
  */
 describe("an instance that lost the answer of a commit knows what it wrote itself", () => {
   // Two attempts at the same state have the same time.
@@ -213,7 +219,9 @@ it("a refused append is answered however often others commit", async () => {
   expect(looks).toBe(1);
 });
 
-/** Cause: the row of a transaction was read only when nobody else had committed since the attempt that it had failed. */
+/**
+ * Cause: the row of a transaction was read only when nobody else had committed since the attempt that it had failed.
+ */
 it("a repetition that only a row tells of is found however often others commit, and keeps nobody waiting", async () => {
   const shared = memoryStorage({ shared: true });
   await using other = makeInstance(shared);
@@ -290,7 +298,9 @@ it("what was trimmed is not sent to followers of an instance that was reading wh
   expect(segments).toEqual(["kept", "kept", "last"]);
 });
 
-/** Cause: of an append that had happened and was trimmed since, nothing was found, and its own expectation refused it. */
+/**
+ * Cause: of an append that had happened and was trimmed since, nothing was found, and its own expectation refused it.
+ */
 it("an append that was not answered, and is trimmed if it has happened, is not refused", async () => {
   const shared = memoryStorage({ shared: true });
   await using a = makeInstance(shared);

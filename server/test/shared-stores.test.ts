@@ -1,4 +1,7 @@
-/** Two instances on one storage: what one does is seen by the live streams and calls of the other, with a bus and without. */
+/**
+ * Two instances on one storage: what one does is seen by the live streams and calls of the other, with a bus and
+ * without.
+ */
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -144,7 +147,8 @@ describe("a follower", () => {
     const begin = performance.now();
     await append(a, "s", "second");
     await expect.poll(() => followers.filter(({ texts }) => texts.length === 2).length).toBe(50);
-    // Polls that found nothing, the one that found it, and the rows it found: one request each. A slow machine has time for more.
+    // Polls that found nothing, the one that found it, and the rows it found: one request each. A slow machine has time
+    // for more.
     const polls = (performance.now() - begin) / 300;
     expect(requests() - before).toBeLessThan(20 + 2 * polls);
     for (const { stop } of followers) stop();

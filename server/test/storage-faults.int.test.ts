@@ -1,4 +1,7 @@
-/** Storage that fails under a running server: visible to clients, operators and load balancers, and over when its cause is (H5, H6, M6). */
+/**
+ * Storage that fails under a running server: visible to clients, operators and load balancers, and over when its cause
+ * is (H5, H6, M6).
+ */
 import { execFileSync } from "node:child_process";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -97,7 +97,8 @@ describe("a reader that goes", () => {
     ["by cancelling with unread data, over gRPC", grpc, true],
     ["by cancelling with unread data, over HTTP/1.1", http1, true],
   ])("%s, ends its stream on the server within a second (fault 21)", async (_, make, unread) => {
-    // In this process, to look at the server's own count: with one stream allowed, the second shows that the first is over.
+    // In this process, to look at the server's own count: with one stream allowed, the second shows that the first is
+    // over.
     await using streamkit = createStreamkit({ storage: memoryStorage(), limits: { streams: 1 } });
     const { url } = await streamkit.listen({ port: 0 });
     const storeId = crypto.randomUUID();
@@ -221,7 +222,8 @@ describe("a producer", () => {
     await session.next();
     const inside = clientOf(streamkit.transport());
     const committed = async () => (await inside.getSpaceStatus({ storeId, space })).status?.lastOffset ?? 0n;
-    // Answers of 350 bytes fill a window of 64 KiB after about 200, then the pipeline of 256; whatever the sizes, it stops.
+    // Answers of 350 bytes fill a window of 64 KiB after about 200, then the pipeline of 256; whatever the sizes, it
+    // stops.
     let before = -1n;
     await until(async () => {
       const now = await committed();

@@ -1,4 +1,7 @@
-/** Requests that cannot be read, as raw bytes over HTTP/2: what they are refused with, and what was readable before them. */
+/**
+ * Requests that cannot be read, as raw bytes over HTTP/2: what they are refused with, and what was readable before
+ * them.
+ */
 import { once } from "node:events";
 import { gzipSync } from "node:zlib";
 import { create, fromBinary, toBinary, toJsonString } from "@bufbuild/protobuf";

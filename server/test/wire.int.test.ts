@@ -1,4 +1,6 @@
-/** What arrives on a port: both HTTP versions, with and without TLS, browsers, tools, and bytes that are none of these. */
+/**
+ * What arrives on a port: both HTTP versions, with and without TLS, browsers, tools, and bytes that are none of these.
+ */
 import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { connect as connectHttp2 } from "node:http2";

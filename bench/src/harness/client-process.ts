@@ -1,6 +1,6 @@
 /**
- * The client's side of a run: `node client-process.ts PEER ADDRESS`. Reads one JSON job per line from stdin, and answers
- * each with one line of JSON: { sample } or { error }. Ends with its stdin.
+ * The client's side of a run: `node client-process.ts PEER ADDRESS`. Reads one JSON job per line from stdin, and
+ * answers each with one line of JSON: { sample } or { error }. Ends with its stdin.
  */
 import { createInterface } from "node:readline";
 import { isPeerName, loadPeer } from "../peers/index.ts";

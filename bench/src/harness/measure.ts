@@ -29,8 +29,8 @@ interface Loops {
   /** Turns that ended in the measured part of the period. */
   readonly count: number;
   /**
-   * How long turns took, in milliseconds, sorted: those that were counted, and those under way at the end, so that a lane
-   * that got nothing done shows too.
+   * How long turns took, in milliseconds, sorted: those that were counted, and those under way at the end, so that a
+   * lane that got nothing done shows too.
    */
   readonly durations: Float64Array;
 }
@@ -49,7 +49,8 @@ export async function measureLoops(
     Array.from({ length: lanes }, async (_, lane) => {
       let start = performance.now();
       let turn = 0;
-      // A process that had to wait for its machine may begin after the end; it must have something to show all the same.
+      // A process that had to wait for its machine may begin after the end; it must have something to show all the
+      // same.
       do {
         await work(lane, turn++);
         const end = performance.now();

@@ -1,6 +1,7 @@
 /**
- * Loaded into a server that is measured (`--import`, with `--expose-gc`): at SIGUSR2 it collects garbage, and writes what is left into the
- * file that its own address names: bytes of the heap, and of what the heap refers to outside of it.
+ * Loaded into a server that is measured (`--import`, with `--expose-gc`): at SIGUSR2 it collects garbage, and writes
+ * what is left into the file that its own address names: bytes of the heap, and of what the heap refers to outside of
+ * it.
  */
 import { renameSync, writeFileSync } from "node:fs";
 

@@ -3,7 +3,9 @@ import { describeMachine } from "../harness/machine.ts";
 import type { Section } from "../harness/workload.ts";
 import { composeResults } from "./compose-results.ts";
 
-/** Writes the results for the repository: all of them, or those of some workloads in the place of their earlier ones. */
+/**
+ * Writes the results for the repository: all of them, or those of some workloads in the place of their earlier ones.
+ */
 export async function writeResults(
   file: URL,
   command: string,

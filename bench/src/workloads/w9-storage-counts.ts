@@ -38,8 +38,8 @@ const FOLLOWED = [
 const COMMITS_PER_SECOND = [1, 10];
 
 /**
- * What records cost on the way to a storage backend: exact counts, the same on every machine, from which the cost and the
- * scale on a remote backend follow.
+ * What records cost on the way to a storage backend: exact counts, the same on every machine, from which the cost and
+ * the scale on a remote backend follow.
  */
 export const storageCounts: Workload = {
   id: "W9",

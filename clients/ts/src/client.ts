@@ -103,7 +103,8 @@ export interface StreamkitClient {
 /**
  * Makes a client; no I/O.
  *
- * @throws StreamkitError INVALID_FIELD for options that are unknown, missing or out of range; so do all methods that take options
+ * @throws StreamkitError INVALID_FIELD for options that are unknown, missing or out of range; so do all methods that
+ *   take options
  */
 export function createStreamkitClient(options: ClientOptions): StreamkitClient {
   checkOptions("createStreamkitClient", options, CLIENT_OPTIONS, ["transport"]);

@@ -25,8 +25,8 @@ export interface NodeTransportOptions {
   /** Address of the server, for example `http://127.0.0.1:8080`. With TLS: `https://`. */
   readonly baseUrl: string;
   /**
-   * Default `auto`: finds out which version the server speaks, or a proxy in front of it, when the transport is first used,
-   * and prefers `2`, which `produce` needs to be fast. With `nodeOptions.agent` it is `1.1`, with
+   * Default `auto`: finds out which version the server speaks, or a proxy in front of it, when the transport is first
+   * used, and prefers `2`, which `produce` needs to be fast. With `nodeOptions.agent` it is `1.1`, with
    * `nodeOptions.createConnection` it is `2`: what they connect to cannot be asked.
    */
   readonly httpVersion?: HttpVersion | "auto";
@@ -41,13 +41,15 @@ export interface NodeTransportOptions {
   readonly interceptors?: readonly Interceptor[];
   /** Largest message that is accepted, in bytes. Default 8 MiB. */
   readonly readMaxBytes?: number;
-  /** How long a connection with open calls may be silent before it is probed, in milliseconds. HTTP/2. Default 10,000. */
+  /**
+   * How long a connection with open calls may be silent before it is probed, in milliseconds. HTTP/2. Default 10,000.
+   */
   readonly pingIntervalMillis?: number;
   /** How long a probe may take before the connection counts as lost, in milliseconds. HTTP/2. Default 5,000. */
   readonly pingTimeoutMillis?: number;
   /**
-   * Compressions to ask the server for. Default none: on a fast network compression made reads three times slower. Where
-   * bandwidth is scarce, pass `compressionGzip` of `@connectrpc/connect-node`.
+   * Compressions to ask the server for. Default none: on a fast network compression made reads three times slower.
+   * Where bandwidth is scarce, pass `compressionGzip` of `@connectrpc/connect-node`.
    */
   readonly acceptCompression?: readonly Compression[];
   /** Compression of what is sent. Default none. */
@@ -78,7 +80,8 @@ const DIAGNOSE_MILLIS = 1_500;
 /**
  * Makes a transport for Node.js. Connects when it is first used, and again whenever needed.
  *
- * @throws StreamkitError INVALID_FIELD for an address that is none, options that are unknown or wrong, or exclude each other
+ * @throws StreamkitError INVALID_FIELD for an address that is none, options that are unknown or wrong, or exclude each
+ *   other
  */
 export function createNodeTransport(options: NodeTransportOptions): Transport {
   checkOptions("createNodeTransport", options, NODE_TRANSPORT_OPTIONS, ["baseUrl"]);

@@ -118,8 +118,9 @@ export class SegmentHandle<Out, In> {
 
   /**
    * Writes everything that a source gives, in transactions of many records, pipelined; resolves when all of it is
-   * durable. With `expectedLastSequence` every transaction expects exactly what the one before it left, so nobody else's
-   * records come between. Throws the first failure that retries cannot help, with what was `acknowledged` before it.
+   * durable. With `expectedLastSequence` every transaction expects exactly what the one before it left, so nobody
+   * else's records come between. Throws the first failure that retries cannot help, with what was `acknowledged` before
+   * it.
    */
   async produce(
     records: RecordSource<In | Labeled<In>>,
@@ -161,7 +162,10 @@ export class SegmentHandle<Out, In> {
     return encoded && decodeBatch(this.storeId, encoded, this.codec as Codec<Out, never>).at(0);
   }
 
-  /** Reads one page of the segment in one call; see `EntryPage` for how to go on. `consume` is for everything, and for following. */
+  /**
+   * Reads one page of the segment in one call; see `EntryPage` for how to go on. `consume` is for everything, and for
+   * following.
+   */
   async read(options: SegmentPageOptions = {}): Promise<EntryPage<Out>> {
     checkOptions("read", options, SEGMENT_PAGE_OPTIONS);
     const { signal, wait, backward } = options;

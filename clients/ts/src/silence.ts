@@ -9,8 +9,8 @@ export function timerMillis(millis: number): number {
 }
 
 /**
- * Waits for a promise, but not longer than so many milliseconds: rejects with what `toError` makes then, and at once when
- * the signal fires. A half-open connection never fails by itself; what is missing is how the client notices.
+ * Waits for a promise, but not longer than so many milliseconds: rejects with what `toError` makes then, and at once
+ * when the signal fires. A half-open connection never fails by itself; what is missing is how the client notices.
  */
 export function unlessSilent<T>(
   promise: Promise<T>,

@@ -143,7 +143,10 @@ export class SpaceHandle<Out, In> {
     return new AppendSession(this.context, this.storeId, this.name, this.codec as Codec<never, In>, options);
   }
 
-  /** Reads one page of the space in one call; see `EntryPage` for how to go on. `consume` is for everything, and for following. */
+  /**
+   * Reads one page of the space in one call; see `EntryPage` for how to go on. `consume` is for everything, and for
+   * following.
+   */
   async read(options: SpacePageOptions = {}): Promise<EntryPage<Out>> {
     checkOptions("read", options, SPACE_PAGE_OPTIONS);
     const { signal, wait, backward, segmentPrefix = "" } = options;
@@ -175,8 +178,8 @@ export class SpaceHandle<Out, In> {
   }
 
   /**
-   * Watches the states of segments: a snapshot, then each change; the latest state wins when the reader is slow. An async
-   * iterable that subscribes again by itself, or, with handlers, one that calls them.
+   * Watches the states of segments: a snapshot, then each change; the latest state wins when the reader is slow. An
+   * async iterable that subscribes again by itself, or, with handlers, one that calls them.
    */
   subscribe(options?: StatusSubscriptionOptions): Subscription<StatusEvent>;
   subscribe(options: StatusSubscriptionOptions, handlers: StatusHandlers): StatusCallbacks;

@@ -19,21 +19,27 @@ export type SubscriptionState =
   /** Connected. A subscription has delivered its snapshot; a read delivers the entries that there are. */
   | { readonly name: "live" }
   | Retrying
-  /** It has ended: for a `reason` that retries cannot help; without one, because it was closed or has delivered everything. */
+  /**
+   * It has ended: for a `reason` that retries cannot help; without one, because it was closed or has delivered
+   * everything.
+   */
   | { readonly name: "ended"; readonly reason: StreamkitError | undefined };
 
 /**
- * How a read is doing: as a subscription, with the head. `P` is a sequence for a segment, an offset for a space, and a map of
- * offsets by space for several spaces.
+ * How a read is doing: as a subscription, with the head. `P` is a sequence for a segment, an offset for a space, and a
+ * map of offsets by space for several spaces.
  */
 export type ReadState<P = number> =
   | SubscriptionState
-  /** Everything was taken that is committed: up to `head`, when the read came there. Then `live` only if it falls behind. */
+  /**
+   * Everything was taken that is committed: up to `head`, when the read came there. Then `live` only if it falls
+   * behind.
+   */
   | { readonly name: "caughtUp"; readonly head: P }
   /**
-   * The read asks for `next`, and the last that was ever committed is `head`, more than one before it: nothing arrives until the head
-   * comes there. The store was made anew or restored from an older backup, or the position is not one of this store. Where several
-   * spaces are read, `head` has those that are concerned.
+   * The read asks for `next`, and the last that was ever committed is `head`, more than one before it: nothing arrives
+   * until the head comes there. The store was made anew or restored from an older backup, or the position is not one of
+   * this store. Where several spaces are read, `head` has those that are concerned.
    */
   | { readonly name: "beyondHead"; readonly next: P; readonly head: P };
 
@@ -63,7 +69,10 @@ export class ReadStates<P> {
     return this.#listener !== undefined;
   }
 
-  /** Tells a state unless it is the present one, or the read has ended. Throws what `callbackFailed` makes of a throwing function. */
+  /**
+   * Tells a state unless it is the present one, or the read has ended. Throws what `callbackFailed` makes of a throwing
+   * function.
+   */
   enter(state: ReadState<P>): void {
     if (this.#current === "ended" || (this.#current === state.name && state.name !== "retrying")) return;
     this.#current = state.name;

@@ -103,10 +103,10 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
   }
 
   /**
-   * Takes a lease, waiting for it if need be, runs a function under it, and gives it back. The lease is renewed at a third of its
-   * ttl. When it cannot be proven held any more (network failures included), the function's signal fires before anybody else
-   * can get it, and the call rejects with `LEASE_LOST`. Appends through the scope's store are fenced: they are refused
-   * with `FENCED` once a later holder has written, however late they arrive.
+   * Takes a lease, waiting for it if need be, runs a function under it, and gives it back. The lease is renewed at a
+   * third of its ttl. When it cannot be proven held any more (network failures included), the function's signal fires
+   * before anybody else can get it, and the call rejects with `LEASE_LOST`. Appends through the scope's store are
+   * fenced: they are refused with `FENCED` once a later holder has written, however late they arrive.
    *
    * @param ttl in milliseconds, 1,000 to 86,400,000; or options
    */

@@ -12,7 +12,9 @@ export type { TransportWarning } from "./web/open-streams.ts";
 
 /** How to reach a server with fetch. */
 export interface WebTransportOptions {
-  /** Address of the server, for example `https://streams.example.com`. On a page it may be a path, such as `/streams`. */
+  /**
+   * Address of the server, for example `https://streams.example.com`. On a page it may be a path, such as `/streams`.
+   */
   readonly baseUrl: string;
   /** Default `connect`. */
   readonly protocol?: "connect" | "grpc-web";

@@ -91,8 +91,8 @@ describe("two consumers with one name", () => {
     await other;
   });
 
-  // Whoever asks with the name of the holder has the lease, and its token: two processes of one machine that were called by its name
-  // both took themselves for the active one.
+  // Whoever asks with the name of the holder has the lease, and its token: two processes of one machine that were
+  // called by its name both took themselves for the active one.
   it("take turns also when they were given the same holder name", async () => {
     const id = randomUUID();
     const make = () =>

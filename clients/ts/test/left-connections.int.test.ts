@@ -6,7 +6,10 @@ import { createNodeTransport } from "../src/node.ts";
 
 const STORE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 
-/** A server of raw HTTP/2 that treats its first session in its own way, and answers all calls on later ones with an empty message. */
+/**
+ * A server of raw HTTP/2 that treats its first session in its own way, and answers all calls on later ones with an
+ * empty message.
+ */
 async function startServer(onFirstSession: (stream: ServerHttp2Stream, session: ServerHttp2Session) => void) {
   const sessions: ServerHttp2Session[] = [];
   const sockets = new Set<Socket>();

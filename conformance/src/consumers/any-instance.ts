@@ -12,8 +12,9 @@ const ELSEWHERE: ReadonlySet<Code> = new Set([
 ]);
 
 /**
- * A transport to whichever of several instances answers, as a balancer gives it: calls go to one of them until one fails in a way
- * that another may not, or is not answered in time; from then on, the next one. It is for the client to make the call again.
+ * A transport to whichever of several instances answers, as a balancer gives it: calls go to one of them until one
+ * fails in a way that another may not, or is not answered in time; from then on, the next one. It is for the client to
+ * make the call again.
  */
 export function anyInstance(urls: readonly string[], first: number): Transport {
   const transports = urls.map((baseUrl) => createNodeTransport({ baseUrl }));

@@ -12,7 +12,9 @@ type Rule = (history: SoakHistory) => Iterable<SoakViolation>;
 
 const RULES: readonly Rule[] = [checkHandled, checkOrder, checkTokens, checkAlone, checkHandOvers, checkAlive];
 
-/** Checks what exclusive consumers promise (docs/coordination.md): what was stored in the end, and what everybody told. */
+/**
+ * Checks what exclusive consumers promise (docs/coordination.md): what was stored in the end, and what everybody told.
+ */
 export function checkSoak(history: SoakHistory): SoakViolation[] {
   return RULES.flatMap((rule) => [...rule(history)]);
 }
@@ -60,7 +62,10 @@ function* checkOrder({ outputs }: SoakHistory): Iterable<SoakViolation> {
   }
 }
 
-/** In the order of the space: whatever comes after a takeover carries its token, or a larger one. Each token has one owner. */
+/**
+ * In the order of the space: whatever comes after a takeover carries its token, or a larger one. Each token has one
+ * owner.
+ */
 function* checkTokens({ outputs }: SoakHistory): Iterable<SoakViolation> {
   let latest: Output | undefined;
   const owners = new Map<number, string>();
@@ -78,7 +83,10 @@ function* checkTokens({ outputs }: SoakHistory): Iterable<SoakViolation> {
   }
 }
 
-/** Who is neither killed nor frozen knows that it is not the active one any more when another is: a call later at the latest. */
+/**
+ * Who is neither killed nor frozen knows that it is not the active one any more when another is: a call later at the
+ * latest.
+ */
 function* checkAlone({ events, callMillis }: SoakHistory): Iterable<SoakViolation> {
   const sorted = events.filter((event) => "process" in event).sort((a, b) => a.at - b.at);
   let active: string | undefined;

@@ -1,7 +1,7 @@
 /**
- * One of several processes that run the same exclusive consumer, for the soak test: writes down what it handles, and who did it
- * under which token, as docs/coordination.md tells those to do who take over. Settings come as JSON on the command line; SIGTERM
- * stops it in order.
+ * One of several processes that run the same exclusive consumer, for the soak test: writes down what it handles, and
+ * who did it under which token, as docs/coordination.md tells those to do who take over. Settings come as JSON on the
+ * command line; SIGTERM stops it in order.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
@@ -23,7 +23,10 @@ type Held = HandlerContext<Input, Input>;
 
 const settings = JSON.parse(process.argv[2]!) as ConsumerSettings;
 const { ttl, deviation } = settings;
-/** What handling takes, beside its append: so that there is something to be interrupted. More, where it matters to what is broken. */
+/**
+ * What handling takes, beside its append: so that there is something to be interrupted. More, where it matters to what
+ * is broken.
+ */
 const workMillis = deviation === undefined || deviation === "long-ttl" ? 20 : 700;
 const tell = (news: ConsumerNews): void => void process.send?.({ at: now(), news } satisfies ConsumerReport);
 
@@ -44,7 +47,8 @@ let shown: { readonly token: bigint | undefined; readonly done: Promise<unknown>
 function showToken(held: Held): Promise<unknown> {
   const token = held.fencingToken;
   if (shown !== undefined && shown.token === token) return shown.done;
-  // Conditions without a record: a segment refuses a token once it has seen a larger one, and this shows it to all of them.
+  // Conditions without a record: a segment refuses a token once it has seen a larger one, and this shows it to all of
+  // them.
   const segments = deviation === "unfenced" || token === undefined ? [] : Object.values(INPUTS).flat();
   const done = outputOf(held).append([
     { segment: TAKEOVERS, records: [signatureOf(held)] },

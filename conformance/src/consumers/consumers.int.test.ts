@@ -1,4 +1,7 @@
-/** Exclusive consumers whose processes and servers are killed and frozen: small, for CI. The long run is `npm run conformance:consumers`. */
+/**
+ * Exclusive consumers whose processes and servers are killed and frozen: small, for CI. The long run is `npm run
+ * conformance:consumers`.
+ */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Cluster } from "../lab/cluster.ts";
 import { handOversOf } from "./hand-overs.ts";
@@ -6,7 +9,9 @@ import { runSoak } from "./run.ts";
 import type { ConsumerDeviation } from "./settings.ts";
 import { summaryOf } from "./summary.ts";
 
-/** Nine processes on two cores, beside another test: more than the long run allows, which has its machine for itself. */
+/**
+ * Nine processes on two cores, beside another test: more than the long run allows, which has its machine for itself.
+ */
 const CALL_MILLIS = 3_000;
 /** How often it is tried to see enough, or what is broken: how much happens in a run is the machine's. */
 const MOST_RUNS = 10;

@@ -79,8 +79,9 @@ function outagesOf(events: readonly SoakEvent[]): Outage[] {
 }
 
 /**
- * The bound of docs/coordination.md. An outage of an instance adds as long as it lasts within the hand-over, for whoever waits for
- * that instance; and what a hand-over takes, for whoever goes to another one, which may begin to count then.
+ * The bound of docs/coordination.md. An outage of an instance adds as long as it lasts within the hand-over, for
+ * whoever waits for that instance; and what a hand-over takes, for whoever goes to another one, which may begin to
+ * count then.
  */
 function judged(handed: Handed, outages: readonly Outage[], { ttl, callMillis }: SoakHistory): HandOver {
   const takes = ttl + ttl / 8 + callMillis;

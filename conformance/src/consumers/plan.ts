@@ -18,7 +18,9 @@ export interface InstanceTrouble extends Trouble {
   readonly instance: number;
 }
 
-/** What happens to consumers, without an end: the same for the same seed. Half of it follows closely on what was before. */
+/**
+ * What happens to consumers, without an end: the same for the same seed. Half of it follows closely on what was before.
+ */
 export function* consumerTroubles(seed: number, ttl: number): Generator<ConsumerTrouble, never> {
   const random = new Random(seed);
   for (;;) {

@@ -17,7 +17,9 @@ export interface SoakOptions {
   readonly millis: number;
   /** Of the lease. Default: 2,000. */
   readonly ttl?: number;
-  /** What "one call" is in the bound of a hand-over: a call that takes longer is made again, elsewhere. Default: 1,000. */
+  /**
+   * What "one call" is in the bound of a hand-over: a call that takes longer is made again, elsewhere. Default: 1,000.
+   */
   readonly callMillis?: number;
   readonly deviation?: ConsumerDeviation;
 }
@@ -33,7 +35,9 @@ const WRITERS = 3;
 /** How long it may take until everybody runs; and, in the end, until more is handled. */
 const SETTLE_MILLIS = 60_000;
 
-/** Lets processes compete for a consumer while they and their servers are killed and frozen, and checks what came of it. */
+/**
+ * Lets processes compete for a consumer while they and their servers are killed and frozen, and checks what came of it.
+ */
 export async function runSoak(
   cluster: Cluster,
   { seed, millis, ttl = 2_000, callMillis = 1_000, deviation }: SoakOptions,

@@ -10,7 +10,8 @@ const space = "orders";
 let cluster: Cluster | undefined;
 
 beforeAll(async () => {
-  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call again.
+  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call
+  // again.
   cluster = await Cluster.start({ instances: 2, requestTimeoutMillis: 10_000 });
 });
 

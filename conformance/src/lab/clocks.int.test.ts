@@ -11,7 +11,8 @@ const MINUTE = 60_000;
 let cluster: Cluster | undefined;
 
 beforeAll(async () => {
-  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call again.
+  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call
+  // again.
   cluster = await Cluster.start({ instances: 3, requestTimeoutMillis: 10_000 });
 });
 

@@ -15,7 +15,8 @@ let here: Calls;
 let elsewhere: Calls;
 
 beforeAll(async () => {
-  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call again.
+  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call
+  // again.
   cluster = await Cluster.start({ instances: 2, requestTimeoutMillis: 10_000 });
 });
 

@@ -11,7 +11,8 @@ const PATIENCE_MILLIS = 20_000;
 let cluster: Cluster | undefined;
 
 beforeAll(async () => {
-  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call again.
+  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call
+  // again.
   cluster = await Cluster.start({ instances: 2, pollMillis: 600_000, requestTimeoutMillis: 10_000 });
 });
 

@@ -1,6 +1,6 @@
 /**
- * A server instance as a process of its own, for tests: what bin.ts is, with a clock that can be set, a short poll interval
- * and a bus that misbehaves. Settings come as JSON on the command line, orders over IPC (settings.ts).
+ * A server instance as a process of its own, for tests: what bin.ts is, with a clock that can be set, a short poll
+ * interval and a bus that misbehaves. Settings come as JSON on the command line, orders over IPC (settings.ts).
  */
 import { ErrorReason } from "@streamkit/protocol";
 import { createStreamkit, ServerError } from "@streamkit/server";

@@ -13,7 +13,8 @@ process.once("exit", () => {
 });
 
 /**
- * Starts a program of the suite as a process of its own, with a channel for messages: it ends with this process at the latest.
+ * Starts a program of the suite as a process of its own, with a channel for messages: it ends with this process at the
+ * latest.
  *
  * @param path relative to the module `from`, without extension
  * @param settings its only argument, as JSON

@@ -22,7 +22,9 @@ export type WatchResponse = SubscribeToSegmentStatusResponse | SubscribeToWorker
 
 /** Where a deviation puts its hands. Requests and responses may be changed in place: they are copies. */
 export interface Bends {
-  /** Before an append is sent; may return several requests, sent one after the other, of which the last result counts. */
+  /**
+   * Before an append is sent; may return several requests, sent one after the other, of which the last result counts.
+   */
   append?(request: AppendRequest): AppendRequest[] | undefined;
   appended?(response: AppendResponse, request: AppendRequest): void;
   /** Before any consume is sent. */

@@ -13,7 +13,9 @@ const TRANSACTION = "t".charCodeAt(0);
 /** Of server/src/engine/coordination/key-space.ts. */
 const WORKER = "w".charCodeAt(0);
 
-/** An instance that is the only one to know something about its stores. `change` is called once per instance and store. */
+/**
+ * An instance that is the only one to know something about its stores. `change` is called once per instance and store.
+ */
 function bend(name: string, wrong: string, change: (store: PartitionStore) => Partial<PartitionStore>): Deviation {
   return {
     name,

@@ -17,7 +17,10 @@ interface Written {
   readonly batch: CommitBatch;
 }
 
-/** Stores that remember what was committed, and a restart that brings back all but the last `lost` commits of each store. */
+/**
+ * Stores that remember what was committed, and a restart that brings back all but the last `lost` commits of each
+ * store.
+ */
 function forgetful(lost: number): () => (next: Storage, generation: number) => Storage {
   return () => {
     const written: Written[] = [];

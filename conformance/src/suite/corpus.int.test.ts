@@ -10,7 +10,8 @@ import { runSuite } from "./run/suite.ts";
 /** The fast slice: a few cells that differ in much. `npm run conformance` runs the whole matrix. */
 describe("the corpus against the server of this repository", () => {
   const cases = loadCases();
-  // For cells in which every call is expensive: all that is about several instances, and of the rest enough for each clause.
+  // For cells in which every call is expensive: all that is about several instances, and of the rest enough for each
+  // clause.
   const fewer = [...new Set([...selectCases(cases, { ids: ["EVERYWHERE-"], clauses: [] }), ...coveringCases(cases)])];
   const knownFailures = readKnownFailures(fileURLToPath(new URL("../../known-failures.yaml", import.meta.url)));
 

@@ -4,7 +4,9 @@ import type { Flight } from "./flights.ts";
 import { Progress } from "./progress.ts";
 import { grouped, type Measurement } from "./report.ts";
 
-/** Writes flights in bulk: many records per transaction, many transactions in flight, each durable when acknowledged. */
+/**
+ * Writes flights in bulk: many records per transaction, many transactions in flight, each durable when acknowledged.
+ */
 export async function importFlights(
   space: SpaceHandle<Flight, Flight>,
   flights: readonly Flight[],

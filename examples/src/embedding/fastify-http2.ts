@@ -1,4 +1,6 @@
-/** Streamkit inside a Fastify application that speaks HTTP/2, without TLS. `PORT` chooses the port; data goes to ./data. */
+/**
+ * Streamkit inside a Fastify application that speaks HTTP/2, without TLS. `PORT` chooses the port; data goes to ./data.
+ */
 // #region fastify-http2
 import { createStreamkit, levelStorage } from "@streamkit/server";
 import { fastify } from "fastify";

@@ -1,4 +1,6 @@
-/** Streamkit inside a Hono application that speaks HTTP/2, without TLS. `PORT` chooses the port; data goes to ./data. */
+/**
+ * Streamkit inside a Hono application that speaks HTTP/2, without TLS. `PORT` chooses the port; data goes to ./data.
+ */
 import { createServer } from "node:http2";
 import { serve } from "@hono/node-server";
 import { createStreamkit, levelStorage } from "@streamkit/server";

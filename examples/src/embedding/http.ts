@@ -1,4 +1,7 @@
-/** Streamkit on a server of `node:http`, beside the application's own pages. `PORT` chooses the port; data goes to ./data. */
+/**
+ * Streamkit on a server of `node:http`, beside the application's own pages. `PORT` chooses the port; data goes to
+ * ./data.
+ */
 // #region http
 import { createServer } from "node:http";
 import { createStreamkit, levelStorage, type RequestListener } from "@streamkit/server";

@@ -1,4 +1,6 @@
-/** Streamkit on a server of `node:http2` with TLS, which speaks HTTP/1.1 too. `TLS_CERT` and `TLS_KEY` name PEM files. */
+/**
+ * Streamkit on a server of `node:http2` with TLS, which speaks HTTP/1.1 too. `TLS_CERT` and `TLS_KEY` name PEM files.
+ */
 // #region http2-tls
 import { readFileSync } from "node:fs";
 import { createSecureServer } from "node:http2";

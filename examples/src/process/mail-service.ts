@@ -18,7 +18,9 @@ export interface MailRequest extends Message {
 export class MailService {
   /** Requests in the order in which they were answered. */
   readonly answered: MailRequest[] = [];
-  /** Each answers, with 202, a request that is held. Whoever asked may give up, and ask again: then it is held no more. */
+  /**
+   * Each answers, with 202, a request that is held. Whoever asked may give up, and ask again: then it is held no more.
+   */
   readonly held: (() => void)[] = [];
   /** The status with which a request is answered, or not yet. */
   answer: (message: Message) => number | "hold" = () => 202;

@@ -29,7 +29,10 @@ export interface ServerLimits {
   readonly responseBytesPerConnection: number;
   /** Stores that exist and are open at once. Default 1,000. */
   readonly openStores: number;
-  /** Time for a connection's first bytes, for a TLS handshake and for the headers of an HTTP/1.1 request, in milliseconds. Default 10,000. */
+  /**
+   * Time for a connection's first bytes, for a TLS handshake and for the headers of an HTTP/1.1 request, in
+   * milliseconds. Default 10,000.
+   */
   readonly headerMillis: number;
   /** Time for the body of a unary request, and for the first message of a stream, in milliseconds. Default 30,000. */
   readonly requestMillis: number;
@@ -37,7 +40,10 @@ export interface ServerLimits {
 
 const MIB = 1024 * 1024;
 
-/** The defaults: no one connection or address can use up the server, and 2 GiB of memory survive callers that use all of it. */
+/**
+ * The defaults: no one connection or address can use up the server, and 2 GiB of memory survive callers that use all of
+ * it.
+ */
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   connections: 10_000,
   connectionsPerAddress: 5_000,

@@ -90,7 +90,10 @@ async function serve(options: Options): Promise<void> {
   console.log(`streamkit-server ${VERSION} listens on ${listener.url}; ${places}`);
 }
 
-/** @throws Error in one line when the storage cannot work; failures that may pass let the server start, and make it not ready */
+/**
+ * @throws Error in one line when the storage cannot work; failures that may pass let the server start, and make it not
+ *   ready
+ */
 async function probeStorage(storage: Storage, streamkit: Streamkit): Promise<void> {
   try {
     await storage.probe?.({ create: true });

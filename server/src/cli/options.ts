@@ -3,8 +3,9 @@ import { parseOrigin } from "../http/origin.ts";
 import { choice, decimal, integer, list, type Option, text, toggle, UnusableValue } from "./option.ts";
 
 /**
- * All options of `streamkit-server`, in the order of the help. The flag, the variable and the key in the file follow from
- * the name: `tlsCert` is --tls-cert, STREAMKIT_TLS_CERT and "tls-cert". The tables in README.md list the same options.
+ * All options of `streamkit-server`, in the order of the help. The flag, the variable and the key in the file follow
+ * from the name: `tlsCert` is --tls-cert, STREAMKIT_TLS_CERT and "tls-cert". The tables in README.md list the same
+ * options.
  */
 export const OPTIONS = {
   port: integer(0, 65_535, {

@@ -33,8 +33,8 @@ export function variableName(name: string): string {
 }
 
 /**
- * Reads options from the flags, then the environment, then the file that the option `config` names. The first source that
- * has an option decides it. An empty variable counts as absent.
+ * Reads options from the flags, then the environment, then the file that the option `config` names. The first source
+ * that has an option decides it. An empty variable counts as absent.
  *
  * @throws UsageError for an unknown option, a value that an option cannot take, or a file that cannot be read
  */

@@ -4,8 +4,9 @@ import type { StreamkitEvent } from "../index.ts";
 const CLOSE_MILLIS = 10_000;
 
 /**
- * An error that reaches the top of the process is a defect. What the process knows may be wrong from then on, so it tells of the
- * error, ends through `close`, which finishes appends in flight, and exits with code 1 for a supervisor to start it again.
+ * An error that reaches the top of the process is a defect. What the process knows may be wrong from then on, so it
+ * tells of the error, ends through `close`, which finishes appends in flight, and exits with code 1 for a supervisor to
+ * start it again.
  */
 export function endOnUncaught(close: () => Promise<void>, onEvent: (event: StreamkitEvent) => void): void {
   let ending = false;

@@ -3,7 +3,10 @@ import { defect } from "../errors.ts";
 /** Tells the time in microseconds since 1970. Need not be monotonic: commits do not depend on it for order. */
 export type Clock = () => number;
 
-/** Times are counted in numbers that are exact up to the year 2255. What is left behind this one is for spaces that got here. */
+/**
+ * Times are counted in numbers that are exact up to the year 2255. What is left behind this one is for spaces that got
+ * here.
+ */
 const LATEST_CLOCK = 2 ** 53 - 2 ** 43;
 
 /**

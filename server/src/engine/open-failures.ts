@@ -4,7 +4,10 @@ import { type ErrorFacts, NotTriedError, ServerError } from "../errors.ts";
 /** Pauses between two tries to open a store, in milliseconds. */
 export const MIN_PAUSE_MILLIS = 500;
 const MAX_PAUSE_MILLIS = 30_000;
-/** Stores that are remembered. Ids are the callers' to choose: beyond, the one that failed first is forgotten, and tried again. */
+/**
+ * Stores that are remembered. Ids are the callers' to choose: beyond, the one that failed first is forgotten, and tried
+ * again.
+ */
 const MAX_REMEMBERED = 1_024;
 
 /** What is kept of a failure: no stack, and no errors behind it. */
@@ -16,7 +19,9 @@ interface Failure {
   readonly until: number;
 }
 
-/** Circuit breaker: a store that fails to open is not tried again until a pause is over, which grows with each failure. */
+/**
+ * Circuit breaker: a store that fails to open is not tried again until a pause is over, which grows with each failure.
+ */
 export class OpenFailures {
   readonly #failures = new Map<string, Failure>();
 

@@ -203,7 +203,9 @@ export class OpenStore {
     if (this.#storage.shared) await this.#store.get(spacePartition(""), HEAD_KEY);
   }
 
-  /** For streams that read nothing: looks now and then whether another instance has deleted the store, until disposed. */
+  /**
+   * For streams that read nothing: looks now and then whether another instance has deleted the store, until disposed.
+   */
   watchDeletion(): Disposable {
     if (!this.#storage.shared) return { [Symbol.dispose]: () => {} };
     this.#watchers++;

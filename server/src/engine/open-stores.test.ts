@@ -160,7 +160,8 @@ describe("OpenStores", () => {
     }
   });
 
-  // An instance that has not written lately does not keep up with what others write. It took its own append for one of theirs.
+  // An instance that has not written lately does not keep up with what others write. It took its own append for one of
+  // theirs.
   it("resolves an unknown outcome by reading where it writes for the first time, also without a transaction id", async () => {
     const memory = memoryStorage({ shared: true });
     await using other = makeInstance(memory);

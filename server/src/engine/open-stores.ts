@@ -59,8 +59,8 @@ export class OpenStores {
   }
 
   /**
-   * Holds a store, opening it first when it exists and is not open. A store that does not exist is held as well: it is empty,
-   * and comes into being with its first commit.
+   * Holds a store, opening it first when it exists and is not open. A store that does not exist is held as well: it is
+   * empty, and comes into being with its first commit.
    *
    * @param id a UUID in lower case
    * @throws ServerError SHUTTING_DOWN, OVERLOADED, and what opening failed with
@@ -90,8 +90,8 @@ export class OpenStores {
   }
 
   /**
-   * Deletes a store; its streams end with NOT_FOUND. A store that is not open is not opened for it, where the storage can do without:
-   * so a store that is damaged, or on a full disk, can be deleted.
+   * Deletes a store; its streams end with NOT_FOUND. A store that is not open is not opened for it, where the storage
+   * can do without: so a store that is damaged, or on a full disk, can be deleted.
    */
   async delete(id: string): Promise<void> {
     const { drop } = this.#storage;
@@ -122,7 +122,10 @@ export class OpenStores {
     this.#retireInBackground(id, store, reason);
   }
 
-  /** Takes a store out of use that another instance has deleted: its streams end with NOT_FOUND, later calls find it empty. */
+  /**
+   * Takes a store out of use that another instance has deleted: its streams end with NOT_FOUND, later calls find it
+   * empty.
+   */
   forget(id: string, store: OpenStore, deleted: StoreDeletedError): void {
     if (this.#entries.get(id)?.store === store) this.#retireInBackground(id, store, deleted);
   }

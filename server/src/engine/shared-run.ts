@@ -1,6 +1,6 @@
 /**
- * One action for many callers: everyone gets a run that begins after the call, and those who wait for the same run share it.
- * However many callers there are, one run is under way and at most one more is due.
+ * One action for many callers: everyone gets a run that begins after the call, and those who wait for the same run
+ * share it. However many callers there are, one run is under way and at most one more is due.
  */
 export class SharedRun<Result> {
   readonly #action: (urgent: boolean) => Promise<Result>;

@@ -3,7 +3,10 @@ import { isIP } from "node:net";
 /** Names of this machine that no other machine can take. */
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
-/** The host name in what a request gives as `Host` or `:authority`, in lower case; undefined when that is no host with or without port. */
+/**
+ * The host name in what a request gives as `Host` or `:authority`, in lower case; undefined when that is no host with
+ * or without port.
+ */
 export function parseHostname(authority: string | undefined): string | undefined {
   if (authority === undefined || !/^(\[[0-9a-f:.]+\]|[\w.~%-]+)(:\d*)?$/i.test(authority)) return undefined;
   let url: URL;
@@ -18,8 +21,9 @@ export function parseHostname(authority: string | undefined): string | undefined
 }
 
 /**
- * Tells which host names a server answers to. A page whose name was bound to this machine's address after it had been loaded (DNS
- * rebinding) names itself as host, so names must be known. Addresses cannot be rebound, and are always answered.
+ * Tells which host names a server answers to. A page whose name was bound to this machine's address after it had been
+ * loaded (DNS rebinding) names itself as host, so names must be known. Addresses cannot be rebound, and are always
+ * answered.
  *
  * @param allowed names without port; "*" allows every name; absent: the loopback names
  */

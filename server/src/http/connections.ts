@@ -9,8 +9,8 @@ export interface Connections {
 }
 
 /**
- * Keeps the connections of a port within their limits: one more than the server or its address may have is closed at once. Files stay
- * free for storage.
+ * Keeps the connections of a port within their limits: one more than the server or its address may have is closed at
+ * once. Files stay free for storage.
  *
  * @param onRefused told of every connection that is closed so
  */

@@ -47,8 +47,8 @@ export function corsAnswer(
 }
 
 /**
- * True for a request from a page that may not call: its origin is neither the server's own nor allowed. Browsers send the requests of
- * such a page all the same, and only keep the responses from it. Other clients send no origin.
+ * True for a request from a page that may not call: its origin is neither the server's own nor allowed. Browsers send
+ * the requests of such a page all the same, and only keep the responses from it. Other clients send no origin.
  *
  * @param authority what the request names as host, with or without port
  */

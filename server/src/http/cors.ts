@@ -13,7 +13,10 @@ export type RequestListener = (
   next?: () => void,
 ) => void;
 
-/** An application that answers what is none of Streamkit's: anything that a server of Node.js can call, also for one version of HTTP only. */
+/**
+ * An application that answers what is none of Streamkit's: anything that a server of Node.js can call, also for one
+ * version of HTTP only.
+ */
 export type Fallback = (
   request: IncomingMessage & Http2ServerRequest,
   response: ServerResponse & Http2ServerResponse,

@@ -34,7 +34,8 @@ export function createFetchHandler(options: FetchHandlerOptions): FetchHandler {
     if (preflight) return new Response(null, { status: 204, headers });
     const handler = handlers.get(pathname);
     if (handler === undefined) return new Response(null, { status: 404, headers });
-    // Behind a proxy some hosts write the address with a name of their own; the header has the name that the client used.
+    // Behind a proxy some hosts write the address with a name of their own; the header has the name that the client
+    // used.
     if (isForeignOrigin(origin, request.headers.get("host") ?? addressHost, origins)) {
       const message = `pages of ${JSON.stringify(origin?.slice(0, 100))} must not call this server; allow them with cors`;
       onRefused(message);
@@ -132,8 +133,8 @@ class Call {
 }
 
 /**
- * Reads a body chunk by chunk. What a handler leaves unread is the host's to throw away, who knows the connection: to cancel the body
- * would end the connection of some hosts before they have sent the response.
+ * Reads a body chunk by chunk. What a handler leaves unread is the host's to throw away, who knows the connection: to
+ * cancel the body would end the connection of some hosts before they have sent the response.
  */
 function bytesOf(body: ReadableStream<Uint8Array> | null): AsyncIterable<Uint8Array> {
   return {
@@ -150,8 +151,8 @@ function bytesOf(body: ReadableStream<Uint8Array> | null): AsyncIterable<Uint8Ar
 }
 
 /**
- * HTTP status 415, as gRPC asks of servers that do not speak it. Some clients show the body, others the header; a status in the headers
- * alone, with 200, reaches only clients whose host ends the stream together with the headers.
+ * HTTP status 415, as gRPC asks of servers that do not speak it. Some clients show the body, others the header; a
+ * status in the headers alone, with 200, reaches only clients whose host ends the stream together with the headers.
  */
 function grpcRefusal(headers: Readonly<Record<string, string>>): Response {
   return new Response(`${NO_GRPC}\n`, {

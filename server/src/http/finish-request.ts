@@ -14,8 +14,8 @@ export function isUnfinished(request: Request): boolean {
 }
 
 /**
- * Throws away what an HTTP/1.1 client still sends, within limits, before its connection is closed: a connection that is closed while
- * bytes arrive is reset, and the client may lose the response.
+ * Throws away what an HTTP/1.1 client still sends, within limits, before its connection is closed: a connection that is
+ * closed while bytes arrive is reset, and the client may lose the response.
  */
 export function discardRest(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
@@ -39,8 +39,8 @@ export function discardRest(request: IncomingMessage): Promise<void> {
 }
 
 /**
- * Once an HTTP/2 response is out, asks the client to stop sending its request (RFC 9113, section 8.1): otherwise its bytes take the
- * window of the connection, which all its calls share.
+ * Once an HTTP/2 response is out, asks the client to stop sending its request (RFC 9113, section 8.1): otherwise its
+ * bytes take the window of the connection, which all its calls share.
  */
 export function resetWhenAnswered(request: Http2ServerRequest): void {
   const { stream } = request;

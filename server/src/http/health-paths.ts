@@ -6,8 +6,8 @@ export interface Readiness {
 }
 
 /**
- * Answers what load balancers ask with GET or HEAD: `/healthz` (the process serves) and `/readyz` (so does the storage). Undefined for
- * other paths.
+ * Answers what load balancers ask with GET or HEAD: `/healthz` (the process serves) and `/readyz` (so does the
+ * storage). Undefined for other paths.
  */
 export function healthAnswer(path: string, readiness: () => Readiness): { status: number; text: string } | undefined {
   if (path === "/healthz") return { status: 200, text: "ok\n" };

@@ -35,7 +35,10 @@ it("leaves a session alone that was destroyed and has not closed yet", async () 
   await close();
 });
 
-/** Cause: a process that stood still looked at its timers before its sockets, and cut every session although the answers were there. */
+/**
+ * Cause: a process that stood still looked at its timers before its sockets, and cut every session although the answers
+ * were there.
+ */
 it("keeps a session whose answer is there, but was not read yet", async () => {
   const { session, close } = await openSession();
   await new Promise<void>((resolve) => session.once("remoteSettings", () => resolve()));

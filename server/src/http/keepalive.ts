@@ -1,9 +1,10 @@
 import type { Http2Session } from "node:http2";
 
 /**
- * Pings an HTTP/2 session and destroys it when nothing comes within an interval, so that streams to a client that vanished without
- * a word end within two intervals. A client whose answer is late, but whose bytes arrive, is there; and after a turn in which this
- * process stood still for longer than the interval, what has arrived meanwhile is read first.
+ * Pings an HTTP/2 session and destroys it when nothing comes within an interval, so that streams to a client that
+ * vanished without a word end within two intervals. A client whose answer is late, but whose bytes arrive, is there;
+ * and after a turn in which this process stood still for longer than the interval, what has arrived meanwhile is read
+ * first.
  */
 export function keepAlive(session: Http2Session, intervalMillis: number): void {
   let waiting = false;

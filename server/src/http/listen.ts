@@ -22,13 +22,14 @@ export interface ListenOptions {
   /** Certificate and key, PEM: serves https instead of http. */
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
   /**
-   * Host names, without port, that the server answers to beside addresses, the names of this machine and `host`; ["*"] for all. A page
-   * whose name was bound to this server's address (DNS rebinding) uses a name that is not listed. Default: none.
+   * Host names, without port, that the server answers to beside addresses, the names of this machine and `host`; ["*"]
+   * for all. A page whose name was bound to this server's address (DNS rebinding) uses a name that is not listed.
+   * Default: none.
    */
   readonly allowedHosts?: readonly string[];
   /**
-   * Answers requests for paths that are none of Streamkit's: the application's own pages. An Express application is HTTP/1.1 only; pass it
-   * as it is, so that clients of HTTP/2 are asked to come back over HTTP/1.1. Default: 404.
+   * Answers requests for paths that are none of Streamkit's: the application's own pages. An Express application is
+   * HTTP/1.1 only; pass it as it is, so that clients of HTTP/2 are asked to come back over HTTP/1.1. Default: 404.
    */
   readonly fallback?: Fallback;
   /** How often HTTP/2 connections are checked to be alive, in milliseconds. Default 15,000. */

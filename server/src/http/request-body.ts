@@ -2,8 +2,9 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 
 /**
- * The body of a Node request, as chunks. Unlike Node's own iterator, a reader that stops early does not destroy the connection: the
- * response still has to go out on it. What to do with the rest is decided behind the response (`finish-request.ts`).
+ * The body of a Node request, as chunks. Unlike Node's own iterator, a reader that stops early does not destroy the
+ * connection: the response still has to go out on it. What to do with the rest is decided behind the response
+ * (`finish-request.ts`).
  */
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #request: IncomingMessage | Http2ServerRequest;

@@ -40,8 +40,8 @@ type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 
 /**
- * Serves the routes of a Connect router to Node's http and http2 servers. Whatever the bytes of a request are, the listener answers or
- * closes the connection; it throws nothing.
+ * Serves the routes of a Connect router to Node's http and http2 servers. Whatever the bytes of a request are, the
+ * listener answers or closes the connection; it throws nothing.
  */
 export function createRequestListener(options: RequestListenerOptions): RequestListener {
   const { accounts, handlers, fallback, onDefect } = options;
@@ -133,7 +133,10 @@ function toWebHeaders(headers: Request["headers"]): Headers {
   return result;
 }
 
-/** Why a request for an RPC must not reach it: it names no host, or one that is not this server, or comes from a foreign page. */
+/**
+ * Why a request for an RPC must not reach it: it names no host, or one that is not this server, or comes from a foreign
+ * page.
+ */
 function reasonToRefuse(
   request: Request,
   isKnownHost: (hostname: string) => boolean,

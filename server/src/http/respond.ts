@@ -4,8 +4,8 @@ import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { discardRest, isUnfinished, resetWhenAnswered } from "./finish-request.ts";
 
 /**
- * Writes the response of a call. Headers leave with the first part of the body, as the implementation may set some until then. A
- * client that reads slowly holds back the body.
+ * Writes the response of a call. Headers leave with the first part of the body, as the implementation may set some
+ * until then. A client that reads slowly holds back the body.
  */
 export async function respond(
   answer: UniversalServerResponse,

@@ -2,7 +2,8 @@ import { ErrorReason } from "@streamkit/protocol";
 import { type FieldViolation, invalidFields, ServerError } from "../errors.ts";
 
 /**
- * Runs all checks of a request, whatever some of them find, so that one answer names everything that is wrong with it (ERR-002).
+ * Runs all checks of a request, whatever some of them find, so that one answer names everything that is wrong with it
+ * (ERR-002).
  *
  * @throws ServerError INVALID_FIELD with the violations of all checks; else what another check threw first
  */

@@ -13,11 +13,12 @@ const outboxKey = createContextKey<Outbox | undefined>(undefined, { description:
 const ENVELOPE_BYTES = 5;
 
 /**
- * Sends stored batches as they are. Serializing a message of half a megabyte through the generated schema, and putting the
- * result into an envelope, copies it four times; this writes the envelope with one copy (docs/decisions/0003).
+ * Sends stored batches as they are. Serializing a message of half a megabyte through the generated schema, and putting
+ * the result into an envelope, copies it four times; this writes the envelope with one copy (docs/decisions/0003).
  *
- * The implementation hands an encoded message to `respondDirectly` before it yields, or returns, the same message without its batches;
- * what Connect makes of that is replaced on its way out. Errors, trailers and all else stay Connect's.
+ * The implementation hands an encoded message to `respondDirectly` before it yields, or returns, the same message
+ * without its batches; what Connect makes of that is replaced on its way out. Errors, trailers and all else stay
+ * Connect's.
  */
 export function withDirectResponses(handler: UniversalHandler): UniversalHandler {
   const wrapped = async (request: UniversalServerRequest) => {
@@ -62,8 +63,8 @@ export interface SharedMessage {
 const envelopes = new WeakMap<SharedMessage, Uint8Array>();
 
 /**
- * Takes a message that others are sent too, to be sent in place of the message that is yielded next: the same bytes for all, however
- * many they are. False when the call's format does not allow it, and the message must be yielded in full.
+ * Takes a message that others are sent too, to be sent in place of the message that is yielded next: the same bytes for
+ * all, however many they are. False when the call's format does not allow it, and the message must be yielded in full.
  */
 export function sendShared(context: HandlerContext, message: SharedMessage): boolean {
   const outbox = context.values.get(outboxKey);

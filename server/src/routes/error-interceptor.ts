@@ -12,8 +12,8 @@ import { unlessAborted } from "./unless-aborted.ts";
 const reached = createContextKey(false, { description: "request was read" });
 
 /**
- * The application's interceptors inside and outside of the translation of errors: they see the errors that clients see, and
- * what they throw is translated too.
+ * The application's interceptors inside and outside of the translation of errors: they see the errors that clients see,
+ * and what they throw is translated too.
  *
  * @param events told about failures of storage and defects; counts every failure by its reason
  */
@@ -57,7 +57,10 @@ function errorInterceptor(events: Events, told: WeakSet<ConnectError>): Intercep
   };
 }
 
-/** The requests of a stream are read inside its implementation; failures to read them come from Connect, without details. */
+/**
+ * The requests of a stream are read inside its implementation; failures to read them come from Connect, without
+ * details.
+ */
 function requestError(error: unknown): unknown {
   return error instanceof ConnectError ? toRequestError(error) : error;
 }
@@ -77,8 +80,8 @@ async function* translated<T>(messages: AsyncIterable<T>, translate: (error: unk
 }
 
 /**
- * Gives the failures that Connect reports before it calls anything (a request that cannot be read) the code and detail of
- * the protocol: Connect itself says `internal` for malformed binary and attaches no details.
+ * Gives the failures that Connect reports before it calls anything (a request that cannot be read) the code and detail
+ * of the protocol: Connect itself says `internal` for malformed binary and attaches no details.
  */
 export function withRequestErrors(handler: UniversalHandler, events: Events): UniversalHandler {
   const wrapped = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {

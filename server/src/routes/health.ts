@@ -4,8 +4,8 @@ import { type Health, HealthCheckResponse_ServingStatus as Status } from "@strea
 import type { StorageHealth } from "../health.ts";
 
 /**
- * The standard health service: the server ("") and each of its services are SERVING while the storage works, and NOT_SERVING while
- * it does not and from the beginning of a shutdown on.
+ * The standard health service: the server ("") and each of its services are SERVING while the storage works, and
+ * NOT_SERVING while it does not and from the beginning of a shutdown on.
  */
 export function healthRoutes(
   services: ReadonlySet<string>,

@@ -28,8 +28,8 @@ export interface ListPage<Item> {
 }
 
 /**
- * Cuts a list into pages, by number of items, bytes, and rows that were looked at. A page may have fewer items than were asked
- * for, and none; only an empty token says that the list is over.
+ * Cuts a list into pages, by number of items, bytes, and rows that were looked at. A page may have fewer items than
+ * were asked for, and none; only an empty token says that the list is over.
  */
 export class Paging {
   /** Most items of the page. */

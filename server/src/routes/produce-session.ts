@@ -68,7 +68,9 @@ class ProduceSession {
   readonly #account: Account | undefined;
   readonly #session: SessionOrder = { failed: false };
   readonly #inFlight: InFlight[] = [];
-  /** Of the request that was submitted last: it is done no sooner than those before it, or at once when it is refused. */
+  /**
+   * Of the request that was submitted last: it is done no sooner than those before it, or at once when it is refused.
+   */
   #latest: Promise<unknown> = Promise.resolve();
   #refused = false;
   #bytes = 0;
@@ -172,7 +174,9 @@ class ProduceSession {
     this.#account?.add("requestBytes", bytes);
   }
 
-  /** Waits until another request may be read. When its caller uses much memory, a session has one under way at a time. */
+  /**
+   * Waits until another request may be read. When its caller uses much memory, a session has one under way at a time.
+   */
   async #room(): Promise<void> {
     const full = () =>
       this.#inFlight.length >= MAX_IN_FLIGHT ||

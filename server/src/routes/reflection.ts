@@ -9,8 +9,8 @@ import { unlessAborted } from "./unless-aborted.ts";
 type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
 
 /**
- * The standard server reflection service, in both versions that tools ask for: grpcurl and buf curl need no proto files, for
- * requests, for answers, and for the details of errors.
+ * The standard server reflection service, in both versions that tools ask for: grpcurl and buf curl need no proto
+ * files, for requests, for answers, and for the details of errors.
  */
 export function reflectionRoutes(
   router: ConnectRouter,

@@ -171,8 +171,8 @@ async function changed<T>(store: OpenStore, space: string, change: (log: SpaceLo
 }
 
 /**
- * The head of a space with the offset of its first entry: that of the head is a lower bound while trimmed entries wait for
- * their removal, and when they shared a row with others.
+ * The head of a space with the offset of its first entry: that of the head is a lower bound while trimmed entries wait
+ * for their removal, and when they shared a row with others.
  */
 async function spaceHead(log: SpaceLog): Promise<SpaceHead> {
   const head = await log.sync();

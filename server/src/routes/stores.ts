@@ -49,11 +49,11 @@ export class Stores {
   }
 
   /**
-   * Runs one stream on a store. The signal that the stream gets is aborted when the client goes away, and when the store
-   * is closed or deleted, with the reason for that.
+   * Runs one stream on a store. The signal that the stream gets is aborted when the client goes away, and when the
+   * store is closed or deleted, with the reason for that.
    *
-   * @param open opens the stream; once more when nothing was sent yet and the store turns out to be one that another instance
-   *   has deleted
+   * @param open opens the stream; once more when nothing was sent yet and the store turns out to be one that another
+   *   instance has deleted
    */
   async *stream<T>(
     storeId: string,
@@ -112,7 +112,9 @@ export class Stores {
     this.#context.health.failed(error);
   }
 
-  /** What a call or stream fails with; takes the store out of use where the failure says that it has to be opened again. */
+  /**
+   * What a call or stream fails with; takes the store out of use where the failure says that it has to be opened again.
+   */
   #failureOf(id: string, store: OpenStore, error: unknown): unknown {
     if (error instanceof StoreDeletedError) this.#context.openStores.forget(id, store, error);
     const { ended } = store;

@@ -4,10 +4,10 @@
  * A backend is an ordered, partitioned key-value store with an atomic conditional batch, and nothing else. It knows
  * nothing about segments or entries. Every backend passes the contract suite in `contract/`.
  *
- * Keys are 1 to 512 bytes, compared byte by byte, unsigned. Partition names are non-empty strings without U+0000, at most
- * 300 bytes of UTF-8, compared by their UTF-8 bytes. All failures are `ServerError`s: STORAGE_UNAVAILABLE (for `commit`:
- * the outcome is unknown), DISK_FULL (likewise), DATA_LOSS; and, where several processes share stores, StoreDeletedError once
- * another one has deleted the store (for `commit`: nothing was written).
+ * Keys are 1 to 512 bytes, compared byte by byte, unsigned. Partition names are non-empty strings without U+0000, at
+ * most 300 bytes of UTF-8, compared by their UTF-8 bytes. All failures are `ServerError`s: STORAGE_UNAVAILABLE (for
+ * `commit`: the outcome is unknown), DISK_FULL (likewise), DATA_LOSS; and, where several processes share stores,
+ * StoreDeletedError once another one has deleted the store (for `commit`: nothing was written).
  */
 
 /** The state of a row, as far as conditions are concerned: changes with every write of the row. Compared with ===. */
@@ -38,8 +38,8 @@ export interface Condition {
   readonly key: Uint8Array;
   readonly version: RowVersion | null;
   /**
-   * Whoever has a condition on this row writes it in the same commit; so a backend for which a condition is a kind of write can
-   * tell that it is broken without reading the row. Default: false.
+   * Whoever has a condition on this row writes it in the same commit; so a backend for which a condition is a kind of
+   * write can tell that it is broken without reading the row. Default: false.
    */
   readonly alwaysWritten?: boolean;
 }
@@ -73,8 +73,8 @@ export interface StorageLimits {
   /** One value, in bytes. At least 1 MiB + 64 KiB. */
   readonly maxValueBytes: number;
   /**
-   * From this size in bytes on, a batch is stored once, in its segment, and the space log refers to it; smaller ones are
-   * stored in both. `Infinity` where an extra read costs more than an extra copy.
+   * From this size in bytes on, a batch is stored once, in its segment, and the space log refers to it; smaller ones
+   * are stored in both. `Infinity` where an extra read costs more than an extra copy.
    */
   readonly referenceThresholdBytes: number;
 }
@@ -90,8 +90,8 @@ export interface PartitionStore {
   getMany(partition: string, keys: readonly Uint8Array[]): Promise<(Row | undefined)[]>;
 
   /**
-   * Reads a range in key order, in pages. Each row is read as it was at some moment during the scan. Ending the iteration
-   * early frees what it holds.
+   * Reads a range in key order, in pages. Each row is read as it was at some moment during the scan. Ending the
+   * iteration early frees what it holds.
    */
   scan(partition: string, options: ScanOptions): AsyncIterable<readonly Row[]>;
 
@@ -102,16 +102,16 @@ export interface PartitionStore {
   partitions(options: { prefix: string; after?: string; limit: number }): Promise<string[]>;
 
   /**
-   * Called before an append, which is refused when it throws, as nothing was written. Commits that remove rows, or overwrite few, are made
-   * all the same. For a backend that keeps some room for them.
+   * Called before an append, which is refused when it throws, as nothing was written. Commits that remove rows, or
+   * overwrite few, are made all the same. For a backend that keeps some room for them.
    *
    * @throws NoRoomError
    */
   assertRoom?(): void;
 
   /**
-   * After a failed commit: whether this handle serves reads, as opening the store again would fail now. When it returns false, and without
-   * it, the store is closed after a failed commit and opened again.
+   * After a failed commit: whether this handle serves reads, as opening the store again would fail now. When it returns
+   * false, and without it, the store is closed after a failed commit and opened again.
    */
   readsOnly?(): boolean;
 
@@ -144,16 +144,16 @@ export interface Storage {
   list(options: { after?: string; limit: number }): Promise<string[]>;
 
   /**
-   * Deletes a store that this process does not have open, without opening it, so that damage or a full disk are no obstacle. Does nothing
-   * when there is none. Without it, a store is opened to be deleted.
+   * Deletes a store that this process does not have open, without opening it, so that damage or a full disk are no
+   * obstacle. Does nothing when there is none. Without it, a store is opened to be deleted.
    *
    * @throws STORAGE_UNAVAILABLE when another process has the store open
    */
   drop?(storeId: string): Promise<void>;
 
   /**
-   * Checks, at the cost of a small write or request, that the storage can be read and written. Called at the start of a server and
-   * every few seconds. Without it, only calls tell whether the storage works.
+   * Checks, at the cost of a small write or request, that the storage can be read and written. Called at the start of a
+   * server and every few seconds. Without it, only calls tell whether the storage works.
    *
    * @param options `create`: make what is missing; otherwise a place that nothing was stored in yet is as it should be
    * @throws StorageUnusableError when nothing but an operator can mend it, any other ServerError when it may pass

@@ -1,4 +1,7 @@
-/** Large, slow and unfinished request bodies: they are refused, they cost what the limits allow, and nobody else pays (C3, H1). */
+/**
+ * Large, slow and unfinished request bodies: they are refused, they cost what the limits allow, and nobody else pays
+ * (C3, H1).
+ */
 import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";

@@ -1,4 +1,7 @@
-/** Deadlines of streams, in every protocol: a stream that its deadline cuts ends with DEADLINE_EXCEEDED, never as complete (H7, M10). */
+/**
+ * Deadlines of streams, in every protocol: a stream that its deadline cuts ends with DEADLINE_EXCEEDED, never as
+ * complete (H7, M10).
+ */
 import { randomUUID } from "node:crypto";
 import type { DescService } from "@bufbuild/protobuf";
 import * as protocol from "@streamkit/protocol";

@@ -1,4 +1,6 @@
-/** Floods of frames and bytes (fault 24): the process lives, serves others during and after, and gives its memory back. */
+/**
+ * Floods of frames and bytes (fault 24): the process lives, serves others during and after, and gives its memory back.
+ */
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ServerProcess, startServer, temporaryFolder } from "../server-process.ts";
@@ -8,7 +10,10 @@ import { callHttp2, envelope, exchange, http2, isServing, memoryOf, open } from 
 const INFO = "/streamkit.v1.StoreService/GetServerInfo";
 const APPEND = "/streamkit.v1.StreamService/Append";
 const MIB = 1024 * 1024;
-/** Memory that the process may have beyond an idle one: what floods leave to the garbage collector, never what they sent. */
+/**
+ * Memory that the process may have beyond an idle one: what floods leave to the garbage collector, never what they
+ * sent.
+ */
 const SLACK_BYTES = 256 * MIB;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

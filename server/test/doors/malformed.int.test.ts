@@ -1,4 +1,7 @@
-/** Requests that no client sends by mistake: the process lives, answers them or closes, and serves the next caller (C1, fault 24). */
+/**
+ * Requests that no client sends by mistake: the process lives, answers them or closes, and serves the next caller (C1,
+ * fault 24).
+ */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ServerProcess, startServer, temporaryFolder } from "../server-process.ts";
 import { answerOf, begin, exchange, http2, isServing } from "./raw.ts";

@@ -9,7 +9,10 @@ import {
 } from "node:http2";
 import { connect as connectTcp, type Socket } from "node:net";
 
-/** Sends bytes on a connection of their own, and resolves with all that comes back until the server closes it, or `until` is there. */
+/**
+ * Sends bytes on a connection of their own, and resolves with all that comes back until the server closes it, or
+ * `until` is there.
+ */
 export async function exchange(url: string, bytes: string | Uint8Array, until?: RegExp): Promise<string> {
   const socket = await open(url);
   let text = "";
@@ -37,8 +40,8 @@ export async function open(url: string): Promise<Socket> {
 }
 
 /**
- * Opens an HTTP/2 connection with large windows. Without its memory limit raised, Node's client resets calls by itself while much of
- * what it sends is waiting.
+ * Opens an HTTP/2 connection with large windows. Without its memory limit raised, Node's client resets calls by itself
+ * while much of what it sends is waiting.
  */
 export async function http2(url: string): Promise<ClientHttp2Session> {
   const session = connectHttp2(url, { settings: { initialWindowSize: 4 * 1024 * 1024 }, maxSessionMemory: 4_096 });

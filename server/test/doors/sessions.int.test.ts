@@ -1,4 +1,7 @@
-/** Produce sessions that have much under way: they are read more slowly, nobody is refused for it, and all is given back. */
+/**
+ * Produce sessions that have much under way: they are read more slowly, nobody is refused for it, and all is given
+ * back.
+ */
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@streamkit/protocol";

@@ -1,4 +1,7 @@
-/** Random messages on the bus: hints cost latency and nothing else, whatever they say. FUZZ_SEED, FUZZ_RUNS as elsewhere. */
+/**
+ * Random messages on the bus: hints cost latency and nothing else, whatever they say. FUZZ_SEED, FUZZ_RUNS as
+ * elsewhere.
+ */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { StreamService } from "@streamkit/protocol";

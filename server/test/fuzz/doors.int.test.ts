@@ -1,6 +1,6 @@
 /**
- * Random bytes at the server's doors, from raw HTTP to messages of every method. Whatever comes, the process lives, answers as the
- * protocol says, serves the next caller, and holds no more than before.
+ * Random bytes at the server's doors, from raw HTTP to messages of every method. Whatever comes, the process lives,
+ * answers as the protocol says, serves the next caller, and holds no more than before.
  *
  * FUZZ_SEED and FUZZ_RUNS choose other and more inputs: `npm run fuzz`. A seed that found something stays in KEPT.
  */

@@ -58,7 +58,10 @@ function mutateRarely(random: Random, bytes: Buffer): Buffer {
   return random.chance(0.2) ? mutate(random, bytes) : bytes;
 }
 
-/** The bytes of an HTTP/2 connection: mostly sound at its begin, then requests, frames that are out of place, and garbage. */
+/**
+ * The bytes of an HTTP/2 connection: mostly sound at its begin, then requests, frames that are out of place, and
+ * garbage.
+ */
 export function http2Connection(random: Random, paths: readonly string[]): Buffer {
   const parts = [random.chance(0.95) ? PREFACE : mutate(random, PREFACE), frame(SETTINGS, 0, 0, Buffer.alloc(0))];
   let stream = 1;

@@ -1,4 +1,7 @@
-/** Stored rows with random damage: readers get what was written or DATA_LOSS, and nothing else (G11). FUZZ_SEED, FUZZ_RUNS as elsewhere. */
+/**
+ * Stored rows with random damage: readers get what was written or DATA_LOSS, and nothing else (G11). FUZZ_SEED,
+ * FUZZ_RUNS as elsewhere.
+ */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, it } from "vitest";
 import { memoryStorage } from "../../src/storage/memory/index.ts";

@@ -1,4 +1,7 @@
-/** A server for the fuzzers, in a process of its own: on request it tells what it holds. Started with `fork` and --expose-gc. */
+/**
+ * A server for the fuzzers, in a process of its own: on request it tells what it holds. Started with `fork` and
+ * --expose-gc.
+ */
 import { createStreamkit, formatEvent, memoryStorage } from "../../src/index.ts";
 
 /** What the process holds when nobody calls. */

@@ -32,7 +32,10 @@ export function kindOf(method: string, path: string): RequestKind {
   return /\/(?!Tables)\w+\(/.test(path) ? "pointRead" : "other";
 }
 
-/** Counts the operations in the body of a transaction. Each has its request line; values are base64 on lines of their own. */
+/**
+ * Counts the operations in the body of a transaction. Each has its request line; values are base64 on lines of their
+ * own.
+ */
 export function operationsOf(body: string): Operations {
   const deletes = body.match(/^DELETE http/gm)?.length ?? 0;
   return { writes: body.match(/^(?:POST|PUT|MERGE|PATCH) http/gm)?.length ?? 0, deletes };

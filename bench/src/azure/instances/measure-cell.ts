@@ -18,7 +18,8 @@ export interface CellResult {
 }
 
 /**
- * Measures one cell: all instances write at the same time, clients count appends, the proxies count what became of them.
+ * Measures one cell: all instances write at the same time, clients count appends, the proxies count what became of
+ * them.
  *
  * @param stream names the store, which is new
  */

@@ -18,7 +18,9 @@ export interface RoundResult {
   readonly cells: ReadonlyMap<Cell, Sample>;
   /** Latency of requests without others, as quantiles in milliseconds. */
   readonly latency: Readonly<Record<RequestKind, readonly number[]>>;
-  /** Transactions per second that the storage takes at most; `undefined` with a delay, which changes nothing in that. */
+  /**
+   * Transactions per second that the storage takes at most; `undefined` with a delay, which changes nothing in that.
+   */
   readonly most: number | undefined;
 }
 

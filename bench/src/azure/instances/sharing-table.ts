@@ -7,7 +7,9 @@ import { cellLabel, cellsOf } from "./cell.ts";
 /** Part of one instance's commits that several of them on one space must reach together. */
 const LEAST = 0.5;
 
-/** How several instances get on with each other on one space, and whether that is never much less than one alone does. */
+/**
+ * How several instances get on with each other on one space, and whether that is never much less than one alone does.
+ */
 export function sharingTable(rounds: Rounds, delays: readonly number[]): Table {
   const rows: string[][] = [];
   let least = Number.POSITIVE_INFINITY;

@@ -4,8 +4,8 @@ import type { Period } from "../../peers/peer.ts";
 const DOUBLINGS = 5;
 
 /**
- * Measures something in a period, and again in twice the time when nothing happened in it: on a machine that others use too,
- * it may stand still for longer than a short run lasts.
+ * Measures something in a period, and again in twice the time when nothing happened in it: on a machine that others use
+ * too, it may stand still for longer than a short run lasts.
  *
  * @param measure gets the period, and how often something was measured before
  * @param commits how many commits a result has

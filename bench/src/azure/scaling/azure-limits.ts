@@ -1,6 +1,7 @@
 /**
- * What Azure states for table storage (learn.microsoft.com, "Scalability and performance targets for Table storage"). Both
- * rates assume entities of 1 KiB, and are targets: a partition or account may take more, or less with larger entities.
+ * What Azure states for table storage (learn.microsoft.com, "Scalability and performance targets for Table storage").
+ * Both rates assume entities of 1 KiB, and are targets: a partition or account may take more, or less with larger
+ * entities.
  */
 export const AZURE = {
   /** Entities that one partition takes in a second: one space. */

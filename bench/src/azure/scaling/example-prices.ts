@@ -1,7 +1,7 @@
 /**
- * ASSUMED prices, in some currency. They are round numbers made up on 2026-11-24 so that the tables can show how cost comes
- * about, not what it is. Replace them by those of your region and redundancy (azure.microsoft.com, "Azure Table Storage
- * pricing") and run `npm run bench -- W9` again.
+ * ASSUMED prices, in some currency. They are round numbers made up on 2026-11-24 so that the tables can show how cost
+ * comes about, not what it is. Replace them by those of your region and redundancy (azure.microsoft.com, "Azure Table
+ * Storage pricing") and run `npm run bench -- W9` again.
  */
 export const EXAMPLE_PRICES = {
   date: "2026-11-24",

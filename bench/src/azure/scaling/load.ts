@@ -34,7 +34,9 @@ export interface Demand {
   readonly sentPerSecond: number;
   /** Bytes that the account grows by, per second. */
   readonly storedPerSecond: number;
-  /** Spaces at least, so that none is over the limit of a partition, nor has more commits than fit one after the other. */
+  /**
+   * Spaces at least, so that none is over the limit of a partition, nor has more commits than fit one after the other.
+   */
   readonly spaces: number;
   /** Accounts at least, if Azure counts requests, and if it counts each entity of a transaction. */
   readonly accounts: number;
@@ -66,7 +68,8 @@ export function demandOf(unit: UnitCosts, load: Load): Demand {
   const rows = rowsPerCommit(unit, load);
   const remembered = expecting ? 0 : appendsPerSecond * unit.rowsPerRemembered;
   const conflicts = commits * load.conflictsPerCommit;
-  // Each instance looks through all that is remembered twice in a window; rows are half a window older than that at most.
+  // Each instance looks through all that is remembered twice in a window; rows are half a window older than that at
+  // most.
   const looked = expecting ? 0 : remembered * DEDUPE_SECONDS * 1.5 * (2 / DEDUPE_SECONDS) * instances;
   const writesPerSecond = commits * unit.requestsPerCommit + conflicts + remembered * unit.deletesPerRemembered;
   const readsPerSecond =

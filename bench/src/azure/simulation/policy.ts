@@ -1,12 +1,12 @@
 /**
- * What an instance does to get a group of appends committed: the engine's policy, and nothing else, so that this is the one
- * file to adapt when the engine changes. As server/src/engine/space/space-log.ts and space-state.ts.
+ * What an instance does to get a group of appends committed: the engine's policy, and nothing else, so that this is the
+ * one file to adapt when the engine changes. As server/src/engine/space/space-log.ts and space-state.ts.
  */
 import type { Contention } from "../../../../server/src/engine/commit/contention.ts";
 
 /**
- * Appends of one small record, without expectation, that may share a commit: the engine uses 90 operations, keeps 4 of them
- * for what the group has once, and needs 3 for each append.
+ * Appends of one small record, without expectation, that may share a commit: the engine uses 90 operations, keeps 4 of
+ * them for what the group has once, and needs 3 for each append.
  */
 export const MAX_GROUP_APPENDS = 28;
 const MAX_UNKNOWN = 3;
@@ -50,7 +50,8 @@ export function rowsOf(appends: number): number {
 /**
  * Commits a group: true when it is committed, false when the engine gives up and the clients have to try again.
  *
- * @param members the client writers of the group, and, from the second call on, those who have come meanwhile and fit in
+ * @param members the client writers of the group, and, from the second call on, those who have come meanwhile and fit
+ *   in
  */
 export function* commitGroup(
   members: () => readonly number[],

@@ -20,7 +20,10 @@ function variants(name: keyof Pace, ...values: readonly number[]): (readonly [st
   return values.map((value) => [`${name} ${value} instead of ${PACE[name]}`, { ...PACE, [name]: value }]);
 }
 
-/** How a space is shared at the engine's pace, and at others: where the numbers of server/src/engine/commit/contention.ts come from. */
+/**
+ * How a space is shared at the engine's pace, and at others: where the numbers of
+ * server/src/engine/commit/contention.ts come from.
+ */
 export function rivalsTable(): Table {
   return {
     caption:

@@ -6,8 +6,8 @@ import { simulate } from "./simulate.ts";
 export const RUTHLESS: Pace = { ...PACE, burst: Number.POSITIVE_INFINITY, yieldEveryMillis: Number.POSITIVE_INFINITY };
 
 /**
- * Kinds of latency, as quantiles of one with the mean 1: always the same, which is the hardest on those who have to read
- * before they can write; evenly spread; and with a long tail.
+ * Kinds of latency, as quantiles of one with the mean 1: always the same, which is the hardest on those who have to
+ * read before they can write; evenly spread; and with a long tail.
  */
 const KINDS = [
   [1, 1],

@@ -1,7 +1,9 @@
 /** How much of a second's worth may be used at once. */
 const BURST_SECONDS = 0.1;
 
-/** Lets through so much per second. Something large may overdraw it, and then everybody waits until that is made up for. */
+/**
+ * Lets through so much per second. Something large may overdraw it, and then everybody waits until that is made up for.
+ */
 export class TokenBucket {
   readonly #perSecond: number;
   #tokens: number;

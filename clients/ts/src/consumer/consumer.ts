@@ -101,8 +101,8 @@ export class Consumer<Out, In> implements AsyncDisposable {
   /**
    * Stops: begins nothing more, waits for the handlers that run, commits, and gives the lease back.
    *
-   * @param options.grace how long handlers may take, in milliseconds, before their signal fires; then the commit may take a second,
-   *   and giving the lease back another one. Default: for ever
+   * @param options.grace how long handlers may take, in milliseconds, before their signal fires; then the commit may
+   *   take a second, and giving the lease back another one. Default: for ever
    */
   async stop(options: { grace?: number } = {}): Promise<void> {
     checkOptions("consumer.stop", options, STOP_OPTIONS);

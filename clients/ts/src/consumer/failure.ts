@@ -6,7 +6,9 @@ import { timerMillis } from "./timer.ts";
 
 const MAX_ATTEMPTS = 5;
 
-/** Five attempts, then the consumer stops; at once where another attempt cannot help, since the codec would fail again. */
+/**
+ * Five attempts, then the consumer stops; at once where another attempt cannot help, since the codec would fail again.
+ */
 export function defaultDecision({
   attempt,
   error,
@@ -65,7 +67,10 @@ export async function handleWithRetries<Out>(
   }
 }
 
-/** The one entry that the codec could not decode, where that is why the handler failed. The handler may have wrapped the error. */
+/**
+ * The one entry that the codec could not decode, where that is why the handler failed. The handler may have wrapped the
+ * error.
+ */
 function undecodable<Out>(thrown: unknown, entries: readonly Entry<Out>[]): readonly Entry<Out>[] | undefined {
   for (let error = thrown; error instanceof Error; error = error.cause) {
     const found = error instanceof StreamkitError ? entries.find((entry) => entry === error.entry) : undefined;

@@ -11,8 +11,8 @@ export interface LanesOptions<Item> {
 }
 
 /**
- * Handles items of the same key one after the other, or together, in the order in which they came, and those of different keys at the
- * same time, up to a bound. What is added without a pause counts as there together.
+ * Handles items of the same key one after the other, or together, in the order in which they came, and those of
+ * different keys at the same time, up to a bound. What is added without a pause counts as there together.
  */
 export class Lanes<Item> {
   private readonly options: LanesOptions<Item>;

@@ -1,9 +1,11 @@
-/** How long the last calls may take once the grace is over, in milliseconds: the commit, and then giving the lease back. */
+/**
+ * How long the last calls may take once the grace is over, in milliseconds: the commit, and then giving the lease back.
+ */
 const LAST_CALLS_MILLIS = 1_000;
 
 /**
- * Puts an end to the last calls of a consumer: a while after its grace is over, and not before this while has passed since the call of
- * this function. Without the end of a grace, never.
+ * Puts an end to the last calls of a consumer: a while after its grace is over, and not before this while has passed
+ * since the call of this function. Without the end of a grace, never.
  *
  * @returns what takes that back
  */

@@ -27,8 +27,8 @@ export interface HandlerContext<Out, In> {
   /** The store. With `exclusive`, what is appended through it carries the token of the lease. */
   readonly store: StoreHandle<Out, In>;
   /**
-   * With `exclusive`: the token of the lease, larger with each process that takes over. For outside systems that can refuse what
-   * comes with a smaller one than they have seen.
+   * With `exclusive`: the token of the lease, larger with each process that takes over. For outside systems that can
+   * refuse what comes with a smaller one than they have seen.
    */
   readonly fencingToken: bigint | undefined;
 }
@@ -49,8 +49,8 @@ export type FailureDecision =
 export interface HandlerFailure<Out> {
   readonly error: unknown;
   /**
-   * Entries of one segment, in order: one, with `handler`; with `batchHandler` all that it got, or the one that the codec could not
-   * decode. The others are then handled without it.
+   * Entries of one segment, in order: one, with `handler`; with `batchHandler` all that it got, or the one that the
+   * codec could not decode. The others are then handled without it.
    */
   readonly entries: readonly Entry<Out>[];
   /** Attempts in this process so far. */
@@ -70,7 +70,10 @@ export interface Exclusive {
   readonly ttl: number;
   /** The key of the lease. Default: `consumer/` and the consumer's name. */
   readonly key?: string;
-  /** This process, for people to read: part of the lease's holder, behind which something random comes. Default: nothing. */
+  /**
+   * This process, for people to read: part of the lease's holder, behind which something random comes. Default:
+   * nothing.
+   */
   readonly holder?: string;
 }
 
@@ -92,26 +95,29 @@ export interface ConsumerOptions<Out, In> {
   readonly maxQueued?: number;
   /** Where a consumer without a cursor begins. Default "start". */
   readonly from?: "start" | "head";
-  /** Longest time between the handling of an entry and the commit of the cursor, in milliseconds; may be Infinity. Default 1,000. */
+  /**
+   * Longest time between the handling of an entry and the commit of the cursor, in milliseconds; may be Infinity.
+   * Default 1,000.
+   */
   readonly commitInterval?: number;
   /** Entries handled after which the cursor is committed at the latest. Default 1,000. */
   readonly commitCount?: number;
   /**
-   * Decides about entries whose handler failed. Default: five attempts, then "stop"; at once for an entry that the codec cannot
-   * decode (`CODEC_FAILED`). May be asynchronous.
+   * Decides about entries whose handler failed. Default: five attempts, then "stop"; at once for an entry that the
+   * codec cannot decode (`CODEC_FAILED`). May be asynchronous.
    */
   readonly onFailure?: (failure: HandlerFailure<Out>) => FailureDecision | Promise<FailureDecision>;
   /**
-   * Where "park" puts entries: their payloads and labels, with labels that say where they came from. What does not fit with those is
-   * left out, the payload first: `parked-without` says so.
+   * Where "park" puts entries: their payloads and labels, with labels that say where they came from. What does not fit
+   * with those is left out, the payload first: `parked-without` says so.
    */
   readonly parking?: Parking;
   /** Only one process at a time; the others stand by. Default false: two that run at the same time are an error. */
   readonly exclusive?: Exclusive | false;
   /**
-   * What to do when the cursor is beyond the head: the store was made anew or restored from an older backup, or somebody committed a
-   * wrong position, and nothing would arrive. Default "fail": the consumer ends with `POSITION_BEYOND_HEAD`. "wait": it waits, in the
-   * state `beyondHead`, until the head comes there.
+   * What to do when the cursor is beyond the head: the store was made anew or restored from an older backup, or
+   * somebody committed a wrong position, and nothing would arrive. Default "fail": the consumer ends with
+   * `POSITION_BEYOND_HEAD`. "wait": it waits, in the state `beyondHead`, until the head comes there.
    */
   readonly beyondHead?: "fail" | "wait";
   /** Told of each new state. */

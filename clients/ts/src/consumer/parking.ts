@@ -16,9 +16,9 @@ const PARKED = {
 };
 
 /**
- * Puts entries aside, each as one record with its payload, its labels, and where it came from. Each is a transaction of its own, whose
- * id follows from the entry: what a consumer parks again after a crash is written once (within the dedupe window), whatever it comes
- * together with then.
+ * Puts entries aside, each as one record with its payload, its labels, and where it came from. Each is a transaction of
+ * its own, whose id follows from the entry: what a consumer parks again after a crash is written once (within the
+ * dedupe window), whatever it comes together with then.
  */
 export async function park(
   store: StoreHandle<unknown, unknown>,
@@ -88,8 +88,9 @@ const bytesOf = {
 };
 
 /**
- * The id under which an entry is parked: a UUID of version 8 (RFC 9562) that has the offset in full, so that no two entries of a space
- * share it, behind a hash of the consumer and the space. Not made with `crypto.subtle`, which pages in no secure context do not have.
+ * The id under which an entry is parked: a UUID of version 8 (RFC 9562) that has the offset in full, so that no two
+ * entries of a space share it, behind a hash of the consumer and the space. Not made with `crypto.subtle`, which pages
+ * in no secure context do not have.
  */
 export function parkingId(consumer: string, space: string, offset: number): string {
   const hex = fnv1a(`${consumer}\n${space}`).toString(16).padStart(16, "0") + offset.toString(16).padStart(14, "0");

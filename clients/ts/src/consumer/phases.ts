@@ -22,7 +22,8 @@ export interface Endings {
  *    lost              x             x                    x              x
  *                 `takingOver`    `ending`         `duringCall`       `committing`
  *
- * After a stop or a failure, what was handled is committed; after a loss somebody else may have the cursor, so nothing is.
+ * After a stop or a failure, what was handled is committed; after a loss somebody else may have the cursor, so nothing
+ * is.
  */
 export class Phases {
   /** Ends the takeover of the cursor. */
@@ -83,8 +84,8 @@ export class Phases {
   }
 
   /**
-   * Each call of a handler has a signal of its own: what a handler hangs on it and leaves there goes with it. It is not derived from
-   * others by `AbortSignal.any`, of which Node 22 keeps something for as long as the others live.
+   * Each call of a handler has a signal of its own: what a handler hangs on it and leaves there goes with it. It is not
+   * derived from others by `AbortSignal.any`, of which Node 22 keeps something for as long as the others live.
    */
   async duringCall<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const call = new AbortController();

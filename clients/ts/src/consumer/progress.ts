@@ -5,8 +5,8 @@ interface Piece {
 }
 
 /**
- * How far a consumer has come in one space: everything up to `position` is handled. Pieces are handled in any order, so the
- * position is right before the first one that is not. Keeps what is being handled, and nothing of what is done.
+ * How far a consumer has come in one space: everything up to `position` is handled. Pieces are handled in any order, so
+ * the position is right before the first one that is not. Keeps what is being handled, and nothing of what is done.
  */
 export class Progress {
   /** In offset order. */

@@ -73,7 +73,9 @@ export class Stint<Out, In> {
     });
   }
 
-  /** Space -> offset of the last entry up to which everything was handled. `undefined` before the cursor is taken over. */
+  /**
+   * Space -> offset of the last entry up to which everything was handled. `undefined` before the cursor is taken over.
+   */
   get offsets(): SpaceOffsets | undefined {
     return this.#cursor.offsets;
   }

@@ -63,8 +63,8 @@ export class Cursors {
   }
 
   /**
-   * Sets the offsets of some spaces; those not named stay. Throws `CURSOR_CONFLICT` when `expectedVersion` does not hold.
-   * Retried by itself; a retry that finds its own first attempt succeeds.
+   * Sets the offsets of some spaces; those not named stay. Throws `CURSOR_CONFLICT` when `expectedVersion` does not
+   * hold. Retried by itself; a retry that finds its own first attempt succeeds.
    */
   async commit(
     name: string,
@@ -121,8 +121,8 @@ export class Cursors {
 }
 
 /**
- * True for what a commit leaves behind that succeeded though its answer was lost. A cursor does not say who committed it: one of
- * somebody else with the same offsets on the same version looks the same.
+ * True for what a commit leaves behind that succeeded though its answer was lost. A cursor does not say who committed
+ * it: one of somebody else with the same offsets on the same version looks the same.
  */
 function isOwn(found: Cursor, offsets: Record<string, bigint>, expectedVersion: bigint | undefined): boolean {
   if (expectedVersion !== undefined && expectedVersion > 0n && BigInt(found.version) !== expectedVersion + 1n)

@@ -5,14 +5,16 @@ import type { Entry } from "../read/entry.ts";
  * Why a call failed: the names of `streamkit.v1.ErrorReason` (documented in proto/streamkit/v1/errors.proto), and some
  * that the client itself gives:
  *
- * - `CODEC_FAILED`: the codec of the handle threw, when it encoded a record or decoded an entry. `cause` is what it threw.
- * - `TRANSACTION_ID_REUSED`: the id of the transaction was used before, for other segments or another number of records.
- *   Nothing was written now.
+ * - `CODEC_FAILED`: the codec of the handle threw, when it encoded a record or decoded an entry. `cause` is what it
+ *   threw.
+ * - `TRANSACTION_ID_REUSED`: the id of the transaction was used before, for other segments or another number of
+ *   records. Nothing was written now.
  * - `POSITION_BEYOND_HEAD`: the cursor of a consumer is beyond everything that was ever committed to a space.
  * - `CANCELED`: the caller's AbortSignal fired. `cause` is the signal's reason.
  * - `CONNECTION_LOST`: no answer from a Streamkit server: refused, reset, timed out, or cut off in the middle.
- * - `MISCONFIGURED`: no server can be reached like this: the address, the certificate, the HTTP version or the origin of a
- *   page is wrong. The message says which, and what to do. Not retried, unless the same address has answered before.
+ * - `MISCONFIGURED`: no server can be reached like this: the address, the certificate, the HTTP version or the origin
+ *   of a page is wrong. The message says which, and what to do. Not retried, unless the same address has answered
+ *   before.
  * - `UNKNOWN`: an answer that did not come from a Streamkit server and says nothing more. See `code`.
  */
 export type StreamkitErrorReason =
@@ -87,8 +89,8 @@ export class StreamkitError extends Error {
   /** For `INVALID_FIELD`: each field with a problem. Empty otherwise. */
   readonly fieldViolations: readonly FieldViolation[];
   /**
-   * For `CODEC_FAILED` of a read: the entry that could not be decoded, with its positions, its `payload` as it was written and its
-   * `metadata`. Not shown with the error in logs, which the payload may be too long or too secret for.
+   * For `CODEC_FAILED` of a read: the entry that could not be decoded, with its positions, its `payload` as it was
+   * written and its `metadata`. Not shown with the error in logs, which the payload may be too long or too secret for.
    */
   declare readonly entry: Entry<unknown> | undefined;
   /** For `produce`: what was durable when it failed. `undefined` for every other call. */

@@ -16,8 +16,8 @@ import { mistakeOf, textOfOutage } from "./mistake.ts";
  * Translates whatever a call threw into a StreamkitError: the one place where Connect's errors are looked into.
  *
  * A Streamkit server attaches exactly one ErrorDetail to every failure. An error without one comes from what lies
- * between: a socket, a proxy, or the protocol layer that was cut off in mid-message. Those are retryable unless the code
- * says that somebody understood the request and refused it.
+ * between: a socket, a proxy, or the protocol layer that was cut off in mid-message. Those are retryable unless the
+ * code says that somebody understood the request and refused it.
  */
 export function toStreamkitError(thrown: unknown, signal?: AbortSignal): StreamkitError {
   if (thrown instanceof StreamkitError) return thrown;

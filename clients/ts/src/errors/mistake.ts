@@ -9,8 +9,8 @@ export interface Mistake {
 }
 
 /**
- * Recognises what is below the protocol and for good: what Node.js, OpenSSL, llhttp and undici report with codes of their
- * own, and answers of servers that are no Streamkit. The one place that knows these codes.
+ * Recognises what is below the protocol and for good: what Node.js, OpenSSL, llhttp and undici report with codes of
+ * their own, and answers of servers that are no Streamkit. The one place that knows these codes.
  */
 export function mistakeOf(error: ConnectError): Mistake | undefined {
   const answer = answerOf(error);

@@ -16,8 +16,8 @@ export interface Fence {
 }
 
 /**
- * The same client, writing under a lease: every transaction carries the token, and none leaves once the lease is lost. One that waits,
- * for a connection say, is taken back then: it would leave whenever the wait is over.
+ * The same client, writing under a lease: every transaction carries the token, and none leaves once the lease is lost.
+ * One that waits, for a connection say, is taken back then: it would leave whenever the wait is over.
  */
 export function fenced(context: ClientContext, fence: Fence): ClientContext {
   const { peer } = context;
@@ -60,7 +60,9 @@ async function* checked(
   }
 }
 
-/** A signal that fires when either does. Unlike that of AbortSignal.any, nothing of it stays with those that outlive it. */
+/**
+ * A signal that fires when either does. Unlike that of AbortSignal.any, nothing of it stays with those that outlive it.
+ */
 function eitherOf(lost: AbortSignal, signal: AbortSignal | undefined): { signal: AbortSignal; leave: () => void } {
   const controller = new AbortController();
   const sources = signal === undefined ? [lost] : [lost, signal];

@@ -120,8 +120,8 @@ describe("a lease", () => {
     await held.stop();
   });
 
-  // Frozen: the timer of a renewal is due before that of the end, and both are due when the process wakes up. A server that counts a
-  // little longer would renew what is given up a moment later, and nobody could have it for another ttl.
+  // Frozen: the timer of a renewal is due before that of the end, and both are due when the process wakes up. A server
+  // that counts a little longer would renew what is given up a moment later, and nobody could have it for another ttl.
   it("is not renewed by who wakes up when it is over", async () => {
     const { held, renewals, set } = hold(() => {});
     set(TTL);

@@ -11,20 +11,21 @@ import { type Clocks, elapsedSince, type Moment, momentOf } from "./moment.ts";
 /** Renewals per ttl. */
 const RENEWALS = 3;
 /**
- * Part of the ttl, counted from before the request that proved the lease was sent, for which it is taken for held. Servers count
- * the whole ttl from after they have seen it. The rest is for clocks that do not run at quite the same rate, and for timers that
- * are late.
+ * Part of the ttl, counted from before the request that proved the lease was sent, for which it is taken for held.
+ * Servers count the whole ttl from after they have seen it. The rest is for clocks that do not run at quite the same
+ * rate, and for timers that are late.
  */
 const PROVEN = 0.95;
 /**
- * Looks at the clocks per ttl, at least. A timer does not count the time that the machine sleeps, so one for the whole rest would be
- * late by as much; a slice is late by no more than what the ttl has left beyond what is proven.
+ * Looks at the clocks per ttl, at least. A timer does not count the time that the machine sleeps, so one for the whole
+ * rest would be late by as much; a slice is late by no more than what the ttl has left beyond what is proven.
  */
 const LOOKS = 20;
 const MAX_SLICE_MILLIS = 60_000;
 
 /**
- * Holds a lease: renews it at a third of its ttl, again and again when that fails, and gives it up before anybody else can get it.
+ * Holds a lease: renews it at a third of its ttl, again and again when that fails, and gives it up before anybody else
+ * can get it.
  *
  *   held -- renewed --> held
  *        -- LEASE_LOST, or not renewed in time --> lost
@@ -88,7 +89,10 @@ export class HeldLease {
     return this.ttl * PROVEN - elapsedSince(this.proven, this.clocks);
   }
 
-  /** Gives the lease up when it is over, also by an answer that was late and proves what is over already; else looks again later. */
+  /**
+   * Gives the lease up when it is over, also by an answer that was late and proves what is over already; else looks
+   * again later.
+   */
   private watch(): void {
     clearTimeout(this.deadline);
     const { left } = this;
@@ -103,7 +107,8 @@ export class HeldLease {
       const pause = failures === 0 ? this.ttl / RENEWALS : Math.min(this.ttl / 10, backoffMillis(failures, {}));
       await delay(pause, ending).catch(() => {});
       if (ending.aborted) return;
-      // Who wakes up when it is over does not renew: the server may count longer, and nobody would have the lease for another ttl.
+      // Who wakes up when it is over does not renew: the server may count longer, and nobody would have the lease for
+      // another ttl.
       if (this.left <= 0) return this.lose("it was not renewed in time");
       const sent = momentOf(this.clocks);
       try {

@@ -50,8 +50,8 @@ export class Leases {
   }
 
   /**
-   * Takes a lease that is free or has expired; renews it for its holder. Throws `LEASE_HELD`, with when to come back, when
-   * another holder has it.
+   * Takes a lease that is free or has expired; renews it for its holder. Throws `LEASE_HELD`, with when to come back,
+   * when another holder has it.
    */
   async acquire(key: string, holder: string, options: LeaseOptions = {}): Promise<Lease> {
     checkArgument("leases.acquire", "key", key, text);

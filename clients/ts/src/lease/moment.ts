@@ -1,4 +1,7 @@
-/** A moment on two clocks. Neither alone will do: the monotonic one stands still while a machine sleeps, the other one is set. */
+/**
+ * A moment on two clocks. Neither alone will do: the monotonic one stands still while a machine sleeps, the other one
+ * is set.
+ */
 export interface Moment {
   readonly monotonic: number;
   readonly wall: number;

@@ -10,7 +10,10 @@ import { withLease } from "./with-lease.ts";
 
 const TTL = 5_000;
 
-/** A server that gives the lease when `answer` lets it, and never answers renewals; nor that a lease is back, unless told to. */
+/**
+ * A server that gives the lease when `answer` lets it, and never answers renewals; nor that a lease is back, unless
+ * told to.
+ */
 function server(answer: (call: number) => Promise<void> | void, takesBack = true) {
   const calls = { acquired: 0, released: [] as bigint[] };
   const transport = createRouterTransport((router) => {
@@ -51,8 +54,8 @@ async function timeOf(promise: Promise<unknown>): Promise<number> {
   return performance.now() - begin;
 }
 
-// A frozen server holds what it was asked until the connection breaks, or the attempt is over: 30 seconds, by default. Meanwhile
-// another instance, behind the same address, would have given the lease.
+// A frozen server holds what it was asked until the connection breaks, or the attempt is over: 30 seconds, by default.
+// Meanwhile another instance, behind the same address, would have given the lease.
 it("whoever waits for a lease asks again before an answer would be worth nothing", async () => {
   const { context } = server((call) => (call < 2 ? never() : undefined));
   const token = withLease(context, "store", "k", { ttl: TTL }, async (held) => held.fencingToken);
@@ -72,7 +75,8 @@ it("a lease that was not renewed in time is given back all the same", async () =
   expect(calls.released).toEqual([7n]);
 });
 
-// A consumer that stops while it stands by asks at that moment, now and then. Its successors would wait for a whole ttl.
+// A consumer that stops while it stands by asks at that moment, now and then. Its successors would wait for a whole
+// ttl.
 it("a lease that was given to who does not want it any more is given back", async () => {
   const giving = Promise.withResolvers<void>();
   const { calls, context } = server(() => giving.promise);

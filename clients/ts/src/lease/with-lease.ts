@@ -39,8 +39,8 @@ const MAX_PATIENCE_MILLIS = 2_000;
  * Takes a lease, runs a function under it, and gives it back.
  *
  * @param run gets the lease and a signal that fires when the lease is lost, or `options.signal` does
- * @throws LEASE_HELD when it was not free in time; LEASE_LOST when it was lost, whatever the function made of its signal;
- *   otherwise what the function throws
+ * @throws LEASE_HELD when it was not free in time; LEASE_LOST when it was lost, whatever the function made of its
+ *   signal; otherwise what the function throws
  */
 export async function withLease<T>(
   context: ClientContext,
@@ -65,8 +65,8 @@ export async function withLease<T>(
     throw held.signal.aborted ? held.signal.reason : error;
   } finally {
     await held.stop();
-    // When it is lost, too: a renewal may have arrived whose answer did not, and nobody would have it for another ttl. But then
-    // somebody waits to be told.
+    // When it is lost, too: a renewal may have arrived whose answer did not, and nobody would have it for another ttl.
+    // But then somebody waits to be told.
     const patience = held.signal.aborted ? hastyPatience(ttl) : ttl / 2;
     await giveBack(leases, lease, patience);
   }
@@ -101,7 +101,10 @@ async function acquire(leases: Leases, key: string, options: WithLeaseOptions, c
   }
 }
 
-/** Asks for the lease. When the signal fires first, a lease that was given all the same goes back: nobody would have it for a ttl. */
+/**
+ * Asks for the lease. When the signal fires first, a lease that was given all the same goes back: nobody would have it
+ * for a ttl.
+ */
 async function attempt(leases: Leases, key: string, holder: string, ttl: number, signal: AbortSignal | undefined) {
   const givingUp = new AbortController();
   const acquiring = leases.acquire(key, holder, { ttl, signal: givingUp.signal });

@@ -88,7 +88,9 @@ function http1Hello({ host, port }: Target): string {
   return `HEAD / HTTP/1.1\r\nHost: ${authority}:${port}\r\nConnection: close\r\n\r\n`;
 }
 
-/** The first bytes that a server answers; none when it closes the connection without. Rejects when there is no server. */
+/**
+ * The first bytes that a server answers; none when it closes the connection without. Rejects when there is no server.
+ */
 async function answer(target: Target, hello: string | Buffer, millis: number): Promise<Buffer> {
   const { host, port, lookup } = target;
   const socket = connectTcp({ host, port, ...(lookup === undefined ? {} : { lookup }) });

@@ -7,8 +7,9 @@ import type { HttpVersion } from "./find-version.ts";
 const MAX_FAILURES = 2;
 
 /**
- * A transport that finds out which HTTP version its server speaks when it is first used, and remembers it. It looks again
- * once an answer makes no sense in that version, or calls get no answer at all: another server, or a proxy, may be there.
+ * A transport that finds out which HTTP version its server speaks when it is first used, and remembers it. It looks
+ * again once an answer makes no sense in that version, or calls get no answer at all: another server, or a proxy, may
+ * be there.
  */
 export class FindingTransport implements Transport {
   private readonly find: () => Promise<HttpVersion>;

@@ -1,8 +1,8 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 
 /**
- * Streams by gRPC, whose framing is the fastest, and by Connect once the server has refused gRPC: a server whose answers go through the
- * Fetch API has no trailers.
+ * Streams by gRPC, whose framing is the fastest, and by Connect once the server has refused gRPC: a server whose
+ * answers go through the Fetch API has no trailers.
  */
 export function streamByGrpcOrConnect(grpc: Transport, connect: Transport): Transport["stream"] {
   let refused = false;

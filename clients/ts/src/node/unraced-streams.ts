@@ -29,9 +29,10 @@ export interface StreamOptions {
 type Receive = (request: StreamRequest, answer: UniversalClientResponse) => StreamResponse;
 
 /**
- * Streams of a transport, as its innermost interceptor: makes the calls itself, and leaves all around them to Connect. In connect-es
- * 2.3.0 a stream races each response against the end of the call, and keeps 350 bytes per response until then; a follower of a busy
- * space would keep gigabytes. Unnecessary once `runStreamingCall` of connect-es keeps nothing.
+ * Streams of a transport, as its innermost interceptor: makes the calls itself, and leaves all around them to Connect.
+ * In connect-es
+ * 2.3.0 a stream races each response against the end of the call, and keeps 350 bytes per response until then; a
+ * follower of a busy space would keep gigabytes. Unnecessary once `runStreamingCall` of connect-es keeps nothing.
  */
 export function unracedStreams(protocol: "grpc" | "connect", options: StreamOptions): Interceptor {
   const limits = validateReadWriteMaxBytes(options.readMaxBytes, undefined, undefined);

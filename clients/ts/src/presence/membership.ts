@@ -7,8 +7,8 @@ import type { Inventory } from "./presence.ts";
 /** A worker's place in its group. */
 export class Membership implements AsyncDisposable {
   /**
-   * Resolves when the membership was closed; rejects with StreamkitError when another worker took the id, or it has failed, also because
-   * `onChange` threw.
+   * Resolves when the membership was closed; rejects with StreamkitError when another worker took the id, or it has
+   * failed, also because `onChange` threw.
    */
   readonly ended: Promise<void>;
   private readonly subscription: Subscription<Inventory>;
@@ -30,7 +30,9 @@ export class Membership implements AsyncDisposable {
     void this.keepRenewing(renew, interval);
   }
 
-  /** Resolves when the worker is registered for the first time; rejects with `CANCELED` when it was closed before that. */
+  /**
+   * Resolves when the worker is registered for the first time; rejects with `CANCELED` when it was closed before that.
+   */
   get joined(): Promise<void> {
     return this.first.promise;
   }

@@ -32,7 +32,10 @@ export type Inventory = readonly Worker[];
 
 /** How a group is watched. */
 export interface PresenceOptions extends SubscriptionOptions {
-  /** Longest time in which the server shows that the connection lives, in milliseconds: 1,000 to 3,600,000. Default 15,000. */
+  /**
+   * Longest time in which the server shows that the connection lives, in milliseconds: 1,000 to 3,600,000. Default
+   * 15,000.
+   */
   readonly interval?: number;
 }
 
@@ -79,14 +82,15 @@ export class Presence {
   }
 
   /**
-   * Registers a worker until the membership is closed, and again by itself whenever the connection breaks. It is gone at once
-   * when it is closed, and after three intervals when this process or the server vanishes.
+   * Registers a worker until the membership is closed, and again by itself whenever the connection breaks. It is gone
+   * at once when it is closed, and after three intervals when this process or the server vanishes.
    */
   join(options: JoinOptions): Membership {
     checkOptions("presence.join", options, JOIN_OPTIONS, ["id"]);
     const { context, place } = this;
     const { id, interval = DEFAULT_INTERVAL_MILLIS } = options;
-    // Rather a second attempt than one that hangs: the server waits for three intervals, and meanwhile no other renewal leaves.
+    // Rather a second attempt than one that hangs: the server waits for three intervals, and meanwhile no other renewal
+    // leaves.
     const hasty = { ...context, timeoutMillis: Math.min(context.timeoutMillis, Math.ceil(interval / 2)) };
     const registration = new Registration(id, interval, {
       register: this.opener(interval, { id, metadata: { ...options.metadata } }),
@@ -108,7 +112,10 @@ export class Presence {
     });
   }
 
-  /** Makes connections, of a worker or of somebody who watches. Throws at once what no connection is needed for to refuse. */
+  /**
+   * Makes connections, of a worker or of somebody who watches. Throws at once what no connection is needed for to
+   * refuse.
+   */
   private opener(interval: number, worker?: { id: string; metadata: Record<string, string> }) {
     const request = { ...this.place, interval: toDuration("interval", interval), ...(worker && { worker }) };
     const { subscribeToWorkers } = PresenceService.method;

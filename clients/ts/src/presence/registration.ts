@@ -19,8 +19,9 @@ export interface WorkerCalls {
 }
 
 /**
- * One worker's registration, made again for each connection. A server that ends one says NOT_FOUND, whether another worker took the id
- * or renewals were missed. The first is for good, or the two would take turns; a worker whose renewals got lost is alive and comes back.
+ * One worker's registration, made again for each connection. A server that ends one says NOT_FOUND, whether another
+ * worker took the id or renewals were missed. The first is for good, or the two would take turns; a worker whose
+ * renewals got lost is alive and comes back.
  */
 export class Registration {
   private readonly id: string;

@@ -10,8 +10,8 @@ export class Roster {
   private digest = 0n;
 
   /**
-   * Takes in a response. Returns the inventory when the server has named the state of the group that it leads to; undefined in the
-   * middle of a snapshot or of a large change, and for a heartbeat.
+   * Takes in a response. Returns the inventory when the server has named the state of the group that it leads to;
+   * undefined in the middle of a snapshot or of a large change, and for a heartbeat.
    *
    * @throws StreamkitError CONNECTION_LOST when the workers are not those that the server tells of: a change was lost
    */

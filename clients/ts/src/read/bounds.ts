@@ -35,9 +35,9 @@ export interface ReadOptions<P = number> {
    */
   readonly onCaughtUp?: () => void;
   /**
-   * Told of each new state: `connecting`, `live`, `caughtUp`, `beyondHead`, `retrying` with the reason and the pause, `ended` with the
-   * reason. What the function throws ends the read. With it, a read that starts at a position and finds nothing there asks the server
-   * once per connection where the head is.
+   * Told of each new state: `connecting`, `live`, `caughtUp`, `beyondHead`, `retrying` with the reason and the pause,
+   * `ended` with the reason. What the function throws ends the read. With it, a read that starts at a position and
+   * finds nothing there asks the server once per connection where the head is.
    */
   readonly onStateChange?: (state: ReadState<P>) => void;
 }

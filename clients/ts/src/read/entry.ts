@@ -64,7 +64,9 @@ export class Entry<T = Uint8Array> {
     return this.batch.commitTime;
   }
 
-  /** When the entry was committed, in microseconds since 1970-01-01T00:00Z: larger in each later transaction of a space. */
+  /**
+   * When the entry was committed, in microseconds since 1970-01-01T00:00Z: larger in each later transaction of a space.
+   */
   get commitTimeMicros(): number {
     return this.batch.commitTimeMicros;
   }
@@ -104,7 +106,8 @@ export class Entry<T = Uint8Array> {
   /**
    * The content, decoded by the codec of the handle that reads. Decoded anew at each access.
    *
-   * @throws StreamkitError CODEC_FAILED when the codec throws; with what it threw as its `cause`, and this entry as its `entry`
+   * @throws StreamkitError CODEC_FAILED when the codec throws; with what it threw as its `cause`, and this entry as its
+   *   `entry`
    */
   get value(): T {
     try {

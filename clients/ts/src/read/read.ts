@@ -29,8 +29,8 @@ export interface Read<T, P> {
   /** Takes a response: drops what was delivered before (G8), moves on. */
   receive(page: EncodedPage<P>, signal: AbortSignal): Page<T, P> | Promise<Page<T, P>>;
   /**
-   * The head, if the connection that begins with `page` asked for a position beyond it: then nothing arrives until the head comes
-   * there. Asks the server where the page leaves that open.
+   * The head, if the connection that begins with `page` asked for a position beyond it: then nothing arrives until the
+   * head comes there. Asks the server where the page leaves that open.
    */
   headBefore(page: Page<T, P>, signal: AbortSignal): Promise<P | undefined>;
 }

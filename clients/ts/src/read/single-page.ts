@@ -21,8 +21,8 @@ export interface PageReadOptions {
   /** Reads from the end of the range to its beginning: the latest entries, newest first. Default false. */
   readonly backward?: boolean;
   /**
-   * Where there is nothing yet: how long the server holds the answer until something is committed, in milliseconds: 0 to 60,000. Default 0.
-   * Not together with `backward`.
+   * Where there is nothing yet: how long the server holds the answer until something is committed, in milliseconds: 0
+   * to 60,000. Default 0. Not together with `backward`.
    */
   readonly wait?: number;
   /** Ends the call with `CANCELED`. */
@@ -51,9 +51,14 @@ export interface SpacePageOptions extends PageReadOptions {
 export interface EntryPage<T> {
   /** In order; with `backward`, newest first. May be empty, also where more follow: `caughtUp` tells. */
   readonly entries: readonly Entry<T>[];
-  /** Where the next page begins: its minSequence or minOffset. With `backward`: its maxSequence or maxOffset, and 0 at the end. */
+  /**
+   * Where the next page begins: its minSequence or minOffset. With `backward`: its maxSequence or maxOffset, and 0 at
+   * the end.
+   */
   readonly next: number;
-  /** True when nothing newer was committed at the moment the page was made; with `backward`, when nothing older is left. */
+  /**
+   * True when nothing newer was committed at the moment the page was made; with `backward`, when nothing older is left.
+   */
   readonly caughtUp: boolean;
 }
 
@@ -69,7 +74,10 @@ export interface LoadOptions {
 export interface LoadedSegment<T> {
   /** Every retained entry from `from` on, in sequence order. */
   readonly entries: readonly Entry<T>[];
-  /** The segment's last sequence, or `from` - 1 where that is larger: the `expectedLastSequence` of an append that builds on this. */
+  /**
+   * The segment's last sequence, or `from` - 1 where that is larger: the `expectedLastSequence` of an append that
+   * builds on this.
+   */
   readonly lastSequence: number;
 }
 
@@ -136,8 +144,8 @@ export interface LoadSource {
 }
 
 /**
- * Loads a segment with as few calls as its size allows: one per MiB. What is trimmed meanwhile is left out of the result, which is then as
- * if it had been loaded after the trim.
+ * Loads a segment with as few calls as its size allows: one per MiB. What is trimmed meanwhile is left out of the
+ * result, which is then as if it had been loaded after the trim.
  *
  * @throws StreamkitError DATA_LOSS when entries are missing that were not trimmed (G11)
  */

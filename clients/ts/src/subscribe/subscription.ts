@@ -33,8 +33,8 @@ interface Connection<E> {
 }
 
 /**
- * A stream of events that begins with a snapshot, and that subscribes again by itself, with a snapshot again, whenever its
- * connection breaks. An async iterable for one reader; a reader that is slow gets fewer events, never stale ones.
+ * A stream of events that begins with a snapshot, and that subscribes again by itself, with a snapshot again, whenever
+ * its connection breaks. An async iterable for one reader; a reader that is slow gets fewer events, never stale ones.
  */
 export class Subscription<E> implements AsyncIterableIterator<E, undefined, undefined>, AsyncDisposable {
   private readonly source: SubscriptionSource<E>;
@@ -94,7 +94,9 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     this.end(undefined);
   }
 
-  /** @internal Calls back for each event until the subscription is closed. What the callback throws ends it, as failed. */
+  /**
+   * @internal Calls back for each event until the subscription is closed. What the callback throws ends it, as failed.
+   */
   async deliver(callback: (event: E) => void): Promise<void> {
     for await (const event of this) {
       try {
@@ -124,7 +126,8 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     const { connection } = this;
     const result = await unlessAborted(connection.events.next(), this.lifetime.signal);
     if (result.done) throw connectionLost("the server ended the subscription");
-    // A snapshot comes at once and may be all that a failing connection manages: whoever lives on after it is not failing any more.
+    // A snapshot comes at once and may be all that a failing connection manages: whoever lives on after it is not
+    // failing any more.
     if (connection.live) this.attempts.progressed();
     else connection.live = result.value !== undefined && source.isLive(result.value);
     return result.value;

@@ -5,7 +5,10 @@ import { createStreamkitClient, describeTransport, type RetryEvent } from "../in
 const STORE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 const ADDRESS = "http://server.example:8080";
 
-/** A transport whose streams say what a test says, and whose calls get no answer. It minds no signal, as the worst of them. */
+/**
+ * A transport whose streams say what a test says, and whose calls get no answer. It minds no signal, as the worst of
+ * them.
+ */
 class ScriptedTransport {
   opened = 0;
   probes = 0;

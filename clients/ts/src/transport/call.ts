@@ -17,7 +17,10 @@ export interface CallSettings {
   readonly timeoutMillis: number;
 }
 
-/** Largest timeout that fits into the header of gRPC, eight digits of milliseconds; without one, the client minds it alone. */
+/**
+ * Largest timeout that fits into the header of gRPC, eight digits of milliseconds; without one, the client minds it
+ * alone.
+ */
 const MAX_WIRE_TIMEOUT_MILLIS = 99_999_999;
 /** How much later the client gives up than the transport should have: not all transports mind their signal. */
 const GRACE_MILLIS = 1_000;
@@ -69,8 +72,8 @@ export function patience({ timeoutMillis }: CallSettings, later = timeoutMillis)
 export const ENDLESS: StreamPatience = { first: Number.POSITIVE_INFINITY, later: Number.POSITIVE_INFINITY };
 
 /**
- * One attempt of a streaming call, each response mapped. Throws StreamkitError. Leaving it early ends the call; the signal
- * does so in the middle of a wait, too.
+ * One attempt of a streaming call, each response mapped. Throws StreamkitError. Leaving it early ends the call; the
+ * signal does so in the middle of a wait, too.
  */
 export async function* callStream<I extends DescMessage, O extends DescMessage, R>(
   settings: CallSettings,

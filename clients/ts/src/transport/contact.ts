@@ -7,8 +7,8 @@ import type { TransportDescription } from "./description.ts";
  * What one client knows of the server at the other end of its transport: where it is, and which RPCs it has answered.
  *
  * A wrong address, an untrusted certificate and an HTML page for an answer are mistakes, told at once, for as long as
- * nothing else came from there. From a server that has answered before they are an outage, such as that of a proxy whose
- * servers restart, and are retried as one.
+ * nothing else came from there. From a server that has answered before they are an outage, such as that of a proxy
+ * whose servers restart, and are retried as one.
  */
 export class Contact {
   private readonly description: TransportDescription | undefined;

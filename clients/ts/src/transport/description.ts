@@ -6,20 +6,20 @@ export interface TransportDescription {
   /** Encoding of messages: with `binary`, entries stay encoded bytes until the application looks at them. */
   readonly format: "binary" | "json";
   /**
-   * True when a call can send and receive at the same time, which Produce needs: HTTP/2, WebSocket, in-process. A function
-   * where that depends on the server: it is asked before each Produce session, and may connect to find out.
+   * True when a call can send and receive at the same time, which Produce needs: HTTP/2, WebSocket, in-process. A
+   * function where that depends on the server: it is asked before each Produce session, and may connect to find out.
    */
   readonly duplex: boolean | (() => boolean | Promise<boolean>);
   /**
-   * Called when a stream fell silent for longer than its heartbeats allow: checks the connection, and drops it when it is
-   * dead. Without it a new stream may end up on the same dead connection.
+   * Called when a stream fell silent for longer than its heartbeats allow: checks the connection, and drops it when it
+   * is dead. Without it a new stream may end up on the same dead connection.
    */
   readonly probe?: () => void;
   /** Where calls go, for the texts of errors: a URL. */
   readonly address?: string;
   /**
-   * Called when a call got no answer, and nothing was ever heard from the server: resolves with what is wrong for good and
-   * what to do, or with `undefined` when it may be an outage.
+   * Called when a call got no answer, and nothing was ever heard from the server: resolves with what is wrong for good
+   * and what to do, or with `undefined` when it may be an outage.
    */
   readonly diagnose?: (failure: Error) => Promise<string | undefined>;
 }

@@ -39,7 +39,8 @@ export type SpaceOffsets = ReadonlyMap<string, number>;
  * One attempt each: they throw StreamkitError; their callers retry and resume. A stream is ended by its signal, or by
  * `return()` when nobody waits for its next response.
  *
- * `waitMillis` of a page is how long the server may hold the answer back. `silenceMillis` of a read is the longest wait for a response after the first; absent: the timeout of the client.
+ * `waitMillis` of a page is how long the server may hold the answer back. `silenceMillis` of a read is the longest wait
+ * for a response after the first; absent: the timeout of the client.
  */
 export interface Peer {
   append(transaction: EncodedTransaction, signal: AbortSignal | undefined): Promise<AppendResponse>;

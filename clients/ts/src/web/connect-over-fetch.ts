@@ -32,8 +32,8 @@ export interface FetchOptions {
 }
 
 /**
- * The Connect protocol over fetch, with binary messages only. The transport of connect-web does the same and brings the JSON
- * form of all messages along, a tenth of what a page would load; see `other-protocols.ts`.
+ * The Connect protocol over fetch, with binary messages only. The transport of connect-web does the same and brings the
+ * JSON form of all messages along, a tenth of what a page would load; see `other-protocols.ts`.
  */
 export function connectOverFetch({ baseUrl, interceptors, fetch }: FetchOptions): Transport {
   const post = (url: string, headers: Headers, signal: AbortSignal, body: Uint8Array) =>
@@ -82,7 +82,8 @@ export function connectOverFetch({ baseUrl, interceptors, fetch }: FetchOptions)
         return { ...request, header: response.headers, trailer, message };
       };
       return runStreamingCall({
-        // As an interceptor: connect-es 2.3.0 keeps 350 bytes per response of what is `next`. See node/unraced-streams.ts.
+        // As an interceptor: connect-es 2.3.0 keeps 350 bytes per response of what is `next`. See
+        // node/unraced-streams.ts.
         interceptors: [...interceptors, () => (request) => send(request as Parameters<typeof send>[0])],
         signal,
         timeoutMs,

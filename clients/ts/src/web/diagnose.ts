@@ -4,9 +4,9 @@ import { browserPage } from "./page.ts";
 const DIAGNOSE_MILLIS = 1_500;
 
 /**
- * Why a browser gave no answer of a server, if that is for good. A browser tells a page nothing but that fetch has failed,
- * so this asks the server again in a way that needs no permission of it and shows the page nothing of its answer: when that
- * works, the server is there, and keeps its answers from pages of this origin.
+ * Why a browser gave no answer of a server, if that is for good. A browser tells a page nothing but that fetch has
+ * failed, so this asks the server again in a way that needs no permission of it and shows the page nothing of its
+ * answer: when that works, the server is there, and keeps its answers from pages of this origin.
  */
 export async function diagnoseFetch(address: URL, fetch: typeof globalThis.fetch): Promise<string | undefined> {
   const page = browserPage();

@@ -12,8 +12,8 @@ export interface EncodedRecord {
 /**
  * What a handle without a codec writes: opaque bytes and a few labels.
  *
- * A record has no other fields: the index signature makes them errors of the compiler, for variables as well as for literals. A
- * record that is declared as an interface of the application needs the type `RecordInit`, or a type alias.
+ * A record has no other fields: the index signature makes them errors of the compiler, for variables as well as for
+ * literals. A record that is declared as an interface of the application needs the type `RecordInit`, or a type alias.
  */
 export interface RecordInit extends EncodedRecord {
   /** The content. A record without content says so: `new Uint8Array(0)`. */

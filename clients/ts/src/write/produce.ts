@@ -16,8 +16,8 @@ export interface ProduceOptions {
   /** Most bytes per transaction, as the limits count records: up to 1,048,576. Default 245,760 (240 KiB). */
   readonly maxBatchBytes?: number;
   /**
-   * How long an open transaction waits for more records, in milliseconds. Default 0: it is sent as soon as the source has
-   * nothing ready.
+   * How long an open transaction waits for more records, in milliseconds. Default 0: it is sent as soon as the source
+   * has nothing ready.
    */
   readonly linger?: number;
   /** Most transactions sent and not yet durable. Default 32. */

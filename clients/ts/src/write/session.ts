@@ -34,8 +34,8 @@ export const SESSION_OPTIONS = {
  * A pipeline of transactions of one space: each is sent at once and behind those before it, and is durable when its
  * promise resolves. Survives transient failures: what was not acknowledged is sent again, in order, exactly once.
  *
- * The first failure that retries cannot help rejects its transaction; those behind it reject with `SESSION_ABORTED`, and
- * so does every later append: a session never skips one and goes on.
+ * The first failure that retries cannot help rejects its transaction; those behind it reject with `SESSION_ABORTED`,
+ * and so does every later append: a session never skips one and goes on.
  */
 export class AppendSession<In> implements AsyncDisposable {
   private readonly place: { storeId: string; space: string; fencingToken: bigint | undefined };
@@ -65,7 +65,9 @@ export class AppendSession<In> implements AsyncDisposable {
     };
   }
 
-  /** Sends one transaction. Resolves when it is durable. Await `ready` first where the source is faster than the server. */
+  /**
+   * Sends one transaction. Resolves when it is durable. Await `ready` first where the source is faster than the server.
+   */
   async append(appends: Iterable<SegmentAppend<In>>, options: TransactionOptions = {}): Promise<AppendResult> {
     if (this.refusal !== undefined) throw abandoned(this.refusal);
     let transaction: SizedTransaction;

@@ -2,8 +2,8 @@ import { LIMITS } from "@streamkit/protocol";
 import { StreamkitError } from "../errors/error.ts";
 
 /**
- * Counts a transaction against the limits of the protocol while it is made, so that nothing is encoded or sent that every
- * server refuses for its size. Says what a server says.
+ * Counts a transaction against the limits of the protocol while it is made, so that nothing is encoded or sent that
+ * every server refuses for its size. Says what a server says.
  */
 export class TransactionSize {
   /** Records so far. */

@@ -63,7 +63,8 @@ export interface SizedTransaction extends EncodedTransaction {
 /**
  * Encodes one transaction. `place` may have a token for appends that name none.
  *
- * @throws StreamkitError RECORD_TOO_LARGE, TRANSACTION_TOO_LARGE: nothing is sent that every server refuses for its size
+ * @throws StreamkitError RECORD_TOO_LARGE, TRANSACTION_TOO_LARGE: nothing is sent that every server refuses for its
+ *   size
  */
 export function encodeTransaction<In>(
   place: { storeId: string; space: string; fencingToken?: bigint | undefined },

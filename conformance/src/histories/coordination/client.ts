@@ -6,8 +6,8 @@ import type { PlannedOnCursor, PlannedOnLease, PlannedStep } from "./plan.ts";
 const OFFSETS_PER_CLIENT = 100_000;
 
 /**
- * One client of a workload. It knows the tokens that it was given and the versions that it has seen, and goes on with them whether
- * or not they still hold: whoever was frozen does the same.
+ * One client of a workload. It knows the tokens that it was given and the versions that it has seen, and goes on with
+ * them whether or not they still hold: whoever was frozen does the same.
  */
 export class CoordinationClient {
   readonly #calls: CoordinationCalls;

@@ -2,7 +2,8 @@ import type { FailureEvent } from "../entries/event.ts";
 
 /**
  * What a generated workload on leases, tokens and cursors saw, in plain values: the input of the checker. Times are
- * milliseconds on one clock, `start` before the call was sent and `end` after its answer was there. No call is made twice.
+ * milliseconds on one clock, `start` before the call was sent and `end` after its answer was there. No call is made
+ * twice.
  */
 export type CoordinationEvent =
   | LeaseCall

@@ -32,7 +32,10 @@ export interface CoordinationResult {
 /** Long enough for a busy machine, shorter than some freezes. */
 const CALL_MILLIS = 1_000;
 
-/** Generates a workload on leases and cursors, and trouble, from a seed, runs both on a cluster, and checks what happened. */
+/**
+ * Generates a workload on leases and cursors, and trouble, from a seed, runs both on a cluster, and checks what
+ * happened.
+ */
 export async function runCoordinationHistory(
   seed: number,
   cluster: Cluster,

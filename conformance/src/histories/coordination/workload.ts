@@ -6,12 +6,15 @@ import { type CoordinationPlan, CURSORS, KEYS, SPACES, TTL_MILLIS } from "./plan
 
 /** How long a call may take once all trouble is over: as long as a busy machine needs. */
 const CALM_CALL_MILLIS = 20_000;
-/** How long it may take until a lease is free: every instance may begin to count when it is asked, one after the other. */
+/**
+ * How long it may take until a lease is free: every instance may begin to count when it is asked, one after the other.
+ */
 const FREE_MILLIS = 30_000;
 const PAUSE_MILLIS = TTL_MILLIS / 10;
 
 /**
- * Runs a plan, and looks at everything once more when all trouble is over: every lease can be had, every instance shows the same.
+ * Runs a plan, and looks at everything once more when all trouble is over: every lease can be had, every instance shows
+ * the same.
  *
  * @throws Error when servers do not recover
  */

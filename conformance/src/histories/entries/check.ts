@@ -23,8 +23,8 @@ const RULES: readonly ((history: SpaceHistory) => Iterable<Violation>)[] = [
 ];
 
 /**
- * Checks a history against docs/spec.md. What all readers saw together is the log of a space, with the last complete read of
- * the whole space first; everything else must agree with it.
+ * Checks a history against docs/spec.md. What all readers saw together is the log of a space, with the last complete
+ * read of the whole space first; everything else must agree with it.
  *
  * @throws Error for a history without a complete read of a space that was written
  */

@@ -2,8 +2,8 @@ import type { AppendEvent, ReadEntry, ReadEvent } from "./event.ts";
 import type { Trims } from "./trims.ts";
 
 /**
- * Everything that is known to have been written to a space, in order: what readers received, all of them put together, and
- * what writers were told about entries that were trimmed before anybody read them.
+ * Everything that is known to have been written to a space, in order: what readers received, all of them put together,
+ * and what writers were told about entries that were trimmed before anybody read them.
  *
  * Of readers that disagree, those that come first are believed; the others then differ from the log.
  */
@@ -62,7 +62,9 @@ export class KnownLog {
   }
 }
 
-/** How many elements at the start satisfy a condition that holds for all up to one place, and for none from there on. */
+/**
+ * How many elements at the start satisfy a condition that holds for all up to one place, and for none from there on.
+ */
 export function countUntil<T>(sorted: readonly T[], holds: (element: T) => boolean): number {
   let low = 0;
   let high = sorted.length;

@@ -26,8 +26,8 @@ const READ_PAUSE_MILLIS = 20;
 const CALM_CALL_MILLIS = 20_000;
 
 /**
- * Runs a plan against servers and records what happened. In the end there is no trouble any more, every outcome is known,
- * followers had time to receive everything, and every server was asked for it.
+ * Runs a plan against servers and records what happened. In the end there is no trouble any more, every outcome is
+ * known, followers had time to receive everything, and every server was asked for it.
  *
  * @param record told of each event as it is over
  * @throws Error when servers do not recover

@@ -15,7 +15,10 @@ export interface WrittenHistory {
   readonly trouble?: readonly Timed[];
 }
 
-/** Writes a history to a file of its own, as JSON lines: violations, then what happened in the order of begin. Returns its path. */
+/**
+ * Writes a history to a file of its own, as JSON lines: violations, then what happened in the order of begin. Returns
+ * its path.
+ */
 export function writeHistory({ seed, violations, history, trouble = [] }: WrittenHistory): string {
   const path = join(mkdtempSync(join(tmpdir(), "streamkit-history-")), `seed-${seed}.jsonl`);
   const lines = [...violations, ...[...history, ...trouble].sort((a, b) => a.start - b.start)];

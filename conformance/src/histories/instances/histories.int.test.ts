@@ -3,7 +3,10 @@ import { expect, it } from "vitest";
 import { writeHistory } from "../entries/write-history.ts";
 import { runSeeds } from "./run-seeds.ts";
 
-/** Small, for CI; `npm run conformance:histories -- --instances 3 --runs 200 --parallel 2` is ten times that, with larger ones. */
+/**
+ * Small, for CI; `npm run conformance:histories -- --instances 3 --runs 200 --parallel 2` is ten times that, with
+ * larger ones.
+ */
 const SEEDS = Array.from({ length: 20 }, (_, index) => 1 + index);
 const SIZE = { instances: 3, transactions: 100, troubles: 8 };
 

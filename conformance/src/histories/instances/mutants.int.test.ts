@@ -3,7 +3,9 @@ import { Cluster } from "../../lab/cluster.ts";
 import type { InstanceDeviation } from "../../lab/deviations.ts";
 import { runClusterHistory } from "./run.ts";
 
-/** Seeds after which a deviation counts as not found. Whether a race comes about is the machine's; most need one or two. */
+/**
+ * Seeds after which a deviation counts as not found. Whether a race comes about is the machine's; most need one or two.
+ */
 const MOST_SEEDS = 30;
 
 /** Runs seeds on broken instances until one breaks any of some clauses; which clauses were seen to be broken. */

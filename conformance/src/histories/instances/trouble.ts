@@ -21,8 +21,8 @@ type Kind = Trouble["kind"];
 const KINDS: readonly Kind[] = ["kill", "freeze", "stall", "clock", "storm", "bus"];
 
 /**
- * How far clocks are off at most, either way. Twice this must be less than the dedupe window: an instance whose clock is
- * further ahead takes what another just committed for forgotten.
+ * How far clocks are off at most, either way. Twice this must be less than the dedupe window: an instance whose clock
+ * is further ahead takes what another just committed for forgotten.
  */
 const MAX_CLOCK_MILLIS = 4 * 60_000;
 const MIN_PAUSE_MILLIS = 200;

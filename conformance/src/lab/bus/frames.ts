@@ -1,4 +1,6 @@
-/** A message on its way over the hub: its length, the length of its topic, both in four bytes, then topic and message. */
+/**
+ * A message on its way over the hub: its length, the length of its topic, both in four bytes, then topic and message.
+ */
 export function frameOf(topic: string, message: Uint8Array): Buffer {
   const name = Buffer.from(topic);
   const sizes = Buffer.alloc(8);

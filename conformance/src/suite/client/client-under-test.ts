@@ -1,8 +1,8 @@
 import type { Hello, Observation, Operation } from "@streamkit/protocol/conformance";
 
 /**
- * A client that the suite drives: built in, or a program that speaks Operation and Observation over its standard streams
- * (proto/streamkit/conformance/v1/operation.proto).
+ * A client that the suite drives: built in, or a program that speaks Operation and Observation over its standard
+ * streams (proto/streamkit/conformance/v1/operation.proto).
  */
 export interface ClientUnderTest {
   /** Who it is and what it can do. */

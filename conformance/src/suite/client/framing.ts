@@ -9,7 +9,10 @@ export function frame(message: Uint8Array): Uint8Array {
 /** Most bytes of one framed message: the largest response of the protocol with room to spare. */
 const MAX_FRAME_BYTES = 64 * 1_048_576;
 
-/** Splits a byte stream into messages. @throws Error for a length beyond reason, and for a stream that ends inside a message */
+/**
+ * Splits a byte stream into messages. @throws Error for a length beyond reason, and for a stream that ends inside a
+ * message
+ */
 export async function* unframe(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let held = Buffer.alloc(0);
   for await (const chunk of chunks) {

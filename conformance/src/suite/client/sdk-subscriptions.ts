@@ -63,7 +63,10 @@ export async function* watchWorkers(
   throwIfCanceled(signal);
 }
 
-/** Each inventory is a snapshot. The first response comes when it is complete; a response has no more workers than fit into it. */
+/**
+ * Each inventory is a snapshot. The first response comes when it is complete; a response has no more workers than fit
+ * into it.
+ */
 function* toResponses(workers: Inventory): Generator<SubscribeToWorkersResponse> {
   for (let at = 0; at === 0 || at < workers.length; at += WORKERS_PER_RESPONSE) {
     const part = workers.slice(at, at + WORKERS_PER_RESPONSE).map(toWorkerMessage);

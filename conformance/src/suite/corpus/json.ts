@@ -18,7 +18,10 @@ export function mapStrings(value: JsonValue, change: (text: string) => JsonValue
   );
 }
 
-/** The value at a dotted path ("ranges.0.last_sequence"); `undefined` when there is none. Negative indexes count from the end. */
+/**
+ * The value at a dotted path ("ranges.0.last_sequence"); `undefined` when there is none. Negative indexes count from
+ * the end.
+ */
 export function at(value: unknown, path: string): unknown {
   let current: unknown = value;
   for (const part of path.split(".")) {

@@ -24,7 +24,9 @@ export function isNamed(rpc: DescMethod): boolean {
   return RequestSchema.oneofs[0]!.fields.some((field) => field.localName === rpc.localName);
 }
 
-/** The message that starts a call. @throws Error when `json` does not fit the RPC's request, also for unknown members */
+/**
+ * The message that starts a call. @throws Error when `json` does not fit the RPC's request, also for unknown members
+ */
 export function startRequest(rpc: DescMethod, json: JsonObject): Request {
   if (rpc.localName === "produce") return create(RequestSchema, { message: { case: "produce", value: {} } });
   const request = fromJson(rpc.input, json);

@@ -51,7 +51,10 @@ export class Scope {
   }
 }
 
-/** Replaces the placeholders of a variant; those it does not know stay. A string that is one placeholder takes the value's type. */
+/**
+ * Replaces the placeholders of a variant; those it does not know stay. A string that is one placeholder takes the
+ * value's type.
+ */
 export function fillVariant<T extends JsonValue>(template: T, variant: Record<string, JsonValue>): T {
   return mapStrings(template, (text) => {
     const whole = WHOLE.exec(text)?.[1];

@@ -1,7 +1,9 @@
 /**
- * Lets many cases go through the gaps between their steps together, so that one restart of the server serves all of them.
+ * Lets many cases go through the gaps between their steps together, so that one restart of the server serves all of
+ * them.
  *
- * A case enters, arrives at each gap, and leaves. When every case that has entered is at a gap, the action runs once and all go on.
+ * A case enters, arrives at each gap, and leaves. When every case that has entered is at a gap, the action runs once
+ * and all go on.
  */
 export class Lockstep {
   readonly #action: () => Promise<void>;

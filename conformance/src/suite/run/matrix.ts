@@ -15,7 +15,10 @@ export function readMatrix(file: string): Matrix {
   return fromJson(MatrixSchema, parse(readFileSync(file, "utf8")) as JsonValue);
 }
 
-/** Reads a file of known failures. @throws Error for a file that does not fit the schema, and for a failure without reason */
+/**
+ * Reads a file of known failures. @throws Error for a file that does not fit the schema, and for a failure without
+ * reason
+ */
 export function readKnownFailures(file: string): KnownFailure[] {
   const { failures } = fromJson(KnownFailuresSchema, parse(readFileSync(file, "utf8")) as JsonValue);
   for (const failure of failures) {

@@ -20,8 +20,8 @@ function standalone(): string {
 }
 
 /**
- * How often instances look for what others wrote to a space that is followed, in milliseconds. They have no other way to learn
- * of it, and the default of a second would make up most of the time of a cell.
+ * How often instances look for what others wrote to a space that is followed, in milliseconds. They have no other way
+ * to learn of it, and the default of a second would make up most of the time of a cell.
  */
 const POLL_MILLIS = 100;
 

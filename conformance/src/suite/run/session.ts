@@ -26,8 +26,8 @@ export interface Target {
  * One client under test in the hands of the runner: numbers operations, sorts observations, keeps the trace.
  *
  * Where the server has several instances, calls go to them in turn, so that what a call must see was done elsewhere. An
- * actor of a case is then one actor per instance towards the client, "main@1" and "main@2": a client under test need not
- * know that there are several, and the trace shows who called whom.
+ * actor of a case is then one actor per instance towards the client, "main@1" and "main@2": a client under test need
+ * not know that there are several, and the trace shows who called whom.
  */
 export class Session {
   readonly trace: Trace;
@@ -63,7 +63,9 @@ export class Session {
     await instances[this.#current]!.act(control);
   }
 
-  /** Starts a call, at the instance whose turn it is unless one is named; connects the actor first where that is due. */
+  /**
+   * Starts a call, at the instance whose turn it is unless one is named; connects the actor first where that is due.
+   */
   async call(
     actor: string,
     request: Request,

@@ -37,7 +37,10 @@ export async function runStep(step: Step, state: CaseState): Promise<StepOutcome
   return { ...(difference === undefined ? {} : { difference }), late };
 }
 
-/** Whether the step was over too late to show anything: measured from the beginning of the latest step that was no pause. */
+/**
+ * Whether the step was over too late to show anything: measured from the beginning of the latest step that was no
+ * pause.
+ */
 function isLate({ inTime }: Step, { acted }: CaseState): boolean {
   return inTime !== undefined && performance.now() - acted > toMillis(inTime);
 }

@@ -13,7 +13,10 @@ export class AzureAccount implements AsyncDisposable {
   readonly #given: string | undefined;
   #azurite: ReturnType<AzuriteTool["startAzurite"]> | undefined;
 
-  /** @param connectionString of an account to use; absent: in the repository, an Azurite that starts when it is first needed */
+  /**
+   * @param connectionString of an account to use; absent: in the repository, an Azurite that starts when it is first
+   *   needed
+   */
   constructor(connectionString?: string) {
     this.#given = connectionString;
   }

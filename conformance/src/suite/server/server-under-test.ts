@@ -4,8 +4,8 @@ import type { Transport } from "@connectrpc/connect";
 export type ServerControl = "restart" | "kill" | "damage";
 
 /**
- * A server that the suite examines: in this process, a program that the runner controls, or anything at a URL. One of several
- * instances where a cell has more than one on the same data.
+ * A server that the suite examines: in this process, a program that the runner controls, or anything at a URL. One of
+ * several instances where a cell has more than one on the same data.
  */
 export interface ServerUnderTest {
   /** For reports. */

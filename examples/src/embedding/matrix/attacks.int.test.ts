@@ -1,4 +1,7 @@
-/** Requests of strangers to every embedding: each gets an answer or a closed connection, and the process goes on serving. */
+/**
+ * Requests of strangers to every embedding: each gets an answer or a closed connection, and the process goes on
+ * serving.
+ */
 import { describe, expect, test } from "vitest";
 import {
   HTTP1_FRAGMENTS,

@@ -19,7 +19,10 @@ export type HttpVersion = "1.1" | "2";
 /** A kind of client, and what it needs of a server. */
 export interface MatrixClient {
   readonly name: string;
-  /** Appends, reads back, and follows one live entry. Rejects with the client's own message when it cannot use the server. */
+  /**
+   * Appends, reads back, and follows one live entry. Rejects with the client's own message when it cannot use the
+   * server.
+   */
   roundTrip(target: Target, signal: AbortSignal): Promise<void>;
   /** Versions of HTTP that the client can use, without and with TLS. */
   readonly http: { readonly plain: readonly HttpVersion[]; readonly tls: readonly HttpVersion[] };

@@ -1,6 +1,6 @@
 /**
- * Every kind of client against every way to embed the server: each pair appends, reads back and follows one live entry, or the client
- * says at once what is wrong. Prints the table of docs/embedding.md.
+ * Every kind of client against every way to embed the server: each pair appends, reads back and follows one live entry,
+ * or the client says at once what is wrong. Prints the table of docs/embedding.md.
  */
 import { readFile } from "node:fs/promises";
 import { afterAll, describe, expect, test } from "vitest";

@@ -9,8 +9,8 @@ const FORM = {
 };
 
 /**
- * The servers of a URL, which may name several: with a scheme each, or hosts alone after the first. One without credentials
- * has those of the first.
+ * The servers of a URL, which may name several: with a scheme each, or hosts alone after the first. One without
+ * credentials has those of the first.
  *
  * @throws TypeError for what cannot be used; its message holds no secret.
  */
@@ -27,7 +27,9 @@ export function parseUrls(text: string): ServerUrl[] {
   return urls.map((url) => (url.user === "" && url.password === "" ? { ...url, user, password } : url));
 }
 
-/** `nats://user:password@a,b` as `nats://user:password@a` and `nats://b`; a comma before the "@" is not between hosts. */
+/**
+ * `nats://user:password@a,b` as `nats://user:password@a` and `nats://b`; a comma before the "@" is not between hosts.
+ */
 function splitHosts(text: string): string[] {
   const scheme = /^\w+:\/\//.exec(text)?.[0] ?? "";
   const hostsAt = Math.max(scheme.length, text.lastIndexOf("@") + 1);

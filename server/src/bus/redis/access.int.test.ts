@@ -1,4 +1,6 @@
-/** Redis servers that want credentials or TLS, and URLs: errors that say what to fix, and never what must stay secret. */
+/**
+ * Redis servers that want credentials or TLS, and URLs: errors that say what to fix, and never what must stay secret.
+ */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectMalformed, expectQuietRefusal, messageWithout, refusal, works } from "../test/access.ts";
 import type { BusServer } from "../test/bus-server.ts";

@@ -5,8 +5,8 @@ import type { ServerUrl } from "../remote/server-url.ts";
 import type { RedisClient } from "./client.ts";
 
 /**
- * How the library gets its sockets: as it would make them, with one difference. It listens for the first error of a socket
- * only, and a TLS handshake that is cut short may have two. The second one would end the process.
+ * How the library gets its sockets: as it would make them, with one difference. It listens for the first error of a
+ * socket only, and a TLS handshake that is cut short may have two. The second one would end the process.
  *
  * @param patienceMillis how long a server may take to close its side of a connection that is given up
  */

@@ -13,8 +13,8 @@ import { parseUrl } from "./url.ts";
 export type RedisBusOptions = RemoteBusOptions;
 
 /**
- * A bus over Redis, or a server that speaks its protocol: `redis://[user:password@]host[:port]`, or `rediss://` for TLS.
- * Connects at once, and again whenever the connection is lost, until it is closed; no call waits for it.
+ * A bus over Redis, or a server that speaks its protocol: `redis://[user:password@]host[:port]`, or `rediss://` for
+ * TLS. Connects at once, and again whenever the connection is lost, until it is closed; no call waits for it.
  *
  * @throws TypeError for a URL or options that cannot be used; it holds no secret.
  * @throws Error when ioredis, an optional peer dependency, is not installed.

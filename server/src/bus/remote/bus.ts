@@ -5,7 +5,9 @@ import type { Server } from "./link.ts";
 import type { CheckedOptions } from "./options.ts";
 import { Session } from "./session.ts";
 
-/** A bus with a server somewhere else: one session at a time, and another one after each that ends, until it is closed. */
+/**
+ * A bus with a server somewhere else: one session at a time, and another one after each that ends, until it is closed.
+ */
 export class RemoteBus implements Bus {
   readonly kind: string;
   readonly location: string;

@@ -1,18 +1,18 @@
 /** Options of the buses that have a server. */
 export interface RemoteBusOptions {
   /**
-   * What the names of this deployment's channels begin with: letters, digits, "-", "_", ":" and single dots. Deployments with
-   * different prefixes can share a server. Default: "streamkit".
+   * What the names of this deployment's channels begin with: letters, digits, "-", "_", ":" and single dots.
+   * Deployments with different prefixes can share a server. Default: "streamkit".
    */
   readonly prefix?: string;
   /**
-   * Told when the connection is made, and when it cannot be made or is lost: once for each change, not for each attempt. The
-   * error says why and holds no secret. Must not throw.
+   * Told when the connection is made, and when it cannot be made or is lost: once for each change, not for each
+   * attempt. The error says why and holds no secret. Must not throw.
    */
   readonly onStateChange?: (connected: boolean, error?: Error) => void;
   /**
-   * How often the connection is proved to live, and how long the proof may take, in milliseconds: a server that is silent
-   * for longer is given up, and connected to again. Default: 5,000.
+   * How often the connection is proved to live, and how long the proof may take, in milliseconds: a server that is
+   * silent for longer is given up, and connected to again. Default: 5,000.
    */
   readonly heartbeatMillis?: number;
 }

@@ -21,7 +21,8 @@ export interface UrlForm {
 /**
  * Takes a URL apart.
  *
- * @throws TypeError when it has another form. It says what was expected and nothing of what was given: a password with a
+ * @throws TypeError when it has another form. It says what was expected and nothing of what was given: a password with
+ *   a
  * character that had to be escaped can be anywhere in it.
  */
 export function parseServerUrl(text: string, form: UrlForm): ServerUrl {

@@ -35,7 +35,10 @@ export async function refusal(
   return log.lastError;
 }
 
-/** Fails when an error escapes from buses that are closed while a server with a certificate that is not trusted greets them. */
+/**
+ * Fails when an error escapes from buses that are closed while a server with a certificate that is not trusted greets
+ * them.
+ */
 export async function expectQuietRefusal(makeBus: MakeBus, url: string): Promise<void> {
   const escaped: unknown[] = [];
   const note = (error: unknown) => void escaped.push(error);

@@ -1,4 +1,6 @@
-/** A server of a bus for tests, as a process: on a free port of the loopback interface, in a folder that goes with it. */
+/**
+ * A server of a bus for tests, as a process: on a free port of the loopback interface, in a folder that goes with it.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -1,6 +1,6 @@
 /**
- * Makes a bus, closes it in the state that is asked for, and ends by itself, if nothing is left that keeps it alive. Prints
- * how many milliseconds that took.
+ * Makes a bus, closes it in the state that is asked for, and ends by itself, if nothing is left that keeps it alive.
+ * Prints how many milliseconds that took.
  *
  *   node close-process.ts <url> <"at once" | "up" | "down">
  */

@@ -108,8 +108,8 @@ export class AppendMutation implements Mutation<AppendResult> {
   }
 
   /**
-   * G3: what the server made the id of is remembered nowhere but in the log. Where that was not read since an attempt, nothing
-   * tells whether it has happened, and it must not be made again.
+   * G3: what the server made the id of is remembered nowhere but in the log. Where that was not read since an attempt,
+   * nothing tells whether it has happened, and it must not be made again.
    */
   #checkTold(): void {
     const { recent } = this.#log;
@@ -186,8 +186,8 @@ export class AppendMutation implements Mutation<AppendResult> {
   }
 
   /**
-   * Whether the log still states the result of a committed transaction that has no row, by the rules of `#findByExpectation`. Memory
-   * may know more: then the answer would depend on whether the server was started since.
+   * Whether the log still states the result of a committed transaction that has no row, by the rules of
+   * `#findByExpectation`. Memory may know more: then the answer would depend on whether the server was started since.
    */
   #isStated({ ranges }: CommittedTransaction, draft: Draft): boolean {
     if (needsRow(this.#transaction) || this.#attempts.length > 0) return true;

@@ -4,7 +4,8 @@ import type { AppendTransaction } from "./append.ts";
 import { AppendMutation, type AppendResult } from "./append-mutation.ts";
 
 /**
- * Appends one transaction; resolves when it is durable. Queues it before it returns, so that calls commit in their order.
+ * Appends one transaction; resolves when it is durable. Queues it before it returns, so that calls commit in their
+ * order.
  *
  * @throws ServerError OVERLOADED, and the reasons for which the transaction is refused
  */

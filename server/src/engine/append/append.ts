@@ -77,8 +77,8 @@ export function isFoundByExpectation(transaction: AppendTransaction): boolean {
 }
 
 /**
- * True when the result needs a row of its own: the blocks do not say it all. That is when nothing leads to them, and when a
- * segment is fenced only, so that its last sequence at commit is written nowhere.
+ * True when the result needs a row of its own: the blocks do not say it all. That is when nothing leads to them, and
+ * when a segment is fenced only, so that its last sequence at commit is written nowhere.
  */
 export function needsRow(transaction: AppendTransaction): boolean {
   return !isFoundByExpectation(transaction) || transaction.appends.some(isFencedOnly);

@@ -28,7 +28,9 @@ export interface SegmentAppend {
 /** A label takes 6 bytes at least; more labels are in no transaction. */
 export const MAX_LABELS = Math.floor(LIMITS.maxTransactionEncodedBytes / 6);
 
-/** Counts over all segments of one transaction, so that the rest of one that has too many elements is not walked over. */
+/**
+ * Counts over all segments of one transaction, so that the rest of one that has too many elements is not walked over.
+ */
 export class ElementBudget {
   #records = 0;
   #labels = 0;

@@ -31,13 +31,13 @@ interface Surroundings {
 /**
  * Gives every instance that writes a space its turn.
  *
- * Whoever has committed knows the new head at once, and everyone else has to read it first. So an instance with work for
- * commit after commit would keep the others out for good. It steps aside: now and then, for it cannot see whether others
- * wait, and after every few commits once it has seen one of theirs. Those who lost try again at once, and then after random
- * pauses, the shorter the more often they have lost. Bursts, because a hand-over costs a read.
+ * Whoever has committed knows the new head at once, and everyone else has to read it first. So an instance with work
+ * for commit after commit would keep the others out for good. It steps aside: now and then, for it cannot see whether
+ * others wait, and after every few commits once it has seen one of theirs. Those who lost try again at once, and then
+ * after random pauses, the shorter the more often they have lost. Bursts, because a hand-over costs a read.
  *
- * The numbers come from a simulation of 1, 2 and 4 instances that always have work (docs/scaling.md); they give each its
- * share, and together 80 % and more of the commits of one instance alone.
+ * The numbers come from a simulation of 1, 2 and 4 instances that always have work (docs/scaling.md); they give each
+ * its share, and together 80 % and more of the commits of one instance alone.
  */
 export class Contention {
   readonly #surroundings: Surroundings;

@@ -34,8 +34,8 @@ import {
 const MERGED_BLOCK_BYTES = 256 * 1024;
 
 /**
- * Most rows that a group with so many bytes shares: head, note of changes, and rows of the space log, any two neighbours of
- * which have more than one full row.
+ * Most rows that a group with so many bytes shares: head, note of changes, and rows of the space log, any two
+ * neighbours of which have more than one full row.
  */
 export function sharedRows(bytes: number): number {
   return 3 + Math.ceil((2 * bytes) / MERGED_BLOCK_BYTES);
@@ -107,7 +107,10 @@ export class Draft {
     this.segments.set(batch.segment, head);
   }
 
-  /** Remembers the result of a transaction in a row of its own; with `onlyIfAbsent`, on condition that there is none yet. */
+  /**
+   * Remembers the result of a transaction in a row of its own; with `onlyIfAbsent`, on condition that there is none
+   * yet.
+   */
   remember(id: string, transaction: CommittedTransaction, onlyIfAbsent: boolean): void {
     this.#remembered.push({ id, transaction, onlyIfAbsent });
   }

@@ -98,7 +98,8 @@ export class GroupCommit {
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
       const group: Waiting[] = [];
-      // A commit may fail before it asks for anyone, as one of a space that cannot be loaded: somebody has to hear of it.
+      // A commit may fail before it asks for anyone, as one of a space that cannot be loaded: somebody has to hear of
+      // it.
       this.#fill(group);
       const members = () => {
         this.#fill(group);

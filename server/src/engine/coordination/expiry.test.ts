@@ -73,7 +73,8 @@ describe("a row that has to be renewed", () => {
   });
 
   it("never ends for an observer before it ends for its owner", () => {
-    // Times of the owner's renewals and of the observer's looks, on one true clock; and what the observer's clock is off by.
+    // Times of the owner's renewals and of the observer's looks, on one true clock; and what the observer's clock is
+    // off by.
     const plan = fc.record({
       ttl: fc.integer({ min: 1_000, max: 10_000 }),
       steps: fc.array(

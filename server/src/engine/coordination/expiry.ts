@@ -2,8 +2,8 @@ import { LRUCache } from "lru-cache";
 import type { RowVersion } from "../../storage/port.ts";
 
 /**
- * How far the clocks of two instances may differ, in microseconds. Only rows that are overdue by more than this are judged by
- * the time that is written in them.
+ * How far the clocks of two instances may differ, in microseconds. Only rows that are overdue by more than this are
+ * judged by the time that is written in them.
  */
 export const CLOCK_TOLERANCE = 600_000_000;
 
@@ -28,10 +28,11 @@ export interface Perishable {
 /**
  * When rows expire whose owners have to renew them: leases, and hosts of workers.
  *
- * Clocks of different machines do not agree, and may be set while they run; so a row has expired once this instance has seen
- * the same version of it for the whole of its time, by its own monotonic clock. The owner counts from before it sent the
- * renewal, we from after we have seen it, so the owner's time is over first. All that is assumed is that clocks run at about the
- * same rate. Where nobody watched, a row is also over when it is overdue by more than clocks may differ.
+ * Clocks of different machines do not agree, and may be set while they run; so a row has expired once this instance has
+ * seen the same version of it for the whole of its time, by its own monotonic clock. The owner counts from before it
+ * sent the renewal, we from after we have seen it, so the owner's time is over first. All that is assumed is that
+ * clocks run at about the same rate. Where nobody watched, a row is also over when it is overdue by more than clocks
+ * may differ.
  */
 export class Expiry {
   readonly #seen = new LRUCache<string, Sighting>({ maxSize: REMEMBERED, sizeCalculation: () => 1 });

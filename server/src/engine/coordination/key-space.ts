@@ -1,16 +1,16 @@
 /**
- * The key space of leases, cursors and workers. They are in partitions of their own, beside those of spaces; no two of their
- * rows are changed together, but for workers.
+ * The key space of leases, cursors and workers. They are in partitions of their own, beside those of spaces; no two of
+ * their rows are changed together, but for workers.
  *
- * | partition    | key                      | value           | there is one                                           |
- * |--------------|--------------------------|-----------------|--------------------------------------------------------|
- * | `leases`     | `l` key                  | LeaseRecord     | per key ever leased                                    |
- * | `leases`     | `t`                      | TokenCeiling    | per store whose leases have handed out many tokens     |
- * | `cursors`    | `c` name                 | CursorRecord    | per cursor ever committed                              |
- * | `w:` group   | `h`                      | WorkerGroupHead | per group that ever had workers                        |
- * | `w:` group   | `i` instance, 16 bytes   | WorkerHost      | per instance with workers of the group                 |
- * | `w:` group   | `r` worker id            | WorkerRenewal   | per worker that is renewed through another instance    |
- * | `w:` group   | `w` worker id            | WorkerRecord    | per worker                                             |
+ * | partition    | key                      | value           | there is one                                        |
+ * |--------------|--------------------------|-----------------|-----------------------------------------------------|
+ * | `leases`     | `l` key                  | LeaseRecord     | per key ever leased                                 |
+ * | `leases`     | `t`                      | TokenCeiling    | per store whose leases have handed out many tokens  |
+ * | `cursors`    | `c` name                 | CursorRecord    | per cursor ever committed                           |
+ * | `w:` group   | `h`                      | WorkerGroupHead | per group that ever had workers                     |
+ * | `w:` group   | `i` instance, 16 bytes   | WorkerHost      | per instance with workers of the group              |
+ * | `w:` group   | `r` worker id            | WorkerRenewal   | per worker that is renewed through another instance |
+ * | `w:` group   | `w` worker id            | WorkerRecord    | per worker                                          |
  *
  * `h` and `i` are side by side, so that one range read tells whether a group has changed and which instances live.
  */

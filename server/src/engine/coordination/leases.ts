@@ -45,8 +45,9 @@ interface LeaseRecord {
 }
 
 /**
- * The leases of a store. Each is one row, which every change replaces on the condition that nobody else has: so the order of
- * events is that of the storage, and of two who want a lease that has ended one gets it. When a lease ends is in expiry.ts.
+ * The leases of a store. Each is one row, which every change replaces on the condition that nobody else has: so the
+ * order of events is that of the storage, and of two who want a lease that has ended one gets it. When a lease ends is
+ * in expiry.ts.
  */
 export class Leases {
   readonly #options: CoordinationOptions;

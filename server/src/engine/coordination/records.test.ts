@@ -1,6 +1,6 @@
 /**
- * Changes of leases and cursors whose outcome is unknown. They were made twice when somebody else had written in between: seconds
- * after its caller had given up, a commit of a cursor replaced one that had been acknowledged since.
+ * Changes of leases and cursors whose outcome is unknown. They were made twice when somebody else had written in
+ * between: seconds after its caller had given up, a commit of a cursor replaced one that had been acknowledged since.
  */
 import { randomUUID } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";

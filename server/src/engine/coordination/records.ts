@@ -3,7 +3,10 @@ import { ServerError, StoreDeletedError, storageUnavailable } from "../../errors
 import type { PartitionStore, Row, RowVersion } from "../../storage/port.ts";
 import { Turns } from "../turns.ts";
 
-/** How long a change may wait for, and meet, those of others before it is given up: as a commit of a space (space-log.ts). */
+/**
+ * How long a change may wait for, and meet, those of others before it is given up: as a commit of a space
+ * (space-log.ts).
+ */
 const MAX_CONFLICT_MILLIS = 30_000;
 /** Attempts at one change whose outcome stays unknown. */
 const MAX_UNKNOWN = 3;
@@ -28,7 +31,9 @@ interface Known {
   readonly at: number;
 }
 
-/** Called with the row as it is; again when another writer was faster. Values must be unique: they hold a random mark. */
+/**
+ * Called with the row as it is; again when another writer was faster. Values must be unique: they hold a random mark.
+ */
 export type Decide<Result> = (row: Row | undefined) => Decision<Result>;
 
 /** The rows of a partition, of which each is changed for itself. */
@@ -46,9 +51,9 @@ export class Records {
   }
 
   /**
-   * Changes one row: reads it, decides, and writes it on the condition that it is still the same. A write whose outcome is unknown
-   * is found by its value. Where others have written since, nothing tells whether theirs came after it or in its place: then
-   * nothing more is written, and the caller learns that nobody knows.
+   * Changes one row: reads it, decides, and writes it on the condition that it is still the same. A write whose outcome
+   * is unknown is found by its value. Where others have written since, nothing tells whether theirs came after it or in
+   * its place: then nothing more is written, and the caller learns that nobody knows.
    *
    * @param written told the version of the row when it was written
    * @throws what `decide` throws; ServerError STORAGE_UNAVAILABLE

@@ -12,9 +12,9 @@ const TOKEN_HEADROOM = 1_000n;
 const LAG = TOKEN_HEADROOM / 2n;
 
 /**
- * Bounds the fencing tokens that appends may carry: a segment remembers the largest, and one that no lease ever reaches would lock it
- * for good (docs/decisions/0014). Tokens rise by one per acquisition, so the row is written once in some hundreds of them, and
- * appends read it only when they carry a token beyond what is known here.
+ * Bounds the fencing tokens that appends may carry: a segment remembers the largest, and one that no lease ever reaches
+ * would lock it for good (docs/decisions/0014). Tokens rise by one per acquisition, so the row is written once in some
+ * hundreds of them, and appends read it only when they carry a token beyond what is known here.
  */
 export class TokenCeiling {
   readonly #store: PartitionStore;

@@ -13,8 +13,8 @@ export interface HintListener {
 }
 
 /**
- * What the instances that share a store tell each other about it (`streamkit.notification.v1`). Everyone sends; only those who
- * have live streams in the store listen.
+ * What the instances that share a store tell each other about it (`streamkit.notification.v1`). Everyone sends; only
+ * those who have live streams in the store listen.
  */
 export class Hints {
   /** So that this one knows its own messages. */

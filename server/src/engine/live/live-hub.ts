@@ -12,8 +12,8 @@ const RING_BATCHES = 8_192;
 /**
  * The latest batches of a followed segment or space: a bounded ring, and those who wait for more (G10).
  *
- * Positions are dense, so hand-over between storage and ring is exact: a follower at position p reads from the ring when
- * p is not before its start, and from storage otherwise. One that falls off the ring just goes back to storage.
+ * Positions are dense, so hand-over between storage and ring is exact: a follower at position p reads from the ring
+ * when p is not before its start, and from storage otherwise. One that falls off the ring just goes back to storage.
  */
 export class LiveFeed implements Ring {
   readonly #order: FeedOrder;
@@ -123,8 +123,8 @@ export interface Subscription extends Disposable {
 }
 
 /**
- * The live side of one space: a feed for the space and one per followed segment, each for as long as somebody follows; and
- * those who watch the states of segments. Fed by every commit this instance learns of, in offset order.
+ * The live side of one space: a feed for the space and one per followed segment, each for as long as somebody follows;
+ * and those who watch the states of segments. Fed by every commit this instance learns of, in offset order.
  */
 export class LiveHub {
   #space: LiveFeed | undefined;

@@ -12,11 +12,11 @@ export interface PollerOptions {
 }
 
 /**
- * When to look for what other instances have committed: soon after a look that found something, then after pauses that double up
- * to the rest interval; and at once when somebody gives a hint.
+ * When to look for what other instances have committed: soon after a look that found something, then after pauses that
+ * double up to the rest interval; and at once when somebody gives a hint.
  *
- * Polling alone makes followers complete. Hints only make them faster, and they may be anybody's: hints that lead to nothing
- * are followed after pauses that double as well, so that a flood of them costs no more than a few looks.
+ * Polling alone makes followers complete. Hints only make them faster, and they may be anybody's: hints that lead to
+ * nothing are followed after pauses that double as well, so that a flood of them costs no more than a few looks.
  */
 export class Poller {
   readonly #options: PollerOptions;

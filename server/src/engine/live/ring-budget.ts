@@ -9,8 +9,8 @@ export interface Ring {
 const MAX_RING_BYTES = 64 * 1024 * 1024;
 
 /**
- * What all live rings together may hold: each is bounded, and there is one for every followed segment. Beyond the budget, the ring
- * that was written least recently gives up its oldest batches; its followers read those from storage.
+ * What all live rings together may hold: each is bounded, and there is one for every followed segment. Beyond the
+ * budget, the ring that was written least recently gives up its oldest batches; its followers read those from storage.
  */
 export class RingBudget {
   readonly #maxBytes: number;

@@ -11,8 +11,8 @@ export interface SegmentFilter {
 }
 
 /**
- * One subscriber to states of segments: remembers which have changed, and not how. Whoever delivers reads the state as it is
- * then; so the latest wins, and a subscriber that is slow costs names and nothing else (G10).
+ * One subscriber to states of segments: remembers which have changed, and not how. Whoever delivers reads the state as
+ * it is then; so the latest wins, and a subscriber that is slow costs names and nothing else (G10).
  */
 export class StatusSubscription implements Disposable {
   readonly #filter: SegmentFilter;

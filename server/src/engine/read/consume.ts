@@ -69,9 +69,9 @@ export interface EntrySource {
 }
 
 /**
- * Reads a source: what is stored, then, with `follow`, what is committed later. Yields at least one page. Each position is
- * delivered at most once, in order, and none is left out (G1, G2): positions are dense, so the hand-over from storage to
- * the live feed is exact wherever it happens.
+ * Reads a source: what is stored, then, with `follow`, what is committed later. Yields at least one page. Each position
+ * is delivered at most once, in order, and none is left out (G1, G2): positions are dense, so the hand-over from
+ * storage to the live feed is exact wherever it happens.
  *
  * @throws ServerError DATA_LOSS; whatever `signal` was aborted with
  */

@@ -4,8 +4,8 @@ import type { EncodedBatch } from "../rows/batch.ts";
 export const PAGE_BYTES = 512 * 1024;
 
 /**
- * Most bytes of entries on a page, unless one batch alone has more. A batch is one transaction at most, which the limits keep
- * below 1.2 MiB; so no response comes near the 3 MiB of `Limits.max_response_bytes`, as JSON neither.
+ * Most bytes of entries on a page, unless one batch alone has more. A batch is one transaction at most, which the
+ * limits keep below 1.2 MiB; so no response comes near the 3 MiB of `Limits.max_response_bytes`, as JSON neither.
  */
 export const MAX_PAGE_BYTES = 1024 * 1024;
 

@@ -1,7 +1,10 @@
 import type { EncodedBatch } from "../rows/batch.ts";
 import { ALL, type ConsumePage, consume, type EntrySource, type Selection, seekTime } from "./consume.ts";
 
-/** What one page is to have. Positions are sequences or offsets, inclusive; times are microseconds since 1970, inclusive. */
+/**
+ * What one page is to have. Positions are sequences or offsets, inclusive; times are microseconds since 1970,
+ * inclusive.
+ */
 export interface PageSelection {
   readonly min: number;
   readonly max: number;
@@ -13,7 +16,10 @@ export interface PageSelection {
 
 /** Bytes on a page, as `costOf` counts them: about 1 MiB, or one batch. */
 const PAGE_BYTES = 1024 * 1024;
-/** Pages that one call reads from storage at most: a filter that selects next to nothing must not make a call read everything. */
+/**
+ * Pages that one call reads from storage at most: a filter that selects next to nothing must not make a call read
+ * everything.
+ */
 const MAX_READS = 32;
 /** Entries that a backward read begins with; how many fit on a page shows then. */
 const FIRST_ENTRIES = 16;
@@ -30,8 +36,8 @@ export async function readForward(
 }
 
 /**
- * Reads the first entries of a range; where there are none yet, the first ones that are committed within `waitMillis`. What waits
- * holds a position and no entries.
+ * Reads the first entries of a range; where there are none yet, the first ones that are committed within `waitMillis`.
+ * What waits holds a position and no entries.
  *
  * @throws whatever `signal` was aborted with
  */
@@ -66,7 +72,10 @@ export async function readOrWait(
   return latest ?? (await readForward(source, selection, signal));
 }
 
-/** Puts what a reading delivers together to one page, up to a page of which `isLast` holds; undefined where it delivers nothing more. */
+/**
+ * Puts what a reading delivers together to one page, up to a page of which `isLast` holds; undefined where it delivers
+ * nothing more.
+ */
 async function firstPage(
   source: EntrySource,
   pages: AsyncGenerator<ConsumePage, void, undefined>,
@@ -98,8 +107,9 @@ async function firstPage(
 }
 
 /**
- * Reads the last entries of a range, newest first: positions are dense, so what comes before a page is the range that ends before it.
- * `next` of the page is the last position of that range, or 0 when nothing is left; `caughtUp` says the same.
+ * Reads the last entries of a range, newest first: positions are dense, so what comes before a page is the range that
+ * ends before it. `next` of the page is the last position of that range, or 0 when nothing is left; `caughtUp` says the
+ * same.
  *
  * @throws ServerError DATA_LOSS; whatever `signal` was aborted with
  */
@@ -149,7 +159,10 @@ class BackwardPage {
     this.#remaining = limit;
   }
 
-  /** Takes from the end of what was read; returns the last position that is left to read, which is `before` when all was taken. */
+  /**
+   * Takes from the end of what was read; returns the last position that is left to read, which is `before` when all was
+   * taken.
+   */
   take(tail: Tail, before: number): number {
     let end = before;
     for (const batch of tail.batches.toReversed()) {
@@ -210,7 +223,10 @@ class Tail {
   }
 }
 
-/** Bytes of a batch on a page: encoded, and with room for what its JSON form has more, so that it fits into a response as well. */
+/**
+ * Bytes of a batch on a page: encoded, and with room for what its JSON form has more, so that it fits into a response
+ * as well.
+ */
 function costOf(batch: EncodedBatch): number {
   return batch.byteLength + 200 + 12 * batch.count;
 }

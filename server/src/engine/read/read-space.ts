@@ -101,8 +101,9 @@ interface ResolvedBlock {
 }
 
 /**
- * Decodes rows and fetches what they refer to, several blocks with one request, in groups of the size of a page. Sizes are counted
- * before anything is fetched, so that no more than a group is in memory, however small the rows that lead to it.
+ * Decodes rows and fetches what they refer to, several blocks with one request, in groups of the size of a page. Sizes
+ * are counted before anything is fetched, so that no more than a group is in memory, however small the rows that lead
+ * to it.
  */
 async function* resolve(log: StoredSpace, rows: readonly Row[]): AsyncGenerator<ResolvedBlock[], void, undefined> {
   const meter = new PageMeter();

@@ -7,8 +7,9 @@ import type { SpaceLog } from "../space/space-log.ts";
 const ROWS_PER_COMMIT = 90;
 
 /**
- * Removes remembered transactions that are older than the dedupe window (G7). On a shared storage, where the time between reading and
- * removing has no bound, a row whose id was used again meanwhile is left alone, and so are those beside it until the next purge.
+ * Removes remembered transactions that are older than the dedupe window (G7). On a shared storage, where the time
+ * between reading and removing has no bound, a row whose id was used again meanwhile is left alone, and so are those
+ * beside it until the next purge.
  */
 export async function purgeTransactions(log: SpaceLog, signal: AbortSignal): Promise<void> {
   const start = log.dedupeStart;

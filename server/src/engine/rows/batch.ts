@@ -1,7 +1,9 @@
 import { varintLength, WIRE_LENGTH, WireFormatError, WireReader, writeVarint } from "@streamkit/protocol/wire";
 import { dataLoss } from "../../errors.ts";
 
-/** What is known of a batch without looking at its records. Positions count from 1; times are microseconds since 1970. */
+/**
+ * What is known of a batch without looking at its records. Positions count from 1; times are microseconds since 1970.
+ */
 export interface BatchHeader {
   readonly segment: string;
   readonly firstSequence: number;
@@ -88,7 +90,9 @@ export class EncodedBatch implements BatchHeader {
     return this.#bytes;
   }
 
-  /** The same batch, to be kept: it holds at most about twice its own bytes, where this one may be a view of much more. */
+  /**
+   * The same batch, to be kept: it holds at most about twice its own bytes, where this one may be a view of much more.
+   */
   compact(): EncodedBatch {
     const held = this.#head.buffer === this.#records.buffer ? 0 : this.#head.buffer.byteLength;
     if (held + this.#records.buffer.byteLength <= 2 * this.byteLength) return this;

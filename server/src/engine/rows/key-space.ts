@@ -1,9 +1,10 @@
 /**
  * The key space: every stored key, its order and its value.
  *
- * All rows of a space are in one partition, `s:` + the name of the space, so that one atomic batch can write all of them.
- * Keys start with a tag byte; names have no control characters, so U+0000 ends a name inside a key. Positions are
- * big-endian unsigned 64-bit, so that byte order is numeric order. Values are framed messages of `streamkit.storage.v1`.
+ * All rows of a space are in one partition, `s:` + the name of the space, so that one atomic batch can write all of
+ * them. Keys start with a tag byte; names have no control characters, so U+0000 ends a name inside a key. Positions are
+ * big-endian unsigned 64-bit, so that byte order is numeric order. Values are framed messages of
+ * `streamkit.storage.v1`.
  *
  * | key                                     | value                  | there is one                              |
  * |-----------------------------------------|------------------------|-------------------------------------------|

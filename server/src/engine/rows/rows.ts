@@ -31,7 +31,9 @@ export interface BlockRef {
   readonly bytes: number;
 }
 
-/** One row of the space log: batches, or references, or (neither) a hole. Covers offsets from firstOffset to its key. */
+/**
+ * One row of the space log: batches, or references, or (neither) a hole. Covers offsets from firstOffset to its key.
+ */
 export interface SpaceBlock {
   readonly firstOffset: number;
   readonly batches: readonly EncodedBatch[];
@@ -157,8 +159,8 @@ export function decodeSpaceBlock(value: Uint8Array, space: string): SpaceBlock {
 }
 
 /**
- * SegmentBlock and SpaceBlock share their shape: the first position covered, in SpaceBlock the commit (field 4), then batches
- * (field 1) or refs (field 3).
+ * SegmentBlock and SpaceBlock share their shape: the first position covered, in SpaceBlock the commit (field 4), then
+ * batches (field 1) or refs (field 3).
  */
 function blockPieces(first: number, batches: readonly EncodedBatch[], commitId: bigint): Uint8Array[] {
   const pieces: Uint8Array[] = [fixed64Field(2, BigInt(first))];

@@ -6,7 +6,10 @@ import { changeRange, lastPositionOf } from "../rows/key-space.ts";
 import { type ChangeNote, type CommittedTransaction, decodeChangeNote } from "../rows/rows.ts";
 import type { SpaceState } from "./space-state.ts";
 
-/** Up to this much is read of what other instances committed; beyond, caches start anew and followers read for themselves. */
+/**
+ * Up to this much is read of what other instances committed; beyond, caches start anew and followers read for
+ * themselves.
+ */
 const MAX_ENTRIES = 4_096;
 const MAX_BYTES = 8 * 1024 * 1024;
 /** Beyond so many other changes, all that is in memory is read again. */
@@ -40,8 +43,8 @@ export function beginScan(state: SpaceState, from: number): EarlyScan {
 }
 
 /**
- * The batches committed between two heads, in offset order, without what was trimmed; undefined when they are too many to be
- * worth it.
+ * The batches committed between two heads, in offset order, without what was trimmed; undefined when they are too many
+ * to be worth it.
  *
  * @throws ServerError DATA_LOSS (G11)
  */
@@ -69,7 +72,10 @@ export async function readMissed(
   return missed;
 }
 
-/** What other instances changed between two heads, besides appending; everything, where not all notes are there any more. */
+/**
+ * What other instances changed between two heads, besides appending; everything, where not all notes are there any
+ * more.
+ */
 export async function readChanges(state: SpaceState, before: SpaceHead, after: SpaceHead): Promise<ChangeNote> {
   const segments = new Set<string>();
   const heads = new Set<string>();

@@ -58,8 +58,9 @@ interface Attempts extends EarlierAttempts {
 /**
  * The log of one space: its committed state, and the only way to change it.
  *
- * While a commit is in flight there is a draft on top of the state. A conflict (another instance wrote) leads back to the
- * state by reading what was missed. What is cached is used only in commits that are conditional on the head's version.
+ * While a commit is in flight there is a draft on top of the state. A conflict (another instance wrote) leads back to
+ * the state by reading what was missed. What is cached is used only in commits that are conditional on the head's
+ * version.
  */
 export class SpaceLog extends SpaceState {
   readonly #options: SpaceLogOptions;
@@ -106,8 +107,8 @@ export class SpaceLog extends SpaceState {
   }
 
   /**
-   * Start of the dedupe window now, microseconds since 1970. Commit times are the measure: an instance whose clock is ahead must
-   * not forget what others still remember.
+   * Start of the dedupe window now, microseconds since 1970. Commit times are the measure: an instance whose clock is
+   * ahead must not forget what others still remember.
    */
   get dedupeStart(): number {
     return Math.min(this.#options.clock(), this.head.lastTime) - this.#options.dedupeWindowMicros;
@@ -211,7 +212,8 @@ export class SpaceLog extends SpaceState {
         continue;
       }
       if (!draft.dirty) {
-        // G5, G6: a commit proves the state that it was evaluated on; without one, it must have been read after everyone came.
+        // G5, G6: a commit proves the state that it was evaluated on; without one, it must have been read after
+        // everyone came.
         if (!this.shared || synced === mutations.length) return outcomes;
         synced = mutations.length;
         await this.catchUp();
@@ -260,8 +262,8 @@ export class SpaceLog extends SpaceState {
       this.#options.onCommit(this);
       return true;
     } catch (error) {
-      // The outcome is unknown. On a shared store, reading the log tells: our transactions are in it or not, and if they
-      // land late, the condition on the head refuses them. A local store stops after a failed write.
+      // The outcome is unknown. On a shared store, reading the log tells: our transactions are in it or not, and if
+      // they land late, the condition on the head refuses them. A local store stops after a failed write.
       if (!this.shared || !(error instanceof ServerError) || error instanceof StoreDeletedError) throw error;
       attempts.outcomeUnknown = true;
       this.unsettled = true;

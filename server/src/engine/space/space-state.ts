@@ -39,9 +39,10 @@ const WRITER_MILLIS = 60_000;
 /**
  * The committed state of one space, as far as this instance knows it: what readers and commits start from.
  *
- * Cold until it is loaded; then the head is known at a version, and all caches are valid at that version. Goes on to a later
- * version by an own commit (`advance`), or by reading what other instances committed (`catchUp`). Both may be under way at
- * the same time: whichever learns of a revision first takes it over, in one turn of the event loop, and none goes back.
+ * Cold until it is loaded; then the head is known at a version, and all caches are valid at that version. Goes on to a
+ * later version by an own commit (`advance`), or by reading what other instances committed (`catchUp`). Both may be
+ * under way at the same time: whichever learns of a revision first takes it over, in one turn of the event loop, and
+ * none goes back.
  */
 export class SpaceState implements StoredSpace {
   readonly space: string;
@@ -126,7 +127,8 @@ export class SpaceState implements StoredSpace {
   }
 
   /**
-   * Learns what other instances committed before this call; true when that is something. Callers that wait share one request.
+   * Learns what other instances committed before this call; true when that is something. Callers that wait share one
+   * request.
    *
    * @param expectNews there is something new, so that head and log are read at the same time
    */
@@ -356,7 +358,9 @@ export class SpaceState implements StoredSpace {
     this.hub.touch(() => (everything ? undefined : segments));
   }
 
-  /** Brings caches and followers from an offset on to a head. With `removed`, entries among `missed` may be gone by now. */
+  /**
+   * Brings caches and followers from an offset on to a head. With `removed`, entries among `missed` may be gone by now.
+   */
   #absorb(missed: readonly EncodedBatch[] | undefined, from: number, head: SpaceHead, removed = false): void {
     const batches = missed?.filter((batch) => batch.firstOffset > from);
     const found = batches?.reduce((sum, batch) => sum + batch.count, 0);

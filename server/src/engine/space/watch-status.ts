@@ -14,9 +14,9 @@ export type StatusEvent =
 const PAGE_BYTES = 64 * 1024;
 
 /**
- * Watches segments: their states now, a mark, then the state of each one that changes. What changes while an event waits to be
- * taken is delivered once, as it is when its turn comes. Begins before the snapshot is read, so nothing is lost in between, and after
- * what others wrote before the call is known, so that is in the snapshot and no change.
+ * Watches segments: their states now, a mark, then the state of each one that changes. What changes while an event
+ * waits to be taken is delivered once, as it is when its turn comes. Begins before the snapshot is read, so nothing is
+ * lost in between, and after what others wrote before the call is known, so that is in the snapshot and no change.
  *
  * @throws whatever `signal` was aborted with
  */

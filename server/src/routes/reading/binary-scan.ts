@@ -6,8 +6,8 @@ import { unreadable } from "./refusal.ts";
 const limitsOf = new WeakMap<DescMessage, ReadonlyMap<number, ElementLimit>>();
 
 /**
- * Walks over the top of an encoded message before objects are made of it, and counts what has a limit. What lies deeper is
- * bounded by the size of the message, or counted where it is walked over anyway (the records of an append).
+ * Walks over the top of an encoded message before objects are made of it, and counts what has a limit. What lies deeper
+ * is bounded by the size of the message, or counted where it is walked over anyway (the records of an append).
  *
  * @throws ConnectError INVALID_FIELD for bytes that are not protobuf; else with the reason of the limit that is passed
  */

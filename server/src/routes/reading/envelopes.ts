@@ -20,9 +20,9 @@ export interface EnvelopeRules {
 }
 
 /**
- * Passes a stream of enveloped messages on, whole messages only, decompressed and checked. What was readable before a message
- * that is not is passed on first; then the failure is thrown. The source is left where it is then: to close it may end the
- * connection before the answer has left.
+ * Passes a stream of enveloped messages on, whole messages only, decompressed and checked. What was readable before a
+ * message that is not is passed on first; then the failure is thrown. The source is left where it is then: to close it
+ * may end the connection before the answer has left.
  *
  * @throws ConnectError REQUEST_TOO_LARGE, INVALID_FIELD, and what the check throws
  */

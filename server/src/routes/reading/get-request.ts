@@ -3,8 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 
 /**
- * A GET of Connect as the POST that it stands for, so that it is read, checked and answered in the same way: the message is in the
- * query (https://connectrpc.com/docs/protocol#unary-get-request). Every other request as it is.
+ * A GET of Connect as the POST that it stands for, so that it is read, checked and answered in the same way: the
+ * message is in the query (https://connectrpc.com/docs/protocol#unary-get-request). Every other request as it is.
  */
 export function asPost(request: UniversalServerRequest, { method }: UniversalHandler): UniversalServerRequest {
   if (request.method !== "GET" || method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return request;
@@ -42,7 +42,9 @@ function textOf(query: Query, name: string): string | undefined {
   return query.get(name)?.toString();
 }
 
-/** The parameters of a URL as bytes. URLSearchParams would turn text that is not UTF-8 into another text, in silence. */
+/**
+ * The parameters of a URL as bytes. URLSearchParams would turn text that is not UTF-8 into another text, in silence.
+ */
 function parseQuery(url: string): Query {
   const parameters = new Map<string, Buffer>();
   const start = url.indexOf("?");

@@ -29,8 +29,8 @@ const LETTER_D = 0x64;
 const LETTER_U = 0x75;
 
 /**
- * Looks over JSON before objects are made of it: that it is UTF-8 without lone surrogates, that no field or key of a map
- * occurs twice, and that counts and depth are within their limits. Everything else is left to the parser behind it.
+ * Looks over JSON before objects are made of it: that it is UTF-8 without lone surrogates, that no field or key of a
+ * map occurs twice, and that counts and depth are within their limits. Everything else is left to the parser behind it.
  *
  * @throws ConnectError INVALID_FIELD; else with the reason of the limit that is passed
  */

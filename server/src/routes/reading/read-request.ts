@@ -22,9 +22,9 @@ interface Framing {
 }
 
 /**
- * Puts a reader in front of a handler: sizes, counts, compression, text and deadlines of requests are checked before Connect makes
- * objects of them, alike for every protocol, format and way of embedding. What a request is refused for reaches the client through
- * Connect, as the failure of reading the body.
+ * Puts a reader in front of a handler: sizes, counts, compression, text and deadlines of requests are checked before
+ * Connect makes objects of them, alike for every protocol, format and way of embedding. What a request is refused for
+ * reaches the client through Connect, as the failure of reading the body.
  *
  * Answers are never compressed: entries leave as the bytes that are stored.
  */

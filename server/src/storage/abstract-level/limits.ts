@@ -1,8 +1,8 @@
 import type { StorageLimits } from "../port.ts";
 
 /**
- * Limits of every store on an abstract-level database. LevelDB itself has none worth naming; these bound what one commit
- * holds in memory.
+ * Limits of every store on an abstract-level database. LevelDB itself has none worth naming; these bound what one
+ * commit holds in memory.
  *
  * A block of 270 KB stored once instead of twice made writes 1.6 to 2.4 times faster; below 16 KiB the second copy is
  * cheaper than the extra read.

@@ -3,7 +3,10 @@ import { ErrorReason } from "@streamkit/protocol";
 import { dataLoss, ServerError, StoreClosedError, storageUnavailable } from "../../errors.ts";
 import { isDiskFull, systemCode, systemProblem } from "../system-error.ts";
 
-/** A failure of the database or of its files as the port words it. Messages name no path; the original error is the cause. */
+/**
+ * A failure of the database or of its files as the port words it. Messages name no path; the original error is the
+ * cause.
+ */
 export function storageError(error: unknown): ServerError {
   if (error instanceof ServerError) return error;
   switch (rootCode(error)) {

@@ -4,8 +4,8 @@
  *   utf8(partition) 0x00 key     a row
  *   0x00                         the version counter (version-counter.ts)
  *
- * Partition names are not empty and hold no U+0000. So the rows of a partition are contiguous, partitions lie in the byte
- * order of their names, no name is confused with its prefix, and nothing collides with the counter.
+ * Partition names are not empty and hold no U+0000. So the rows of a partition are contiguous, partitions lie in the
+ * byte order of their names, no name is confused with its prefix, and nothing collides with the counter.
  */
 import { LRUCache } from "lru-cache";
 

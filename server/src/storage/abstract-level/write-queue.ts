@@ -177,8 +177,8 @@ function bytesOf(batch: CommitBatch): number {
 }
 
 /**
- * Whether reads go on after a write that failed: when it found no room, or a volume that has become read-only. They see what was committed
- * before; the commits of that write are in doubt, and were not acknowledged.
+ * Whether reads go on after a write that failed: when it found no room, or a volume that has become read-only. They see
+ * what was committed before; the commits of that write are in doubt, and were not acknowledged.
  */
 export function isReadableAfter(failure: ServerError): boolean {
   return failure.reason === ErrorReason.DISK_FULL || systemCode(failure) === "EROFS";

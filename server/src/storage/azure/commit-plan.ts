@@ -1,14 +1,14 @@
 /**
  * From a commit of the port to operations of a transaction.
  *
- * The version of a row is the ETag that its last write gave it, so a condition on a row that is written is an If-Match or an
- * insert. A condition on a row that is not written needs an operation too, and Azure has none that only looks:
+ * The version of a row is the ETag that its last write gave it, so a condition on a row that is written is an If-Match
+ * or an insert. A condition on a row that is not written needs an operation too, and Azure has none that only looks:
  *
  * - "has this version": a merge that changes the ETag, and keeps the version in property `v`;
  * - "is absent": the insert of a mark of absence (entity.ts), which nobody sees and which is removed afterwards.
  *
- * So an entity may have another ETag than its version says, or be there for an absent row. The plan assumes that it is not
- * so; when the transaction then fails, it is made once more with the states of the rows as they are (`RowState`).
+ * So an entity may have another ETag than its version says, or be there for an absent row. The plan assumes that it is
+ * not so; when the transaction then fails, it is made once more with the states of the rows as they are (`RowState`).
  */
 import type { CommitBatch } from "../port.ts";
 import { absenceMark, propertiesOf } from "./entity.ts";

@@ -1,4 +1,6 @@
-/** What lies in the table: rests of long values and traces of conditions, which no reader may see, and which must go. */
+/**
+ * What lies in the table: rests of long values and traces of conditions, which no reader may see, and which must go.
+ */
 import { randomUUID } from "node:crypto";
 import { TableClient } from "@azure/data-tables";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";

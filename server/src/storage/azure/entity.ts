@@ -51,7 +51,9 @@ export function dataOf(entity: Entity): Uint8Array {
   return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
 
-/** The version of a row: its ETag when it was last written. Conditions that touched it since have changed its ETag only. */
+/**
+ * The version of a row: its ETag when it was last written. Conditions that touched it since have changed its ETag only.
+ */
 export function versionOf(entity: Entity): string {
   const { v } = entity.properties;
   return typeof v === "string" ? v : entity.etag;

@@ -41,8 +41,8 @@ export interface AzureStorageOptions {
 }
 
 /**
- * Storage in Azure Table Storage, one table per store. Any number of servers can use the same stores at the same time. A
- * commit is acknowledged once Azure acknowledged it (G4).
+ * Storage in Azure Table Storage, one table per store. Any number of servers can use the same stores at the same time.
+ * A commit is acknowledged once Azure acknowledged it (G4).
  *
  * @throws TypeError for credentials that cannot be used; whether Azure takes them shows when a store is opened.
  * @throws Error when @azure/data-tables, an optional peer dependency, is not installed.

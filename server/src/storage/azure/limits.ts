@@ -20,8 +20,8 @@ export const maxTransactionOperations = 100;
 export const maxTransactionBytes = 4 * 1024 * 1024;
 
 /**
- * 2.5 MiB are 3.3 MiB as base64; the rest of the 4 MiB is for names and keys of up to 100 operations, which are sent twice
- * and escaped. 10 of 100 operations are for what commits do besides: rests of long values, new and old.
+ * 2.5 MiB are 3.3 MiB as base64; the rest of the 4 MiB is for names and keys of up to 100 operations, which are sent
+ * twice and escaped. 10 of 100 operations are for what commits do besides: rests of long values, new and old.
  */
 export const limits: StorageLimits = {
   maxOperations: 90,

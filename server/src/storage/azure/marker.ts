@@ -13,7 +13,8 @@ const layoutVersion = "1";
 
 /**
  * Checks the marker of a table; a table that has none gets it, because whoever made the table was interrupted.
- * @throws STORAGE_UNAVAILABLE when there is no table, and for a layout that this version does not know; DATA_LOSS for the
+ * @throws STORAGE_UNAVAILABLE when there is no table, and for a layout that this version does not know; DATA_LOSS for
+ *   the
  * table of another store.
  */
 export async function ensureMarker(table: Table, storeId: string): Promise<void> {

@@ -8,8 +8,8 @@ const initialEntities = 16;
 const weight = 0.5;
 
 /**
- * How many rows to ask for. Azure's pages are counted in entities, the port's in bytes: this remembers how large rows are
- * in each part of the key space, where a part is a partition and the beginning of a key.
+ * How many rows to ask for. Azure's pages are counted in entities, the port's in bytes: this remembers how large rows
+ * are in each part of the key space, where a part is a partition and the beginning of a key.
  */
 export class PageSize {
   readonly #rowBytes = new LRUCache<string, number>({ max: 1_000 });

@@ -5,8 +5,8 @@
  *   00 to 20    U+0100 to U+0120
  *   21 to ff    U+FF01 to U+FFDF: for ASCII its full-width form, so that "s:a" reads "ｓ：ａ"
  *
- * Their order in Azure is the order of the bytes, none of them is forbidden there, and 300 bytes take 300 of 512 units. All
- * are above ASCII, which is left for what is no partition (marker.ts).
+ * Their order in Azure is the order of the bytes, none of them is forbidden there, and 300 bytes take 300 of 512 units.
+ * All are above ASCII, which is left for what is no partition (marker.ts).
  */
 import { dataLoss } from "../../errors.ts";
 
@@ -43,7 +43,9 @@ export function partitionOfKey(partitionKey: string): string {
   throw dataLoss("a partition has a key that no partition can have");
 }
 
-/** The first key after those of all partitions whose names start with `prefix`; `undefined` when nothing limits them. */
+/**
+ * The first key after those of all partitions whose names start with `prefix`; `undefined` when nothing limits them.
+ */
 export function afterPartitionPrefix(prefix: string): string | undefined {
   if (prefix === "") return undefined;
   const bytes = Buffer.from(prefix, "utf8");

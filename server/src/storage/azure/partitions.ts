@@ -4,8 +4,8 @@ import { partsOfRestRowKey } from "./row-key.ts";
 import type { Table } from "./table.ts";
 
 /**
- * Entities per request. A request finds the partitions of that many rows, and skips the rest of the last one: partitions with
- * a few rows come many at a time, others one at a time.
+ * Entities per request. A request finds the partitions of that many rows, and skips the rest of the last one:
+ * partitions with a few rows come many at a time, others one at a time.
  */
 const entitiesPerRequest = 100;
 

@@ -23,7 +23,8 @@ const real: Surroundings = { now: () => performance.now(), random: Math.random, 
 
 /**
  * Sends a request until it is answered: after a passing failure again, after a random part of a delay that doubles, or
- * after what the server asks for. What the server asks for beyond the limits is left to the caller, in `retryAfterMillis`.
+ * after what the server asks for. What the server asks for beyond the limits is left to the caller, in
+ * `retryAfterMillis`.
  *
  * @throws STORAGE_UNAVAILABLE
  */

@@ -1,13 +1,13 @@
 /**
  * Row keys: binary keys as strings whose order in Azure (ordinal, by UTF-16 unit) is the order of the bytes.
  *
- * Each byte becomes 9 bits, a 1 and the byte, and 14 bits at a time become one unit from U+4E00 on. The end is padded with
- * zeros, so that a prefix comes before what continues it. A key of 265 bytes takes 171 units, one of 512 bytes 330; Azure
- * takes 512. None of the units is a character that Azure forbids, and no key looks like a number to anything that
- * compares numbers as such.
+ * Each byte becomes 9 bits, a 1 and the byte, and 14 bits at a time become one unit from U+4E00 on. The end is padded
+ * with zeros, so that a prefix comes before what continues it. A key of 265 bytes takes 171 units, one of 512 bytes
+ * 330; Azure takes 512. None of the units is a character that Azure forbids, and no key looks like a number to anything
+ * that compares numbers as such.
  *
- * The rest of a value that does not fit into one entity has the key of its row, "-", and a generation. "-" comes before all
- * units, so a rest follows its row directly, before any other key.
+ * The rest of a value that does not fit into one entity has the key of its row, "-", and a generation. "-" comes before
+ * all units, so a rest follows its row directly, before any other key.
  */
 import { dataLoss } from "../../errors.ts";
 

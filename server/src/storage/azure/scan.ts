@@ -18,8 +18,8 @@ export interface ScanContext {
 }
 
 /**
- * Reads a range of a partition page by page: one request each, and the next one under way while a page is consumed. Pages
- * may be empty and yet not the last (fault 14).
+ * Reads a range of a partition page by page: one request each, and the next one under way while a page is consumed.
+ * Pages may be empty and yet not the last (fault 14).
  */
 export async function* scanPages(
   context: ScanContext,

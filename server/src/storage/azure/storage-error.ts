@@ -90,7 +90,10 @@ export function storageError(error: unknown): Error {
   return isRequestFailure(error) ? errorOf(failureOf(error)) : (error as Error);
 }
 
-/** Whether a request failed. Anything else is a finding about an answer, or a defect, which must not look like an outage. */
+/**
+ * Whether a request failed. Anything else is a finding about an answer, or a defect, which must not look like an
+ * outage.
+ */
 export function isRequestFailure(error: unknown): boolean {
   const others = [ServerError, TypeError, RangeError, ReferenceError, SyntaxError];
   return !others.some((type) => error instanceof type);

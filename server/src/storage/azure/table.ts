@@ -96,7 +96,8 @@ export class Table {
 
   /**
    * Sends a transaction, once.
-   * @throws STORAGE_UNAVAILABLE when its outcome is unknown, or when nothing was done for a reason other than a condition.
+   * @throws STORAGE_UNAVAILABLE when its outcome is unknown, or when nothing was done for a reason other than a
+   *   condition.
    */
   async transact(partitionKey: string, operations: readonly Operation[]): Promise<TransactionResponse> {
     const { body, contentType } = encodeTransaction(this.#url, partitionKey, operations);

@@ -1,9 +1,9 @@
 /**
  * Entity group transactions on the wire: a multipart body of single operations, and its answer.
  *
- * The SDK's own transactions send deletes unconditionally (data-tables 13.3.2), and encode a Uint8Array that is a view as
- * all of its buffer; and they tell the size of the body too late. So the body is made here, and sent through the SDK's
- * pipeline, which signs it.
+ * The SDK's own transactions send deletes unconditionally (data-tables 13.3.2), and encode a Uint8Array that is a view
+ * as all of its buffer; and they tell the size of the body too late. So the body is made here, and sent through the
+ * SDK's pipeline, which signs it.
  */
 import { randomUUID } from "node:crypto";
 import { defect } from "../../errors.ts";

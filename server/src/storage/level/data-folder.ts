@@ -1,6 +1,6 @@
 /**
- * The folder that holds the stores. A marker with a random id tells it from any other folder that may come to lie at the same path:
- * the empty mount point of a volume that went away, or a folder that somebody made anew.
+ * The folder that holds the stores. A marker with a random id tells it from any other folder that may come to lie at
+ * the same path: the empty mount point of a volume that went away, or a folder that somebody made anew.
  *
  *   <path>/STREAMKIT-FOLDER.json    {"format": "streamkit-level-folder", "version": 1, "id": "<uuid>"}
  */
@@ -36,7 +36,8 @@ export class DataFolder {
   }
 
   /**
-   * Makes sure that the folder is the one that was used before. A folder that does not exist is fine, as long as none was used.
+   * Makes sure that the folder is the one that was used before. A folder that does not exist is fine, as long as none
+   * was used.
    *
    * @throws StorageUnusableError
    */

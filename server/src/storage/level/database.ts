@@ -138,8 +138,8 @@ function isWritable(folder: string): boolean {
 }
 
 /**
- * What LevelDB writes when it opens: its logs become tables, and there is a new manifest. What merges without room have left is removed
- * before that.
+ * What LevelDB writes when it opens: its logs become tables, and there is a new manifest. What merges without room have
+ * left is removed before that.
  */
 function bytesToOpen(directory: string): number {
   let bytes = SLACK_TO_OPEN;

@@ -1,7 +1,7 @@
 /**
- * Room on the volume of a data folder. LevelDB needs room to open a store and to delete from it. So appends are refused while there is
- * still some: what is left serves reads, trims and deletions. And a file holds room against other writers of the volume; it is given up
- * once the volume is full, and taken again when there is plenty.
+ * Room on the volume of a data folder. LevelDB needs room to open a store and to delete from it. So appends are refused
+ * while there is still some: what is left serves reads, trims and deletions. And a file holds room against other
+ * writers of the volume; it is given up once the volume is full, and taken again when there is plenty.
  *
  *   <path>/.reserve    as large as what opening the store with the largest log may write
  */
@@ -15,13 +15,15 @@ import { privateFile } from "./durable-files.ts";
 
 const MIB = 1024 * 1024;
 /**
- * Appends are refused while less is free than LevelDB may need to merge tables: four of the size of its write buffer, and 32 MiB of the
- * levels below; on small volumes a third.
+ * Appends are refused while less is free than LevelDB may need to merge tables: four of the size of its write buffer,
+ * and 32 MiB of the levels below; on small volumes a third.
  */
 const MERGED_BUFFERS = 4;
 const MERGED_LEVELS = 32 * MIB;
 const FLOOR_SHARE = 3;
-/** Write buffers are at most so much of a volume, and at least 1 MiB: the larger they are, the more room merges need. */
+/**
+ * Write buffers are at most so much of a volume, and at least 1 MiB: the larger they are, the more room merges need.
+ */
 const BUFFER_SHARE = 64;
 /** The reserve of a store that has written nothing, and the steps in which it grows. */
 const MIN_RESERVE = MIB;

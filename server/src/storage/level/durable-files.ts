@@ -30,7 +30,10 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Makes a directory and what is missing above it. Step by step: the recursive mkdir of Node reports ENOENT for what is EROFS. */
+/**
+ * Makes a directory and what is missing above it. Step by step: the recursive mkdir of Node reports ENOENT for what is
+ * EROFS.
+ */
 export async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: privateFolder });

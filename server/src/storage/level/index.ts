@@ -5,8 +5,8 @@ export interface LevelStorageOptions {
   /** The folder that holds one directory per store. Made when the first store is created. */
   readonly path: string;
   /**
-   * Refuse to work in a folder that holds no data yet. Guards against a volume that is not mounted, under whose ids a new history would
-   * begin. Default: false.
+   * Refuse to work in a folder that holds no data yet. Guards against a volume that is not mounted, under whose ids a
+   * new history would begin. Default: false.
    */
   readonly requireData?: boolean;
   /** Bytes of uncompressed blocks that each open store keeps in memory for reads. Default: 8 MiB. */

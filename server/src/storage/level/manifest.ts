@@ -1,4 +1,6 @@
-/** What a LevelDB manifest says about the logs: a sequence of edits, of which the last mention of each number counts. */
+/**
+ * What a LevelDB manifest says about the logs: a sequence of edits, of which the last mention of each number counts.
+ */
 import { dataLoss } from "../../errors.ts";
 import { logItems } from "./log-records.ts";
 

@@ -7,8 +7,8 @@ import { isMissing } from "./file-error.ts";
 
 /**
  * The file that makes a directory a store. It is written before the database and the directory gets its final name only
- * after both are complete (store-directory.ts). So where the marker is, a database was: if that is gone, it is lost, and
- * must not be made anew.
+ * after both are complete (store-directory.ts). So where the marker is, a database was: if that is gone, it is lost,
+ * and must not be made anew.
  */
 export const markerName = "STREAMKIT.json";
 const format = "streamkit-level";
@@ -20,7 +20,8 @@ export async function writeMarker(directory: string, storeId: string): Promise<v
 
 /**
  * Whether the directory is marked as this store.
- * @throws DATA_LOSS when the marker is damaged or names another store; STORAGE_UNAVAILABLE when a newer Streamkit wrote it.
+ * @throws DATA_LOSS when the marker is damaged or names another store; STORAGE_UNAVAILABLE when a newer Streamkit wrote
+ *   it.
  */
 export async function isMarked(directory: string, storeId: string): Promise<boolean> {
   let text: string;

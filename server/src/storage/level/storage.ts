@@ -26,7 +26,9 @@ export class LevelStorage implements Storage {
   readonly #databaseOptions: LevelDatabaseOptions;
   /** Files of the stores that are open. */
   readonly #open = new Map<string, StoreFiles>();
-  /** Stores whose files were removed under this process. Making them anew would begin a second history under their ids. */
+  /**
+   * Stores whose files were removed under this process. Making them anew would begin a second history under their ids.
+   */
   readonly #vanished = new Set<string>();
   readonly #space: DiskSpace;
   #sweeping: Promise<void> | undefined;

@@ -44,7 +44,9 @@ export async function storeExists(path: string, storeId: string): Promise<boolea
   return marked;
 }
 
-/** Creates a store; does nothing when another process is faster. `initialize` makes the database in the directory given. */
+/**
+ * Creates a store; does nothing when another process is faster. `initialize` makes the database in the directory given.
+ */
 export async function createStoreDirectory(
   path: string,
   storeId: string,
@@ -93,7 +95,9 @@ export async function isStore(path: string, storeId: string): Promise<boolean> {
   }
 }
 
-/** Removes what crashes left behind. What cannot be removed stays, and harms nobody. @returns whether all of it is gone */
+/**
+ * Removes what crashes left behind. What cannot be removed stays, and harms nobody. @returns whether all of it is gone
+ */
 export async function sweepRemains(path: string): Promise<boolean> {
   let complete = true;
   for (const name of await namesIn(path)) {

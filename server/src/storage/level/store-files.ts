@@ -5,8 +5,8 @@ import { type ServerError, storageUnavailable } from "../../errors.ts";
 import { markerName } from "./marker.ts";
 
 /**
- * LevelDB keeps writing into files that were removed under it, and would acknowledge what nobody finds again. The marker of the store
- * stands for all of them: a look at it costs 2 us, against a sync of the disk for each commit.
+ * LevelDB keeps writing into files that were removed under it, and would acknowledge what nobody finds again. The
+ * marker of the store stands for all of them: a look at it costs 2 us, against a sync of the disk for each commit.
  */
 export class StoreFiles {
   readonly #marker: string;

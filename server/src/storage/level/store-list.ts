@@ -1,4 +1,7 @@
-/** Ids of the stores in a folder: read once, kept as this process creates and drops, and read again when others change the folder. */
+/**
+ * Ids of the stores in a folder: read once, kept as this process creates and drops, and read again when others change
+ * the folder.
+ */
 import { stat } from "node:fs/promises";
 import { SortedIds } from "../abstract-level/sorted-ids.ts";
 import { isMissing } from "./file-error.ts";

@@ -2,8 +2,8 @@
  * Checks the logs of a closed LevelDB database, because LevelDB does not: on open it skips what it cannot read in a log
  * and goes on behind it, and writes that had been acknowledged are gone without an error (G11).
  *
- * One write is in flight at a time, and it is synced before the next one begins. So only the last record of the last log
- * can be torn by a crash; it was not acknowledged. Anything unreadable before a later record is damage. And LevelDB
+ * One write is in flight at a time, and it is synced before the next one begins. So only the last record of the last
+ * log can be torn by a crash; it was not acknowledged. Anything unreadable before a later record is damage. And LevelDB
  * numbers its writes: a record begins with the number that follows the last one of the record before, over all logs.
  */
 import { readdir, readFile } from "node:fs/promises";

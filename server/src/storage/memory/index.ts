@@ -9,7 +9,9 @@ export interface MemoryStorageOptions {
   readonly shared?: boolean;
 }
 
-/** Storage in the memory of this process, for tests and for data that need not outlive it. Stores survive being closed. */
+/**
+ * Storage in the memory of this process, for tests and for data that need not outlive it. Stores survive being closed.
+ */
 export function memoryStorage(options: MemoryStorageOptions = {}): Storage {
   return new MemoryStorage(options);
 }

@@ -3,7 +3,10 @@ import type { CursorHistory, Violation } from "../key-history.ts";
 
 export type AckedCommit = CursorCommit & { readonly outcome: { readonly is: "acked" } & CursorState };
 
-/** CUR-002, CUR-007, CUR-018: each commit has a version of its own, over the one that it expected, and later ones larger ones. */
+/**
+ * CUR-002, CUR-007, CUR-018: each commit has a version of its own, over the one that it expected, and later ones larger
+ * ones.
+ */
 export function* checkVersions({ acked }: CursorHistory): Generator<Violation> {
   const versions = new Map<number, AckedCommit>();
   for (const commit of acked) {

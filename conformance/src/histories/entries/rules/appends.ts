@@ -1,7 +1,10 @@
 import type { Acked, AppendEvent } from "../event.ts";
 import type { SpaceHistory, Violation } from "../space-history.ts";
 
-/** ATM-001, ATM-002, ATM-003, DUR-002, DED-001: a transaction is there once and whole, or not at all, as its callers were told. */
+/**
+ * ATM-001, ATM-002, ATM-003, DUR-002, DED-001: a transaction is there once and whole, or not at all, as its callers
+ * were told.
+ */
 export function* checkAppends(history: SpaceHistory): Generator<Violation> {
   for (const calls of history.transactions.values()) {
     const acked = calls.filter(({ outcome }) => outcome.is === "acked");
@@ -88,8 +91,9 @@ function* checkAnswer(
 }
 
 /**
- * Whether a transaction that was written may be refused when it is repeated: with an expectation, it is recognised by the
- * entries that follow the expected sequence, and its result is made up again from those of its other segments. Trims take both.
+ * Whether a transaction that was written may be refused when it is repeated: with an expectation, it is recognised by
+ * the entries that follow the expected sequence, and its result is made up again from those of its other segments.
+ * Trims take both.
  */
 export function mayBeForgotten({ parts, end }: AppendEvent, { log, trims }: SpaceHistory): boolean {
   const written = parts.filter(({ payloads }) => payloads.length > 0);

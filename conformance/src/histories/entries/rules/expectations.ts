@@ -1,7 +1,9 @@
 import type { AppendEvent } from "../event.ts";
 import type { SpaceHistory, Violation } from "../space-history.ts";
 
-/** EXP-001, EXP-002, EXP-003, EXP-006: expectations held where their append landed; refusals had a reason, and told it. */
+/**
+ * EXP-001, EXP-002, EXP-003, EXP-006: expectations held where their append landed; refusals had a reason, and told it.
+ */
 export function* checkExpectations(history: SpaceHistory): Generator<Violation> {
   for (const append of history.appends) {
     const landed = history.log.firstOf(append.transactionId);

@@ -31,7 +31,10 @@ export function* checkDense({ log, trims, transactions }: SpaceHistory): Generat
   }
 }
 
-/** ORD-005, ORD-008: one time and number per transaction; a later time and the next number in the next, whatever the clocks. */
+/**
+ * ORD-005, ORD-008: one time and number per transaction; a later time and the next number in the next, whatever the
+ * clocks.
+ */
 export function* checkTransactions({ log }: SpaceHistory): Generator<Violation> {
   let before: ReadEntry | undefined;
   for (const entry of log.entries) {

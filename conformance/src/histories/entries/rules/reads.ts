@@ -3,8 +3,9 @@ import { countUntil, nameOf, positionOf } from "../known-log.ts";
 import type { SpaceHistory, Violation } from "../space-history.ts";
 
 /**
- * ORD-002, ORD-007, FOL-002: what a reader received is a piece of the log, from where it began, without gap or repetition.
- * TRM-001: except for what was trimmed, which may be missing from the request of the trim on, and must be from its answer on.
+ * ORD-002, ORD-007, FOL-002: what a reader received is a piece of the log, from where it began, without gap or
+ * repetition. TRM-001: except for what was trimmed, which may be missing from the request of the trim on, and must be
+ * from its answer on.
  */
 export function* checkOrder({ reads, log, trims }: SpaceHistory): Generator<Violation> {
   for (const read of reads) {

@@ -129,8 +129,8 @@ export declare type CommitCursorRequest = Message<"streamkit.v1.CommitCursorRequ
 
   /**
    * When present: the cursor must have this version, or the call fails with CURSOR_CONFLICT. 0 means "must not exist":
-   * never committed, or deleted. To take a cursor over, commit it as it is, on the version that was read: whoever had it
-   * before then has an old version.
+   * never committed, or deleted. To take a cursor over, commit it as it is, on the version that was read: whoever had
+   * it before then has an old version.
    *
    * @generated from field: optional uint64 expected_version = 4;
    */
@@ -191,8 +191,8 @@ export declare type ListCursorsRequest = Message<"streamkit.v1.ListCursorsReques
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The token of
-   * another list is INVALID_FIELD. Empty means the first page.
+   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -219,8 +219,8 @@ export declare type ListCursorsResponse = Message<"streamkit.v1.ListCursorsRespo
   cursors: Cursor[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than asked for,
-   * and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
+   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -295,9 +295,9 @@ export declare const CursorService: GenService<{
     output: typeof GetCursorResponseSchema;
   },
   /**
-   * Sets the offsets of some spaces; those not named stay. CURSOR_CONFLICT when expected_version does not hold. An offset
-   * may be smaller than before: a consumer then reads again from there. A cursor has at most 1,024 spaces in all; a
-   * commit that would make it more is INVALID_FIELD.
+   * Sets the offsets of some spaces; those not named stay. CURSOR_CONFLICT when expected_version does not hold. An
+   * offset may be smaller than before: a consumer then reads again from there. A cursor has at most 1,024 spaces in
+   * all; a commit that would make it more is INVALID_FIELD.
    *
    * @generated from rpc streamkit.v1.CursorService.CommitCursor
    */
@@ -317,8 +317,8 @@ export declare const CursorService: GenService<{
     output: typeof ListCursorsResponseSchema;
   },
   /**
-   * Forgets a cursor. Deleting what does not exist succeeds. A later commit makes it anew, with a larger version than it
-   * ever had.
+   * Forgets a cursor. Deleting what does not exist succeeds. A later commit makes it anew, with a larger version than
+   * it ever had.
    *
    * @generated from rpc streamkit.v1.CursorService.DeleteCursor
    */

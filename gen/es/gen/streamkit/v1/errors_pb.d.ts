@@ -215,8 +215,8 @@ export enum ErrorReason {
   NOT_FOUND = 11,
 
   /**
-   * UNAVAILABLE. The storage did not answer, is throttled, or failed; or the store is failing to open. For an append the
-   * outcome may be unknown: retry with the same transaction_id. Retry helps after `retry_after`.
+   * UNAVAILABLE. The storage did not answer, is throttled, or failed; or the store is failing to open. For an append
+   * the outcome may be unknown: retry with the same transaction_id. Retry helps after `retry_after`.
    *
    * @generated from enum value: ERROR_REASON_STORAGE_UNAVAILABLE = 12;
    */
@@ -271,10 +271,10 @@ export enum ErrorReason {
 
   /**
    * ABORTED. A request of a Produce session got no result of its own, because an earlier request of that session
-   * failed. Only seen in libraries that give each request an outcome: on the wire the session ends with the first error.
-   * The request was not applied if the earlier one was refused (INVALID_ARGUMENT, FAILED_PRECONDITION). Its outcome is
-   * unknown if that of the earlier one is (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, a connection that broke): then it
-   * may have been applied. Retry helps: in order, with the same transaction_id.
+   * failed. Only seen in libraries that give each request an outcome: on the wire the session ends with the first
+   * error. The request was not applied if the earlier one was refused (INVALID_ARGUMENT, FAILED_PRECONDITION). Its
+   * outcome is unknown if that of the earlier one is (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, a connection that
+   * broke): then it may have been applied. Retry helps: in order, with the same transaction_id.
    *
    * @generated from enum value: ERROR_REASON_SESSION_ABORTED = 19;
    */

@@ -312,8 +312,8 @@ export declare type ListLeasesRequest = Message<"streamkit.v1.ListLeasesRequest"
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The token of
-   * another list is INVALID_FIELD. Empty means the first page.
+   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -340,8 +340,8 @@ export declare type ListLeasesResponse = Message<"streamkit.v1.ListLeasesRespons
   leases: Lease[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than asked for,
-   * and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
+   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -358,9 +358,9 @@ export declare const ListLeasesResponseSchema: GenMessage<ListLeasesResponse>;
  * LeaseService gives one holder at a time the right to a key, for a limited time, with a fencing token that proves it.
  *
  * Leases are durable and seen by every server instance. Each acquisition hands out a larger token, for ever: also after
- * release and expiry. An append that carries a token (SegmentAppend.fencing_token) is refused once its segment has seen a
- * larger one, so a holder that was frozen and wakes up can do no harm where a later holder has written, or has shown its
- * token with an append that has no records.
+ * release and expiry. An append that carries a token (SegmentAppend.fencing_token) is refused once its segment has seen
+ * a larger one, so a holder that was frozen and wakes up can do no harm where a later holder has written, or has shown
+ * its token with an append that has no records.
  *
  * A lease ends when a server instance has seen it unchanged for its whole ttl, on the instance's own monotonic clock:
  * from the moment on at which the instance wrote it, or read it for the first time as it is. So what the clocks of
@@ -379,8 +379,8 @@ export declare const ListLeasesResponseSchema: GenMessage<ListLeasesResponse>;
  */
 export declare const LeaseService: GenService<{
   /**
-   * Takes the lease when it is free or expired. LEASE_HELD when another holder has it; retry_after then says when it ends
-   * unless renewed. For the holder itself, renews and keeps the token.
+   * Takes the lease when it is free or expired. LEASE_HELD when another holder has it; retry_after then says when it
+   * ends unless renewed. For the holder itself, renews and keeps the token.
    *
    * @generated from rpc streamkit.v1.LeaseService.AcquireLease
    */
@@ -390,8 +390,8 @@ export declare const LeaseService: GenService<{
     output: typeof AcquireLeaseResponseSchema;
   },
   /**
-   * Extends the lease. LEASE_LOST when holder and token do not match the current lease, or it has expired, also when nobody
-   * else has taken it.
+   * Extends the lease. LEASE_LOST when holder and token do not match the current lease, or it has expired, also when
+   * nobody else has taken it.
    *
    * @generated from rpc streamkit.v1.LeaseService.RenewLease
    */

@@ -92,9 +92,9 @@ export const ListLeasesResponseSchema = /*@__PURE__*/
  * LeaseService gives one holder at a time the right to a key, for a limited time, with a fencing token that proves it.
  *
  * Leases are durable and seen by every server instance. Each acquisition hands out a larger token, for ever: also after
- * release and expiry. An append that carries a token (SegmentAppend.fencing_token) is refused once its segment has seen a
- * larger one, so a holder that was frozen and wakes up can do no harm where a later holder has written, or has shown its
- * token with an append that has no records.
+ * release and expiry. An append that carries a token (SegmentAppend.fencing_token) is refused once its segment has seen
+ * a larger one, so a holder that was frozen and wakes up can do no harm where a later holder has written, or has shown
+ * its token with an append that has no records.
  *
  * A lease ends when a server instance has seen it unchanged for its whole ttl, on the instance's own monotonic clock:
  * from the moment on at which the instance wrote it, or read it for the first time as it is. So what the clocks of

@@ -86,9 +86,9 @@ export declare type Limits = Message<"streamkit.v1.Limits"> & {
   maxHeartbeatMillis: number;
 
   /**
-   * Largest encoding of a transaction's records, in bytes: 1,179,648 (1 MiB + 128 KiB). The protobuf encoding adds about 10
-   * bytes per record and 6 per label; only transactions close to max_transaction_bytes with more than some twenty
-   * thousand labels meet this limit before the other.
+   * Largest encoding of a transaction's records, in bytes: 1,179,648 (1 MiB + 128 KiB). The protobuf encoding adds
+   * about 10 bytes per record and 6 per label; only transactions close to max_transaction_bytes with more than some
+   * twenty thousand labels meet this limit before the other.
    *
    * @generated from field: uint32 max_transaction_encoded_bytes = 10;
    */
@@ -102,17 +102,17 @@ export declare type Limits = Message<"streamkit.v1.Limits"> & {
   maxWorkerMetadataBytes: number;
 
   /**
-   * Largest message that the server sends, in bytes of its binary encoding: 3,145,728 (3 MiB), so that every gRPC client
-   * with the usual limit of 4 MiB can read it. Reads and lists cut their pages accordingly.
+   * Largest message that the server sends, in bytes of its binary encoding: 3,145,728 (3 MiB), so that every gRPC
+   * client with the usual limit of 4 MiB can read it. Reads and lists cut their pages accordingly.
    *
    * @generated from field: uint32 max_response_bytes = 12;
    */
   maxResponseBytes: number;
 
   /**
-   * Largest message of Append and Produce, in bytes: 8,388,608 (8 MiB). That is a transaction at all its limits, also as
-   * JSON in which every character of its labels is escaped. Counted as the message arrives, without the envelope, and
-   * again after decompression; what no field of the request knows counts as well. A larger message is refused with
+   * Largest message of Append and Produce, in bytes: 8,388,608 (8 MiB). That is a transaction at all its limits, also
+   * as JSON in which every character of its labels is escaped. Counted as the message arrives, without the envelope,
+   * and again after decompression; what no field of the request knows counts as well. A larger message is refused with
    * REQUEST_TOO_LARGE.
    *
    * @generated from field: uint32 max_request_bytes = 13;
@@ -149,8 +149,8 @@ export declare type Limits = Message<"streamkit.v1.Limits"> & {
 export declare const LimitsSchema: GenMessage<Limits>;
 
 /**
- * What one server spends on a caller, as its operator has configured it. A call beyond it fails with OVERLOADED; the values
- * given here are the defaults.
+ * What one server spends on a caller, as its operator has configured it. A call beyond it fails with OVERLOADED; the
+ * values given here are the defaults.
  *
  * @generated from message streamkit.v1.Budgets
  */
@@ -163,8 +163,8 @@ export declare type Budgets = Message<"streamkit.v1.Budgets"> & {
   maxConnectionStreams: number;
 
   /**
-   * Most bytes of requests of one connection that are not answered yet: 67,108,864 (64 MiB). Send the next ones when some
-   * are answered, or use another connection.
+   * Most bytes of requests of one connection that are not answered yet: 67,108,864 (64 MiB). Send the next ones when
+   * some are answered, or use another connection.
    *
    * @generated from field: uint64 max_connection_request_bytes = 2;
    */

@@ -226,8 +226,8 @@ export declare type SpaceStatus = Message<"streamkit.v1.SpaceStatus"> & {
 
   /**
    * Offset of the first retained entry; last_offset + 1 when nothing is retained; 0 when never written. Moves forward
-   * when the oldest entries of the space are trimmed; in lists it may lag behind until their rows have been removed, and
-   * is then a lower bound.
+   * when the oldest entries of the space are trimmed; in lists it may lag behind until their rows have been removed,
+   * and is then a lower bound.
    *
    * @generated from field: uint64 first_offset = 2;
    */

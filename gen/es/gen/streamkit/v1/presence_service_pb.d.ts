@@ -116,8 +116,8 @@ export declare type SubscribeToWorkersResponse = Message<"streamkit.v1.Subscribe
     case: "changes";
   } | {
     /**
-     * The snapshot is complete, and the group is in this state: everything after this is a change. A snapshot of a group
-     * without workers is this event alone.
+     * The snapshot is complete, and the group is in this state: everything after this is a change. A snapshot of a
+     * group without workers is this event alone.
      *
      * @generated from field: streamkit.v1.GroupState snapshot_complete = 2;
      */
@@ -148,9 +148,9 @@ export declare const SubscribeToWorkersResponseSchema: GenMessage<SubscribeToWor
  */
 export declare type WorkerChanges = Message<"streamkit.v1.WorkerChanges"> & {
   /**
-   * True when a snapshot begins with this message: the workers from before it do not count any more. Always true for the
-   * first message of the first snapshot. A subscriber that was too slow to hear of every worker that left gets another
-   * snapshot on the same stream, up to another snapshot_complete.
+   * True when a snapshot begins with this message: the workers from before it do not count any more. Always true for
+   * the first message of the first snapshot. A subscriber that was too slow to hear of every worker that left gets
+   * another snapshot on the same stream, up to another snapshot_complete.
    *
    * @generated from field: bool snapshot_start = 1;
    */
@@ -288,8 +288,8 @@ export declare type ListWorkersRequest = Message<"streamkit.v1.ListWorkersReques
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The token of
-   * another list is INVALID_FIELD. Empty means the first page.
+   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -316,8 +316,8 @@ export declare type ListWorkersResponse = Message<"streamkit.v1.ListWorkersRespo
   workers: Worker[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than asked for,
-   * and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
+   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -348,13 +348,13 @@ export declare const PresenceService: GenService<{
    * NOT_FOUND when another registration with the same id replaces the worker, and when the worker has missed its
    * renewals (see RenewWorker).
    *
-   * The stream begins with a snapshot: any number of `changes`, then `snapshot_complete`. Each later response is a change
-   * of the group, or a heartbeat. A subscriber keeps the workers by id: it applies `left` first and `workers` second, and
-   * may drop a response that it has applied. Changes that come close together arrive as one, in their final form: a worker
-   * that joined and left in between may be missing, or only be among `left`.
+   * The stream begins with a snapshot: any number of `changes`, then `snapshot_complete`. Each later response is a
+   * change of the group, or a heartbeat. A subscriber keeps the workers by id: it applies `left` first and `workers`
+   * second, and may drop a response that it has applied. Changes that come close together arrive as one, in their final
+   * form: a worker that joined and left in between may be missing, or only be among `left`.
    *
-   * Each state of the group that the server names carries a GroupState. A subscriber whose workers do not have that count
-   * and digest has lost a change, and subscribes again.
+   * Each state of the group that the server names carries a GroupState. A subscriber whose workers do not have that
+   * count and digest has lost a change, and subscribes again.
    *
    * @generated from rpc streamkit.v1.PresenceService.SubscribeToWorkers
    */
@@ -364,10 +364,10 @@ export declare const PresenceService: GenService<{
     output: typeof SubscribeToWorkersResponseSchema;
   },
   /**
-   * Tells that a registered worker is alive, for transports whose streams may be cut silently. Any server instance takes
-   * it. A worker that was renewed once must go on, once in its interval: when three intervals pass without, it is removed,
-   * and its stream ends with NOT_FOUND. One that was never renewed is judged by its stream alone. NOT_FOUND when it is
-   * not registered (any more).
+   * Tells that a registered worker is alive, for transports whose streams may be cut silently. Any server instance
+   * takes it. A worker that was renewed once must go on, once in its interval: when three intervals pass without, it is
+   * removed, and its stream ends with NOT_FOUND. One that was never renewed is judged by its stream alone. NOT_FOUND
+   * when it is not registered (any more).
    *
    * @generated from rpc streamkit.v1.PresenceService.RenewWorker
    */
@@ -377,8 +377,8 @@ export declare const PresenceService: GenService<{
     output: typeof RenewWorkerResponseSchema;
   },
   /**
-   * Lists the live workers of a group by id, in byte order. A page has about 1 MiB at most, so it may have fewer workers
-   * than page_size although more follow.
+   * Lists the live workers of a group by id, in byte order. A page has about 1 MiB at most, so it may have fewer
+   * workers than page_size although more follow.
    *
    * @generated from rpc streamkit.v1.PresenceService.ListWorkers
    */

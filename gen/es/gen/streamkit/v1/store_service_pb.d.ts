@@ -46,8 +46,8 @@ export declare type ListStoresRequest = Message<"streamkit.v1.ListStoresRequest"
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The token of
-   * another list is INVALID_FIELD. Empty means the first page.
+   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -74,8 +74,8 @@ export declare type ListStoresResponse = Message<"streamkit.v1.ListStoresRespons
   stores: Store[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than asked for,
-   * and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
+   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -233,8 +233,8 @@ export declare type GetServerInfoResponse = Message<"streamkit.v1.GetServerInfoR
 export declare const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse>;
 
 /**
- * StoreService administers stores and tells what a server can do. A store is the unit of isolation: a tenant, a project,
- * an environment. Stores need no creation: the first append makes one.
+ * StoreService administers stores and tells what a server can do. A store is the unit of isolation: a tenant, a
+ * project, an environment. Stores need no creation: the first append makes one.
  *
  *   curl -H 'content-type: application/json' -d '{}' \
  *        http://127.0.0.1:8080/streamkit.v1.StoreService/GetServerInfo

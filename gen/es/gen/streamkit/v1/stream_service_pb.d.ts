@@ -35,7 +35,8 @@ export declare type SegmentAppend = Message<"streamkit.v1.SegmentAppend"> & {
 
   /**
    * When present: must be at least the largest token this segment has seen, or the whole transaction is refused with
-   * FENCED. A larger one is remembered, also when no record is written. Absent: no check. Tokens come from a lease of this
+   * FENCED. A larger one is remembered, also when no record is written. Absent: no check. Tokens come from a lease of
+   * this
    * store: one that is more than 1,000 above the largest that its leases have handed out is refused with INVALID_FIELD.
    *
    * @generated from field: optional uint64 fencing_token = 3;
@@ -86,10 +87,10 @@ export declare type AppendRequest = Message<"streamkit.v1.AppendRequest"> & {
   appends: SegmentAppend[];
 
   /**
-   * Makes the append safe to retry: a UUID that the writer chooses per transaction. A request with an id that was already
-   * committed writes nothing and returns the first result with `deduplicated`: for as long as the entries are retained when
-   * the request has an expectation on a segment it writes, and for the dedupe window (10 minutes unless the server is
-   * configured otherwise) when not. Absent: the server makes one up, and a retry may append twice.
+   * Makes the append safe to retry: a UUID that the writer chooses per transaction. A request with an id that was
+   * already committed writes nothing and returns the first result with `deduplicated`: for as long as the entries are
+   * retained when the request has an expectation on a segment it writes, and for the dedupe window (10 minutes unless
+   * the server is configured otherwise) when not. Absent: the server makes one up, and a retry may append twice.
    *
    * @generated from field: string transaction_id = 4;
    */
@@ -698,8 +699,8 @@ export declare type ReadSegmentRequest = Message<"streamkit.v1.ReadSegmentReques
   segment: string;
 
   /**
-   * First sequence wanted. Where it is no longer retained, the page starts at the first one that is. May lie beyond the head: the page
-   * is then empty, or, with `wait`, waits for it.
+   * First sequence wanted. Where it is no longer retained, the page starts at the first one that is. May lie beyond the
+   * head: the page is then empty, or, with `wait`, waits for it.
    *
    * @generated from field: uint64 min_sequence = 4;
    */
@@ -741,8 +742,8 @@ export declare type ReadSegmentRequest = Message<"streamkit.v1.ReadSegmentReques
   backward: boolean;
 
   /**
-   * Where there is nothing to deliver yet: how long the answer is held until there is something, 0 to 60 s. Absent means 0.
-   * Not together with `backward`.
+   * Where there is nothing to deliver yet: how long the answer is held until there is something, 0 to 60 s. Absent
+   * means 0. Not together with `backward`.
    *
    * @generated from field: google.protobuf.Duration wait = 10;
    */
@@ -764,23 +765,24 @@ export declare const ReadSegmentRequestSchema: GenMessage<ReadSegmentRequest>;
  */
 export declare type ReadSegmentResponse = Message<"streamkit.v1.ReadSegmentResponse"> & {
   /**
-   * Entries in sequence order. With `backward`, the batches come newest first; the records inside a batch keep their order.
+   * Entries in sequence order. With `backward`, the batches come newest first; the records inside a batch keep their
+   * order.
    *
    * @generated from field: repeated streamkit.v1.EntryBatch batches = 1;
    */
   batches: EntryBatch[];
 
   /**
-   * Where to go on: the min_sequence of a request for the next page. With `backward`: the max_sequence of that request, and 0
-   * where nothing is left to ask for.
+   * Where to go on: the min_sequence of a request for the next page. With `backward`: the max_sequence of that request,
+   * and 0 where nothing is left to ask for.
    *
    * @generated from field: uint64 next_sequence = 2;
    */
   nextSequence: bigint;
 
   /**
-   * True when nothing newer was committed at the moment the page was made: the head is reached. With `backward`: when the range is
-   * read down to its beginning, and next_sequence is 0.
+   * True when nothing newer was committed at the moment the page was made: the head is reached. With `backward`: when
+   * the range is read down to its beginning, and next_sequence is 0.
    *
    * @generated from field: bool caught_up = 3;
    */
@@ -814,8 +816,8 @@ export declare type ReadSpaceRequest = Message<"streamkit.v1.ReadSpaceRequest"> 
   space: string;
 
   /**
-   * First offset wanted. Where it is no longer retained, the page starts at the first one that is. May lie beyond the head: the page
-   * is then empty, or, with `wait`, waits for it.
+   * First offset wanted. Where it is no longer retained, the page starts at the first one that is. May lie beyond the
+   * head: the page is then empty, or, with `wait`, waits for it.
    *
    * @generated from field: uint64 min_offset = 3;
    */
@@ -843,7 +845,8 @@ export declare type ReadSpaceRequest = Message<"streamkit.v1.ReadSpaceRequest"> 
   maxTime?: Timestamp | undefined;
 
   /**
-   * Most entries wanted, counted after segment_prefix is applied. 0 means 1,000. A page may have fewer: see ReadSpaceResponse.
+   * Most entries wanted, counted after segment_prefix is applied. 0 means 1,000. A page may have fewer: see
+   * ReadSpaceResponse.
    *
    * @generated from field: uint64 limit = 7;
    */
@@ -864,8 +867,8 @@ export declare type ReadSpaceRequest = Message<"streamkit.v1.ReadSpaceRequest"> 
   backward: boolean;
 
   /**
-   * Where there is nothing to deliver yet: how long the answer is held until there is something, 0 to 60 s. Absent means 0.
-   * Not together with `backward`.
+   * Where there is nothing to deliver yet: how long the answer is held until there is something, 0 to 60 s. Absent
+   * means 0. Not together with `backward`.
    *
    * @generated from field: google.protobuf.Duration wait = 10;
    */
@@ -887,24 +890,24 @@ export declare const ReadSpaceRequestSchema: GenMessage<ReadSpaceRequest>;
  */
 export declare type ReadSpaceResponse = Message<"streamkit.v1.ReadSpaceResponse"> & {
   /**
-   * Entries in offset order. Offsets that are missing between batches were trimmed or not selected. With `backward`, the batches
-   * come newest first; the records inside a batch keep their order.
+   * Entries in offset order. Offsets that are missing between batches were trimmed or not selected. With `backward`,
+   * the batches come newest first; the records inside a batch keep their order.
    *
    * @generated from field: repeated streamkit.v1.EntryBatch batches = 1;
    */
   batches: EntryBatch[];
 
   /**
-   * Where to go on: the min_offset of a request for the next page. With `backward`: the max_offset of that request, and 0
-   * where nothing is left to ask for.
+   * Where to go on: the min_offset of a request for the next page. With `backward`: the max_offset of that request, and
+   * 0 where nothing is left to ask for.
    *
    * @generated from field: uint64 next_offset = 2;
    */
   nextOffset: bigint;
 
   /**
-   * True when nothing newer was committed at the moment the page was made: the head is reached. With `backward`: when the range is
-   * read down to its beginning, and next_offset is 0.
+   * True when nothing newer was committed at the moment the page was made: the head is reached. With `backward`: when
+   * the range is read down to its beginning, and next_offset is 0.
    *
    * @generated from field: bool caught_up = 3;
    */
@@ -945,8 +948,8 @@ export declare type ListSpacesRequest = Message<"streamkit.v1.ListSpacesRequest"
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The token of
-   * another list is INVALID_FIELD. Empty means the first page.
+   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -973,8 +976,8 @@ export declare type ListSpacesResponse = Message<"streamkit.v1.ListSpacesRespons
   spaces: SpaceStatus[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than asked for,
-   * and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
+   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1022,8 +1025,8 @@ export declare type ListSegmentsRequest = Message<"streamkit.v1.ListSegmentsRequ
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The token of
-   * another list is INVALID_FIELD. Empty means the first page.
+   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 5;
    */
@@ -1050,8 +1053,8 @@ export declare type ListSegmentsResponse = Message<"streamkit.v1.ListSegmentsRes
   segments: SegmentStatus[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than asked for,
-   * and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
+   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1542,20 +1545,20 @@ export declare const StreamService: GenService<{
     output: typeof ConsumeResponseSchema;
   },
   /**
-   * Reads one page of a segment in one call: what curl, a browser, a cache or the load of an aggregate need. ConsumeSegment is for bulk
-   * and for following.
+   * Reads one page of a segment in one call: what curl, a browser, a cache or the load of an aggregate need.
+   * ConsumeSegment is for bulk and for following.
    *
    * Has no side effects, so Connect clients may use HTTP GET:
    *
    *   curl -G http://127.0.0.1:8080/streamkit.v1.StreamService/ReadSegment -d encoding=json --data-urlencode \
    *        'message={"storeId":"6f9619ff-8b86-4d01-b42d-00cf4fc964ff","space":"orders","segment":"order-17"}'
    *
-   * To read on, pass next_sequence as min_sequence: no entry is missed and none comes twice, whatever is trimmed meanwhile. To tail,
-   * do so with `wait`: the answer comes as soon as something is committed. The latest ten, newest first: `backward` and
-   * `limit` 10; older ones: next_sequence as max_sequence.
+   * To read on, pass next_sequence as min_sequence: no entry is missed and none comes twice, whatever is trimmed
+   * meanwhile. To tail, do so with `wait`: the answer comes as soon as something is committed. The latest ten, newest
+   * first: `backward` and `limit` 10; older ones: next_sequence as max_sequence.
    *
-   * A call that waits ends with SHUTTING_DOWN when the server stops, with NOT_FOUND when the store is deleted, and at the deadline
-   * of the caller. Nothing is lost: the position is the caller's.
+   * A call that waits ends with SHUTTING_DOWN when the server stops, with NOT_FOUND when the store is deleted, and at
+   * the deadline of the caller. Nothing is lost: the position is the caller's.
    *
    * @generated from rpc streamkit.v1.StreamService.ReadSegment
    */
@@ -1567,7 +1570,8 @@ export declare const StreamService: GenService<{
   /**
    * Reads one page of a space in one call, in offset order. Same manners as ReadSegment.
    *
-   * A page of a rare segment_prefix may be empty while there is more to look at: next_offset has moved on, and caught_up is not set.
+   * A page of a rare segment_prefix may be empty while there is more to look at: next_offset has moved on, and
+   * caught_up is not set.
    *
    * @generated from rpc streamkit.v1.StreamService.ReadSpace
    */
@@ -1622,11 +1626,12 @@ export declare const StreamService: GenService<{
    * Sends a status for every segment selected, then one snapshot_complete, then a status whenever one changes. Only the
    * latest state per segment is kept for a slow subscriber, so it can never overflow; it may miss intermediate states.
    *
-   * The snapshot has what is listed; the one segment that is named in `segment` is in it even if it was never written. A
-   * segment that is deleted while it is watched is reported once more, as emptied: first_sequence = last_sequence + 1. So
-   * is each one of a space that is deleted. The snapshot is not of one moment, and has no order with what others write
-   * meanwhile; but nothing that changes after it began is lost. After a reconnect there is a new snapshot: what was deleted
-   * in between is not in it. Ends with NOT_FOUND when the store is deleted.
+   * The snapshot has what is listed; the one segment that is named in `segment` is in it even if it was never written.
+   * A segment that is deleted while it is watched is reported once more, as emptied: first_sequence = last_sequence +
+   * 1. So is each one of a space that is deleted. The snapshot is not of one moment, and has no order with what others
+   *   write
+   * meanwhile; but nothing that changes after it began is lost. After a reconnect there is a new snapshot: what was
+   * deleted in between is not in it. Ends with NOT_FOUND when the store is deleted.
    *
    * @generated from rpc streamkit.v1.StreamService.SubscribeToSegmentStatus
    */

@@ -42,9 +42,10 @@ export interface FeedPosition {
 }
 
 /**
- * What has changed in a group, in an order in which each id has one place: that of its latest change. So what a subscriber has
- * not heard of is everything behind the place that it has read to, whether it is new, up to date or far behind; it costs the
- * subscriber a number, and nobody keeps a queue. Pages are made once for all subscribers at the same place.
+ * What has changed in a group, in an order in which each id has one place: that of its latest change. So what a
+ * subscriber has not heard of is everything behind the place that it has read to, whether it is new, up to date or far
+ * behind; it costs the subscriber a number, and nobody keeps a queue. Pages are made once for all subscribers at the
+ * same place.
  */
 export class GroupFeed {
   /** By id, in the order of their sequences. */

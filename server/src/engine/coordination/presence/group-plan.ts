@@ -28,8 +28,8 @@ export interface GroupPlan {
 }
 
 /**
- * The next step from what is stored to what shall be: registers members, removes rows of this instance that have no member any
- * more, and those of a host that is gone. Undefined when nothing is left to do.
+ * The next step from what is stored to what shall be: registers members, removes rows of this instance that have no
+ * member any more, and those of a host that is gone. Undefined when nothing is left to do.
  */
 export function planGroup(view: GroupView, { host, members, overdue, renewed, now }: GroupGoal): GroupPlan | undefined {
   const own = hex(host);

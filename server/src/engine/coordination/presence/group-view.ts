@@ -31,7 +31,9 @@ export class GroupView {
     this.#partition = partition;
   }
 
-  /** Reads head and hosts, and the workers if they have changed; true when they have. One request when they have not. */
+  /**
+   * Reads head and hosts, and the workers if they have changed; true when they have. One request when they have not.
+   */
   async refresh(): Promise<boolean> {
     let head: Row | undefined;
     const hosts: StoredHost[] = [];

@@ -26,7 +26,10 @@ export interface HeartbeatOptions extends WorkerGroupOptions {
   readonly end: (member: Member, reason: ServerError) => void;
 }
 
-/** Shows, at every interval, that this instance and its workers of a group live, and ends workers that missed their renewals. */
+/**
+ * Shows, at every interval, that this instance and its workers of a group live, and ends workers that missed their
+ * renewals.
+ */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -45,8 +48,8 @@ export class Heartbeat {
   }
 
   /**
-   * Keeps the timer at the shortest interval of the members. It slows down only when the host row says so: until then, others
-   * expect what that said before.
+   * Keeps the timer at the shortest interval of the members. It slows down only when the host row says so: until then,
+   * others expect what that said before.
    *
    * @param storedMillis the interval that the host row is known to have; without it, nothing new is known
    */

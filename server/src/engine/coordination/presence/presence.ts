@@ -26,8 +26,8 @@ export class Presence {
   }
 
   /**
-   * Yields a snapshot of a group, then its changes, and a heartbeat whenever there was nothing else for an interval. With
-   * `registrant`, registers a worker for as long as it is iterated over; the snapshot has it.
+   * Yields a snapshot of a group, then its changes, and a heartbeat whenever there was nothing else for an interval.
+   * With `registrant`, registers a worker for as long as it is iterated over; the snapshot has it.
    *
    * @throws ServerError OVERLOADED; NOT_FOUND when the registration ends; whatever `signal` was aborted with
    */

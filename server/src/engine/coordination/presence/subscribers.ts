@@ -8,22 +8,29 @@ import type { StoredWorker } from "./group-view.ts";
 /** Shortest and longest time between two changes that subscribers are told of, in milliseconds. */
 const MIN_GAP_MILLIS = 20;
 const MAX_GAP_MILLIS = 5_000;
-/** Messages and bytes of changes that one group may send in a second, to all its subscribers on this instance. Snapshots do not count. */
+/**
+ * Messages and bytes of changes that one group may send in a second, to all its subscribers on this instance. Snapshots
+ * do not count.
+ */
 const MESSAGES_PER_SECOND = 4_000;
 const BYTES_PER_SECOND = 16 * 1024 * 1024;
 
 /** One subscriber. */
 export interface GroupSubscription extends WakeSource, Disposable {
-  /** The next message of the snapshot, or the changes that subscribers are told of by now; undefined when there is none yet. */
+  /**
+   * The next message of the snapshot, or the changes that subscribers are told of by now; undefined when there is none
+   * yet.
+   */
   next(): GroupMessage | undefined;
   /** A message that repeats the state that the subscriber was told last. */
   heartbeat(): GroupMessage;
 }
 
 /**
- * The subscribers of a group on this instance. All are told of changes at the same time, so that all are sent the same messages.
- * Everyone gets everything: what a change costs is the product of its size and the subscribers. The time until the next
- * change is told grows with that product, and with the subscribers alone, so many changes in a row are told as one.
+ * The subscribers of a group on this instance. All are told of changes at the same time, so that all are sent the same
+ * messages. Everyone gets everything: what a change costs is the product of its size and the subscribers. The time
+ * until the next change is told grows with that product, and with the subscribers alone, so many changes in a row are
+ * told as one.
  */
 export class Subscribers {
   readonly #feed = new GroupFeed();

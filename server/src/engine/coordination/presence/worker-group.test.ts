@@ -1,4 +1,6 @@
-/** Heartbeats, renewals and joins of instances that share a storage: what is written when, and what others make of it. */
+/**
+ * Heartbeats, renewals and joins of instances that share a storage: what is written when, and what others make of it.
+ */
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { storageUnavailable } from "../../../errors.ts";

@@ -36,8 +36,8 @@ export interface WorkerGroupOptions extends CoordinationOptions {
 /** A worker's registration, to be held for as long as its stream lives. */
 export interface Membership {
   /**
-   * Aborted with NOT_FOUND when another registration replaced this one, or the worker missed its renewals; with OVERLOADED when the
-   * group was full when this instance had to register the worker again.
+   * Aborted with NOT_FOUND when another registration replaced this one, or the worker missed its renewals; with
+   * OVERLOADED when the group was full when this instance had to register the worker again.
    */
   readonly ended: AbortSignal;
   leave(): Promise<void>;
@@ -46,10 +46,10 @@ export interface Membership {
 /**
  * One group of workers, as this instance takes part in it: with workers of its own, with subscribers, or both.
  *
- * Every change of the group is a commit on the condition that the group's head is as it was read, so what is known is what was
- * stored at that version. Each instance with workers writes a row of its own at every interval; when that row stays the same
- * for three, whoever watches the group removes the instance with its workers. One that was frozen finds its row gone, and
- * registers its workers again.
+ * Every change of the group is a commit on the condition that the group's head is as it was read, so what is known is
+ * what was stored at that version. Each instance with workers writes a row of its own at every interval; when that row
+ * stays the same for three, whoever watches the group removes the instance with its workers. One that was frozen finds
+ * its row gone, and registers its workers again.
  */
 export class WorkerGroup {
   readonly #name: string;

@@ -68,7 +68,8 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   const pending = new Set<Promise<void>>();
 
   const server = createServer((incoming, response) => {
-    // Who asked may be gone: a server that was killed, or gave up waiting. That breaks its connection, and nothing else.
+    // Who asked may be gone: a server that was killed, or gave up waiting. That breaks its connection, and nothing
+    // else.
     proxied(incoming, response).catch(() => response.destroy());
   });
 

@@ -13,7 +13,8 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_streamkit_conformance_v1_known_failures: GenFile;
 
 /**
- * The content of a known-failures file. What is listed still runs; when it passes, the run fails until the list is corrected.
+ * The content of a known-failures file. What is listed still runs; when it passes, the run fails until the list is
+ * corrected.
  *
  * @generated from message streamkit.conformance.v1.KnownFailures
  */

@@ -39,8 +39,8 @@ export declare type Operation = Message<"streamkit.conformance.v1.Operation"> & 
   id: bigint;
 
   /**
-   * Who acts. Actors share nothing: each has a client and a connection of its own. Where the server has several instances,
-   * an actor of a case is one actor per instance, "main@1" and "main@2", each connected to its own.
+   * Who acts. Actors share nothing: each has a client and a connection of its own. Where the server has several
+   * instances, an actor of a case is one actor per instance, "main@1" and "main@2", each connected to its own.
    *
    * @generated from field: string actor = 2;
    */

@@ -35,7 +35,8 @@ export declare type Matrix = Message<"streamkit.conformance.v1.Matrix"> & {
   transports: string[];
 
   /**
-   * "plain", "restart" (between steps), "kill" (kill -9 between steps), "two-instances" (on the same data, called in turn).
+   * "plain", "restart" (between steps), "kill" (kill -9 between steps), "two-instances" (on the same data, called in
+   * turn).
    *
    * @generated from field: repeated string wrappers = 3;
    */

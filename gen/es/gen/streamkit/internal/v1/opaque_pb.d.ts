@@ -76,7 +76,8 @@ export declare type OpaquePeekResponse = Message<"streamkit.internal.v1.OpaquePe
 export declare const OpaquePeekResponseSchema: GenMessage<OpaquePeekResponse>;
 
 /**
- * Wire-compatible with streamkit.v1.ConsumeSegmentResponse, ConsumeSpaceResponse, ReadSegmentResponse and ReadSpaceResponse.
+ * Wire-compatible with streamkit.v1.ConsumeSegmentResponse, ConsumeSpaceResponse, ReadSegmentResponse and
+ * ReadSpaceResponse.
  *
  * @generated from message streamkit.internal.v1.OpaqueConsumeResponse
  */

@@ -71,16 +71,16 @@ export declare type SpaceHead = Message<"streamkit.storage.v1.SpaceHead"> & {
   deletedOffset: bigint;
 
   /**
-   * Counts the commits that changed more than they appended: trims, deletions, fencing tokens, removed rows. An instance that
-   * finds this number as it knows it can learn all that is new from the space log.
+   * Counts the commits that changed more than they appended: trims, deletions, fencing tokens, removed rows. An
+   * instance that finds this number as it knows it can learn all that is new from the space log.
    *
    * @generated from field: uint64 changes = 7;
    */
   changes: bigint;
 
   /**
-   * Drawn at random with the first commit of the space, so that a space that was deleted with its store and made anew is not
-   * taken for the old one.
+   * Drawn at random with the first commit of the space, so that a space that was deleted with its store and made anew
+   * is not taken for the old one.
    *
    * @generated from field: fixed64 incarnation = 8;
    */
@@ -220,9 +220,9 @@ export declare type SpaceBlock = Message<"streamkit.storage.v1.SpaceBlock"> & {
   refs: BlockRef[];
 
   /**
-   * The commit that wrote the entries: drawn at random for each attempt, where several instances write the storage. By this
-   * an instance that was not answered knows its own work from that of another, which may have had the same state, request and
-   * time. 0 where one instance writes alone, in holes, and in rows of earlier versions.
+   * The commit that wrote the entries: drawn at random for each attempt, where several instances write the storage. By
+   * this an instance that was not answered knows its own work from that of another, which may have had the same state,
+   * request and time. 0 where one instance writes alone, in holes, and in rows of earlier versions.
    *
    * @generated from field: fixed64 commit_id = 4;
    */
@@ -270,8 +270,8 @@ export declare type BlockRef = Message<"streamkit.storage.v1.BlockRef"> & {
   count: bigint;
 
   /**
-   * Length of the batch, in bytes, so that a reader knows before it loads how much that will be; a batch that was trimmed
-   * since may have less. 0 where it is not known: then it counts as the largest that there may be.
+   * Length of the batch, in bytes, so that a reader knows before it loads how much that will be; a batch that was
+   * trimmed since may have less. 0 where it is not known: then it counts as the largest that there may be.
    *
    * @generated from field: uint64 bytes = 5;
    */
@@ -389,8 +389,8 @@ export declare type PendingReclaim = Message<"streamkit.storage.v1.PendingReclai
 export declare const PendingReclaimSchema: GenMessage<PendingReclaim>;
 
 /**
- * What a commit changed besides appending, for the other instances that have the space in memory. Keyed by the value that
- * SpaceHead.changes had after the commit; the latest thousand and more are kept.
+ * What a commit changed besides appending, for the other instances that have the space in memory. Keyed by the value
+ * that SpaceHead.changes had after the commit; the latest thousand and more are kept.
  *
  * @generated from message streamkit.storage.v1.ChangeNote
  */
