@@ -34,6 +34,9 @@ const EXPLAINED: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.STORAGE_UNAVAILABLE,
   ErrorReason.SHUTTING_DOWN,
   ErrorReason.OVERLOADED,
+  // A server that is first to see that the time of a call is over, or that its connection is gone, says so.
+  ErrorReason.DEADLINE_EXCEEDED,
+  ErrorReason.CANCELED,
   ErrorReason.LEASE_HELD,
   ErrorReason.LEASE_LOST,
   ErrorReason.FENCED,

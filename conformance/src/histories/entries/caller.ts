@@ -26,6 +26,9 @@ const EXPLAINED: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.OVERLOADED,
   ErrorReason.SEQUENCE_MISMATCH,
   ErrorReason.SESSION_ABORTED,
+  // A server that is first to see that the time of a call is over, or that its connection is gone, says so.
+  ErrorReason.DEADLINE_EXCEEDED,
+  ErrorReason.CANCELED,
 ]);
 
 /** Where a call goes. */

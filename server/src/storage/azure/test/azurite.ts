@@ -26,7 +26,9 @@ export async function startAzurite(): Promise<Azurite> {
 
 async function startOn(port: number): Promise<Azurite | undefined> {
   const entry = join(dirname(createRequire(import.meta.url).resolve("azurite/package.json")), "dist/src/table/main.js");
-  const options = ["--tableHost", "127.0.0.1", "--tablePort", String(port), "--inMemoryPersistence"];
+  // Seconds: a connection that is idle is not closed in the moment in which a slow test uses it again.
+  const keepAlive = ["--tableKeepAliveTimeout", "3600"];
+  const options = ["--tableHost", "127.0.0.1", "--tablePort", String(port), "--inMemoryPersistence", ...keepAlive];
   const child = spawn(
     process.execPath,
     [entry, ...options, "--disableTelemetry", "--skipApiVersionCheck", "--silent"],
