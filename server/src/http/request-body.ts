@@ -20,7 +20,10 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       this.#wake();
     });
     request.on("error", (error: Error) => this.#fail(error));
-    const onGone = () => this.#fail(new Error("the client went away before its request was complete"));
+    const onGone = () => {
+      // Every request closes, and an error with its stack is the most expensive part of that.
+      if (!this.#ended) this.#fail(new Error("the client went away before its request was complete"));
+    };
     request.once("aborted", onGone);
     request.once("close", onGone);
   }

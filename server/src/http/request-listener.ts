@@ -101,7 +101,8 @@ async function call(
 ): Promise<void> {
   const contextValues = createContextValues();
   contextValues.set(peerKey, { account: connections.of(request) });
-  const answer = await handler(toUniversalRequest(request, response, contextValues));
+  const streaming = handler.method.methodKind !== "unary";
+  const answer = await handler(toUniversalRequest(request, response, contextValues, streaming));
   await respond(answer, request, response);
 }
 
@@ -109,14 +110,18 @@ function toUniversalRequest(
   request: Request,
   response: Response,
   contextValues: UniversalServerRequest["contextValues"],
+  streaming: boolean,
 ): UniversalServerRequest {
   const gone = new AbortController();
-  response.once("close", () => gone.abort(new ConnectError("the client ended the call", Code.Canceled)));
+  response.once("close", () => {
+    // Nothing of a unary call waits for the signal once its answer is handed over.
+    if (streaming || !response.writableEnded) gone.abort(new ConnectError("the client ended the call", Code.Canceled));
+  });
   return {
     httpVersion: request.httpVersion,
     method: request.method ?? "",
     // Only path and query matter to handlers. The name that the client used was checked, and is not needed.
-    url: new URL(request.url ?? "/", "http://streamkit.invalid").href,
+    url: `http://streamkit.invalid${request.url}`,
     header: toWebHeaders(request.headers),
     body: new RequestBody(request),
     signal: gone.signal,

@@ -3,6 +3,9 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { discardRest, isUnfinished, resetWhenAnswered } from "./finish-request.ts";
 
+/** Parts that no client is too slow for: less than a response buffers. */
+const SMALL_BYTES = 8 * 1024;
+
 /**
  * Writes the response of a call. Headers leave with the first part of the body, as the implementation may set some
  * until then. A client that reads slowly holds back the body.
@@ -20,6 +23,10 @@ export async function respond(
     if ("stream" in request) resetWhenAnswered(request);
     else if (isUnfinished(request)) headers.connection = "close";
     (response as ServerResponse).writeHead(answer.status, headers);
+    if (part?.done === false && isAll(part.value, answer) && headers.connection !== "close") {
+      (response as ServerResponse).end(part.value);
+      return;
+    }
     while (part !== undefined && part.done !== true) {
       if (!(response as ServerResponse).write(part.value)) await drained(response);
       part = await body?.next();
@@ -30,6 +37,12 @@ export async function respond(
   } finally {
     await body?.return?.();
   }
+}
+
+/** True for a small part that is the whole body: it leaves together with the end of the response. */
+function isAll(part: Uint8Array, { header, trailer }: UniversalServerResponse): boolean {
+  if (trailer !== undefined || part.byteLength > SMALL_BYTES) return false;
+  return header?.get("content-length") === String(part.byteLength);
 }
 
 /** Resolves when the client has taken enough, and fails when it is gone. */
