@@ -8,6 +8,9 @@ import type { ServerLimits } from "./limits.ts";
 import { accountKey, peerKey } from "./peer.ts";
 import { RequestMeter } from "./request-meter.ts";
 
+/** Unary responses up to this size are not counted: they leave in one piece, and fewer bytes than a call itself takes. */
+const SMALL_BYTES = 8 * 1024;
+
 export interface AdmissionOptions {
   readonly limits: ServerLimits;
   /** The account of the server: of calls whose transport knows no peer. */
@@ -69,6 +72,8 @@ export function createAdmission({ limits, server, toError }: AdmissionOptions) {
         throw error;
       }
       if (!streaming || response.body === undefined) end();
+      if (!streaming && Number(response.header?.get("content-length") ?? SMALL_BYTES + 1) <= SMALL_BYTES)
+        return response;
       return response.body === undefined
         ? response
         : { ...response, body: new ResponseMeter(response.body, account, end) };
