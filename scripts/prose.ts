@@ -13,9 +13,9 @@ const WIDTH = 120;
 const MOST: Readonly<Record<string, number>> = {
   proto: 9.8,
   "gen/es": 7.2,
-  "clients/ts": 19.8,
-  server: 18.2,
-  conformance: 25.6,
+  "clients/ts": 19.4,
+  server: 18.1,
+  conformance: 25.5,
   bench: 22.2,
   examples: 17.9,
   scripts: 18.4,

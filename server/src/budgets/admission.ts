@@ -8,7 +8,7 @@ import type { ServerLimits } from "./limits.ts";
 import { accountKey, peerKey } from "./peer.ts";
 import { RequestMeter } from "./request-meter.ts";
 
-/** Unary responses up to this size are not counted: they leave in one piece, and fewer bytes than a call itself takes. */
+/** Unary responses up to this size are not counted: each leaves in one piece, and is smaller than the call itself. */
 const SMALL_BYTES = 8 * 1024;
 
 export interface AdmissionOptions {
