@@ -20,6 +20,9 @@ import { entryCount, isReached } from "./reached.ts";
 /** Pause between calls that are repeated until something has come about. */
 const REPEAT_MILLIS = 50;
 
+/** A timer of whole milliseconds may end this much before the suite's finer clock says so. */
+const TIMER_MILLIS = 2;
+
 /** What a step has shown. */
 export interface StepOutcome {
   /** The first difference; absent: everything expected was observed. */
@@ -45,12 +48,13 @@ function isLate({ inTime }: Step, { acted }: CaseState): boolean {
   return inTime !== undefined && performance.now() - acted > toMillis(inTime);
 }
 
-/** Whether the step was over before it may be: measured from the beginning of the step before. */
-function tooSoon({ notBefore }: Step, { begun }: CaseState): Difference {
+/** The difference if the step ended before `notBefore`, counted from the beginning of the previous step. */
+export function tooSoon({ notBefore }: Pick<Step, "notBefore">, { begun }: Pick<CaseState, "begun">): Difference {
   if (notBefore === undefined) return undefined;
   const millis = performance.now() - (begun.at(-2) ?? Number.POSITIVE_INFINITY);
   const least = toMillis(notBefore);
-  return millis >= least ? undefined : `came about after ${Math.round(millis)} ms, expected not before ${least} ms`;
+  if (millis >= least - TIMER_MILLIS) return undefined;
+  return `came about after ${millis.toFixed(1)} ms, expected not before ${least} ms`;
 }
 
 async function perform(step: Step, state: CaseState): Promise<Difference> {

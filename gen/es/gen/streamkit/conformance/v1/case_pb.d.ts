@@ -316,7 +316,8 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
 
   /**
    * How long after the beginning of the step before this one may end at the earliest: for what must not come about too
-   * soon. The server did the earlier step no sooner than that, so a slow connection or machine cannot break it.
+   * soon. The server did the earlier step no sooner than that, so a slow connection or machine cannot break it. The
+   * suite allows 2 ms less: timers of whole milliseconds can end early by that much.
    *
    * @generated from field: google.protobuf.Duration not_before = 23;
    */
