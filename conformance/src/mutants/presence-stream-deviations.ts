@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import {
   type SubscribeToWorkersRequest,
   type SubscribeToWorkersResponse,
@@ -118,5 +118,23 @@ export const PRESENCE_STREAM_DEVIATIONS: readonly Deviation[] = [
   }),
   bendEvents("no-repeats", "sends nothing while nothing changes", async function* (responses) {
     for await (const response of responses) if (response.event.case !== "heartbeat") yield response;
+  }),
+  bendEvents("boundless-group", "refuses no worker of a full group", async function* (responses) {
+    try {
+      yield* responses;
+    } catch (error) {
+      if (ConnectError.from(error).code !== Code.ResourceExhausted) throw error;
+      yield respond({ case: "snapshotComplete", value: stateOf([]) });
+    }
+  }),
+  bend("small-group", "has room for 500 workers in a group", () => {
+    const counts = new Map<string, number>();
+    return events(async function* (responses, { storeId, group, worker }) {
+      const place = `${storeId}/${group}`;
+      const count = counts.get(place) ?? 0;
+      if (worker !== undefined && count >= 500) throw new ConnectError("the group is full", Code.ResourceExhausted);
+      if (worker !== undefined) counts.set(place, count + 1);
+      yield* responses;
+    });
   }),
 ];
