@@ -12,7 +12,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_streamkit_v1_cursor_service: GenFile;
 
 /**
- * How far a consumer has come.
+ * The position of a consumer.
  *
  * @generated from message streamkit.v1.Cursor
  */
@@ -32,15 +32,15 @@ export declare type Cursor = Message<"streamkit.v1.Cursor"> & {
   offsets: { [key: string]: bigint };
 
   /**
-   * Rises with each commit, and goes on counting when the cursor was deleted: no version ever comes back. The first
-   * commit has 1.
+   * Rises with each commit, and continues to rise after a deletion: no version is ever used twice. The first commit has
+   * version 1.
    *
    * @generated from field: uint64 version = 3;
    */
   version: bigint;
 
   /**
-   * When it was committed last.
+   * When the cursor was last committed.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 4;
    */
@@ -129,8 +129,8 @@ export declare type CommitCursorRequest = Message<"streamkit.v1.CommitCursorRequ
 
   /**
    * When present: the cursor must have this version, or the call fails with CURSOR_CONFLICT. 0 means "must not exist":
-   * never committed, or deleted. To take a cursor over, commit it as it is, on the version that was read: whoever had
-   * it before then has an old version.
+   * never committed, or deleted. To take a cursor over, read it and commit the same offsets with the version that was
+   * read. The previous owner then has an old version.
    *
    * @generated from field: optional uint64 expected_version = 4;
    */
@@ -191,7 +191,7 @@ export declare type ListCursorsRequest = Message<"streamkit.v1.ListCursorsReques
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * Where to go on: next_page_token of the page before. All other fields must stay the same, except page_size. The
    * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 4;
@@ -219,8 +219,8 @@ export declare type ListCursorsResponse = Message<"streamkit.v1.ListCursorsRespo
   cursors: Cursor[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
-   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there. A page may have fewer items than
+   * asked for, even none: it has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -234,7 +234,7 @@ export declare type ListCursorsResponse = Message<"streamkit.v1.ListCursorsRespo
 export declare const ListCursorsResponseSchema: GenMessage<ListCursorsResponse>;
 
 /**
- * Asks to forget a cursor.
+ * Asks to delete a cursor.
  *
  * @generated from message streamkit.v1.DeleteCursorRequest
  */
@@ -275,7 +275,7 @@ export declare type DeleteCursorResponse = Message<"streamkit.v1.DeleteCursorRes
 export declare const DeleteCursorResponseSchema: GenMessage<DeleteCursorResponse>;
 
 /**
- * CursorService remembers, durably and by name, how far a consumer has come in one or several spaces.
+ * CursorService stores, durably and by name, the position of a consumer in one or several spaces.
  *
  *   GetCursor(name: "billing")  ->  cursor{offsets: {"orders": 120}, version: 4}
  *   ... handle entries 121 to 150 ...
@@ -295,9 +295,9 @@ export declare const CursorService: GenService<{
     output: typeof GetCursorResponseSchema;
   },
   /**
-   * Sets the offsets of some spaces; those not named stay. CURSOR_CONFLICT when expected_version does not hold. An
-   * offset may be smaller than before: a consumer then reads again from there. A cursor has at most 1,024 spaces in
-   * all; a commit that would make it more is INVALID_FIELD.
+   * Sets the offsets of some spaces; the other spaces keep their offsets. CURSOR_CONFLICT when expected_version does
+   * not hold. An offset may be smaller than before: the consumer then reads again from there. A cursor has at most
+   * 1,024 spaces; a commit that would exceed this number fails with INVALID_FIELD.
    *
    * @generated from rpc streamkit.v1.CursorService.CommitCursor
    */
@@ -317,8 +317,8 @@ export declare const CursorService: GenService<{
     output: typeof ListCursorsResponseSchema;
   },
   /**
-   * Forgets a cursor. Deleting what does not exist succeeds. A later commit makes it anew, with a larger version than
-   * it ever had.
+   * Deletes a cursor. Deleting a cursor that does not exist succeeds. A later commit creates the cursor again, with a
+   * larger version than any before.
    *
    * @generated from rpc streamkit.v1.CursorService.DeleteCursor
    */

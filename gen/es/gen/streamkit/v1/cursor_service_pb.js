@@ -75,7 +75,7 @@ export const DeleteCursorResponseSchema = /*@__PURE__*/
   messageDesc(file_streamkit_v1_cursor_service, 8);
 
 /**
- * CursorService remembers, durably and by name, how far a consumer has come in one or several spaces.
+ * CursorService stores, durably and by name, the position of a consumer in one or several spaces.
  *
  *   GetCursor(name: "billing")  ->  cursor{offsets: {"orders": 120}, version: 4}
  *   ... handle entries 121 to 150 ...

@@ -1,7 +1,7 @@
 // How Streamkit reports failure.
 //
 // Every failed call carries a Connect / gRPC status code and exactly one ErrorDetail in the status details. Programs
-// decide by `reason` and the typed fields, never by the message text: the text is for people and may change.
+// decide by `reason` and the typed fields, never by the message text. The text is for people and may change.
 //
 // Where the detail travels. Connect: in `details` of the JSON error, as base64 of the encoded message, with
 // "streamkit.v1.ErrorDetail" in `type`. gRPC and gRPC-Web: in the trailer `grpc-status-details-bin`, as base64 of an
@@ -36,7 +36,7 @@ export declare type FieldViolation = Message<"streamkit.v1.FieldViolation"> & {
   field: string;
 
   /**
-   * What was expected, and what was found, in words.
+   * The expected and the found value, in words.
    *
    * @generated from field: string description = 2;
    */
@@ -77,14 +77,14 @@ export declare type ErrorDetail = Message<"streamkit.v1.ErrorDetail"> & {
   segment: string;
 
   /**
-   * For SEQUENCE_MISMATCH: what the request expected.
+   * For SEQUENCE_MISMATCH: the last sequence that the request expected.
    *
    * @generated from field: uint64 expected_last_sequence = 4;
    */
   expectedLastSequence: bigint;
 
   /**
-   * For SEQUENCE_MISMATCH: what was found.
+   * For SEQUENCE_MISMATCH: the last sequence that the segment has.
    *
    * @generated from field: uint64 actual_last_sequence = 5;
    */
@@ -119,7 +119,7 @@ export declare const ErrorDetailSchema: GenMessage<ErrorDetail>;
  */
 export enum ErrorReason {
   /**
-   * Not set by this version of the server: treat by the status code alone.
+   * No reason. A server of this version always sets one; a client that reads this value decides by the status code.
    *
    * @generated from enum value: ERROR_REASON_UNSPECIFIED = 0;
    */
@@ -127,7 +127,7 @@ export enum ErrorReason {
 
   /**
    * INVALID_ARGUMENT. A field is missing, malformed or out of range, or the message itself could not be decoded.
-   * `field_violations` names each field and what was expected. Fix the request; retry does not help.
+   * `field_violations` names each field and its expected value. Fix the request; retry does not help.
    *
    * @generated from enum value: ERROR_REASON_INVALID_FIELD = 1;
    */
@@ -150,9 +150,9 @@ export enum ErrorReason {
   TRANSACTION_TOO_LARGE = 3,
 
   /**
-   * FAILED_PRECONDITION. `expected_last_sequence` did not hold for `segment`; `actual_last_sequence` has the value that
-   * was found. Nothing was written. Read what is new, decide again, append with the new expectation. Retrying the same
-   * request does not help.
+   * FAILED_PRECONDITION. `expected_last_sequence` did not hold for `segment`; `actual_last_sequence` has the value
+   * found in its place. Nothing was written. Read the newer entries, decide again, append with the new expectation.
+   * Retrying the same request does not help.
    *
    * @generated from enum value: ERROR_REASON_SEQUENCE_MISMATCH = 4;
    */
@@ -167,8 +167,8 @@ export enum ErrorReason {
   FENCED = 5,
 
   /**
-   * FAILED_PRECONDITION. Another holder has the lease. `retry_after` says when it expires at the earliest. Retry helps
-   * after that.
+   * FAILED_PRECONDITION. Another holder has the lease, which can expire after `retry_after` at the earliest. Retry
+   * helps after that.
    *
    * @generated from enum value: ERROR_REASON_LEASE_HELD = 6;
    */
@@ -191,8 +191,8 @@ export enum ErrorReason {
   CURSOR_CONFLICT = 8,
 
   /**
-   * UNAUTHENTICATED. No token, or one that is malformed, expired, or not signed by a trusted key. Get a new token;
-   * retry with it helps.
+   * UNAUTHENTICATED. The token is missing, malformed or expired, or no trusted key signed it. Get a new token; retry
+   * with the new token helps.
    *
    * @generated from enum value: ERROR_REASON_UNAUTHENTICATED = 9;
    */
@@ -207,8 +207,9 @@ export enum ErrorReason {
   PERMISSION_DENIED = 10,
 
   /**
-   * NOT_FOUND. What the call needs does not exist (any more): a store deleted under a live stream, a cursor, a lease.
-   * Reading a store, space or segment that was never written is NOT an error: it is empty. Retry does not help.
+   * NOT_FOUND. A thing that the call needs does not exist (any more): a store deleted under a live stream, a cursor, a
+   * lease. Reading a store, space or segment that was never written is NOT an error: the result is empty. Retry does
+   * not help.
    *
    * @generated from enum value: ERROR_REASON_NOT_FOUND = 11;
    */
@@ -248,15 +249,15 @@ export enum ErrorReason {
 
   /**
    * DATA_LOSS. Stored data is damaged: a checksum failed, a row or file is missing, or entries have a gap that is not
-   * a trim. What could be read before the damage was delivered; nothing after it is. Restore from a backup. Retry does
-   * not help.
+   * a trim. The server has delivered the readable entries before the damage, and delivers none after it. Restore from a
+   * backup. Retry does not help.
    *
    * @generated from enum value: ERROR_REASON_DATA_LOSS = 16;
    */
   DATA_LOSS = 16,
 
   /**
-   * UNIMPLEMENTED. This server does not have the RPC. GetServerInfo lists what it has. Retry does not help.
+   * UNIMPLEMENTED. This server does not have the RPC. GetServerInfo lists its capabilities. Retry does not help.
    *
    * @generated from enum value: ERROR_REASON_UNIMPLEMENTED = 17;
    */
@@ -270,18 +271,18 @@ export enum ErrorReason {
   INTERNAL = 18,
 
   /**
-   * ABORTED. A request of a Produce session got no result of its own, because an earlier request of that session
-   * failed. Only seen in libraries that give each request an outcome: on the wire the session ends with the first
-   * error. The request was not applied if the earlier one was refused (INVALID_ARGUMENT, FAILED_PRECONDITION). Its
-   * outcome is unknown if that of the earlier one is (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, a connection that
-   * broke): then it may have been applied. Retry helps: in order, with the same transaction_id.
+   * ABORTED. A request of a Produce session got no result of its own, because an earlier request of the session failed.
+   * Only client libraries that give each request an outcome report this reason; on the wire, the first error ends the
+   * session. If the server refused the earlier request (INVALID_ARGUMENT, FAILED_PRECONDITION), it did not apply this
+   * one. If the outcome of the earlier request is unknown (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, a broken
+   * connection), the outcome of this one is unknown too. Retry helps: in order, with the same transaction_id.
    *
    * @generated from enum value: ERROR_REASON_SESSION_ABORTED = 19;
    */
   SESSION_ABORTED = 19,
 
   /**
-   * DEADLINE_EXCEEDED. The time that the caller gave the call is over. For an append the outcome is unknown: retry with
+   * DEADLINE_EXCEEDED. The deadline of the call has passed. For an append the outcome is unknown: retry with
    * the same transaction_id. Retry helps, with more time.
    *
    * @generated from enum value: ERROR_REASON_DEADLINE_EXCEEDED = 20;
@@ -290,8 +291,8 @@ export enum ErrorReason {
 
   /**
    * INVALID_ARGUMENT. The message is larger than its method allows (Limits.max_request_bytes for Append and Produce,
-   * Limits.max_small_request_bytes for all others), as it arrives or after decompression. Nothing of it was read or
-   * applied. Retry does not help.
+   * Limits.max_small_request_bytes for all others), as it arrives or after decompression. The server read and applied
+   * nothing of it. Retry does not help.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_TOO_LARGE = 21;
    */

@@ -1,7 +1,7 @@
 // How Streamkit reports failure.
 //
 // Every failed call carries a Connect / gRPC status code and exactly one ErrorDetail in the status details. Programs
-// decide by `reason` and the typed fields, never by the message text: the text is for people and may change.
+// decide by `reason` and the typed fields, never by the message text. The text is for people and may change.
 //
 // Where the detail travels. Connect: in `details` of the JSON error, as base64 of the encoded message, with
 // "streamkit.v1.ErrorDetail" in `type`. gRPC and gRPC-Web: in the trailer `grpc-status-details-bin`, as base64 of an

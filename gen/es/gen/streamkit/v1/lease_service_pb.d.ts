@@ -18,14 +18,15 @@ export declare const file_streamkit_v1_lease_service: GenFile;
  */
 export declare type Lease = Message<"streamkit.v1.Lease"> & {
   /**
-   * What is leased: a name as in Limits.max_name_bytes.
+   * The leased key: a name as in Limits.max_name_bytes.
    *
    * @generated from field: string key = 1;
    */
   key: string;
 
   /**
-   * Who holds it: a name that the application chooses, unique per process. Two that use the same name are one holder.
+   * The holder: a name that the application chooses, unique per process. Two processes with the same name are one
+   * holder.
    *
    * @generated from field: string holder = 2;
    */
@@ -67,21 +68,21 @@ export declare type AcquireLeaseRequest = Message<"streamkit.v1.AcquireLeaseRequ
   storeId: string;
 
   /**
-   * What to lease.
+   * The key to lease.
    *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
-   * Who asks.
+   * The holder that asks.
    *
    * @generated from field: string holder = 3;
    */
   holder: string;
 
   /**
-   * How long the lease is to last: 1 s to 24 h. Absent means 30 s.
+   * How long the lease shall last: 1 s to 24 h. Absent means 30 s.
    *
    * @generated from field: google.protobuf.Duration ttl = 4;
    */
@@ -128,14 +129,14 @@ export declare type RenewLeaseRequest = Message<"streamkit.v1.RenewLeaseRequest"
   storeId: string;
 
   /**
-   * What is leased.
+   * The leased key.
    *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
-   * Who holds it.
+   * The holder.
    *
    * @generated from field: string holder = 3;
    */
@@ -149,7 +150,7 @@ export declare type RenewLeaseRequest = Message<"streamkit.v1.RenewLeaseRequest"
   fencingToken: bigint;
 
   /**
-   * How long the lease is to last from now. Absent means as long as before.
+   * How long the lease shall last from now: 1 s to 24 h. Absent means as long as before.
    *
    * @generated from field: google.protobuf.Duration ttl = 5;
    */
@@ -196,14 +197,14 @@ export declare type ReleaseLeaseRequest = Message<"streamkit.v1.ReleaseLeaseRequ
   storeId: string;
 
   /**
-   * What is leased.
+   * The leased key.
    *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
-   * Who holds it.
+   * The holder.
    *
    * @generated from field: string holder = 3;
    */
@@ -224,7 +225,7 @@ export declare type ReleaseLeaseRequest = Message<"streamkit.v1.ReleaseLeaseRequ
 export declare const ReleaseLeaseRequestSchema: GenMessage<ReleaseLeaseRequest>;
 
 /**
- * The lease is free, or someone else's.
+ * The lease is free, or another holder has it.
  *
  * @generated from message streamkit.v1.ReleaseLeaseResponse
  */
@@ -251,7 +252,7 @@ export declare type GetLeaseRequest = Message<"streamkit.v1.GetLeaseRequest"> & 
   storeId: string;
 
   /**
-   * What is leased.
+   * The leased key.
    *
    * @generated from field: string key = 2;
    */
@@ -312,7 +313,7 @@ export declare type ListLeasesRequest = Message<"streamkit.v1.ListLeasesRequest"
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * Where to go on: next_page_token of the page before. All other fields must stay the same, except page_size. The
    * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 4;
@@ -340,8 +341,8 @@ export declare type ListLeasesResponse = Message<"streamkit.v1.ListLeasesRespons
   leases: Lease[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
-   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there. A page may have fewer items than
+   * asked for, even none: it has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -357,19 +358,21 @@ export declare const ListLeasesResponseSchema: GenMessage<ListLeasesResponse>;
 /**
  * LeaseService gives one holder at a time the right to a key, for a limited time, with a fencing token that proves it.
  *
- * Leases are durable and seen by every server instance. Each acquisition hands out a larger token, for ever: also after
- * release and expiry. An append that carries a token (SegmentAppend.fencing_token) is refused once its segment has seen
- * a larger one, so a holder that was frozen and wakes up can do no harm where a later holder has written, or has shown
- * its token with an append that has no records.
+ * Leases are durable, and every server instance sees them. Each acquisition hands out a larger token, for ever: also
+ * after release and expiry. A segment refuses an append whose token (SegmentAppend.fencing_token) is smaller than the
+ * largest token that the segment has seen. A holder that was frozen and continues can therefore do no harm to a segment
+ * to which a later holder has written, or has shown its token with an append without records.
  *
- * A lease ends when a server instance has seen it unchanged for its whole ttl, on the instance's own monotonic clock:
- * from the moment on at which the instance wrote it, or read it for the first time as it is. So what the clocks of
- * different machines say does not matter; only where nobody has watched, a lease is also over when it is overdue by
- * more than 10 minutes on the clock of the instance that looks. So it never ends early, as long as clocks differ by
- * less than that; it may end up to a ttl late, where the instance that looks is not the one that wrote it, or has
- * restarted. A holder counts the ttl from before it sends the request that takes or renews the lease, gives it up a
- * little before the ttl is over, and renews at a third of it. Who waits for a lease asks again often, a tenth of the
- * ttl is usual: an instance that is asked is one that watches.
+ * A server instance considers a lease expired after observing it unchanged for its full ttl on the instance's own
+ * monotonic clock. The observation begins when the instance writes the lease, or first reads this version of it. Clock
+ * differences between machines therefore do not matter. One exception serves leases that nobody observes: a lease is
+ * also over when it is overdue by more than 10 minutes on the clock of the instance that reads it. So a lease never
+ * ends early as long as clocks differ by less than 10 minutes. A lease may end up to one ttl late on an instance that
+ * did not write it, or that has restarted.
+ *
+ * A holder counts the ttl from before it sends the request that acquires or renews the lease. The holder renews at a
+ * third of the ttl, and stops its work a little before the ttl is over. A client that waits for a lease asks again
+ * often, usually every tenth of the ttl: each request makes the asked instance observe the lease.
  *
  *   AcquireLease(key: "billing", holder: "worker-1", ttl: 30s)  ->  lease{fencing_token: 7, expire_time: ...}
  *   RenewLease(key: "billing", holder: "worker-1", fencing_token: 7)  every 10 s
@@ -379,8 +382,8 @@ export declare const ListLeasesResponseSchema: GenMessage<ListLeasesResponse>;
  */
 export declare const LeaseService: GenService<{
   /**
-   * Takes the lease when it is free or expired. LEASE_HELD when another holder has it; retry_after then says when it
-   * ends unless renewed. For the holder itself, renews and keeps the token.
+   * Takes the lease when it is free or expired. LEASE_HELD when another holder has it; retry_after then is the time
+   * until it ends unless renewed. A request of the current holder renews the lease and keeps the token.
    *
    * @generated from rpc streamkit.v1.LeaseService.AcquireLease
    */
@@ -390,8 +393,8 @@ export declare const LeaseService: GenService<{
     output: typeof AcquireLeaseResponseSchema;
   },
   /**
-   * Extends the lease. LEASE_LOST when holder and token do not match the current lease, or it has expired, also when
-   * nobody else has taken it.
+   * Extends the lease. LEASE_LOST when holder and token do not match the current lease, or when the lease has expired,
+   * even if no other holder has taken it.
    *
    * @generated from rpc streamkit.v1.LeaseService.RenewLease
    */

@@ -91,19 +91,21 @@ export const ListLeasesResponseSchema = /*@__PURE__*/
 /**
  * LeaseService gives one holder at a time the right to a key, for a limited time, with a fencing token that proves it.
  *
- * Leases are durable and seen by every server instance. Each acquisition hands out a larger token, for ever: also after
- * release and expiry. An append that carries a token (SegmentAppend.fencing_token) is refused once its segment has seen
- * a larger one, so a holder that was frozen and wakes up can do no harm where a later holder has written, or has shown
- * its token with an append that has no records.
+ * Leases are durable, and every server instance sees them. Each acquisition hands out a larger token, for ever: also
+ * after release and expiry. A segment refuses an append whose token (SegmentAppend.fencing_token) is smaller than the
+ * largest token that the segment has seen. A holder that was frozen and continues can therefore do no harm to a segment
+ * to which a later holder has written, or has shown its token with an append without records.
  *
- * A lease ends when a server instance has seen it unchanged for its whole ttl, on the instance's own monotonic clock:
- * from the moment on at which the instance wrote it, or read it for the first time as it is. So what the clocks of
- * different machines say does not matter; only where nobody has watched, a lease is also over when it is overdue by
- * more than 10 minutes on the clock of the instance that looks. So it never ends early, as long as clocks differ by
- * less than that; it may end up to a ttl late, where the instance that looks is not the one that wrote it, or has
- * restarted. A holder counts the ttl from before it sends the request that takes or renews the lease, gives it up a
- * little before the ttl is over, and renews at a third of it. Who waits for a lease asks again often, a tenth of the
- * ttl is usual: an instance that is asked is one that watches.
+ * A server instance considers a lease expired after observing it unchanged for its full ttl on the instance's own
+ * monotonic clock. The observation begins when the instance writes the lease, or first reads this version of it. Clock
+ * differences between machines therefore do not matter. One exception serves leases that nobody observes: a lease is
+ * also over when it is overdue by more than 10 minutes on the clock of the instance that reads it. So a lease never
+ * ends early as long as clocks differ by less than 10 minutes. A lease may end up to one ttl late on an instance that
+ * did not write it, or that has restarted.
+ *
+ * A holder counts the ttl from before it sends the request that acquires or renews the lease. The holder renews at a
+ * third of the ttl, and stops its work a little before the ttl is over. A client that waits for a lease asks again
+ * often, usually every tenth of the ttl: each request makes the asked instance observe the lease.
  *
  *   AcquireLease(key: "billing", holder: "worker-1", ttl: 30s)  ->  lease{fencing_token: 7, expire_time: ...}
  *   RenewLease(key: "billing", holder: "worker-1", fencing_token: 7)  every 10 s

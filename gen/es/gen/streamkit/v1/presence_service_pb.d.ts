@@ -26,22 +26,22 @@ export declare type Worker = Message<"streamkit.v1.Worker"> & {
 
   /**
    * Labels that the worker chose: host, version, address. Keys and values have at most Limits.max_worker_metadata_bytes
-   * (4,096) in all. They stay as they are for as long as the registration.
+   * (4,096) in total. They cannot change during the registration.
    *
    * @generated from field: map<string, string> metadata = 2;
    */
   metadata: { [key: string]: string };
 
   /**
-   * When it was registered, on the clock of its server instance. Not read in a request.
+   * When the worker was registered, on the clock of its server instance. The server ignores this field in a request.
    *
    * @generated from field: google.protobuf.Timestamp join_time = 3;
    */
   joinTime?: Timestamp | undefined;
 
   /**
-   * A random number that this registration has and no other: the same id with another number is another registration.
-   * Never 0. Not read in a request.
+   * A random number that is unique to this registration: the same id with another number is another registration.
+   * Never 0. The server ignores this field in a request.
    *
    * @generated from field: fixed64 registration = 4;
    */
@@ -55,7 +55,7 @@ export declare type Worker = Message<"streamkit.v1.Worker"> & {
 export declare const WorkerSchema: GenMessage<Worker>;
 
 /**
- * Asks to observe, and perhaps to register.
+ * Asks to observe a group, and optionally to register a worker.
  *
  * @generated from message streamkit.v1.SubscribeToWorkersRequest
  */
@@ -82,7 +82,8 @@ export declare type SubscribeToWorkersRequest = Message<"streamkit.v1.SubscribeT
   worker?: Worker | undefined;
 
   /**
-   * How often the worker shows that it lives, and the longest time without a response: 1 s to 1 h. Absent means 15 s.
+   * How often the worker proves that it is alive, and the longest time without a response: 1 s to 1 h. Absent means 15
+   * s.
    *
    * @generated from field: google.protobuf.Duration interval = 4;
    */
@@ -102,7 +103,7 @@ export declare const SubscribeToWorkersRequestSchema: GenMessage<SubscribeToWork
  */
 export declare type SubscribeToWorkersResponse = Message<"streamkit.v1.SubscribeToWorkersResponse"> & {
   /**
-   * What happened.
+   * The event.
    *
    * @generated from oneof streamkit.v1.SubscribeToWorkersResponse.event
    */
@@ -116,7 +117,7 @@ export declare type SubscribeToWorkersResponse = Message<"streamkit.v1.Subscribe
     case: "changes";
   } | {
     /**
-     * The snapshot is complete, and the group is in this state: everything after this is a change. A snapshot of a
+     * The snapshot is complete, and the group is in this state. All later responses are changes. The snapshot of a
      * group without workers is this event alone.
      *
      * @generated from field: streamkit.v1.GroupState snapshot_complete = 2;
@@ -141,38 +142,38 @@ export declare type SubscribeToWorkersResponse = Message<"streamkit.v1.Subscribe
 export declare const SubscribeToWorkersResponseSchema: GenMessage<SubscribeToWorkersResponse>;
 
 /**
- * Workers that came and went. A message has far less than Limits.max_response_bytes, about 32 KiB; what does not fit
- * follows in the next one.
+ * Workers that came and went. A message has about 32 KiB, far less than Limits.max_response_bytes; the rest of a
+ * larger change follows in the next message.
  *
  * @generated from message streamkit.v1.WorkerChanges
  */
 export declare type WorkerChanges = Message<"streamkit.v1.WorkerChanges"> & {
   /**
-   * True when a snapshot begins with this message: the workers from before it do not count any more. Always true for
-   * the first message of the first snapshot. A subscriber that was too slow to hear of every worker that left gets
-   * another snapshot on the same stream, up to another snapshot_complete.
+   * True when this message starts a snapshot: the subscriber forgets all workers from before it. Always true for the
+   * first message of the first snapshot. A subscriber that was too slow to hear of every worker that left gets another
+   * snapshot on the same stream, up to another snapshot_complete.
    *
    * @generated from field: bool snapshot_start = 1;
    */
   snapshotStart: boolean;
 
   /**
-   * Workers that joined. One with the id of a worker that is known takes its place.
+   * Workers that joined. A worker whose id is known already replaces the worker with that id.
    *
    * @generated from field: repeated streamkit.v1.Worker workers = 2;
    */
   workers: Worker[];
 
   /**
-   * Ids of workers that left. An id that is not known changes nothing.
+   * Ids of workers that left. A subscriber ignores ids that it does not know.
    *
    * @generated from field: repeated string left = 3;
    */
   left: string[];
 
   /**
-   * The state of the group after this message. Absent when more messages follow until there is one: in a snapshot, and
-   * in all but the last message of a large change.
+   * The state of the group after this message. Absent when the next message belongs to the same change: in a snapshot,
+   * and in all but the last message of a large change.
    *
    * @generated from field: streamkit.v1.GroupState state = 4;
    */
@@ -186,20 +187,20 @@ export declare type WorkerChanges = Message<"streamkit.v1.WorkerChanges"> & {
 export declare const WorkerChangesSchema: GenMessage<WorkerChanges>;
 
 /**
- * What all workers of a group have in common at one moment: tells whether a subscriber knows them all.
+ * Describes all workers of a group at one moment, so that a subscriber can check whether it knows all of them.
  *
  * @generated from message streamkit.v1.GroupState
  */
 export declare type GroupState = Message<"streamkit.v1.GroupState"> & {
   /**
-   * How many workers there are.
+   * The number of workers.
    *
    * @generated from field: uint32 worker_count = 1;
    */
   workerCount: number;
 
   /**
-   * The numbers of their registrations, combined with exclusive or; 0 without workers.
+   * The registration numbers of all workers, combined with exclusive or; 0 without workers.
    *
    * @generated from field: fixed64 digest = 2;
    */
@@ -213,7 +214,7 @@ export declare type GroupState = Message<"streamkit.v1.GroupState"> & {
 export declare const GroupStateSchema: GenMessage<GroupState>;
 
 /**
- * Tells that a worker lives.
+ * Tells the server that a worker is alive.
  *
  * @generated from message streamkit.v1.RenewWorkerRequest
  */
@@ -288,7 +289,7 @@ export declare type ListWorkersRequest = Message<"streamkit.v1.ListWorkersReques
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * Where to go on: next_page_token of the page before. All other fields must stay the same, except page_size. The
    * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 4;
@@ -316,8 +317,8 @@ export declare type ListWorkersResponse = Message<"streamkit.v1.ListWorkersRespo
   workers: Worker[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
-   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there. A page may have fewer items than
+   * asked for, even none: it has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -331,30 +332,30 @@ export declare type ListWorkersResponse = Message<"streamkit.v1.ListWorkersRespo
 export declare const ListWorkersResponseSchema: GenMessage<ListWorkersResponse>;
 
 /**
- * PresenceService shows which workers are alive.
+ * PresenceService shows the live workers of a group.
  *
  * A worker is registered for as long as its subscription stream lives. If the server instance that has the stream
- * vanishes, the other instances remove the worker once they have heard nothing of that instance for three intervals.
+ * vanishes, the other instances remove the worker once they have heard nothing from that instance for three intervals.
  * Every subscriber receives a snapshot of the group, then each change of it, on every server instance.
  *
- * A group has room for Limits.max_group_workers workers (4,096) whose encoded Worker messages have
- * Limits.max_group_bytes in all (8 MiB). A registration beyond either fails with OVERLOADED.
+ * A group has room for Limits.max_group_workers workers (4,096), whose encoded Worker messages may have
+ * Limits.max_group_bytes (8 MiB) in total. A registration beyond either limit fails with OVERLOADED.
  *
  * @generated from service streamkit.v1.PresenceService
  */
 export declare const PresenceService: GenService<{
   /**
-   * Observes the workers of a group; registers one as well when `worker` is set. A stream with a worker ends with
-   * NOT_FOUND when another registration with the same id replaces the worker, and when the worker has missed its
-   * renewals (see RenewWorker).
+   * Observes the workers of a group, and registers one when `worker` is set. A stream with a worker ends with NOT_FOUND
+   * in two cases: another registration with the same id replaces the worker, or the worker misses its renewals (see
+   * RenewWorker).
    *
    * The stream begins with a snapshot: any number of `changes`, then `snapshot_complete`. Each later response is a
    * change of the group, or a heartbeat. A subscriber keeps the workers by id: it applies `left` first and `workers`
    * second, and may drop a response that it has applied. Changes that come close together arrive as one, in their final
    * form: a worker that joined and left in between may be missing, or only be among `left`.
    *
-   * Each state of the group that the server names carries a GroupState. A subscriber whose workers do not have that
-   * count and digest has lost a change, and subscribes again.
+   * The server describes each state of the group that it names by a GroupState. A subscriber whose workers do not match
+   * its count and digest has lost a change, and must subscribe again.
    *
    * @generated from rpc streamkit.v1.PresenceService.SubscribeToWorkers
    */
@@ -364,10 +365,10 @@ export declare const PresenceService: GenService<{
     output: typeof SubscribeToWorkersResponseSchema;
   },
   /**
-   * Tells that a registered worker is alive, for transports whose streams may be cut silently. Any server instance
-   * takes it. A worker that was renewed once must go on, once in its interval: when three intervals pass without, it is
-   * removed, and its stream ends with NOT_FOUND. One that was never renewed is judged by its stream alone. NOT_FOUND
-   * when it is not registered (any more).
+   * Tells the server that a registered worker is alive, for transports whose streams may be cut silently. Any server
+   * instance takes the renewal. After its first renewal, a worker must renew once in each interval. The server removes
+   * a worker after three intervals without a renewal; its stream ends with NOT_FOUND. The stream alone decides about a
+   * worker that has never renewed. NOT_FOUND when the worker is not registered (any more).
    *
    * @generated from rpc streamkit.v1.PresenceService.RenewWorker
    */

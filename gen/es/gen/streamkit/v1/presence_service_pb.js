@@ -75,14 +75,14 @@ export const ListWorkersResponseSchema = /*@__PURE__*/
   messageDesc(file_streamkit_v1_presence_service, 8);
 
 /**
- * PresenceService shows which workers are alive.
+ * PresenceService shows the live workers of a group.
  *
  * A worker is registered for as long as its subscription stream lives. If the server instance that has the stream
- * vanishes, the other instances remove the worker once they have heard nothing of that instance for three intervals.
+ * vanishes, the other instances remove the worker once they have heard nothing from that instance for three intervals.
  * Every subscriber receives a snapshot of the group, then each change of it, on every server instance.
  *
- * A group has room for Limits.max_group_workers workers (4,096) whose encoded Worker messages have
- * Limits.max_group_bytes in all (8 MiB). A registration beyond either fails with OVERLOADED.
+ * A group has room for Limits.max_group_workers workers (4,096), whose encoded Worker messages may have
+ * Limits.max_group_bytes (8 MiB) in total. A registration beyond either limit fails with OVERLOADED.
  *
  * @generated from service streamkit.v1.PresenceService
  */

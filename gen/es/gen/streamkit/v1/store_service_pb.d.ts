@@ -46,7 +46,7 @@ export declare type ListStoresRequest = Message<"streamkit.v1.ListStoresRequest"
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * Where to go on: next_page_token of the page before. All other fields must stay the same, except page_size. The
    * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 2;
@@ -74,8 +74,8 @@ export declare type ListStoresResponse = Message<"streamkit.v1.ListStoresRespons
   stores: Store[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
-   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there. A page may have fewer items than
+   * asked for, even none: it has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -115,7 +115,7 @@ export declare const GetStoreRequestSchema: GenMessage<GetStoreRequest>;
  */
 export declare type GetStoreResponse = Message<"streamkit.v1.GetStoreResponse"> & {
   /**
-   * The store as asked for.
+   * The store with this id.
    *
    * @generated from field: streamkit.v1.Store store = 1;
    */
@@ -129,7 +129,7 @@ export declare type GetStoreResponse = Message<"streamkit.v1.GetStoreResponse"> 
 export declare const GetStoreResponseSchema: GenMessage<GetStoreResponse>;
 
 /**
- * Asks to forget a store.
+ * Asks to delete a store.
  *
  * @generated from message streamkit.v1.DeleteStoreRequest
  */
@@ -163,7 +163,7 @@ export declare type DeleteStoreResponse = Message<"streamkit.v1.DeleteStoreRespo
 export declare const DeleteStoreResponseSchema: GenMessage<DeleteStoreResponse>;
 
 /**
- * Asks what the server is.
+ * Asks the server to describe itself.
  *
  * @generated from message streamkit.v1.GetServerInfoRequest
  */
@@ -177,7 +177,7 @@ export declare type GetServerInfoRequest = Message<"streamkit.v1.GetServerInfoRe
 export declare const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest>;
 
 /**
- * What the server is.
+ * Describes the server.
  *
  * @generated from message streamkit.v1.GetServerInfoResponse
  */
@@ -197,8 +197,9 @@ export declare type GetServerInfoResponse = Message<"streamkit.v1.GetServerInfoR
   limits?: Limits | undefined;
 
   /**
-   * What this server can do, sorted: "append", "consume", "cursor", "delete", "lease", "presence", "produce", "read",
-   * "reflection", "segment-status", "trim", and perhaps more. A client looks here before it relies on an optional part.
+   * The capabilities of this server, sorted: "append", "consume", "cursor", "delete", "lease", "presence", "produce",
+   * "read", "reflection", "segment-status", "trim", and perhaps more. A client checks the list before it relies on an
+   * optional part.
    *
    * @generated from field: repeated string capabilities = 3;
    */
@@ -212,14 +213,14 @@ export declare type GetServerInfoResponse = Message<"streamkit.v1.GetServerInfoR
   storage: string;
 
   /**
-   * How long a transaction_id without an expectation is remembered.
+   * How long the server remembers the transaction_id of a transaction without an expectation.
    *
    * @generated from field: google.protobuf.Duration dedupe_window = 5;
    */
   dedupeWindow?: Duration | undefined;
 
   /**
-   * What this server spends on one connection.
+   * The budgets of one connection.
    *
    * @generated from field: streamkit.v1.Budgets budgets = 6;
    */
@@ -233,8 +234,8 @@ export declare type GetServerInfoResponse = Message<"streamkit.v1.GetServerInfoR
 export declare const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse>;
 
 /**
- * StoreService administers stores and tells what a server can do. A store is the unit of isolation: a tenant, a
- * project, an environment. Stores need no creation: the first append makes one.
+ * StoreService administers stores and describes the server. A store is the unit of isolation: a tenant, a project, an
+ * environment. Stores need no creation: the first append makes one.
  *
  *   curl -H 'content-type: application/json' -d '{}' \
  *        http://127.0.0.1:8080/streamkit.v1.StoreService/GetServerInfo
@@ -263,9 +264,9 @@ export declare const StoreService: GenService<{
     output: typeof GetStoreResponseSchema;
   },
   /**
-   * Forgets everything about a store: entries, positions, leases and cursors. Live streams on it end with NOT_FOUND.
-   * Unlike DeleteSpace, nothing continues: a store with the same id starts again at sequence 1. Deleting what does not
-   * exist succeeds.
+   * Deletes everything in a store: entries, positions, leases and cursors. Live streams on it end with NOT_FOUND.
+   * Unlike after DeleteSpace, nothing continues: a store with the same id starts again at sequence 1. Deleting a store
+   * that does not exist succeeds.
    *
    * @generated from rpc streamkit.v1.StoreService.DeleteStore
    */
@@ -275,7 +276,7 @@ export declare const StoreService: GenService<{
     output: typeof DeleteStoreResponseSchema;
   },
   /**
-   * Tells the server's version, the limits in force, and what it can do. Touches no storage.
+   * Returns the server's version, the limits in force, and its capabilities. Touches no storage.
    *
    * @generated from rpc streamkit.v1.StoreService.GetServerInfo
    */

@@ -76,8 +76,8 @@ export const GetServerInfoResponseSchema = /*@__PURE__*/
   messageDesc(file_streamkit_v1_store_service, 8);
 
 /**
- * StoreService administers stores and tells what a server can do. A store is the unit of isolation: a tenant, a
- * project, an environment. Stores need no creation: the first append makes one.
+ * StoreService administers stores and describes the server. A store is the unit of isolation: a tenant, a project, an
+ * environment. Stores need no creation: the first append makes one.
  *
  *   curl -H 'content-type: application/json' -d '{}' \
  *        http://127.0.0.1:8080/streamkit.v1.StoreService/GetServerInfo

@@ -13,7 +13,7 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_streamkit_v1_stream_service: GenFile;
 
 /**
- * What one transaction does with one segment.
+ * The part of a transaction that concerns one segment.
  *
  * @generated from message streamkit.v1.SegmentAppend
  */
@@ -34,10 +34,10 @@ export declare type SegmentAppend = Message<"streamkit.v1.SegmentAppend"> & {
   expectedLastSequence?: bigint | undefined;
 
   /**
-   * When present: must be at least the largest token this segment has seen, or the whole transaction is refused with
-   * FENCED. A larger one is remembered, also when no record is written. Absent: no check. Tokens come from a lease of
-   * this
-   * store: one that is more than 1,000 above the largest that its leases have handed out is refused with INVALID_FIELD.
+   * When present: must be at least the largest token that this segment has seen, or the whole transaction is refused
+   * with FENCED. The segment remembers a larger token, also when no record is written. Absent: no check. Tokens come
+   * from a lease of this store: a token more than 1,000 above the largest that leases of the store have handed out is
+   * refused with INVALID_FIELD.
    *
    * @generated from field: optional uint64 fencing_token = 3;
    */
@@ -46,7 +46,7 @@ export declare type SegmentAppend = Message<"streamkit.v1.SegmentAppend"> & {
   /**
    * The records to append, in order. May be empty when there is a condition: the transaction then depends on a segment
    * that it does not write. The field number is that of EntryBatch.records on purpose: a server copies the encoded
-   * records from the request into the stored batch as they are.
+   * records from the request into the stored batch without change.
    *
    * @generated from field: repeated streamkit.v1.Record records = 7;
    */
@@ -66,14 +66,14 @@ export declare const SegmentAppendSchema: GenMessage<SegmentAppend>;
  */
 export declare type AppendRequest = Message<"streamkit.v1.AppendRequest"> & {
   /**
-   * The store to write; it is created by the first append. A UUID.
+   * The store to write. A UUID. The first append creates the store.
    *
    * @generated from field: string store_id = 1;
    */
   storeId: string;
 
   /**
-   * The space to write; created by the first append.
+   * The space to write. The first append creates the space.
    *
    * @generated from field: string space = 2;
    */
@@ -87,10 +87,11 @@ export declare type AppendRequest = Message<"streamkit.v1.AppendRequest"> & {
   appends: SegmentAppend[];
 
   /**
-   * Makes the append safe to retry: a UUID that the writer chooses per transaction. A request with an id that was
-   * already committed writes nothing and returns the first result with `deduplicated`: for as long as the entries are
-   * retained when the request has an expectation on a segment it writes, and for the dedupe window (10 minutes unless
-   * the server is configured otherwise) when not. Absent: the server makes one up, and a retry may append twice.
+   * Makes the append safe to retry: a UUID that the writer chooses per transaction. A request with the id of a
+   * committed transaction writes nothing, and returns the first result with `deduplicated`. If the request has an
+   * expectation on a segment that it writes, the server recognises the id for as long as the entries are retained.
+   * Otherwise the server recognises the id for the dedupe window (10 minutes unless the server is configured
+   * otherwise). Absent: the server makes an id up, and a retry may append twice.
    *
    * @generated from field: string transaction_id = 4;
    */
@@ -131,8 +132,8 @@ export declare type AppendRange = Message<"streamkit.v1.AppendRange"> & {
   lastSequence: bigint;
 
   /**
-   * Offset of the first record written; 0 for a segment without records. The others follow it: offset - first_offset =
-   * sequence - first_sequence.
+   * Offset of the first record written; 0 for a segment without records. The offsets of the other records follow:
+   * offset - first_offset = sequence - first_sequence.
    *
    * @generated from field: uint64 first_offset = 4;
    */
@@ -173,7 +174,7 @@ export declare type AppendResponse = Message<"streamkit.v1.AppendResponse"> & {
   ranges: AppendRange[];
 
   /**
-   * True when this is the result of an earlier request with the same transaction_id, and nothing was written now.
+   * True when this is the result of an earlier request with the same transaction_id. This request wrote nothing.
    *
    * @generated from field: bool deduplicated = 4;
    */
@@ -350,8 +351,8 @@ export declare type ConsumeSegmentRequest = Message<"streamkit.v1.ConsumeSegment
   segment: string;
 
   /**
-   * First sequence wanted. When it is no longer retained, reading starts at the first that is; the jump shows in the
-   * batch's first_sequence. May lie beyond the head: with `follow` the stream then waits for it.
+   * First sequence wanted. When it is no longer retained, reading starts at the first retained entry; the jump shows in
+   * the batch's first_sequence. May lie beyond the head: with `follow` the stream then waits for it.
    *
    * @generated from field: uint64 min_sequence = 4;
    */
@@ -386,7 +387,7 @@ export declare type ConsumeSegmentRequest = Message<"streamkit.v1.ConsumeSegment
   limit: bigint;
 
   /**
-   * Starts this many entries before the end (as of the call): 10 means the latest ten. Combined with other bounds the
+   * Starts this many entries before the end (as of the call): 10 means the latest ten. Combined with other bounds, the
    * later start counts. 0 means from the beginning.
    *
    * @generated from field: uint64 last = 9;
@@ -394,14 +395,14 @@ export declare type ConsumeSegmentRequest = Message<"streamkit.v1.ConsumeSegment
   last: bigint;
 
   /**
-   * Keeps the stream open at the head and delivers what is committed later.
+   * Keeps the stream open at the head and delivers entries that are committed later.
    *
    * @generated from field: bool follow = 10;
    */
   follow: boolean;
 
   /**
-   * With `follow`: an empty response is sent when nothing else was for this long. Absent means 15 s.
+   * With `follow`: the server sends an empty response after this long without another. Absent means 15 s.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 11;
    */
@@ -435,7 +436,7 @@ export declare type ConsumeSegmentResponse = Message<"streamkit.v1.ConsumeSegmen
   nextSequence: bigint;
 
   /**
-   * True when nothing newer was committed at the moment this response was made: the head is reached.
+   * True when no newer entry was committed at the moment this response was made: the head is reached.
    *
    * @generated from field: bool caught_up = 3;
    */
@@ -512,7 +513,7 @@ export declare type ConsumeSpaceRequest = Message<"streamkit.v1.ConsumeSpaceRequ
   last: bigint;
 
   /**
-   * Keeps the stream open at the head and delivers what is committed later.
+   * Keeps the stream open at the head and delivers entries that are committed later.
    *
    * @generated from field: bool follow = 9;
    */
@@ -526,7 +527,7 @@ export declare type ConsumeSpaceRequest = Message<"streamkit.v1.ConsumeSpaceRequ
   segmentPrefix: string;
 
   /**
-   * With `follow`: an empty response is sent when nothing else was for this long. Absent means 15 s.
+   * With `follow`: the server sends an empty response after this long without another. Absent means 15 s.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 11;
    */
@@ -553,7 +554,7 @@ export declare type ConsumeSpaceResponse = Message<"streamkit.v1.ConsumeSpaceRes
   batches: EntryBatch[];
 
   /**
-   * Where to go on: the min_offset of a request that continues after this response. Moves on over entries that were not
+   * Where to go on: the min_offset of a request that continues after this response. Advances over entries that were not
    * selected, so a reader with a rare prefix does not read them again.
    *
    * @generated from field: uint64 next_offset = 2;
@@ -561,7 +562,7 @@ export declare type ConsumeSpaceResponse = Message<"streamkit.v1.ConsumeSpaceRes
   nextOffset: bigint;
 
   /**
-   * True when nothing newer was committed at the moment this response was made.
+   * True when no newer entry was committed at the moment this response was made.
    *
    * @generated from field: bool caught_up = 3;
    */
@@ -616,14 +617,14 @@ export declare type ConsumeRequest = Message<"streamkit.v1.ConsumeRequest"> & {
   limit: bigint;
 
   /**
-   * Keeps the stream open at the head and delivers what is committed later.
+   * Keeps the stream open at the head and delivers entries that are committed later.
    *
    * @generated from field: bool follow = 6;
    */
   follow: boolean;
 
   /**
-   * With `follow`: an empty response is sent when nothing else was for this long. Absent means 15 s.
+   * With `follow`: the server sends an empty response after this long without another. Absent means 15 s.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 7;
    */
@@ -658,7 +659,7 @@ export declare type ConsumeResponse = Message<"streamkit.v1.ConsumeResponse"> & 
   nextOffsets: { [key: string]: bigint };
 
   /**
-   * True when nothing newer was committed in any of the spaces at the moment this response was made.
+   * True when no newer entry was committed in any of the spaces at the moment this response was made.
    *
    * @generated from field: bool caught_up = 3;
    */
@@ -699,8 +700,8 @@ export declare type ReadSegmentRequest = Message<"streamkit.v1.ReadSegmentReques
   segment: string;
 
   /**
-   * First sequence wanted. Where it is no longer retained, the page starts at the first one that is. May lie beyond the
-   * head: the page is then empty, or, with `wait`, waits for it.
+   * First sequence wanted. When it is no longer retained, the page starts at the first retained entry. May lie beyond
+   * the head: the page is then empty, or, with `wait`, waits for it.
    *
    * @generated from field: uint64 min_sequence = 4;
    */
@@ -742,8 +743,8 @@ export declare type ReadSegmentRequest = Message<"streamkit.v1.ReadSegmentReques
   backward: boolean;
 
   /**
-   * Where there is nothing to deliver yet: how long the answer is held until there is something, 0 to 60 s. Absent
-   * means 0. Not together with `backward`.
+   * How long the server holds an answer without entries until there is an entry to deliver: 0 to 60 s. Absent means 0.
+   * Not together with `backward`.
    *
    * @generated from field: google.protobuf.Duration wait = 10;
    */
@@ -759,7 +760,7 @@ export declare const ReadSegmentRequestSchema: GenMessage<ReadSegmentRequest>;
 /**
  * One page of the segment: about 1 MiB at most, or one transaction where that is more.
  *
- * A page may have fewer entries than `limit`, and none, also where more follow: caught_up says whether that is all.
+ * A page may have fewer entries than `limit`, even none, although more follow: caught_up tells whether more follow.
  *
  * @generated from message streamkit.v1.ReadSegmentResponse
  */
@@ -774,15 +775,15 @@ export declare type ReadSegmentResponse = Message<"streamkit.v1.ReadSegmentRespo
 
   /**
    * Where to go on: the min_sequence of a request for the next page. With `backward`: the max_sequence of that request,
-   * and 0 where nothing is left to ask for.
+   * and 0 when no entries are left to ask for.
    *
    * @generated from field: uint64 next_sequence = 2;
    */
   nextSequence: bigint;
 
   /**
-   * True when nothing newer was committed at the moment the page was made: the head is reached. With `backward`: when
-   * the range is read down to its beginning, and next_sequence is 0.
+   * True when no newer entry was committed at the moment the page was made: the head is reached. With `backward`: true
+   * when the range is read down to its beginning, and next_sequence is 0.
    *
    * @generated from field: bool caught_up = 3;
    */
@@ -816,7 +817,7 @@ export declare type ReadSpaceRequest = Message<"streamkit.v1.ReadSpaceRequest"> 
   space: string;
 
   /**
-   * First offset wanted. Where it is no longer retained, the page starts at the first one that is. May lie beyond the
+   * First offset wanted. When it is no longer retained, the page starts at the first retained entry. May lie beyond the
    * head: the page is then empty, or, with `wait`, waits for it.
    *
    * @generated from field: uint64 min_offset = 3;
@@ -867,8 +868,8 @@ export declare type ReadSpaceRequest = Message<"streamkit.v1.ReadSpaceRequest"> 
   backward: boolean;
 
   /**
-   * Where there is nothing to deliver yet: how long the answer is held until there is something, 0 to 60 s. Absent
-   * means 0. Not together with `backward`.
+   * How long the server holds an answer without entries until there is an entry to deliver: 0 to 60 s. Absent means 0.
+   * Not together with `backward`.
    *
    * @generated from field: google.protobuf.Duration wait = 10;
    */
@@ -884,7 +885,7 @@ export declare const ReadSpaceRequestSchema: GenMessage<ReadSpaceRequest>;
 /**
  * One page of the space: about 1 MiB at most, or one transaction where that is more.
  *
- * A page may have fewer entries than `limit`, and none, also where more follow: caught_up says whether that is all.
+ * A page may have fewer entries than `limit`, even none, although more follow: caught_up tells whether more follow.
  *
  * @generated from message streamkit.v1.ReadSpaceResponse
  */
@@ -899,15 +900,15 @@ export declare type ReadSpaceResponse = Message<"streamkit.v1.ReadSpaceResponse"
 
   /**
    * Where to go on: the min_offset of a request for the next page. With `backward`: the max_offset of that request, and
-   * 0 where nothing is left to ask for.
+   * 0 when no entries are left to ask for.
    *
    * @generated from field: uint64 next_offset = 2;
    */
   nextOffset: bigint;
 
   /**
-   * True when nothing newer was committed at the moment the page was made: the head is reached. With `backward`: when
-   * the range is read down to its beginning, and next_offset is 0.
+   * True when no newer entry was committed at the moment the page was made: the head is reached. With `backward`: true
+   * when the range is read down to its beginning, and next_offset is 0.
    *
    * @generated from field: bool caught_up = 3;
    */
@@ -948,7 +949,7 @@ export declare type ListSpacesRequest = Message<"streamkit.v1.ListSpacesRequest"
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * Where to go on: next_page_token of the page before. All other fields must stay the same, except page_size. The
    * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 4;
@@ -976,8 +977,8 @@ export declare type ListSpacesResponse = Message<"streamkit.v1.ListSpacesRespons
   spaces: SpaceStatus[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
-   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there. A page may have fewer items than
+   * asked for, even none: it has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1025,7 +1026,7 @@ export declare type ListSegmentsRequest = Message<"streamkit.v1.ListSegmentsRequ
   pageSize: number;
 
   /**
-   * Where to go on: next_page_token of the page before; the other fields stay as they were, but for page_size. The
+   * Where to go on: next_page_token of the page before. All other fields must stay the same, except page_size. The
    * token of another list is INVALID_FIELD. Empty means the first page.
    *
    * @generated from field: string page_token = 5;
@@ -1053,8 +1054,8 @@ export declare type ListSegmentsResponse = Message<"streamkit.v1.ListSegmentsRes
   segments: SegmentStatus[];
 
   /**
-   * Pass as page_token for the next page. Empty on the last page, and only there: a page may have fewer items than
-   * asked for, and none, because a page has about 1 MiB at most, and a call looks at a bounded number of names.
+   * Pass as page_token for the next page. Empty on the last page, and only there. A page may have fewer items than
+   * asked for, even none: it has about 1 MiB at most, and a call looks at a bounded number of names.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1068,7 +1069,7 @@ export declare type ListSegmentsResponse = Message<"streamkit.v1.ListSegmentsRes
 export declare const ListSegmentsResponseSchema: GenMessage<ListSegmentsResponse>;
 
 /**
- * Asks where a space stands.
+ * Asks for the status of a space.
  *
  * @generated from message streamkit.v1.GetSpaceStatusRequest
  */
@@ -1095,7 +1096,7 @@ export declare type GetSpaceStatusRequest = Message<"streamkit.v1.GetSpaceStatus
 export declare const GetSpaceStatusRequestSchema: GenMessage<GetSpaceStatusRequest>;
 
 /**
- * Where the space stands.
+ * The status of a space.
  *
  * @generated from message streamkit.v1.GetSpaceStatusResponse
  */
@@ -1115,7 +1116,7 @@ export declare type GetSpaceStatusResponse = Message<"streamkit.v1.GetSpaceStatu
 export declare const GetSpaceStatusResponseSchema: GenMessage<GetSpaceStatusResponse>;
 
 /**
- * Asks where a segment stands.
+ * Asks for the status of a segment.
  *
  * @generated from message streamkit.v1.GetSegmentStatusRequest
  */
@@ -1149,7 +1150,7 @@ export declare type GetSegmentStatusRequest = Message<"streamkit.v1.GetSegmentSt
 export declare const GetSegmentStatusRequestSchema: GenMessage<GetSegmentStatusRequest>;
 
 /**
- * Where the segment stands.
+ * The status of a segment.
  *
  * @generated from message streamkit.v1.GetSegmentStatusResponse
  */
@@ -1204,7 +1205,7 @@ export declare type SubscribeToSegmentStatusRequest = Message<"streamkit.v1.Subs
   segmentPrefix: string;
 
   /**
-   * A heartbeat is sent when nothing else was for this long. Absent means 15 s.
+   * The server sends a heartbeat after this long without another response. Absent means 15 s.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 5;
    */
@@ -1224,7 +1225,7 @@ export declare const SubscribeToSegmentStatusRequestSchema: GenMessage<Subscribe
  */
 export declare type SubscribeToSegmentStatusResponse = Message<"streamkit.v1.SubscribeToSegmentStatusResponse"> & {
   /**
-   * What happened.
+   * The event.
    *
    * @generated from oneof streamkit.v1.SubscribeToSegmentStatusResponse.event
    */
@@ -1246,7 +1247,7 @@ export declare type SubscribeToSegmentStatusResponse = Message<"streamkit.v1.Sub
     case: "snapshotComplete";
   } | {
     /**
-     * Nothing happened; the stream lives.
+     * Nothing happened; the stream is alive.
      *
      * @generated from field: streamkit.v1.Heartbeat heartbeat = 3;
      */
@@ -1276,7 +1277,7 @@ export declare type SnapshotComplete = Message<"streamkit.v1.SnapshotComplete"> 
 export declare const SnapshotCompleteSchema: GenMessage<SnapshotComplete>;
 
 /**
- * Shows that a stream lives.
+ * Shows that a stream is alive.
  *
  * @generated from message streamkit.v1.Heartbeat
  */
@@ -1337,7 +1338,7 @@ export declare const TrimSegmentRequestSchema: GenMessage<TrimSegmentRequest>;
  */
 export declare type TrimSegmentResponse = Message<"streamkit.v1.TrimSegmentResponse"> & {
   /**
-   * Where the segment stands now.
+   * The status of the segment after the trim.
    *
    * @generated from field: streamkit.v1.SegmentStatus status = 1;
    */
@@ -1457,7 +1458,8 @@ export declare const DeleteSpaceResponseSchema: GenMessage<DeleteSpaceResponse>;
  * - `store_id` is a UUID in its 36-character form; upper-case digits are accepted and mean the same store.
  * - Names follow Limits.max_name_bytes.
  * - `min_*` and `max_*` are inclusive; 0 or absent means unbounded.
- * - Reading what was never written is not an error: it is empty, and reading creates nothing.
+ * - Reading a store, space or segment that was never written is not an error: the result is empty, and nothing is
+ *   created.
  *
  * @generated from service streamkit.v1.StreamService
  */
@@ -1480,11 +1482,11 @@ export declare const StreamService: GenService<{
   /**
    * A pipeline of appends over one stream: send without waiting, receive one result each, in the order sent.
    *
-   * The first failure ends the stream with its error, and nothing sent after the failed request is applied. So a
-   * session behaves like a sequence of calls, at the speed of a batch. Needs a full-duplex transport (HTTP/2,
-   * WebSocket or in-process). The server stops reading while too much is in flight, so the sender is slowed down
-   * instead of the server filling up. A request for another space than the one before waits for the results of those
-   * before it: a session for each space is faster than one for several.
+   * The first failure ends the stream with its error, and the server applies nothing that was sent after the failed
+   * request. A session therefore behaves like a sequence of calls, at the speed of a batch. Needs a full-duplex
+   * transport (HTTP/2, WebSocket or in-process). While too much is in flight, the server stops reading, which slows the
+   * sender down. A request for another space than the request before waits until all earlier requests have their
+   * results: one session for each space is faster than one session for several.
    *
    * @generated from rpc streamkit.v1.StreamService.Produce
    */
@@ -1510,7 +1512,7 @@ export declare const StreamService: GenService<{
    * Limits.max_response_bytes.
    *
    * The first response is sent at once, also when there is nothing to read. Without `follow` the stream ends at the
-   * head as of the call; with it, the stream goes on with entries as they are committed.
+   * head as of the call. With `follow` the stream goes on with entries as they are committed.
    *
    * @generated from rpc streamkit.v1.StreamService.ConsumeSegment
    */
@@ -1522,7 +1524,7 @@ export declare const StreamService: GenService<{
   /**
    * Reads all segments of a space in offset order: the order in which they were committed.
    *
-   * Same manners as ConsumeSegment. Entries of one transaction arrive in consecutive batches.
+   * Behaves like ConsumeSegment otherwise. Entries of one transaction arrive in consecutive batches.
    *
    * @generated from rpc streamkit.v1.StreamService.ConsumeSpace
    */
@@ -1534,8 +1536,8 @@ export declare const StreamService: GenService<{
   /**
    * Reads several spaces at once, merged by commit time.
    *
-   * What was committed before the call arrives strictly by commit time (ties: by space name); what is committed later
-   * arrives as it comes, each space in its own order. To resume, pass next_offsets as min_offset.
+   * Entries committed before the call arrive strictly by commit time (ties: by space name). Entries committed later
+   * arrive as they come, each space in its own order. To resume, pass next_offsets as min_offset.
    *
    * @generated from rpc streamkit.v1.StreamService.Consume
    */
@@ -1545,20 +1547,20 @@ export declare const StreamService: GenService<{
     output: typeof ConsumeResponseSchema;
   },
   /**
-   * Reads one page of a segment in one call: what curl, a browser, a cache or the load of an aggregate need.
-   * ConsumeSegment is for bulk and for following.
+   * Reads one page of a segment in one call, for curl, a browser, a cache, or the load of an aggregate. ConsumeSegment
+   * is for bulk reads and for following.
    *
    * Has no side effects, so Connect clients may use HTTP GET:
    *
    *   curl -G http://127.0.0.1:8080/streamkit.v1.StreamService/ReadSegment -d encoding=json --data-urlencode \
    *        'message={"storeId":"6f9619ff-8b86-4d01-b42d-00cf4fc964ff","space":"orders","segment":"order-17"}'
    *
-   * To read on, pass next_sequence as min_sequence: no entry is missed and none comes twice, whatever is trimmed
-   * meanwhile. To tail, do so with `wait`: the answer comes as soon as something is committed. The latest ten, newest
-   * first: `backward` and `limit` 10; older ones: next_sequence as max_sequence.
+   * To read on, pass next_sequence as min_sequence: no entry is missed and none comes twice, even if entries are
+   * trimmed meanwhile. To tail, do so with `wait`: the answer comes as soon as an entry is committed. To get the latest
+   * ten entries, newest first, set `backward` and a `limit` of 10; for older ones, pass next_sequence as max_sequence.
    *
    * A call that waits ends with SHUTTING_DOWN when the server stops, with NOT_FOUND when the store is deleted, and at
-   * the deadline of the caller. Nothing is lost: the position is the caller's.
+   * the deadline of the caller. Nothing is lost: the caller knows its position.
    *
    * @generated from rpc streamkit.v1.StreamService.ReadSegment
    */
@@ -1568,9 +1570,9 @@ export declare const StreamService: GenService<{
     output: typeof ReadSegmentResponseSchema;
   },
   /**
-   * Reads one page of a space in one call, in offset order. Same manners as ReadSegment.
+   * Reads one page of a space in one call, in offset order. Behaves like ReadSegment otherwise.
    *
-   * A page of a rare segment_prefix may be empty while there is more to look at: next_offset has moved on, and
+   * A page with a rare segment_prefix may be empty although more entries follow: next_offset has moved on, and
    * caught_up is not set.
    *
    * @generated from rpc streamkit.v1.StreamService.ReadSpace
@@ -1601,7 +1603,7 @@ export declare const StreamService: GenService<{
     output: typeof ListSegmentsResponseSchema;
   },
   /**
-   * Says where a space stands. Zeros for one that was never written.
+   * Returns the status of a space: zeros if the space was never written.
    *
    * @generated from rpc streamkit.v1.StreamService.GetSpaceStatus
    */
@@ -1611,7 +1613,7 @@ export declare const StreamService: GenService<{
     output: typeof GetSpaceStatusResponseSchema;
   },
   /**
-   * Says where a segment stands. Zeros for one that was never written.
+   * Returns the status of a segment: zeros if the segment was never written.
    *
    * @generated from rpc streamkit.v1.StreamService.GetSegmentStatus
    */
@@ -1626,12 +1628,11 @@ export declare const StreamService: GenService<{
    * Sends a status for every segment selected, then one snapshot_complete, then a status whenever one changes. Only the
    * latest state per segment is kept for a slow subscriber, so it can never overflow; it may miss intermediate states.
    *
-   * The snapshot has what is listed; the one segment that is named in `segment` is in it even if it was never written.
+   * The snapshot has the listed segments. A segment named in `segment` is in it even if the segment was never written.
    * A segment that is deleted while it is watched is reported once more, as emptied: first_sequence = last_sequence +
-   * 1. So is each one of a space that is deleted. The snapshot is not of one moment, and has no order with what others
-   *   write
-   * meanwhile; but nothing that changes after it began is lost. After a reconnect there is a new snapshot: what was
-   * deleted in between is not in it. Ends with NOT_FOUND when the store is deleted.
+   * 1. The deletion of a space reports each of its segments in this way. The snapshot is not of one moment, and has no
+   * order relative to concurrent writes, but no change after its beginning is lost. After a reconnect the server sends
+   * a new snapshot, without the segments that were deleted in between. Ends with NOT_FOUND when the store is deleted.
    *
    * @generated from rpc streamkit.v1.StreamService.SubscribeToSegmentStatus
    */

@@ -282,7 +282,8 @@ export const DeleteSpaceResponseSchema = /*@__PURE__*/
  * - `store_id` is a UUID in its 36-character form; upper-case digits are accepted and mean the same store.
  * - Names follow Limits.max_name_bytes.
  * - `min_*` and `max_*` are inclusive; 0 or absent means unbounded.
- * - Reading what was never written is not an error: it is empty, and reading creates nothing.
+ * - Reading a store, space or segment that was never written is not an error: the result is empty, and nothing is
+ *   created.
  *
  * @generated from service streamkit.v1.StreamService
  */

@@ -1,7 +1,7 @@
 // Conformance cases as data.
 //
-// A case file is YAML that decodes, strictly, into CaseFile. A case is a small story: actors (each a client with a
-// connection of its own) perform steps against one server, and each step says what must be observed.
+// A case file is YAML that decodes, strictly, into CaseFile. A case is a small story. Actors, each a client with a
+// connection of its own, perform steps against one server. Each step states the expected observation.
 //
 //   cases:
 //     - id: APPEND-EXPECT-STALE
@@ -19,13 +19,13 @@
 //
 // Placeholders. Any string may hold `${name}`. Every run of a case has `${store}` (a new UUID), `${space}` (a name that
 // no other run uses) and `${uuid:x}` (a new UUID per run, the same for the same x). `${random}` is eight random
-// hexadecimal digits, `${hex12}` twelve.
-// Captures and the columns of `variants` add names. `${n+1}` and `${n-1}` add to a number.
+// hexadecimal digits, `${hex12}` twelve. Captures and the columns of `variants` add names. `${n+1}` and `${n-1}` add to
+// a number.
 //
 // Requests are the JSON form of the request message, with four conveniences:
-// - `store_id`, `space` and `segment` that a request does not mention become `${store}`, `${space}` and "seg", where
-//   the message has such a field, and so do the `key` of a lease, the `name` of a cursor and the `group` of
-//   workers: `${space}`, so that cases can share a store. `null` leaves a field out.
+// - If a request does not mention `store_id`, `space` or `segment`, and the message has the field, the runner sets it
+//   to `${store}`, `${space}` or "seg". The runner likewise sets the `key` of a lease, the `name` of a cursor and the
+//   `group` of workers to `${space}`, so that cases can share a store. `null` leaves a field out.
 // - Append and Produce: `records` (with `segment`, `expected_last_sequence`, `fencing_token`) directly in the request
 //   stands for `appends` with one element.
 // - In a list of records, a string is a record with that payload, and `{count: 3, bytes: 10}` stands for three records
@@ -54,7 +54,7 @@ export declare const file_streamkit_conformance_v1_case: GenFile;
  */
 export declare type CaseFile = Message<"streamkit.conformance.v1.CaseFile"> & {
   /**
-   * What the cases have in common, in words.
+   * The common subject of the cases, in words.
    *
    * @generated from field: string title = 1;
    */
@@ -88,7 +88,7 @@ export declare type Case = Message<"streamkit.conformance.v1.Case"> & {
   id: string;
 
   /**
-   * What is proved, as a sentence without a full stop. May hold placeholders of the variants.
+   * The proved behaviour, as a sentence without a full stop. May hold placeholders of the variants.
    *
    * @generated from field: string title = 2;
    */
@@ -102,8 +102,8 @@ export declare type Case = Message<"streamkit.conformance.v1.Case"> & {
   clauses: string[];
 
   /**
-   * What server, client and transport must be able to do; without it the case is not applicable to a cell, and counted
-   * as such. The vocabulary: docs/conformance.md.
+   * Capabilities that server, client and transport must have. The case does not apply to a cell without them, and the
+   * report counts it as such. The vocabulary: docs/conformance.md.
    *
    * @generated from field: repeated string needs = 4;
    */
@@ -132,7 +132,7 @@ export declare type Case = Message<"streamkit.conformance.v1.Case"> & {
 export declare const CaseSchema: GenMessage<Case>;
 
 /**
- * One step of a case. Steps run one after the other; only what was started with `as` goes on beside later steps.
+ * One step of a case. Steps run one after the other; only calls started with `as` continue beside later steps.
  *
  * @generated from message streamkit.conformance.v1.Step
  */
@@ -145,14 +145,14 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
   comment: string;
 
   /**
-   * Who acts. Each actor has a connection of its own. Empty means "main".
+   * The actor. Each actor has a connection of its own. Empty means "main".
    *
    * @generated from field: string actor = 2;
    */
   actor: string;
 
   /**
-   * What happens.
+   * The action.
    *
    * @generated from oneof streamkit.conformance.v1.Step.action
    */
@@ -216,7 +216,7 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
   } | {
     /**
      * Acts on the server: "restart" (orderly), "kill" (kill -9, then start on the same data), "damage" (orderly stop,
-     * change bytes in the stored data, start). Of several instances, on the one that was called last.
+     * change bytes in the stored data, start). With several instances, acts on the instance that was called last.
      *
      * @generated from field: string server = 10;
      */
@@ -248,8 +248,8 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
 
   /**
    * Calls this many times, one after the other unless `concurrent`. `${i}` counts from 1. 0 means once. With `as`,
-   * starts this many calls; their names have `-` and the number at the end. Of each only the first response is kept: it
-   * is a crowd for others to see.
+   * starts this many calls; their names have `-` and the number at the end. The runner keeps only the first response of
+   * each: the calls are a crowd for other steps to observe.
    *
    * @generated from field: uint32 times = 13;
    */
@@ -284,14 +284,14 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
   until?: Until | undefined;
 
   /**
-   * What must be observed. Absent: success.
+   * The expected observation. Absent: success.
    *
    * @generated from field: streamkit.conformance.v1.Expectation expect = 18;
    */
   expect?: Expectation | undefined;
 
   /**
-   * Name -> path in what was observed, for later steps: "response.ranges.0.last_sequence",
+   * Name -> path in the observation, for later steps: "response.ranges.0.last_sequence",
    * "responses.0.batches.0.commit_time", "error.detail.actual_last_sequence".
    *
    * @generated from field: map<string, string> capture = 19;
@@ -299,42 +299,42 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
   capture: { [key: string]: string };
 
   /**
-   * How long the step may take on a machine that has nothing else to do; cases that measure time say so here. The
-   * runner allows four times as much, and two minutes where this is absent.
+   * How long the step may take on an otherwise idle machine; cases that measure time state it here. The runner allows
+   * four times as much, and two minutes when this is absent.
    *
    * @generated from field: google.protobuf.Duration within = 20;
    */
   within?: Duration | undefined;
 
   /**
-   * For `call`: calls again and again until what is expected is observed, or `within` is over. For what comes about by
-   * itself.
+   * For `call`: calls again and again until the expectation holds, or `within` is over. For changes that the server
+   * makes by itself.
    *
    * @generated from field: bool eventually = 22;
    */
   eventually: boolean;
 
   /**
-   * How long after the beginning of the step before this one may end at the earliest: for what must not come about too
-   * soon. The server did the earlier step no sooner than that, so a slow connection or machine cannot break it. The
-   * suite allows 2 ms less: timers of whole milliseconds can end early by that much.
+   * This step must not end sooner than this long after the beginning of the step before it: for events that must not
+   * come too soon. The server did the earlier step no sooner than that, so a slow connection or machine cannot break
+   * the check. The suite allows 2 ms less: timers of whole milliseconds can end early by that much.
    *
    * @generated from field: google.protobuf.Duration not_before = 23;
    */
   notBefore?: Duration | undefined;
 
   /**
-   * For `call` of a list: calls again with next_page_token until that is empty. `responses` are then the pages, and
-   * `response` is the last page with the items of all.
+   * For `call` of a list: calls again with next_page_token until the token is empty. `responses` are then the pages,
+   * and `response` is the last page with the items of all pages.
    *
    * @generated from field: bool all_pages = 24;
    */
   allPages: boolean;
 
   /**
-   * How long after the beginning of the latest step before, pauses apart, this one may end to show anything: for what
-   * must come before something is over. Where what is expected is not observed and the step ended later, the machine
-   * was too slow: the case begins again, a few times at most.
+   * The step shows something only if it ends within this time after the beginning of the latest step before, pauses
+   * apart: for events that must come before something is over. If the expectation fails and the step ended later, the
+   * machine was too slow, and the case begins again, a few times at most.
    *
    * @generated from field: google.protobuf.Duration in_time = 25;
    */
@@ -375,9 +375,8 @@ export declare type Until = Message<"streamkit.conformance.v1.Until"> & {
   caughtUp: boolean;
 
   /**
-   * The latest response is empty, is not the first, and arrived after the await before. Of a subscription, to statuses
-   * or to
-   * workers: is a heartbeat.
+   * The latest response is empty, is not the first, and arrived after the await before. For a subscription to statuses
+   * or to workers: the latest response is a heartbeat.
    *
    * @generated from field: bool heartbeat = 4;
    */
@@ -405,21 +404,22 @@ export declare type Until = Message<"streamkit.conformance.v1.Until"> & {
   response?: JsonObject | undefined;
 
   /**
-   * Of a status subscription: segment -> members that its latest status has, since the stream began.
+   * For a status subscription: segment -> members that its latest status has, since the stream began.
    *
    * @generated from field: google.protobuf.Struct latest = 8;
    */
   latest?: JsonObject | undefined;
 
   /**
-   * Of a subscription to workers: the workers of the group as the responses so far tell them, by id, as in Expectation.
+   * For a subscription to workers: the workers of the group, by id, as the responses so far describe them; as in
+   * Expectation.
    *
    * @generated from field: google.protobuf.Value workers = 9;
    */
   workers?: Value | undefined;
 
   /**
-   * Of a subscription to workers: its first snapshot is complete.
+   * For a subscription to workers: its first snapshot is complete.
    *
    * @generated from field: bool snapshot = 10;
    */
@@ -433,7 +433,7 @@ export declare type Until = Message<"streamkit.conformance.v1.Until"> & {
 export declare const UntilSchema: GenMessage<Until>;
 
 /**
- * What must be observed. Absent parts are not looked at; what is there must hold in full.
+ * The expected observation. Absent parts are not checked; present parts must hold in full.
  *
  * Values in `response`, `responses` and `detail` are compared with the JSON form of the message: objects by the members
  * given, lists element by element, numbers and their strings alike. A string that starts with `$` is a test: `$any`
@@ -530,24 +530,24 @@ export declare type Expectation = Message<"streamkit.conformance.v1.Expectation"
   http?: HttpAnswer | undefined;
 
   /**
-   * For the await of a status subscription: segment -> the latest status, since the stream began. Has every segment of
-   * which there was one. No status may be older than one of the same segment before it.
+   * For the await of a status subscription: segment -> the latest status, since the stream began. Lists every segment
+   * with a status. No status may be older than an earlier one of the same segment.
    *
    * @generated from field: google.protobuf.Struct latest = 13;
    */
   latest?: JsonObject | undefined;
 
   /**
-   * Most bytes that any of the responses may have, in their binary form.
+   * Most bytes that any of the responses may have, in its binary form.
    *
    * @generated from field: uint32 max_response_bytes = 14;
    */
   maxResponseBytes: number;
 
   /**
-   * For the await of a subscription to workers: the workers of the group as the responses so far tell them, by id. The
-   * responses of such a call must keep the rules of SubscribeToWorkers and agree with every GroupState, whether or not
-   * workers are expected.
+   * For the await of a subscription to workers: the workers of the group, by id, as the responses so far describe them.
+   * The responses of such a call must keep the rules of SubscribeToWorkers and agree with every GroupState, even if the
+   * case expects no workers.
    *
    * @generated from field: google.protobuf.Value workers = 15;
    */
@@ -561,7 +561,8 @@ export declare type Expectation = Message<"streamkit.conformance.v1.Expectation"
 export declare const ExpectationSchema: GenMessage<Expectation>;
 
 /**
- * What a reader received, entry by entry. Ranges are written "1-3,5"; "" means none. Strings may hold placeholders.
+ * The entries that a reader received, one by one. Ranges are written "1-3,5"; "" means none. Strings may hold
+ * placeholders.
  *
  * @generated from message streamkit.conformance.v1.Entries
  */
@@ -713,7 +714,7 @@ export declare type RawExchange = Message<"streamkit.conformance.v1.RawExchange"
 export declare const RawExchangeSchema: GenMessage<RawExchange>;
 
 /**
- * What must come back.
+ * The expected answer.
  *
  * @generated from message streamkit.conformance.v1.HttpAnswer
  */

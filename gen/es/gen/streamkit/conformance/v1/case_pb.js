@@ -1,7 +1,7 @@
 // Conformance cases as data.
 //
-// A case file is YAML that decodes, strictly, into CaseFile. A case is a small story: actors (each a client with a
-// connection of its own) perform steps against one server, and each step says what must be observed.
+// A case file is YAML that decodes, strictly, into CaseFile. A case is a small story. Actors, each a client with a
+// connection of its own, perform steps against one server. Each step states the expected observation.
 //
 //   cases:
 //     - id: APPEND-EXPECT-STALE
@@ -19,13 +19,13 @@
 //
 // Placeholders. Any string may hold `${name}`. Every run of a case has `${store}` (a new UUID), `${space}` (a name that
 // no other run uses) and `${uuid:x}` (a new UUID per run, the same for the same x). `${random}` is eight random
-// hexadecimal digits, `${hex12}` twelve.
-// Captures and the columns of `variants` add names. `${n+1}` and `${n-1}` add to a number.
+// hexadecimal digits, `${hex12}` twelve. Captures and the columns of `variants` add names. `${n+1}` and `${n-1}` add to
+// a number.
 //
 // Requests are the JSON form of the request message, with four conveniences:
-// - `store_id`, `space` and `segment` that a request does not mention become `${store}`, `${space}` and "seg", where
-//   the message has such a field, and so do the `key` of a lease, the `name` of a cursor and the `group` of
-//   workers: `${space}`, so that cases can share a store. `null` leaves a field out.
+// - If a request does not mention `store_id`, `space` or `segment`, and the message has the field, the runner sets it
+//   to `${store}`, `${space}` or "seg". The runner likewise sets the `key` of a lease, the `name` of a cursor and the
+//   `group` of workers to `${space}`, so that cases can share a store. `null` leaves a field out.
 // - Append and Produce: `records` (with `segment`, `expected_last_sequence`, `fencing_token`) directly in the request
 //   stands for `appends` with one element.
 // - In a list of records, a string is a record with that payload, and `{count: 3, bytes: 10}` stands for three records

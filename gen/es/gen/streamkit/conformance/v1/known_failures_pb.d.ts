@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_streamkit_conformance_v1_known_failures: GenFile;
 
 /**
- * The content of a known-failures file. What is listed still runs; when it passes, the run fails until the list is
+ * The content of a known-failures file. Listed cases still run. If one passes, the run fails until the list is
  * corrected.
  *
  * @generated from message streamkit.conformance.v1.KnownFailures
@@ -82,7 +82,7 @@ export declare type KnownFailure = Message<"streamkit.conformance.v1.KnownFailur
   reason: string;
 
   /**
-   * It does not always fail, because time decides: passing is no surprise then.
+   * True when timing decides whether the case fails: the run then accepts that it passes.
    *
    * @generated from field: bool intermittent = 7;
    */

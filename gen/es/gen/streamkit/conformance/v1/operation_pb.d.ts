@@ -39,7 +39,7 @@ export declare type Operation = Message<"streamkit.conformance.v1.Operation"> & 
   id: bigint;
 
   /**
-   * Who acts. Actors share nothing: each has a client and a connection of its own. Where the server has several
+   * The actor. Actors share nothing: each has a client and a connection of its own. When the server has several
    * instances, an actor of a case is one actor per instance, "main@1" and "main@2", each connected to its own.
    *
    * @generated from field: string actor = 2;
@@ -47,7 +47,7 @@ export declare type Operation = Message<"streamkit.conformance.v1.Operation"> & 
   actor: string;
 
   /**
-   * What to do.
+   * The action.
    *
    * @generated from oneof streamkit.conformance.v1.Operation.action
    */
@@ -123,7 +123,7 @@ export declare const OperationSchema: GenMessage<Operation>;
  */
 export declare type Connect = Message<"streamkit.conformance.v1.Connect"> & {
   /**
-   * Base URL. In process: the name of the instance, empty where there is only one.
+   * Base URL. In process: the name of the instance, empty when there is only one.
    *
    * @generated from field: string url = 1;
    */
@@ -198,7 +198,7 @@ export declare type Send = Message<"streamkit.conformance.v1.Send"> & {
   callId: bigint;
 
   /**
-   * What to send.
+   * The request to send.
    *
    * @generated from field: streamkit.v1.ProduceRequest request = 2;
    */
@@ -286,7 +286,7 @@ export declare type Disconnect = Message<"streamkit.conformance.v1.Disconnect"> 
 export declare const DisconnectSchema: GenMessage<Disconnect>;
 
 /**
- * A request of any RPC that cases call. A client that does not have one ends the call with UNIMPLEMENTED.
+ * A request of any RPC that cases call. A client without the RPC ends the call with UNIMPLEMENTED.
  *
  * @generated from message streamkit.conformance.v1.Request
  */
@@ -611,7 +611,7 @@ export declare type OtherCall = Message<"streamkit.conformance.v1.OtherCall"> & 
 export declare const OtherCallSchema: GenMessage<OtherCall>;
 
 /**
- * One thing that was seen.
+ * One observation of the client under test.
  *
  * @generated from message streamkit.conformance.v1.Observation
  */
@@ -624,7 +624,7 @@ export declare type Observation = Message<"streamkit.conformance.v1.Observation"
   operationId: bigint;
 
   /**
-   * What was seen.
+   * The event.
    *
    * @generated from oneof streamkit.conformance.v1.Observation.event
    */
@@ -662,7 +662,7 @@ export declare type Observation = Message<"streamkit.conformance.v1.Observation"
 export declare const ObservationSchema: GenMessage<Observation>;
 
 /**
- * Who the client is.
+ * Describes the client.
  *
  * @generated from message streamkit.conformance.v1.Hello
  */
@@ -675,7 +675,7 @@ export declare type Hello = Message<"streamkit.conformance.v1.Hello"> & {
   client: string;
 
   /**
-   * What it can do, from the vocabulary of docs/conformance.md.
+   * Its capabilities, from the vocabulary of docs/conformance.md.
    *
    * @generated from field: repeated string capabilities = 2;
    */
@@ -1034,7 +1034,7 @@ export declare type Failure = Message<"streamkit.conformance.v1.Failure"> & {
 export declare const FailureSchema: GenMessage<Failure>;
 
 /**
- * Protocol, HTTP version and codec in one: what people choose between.
+ * Protocol, HTTP version and codec in one.
  *
  * @generated from enum streamkit.conformance.v1.Protocol
  */

@@ -144,7 +144,7 @@ export const ProtocolSchema = /*@__PURE__*/
   enumDesc(file_streamkit_conformance_v1_operation, 0);
 
 /**
- * Protocol, HTTP version and codec in one: what people choose between.
+ * Protocol, HTTP version and codec in one.
  *
  * @generated from enum streamkit.conformance.v1.Protocol
  */
