@@ -1,5 +1,6 @@
 import { type ConnectRouter, createRouterTransport, type Interceptor, type Transport } from "@connectrpc/connect";
 import { Accounts } from "./budgets/account.ts";
+import { Admission } from "./budgets/admission.ts";
 import { type ServerLimits, serverLimits } from "./budgets/limits.ts";
 import type { Bus } from "./bus/port.ts";
 import { type Clock, systemClock } from "./engine/clock.ts";
@@ -16,7 +17,9 @@ import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
 import { OpenCalls } from "./http/open-calls.ts";
 import { checkOrigins } from "./http/origin.ts";
 import { createRequestListener } from "./http/request-listener.ts";
-import { createRoutes } from "./routes/index.ts";
+import { toConnectError } from "./routes/connect-error.ts";
+import { createImplementations } from "./routes/index.ts";
+import { createRoutes } from "./routes/mount.ts";
 import type { Storage } from "./storage/port.ts";
 
 export interface StreamkitOptions {
@@ -132,17 +135,25 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
   });
   const shutdown = new AbortController();
   const accounts = new Accounts(limits);
-  const routes = createRoutes({
+  const admission = new Admission({
+    limits,
+    server: accounts.server,
+    toError(error) {
+      events.report({ level: "warn", kind: "request-refused", message: error.message });
+      return toConnectError(error);
+    },
+  });
+  const implementations = createImplementations({
     storage,
     openStores,
     limits,
-    accounts,
     dedupeWindowMillis,
     shutdown: shutdown.signal,
     events,
     health,
     interceptors: options.interceptors,
   });
+  const routes = createRoutes({ implementations, admission, events });
   const onRefused = (message: string, cause?: unknown) =>
     events.report({ level: "info", kind: "connection-refused", message, ...(cause !== undefined && { cause }) });
   const onFailure = (cause: unknown) =>

@@ -12,6 +12,7 @@ import {
 } from "@streamkit/protocol";
 import { expect } from "vitest";
 import { Accounts } from "../src/budgets/account.ts";
+import { Admission } from "../src/budgets/admission.ts";
 import { type ServerLimits, serverLimits } from "../src/budgets/limits.ts";
 import { parseSegmentAppend, type SegmentAppend } from "../src/engine/append/segment-append.ts";
 import type { Clock } from "../src/engine/clock.ts";
@@ -19,7 +20,9 @@ import type { OpenStore } from "../src/engine/open-store.ts";
 import { OpenStores, type OpenStoresOptions } from "../src/engine/open-stores.ts";
 import { type EventKind, Events, type StreamkitEvent } from "../src/events.ts";
 import { StorageHealth } from "../src/health.ts";
-import { createRoutes } from "../src/routes/index.ts";
+import { toConnectError } from "../src/routes/connect-error.ts";
+import { createImplementations } from "../src/routes/index.ts";
+import { createRoutes } from "../src/routes/mount.ts";
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import type { Storage, StorageLimits } from "../src/storage/port.ts";
 
@@ -50,16 +53,17 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
   });
   const shutdown = new AbortController();
   const health = new StorageHealth(storage, events);
-  const routes = createRoutes({
+  const implementations = createImplementations({
     storage,
     openStores,
     limits,
-    accounts: new Accounts(limits),
     dedupeWindowMillis: 600_000,
     shutdown: shutdown.signal,
     events,
     health,
   });
+  const admission = new Admission({ limits, server: new Accounts(limits).server, toError: toConnectError });
+  const routes = createRoutes({ implementations, admission, events });
   const transport = createRouterTransport(routes);
   return {
     openStores,

@@ -1,4 +1,4 @@
-import { createContextValues } from "@connectrpc/connect";
+import { type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { ErrorReason } from "@streamkit/protocol";
 import { ServerError } from "../errors.ts";
@@ -20,47 +20,79 @@ export interface AdmissionOptions {
 }
 
 /**
- * Admits calls: counts streams and bytes for whoever calls, and ends requests that do not arrive in time. Works on
- * every way in, as it wraps the handlers that all of them call.
+ * Admits calls: counts streams and bytes for the caller, and ends requests that do not arrive in time. One for all ways
+ * in. `wrap` does all of it for a handler of Connect; a way in without such handlers calls the parts.
  */
-export function createAdmission({ limits, server, toError }: AdmissionOptions) {
-  const deadlines = new Deadlines(limits.requestMillis);
-  const late = (what: string) =>
-    toError(
-      new ServerError(
-        ErrorReason.DEADLINE_EXCEEDED,
-        `${what} did not arrive within ${limits.requestMillis} ms (limits.requestMillis)`,
-      ),
-    );
+export class Admission {
+  readonly #limits: ServerLimits;
+  readonly #server: Account;
+  readonly #toError: (error: ServerError) => Error;
+  readonly #deadlines: Deadlines;
 
-  return (handler: UniversalHandler): UniversalHandler => {
+  constructor({ limits, server, toError }: AdmissionOptions) {
+    this.#limits = limits;
+    this.#server = server;
+    this.#toError = toError;
+    this.#deadlines = new Deadlines(limits.requestMillis);
+  }
+
+  /** Notes the account that a call is counted for: that of its connection, or the server's where none is known. */
+  admit(values: ContextValues): Account {
+    const account = values.get(peerKey)?.account ?? this.#server;
+    values.set(accountKey, account);
+    return account;
+  }
+
+  /**
+   * Counts a stream until the result is disposed.
+   *
+   * @throws what `toError` makes of OVERLOADED
+   */
+  openStream(account: Account): Disposable {
+    this.#take(account, "streams", 1);
+    return { [Symbol.dispose]: once(() => account.give("streams", 1)) };
+  }
+
+  /**
+   * Counts bytes of a request, which the caller gives back to the account.
+   *
+   * @throws what `toError` makes of OVERLOADED; then nothing is counted
+   */
+  takeRequest(account: Account, bytes: number): void {
+    this.#take(account, "requestBytes", bytes);
+  }
+
+  /**
+   * Expects a request, or the first one of a stream, within `limits.requestMillis`.
+   *
+   * @param single true where the method takes one message
+   * @param onLate called with DEADLINE_EXCEEDED unless the result is disposed in time
+   */
+  expect(single: boolean, onLate: (error: Error) => void): Disposable {
+    return this.#deadlines.begin(() => onLate(this.#late(single)));
+  }
+
+  /** Puts all of this around a handler. */
+  wrap(handler: UniversalHandler): UniversalHandler {
     const streaming = handler.method.methodKind !== "unary";
     const single = !streaming || handler.method.methodKind === "server_streaming";
-    const what = single ? "the request" : "the first message of the stream";
     const admitted = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
       const contextValues = request.contextValues ?? createContextValues();
-      const account = contextValues.get(peerKey)?.account ?? server;
-      contextValues.set(accountKey, account);
+      const account = this.admit(contextValues);
+      let stream: Disposable | undefined;
       if (streaming) {
         try {
-          account.take("streams", 1);
+          stream = this.openStream(account);
         } catch (error) {
-          return handler({ ...request, contextValues, body: failing(toError(error as ServerError)) });
+          return handler({ ...request, contextValues, body: failing(error as Error) });
         }
       }
       const body = isBytes(request.body)
-        ? new RequestMeter(request.body, {
-            account,
-            enveloped: streaming,
-            single,
-            deadlines,
-            late: () => late(what),
-            toError,
-          })
+        ? new RequestMeter(request.body, { admission: this, account, enveloped: streaming, single })
         : request.body;
       const end = once(() => {
         if (body instanceof RequestMeter) body.end();
-        if (streaming) account.give("streams", 1);
+        stream?.[Symbol.dispose]();
       });
       // The response of a call whose client has gone may never be asked for.
       if (streaming) request.signal.addEventListener("abort", end, { once: true });
@@ -79,7 +111,21 @@ export function createAdmission({ limits, server, toError }: AdmissionOptions) {
         : { ...response, body: new ResponseMeter(response.body, account, end) };
     };
     return Object.assign(admitted, handler);
-  };
+  }
+
+  #take(account: Account, resource: "streams" | "requestBytes", amount: number): void {
+    try {
+      account.take(resource, amount);
+    } catch (error) {
+      throw this.#toError(error as ServerError);
+    }
+  }
+
+  #late(single: boolean): Error {
+    const noun = single ? "the request" : "the first message of the stream";
+    const limit = `${this.#limits.requestMillis} ms (limits.requestMillis)`;
+    return this.#toError(new ServerError(ErrorReason.DEADLINE_EXCEEDED, `${noun} did not arrive within ${limit}`));
+  }
 }
 
 /** A response body that counts what its reader was given and has not taken: until it asks for more. */

@@ -1,17 +1,13 @@
-import type { ServerError } from "../errors.ts";
 import type { Account } from "./account.ts";
-import type { Deadlines } from "./deadlines.ts";
+import type { Admission } from "./admission.ts";
 
 export interface RequestMeterOptions {
+  readonly admission: Admission;
   readonly account: Account;
   /** The body is a sequence of messages, each behind a flag byte and its length; else the body is one message. */
   readonly enveloped: boolean;
   /** The method takes one message: its body has to end in time. Else its first message has to be there in time. */
   readonly single: boolean;
-  readonly deadlines: Deadlines;
-  /** What the body fails with when it is late. */
-  readonly late: () => Error;
-  readonly toError: (error: ServerError) => Error;
 }
 
 /** Flags and length of an enveloped message: https://connectrpc.com/docs/protocol#streaming-request */
@@ -37,7 +33,7 @@ export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
   constructor(inner: AsyncIterable<Uint8Array>, options: RequestMeterOptions) {
     this.#inner = inner[Symbol.asyncIterator]();
     this.#options = options;
-    this.#deadline = options.deadlines.begin(() => this.#fail(options.late()));
+    this.#deadline = options.admission.expect(options.single, (error) => this.#fail(error));
   }
 
   [Symbol.asyncIterator](): this {
@@ -70,9 +66,9 @@ export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
 
   #count(chunk: Uint8Array): void {
     try {
-      this.#options.account.take("requestBytes", chunk.byteLength);
+      this.#options.admission.takeRequest(this.#options.account, chunk.byteLength);
     } catch (error) {
-      this.#fail(this.#options.toError(error as ServerError));
+      this.#fail(error as Error);
       return;
     }
     this.#taken += chunk.byteLength;

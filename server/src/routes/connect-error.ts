@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
@@ -88,6 +88,27 @@ function malformed(reason: ErrorReason, description: string): ServerError {
 /** The reason that a translated error tells the client. */
 export function reasonOf(error: ConnectError): ErrorReason | undefined {
   return error.findDetails(ErrorDetailSchema)[0]?.reason;
+}
+
+/** An error in the parts that every protocol has. */
+export interface ErrorParts {
+  readonly code: Code;
+  readonly message: string;
+  /** Names of message types and their binary encodings. */
+  readonly details: readonly { readonly type: string; readonly value: Uint8Array }[];
+}
+
+/** Takes a translated error apart, for ways in that write errors themselves. */
+export function errorParts({ code, rawMessage, details }: ConnectError): ErrorParts {
+  return {
+    code,
+    message: rawMessage,
+    details: details.map((detail) =>
+      "desc" in detail
+        ? { type: detail.desc.typeName, value: toBinary(detail.desc, create(detail.desc, detail.value)) }
+        : { type: detail.type, value: detail.value },
+    ),
+  };
 }
 
 function reasonOfCode(code: Code): ErrorReason {

@@ -1,4 +1,4 @@
-import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { type ContextValues, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { varintLength, WIRE_LENGTH, WIRE_VARINT, writeVarint } from "@streamkit/protocol/wire";
@@ -35,6 +35,17 @@ export function withDirectResponses(handler: UniversalHandler): UniversalHandler
     return { ...response, body: replaceMessages(body, outbox) };
   };
   return Object.assign(wrapped, handler);
+}
+
+/**
+ * For ways in without Connect's handlers: lets the implementations of one call hand over encoded answers. The function
+ * that it returns gives the encoding, without an envelope, of the answer that was returned or yielded last; undefined
+ * where that answer is complete and has to be encoded.
+ */
+export function acceptDirectResponses(values: ContextValues): () => Uint8Array | undefined {
+  const outbox: Outbox = [];
+  values.set(outboxKey, outbox);
+  return () => outbox.shift()?.subarray(ENVELOPE_BYTES);
 }
 
 async function* replaceMessages(body: AsyncIterable<Uint8Array>, outbox: Outbox): AsyncGenerator<Uint8Array> {

@@ -6,11 +6,10 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import type { HandlerContext } from "@connectrpc/connect";
 import { StreamService } from "@streamkit/protocol";
 import { opaqueMethod } from "@streamkit/protocol/wire";
-import { withDirectResponses } from "./direct-response.ts";
+import type { Implement, Registry } from "./implementations.ts";
 
 type OpaqueMethods = typeof opaqueMethod;
 type Name = keyof OpaqueMethods;
@@ -30,14 +29,10 @@ export interface OpaqueImplementation {
 }
 
 /**
- * Mounts the RPCs that carry entries. Binary formats are served with opaque messages, so that entries pass through as
+ * Adds the RPCs that carry entries. Binary formats are served with opaque messages, so that entries pass through as
  * bytes; JSON is served with the public ones, translated through their common binary form.
  */
-export function opaqueRoutes(
-  router: ConnectRouter,
-  implementation: OpaqueImplementation,
-  interceptors: Interceptor[],
-): void {
+export function opaqueRoutes(registry: Registry, implementation: OpaqueImplementation): void {
   for (const name of Object.keys(opaqueMethod) as Name[]) {
     const opaque = opaqueMethod[name];
     const typed = StreamService.method[name];
@@ -45,35 +40,20 @@ export function opaqueRoutes(
     const implement = (implementation[name] as any).bind(implementation);
     const toOpaque = translate(typed.input, opaque.input);
     const toTyped = translate(opaque.output, typed.output);
-    const mountedBinary = mounted(router, () => router.rpc(opaque as never, implement as never, { interceptors }));
-    const binary = opaque.output === typed.output ? mountedBinary : withDirectResponses(mountedBinary);
-    const json = mounted(router, () => {
-      const viaBinary = async (request: unknown, context: HandlerContext) =>
-        toTyped(await implement(toOpaque(request), context));
-      const viaBinaryStream = (request: unknown, context: HandlerContext) =>
-        map(implement(toOpaque(request), context), toTyped);
-      const viaBinaryBidi = (requests: AsyncIterable<unknown>, context: HandlerContext) =>
-        map(implement(map(requests, toOpaque), context), toTyped);
-      const byKind = { unary: viaBinary, server_streaming: viaBinaryStream, bidi_streaming: viaBinaryBidi };
-      router.rpc(typed as never, byKind[typed.methodKind] as never, { interceptors });
+    const viaBinary = async (request: unknown, context: HandlerContext) =>
+      toTyped(await implement(toOpaque(request), context));
+    const viaBinaryStream = (request: unknown, context: HandlerContext) =>
+      map(implement(toOpaque(request), context), toTyped);
+    const viaBinaryBidi = (requests: AsyncIterable<unknown>, context: HandlerContext) =>
+      map(implement(map(requests, toOpaque), context), toTyped);
+    const byKind = { unary: viaBinary, server_streaming: viaBinaryStream, bidi_streaming: viaBinaryBidi };
+    registry.add({
+      method: typed,
+      implement: byKind[typed.methodKind] as Implement,
+      opaque: { method: opaque, implement },
+      direct: opaque.output !== typed.output,
     });
-    router.handlers.push(byFormat(binary, json));
   }
-}
-
-/** Takes back the handler that `mount` adds to the router. */
-function mounted(router: ConnectRouter, mount: () => void): UniversalHandler {
-  mount();
-  return router.handlers.pop() as UniversalHandler;
-}
-
-/** One handler for one path that looks at the format of the request. */
-function byFormat(binary: UniversalHandler, json: UniversalHandler): UniversalHandler {
-  const choose = (request: UniversalServerRequest) => {
-    const contentType = request.header.get("content-type") ?? "";
-    return (contentType.includes("json") ? json : binary)(request);
-  };
-  return Object.assign(choose, json);
 }
 
 function translate(from: DescMessage, to: DescMessage): (message: unknown) => unknown {

@@ -1,12 +1,13 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { ConnectRouter, HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { LIMITS, PresenceService, type Worker } from "@streamkit/protocol";
 import { encodedWorker } from "../engine/coordination/presence/encoded-worker.ts";
 import type { Registrant } from "../engine/coordination/presence/worker-rows.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
 import { checkAll } from "./checks.ts";
-import { sendShared, withDirectResponses } from "./direct-response.ts";
+import { sendShared } from "./direct-response.ts";
+import type { Registry } from "./implementations.ts";
 import { Paging } from "./list-page.ts";
 import { toMillis } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
@@ -14,14 +15,9 @@ import type { Stores } from "./stores.ts";
 const DEFAULT_INTERVAL_MILLIS = 15_000;
 const INTERVAL_LIMITS = { min: 1_000, max: 3_600_000, expected: "1 s to 1 h" };
 
-/** Mounts PresenceService. Messages leave as the bytes that are made once for all subscribers. */
-export function presenceRoutes(router: ConnectRouter, stores: Stores, interceptors: Interceptor[]): void {
-  const before = router.handlers.length;
-  router.service(PresenceService, implementation(stores), { interceptors });
-  for (let i = before; i < router.handlers.length; i++) {
-    const handler = router.handlers[i];
-    if (handler.method.methodKind === "server_streaming") router.handlers[i] = withDirectResponses(handler);
-  }
+/** Adds PresenceService. Messages leave as the bytes that are made once for all subscribers. */
+export function presenceRoutes(registry: Registry, stores: Stores): void {
+  registry.addService(PresenceService, implementation(stores), ({ methodKind }) => methodKind === "server_streaming");
 }
 
 function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {

@@ -1,9 +1,10 @@
 import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { Code, type ConnectRouter, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import { Code, type HandlerContext } from "@connectrpc/connect";
 import { ErrorReason, file_streamkit_v1_errors } from "@streamkit/protocol";
 import { v1, v1alpha } from "@streamkit/protocol/reflection";
 import { ServerError } from "../errors.ts";
+import type { Registry } from "./implementations.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 
 type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
@@ -12,12 +13,7 @@ type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
  * The standard server reflection service, in both versions that tools ask for: grpcurl and buf curl need no proto
  * files, for requests, for answers, and for the details of errors.
  */
-export function reflectionRoutes(
-  router: ConnectRouter,
-  services: readonly DescService[],
-  interceptors: Interceptor[],
-  shutdown: AbortSignal,
-): void {
+export function reflectionRoutes(registry: Registry, services: readonly DescService[], shutdown: AbortSignal): void {
   const described = [...services, v1.ServerReflection, v1alpha.ServerReflection];
   // No method mentions what errors carry, and tools look it up to show it.
   const index = indexFiles([...described.map((service) => service.file), file_streamkit_v1_errors]);
@@ -27,8 +23,8 @@ export function reflectionRoutes(
   };
   const serverReflectionInfo = (requests: AsyncIterable<Request>, { signal }: HandlerContext) =>
     answerEach(requests, answer, signal, shutdown) as never;
-  router.service(v1.ServerReflection, { serverReflectionInfo }, { interceptors });
-  router.service(v1alpha.ServerReflection, { serverReflectionInfo }, { interceptors });
+  registry.addService(v1.ServerReflection, { serverReflectionInfo });
+  registry.addService(v1alpha.ServerReflection, { serverReflectionInfo });
 }
 
 async function* answerEach<T>(

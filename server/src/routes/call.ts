@@ -1,0 +1,110 @@
+import { create, type DescMessage, type DescMethod, type Message } from "@bufbuild/protobuf";
+import type {
+  HandlerContext,
+  Interceptor,
+  StreamRequest,
+  StreamResponse,
+  UnaryRequest,
+  UnaryResponse,
+} from "@connectrpc/connect";
+import type { Implement } from "./implementations.ts";
+import { unreadable } from "./reading/refusal.ts";
+
+/** A function and what runs around it. */
+interface Parts {
+  readonly method: DescMethod;
+  readonly implement: Implement;
+  readonly interceptors: readonly Interceptor[];
+}
+
+type Run = ReturnType<Interceptor>;
+
+/**
+ * Answers one unary call, as Connect's handlers do: interceptors see the request, may replace its parts, and see the
+ * response. Connect keeps its own version of this to itself (`invokeUnaryImplementation`).
+ */
+export async function callUnary(parts: Parts, message: Message, context: HandlerContext): Promise<Message> {
+  const answer = async (request: UnaryRequest) => {
+    const result = await invoke(parts, request.message, mergedContext(context, request));
+    return { ...responseParts(parts, context), stream: false, message: toMessage(parts.method.output, result) };
+  };
+  const run = intercepted(parts.interceptors, answer as unknown as Run);
+  const request = { ...requestParts(parts, context), stream: false, message } as UnaryRequest;
+  const response = (await run(request)) as UnaryResponse;
+  replaceHeaders(context.responseHeader, response.header);
+  replaceHeaders(context.responseTrailer, response.trailer);
+  return response.message;
+}
+
+/**
+ * Answers one streaming call in the same way. Interceptors run before the first request is read.
+ *
+ * @throws ConnectError INVALID_FIELD for no request, or a second one, where the method takes one
+ */
+export async function* callStream(
+  parts: Parts,
+  messages: AsyncIterable<Message>,
+  context: HandlerContext,
+): AsyncGenerator<Message, void, undefined> {
+  const { method } = parts;
+  const answer = async (request: StreamRequest) => {
+    const input = method.methodKind === "server_streaming" ? await single(request.message) : request.message;
+    const results = invoke(parts, input, mergedContext(context, request)) as AsyncIterable<object>;
+    return { ...responseParts(parts, context), stream: true, message: toMessages(method.output, results) };
+  };
+  const run = intercepted(parts.interceptors, answer as unknown as Run);
+  const request = { ...requestParts(parts, context), stream: true, message: messages } as StreamRequest;
+  const response = (await run(request)) as StreamResponse;
+  replaceHeaders(context.responseHeader, response.header);
+  yield* response.message;
+  replaceHeaders(context.responseTrailer, response.trailer);
+}
+
+function invoke({ implement }: Parts, input: unknown, context: HandlerContext): unknown {
+  return implement(input as never, context);
+}
+
+function intercepted(interceptors: readonly Interceptor[], answer: Run): Run {
+  return interceptors.reduceRight((next, interceptor) => interceptor(next), answer);
+}
+
+function requestParts({ method }: Parts, context: HandlerContext) {
+  const { requestMethod, url, signal, requestHeader: header, values: contextValues } = context;
+  return { service: method.parent, method, requestMethod, url, signal, header, contextValues };
+}
+
+function responseParts({ method }: Parts, { responseHeader: header, responseTrailer: trailer }: HandlerContext) {
+  return { service: method.parent, method, header, trailer };
+}
+
+/** The context of the implementation: with what interceptors have put into the request. */
+function mergedContext(context: HandlerContext, request: UnaryRequest | StreamRequest): HandlerContext {
+  const { service, header, signal, contextValues } = request;
+  const { method, requestMethod, timeoutMs, responseHeader, responseTrailer, url, protocolName } = context;
+  const own = { method, requestMethod, timeoutMs, responseHeader, responseTrailer, url, protocolName };
+  return { ...own, service, requestHeader: header, signal, values: contextValues };
+}
+
+/** Interceptors may return headers of their own instead of adding to those of the context. */
+function replaceHeaders(target: Headers, source: Headers): void {
+  if (source === target) return;
+  for (const name of [...target.keys()]) target.delete(name);
+  for (const [name, value] of source) target.set(name, value);
+}
+
+async function single(messages: AsyncIterable<Message>): Promise<Message> {
+  const iterator = messages[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done === true) throw unreadable("the request has no message; this method takes one");
+  const second = await iterator.next();
+  if (second.done !== true) throw unreadable("the request has more than one message; this method takes one");
+  return first.value;
+}
+
+function toMessage(schema: DescMessage, value: unknown): Message {
+  return create(schema, value as never);
+}
+
+async function* toMessages(schema: DescMessage, values: AsyncIterable<object>): AsyncGenerator<Message> {
+  for await (const value of values) yield toMessage(schema, value);
+}

@@ -1,0 +1,47 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import type { Admission } from "../budgets/admission.ts";
+import type { Events } from "../events.ts";
+import { withDirectResponses } from "./direct-response.ts";
+import { withRequestErrors } from "./error-interceptor.ts";
+import type { Implementation, Implementations, StreamForm, UnaryForm } from "./implementations.ts";
+import { READING } from "./reading/read-message.ts";
+import { withRequestReader } from "./reading/read-request.ts";
+
+export interface MountOptions {
+  readonly implementations: Implementations;
+  /** Admits calls; shared by all ways in. */
+  readonly admission: Admission;
+  readonly events: Events;
+}
+
+/** All RPCs of the server, to be mounted in any Connect router; the limits of streams are shared by all routers. */
+export function createRoutes(options: MountOptions): (router: ConnectRouter) => void {
+  const { implementations, admission, events } = options;
+  return (router) => {
+    for (const implementation of implementations.values()) {
+      const handler = handlerOf(router, implementation);
+      router.handlers.push(admission.wrap(withRequestReader(withRequestErrors(handler, events))));
+    }
+  };
+}
+
+/** The handler of one RPC, made by Connect: it looks at the format where the formats have different messages. */
+function handlerOf(router: ConnectRouter, { binary, json, direct, interceptors }: Implementation): UniversalHandler {
+  const mounted = ({ method, implement }: UnaryForm | StreamForm) => {
+    router.rpc(method as never, implement as never, { ...READING, interceptors: [...interceptors] });
+    return router.handlers.pop() as UniversalHandler;
+  };
+  const mountedBinary = mounted(binary);
+  const handler = direct ? withDirectResponses(mountedBinary) : mountedBinary;
+  return json === binary ? handler : byFormat(handler, mounted(json));
+}
+
+/** One handler for one path that looks at the format of the request. */
+function byFormat(binary: UniversalHandler, json: UniversalHandler): UniversalHandler {
+  const choose = (request: UniversalServerRequest) => {
+    const contentType = request.header.get("content-type") ?? "";
+    return (contentType.includes("json") ? json : binary)(request);
+  };
+  return Object.assign(choose, json);
+}
