@@ -1,3 +1,5 @@
+import { LIMITS } from "@streamkit/protocol";
+
 /** One page of a list. */
 export interface ListPage<V> {
   /** In byte order of their names. May be fewer than `pageSize`, and none, also where more follow. */
@@ -8,7 +10,10 @@ export interface ListPage<V> {
 
 /** Which page of a list. */
 export interface PageOptions {
-  /** Most items wanted: 1 to 1,000. Default 100. */
+  /**
+   * Most items wanted of one call: 1 to 1,000. Default 100; an iteration over the list asks for 1,000 from its second
+   * call on.
+   */
   readonly pageSize?: number;
   /** `nextPageToken` of the page before. Absent: the first page. */
   readonly pageToken?: string;
@@ -41,10 +46,13 @@ export function listing<V>(
     },
     async *[Symbol.asyncIterator]() {
       let pageToken = options.pageToken ?? "";
+      let next = pageSize;
       do {
-        const page = await fetchPage(pageSize, pageToken);
+        const page = await fetchPage(next, pageToken);
         yield* page.items;
         pageToken = page.nextPageToken;
+        // The application wants more than a first page: the fewer calls, the better.
+        next = options.pageSize ?? LIMITS.maxPageSize;
       } while (pageToken !== "");
     },
   };

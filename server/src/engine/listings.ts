@@ -8,6 +8,7 @@ import {
   type SpaceHead,
 } from "./rows/heads.ts";
 import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./rows/key-space.ts";
+import { rowsAtOnce } from "./rows-at-once.ts";
 import type { SpaceLog } from "./space/space-log.ts";
 
 /** One item of a list. */
@@ -48,16 +49,21 @@ export async function* listSpaces(
   }
 }
 
-/** Segments of a space by name, in byte order; those that are not listed are there without an item. */
+/**
+ * Segments of a space by name, in byte order; those that are not listed are there without an item.
+ *
+ * @param atOnce how many are read at a time: about as many as are wanted
+ */
 export async function* listSegments(
   store: PartitionStore,
   log: SpaceLog,
   prefix: string,
   after: string,
+  atOnce: number,
 ): AsyncGenerator<Listed<ListedSegment>, void, undefined> {
   const head = await log.sync();
   const range = segmentHeadRange(prefix, after);
-  for await (const rows of store.scan(log.partition, { ...range, pageBytes: 64 * 1024 })) {
+  for await (const rows of rowsAtOnce(store, log.partition, range, atOnce)) {
     for (const row of rows) {
       const name = segmentOfHeadKey(row.key);
       const segmentHead = effectiveSegmentHead(decodeSegmentHead(row.value, name), head);

@@ -177,8 +177,13 @@ export class OpenStore {
   }
 
   /** As `listSegments` of listings.ts. */
-  listSegments(space: string, prefix: string, after: string): AsyncGenerator<Listed<ListedSegment>, void, undefined> {
-    return listSegments(this.#store, this.space(space), prefix, after);
+  listSegments(
+    space: string,
+    prefix: string,
+    after: string,
+    atOnce: number,
+  ): AsyncGenerator<Listed<ListedSegment>, void, undefined> {
+    return listSegments(this.#store, this.space(space), prefix, after, atOnce);
   }
 
   /** Ends streams, lets commits finish, and releases the storage. */

@@ -40,7 +40,7 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
         paging: () => new Paging(request, "cursors", request.storeId.toLowerCase(), request.prefix),
       });
       const { items, nextPageToken } = await stores.call(request.storeId, (store) =>
-        paging.take(store.cursors.list(prefix, paging.after), ({ name, offsets }) =>
+        paging.take(store.cursors.list(prefix, paging.after, paging.size + 1), ({ name, offsets }) =>
           bytesOfTexts(name, ...Object.keys(offsets)),
         ),
       );

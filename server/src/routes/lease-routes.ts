@@ -64,7 +64,9 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
         paging: () => new Paging(request, "leases", request.storeId.toLowerCase(), request.prefix),
       });
       const { items, nextPageToken } = await stores.call(request.storeId, (store) =>
-        paging.take(store.leases.list(prefix, paging.after), ({ key, holder }) => bytesOfTexts(key, holder)),
+        paging.take(store.leases.list(prefix, paging.after, paging.size + 1), ({ key, holder }) =>
+          bytesOfTexts(key, holder),
+        ),
       );
       return { leases: items.map(toMessage), nextPageToken };
     },

@@ -57,7 +57,9 @@ export function statusRoutes(stores: Stores): StatusImplementation {
         paging: () => new Paging(request, "segments", request.storeId.toLowerCase(), request.space, request.prefix),
       });
       const { items, nextPageToken } = await stores.call(request.storeId, (store) =>
-        paging.take(store.listSegments(space, prefix, paging.after), ({ segment }) => statusBytes(space, segment)),
+        paging.take(store.listSegments(space, prefix, paging.after, paging.size + 1), ({ segment }) =>
+          statusBytes(space, segment),
+        ),
       );
       return { segments: items.map(({ segment, head }) => segmentStatus(space, segment, head)), nextPageToken };
     },

@@ -6,6 +6,7 @@ import type { Row } from "../../storage/port.ts";
 import type { Listed } from "../names.ts";
 import { random64 } from "../random64.ts";
 import { decodeWith, frameRow } from "../rows/row-frame.ts";
+import { rowsAtOnce } from "../rows-at-once.ts";
 import { CURSORS, cursorKeys } from "./key-space.ts";
 import type { CoordinationOptions } from "./leases.ts";
 import { Records } from "./records.ts";
@@ -84,8 +85,8 @@ export class Cursors {
   }
 
   /** Cursors by name, in byte order; those that were deleted are there without an item. */
-  async *list(prefix: string, after: string): AsyncGenerator<Listed<Cursor>, void, undefined> {
-    for await (const rows of this.#options.store.scan(CURSORS, cursorKeys.range(prefix, after))) {
+  async *list(prefix: string, after: string, atOnce: number): AsyncGenerator<Listed<Cursor>, void, undefined> {
+    for await (const rows of rowsAtOnce(this.#options.store, CURSORS, cursorKeys.range(prefix, after), atOnce)) {
       for (const row of rows) {
         const name = cursorKeys.name(row.key);
         const record = decode(row, name);

@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import type { Listed } from "../names.ts";
 import { random64 } from "../random64.ts";
 import { decodeWith, frameRow } from "../rows/row-frame.ts";
+import { rowsAtOnce } from "../rows-at-once.ts";
 import { Expiry } from "./expiry.ts";
 import { LEASES, leaseKeys } from "./key-space.ts";
 import { type Decide, type Decision, Records } from "./records.ts";
@@ -118,8 +119,8 @@ export class Leases {
   }
 
   /** Live leases by key, in byte order; those that have ended are there without an item. */
-  async *list(prefix: string, after: string): AsyncGenerator<Listed<Lease>, void, undefined> {
-    for await (const rows of this.#options.store.scan(LEASES, leaseKeys.range(prefix, after))) {
+  async *list(prefix: string, after: string, atOnce: number): AsyncGenerator<Listed<Lease>, void, undefined> {
+    for await (const rows of rowsAtOnce(this.#options.store, LEASES, leaseKeys.range(prefix, after), atOnce)) {
       for (const row of rows) {
         const name = leaseKeys.name(row.key);
         yield { name, item: this.#live(name, row) };

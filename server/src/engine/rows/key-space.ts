@@ -183,7 +183,8 @@ function prefixRange(prefix: Uint8Array): KeyRange {
   return { gte: prefix, lt };
 }
 
-function successor(key: Uint8Array): Uint8Array {
+/** The first key after this one. */
+export function successor(key: Uint8Array): Uint8Array {
   const next = new Uint8Array(key.length + 1);
   next.set(key);
   return next;
