@@ -16,7 +16,7 @@ import {
   needsRow,
 } from "./append.ts";
 
-/** What the writer learns. */
+/** Result of an append, as its writer gets it. */
 export interface AppendResult extends CommittedTransaction {
   readonly id: string;
   readonly deduplicated: boolean;
@@ -31,11 +31,11 @@ export class AppendMutation implements Mutation<AppendResult> {
   readonly #log: SpaceLog;
   readonly #transaction: AppendTransaction;
   #earlier: CommittedTransaction | undefined;
-  /** The row of the transaction must be new: nobody has looked whether there is one. */
+  /** True if the commit requires that the transaction has no row yet, because no attempt has looked the row up. */
   #onlyIfAbsent = false;
-  /** True when an earlier attempt of this very request may have been written. */
+  /** True if an earlier attempt of this request may have been written. */
   #maybeApplied = false;
-  /** What this very request may have become: its attempts, from the first with an unknown outcome on. */
+  /** Attempts of this request, starting with the first whose outcome is unknown. */
   #attempts: Pick<CommittedTransaction, "commitId" | "commitTime">[] = [];
 
   constructor(log: SpaceLog, transaction: AppendTransaction, session?: SessionOrder) {
@@ -46,7 +46,7 @@ export class AppendMutation implements Mutation<AppendResult> {
     let bytes = 0;
     for (const append of transaction.appends) bytes += append.records.length + 2 * append.segment.length + 200;
     this.bytes = bytes;
-    // Head and block per segment, and the remembered transaction.
+    // Head and block per segment, and the row of the remembered transaction.
     this.operations = 2 * transaction.appends.length + (needsRow(transaction) ? 1 : 0);
   }
 
@@ -54,7 +54,7 @@ export class AppendMutation implements Mutation<AppendResult> {
     return this.#onlyIfAbsent;
   }
 
-  /** Looks for an earlier commit of the same transaction where memory cannot tell. */
+  /** Looks for an earlier commit of the same transaction if memory cannot tell. */
   async prepare({ outcomeUnknown, inDoubt }: EarlierAttempts): Promise<void> {
     const { repeatable, id } = this.#transaction;
     this.#earlier = undefined;
@@ -67,10 +67,10 @@ export class AppendMutation implements Mutation<AppendResult> {
     if (!repeatable && outcomeUnknown) this.#checkTold();
     if (!repeatable || this.#log.head.lastOffset === 0) return;
     const known = this.#log.recent.get(id);
-    // What was learned from the log of another instance has no ranges of segments that were fenced only.
+    // Results learned from the log of another instance lack the ranges of segments that are only fenced.
     const complete = known !== undefined && this.#transaction.appends.every((a) => !isFencedOnly(a) || has(known, a));
     if (complete) return;
-    // Where a condition costs nothing, the commit itself finds out whether the transaction is remembered.
+    // On a shared store a condition costs nothing: the commit itself finds out whether the transaction has a row.
     if (
       known === undefined &&
       this.#log.shared &&
@@ -92,7 +92,7 @@ export class AppendMutation implements Mutation<AppendResult> {
     if (repeatable || this.#maybeApplied) {
       const earlier = draft.transactions.get(id) ?? this.#earlier ?? this.#log.recent.get(id);
       if (earlier !== undefined && this.#isStated(earlier, draft)) {
-        // After a commit with unknown outcome, what is found may be what this very request wrote.
+        // After a commit with an unknown outcome, the transaction found may be an attempt of this request.
         const own = this.#attempts.some(({ commitId }) => commitId === earlier.commitId);
         return { ...earlier, ranges: this.#align(earlier.ranges), id, deduplicated: !own };
       }
@@ -108,17 +108,21 @@ export class AppendMutation implements Mutation<AppendResult> {
   }
 
   /**
-   * G3: what the server made the id of is remembered nowhere but in the log. Where that was not read since an attempt,
-   * nothing tells whether it has happened, and it must not be made again.
+   * G3: only the log records an id that the server made. If this instance has not read the whole log since the first
+   * attempt, the outcome stays unknown, and the append must not happen a second time.
+   *
+   * @throws ServerError STORAGE_UNAVAILABLE when the outcome stays unknown
    */
   #checkTold(): void {
     const { recent } = this.#log;
     const earliest = Math.min(...this.#attempts.map(({ commitTime }) => commitTime));
     if (recent.get(this.#transaction.id) !== undefined || recent.isCompleteSince(earliest - 1)) return;
-    throw storageUnavailable("an append was not answered, and is not remembered: it may have happened");
+    throw storageUnavailable(
+      "the outcome of the append is unknown: storage did not answer the commit, and the log since then was not read in full",
+    );
   }
 
-  /** @param committed it is known to be committed, so that there must be a row within the window */
+  /** @param committed true if memory has the transaction: within the dedupe window it then has a row */
   async #findRemembered(committed: boolean): Promise<CommittedTransaction | undefined> {
     if (!needsRow(this.#transaction)) return undefined;
     const start = this.#log.dedupeStart;
@@ -128,7 +132,7 @@ export class AppendMutation implements Mutation<AppendResult> {
     return found !== undefined && found.commitTime >= start ? found : undefined;
   }
 
-  /** G7: a retry fails its own expectation, and the block right after the expected sequence carries its id. */
+  /** G7: the expectation of a retry no longer holds, and the block right after the expected sequence carries its id. */
   async #findByExpectation(): Promise<CommittedTransaction | undefined> {
     const append = this.#transaction.appends.find((a) => a.count > 0 && a.expectedLastSequence !== undefined);
     if (append?.expectedLastSequence === undefined) return undefined;
@@ -137,7 +141,9 @@ export class AppendMutation implements Mutation<AppendResult> {
     const sequence = Number(append.expectedLastSequence) + 1;
     if (sequence < head.firstSequence) {
       if (this.#attempts.length > 0)
-        throw storageUnavailable("an append was not answered, and is trimmed if it has happened");
+        throw storageUnavailable(
+          "the outcome of the append is unknown: storage did not answer the commit, and any committed entries were trimmed since",
+        );
       return undefined;
     }
     const batch = await findBatchAt(this.#log, append.segment, sequence);
@@ -146,15 +152,16 @@ export class AppendMutation implements Mutation<AppendResult> {
     return this.#reconstruct(batch, offset - this.#recordsBefore(append.segment));
   }
 
-  /** Records of the segments before this one in the request: how far its offsets are from the transaction's first. */
+  /** Records of the request before this segment: the distance of its first offset from that of the transaction. */
   #recordsBefore(segment: string): number {
     const index = this.segments.indexOf(segment);
     return this.#transaction.appends.slice(0, index).reduce((sum, append) => sum + append.count, 0);
   }
 
   /**
-   * States the result of a committed transaction again. Offsets follow from the order of the request, sequences from
-   * expectations, or from what the log still has of the segment; undefined when a trim took the last trace of one.
+   * Rebuilds the result of a committed transaction. Offsets follow from the order of the request. Sequences follow from
+   * expectations, or from the blocks that the log still has of the segment. Returns undefined when a trim removed the
+   * last trace of a segment.
    */
   async #reconstruct(committed: EncodedBatch, firstOffset: number): Promise<CommittedTransaction | undefined> {
     const { appends } = this.#transaction;
@@ -180,14 +187,14 @@ export class AppendMutation implements Mutation<AppendResult> {
       offset += count;
     }
     const { transactionNumber: number, commitTime } = committed;
-    // Only the space log has it; where all of it was trimmed, the request is a late one.
+    // Only the space log stores the commit id. A trim of all its entries leaves none: the request is then a late retry.
     const commitId = retained.values().next().value?.commitId ?? 0n;
     return { number, commitTime, ranges, commitId };
   }
 
   /**
-   * Whether the log still states the result of a committed transaction that has no row, by the rules of
-   * `#findByExpectation`. Memory may know more: then the answer would depend on whether the server was started since.
+   * True if the log still states the result of a committed transaction without a row, by the rules of
+   * `#findByExpectation`. Memory may know more, but the answer must not depend on the time since the server started.
    */
   #isStated({ ranges }: CommittedTransaction, draft: Draft): boolean {
     if (needsRow(this.#transaction) || this.#attempts.length > 0) return true;
@@ -202,16 +209,16 @@ export class AppendMutation implements Mutation<AppendResult> {
     });
   }
 
-  /** Brings ranges that were found in the log into the order of the request, with those of unwritten segments. */
+  /** Orders the ranges found in the log as in the request, and adds ranges of unwritten segments. */
   #align(found: readonly CommittedRange[]): readonly CommittedRange[] {
     const bySegment = new Map(found.map((range) => [range.segment, range]));
     const { appends } = this.#transaction;
-    // Another request came with the same id: what was committed is the truth.
+    // Another request had the same id: the committed ranges are the result.
     if (found.some((range) => !this.segments.includes(range.segment))) return found;
     return appends.map(({ segment, expectedLastSequence }) => {
       const range = bySegment.get(segment);
       if (range !== undefined) return range;
-      // The log has no trace of a segment that was only conditioned; what the condition said held at commit.
+      // The log has no trace of a segment with only an expectation. The expectation held at commit.
       const lastSequence = Number(expectedLastSequence ?? 0n);
       return { segment, firstSequence: lastSequence + 1, lastSequence, firstOffset: 0 };
     });

@@ -4,10 +4,10 @@ import type { AppendTransaction } from "./append.ts";
 import { AppendMutation, type AppendResult } from "./append-mutation.ts";
 
 /**
- * Appends one transaction; resolves when it is durable. Queues it before it returns, so that calls commit in their
- * order.
+ * Appends one transaction; resolves when it is durable. Calls commit in their order, because the transaction is queued
+ * before the function returns.
  *
- * @throws ServerError OVERLOADED, and the reasons for which the transaction is refused
+ * @throws ServerError OVERLOADED, and the reasons that refuse the transaction
  */
 export function appendToLog(
   log: SpaceLog,

@@ -11,7 +11,7 @@ import type { SegmentAppend } from "./segment-append.ts";
 export interface AppendTransaction {
   /** A UUID in lower case. */
   readonly id: string;
-  /** False when the server made the id up, so that nobody can retry with it. */
+  /** False when the server made the id, which no client can retry with. */
   readonly repeatable: boolean;
   readonly appends: readonly SegmentAppend[];
 }
@@ -47,7 +47,7 @@ export function checkTransaction(appends: readonly SegmentAppend[]): void {
 }
 
 /**
- * Refuses tokens that no lease of the store can have handed out: remembered, they would lock a segment for good.
+ * Refuses tokens that no lease of the store can have issued: such a token would lock its segment for good.
  *
  * @throws ServerError INVALID_FIELD
  */
@@ -69,16 +69,16 @@ function tooLarge(what: string, found: number, limit: number): void {
 }
 
 /**
- * True when a retry can be recognised by the committed block for as long as it is retained: with an expectation on a
- * segment that is written, the retry looks at the block that follows the expected sequence (G7).
+ * True if the committed block identifies a retry for as long as the block is retained. The transaction writes a segment
+ * with an expectation: the block right after the expected sequence then has the id of the retry (G7).
  */
 export function isFoundByExpectation(transaction: AppendTransaction): boolean {
   return transaction.appends.some((append) => append.count > 0 && append.expectedLastSequence !== undefined);
 }
 
 /**
- * True when the result needs a row of its own: the blocks do not say it all. That is when nothing leads to them, and
- * when a segment is fenced only, so that its last sequence at commit is written nowhere.
+ * True if the result needs a row of its own because blocks do not hold all of it. That is the case when no expectation
+ * leads to a block, and when a segment is only fenced: no block holds the last sequence that it had at commit.
  */
 export function needsRow(transaction: AppendTransaction): boolean {
   return !isFoundByExpectation(transaction) || transaction.appends.some(isFencedOnly);
@@ -90,7 +90,7 @@ export function isFencedOnly(append: SegmentAppend): boolean {
 }
 
 /**
- * Applies a transaction to the draft, or refuses it and leaves the draft as it was (G3, G6).
+ * Applies a transaction to the draft. A refused transaction leaves the draft unchanged (G3, G6).
  *
  * @param now the server's clock, microseconds since 1970
  * @throws ServerError SEQUENCE_MISMATCH, FENCED; INTERNAL when the clock of the server cannot be right
@@ -98,7 +98,7 @@ export function isFencedOnly(append: SegmentAppend): boolean {
 export function applyAppend(draft: Draft, transaction: AppendTransaction, now: number): CommittedTransaction {
   for (const append of transaction.appends) checkConditions(draft, append);
 
-  // G2: commit times are strictly increasing, whatever the clock does.
+  // G2: commit times are strictly increasing even when the clock is not.
   const commitTime = commitTimeAfter(draft.head.lastTime, now);
   const number = draft.head.lastNumber + 1;
   let { lastOffset, segmentCount } = draft.head;

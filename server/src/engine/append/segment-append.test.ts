@@ -30,7 +30,7 @@ function sizeOf({ payload, metadata }: PlainRecord): number {
   return size;
 }
 
-/** The records that a reader of the stored batch will see. */
+/** The records as a reader of the stored batch decodes them. */
 function stored(bytes: Uint8Array): PlainRecord[] {
   const { records } = fromBinary(EntryBatchSchema, bytes);
   return records.map(({ payload, metadata }) => ({ payload: new Uint8Array(payload), metadata: { ...metadata } }));
@@ -182,7 +182,7 @@ describe("a malformed SegmentAppend", () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), onlyRefused), { numRuns: 500 });
   });
 
-  /** Whatever is accepted must also be readable by the generated code; everything else is INVALID_FIELD. */
+  /** Generated code must be able to read every accepted message; every other message is INVALID_FIELD. */
   function onlyRefused(bytes: Uint8Array): void {
     let append: ReturnType<typeof parseSegmentAppend>;
     try {

@@ -13,24 +13,22 @@ import { type FieldViolation, invalidField, invalidFields, ServerError } from ".
 import { nameViolation } from "../names.ts";
 import { RECORDS_TAG } from "../rows/batch.ts";
 
-/** One checked `streamkit.v1.SegmentAppend`, its records still encoded. */
+/** One checked `streamkit.v1.SegmentAppend` whose records are still encoded. */
 export interface SegmentAppend {
   readonly segment: string;
   readonly expectedLastSequence: bigint | undefined;
   readonly fencingToken: bigint | undefined;
-  /** A run of encoded `records` fields: valid in an EntryBatch as they are. */
+  /** A run of encoded `records` fields, valid in an EntryBatch without a change. */
   readonly records: Uint8Array;
   readonly count: number;
   /** Sum of the record sizes as the limits count them: payload, metadata keys and values. */
   readonly size: number;
 }
 
-/** A label takes 6 bytes at least; more labels are in no transaction. */
+/** Most labels of a transaction: an encoded label has at least 6 bytes. */
 export const MAX_LABELS = Math.floor(LIMITS.maxTransactionEncodedBytes / 6);
 
-/**
- * Counts over all segments of one transaction, so that the rest of one that has too many elements is not walked over.
- */
+/** Counts elements over all segments of one transaction, and stops the parser at the first element too many. */
 export class ElementBudget {
   #records = 0;
   #labels = 0;
@@ -55,10 +53,10 @@ const EMPTY = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Reads an encoded SegmentAppend and checks everything that can be checked without the store. Records are walked over,
- * not decoded: they go into the stored block as the bytes they are.
+ * Reads an encoded SegmentAppend and checks everything that needs no store. The parser skims records without decoding
+ * them: the stored block gets their bytes unchanged.
  *
- * What is returned holds no more memory than about twice its records, whatever the bytes are a part of.
+ * The result keeps at most about twice the size of its records in memory, however large the buffer around `bytes` is.
  *
  * @param path of the message in the request, for errors: "appends[0]"
  * @param budget shared by all segments of the transaction
@@ -106,7 +104,8 @@ function parse(bytes: Uint8Array, path: string, budget: ElementBudget): SegmentA
         if (recordSize >= 0) {
           runs.keep(start, end);
         } else {
-          // Unknown fields, or an encoding that repeats a field: store what the message means, not how it was written.
+          // Unknown fields, or an encoding that repeats a field: store the meaning of the message in its plain
+          // encoding.
           const record = bytes.subarray(reader.position, end);
           const canonical = canonicalRecord(record, `${path}.records[${count}]`, budget, violations);
           recordSize = recordSizeOf(canonical, 0, canonical.length);
@@ -144,8 +143,8 @@ function parse(bytes: Uint8Array, path: string, budget: ElementBudget): SegmentA
 }
 
 /**
- * Size of an encoded Record as the limits count it; -1 when the encoding is not the plain one (unknown or repeated
- * fields), or not valid.
+ * Size of an encoded Record as the limits count it. Returns -1 when the encoding has unknown or repeated fields, or is
+ * invalid.
  */
 function recordSizeOf(bytes: Uint8Array, start: number, end: number, budget?: ElementBudget): number {
   const reader = new WireReader(bytes, start, end);
@@ -190,7 +189,7 @@ function canonicalRecord(
   budget: ElementBudget,
   violations: FieldViolation[],
 ): Uint8Array {
-  // Labels that replace each other are made into objects too.
+  // Labels that replace each other cost an object each, too.
   for (const reader = new WireReader(bytes); reader.more; reader.skip()) if (reader.tag() === 2) budget.label();
   try {
     return toBinary(RecordSchema, fromBinary(RecordSchema, bytes, { readUnknownFields: false }));
@@ -210,12 +209,12 @@ function decodeText(bytes: Uint8Array, field: string, violations: FieldViolation
   }
 }
 
-/** The same bytes; a copy where they are less than half of what they are a view of and keep in memory. */
+/** The same bytes; copied if the view covers less than half of the buffer that it keeps in memory. */
 function compact(view: Uint8Array): Uint8Array {
   return view.length * 2 < view.buffer.byteLength ? new Uint8Array(view) : view;
 }
 
-/** Collects the encoded records of a message: one view in the usual case, where they lie side by side. */
+/** Collects the encoded records of a message: one view in the usual case of adjacent records. */
 class RecordRuns {
   readonly #bytes: Uint8Array;
   readonly #pieces: Uint8Array[] = [];

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Contention } from "./contention.ts";
 
-/** A contention whose time is moved by hand, and whose dice always show the same. */
+/** A contention whose clock the test moves, and whose dice always show the same. */
 function atRest(random = 0.5) {
   let now = 1_000_000;
   const contention = new Contention({ now: () => now, random: () => random });
@@ -11,7 +11,7 @@ function atRest(random = 0.5) {
     pass: (millis: number) => {
       now += millis;
     },
-    /** Commits without a pause in between, and says after how many the writer steps aside. */
+    /** Commits without a pause, and returns the number of commits before the writer steps aside. */
     burst(most: number): number {
       for (let count = 1; count <= most; count++) {
         now += 10;

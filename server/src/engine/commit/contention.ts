@@ -1,14 +1,14 @@
 /** How often and how long a busy writer steps aside. */
 export interface Pace {
-  /** How often one that has seen no others steps aside, in milliseconds. */
+  /** Interval at which a writer without competitors steps aside, in milliseconds. */
   readonly yieldEveryMillis: number;
-  /** After how many commits one that has seen others does. */
+  /** Commits after which a writer with competitors steps aside. */
   readonly burst: number;
-  /** For how long, in multiples of the time that a commit takes. */
+  /** Length of a step aside, in multiples of the duration of a commit. */
   readonly yieldCommits: number;
-  /** Longest pause after a second conflict, in multiples of the time that a commit takes. */
+  /** Longest pause after a second conflict, in multiples of the duration of a commit. */
   readonly retryCommits: number;
-  /** Others count as competitors for this long after a commit of theirs was seen, in milliseconds. */
+  /** Another writer counts as a competitor for this long after this instance saw its commit, in milliseconds. */
   readonly memoryMillis: number;
 }
 
@@ -19,10 +19,10 @@ export const PACE: Pace = {
   retryCommits: 4,
   memoryMillis: 1_000,
 };
-/** A commit is taken to last no longer than this, in milliseconds. */
+/** Upper bound of a measured duration of a commit, in milliseconds. */
 const LONGEST_MILLIS = 250;
 
-/** What a test or a simulation replaces. */
+/** Clock and dice, which a test or a simulation replaces. */
 interface Surroundings {
   readonly now: () => number;
   readonly random: () => number;
@@ -31,13 +31,14 @@ interface Surroundings {
 /**
  * Gives every instance that writes a space its turn.
  *
- * Whoever has committed knows the new head at once, and everyone else has to read it first. So an instance with work
- * for commit after commit would keep the others out for good. It steps aside: now and then, for it cannot see whether
- * others wait, and after every few commits once it has seen one of theirs. Those who lost try again at once, and then
- * after random pauses, the shorter the more often they have lost. Bursts, because a hand-over costs a read.
+ * The instance that committed last knows the new head at once; every other instance must read the head first. An
+ * instance with steady work would therefore keep the others out for good. So a busy instance steps aside: at intervals,
+ * because it cannot see waiting instances, and after every few commits once it has seen a commit of another instance.
+ * An instance retries at once after its first conflict, and after a random pause after each further one. The pauses get
+ * shorter with every conflict. Instances commit in bursts because a hand-over costs a read.
  *
- * The numbers come from a simulation of 1, 2 and 4 instances that always have work (docs/scaling.md); they give each
- * its share, and together 80 % and more of the commits of one instance alone.
+ * The numbers come from a simulation of 1, 2 and 4 instances with steady work (docs/scaling.md). Each instance gets its
+ * share, and together the instances reach at least 80 % of the commits of one instance alone.
  */
 export class Contention {
   readonly #surroundings: Surroundings;
@@ -54,18 +55,18 @@ export class Contention {
     this.#pace = pace;
   }
 
-  /** Others were seen to have committed. */
+  /** This instance saw a commit of another instance. */
   others(): void {
     this.#othersSeen = this.#surroundings.now();
     this.#burst = 0;
   }
 
-  /** An own commit succeeded, and took that long. */
+  /** A commit of this instance succeeded, and took `millis`. */
   committed(millis: number): void {
     const now = this.#surroundings.now();
     const { burst, memoryMillis, yieldCommits, yieldEveryMillis } = this.#pace;
     this.#measured(millis);
-    // Who was idle in between has stepped aside already.
+    // An idle writer has stepped aside already.
     if (now - millis - this.#lastCommit > yieldCommits * this.#commitMillis) {
       this.#burst = 0;
       this.#lastYield = now;
@@ -79,16 +80,16 @@ export class Contention {
     this.#quietUntil = now + yieldCommits * this.#commitMillis * (0.75 + this.#surroundings.random() / 2);
   }
 
-  /** How long to wait before the next group is committed, in milliseconds. */
+  /** Pause before the commit of the next group, in milliseconds. */
   pauseBeforeNext(): number {
     return Math.max(0, this.#quietUntil - this.#surroundings.now());
   }
 
   /**
-   * An own commit met a conflict, and took that long.
+   * A commit of this instance met a conflict, and took `millis`.
    *
-   * @param conflicts how many the same commit has met by now
-   * @returns how long to wait before it is tried again, in milliseconds
+   * @param conflicts how many conflicts the same commit has met so far
+   * @returns pause before the next attempt, in milliseconds
    */
   conflicted(millis: number, conflicts: number): number {
     this.#measured(millis);

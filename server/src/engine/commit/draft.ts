@@ -30,24 +30,24 @@ import {
   encodeSpaceRefs,
 } from "../rows/rows.ts";
 
-/** A row of small batches is closed when it has this many bytes, so that reading a page never loads much more. */
+/** A row of small batches is closed at this size, so that a read of a page never loads much more. */
 const MERGED_BLOCK_BYTES = 256 * 1024;
 
 /**
- * Most rows that a group with so many bytes shares: head, note of changes, and rows of the space log, any two
- * neighbours of which have more than one full row.
+ * Most rows that the mutations of a group with so many bytes share: the head, the note of changes, and rows of the
+ * space log. Any two neighbouring rows of the space log together hold more than one full row.
  */
 export function sharedRows(bytes: number): number {
   return 3 + Math.ceil((2 * bytes) / MERGED_BLOCK_BYTES);
 }
 
 /**
- * The next state of a space, while a group of mutations is evaluated: an overlay over the committed state. Becomes one
- * atomic batch, and, once that is durable, the committed state.
+ * The next state of a space while a group of mutations is evaluated: an overlay over the committed state. The draft
+ * becomes one atomic batch, and the committed state once that batch is durable.
  */
 export class Draft {
   readonly space: string;
-  /** Tells this attempt at a commit from all others; 0 where nobody else writes. */
+  /** Identifies this attempt at a commit; 0 if no other instance writes the store. */
   readonly commitId: bigint;
   head: SpaceHead;
   readonly #limits: StorageLimits;
@@ -55,13 +55,13 @@ export class Draft {
   readonly #initialHead: SpaceHead;
   readonly #committed: ReadonlyMap<string, SegmentHead>;
   readonly segments = new Map<string, SegmentHead>();
-  /** Segments trimmed in this group, and the first sequence that is left; WHOLE_SPACE stands for the whole space. */
+  /** First retained sequence by segment, for segments trimmed in this group; WHOLE_SPACE stands for the whole space. */
   readonly trims = new Map<string, number>();
   readonly batches: EncodedBatch[] = [];
-  /** Transactions of this group, by id; a repetition inside the group finds its first occurrence here. */
+  /** Transactions of this group by id. A repetition inside the group finds its first occurrence here. */
   readonly transactions = new Map<string, CommittedTransaction>();
   readonly #remembered: { id: string; transaction: CommittedTransaction; onlyIfAbsent: boolean }[] = [];
-  /** Other rows, by key; `undefined` deletes. Of several writes of a row the last counts. */
+  /** Other rows by key; `undefined` deletes the row. The last write of a row counts. */
   readonly #rows = new Map<string, { readonly key: Uint8Array; readonly value: readonly Uint8Array[] | undefined }>();
   /** Segments whose heads change in a way that their entries do not show. */
   readonly #changed = new Set<string>();
@@ -84,12 +84,12 @@ export class Draft {
     this.#compression = compression;
   }
 
-  /** True when there is something to write. */
+  /** True if there is something to write. */
   get dirty(): boolean {
     return this.head !== this.#initialHead || this.segments.size > 0 || this.#rows.size > 0;
   }
 
-  /** The head of a segment that the mutation named among its segments. */
+  /** The head of a segment that the mutation lists in `segments`. */
   segment(name: string): SegmentHead {
     const head = this.segments.get(name) ?? this.#committed.get(name) ?? NEW_SEGMENT;
     return effectiveSegmentHead(head, this.head);
@@ -101,33 +101,33 @@ export class Draft {
     this.#changed.add(name);
   }
 
-  /** Appends to a segment: `head` is what follows from its head before and the batch. */
+  /** Appends a batch to a segment; `head` is the head of the segment after the batch. */
   append(batch: EncodedBatch, head: SegmentHead): void {
     this.batches.push(batch);
     this.segments.set(batch.segment, head);
   }
 
   /**
-   * Remembers the result of a transaction in a row of its own; with `onlyIfAbsent`, on condition that there is none
-   * yet.
+   * Remembers the result of a transaction in a row of its own. With `onlyIfAbsent`, the commit requires that the row is
+   * new.
    */
   remember(id: string, transaction: CommittedTransaction, onlyIfAbsent: boolean): void {
     this.#remembered.push({ id, transaction, onlyIfAbsent });
   }
 
-  /** Writes a row that has to do with the removal of entries. */
+  /** Writes a row that belongs to the removal of entries. */
   put(key: Uint8Array, value: readonly Uint8Array[]): void {
     this.#rows.set(Buffer.from(key).toString("latin1"), { key, value });
     this.#removed = true;
   }
 
-  /** Deletes a row that has to do with the removal of entries. */
+  /** Deletes a row that belongs to the removal of entries. */
   delete(key: Uint8Array): void {
     this.#rows.set(Buffer.from(key).toString("latin1"), { key, value: undefined });
     this.#removed = true;
   }
 
-  /** The batch to commit: everything, on condition that the head is still at `headVersion`. Called once, at the end. */
+  /** The batch to commit, on condition that the head is still at `headVersion`. Called once, at the end. */
   toCommit(headVersion: RowVersion | null): CommitBatch {
     const { change } = this;
     if (change !== undefined) this.head = { ...this.head, changes: this.head.changes + 1 };
@@ -152,7 +152,7 @@ export class Draft {
     return { conditions, puts, deletes };
   }
 
-  /** What changes besides the entries that are appended; undefined when nothing does. */
+  /** Changes besides appended entries; undefined if there are none. */
   get change(): ChangeNote | undefined {
     if (this.#changed.size === 0 && !this.#removed) return undefined;
     const everything = this.head.deletedOffset !== this.#initialHead.deletedOffset;
@@ -165,13 +165,13 @@ export class Draft {
     };
   }
 
-  /** Segments whose status changes; undefined for all. */
+  /** Segments whose status changes; undefined for all segments. */
   get touched(): readonly string[] | undefined {
     if (this.change?.everything) return undefined;
     return [...this.segments.keys()].filter((name) => this.#isShown(name));
   }
 
-  /** Whether a status shows the change of a segment. */
+  /** True if a status shows the change of a segment. */
   #isShown(name: string): boolean {
     const before = effectiveSegmentHead(this.#committed.get(name) ?? NEW_SEGMENT, this.#initialHead);
     const after = this.segment(name);
@@ -224,7 +224,9 @@ export class Draft {
   }
 }
 
-/** Cuts a list of batches into the runs that share a row: a large batch is alone, small ones fill rows up to a size. */
+/**
+ * Splits batches into the runs that share a row: a large batch has its own row, small batches fill rows up to a size.
+ */
 function runs(batches: readonly EncodedBatch[], alone: (batch: EncodedBatch) => boolean): EncodedBatch[][] {
   const result: EncodedBatch[][] = [];
   let run: EncodedBatch[] = [];

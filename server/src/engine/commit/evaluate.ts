@@ -4,9 +4,9 @@ import type { Draft } from "./draft.ts";
 import type { Mutation, Outcome, SessionOrder } from "./group-commit.ts";
 
 /**
- * Evaluates a group in order of arrival; what is refused leaves the draft as it was.
+ * Evaluates a group in order of arrival. A refused mutation leaves the draft unchanged.
  *
- * @param failures what kept a mutation from being prepared, by index
+ * @param failures errors of mutations that could not be prepared, by index
  */
 export function evaluate(
   mutations: readonly Mutation<unknown>[],

@@ -14,7 +14,7 @@ const mutation = (bytes = 1, operations = 1, session?: { failed: boolean }): Mut
 /** A committer whose commits end when the test says so. */
 function scripted(limits = { bytes: 100, operations: 100 }) {
   const groups: { size: number; end: (how?: Error) => void; again: () => void }[] = [];
-  /** Attempts at the current group: how many mutations each had. */
+  /** Number of mutations at each attempt of the current group. */
   const attempts: number[] = [];
   const commit = (members: () => readonly Mutation<unknown>[]) =>
     new Promise<readonly Outcome[]>((resolve, reject) => {
@@ -116,7 +116,7 @@ describe("group commit", () => {
     let attempts = 0;
     const limits = () => ({ bytes: 100, operations: () => 1 });
     const commits = new GroupCommit(limits, async (members) => {
-      // Were it never to end, the test would not either.
+      // A bound, because an endless loop would also stop the test from ending.
       if (++attempts <= 10) throw new Error("cannot be loaded");
       return members().map(() => ({ value: 0 }));
     });

@@ -1,30 +1,31 @@
 import type { ServerError } from "../../errors.ts";
 import type { Draft } from "./draft.ts";
 
-/** A change of a space, to be evaluated against its state and committed together with others. */
+/** A change of a space. It is evaluated against the state of the space and committed together with others. */
 export interface Mutation<T> {
-  /** Segments whose heads `apply` looks at. */
+  /** Segments whose heads `apply` reads. */
   readonly segments: readonly string[];
-  /** Roughly what the change adds to the batch; operations without the rows that a group shares. */
+  /** Approximate bytes that the change adds to the batch. */
   readonly bytes: number;
+  /** Operations that the change adds to the batch, without the rows that a group shares. */
   readonly operations: number;
-  /** Set for mutations of a Produce session: after a refused one, none of the same session is applied. */
+  /** Set for mutations of a Produce session: a refused mutation stops all later mutations of its session. */
   readonly session?: SessionOrder;
-  /** Reads what `apply` needs beyond the heads. Called before every evaluation, also again after a conflict. */
+  /** Reads state besides heads for `apply`. Called before every evaluation, again after a conflict too. */
   prepare?(before: EarlierAttempts): Promise<void>;
-  /** Set when `apply` went by less than it could have read: then a refusal is in doubt. */
+  /** True if `apply` ran without reading everything it could. A refusal must then be re-checked against storage. */
   readonly unread?: boolean;
   /**
-   * Changes the draft, or throws a ServerError and leaves it as it was. May be called again after a conflict.
+   * Changes the draft, or throws a ServerError and leaves the draft unchanged. May be called again after a conflict.
    */
   apply(draft: Draft): T;
 }
 
-/** What became of earlier attempts at the same group. */
+/** Outcome of the earlier attempts at the same group. */
 export interface EarlierAttempts {
-  /** One may have been written. */
+  /** True if an attempt may have been written. */
   readonly outcomeUnknown: boolean;
-  /** One left a doubt that only reading can clear: a row that was to be new is there, or may explain a refusal. */
+  /** True if only a read can settle an attempt: a row that was to be new exists, or may explain a refusal. */
   readonly inDoubt: boolean;
 }
 
@@ -39,27 +40,27 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** What became of one mutation of a group. */
+/** Result of one mutation of a group. */
 export type Outcome = { readonly value: unknown } | { readonly error: ServerError | Error };
 
 /**
- * Commits a group: evaluates, writes, and says for each mutation what became of it. Rejects when the write failed.
+ * Commits a group: evaluates it, writes it, and returns an outcome per mutation. Rejects if the write failed.
  *
- * @param members the mutations, and, from the next call on, those that have come meanwhile and fit in
+ * @param members returns the mutations; from the second call on also those that arrived meanwhile and fit in
  */
 export type CommitGroup = (members: () => readonly Mutation<unknown>[]) => Promise<readonly Outcome[]>;
 
-/** How much one group may hold. */
+/** Limits of one group. */
 export interface GroupLimits {
   readonly bytes: number;
-  /** Operations of all mutations of a group with so many bytes. */
+  /** Most operations of a group with so many bytes. */
   readonly operations: (bytes: number) => number;
 }
 
 /**
- * Group commit: while one commit is in flight the next group gathers (design section 6).
+ * Group commit: while one commit is in flight, the next group gathers (design section 6).
  *
- * Everyone waits for the durability of their own group. Order of arrival is order of commit.
+ * Every caller waits for the durability of its own group. Mutations commit in order of arrival.
  */
 export class GroupCommit {
   readonly #limits: () => GroupLimits;
@@ -73,7 +74,7 @@ export class GroupCommit {
     this.#commit = commit;
   }
 
-  /** Bytes that wait for their commit, or are in it. */
+  /** Bytes of mutations that wait for their commit or are in it. */
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
@@ -82,14 +83,14 @@ export class GroupCommit {
     return !this.#running;
   }
 
-  /** Resolves when the mutation is durable; rejects when it was refused or the commit failed. */
+  /** Resolves when the mutation is durable; rejects if it was refused or the commit failed. */
   submit<T>(mutation: Mutation<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ mutation, resolve: resolve as (value: unknown) => void, reject });
       this.#queuedBytes += mutation.bytes;
       if (!this.#running) {
         this.#running = true;
-        // A microtask later, so that everything submitted in the same turn shares the first commit.
+        // One microtask later, so that all mutations submitted in the same turn share the first commit.
         queueMicrotask(() => void this.#run());
       }
     });
@@ -98,8 +99,8 @@ export class GroupCommit {
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
       const group: Waiting[] = [];
-      // A commit may fail before it asks for anyone, as one of a space that cannot be loaded: somebody has to hear of
-      // it.
+      // A commit may fail before it asks for members, for example when its space cannot be loaded. At least one caller
+      // must hear of the failure, or the loop would not end.
       this.#fill(group);
       const members = () => {
         this.#fill(group);
@@ -131,7 +132,7 @@ export class GroupCommit {
     });
   }
 
-  /** Adds to a group what waits and fits in; at least one. */
+  /** Moves waiting mutations that fit into a group; at least one. */
   #fill(group: Waiting[]): void {
     let bytes = 0;
     let operations = 0;

@@ -7,23 +7,23 @@ import { type ChangeNote, type CommittedTransaction, decodeChangeNote } from "..
 import type { SpaceState } from "./space-state.ts";
 
 /**
- * Up to this much is read of what other instances committed; beyond, caches start anew and followers read for
- * themselves.
+ * Most entries and bytes that a refresh reads of the commits of other instances. Past these limits, caches start anew and
+ * followers read storage themselves.
  */
 const MAX_ENTRIES = 4_096;
 const MAX_BYTES = 8 * 1024 * 1024;
-/** Beyond so many other changes, all that is in memory is read again. */
+/** Most changes besides appends that a refresh reads. Past this limit, all cached state is read again. */
 const MAX_CHANGES = 256;
 
-/** A reading of the space log that began before it was known how far it goes. */
+/** A scan of the space log that began before its end was known. */
 export interface EarlyScan {
-  /** All rows, to the end of the log at the time of the last request. */
+  /** All rows up to the end of the log at the time of the last request. */
   rows(): AsyncGenerator<readonly Row[], void, undefined>;
-  /** Gives up what was begun. */
+  /** Stops the scan. */
   abandon(): void;
 }
 
-/** Sends the first request of a reading from `from` on, for whoever knows that there is something. */
+/** Sends the first request of a scan from offset `from` on, for callers that expect new entries. */
 export function beginScan(state: SpaceState, from: number): EarlyScan {
   const pages = scanSpace(state, from)[Symbol.asyncIterator]();
   const first = pages.next();
@@ -35,7 +35,7 @@ export function beginScan(state: SpaceState, from: number): EarlyScan {
         next = lastPositionOf(page.value[page.value.length - 1].key) + 1;
         yield page.value;
       }
-      // The log may have grown between the first request and the reading of the head.
+      // The log may have grown between the first request and the read of the head.
       yield* scanSpace(state, next);
     },
     abandon: () => void pages.return?.().catch(() => undefined),
@@ -43,8 +43,8 @@ export function beginScan(state: SpaceState, from: number): EarlyScan {
 }
 
 /**
- * The batches committed between two heads, in offset order, without what was trimmed; undefined when they are too many
- * to be worth it.
+ * The batches committed between two heads, in offset order and without trimmed entries. Returns undefined when the
+ * batches are too many to be worth reading.
  *
  * @throws ServerError DATA_LOSS (G11)
  */
@@ -73,8 +73,7 @@ export async function readMissed(
 }
 
 /**
- * What other instances changed between two heads, besides appending; everything, where not all notes are there any
- * more.
+ * Changes of other instances between two heads, besides appends. Returns `everything` if some notes no longer exist.
  */
 export async function readChanges(state: SpaceState, before: SpaceHead, after: SpaceHead): Promise<ChangeNote> {
   const segments = new Set<string>();
@@ -100,7 +99,7 @@ export async function readChanges(state: SpaceState, before: SpaceHead, after: S
   return { segments: [...segments], heads: [...heads], everything, removed };
 }
 
-/** Reconstructs results from the log: all batches of a transaction, in offset order. */
+/** Rebuilds results from the log. `batches` has all batches of each transaction, in offset order. */
 export function transactionsOf(batches: readonly EncodedBatch[]): [string, CommittedTransaction][] {
   return [...Map.groupBy(batches, (batch) => batch.transactionId)].map(([id, group]) => [
     id,

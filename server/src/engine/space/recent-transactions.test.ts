@@ -22,7 +22,7 @@ describe("recent transactions", () => {
     for (const time of [10, 20, 30]) recent.add(`t${time}`, at(time));
     expect(recent.get("t10")).toBeUndefined();
     expect(recent.get("t20")).toEqual(at(20));
-    // t10 was committed at 10: a look at what came later than 10 is still complete, one at 9 is not.
+    // t10 was committed at 10: the cache is complete for times after 10, and incomplete since 9.
     expect(recent.isCompleteSince(9)).toBe(false);
     expect(recent.isCompleteSince(10)).toBe(true);
   });

@@ -3,8 +3,8 @@ import type { CommittedTransaction } from "../rows/rows.ts";
 /**
  * The results of the latest transactions of a space, by transaction id (G7).
  *
- * Knows whether it is complete for the dedupe window: only when it is not does a transaction have to be looked up in
- * storage. Bounded by count and by bytes; what falls out moves `completeSince` forward.
+ * The cache knows since when it is complete. A transaction must be looked up in storage only if the cache is incomplete
+ * for the dedupe window. The cache is bounded by count and by bytes; an evicted result moves `completeSince` forward.
  */
 export class RecentTransactions {
   readonly #byId = new Map<string, CommittedTransaction>();
@@ -13,7 +13,7 @@ export class RecentTransactions {
   #bytes = 0;
   #completeSince: number;
 
-  /** @param completeSince every transaction committed later than this is added; microseconds since 1970 */
+  /** @param completeSince every transaction committed later is added; microseconds since 1970 */
   constructor(completeSince: number, capacity = 16_384, maxBytes = 8 * 1024 * 1024) {
     this.#completeSince = completeSince;
     this.#capacity = capacity;
@@ -37,13 +37,13 @@ export class RecentTransactions {
     }
   }
 
-  /** True when a transaction committed after `time` (microseconds since 1970) can only be here. */
+  /** True if the cache holds every transaction committed after `time` (microseconds since 1970). */
   isCompleteSince(time: number): boolean {
     return this.#completeSince <= time;
   }
 }
 
-/** About the bytes that a result takes in memory: its names, and objects around them. */
+/** Approximate bytes of a result in memory: its names and the objects around them. */
 function weight({ ranges }: CommittedTransaction): number {
   let bytes = 256;
   for (const { segment } of ranges) bytes += 128 + segment.length;

@@ -65,7 +65,7 @@ export class SegmentSource implements EntrySource {
   }
 }
 
-/** One space, in offset order, perhaps only segments with a prefix. */
+/** One space in offset order; with a prefix, only the segments whose names start with it. */
 export class SpaceSource implements EntrySource {
   readonly #log: SpaceLog;
   readonly #prefix: string;

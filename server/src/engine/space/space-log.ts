@@ -18,37 +18,37 @@ import { asStreamkitError, SpaceState } from "./space-state.ts";
 export interface SpaceLogOptions {
   readonly store: PartitionStore;
   readonly space: string;
-  /** Other processes may write the store: nothing cached may be taken for the latest. */
+  /** True if other processes may write the store: a cached value may then be out of date. */
   readonly shared: boolean;
   readonly clock: Clock;
   /** How long a transaction id is remembered, in microseconds. */
   readonly dedupeWindowMicros: number;
   readonly compression: RowCompression;
-  /** Which fencing tokens appends may carry. */
+  /** Decides which fencing tokens appends may carry. */
   readonly tokens: TokenCeiling;
-  /** Called when a log is loaded that has rows of trimmed entries to remove: a reclaimer was interrupted. */
+  /** Called when a loaded log still has rows of trimmed entries to remove, because a reclaimer was interrupted. */
   readonly onUnfinished: (log: SpaceLog) => void;
-  /** With `shared`: how often a followed space is looked at when nothing happens, in milliseconds. */
+  /** With `shared`: interval between polls of a followed space without news, in milliseconds. */
   readonly pollMillis: number;
   /** Called after each commit of this instance. */
   readonly onCommit: (log: SpaceLog) => void;
-  /** Called when somebody begins to follow. */
+  /** Called when a subscription to the space begins. */
   readonly onFollow: () => void;
   /** Called when a poll finds that another instance has deleted the store. */
   readonly onDeleted: (error: StoreDeletedError) => void;
 }
 
-/** Work that may wait for its commit, per space, before appends are refused. */
+/** Bytes of changes that may wait for their commit, per space. Past this limit, appends are refused. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
-/** Bytes that share a commit; more would only make everyone wait longer. */
+/** Bytes that share a commit; more would only make every caller wait longer. */
 const MAX_GROUP_BYTES = 4 * 1024 * 1024;
-/** Attempts at one commit whose outcome stays unknown, and the longest pause between them. */
+/** A commit fails with its third unknown outcome. Pauses between the attempts are bounded. */
 const MAX_UNKNOWN = 3;
 const MAX_PAUSE_MILLIS = 2_000;
-/** How long a commit may meet conflicts before it is given up. */
+/** How long a commit retries after conflicts. */
 const MAX_CONFLICT_MILLIS = 30_000;
 
-/** What is known of a commit on its way through several attempts. */
+/** State of a commit over its attempts. */
 interface Attempts extends EarlierAttempts {
   outcomeUnknown: boolean;
   inDoubt: boolean;
@@ -58,9 +58,9 @@ interface Attempts extends EarlierAttempts {
 /**
  * The log of one space: its committed state, and the only way to change it.
  *
- * While a commit is in flight there is a draft on top of the state. A conflict (another instance wrote) leads back to
- * the state by reading what was missed. What is cached is used only in commits that are conditional on the head's
- * version.
+ * While a commit is in flight, a draft lies on top of the state. After a conflict (another instance wrote), the log
+ * reads the missed commits and evaluates again. A commit may use cached values because it is conditional on the version
+ * of the head.
  */
 export class SpaceLog extends SpaceState {
   readonly #options: SpaceLogOptions;
@@ -95,7 +95,7 @@ export class SpaceLog extends SpaceState {
     return this.#options.clock;
   }
 
-  /** True when nothing is in flight and nobody reads or follows: the log can be dropped from memory. */
+  /** True if no commit is in flight and nothing reads or follows: the log can be dropped from memory. */
   get idle(): boolean {
     return this.#commits.idle && this.#readers === 0;
   }
@@ -107,8 +107,8 @@ export class SpaceLog extends SpaceState {
   }
 
   /**
-   * Start of the dedupe window now, microseconds since 1970. Commit times are the measure: an instance whose clock is
-   * ahead must not forget what others still remember.
+   * Start of the dedupe window now, microseconds since 1970. Commit times bound it: an instance whose clock is ahead
+   * must not forget transactions that other instances still remember.
    */
   get dedupeStart(): number {
     return Math.min(this.#options.clock(), this.head.lastTime) - this.#options.dedupeWindowMicros;
@@ -117,17 +117,18 @@ export class SpaceLog extends SpaceState {
   /**
    * Checks that there is room for more entries.
    *
-   * @throws ServerError OVERLOADED when too much work waits for its commit; what the store says when its disk is full
+   * @throws ServerError OVERLOADED when too many bytes wait for their commit; the error of the store when its disk is
+   * full
    */
   assertRoom(): void {
     if (this.#commits.queuedBytes > MAX_QUEUED_BYTES) {
-      const message = `space "${this.space}" has too much work queued`;
+      const message = `space "${this.space}" has ${this.#commits.queuedBytes} bytes waiting for their commit; at most ${MAX_QUEUED_BYTES} may wait`;
       throw new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 100 });
     }
     try {
       this.store.assertRoom?.();
     } catch (error) {
-      // A trim that was interrupted goes on with the first use of its space, and makes room.
+      // The first use of a space resumes its interrupted trim, which makes room.
       this.load().catch(() => undefined);
       throw error;
     }
@@ -148,7 +149,9 @@ export class SpaceLog extends SpaceState {
     return this.#followed(this.hub.subscribeToSegment(segment));
   }
 
-  /** Somebody says that the space has this revision. Followers are complete without; they only hear of it sooner. */
+  /**
+   * Another instance reports this revision of the space. Followers are complete without hints; a hint only saves time.
+   */
   hint(revision: number): void {
     if (revision > this.revision) this.#poller.hint();
   }
@@ -164,7 +167,7 @@ export class SpaceLog extends SpaceState {
   }
 
   #followed<T>(subscription: T): T {
-    // G2: where other instances write, polling alone makes followers complete; bus hints only make them faster.
+    // G2: on a shared store, polling alone makes followers complete; hints of a bus only make them faster.
     if (this.shared) {
       this.#poller.start();
       this.#options.onFollow();
@@ -196,24 +199,24 @@ export class SpaceLog extends SpaceState {
     if (this.shared) await pause(this.#contention.pauseBeforeNext());
     const attempts: Attempts = { outcomeUnknown: false, inDoubt: false, unknown: 0 };
     const end = performance.now() + MAX_CONFLICT_MILLIS;
-    /** So many of the group came before the state was last read. */
+    /** Mutations of the group that arrived before the state was last read. */
     let synced = 0;
     for (let conflicts = 0; ; ) {
       await this.load();
       const { revision, headVersion } = this;
-      // What came while an attempt was under way shares the next one.
+      // Mutations that arrived during an attempt join the next one.
       const mutations = members();
       const evaluated = await this.#evaluate(mutations, attempts);
       if (evaluated === undefined) continue;
       const { draft, outcomes } = evaluated;
-      // G7: what looks like a refusal may be the repetition of something that was committed.
+      // G7: an apparent refusal may be the repetition of a committed transaction.
       if (!attempts.inDoubt && mutations.some(({ unread }, index) => unread && "error" in outcomes[index])) {
         attempts.inDoubt = true;
         continue;
       }
       if (!draft.dirty) {
-        // G5, G6: a commit proves the state that it was evaluated on; without one, it must have been read after
-        // everyone came.
+        // G5, G6: a commit proves the state that it was evaluated on. Without a commit, the state must have been read
+        // after every mutation arrived.
         if (!this.shared || synced === mutations.length) return outcomes;
         synced = mutations.length;
         await this.catchUp();
@@ -223,21 +226,26 @@ export class SpaceLog extends SpaceState {
       const start = performance.now();
       if (await this.#write(draft, headVersion, attempts)) return outcomes;
       if (performance.now() > end) {
-        throw storageUnavailable(`space "${this.space}": a commit met conflicts all the time`, undefined, 100);
+        throw storageUnavailable(
+          `gave up after ${MAX_CONFLICT_MILLIS / 1_000} s of write conflicts on space "${this.space}"`,
+          undefined,
+          100,
+        );
       }
       await pause(this.#contention.conflicted(performance.now() - start, ++conflicts));
       synced = mutations.length;
       await this.catchUp(true);
-      // A row that was to be new may be the reason as well as a commit of others, and keeps all of the group waiting.
+      // The conflict may come from a row that was to be new instead of another commit. That row would stall the whole
+      // group.
       if (this.revision === revision || conflicts > 1) attempts.inDoubt = true;
     }
   }
 
-  /** Evaluates a group on the state as it is; undefined when that has moved on while it was read. */
+  /** Evaluates a group on the current state; undefined if the state moved on meanwhile. */
   async #evaluate(mutations: readonly Mutation<unknown>[], before: EarlierAttempts) {
     const { revision } = this;
     const { heads, damaged } = await this.segmentHeads(mutations.flatMap((mutation) => mutation.segments));
-    // What one mutation cannot read is no reason to refuse its neighbours.
+    // A mutation that cannot be read must not fail its neighbours.
     const failures = await Promise.all(
       mutations.map(async (mutation) => {
         const unreadable = mutation.segments.find((segment) => damaged.has(segment));
@@ -251,7 +259,7 @@ export class SpaceLog extends SpaceState {
     return { draft, outcomes: evaluate(mutations, draft, failures) };
   }
 
-  /** Writes the draft; false when it has to be evaluated again. */
+  /** Writes the draft; false if it must be evaluated again. */
   async #write(draft: Draft, headVersion: RowVersion | null, attempts: Attempts): Promise<boolean> {
     const start = performance.now();
     try {
@@ -262,13 +270,13 @@ export class SpaceLog extends SpaceState {
       this.#options.onCommit(this);
       return true;
     } catch (error) {
-      // The outcome is unknown. On a shared store, reading the log tells: our transactions are in it or not, and if
-      // they land late, the condition on the head refuses them. A local store stops after a failed write.
+      // The outcome is unknown. On a shared store, the log tells whether our transactions are committed. If the batch
+      // lands late, its condition on the head refuses it. A local store stops after a failed write.
       if (!this.shared || !(error instanceof ServerError) || error instanceof StoreDeletedError) throw error;
       attempts.outcomeUnknown = true;
       this.unsettled = true;
       if (++attempts.unknown >= MAX_UNKNOWN) throw error;
-      // A storage that is throttled says how long it wants to be left alone.
+      // Storage that throttles says how long to pause.
       await pause(Math.min(MAX_PAUSE_MILLIS, error.facts.retryAfterMillis ?? 0));
       return false;
     }

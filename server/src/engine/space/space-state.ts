@@ -31,30 +31,30 @@ import { SharedRun } from "../shared-run.ts";
 import { beginScan, readChanges, readMissed, transactionsOf } from "./missed.ts";
 import { RecentTransactions } from "./recent-transactions.ts";
 
-/** Segment heads kept in memory per space; others are read when they are needed. */
+/** Segment heads kept in memory per space; other heads are read when needed. */
 const CACHED_SEGMENTS = 65_536;
-/** An instance that has written this lately, in milliseconds, keeps its caches up to date with what others write. */
+/** An instance that committed within this time, in milliseconds, keeps its caches current with commits of others. */
 const WRITER_MILLIS = 60_000;
 
 /**
- * The committed state of one space, as far as this instance knows it: what readers and commits start from.
+ * The committed state of one space as this instance knows it: the starting point of reads and commits.
  *
- * Cold until it is loaded; then the head is known at a version, and all caches are valid at that version. Goes on to a
- * later version by an own commit (`advance`), or by reading what other instances committed (`catchUp`). Both may be
- * under way at the same time: whichever learns of a revision first takes it over, in one turn of the event loop, and
- * none goes back.
+ * The state is cold until it is loaded. From then on it has the head at a version, and all caches are valid at that
+ * version. An own commit moves it to a later version (`advance`), as does a read of the commits of other instances
+ * (`catchUp`). Both may be under way at the same time: the first to learn of a revision takes it over, in one turn of
+ * the event loop, and no revision goes back.
  */
 export class SpaceState implements StoredSpace {
   readonly space: string;
   readonly partition: string;
   readonly store: PartitionStore;
   readonly hub = new LiveHub();
-  /** Other processes may write the store: nothing cached may be taken for the latest. */
+  /** True if other processes may write the store: a cached value may then be out of date. */
   readonly shared: boolean;
   readonly #onUnfinished: () => void;
-  // Bounded by size, because a bound by count reserves its memory at once: per space, 6 ms and 1.4 MB.
+  // Bounded by size: a bound by count reserves its memory at once (6 ms and 1.4 MB per space).
   readonly #segments = new LRUCache<string, SegmentHead>({ maxSize: CACHED_SEGMENTS, sizeCalculation: () => 1 });
-  /** Segments whose trimmed entries may still be in the space log, and the first sequence that exists. */
+  /** First existing sequence by segment, for segments whose trimmed entries may still be in the space log. */
   #trimmed = new Map<string, number>();
   #head: SpaceHead = NEW_SPACE;
   #headVersion: RowVersion | null = null;
@@ -63,12 +63,16 @@ export class SpaceState implements StoredSpace {
   #loaded = false;
   readonly #refreshes = new SharedRun((expectNews) => this.#refresh(expectNews));
   #lastCommit = Number.NEGATIVE_INFINITY;
-  /** Set while a commit may have happened: then what others commit is read as well, as it may be that one. */
+  /**
+   * True while the outcome of a commit is unknown. Refreshes then read other instances' commits too; one may be ours.
+   */
   protected unsettled = false;
   #generation = 0;
   #removals = 0;
 
-  /** @param onUnfinished called when loaded rows of trimmed entries are left to remove: a reclaimer was interrupted */
+  /**
+   * @param onUnfinished called when a loaded state has rows of trimmed entries to remove: a reclaimer was interrupted
+   */
   constructor(space: string, store: PartitionStore, shared: boolean, onUnfinished: () => void) {
     this.space = space;
     this.partition = spacePartition(space);
@@ -87,12 +91,12 @@ export class SpaceState implements StoredSpace {
     return Math.max(this.#head.firstOffset, this.#head.deletedOffset + 1);
   }
 
-  /** The version of the head row; null when there is none. */
+  /** The version of the head row; null if there is none. */
   get headVersion(): RowVersion | null {
     return this.#headVersion;
   }
 
-  /** Rises with every commit, whoever makes it. */
+  /** Rises with every commit of any instance. */
   get revision(): number {
     return revisionOf(this.#head);
   }
@@ -101,22 +105,22 @@ export class SpaceState implements StoredSpace {
     return this.#recent;
   }
 
-  /** Grows whenever another instance was seen to have removed entries or their rows. */
+  /** Grows whenever this instance learns that another instance removed entries or their rows. */
   get generation(): number {
     return this.#generation;
   }
 
   /**
-   * Grows whenever entries stop to exist, and whenever their rows are gone: what was read from storage before may hold
-   * entries that nobody must see any more, so readers start a new scan.
+   * Grows whenever entries stop to exist, and whenever their rows are gone. Pages read before may hold entries that no
+   * reader may see any more, so readers start a new scan.
    */
   get removals(): number {
     return this.#removals;
   }
 
   /**
-   * Makes `head` the latest committed state (G5): from memory when this process alone writes the store, by reading the
-   * head row when others may.
+   * Makes `head` the latest committed state (G5): from memory if only this process writes the store, else by a read of
+   * the head row.
    *
    * @throws StoreDeletedError when another instance deleted the store since it was loaded
    */
@@ -127,26 +131,26 @@ export class SpaceState implements StoredSpace {
   }
 
   /**
-   * Learns what other instances committed before this call; true when that is something. Callers that wait share one
+   * Learns of all commits of other instances before this call; true if there are any. Waiting callers share one
    * request.
    *
-   * @param expectNews there is something new, so that head and log are read at the same time
+   * @param expectNews true if a new commit is likely: head and log are then read at the same time
    */
   async catchUp(expectNews = false): Promise<boolean> {
     if (this.#loaded) return this.#refreshes.run(expectNews);
-    // One that is under way may have begun before what the caller has to see.
+    // A load already under way may have begun before a commit that the caller must see.
     const joined = this.#loading !== undefined;
     await this.load();
     if (joined) await this.#refreshes.run();
     return true;
   }
 
-  /** The head of a segment, as of `head`. Call `sync()` first. */
+  /** The head of a segment as of `head`. Call `sync()` first. */
   async segmentHead(segment: string): Promise<SegmentHead> {
     const cached = this.#segments.get(segment);
     if (cached !== undefined) return effectiveSegmentHead(cached, this.#head);
     const row = await this.store.get(this.partition, segmentHeadKey(segment));
-    // What a commit has put there in the meantime is newer than what was read.
+    // A head that a commit cached in the meantime is newer than the row.
     const head = this.#segments.get(segment) ?? (row && decodeSegmentHead(row.value, segment));
     if (head !== undefined) return effectiveSegmentHead(head, this.#head);
     await this.#checkNeverWritten(segment);
@@ -154,8 +158,8 @@ export class SpaceState implements StoredSpace {
   }
 
   /**
-   * The head of a segment as it is stored now. A reader that misses rows asks for it before it says DATA_LOSS: they may
-   * have been trimmed and removed while it read, here or by another instance.
+   * The head of a segment as stored now. A reader that misses rows reads it before it reports DATA_LOSS: this or
+   * another instance may have trimmed and removed the rows during the read.
    */
   async storedSegmentHead(segment: string): Promise<SegmentHead> {
     const [space, row] = await this.store.getMany(this.partition, [HEAD_KEY, segmentHeadKey(segment)]);
@@ -163,14 +167,14 @@ export class SpaceState implements StoredSpace {
     return space === undefined ? head : effectiveSegmentHead(head, decodeSpaceHead(space.value, this.space));
   }
 
-  /** First offset that may exist, as stored now; as `storedSegmentHead`. */
+  /** First offset that may exist, as stored now; see `storedSegmentHead`. */
   async storedFirstOffset(): Promise<number> {
     const row = await this.store.get(this.partition, HEAD_KEY);
     const head = row === undefined ? NEW_SPACE : decodeSpaceHead(row.value, this.space);
     return Math.max(head.firstOffset, head.deletedOffset + 1);
   }
 
-  /** First sequence of the segment that exists, if a trim still waits for its rows to be removed; 1 otherwise. */
+  /** First existing sequence of a trimmed segment until the reclaimer has removed its rows; 1 otherwise. */
   trimmedBefore(segment: string): number {
     return this.#trimmed.get(segment) ?? 1;
   }
@@ -180,7 +184,7 @@ export class SpaceState implements StoredSpace {
     return this.#trimmed.size > 0;
   }
 
-  /** The trims whose rows may still be there, as of now; see `trimmedBefore`. */
+  /** A copy of the trims whose rows may still be there; see `trimmedBefore`. */
   trims(): ReadonlyMap<string, number> {
     return new Map(this.#trimmed);
   }
@@ -194,15 +198,15 @@ export class SpaceState implements StoredSpace {
   reclaimed(segment: string, before: number): void {
     if (this.#trimmed.get(segment) !== before) return;
     this.#trimmed.delete(segment);
-    // Pages and rings that were read before still have the entries, and from now on nothing says that they are gone.
+    // Pages and rings read before still hold the entries, and from now on no mark says that they are trimmed.
     this.#forgetRemoved();
   }
 
-  /** Takes over what this instance committed. `version` is that of the head row. */
+  /** Takes over a commit of this instance. `version` is the version of the head row. */
   protected advance(draft: Draft, version: RowVersion): void {
     this.#lastCommit = performance.now();
     for (const [id, transaction] of draft.transactions) this.#recent.add(id, transaction);
-    // Read back already, perhaps with more on top of it.
+    // A refresh has read the commit back already, perhaps with later ones.
     if (revisionOf(draft.head) <= this.revision) return;
     this.#head = draft.head;
     this.#headVersion = version;
@@ -213,13 +217,13 @@ export class SpaceState implements StoredSpace {
     this.hub.publish(draft.batches);
   }
 
-  /** Makes readers go back to storage, where trimmed entries are left out. */
+  /** Sends readers back to storage, which leaves out trimmed entries. */
   #forgetRemoved(): void {
     this.#removals++;
     this.hub.forget();
   }
 
-  /** The heads of some segments, for one evaluation; those that cannot be read are in `damaged`, with the reason. */
+  /** The heads of some segments, for one evaluation; `damaged` has an error for each head that cannot be read. */
   protected async segmentHeads(segments: Iterable<string>) {
     const heads = new Map<string, SegmentHead>();
     const damaged = new Map<string, ServerError>();
@@ -243,7 +247,7 @@ export class SpaceState implements StoredSpace {
           }
           const head = decodeSegmentHead(row.value, segment);
           heads.set(segment, head);
-          // As of a state that was left meanwhile it is of no use any more.
+          // A head is cached only if the state did not move on during the read.
           if (this.revision === revision) this.#segments.set(segment, head);
         } catch (error) {
           damaged.set(segment, asStreamkitError(error));
@@ -253,18 +257,20 @@ export class SpaceState implements StoredSpace {
     return { heads, damaged };
   }
 
-  /** G11: a segment without a head has no blocks either; else its head was lost, and appending would overwrite them. */
+  /**
+   * G11: a segment without a head has no blocks. With blocks, its head is lost, and appends would overwrite the blocks.
+   */
   async #checkNeverWritten(segment: string): Promise<void> {
     const { gte } = segmentBlockRange(segment, 0, 0);
     const { lt } = segmentBlockRange(segment, 0, Number.MAX_SAFE_INTEGER - 100_000);
     for await (const page of this.store.scan(this.partition, { gte, lt, limit: 1 })) {
-      // It may have been written for the first time since the head was looked for.
+      // Another instance may have written the segment for the first time since the head was read.
       if (page.length === 0 || (await this.store.get(this.partition, segmentHeadKey(segment))) !== undefined) return;
       throw dataLoss(`segment "${segment}" of space "${this.space}" has entries but no head`);
     }
   }
 
-  /** Loads the state unless it is loaded; one loading at a time. */
+  /** Loads the state unless it is loaded. Concurrent calls share one load. */
   protected load(): Promise<void> {
     if (this.#loaded) return Promise.resolve();
     this.#loading ??= this.#readState().finally(() => {
@@ -280,13 +286,13 @@ export class SpaceState implements StoredSpace {
     this.#head = head;
     this.#headVersion = row?.version ?? null;
     this.#trimmed = trimmed;
-    // Nothing of this space was committed later than the head says, so an old head means an empty window.
+    // No commit of this space is later than its head says, so an old head means an empty window.
     this.#recent = new RecentTransactions(head.lastTime);
     this.#loaded = true;
     if (trimmed.size > 0) this.#onUnfinished();
   }
 
-  /** G11: a space without a head has no entries either; unless it is being written for the first time right now. */
+  /** G11: a space without a head has no entries, unless another instance is writing it for the first time. */
   async #checkEmpty(): Promise<Row | undefined> {
     for await (const page of this.store.scan(this.partition, { ...spaceBlockRange(0), limit: 1 })) {
       if (page.length === 0) continue;
@@ -313,7 +319,7 @@ export class SpaceState implements StoredSpace {
     return trimmed;
   }
 
-  /** Catches up with what other instances committed; false when that is nothing. */
+  /** Catches up with commits of other instances; false if there are none. */
   async #refresh(expectNews: boolean): Promise<boolean> {
     const before = this.#head;
     const existed = this.#headVersion !== null;
@@ -323,7 +329,7 @@ export class SpaceState implements StoredSpace {
     const row = await this.store.get(this.partition, HEAD_KEY);
     const head = row === undefined ? NEW_SPACE : decodeSpaceHead(row.value, this.space);
     const same = (row?.version ?? null) === this.#headVersion;
-    // A head does not disappear, and a space does not begin anew, unless with its store.
+    // A head disappears, and a space begins anew, only with its store.
     const gone = existed && (row === undefined || head.incarnation !== before.incarnation);
     if (gone || same || revisionOf(head) <= this.revision) {
       early?.abandon();
@@ -336,7 +342,7 @@ export class SpaceState implements StoredSpace {
       changed ? this.#readTrimmed() : undefined,
       caching ? readMissed(this, before, head, early) : undefined,
     ]);
-    // From here to the end without waiting. An own commit may have moved the state on meanwhile.
+    // No await from here to the end. An own commit may have moved the state on meanwhile.
     if (revisionOf(head) <= this.revision) return true;
     const { lastOffset } = this.#head;
     this.#head = head;
@@ -347,7 +353,7 @@ export class SpaceState implements StoredSpace {
     return true;
   }
 
-  /** Brings caches and readers on over what changed besides entries. */
+  /** Updates caches and readers after changes besides appended entries. */
   #apply({ segments, heads, everything, removed }: ChangeNote): void {
     if (everything) this.#segments.clear();
     for (const segment of [...segments, ...heads]) this.#segments.delete(segment);
@@ -359,12 +365,13 @@ export class SpaceState implements StoredSpace {
   }
 
   /**
-   * Brings caches and followers from an offset on to a head. With `removed`, entries among `missed` may be gone by now.
+   * Updates caches and followers from offset `from` to a head. With `removed`, entries among `missed` may be gone by
+   * now.
    */
   #absorb(missed: readonly EncodedBatch[] | undefined, from: number, head: SpaceHead, removed = false): void {
     const batches = missed?.filter((batch) => batch.firstOffset > from);
     const found = batches?.reduce((sum, batch) => sum + batch.count, 0);
-    // What was trimmed meanwhile cannot be read any more: its transactions have to be looked up (G7).
+    // Trimmed entries cannot be read any more: their transactions must be looked up in storage (G7).
     if (batches === undefined || found !== head.lastOffset - from) {
       this.#segments.clear();
       this.#recent = new RecentTransactions(head.lastTime);
@@ -374,7 +381,7 @@ export class SpaceState implements StoredSpace {
     }
     this.hub.touch(() => batches?.map((batch) => batch.segment));
     if (batches === undefined || removed) {
-      // What the rings have would not go on without a gap. Whoever reads storage now finds what is left.
+      // The rings would have a gap. A follower that reads storage now finds the remaining entries.
       this.hub.forget();
       this.hub.wake();
     } else {
@@ -382,7 +389,7 @@ export class SpaceState implements StoredSpace {
     }
   }
 
-  /** Brings the cached head of a segment on to a batch that another instance appended. */
+  /** Updates the cached head of a segment for a batch that another instance appended. */
   #passOn(batch: EncodedBatch): void {
     const cached = this.#segments.get(batch.segment);
     if (cached === undefined || cached.lastSequence >= batch.lastSequence) return;
@@ -391,7 +398,7 @@ export class SpaceState implements StoredSpace {
   }
 }
 
-/** Passes on what is ours; anything else is a defect, and fails the whole group. */
+/** Passes on a ServerError. Any other error is a defect, and fails the whole group. */
 export function asStreamkitError(error: unknown): ServerError {
   if (error instanceof ServerError) return error;
   throw error;

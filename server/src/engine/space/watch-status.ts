@@ -10,15 +10,16 @@ export type StatusEvent =
   | { readonly kind: "snapshot-complete" }
   | { readonly kind: "heartbeat" };
 
-/** Bytes of heads that are read at a time. */
+/** Bytes of heads per page of a scan. */
 const PAGE_BYTES = 64 * 1024;
 
 /**
- * Watches segments: their states now, a mark, then the state of each one that changes. What changes while an event
- * waits to be taken is delivered once, as it is when its turn comes. Begins before the snapshot is read, so nothing is
- * lost in between, and after what others wrote before the call is known, so that is in the snapshot and no change.
+ * Watches segments: their states now, a mark, then the state of each changed segment. A segment that changes several
+ * times before its event is taken is delivered once, in its latest state. The subscription begins before the snapshot
+ * is read, so no change is lost. It begins after the commits of others before the call are known, so the snapshot has
+ * them.
  *
- * @throws whatever `signal` was aborted with
+ * @throws the reason that `signal` was aborted with
  */
 export async function* watchStatus(
   log: SpaceLog,
@@ -30,7 +31,8 @@ export async function* watchStatus(
   await log.sync();
   using subscription = log.followStatus(filter);
   yield* snapshot(log, filter);
-  // Storage may have shown what others wrote since: what is known must not be older when changes are told from it.
+  // The snapshot may show commits of others that memory does not know yet. Changes must not be told from an older
+  // state.
   await log.sync();
   yield { kind: "snapshot-complete" };
   for (;;) {
@@ -42,7 +44,7 @@ export async function* watchStatus(
     }
     if (changed === "everything") {
       for await (const [segment, head] of heads(log, filter.prefix)) {
-        // One that was never written has no status.
+        // A segment that was never written has no status.
         if (head.lastSequence > 0) yield { kind: "status", segment, head };
       }
       await log.sync();
