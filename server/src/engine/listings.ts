@@ -8,7 +8,7 @@ import {
   type SpaceHead,
 } from "./rows/heads.ts";
 import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePartition } from "./rows/key-space.ts";
-import { rowsAtOnce } from "./rows-at-once.ts";
+import { rowsAtOnce } from "./rows/rows-at-once.ts";
 import type { SpaceLog } from "./space/space-log.ts";
 
 /** One item of a list. */

@@ -6,7 +6,7 @@ import type { Row } from "../../storage/port.ts";
 import type { Listed } from "../names.ts";
 import { random64 } from "../random64.ts";
 import { decodeWith, frameRow } from "../rows/row-frame.ts";
-import { rowsAtOnce } from "../rows-at-once.ts";
+import { rowsAtOnce } from "../rows/rows-at-once.ts";
 import { CURSORS, cursorKeys } from "./key-space.ts";
 import type { CoordinationOptions } from "./leases.ts";
 import { Records } from "./records.ts";

@@ -7,7 +7,7 @@ import type { Clock } from "../clock.ts";
 import type { Listed } from "../names.ts";
 import { random64 } from "../random64.ts";
 import { decodeWith, frameRow } from "../rows/row-frame.ts";
-import { rowsAtOnce } from "../rows-at-once.ts";
+import { rowsAtOnce } from "../rows/rows-at-once.ts";
 import { Expiry } from "./expiry.ts";
 import { LEASES, leaseKeys } from "./key-space.ts";
 import { type Decide, type Decision, Records } from "./records.ts";

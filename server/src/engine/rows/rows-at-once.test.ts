@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { PartitionStore, Row } from "../storage/port.ts";
+import type { PartitionStore, Row } from "../../storage/port.ts";
 import { rowsAtOnce } from "./rows-at-once.ts";
 
 const names = Array.from({ length: 5_000 }, (_, index) => Buffer.from(String(index).padStart(5, "0")));

@@ -1,5 +1,5 @@
-import type { KeyRange, PartitionStore, Row } from "../storage/port.ts";
-import { successor } from "./rows/key-space.ts";
+import type { KeyRange, PartitionStore, Row } from "../../storage/port.ts";
+import { successor } from "./key-space.ts";
 
 /** Rows of one step: the fewest worth a request, and the most that a list needs in memory. */
 const MIN_ROWS = 16;
