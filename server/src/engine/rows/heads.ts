@@ -1,7 +1,6 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { SegmentHeadSchema, SpaceHeadSchema } from "@streamkit/protocol/storage";
+import { WIRE_FIXED64, WIRE_VARINT, WireReader, writeVarint } from "@streamkit/protocol/wire";
 import type { EncodedBatch } from "./batch.ts";
-import { decodeWith, frameRow } from "./row-frame.ts";
+import { decodeWith, FRAME_BYTES, sealRow } from "./row-frame.ts";
 
 /** Where a space stands. Meaning and units: `streamkit.storage.v1.SpaceHead`. */
 export interface SpaceHead {
@@ -74,58 +73,113 @@ export function headAfter(head: SegmentHead, batch: EncodedBatch): SegmentHead {
   };
 }
 
+/** Most bytes of a head: eight fields of a tag byte and at most 10 bytes. */
+const MAX_HEAD_BYTES = 8 * 11;
+
 export function encodeSpaceHead(head: SpaceHead): Uint8Array[] {
-  const message = create(SpaceHeadSchema, {
-    lastOffset: BigInt(head.lastOffset),
-    lastNumber: BigInt(head.lastNumber),
-    lastTime: BigInt(head.lastTime),
-    segmentCount: BigInt(head.segmentCount),
-    firstOffset: BigInt(head.firstOffset),
-    deletedOffset: BigInt(head.deletedOffset),
-    changes: BigInt(head.changes),
-    incarnation: head.incarnation,
-  });
-  return frameRow([toBinary(SpaceHeadSchema, message)]);
+  const row = Buffer.allocUnsafe(FRAME_BYTES + MAX_HEAD_BYTES);
+  let at = writeNumber(row, FRAME_BYTES, 1, head.lastOffset);
+  at = writeNumber(row, at, 2, head.lastNumber);
+  at = writeNumber(row, at, 3, head.lastTime);
+  at = writeNumber(row, at, 4, head.segmentCount);
+  at = writeNumber(row, at, 5, head.firstOffset);
+  at = writeNumber(row, at, 6, head.deletedOffset);
+  at = writeNumber(row, at, 7, head.changes);
+  if (head.incarnation !== 0n) {
+    row[at++] = (8 << 3) | WIRE_FIXED64;
+    at = row.writeBigUInt64LE(head.incarnation, at);
+  }
+  return sealRow(row.subarray(0, at));
 }
 
 export function decodeSpaceHead(value: Uint8Array, space: string): SpaceHead {
-  const message = decodeWith(value, `head of space "${space}"`, (bytes) => fromBinary(SpaceHeadSchema, bytes));
-  return {
-    lastOffset: Number(message.lastOffset),
-    lastNumber: Number(message.lastNumber),
-    lastTime: Number(message.lastTime),
-    segmentCount: Number(message.segmentCount),
-    firstOffset: Number(message.firstOffset),
-    deletedOffset: Number(message.deletedOffset),
-    changes: Number(message.changes),
-    incarnation: message.incarnation,
-  };
+  return decodeWith(value, `head of space "${space}"`, parseSpaceHead);
+}
+
+function parseSpaceHead(bytes: Uint8Array): SpaceHead {
+  const head = { ...NO_SPACE };
+  const reader = new WireReader(bytes);
+  while (reader.more) {
+    const field = reader.tag();
+    if (field === 1) head.lastOffset = numberOf(reader);
+    else if (field === 2) head.lastNumber = numberOf(reader);
+    else if (field === 3) head.lastTime = numberOf(reader);
+    else if (field === 4) head.segmentCount = numberOf(reader);
+    else if (field === 5) head.firstOffset = numberOf(reader);
+    else if (field === 6) head.deletedOffset = numberOf(reader);
+    else if (field === 7) head.changes = numberOf(reader);
+    else if (field === 8) head.incarnation = fixed64Of(reader);
+    else reader.skip();
+  }
+  return head;
 }
 
 export function encodeSegmentHead(head: SegmentHead): Uint8Array[] {
-  const message = create(SegmentHeadSchema, {
-    firstSequence: BigInt(head.firstSequence),
-    lastSequence: BigInt(head.lastSequence),
-    lastOffset: BigInt(head.lastOffset),
-    lastTime: BigInt(head.lastTime),
-    firstTime: BigInt(head.firstTime),
-    fencingToken: head.fencingToken,
-    unlisted: head.unlisted,
-    reclaimedSequence: BigInt(head.reclaimedSequence),
-  });
-  return frameRow([toBinary(SegmentHeadSchema, message)]);
+  const row = Buffer.allocUnsafe(FRAME_BYTES + MAX_HEAD_BYTES);
+  let at = writeNumber(row, FRAME_BYTES, 1, head.firstSequence);
+  at = writeNumber(row, at, 2, head.lastSequence);
+  at = writeNumber(row, at, 3, head.lastOffset);
+  at = writeNumber(row, at, 4, head.lastTime);
+  at = writeNumber(row, at, 5, head.firstTime);
+  if (head.fencingToken !== 0n) {
+    row[at++] = 6 << 3;
+    let rest = head.fencingToken;
+    for (; rest >= 0x80n; rest >>= 7n) row[at++] = Number(rest & 0x7fn) | 0x80;
+    row[at++] = Number(rest);
+  }
+  at = writeNumber(row, at, 7, head.unlisted ? 1 : 0);
+  at = writeNumber(row, at, 8, head.reclaimedSequence);
+  return sealRow(row.subarray(0, at));
 }
 
 export function decodeSegmentHead(value: Uint8Array, segment: string): SegmentHead {
-  const message = decodeWith(value, `head of segment "${segment}"`, (bytes) => fromBinary(SegmentHeadSchema, bytes));
-  return {
-    firstSequence: Number(message.firstSequence),
-    lastSequence: Number(message.lastSequence),
-    lastOffset: Number(message.lastOffset),
-    lastTime: Number(message.lastTime),
-    firstTime: Number(message.firstTime),
-    fencingToken: message.fencingToken,
-    unlisted: message.unlisted,
-    reclaimedSequence: Number(message.reclaimedSequence),
-  };
+  return decodeWith(value, `head of segment "${segment}"`, parseSegmentHead);
+}
+
+function parseSegmentHead(bytes: Uint8Array): SegmentHead {
+  const head = { ...NO_SEGMENT };
+  const reader = new WireReader(bytes);
+  while (reader.more) {
+    const field = reader.tag();
+    if (field === 1) head.firstSequence = numberOf(reader);
+    else if (field === 2) head.lastSequence = numberOf(reader);
+    else if (field === 3) head.lastOffset = numberOf(reader);
+    else if (field === 4) head.lastTime = numberOf(reader);
+    else if (field === 5) head.firstTime = numberOf(reader);
+    else if (field === 6) head.fencingToken = tokenOf(reader);
+    else if (field === 7) head.unlisted = numberOf(reader) !== 0;
+    else if (field === 8) head.reclaimedSequence = numberOf(reader);
+    else reader.skip();
+  }
+  return head;
+}
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** The messages without a field: absent fields are 0. */
+const NO_SPACE: Writable<SpaceHead> = { ...NEW_SPACE, firstOffset: 0 };
+const NO_SEGMENT: Writable<SegmentHead> = { ...NEW_SEGMENT, firstSequence: 0, unlisted: false };
+
+/** Writes a varint field; 0 is absent. */
+function writeNumber(row: Uint8Array, at: number, field: number, value: number): number {
+  if (value === 0) return at;
+  row[at] = field << 3;
+  return writeVarint(row, at + 1, value);
+}
+
+function numberOf(reader: WireReader): number {
+  reader.expect(WIRE_VARINT);
+  return reader.varint();
+}
+
+function tokenOf(reader: WireReader): bigint {
+  reader.expect(WIRE_VARINT);
+  return reader.varint64();
+}
+
+function fixed64Of(reader: WireReader): bigint {
+  reader.expect(WIRE_FIXED64);
+  const { buffer, position } = reader;
+  reader.skip();
+  return new DataView(buffer.buffer, buffer.byteOffset + position, 8).getBigUint64(0, true);
 }

@@ -106,13 +106,23 @@ export function lastPositionOf(key: Uint8Array): number {
   return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
 }
 
-/** Key of a remembered transaction. `id` is a UUID in its 36-character form. */
+/** Key of a remembered transaction. `id` is a UUID in its 36-character form, in lower case. */
 export function transactionKey(id: string): Uint8Array {
   const key = new Uint8Array(17);
   key[0] = TAG.transaction;
-  const hex = id.replaceAll("-", "");
-  for (let i = 0; i < 16; i++) key[i + 1] = Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16);
+  for (let at = 1, index = 0; at < 17; at++, index += 2) {
+    // The id has a dash in front of its characters 9, 14, 19 and 24.
+    if (id.charCodeAt(index) === DASH) index++;
+    key[at] = (hexDigit(id.charCodeAt(index)) << 4) | hexDigit(id.charCodeAt(index + 1));
+  }
   return key;
+}
+
+const DASH = 0x2d;
+
+/** The value of a hexadecimal digit in lower case. */
+function hexDigit(code: number): number {
+  return code < 0x60 ? code - 0x30 : code - 0x57;
 }
 
 /** Range of all remembered transactions. */

@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ConsumeSegmentResponseSchema, EntryBatchSchema, ErrorReason } from "@streamkit/protocol";
-import { SegmentBlockSchema, SpaceBlockSchema } from "@streamkit/protocol/storage";
+import { SegmentBlockSchema, SegmentHeadSchema, SpaceBlockSchema, SpaceHeadSchema } from "@streamkit/protocol/storage";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { name, position } from "../../../test/arbitraries.ts";
@@ -84,6 +84,22 @@ describe("stored rows", () => {
     );
     expect(decodeSpaceHead(join(encodeSpaceHead(NEW_SPACE)), "s")).toEqual(NEW_SPACE);
     expect(decodeSegmentHead(join(encodeSegmentHead(NEW_SEGMENT)), "s")).toEqual(NEW_SEGMENT);
+  });
+
+  it("of heads are the messages of rows.proto", () => {
+    fc.assert(
+      fc.property(spaceHead, segmentHead, (space, segment) => {
+        const spaceBytes = unframeRow(join(encodeSpaceHead(space)), "row");
+        const spaceMessage = fromBinary(SpaceHeadSchema, spaceBytes);
+        expect(Buffer.from(toBinary(SpaceHeadSchema, spaceMessage))).toEqual(Buffer.from(spaceBytes));
+        expect(spaceMessage).toMatchObject({ lastOffset: BigInt(space.lastOffset), incarnation: space.incarnation });
+        const segmentBytes = unframeRow(join(encodeSegmentHead(segment)), "row");
+        const segmentMessage = fromBinary(SegmentHeadSchema, segmentBytes);
+        expect(Buffer.from(toBinary(SegmentHeadSchema, segmentMessage))).toEqual(Buffer.from(segmentBytes));
+        const { fencingToken, unlisted } = segment;
+        expect(segmentMessage).toMatchObject({ lastTime: BigInt(segment.lastTime), fencingToken, unlisted });
+      }),
+    );
   });
 
   it("have the bytes that are on disks already", () => {
