@@ -1,0 +1,211 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  CALL_CREDIT_BYTES,
+  creditFrame,
+  encodeFrame,
+  FrameKind,
+  Inbox,
+  leadingNumber,
+  MAX_CREDIT_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_SOCKET_MESSAGE_BYTES,
+  Outbox,
+  readFrames,
+  SOCKET_CREDIT_BYTES,
+} from "./index.ts";
+
+const MAX_MESSAGE = 3 * 1024 * 1024;
+/** Messages that the credit of a socket pays for, and the one that overdraws it. */
+const MOST_HELD = (SOCKET_CREDIT_BYTES / CALL_CREDIT_BYTES + 1) * MAX_MESSAGE;
+
+function frame(kind: FrameKind, call: number, ...payload: number[]) {
+  return [...readFrames(encodeFrame(kind, call, Uint8Array.from(payload)))][0];
+}
+
+describe("frames", () => {
+  it("come back as they went", () => {
+    const bytes = encodeFrame(FrameKind.NEXT, 0xfffffffe, Uint8Array.of(1, 2));
+    expect([...bytes]).toEqual([5, 255, 255, 255, 254, 0, 0, 0, 2, 1, 2]);
+    expect([...readFrames(bytes)]).toEqual([{ kind: 5, call: 0xfffffffe, payload: Uint8Array.of(1, 2) }]);
+    expect(leadingNumber([...readFrames(creditFrame(7, 0x80000001))][0])).toBe(0x80000001);
+  });
+
+  it.each([
+    ["no frame", []],
+    ["a cut header", [3, 0, 0, 0, 1, 0, 0, 0]],
+    ["a cut payload", [3, 0, 0, 0, 1, 0, 0, 0, 2, 1]],
+    ["kind 0", [0, 0, 0, 0, 1, 0, 0, 0, 0]],
+    ["an unknown kind", [14, 0, 0, 0, 1, 0, 0, 0, 0]],
+    ["a payload over the limit", [3, 0, 0, 0, 1, 0, 1, 0, 1]],
+    ["a second frame that is cut", [12, 0, 0, 0, 0, 0, 0, 0, 0, 12]],
+  ])("%s is refused", (_, bytes) => {
+    expect(() => [...readFrames(Uint8Array.from(bytes))]).toThrow(expect.objectContaining({ closeCode: 4400 }));
+  });
+});
+
+describe("Inbox refuses", () => {
+  const opened = () => {
+    const inbox = new Inbox(MAX_MESSAGE);
+    inbox.open(1);
+    return inbox;
+  };
+
+  it.each([
+    ["a part without a beginning", [frame(FrameKind.NEXT, 1, 9)]],
+    ["a part that is too long", [frame(FrameKind.FIRST, 1, 0, 0, 0, 1, 9, 9)]],
+    ["a part without bytes", [frame(FrameKind.FIRST, 1, 0, 0, 0, 1)]],
+    ["a length that is cut", [frame(FrameKind.FIRST, 1, 0, 0)]],
+    ["a message inside another", [frame(FrameKind.FIRST, 1, 0, 0, 0, 2, 9), frame(FrameKind.MESSAGE, 1, 9)]],
+    ["a message over the limit", [frame(FrameKind.FIRST, 1, 0, 48, 0, 1, 9)]],
+  ])("%s", (_, frames) => {
+    const inbox = opened();
+    expect(() => frames.map((each) => inbox.receive(each))).toThrow(expect.objectContaining({ closeCode: 4400 }));
+  });
+
+  it("a message that begins without credit of its call", () => {
+    const inbox = opened();
+    const full = { kind: FrameKind.MESSAGE, call: 1, payload: new Uint8Array(MAX_FRAME_BYTES) };
+    for (let sent = 0; sent < CALL_CREDIT_BYTES; sent += MAX_FRAME_BYTES) inbox.receive(full);
+    expect(() => inbox.receive(full)).toThrow(expect.objectContaining({ closeCode: 4413 }));
+  });
+
+  it("a message that begins without credit of the socket", () => {
+    const inbox = new Inbox(MAX_MESSAGE);
+    const calls = SOCKET_CREDIT_BYTES / MAX_FRAME_BYTES;
+    const send = (call: number) => {
+      inbox.open(call);
+      inbox.receive({ kind: FrameKind.MESSAGE, call, payload: new Uint8Array(MAX_FRAME_BYTES) });
+    };
+    for (let call = 1; call <= calls; call++) send(call);
+    expect(() => send(calls + 1)).toThrow(expect.objectContaining({ closeCode: 4413 }));
+    inbox.close(1);
+    send(calls + 2);
+  });
+});
+
+it("Outbox refuses credit that abuses it", () => {
+  const outbox = new Outbox();
+  outbox.open(1);
+  for (const [call, bytes] of [
+    [0, 0],
+    [1, 0],
+    [0, MAX_CREDIT_BYTES],
+    [1, MAX_CREDIT_BYTES],
+    [2, MAX_CREDIT_BYTES + 1],
+  ]) {
+    expect(() => outbox.give(call, bytes)).toThrow(expect.objectContaining({ closeCode: 4413 }));
+  }
+  outbox.give(2, MAX_CREDIT_BYTES);
+});
+
+it("Outbox begins no message without credit of the socket", () => {
+  const outbox = new Outbox();
+  const full = SOCKET_CREDIT_BYTES / CALL_CREDIT_BYTES;
+  for (let call = 1; call <= full + 1; call++) {
+    outbox.open(call);
+    outbox.send(call, new Uint8Array(CALL_CREDIT_BYTES));
+  }
+  while (outbox.take() !== undefined);
+  expect([outbox.waiting(full), outbox.waiting(full + 1)]).toEqual([0, 1]);
+  outbox.give(0, 1);
+  while (outbox.take() !== undefined);
+  expect(outbox.waiting(full + 1)).toBe(0);
+});
+
+it("a large message delays others by one frame", () => {
+  const outbox = new Outbox();
+  outbox.open(1);
+  outbox.open(2);
+  outbox.send(1, new Uint8Array(MAX_MESSAGE));
+  outbox.send(2, Uint8Array.of(1));
+  const calls = [...readFrames(outbox.take() as Uint8Array)].map(({ call }) => call);
+  expect(calls.slice(0, 3)).toEqual([1, 2, 1]);
+});
+
+it("flow control loses nothing, keeps order, ends, and bounds what waits at the receiver", () => {
+  const step = fc.oneof(
+    fc.record({
+      do: fc.constant("send" as const),
+      call: fc.integer({ min: 1, max: 6 }),
+      size: fc.integer({ max: MAX_MESSAGE, min: 0 }),
+    }),
+    fc.record({
+      do: fc.constant("send" as const),
+      call: fc.integer({ min: 1, max: 6 }),
+      size: fc.integer({ max: 2_000, min: 0 }),
+    }),
+    fc.record({ do: fc.constant("carry" as const) }),
+    fc.record({ do: fc.constant("read" as const), call: fc.integer({ min: 1, max: 6 }) }),
+    fc.record({ do: fc.constant("end" as const), call: fc.integer({ min: 1, max: 6 }) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const outbox = new Outbox();
+      const inbox = new Inbox(MAX_MESSAGE);
+      const sent = new Map<number, Uint8Array[]>();
+      const arrived = new Map<number, Uint8Array[]>();
+      const ended = new Set<number>();
+      for (let call = 1; call <= 6; call++) {
+        outbox.open(call);
+        inbox.open(call);
+        sent.set(call, []);
+        arrived.set(call, []);
+      }
+      const held = () => [...arrived.values()].flat().reduce((sum, { length }) => sum + length, 0);
+      const carry = (): boolean => {
+        const message = outbox.take();
+        if (message === undefined) return false;
+        expect(message.length).toBeLessThanOrEqual(MAX_SOCKET_MESSAGE_BYTES);
+        for (const each of readFrames(message)) {
+          const complete = inbox.receive(each);
+          if (complete !== undefined) arrived.get(each.call)?.push(complete);
+        }
+        expect(held()).toBeLessThanOrEqual(MOST_HELD);
+        return true;
+      };
+      const credit = () => {
+        for (const bytes of inbox.credits()) {
+          for (const each of readFrames(bytes)) outbox.give(each.call, leadingNumber(each));
+        }
+      };
+      const read = (call: number) => {
+        const message = arrived.get(call)?.shift();
+        if (message === undefined) return false;
+        const expected = sent.get(call)?.shift() as Uint8Array;
+        expect(Buffer.compare(message, expected)).toBe(0);
+        inbox.taken(call, message.length);
+        credit();
+        return true;
+      };
+      steps.forEach((each, index) => {
+        if (each.do === "carry") carry();
+        else if (ended.has(each.call)) return;
+        else if (each.do === "read") read(each.call);
+        else if (each.do === "end") {
+          // The receiver resets the call; what is on its way is paid for and paid back.
+          ended.add(each.call);
+          arrived.set(each.call, []);
+          inbox.close(each.call);
+          carry();
+          outbox.close(each.call);
+          credit();
+        } else {
+          const message = new Uint8Array(each.size).fill(index);
+          sent.get(each.call)?.push(message);
+          outbox.send(each.call, message);
+        }
+      });
+      for (let progress = true; progress; ) {
+        progress = carry();
+        for (let call = 1; call <= 6; call++) if (!ended.has(call)) while (read(call)) progress = true;
+        credit();
+      }
+      for (let call = 1; call <= 6; call++) if (!ended.has(call)) expect(sent.get(call)).toEqual([]);
+      // All credit is back: the sender may now hold what is missing to the limit, and no byte more.
+      expect(() => outbox.give(0, MAX_CREDIT_BYTES - SOCKET_CREDIT_BYTES + 1)).toThrow();
+      outbox.give(0, MAX_CREDIT_BYTES - SOCKET_CREDIT_BYTES);
+    }),
+    { seed: 13, numRuns: 150 },
+  );
+});

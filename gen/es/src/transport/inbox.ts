@@ -1,0 +1,129 @@
+import {
+  CALL_CREDIT_BYTES,
+  costOf,
+  creditFrame,
+  type Frame,
+  FrameError,
+  FrameKind,
+  leadingNumber,
+  SOCKET_CREDIT_BYTES,
+} from "./frames.ts";
+
+interface Receiver {
+  credit: number;
+  /** Credit that the sender has paid and not got back. */
+  owed: number;
+  /** The message that is arriving. */
+  parts: Uint8Array[];
+  total: number;
+  missing: number;
+}
+
+/**
+ * The receiving side of a socket: puts messages together, and counts the credit that their senders have used. Credit
+ * goes back when the application takes a message, so what an idle application holds is bounded.
+ */
+export class Inbox {
+  readonly #calls = new Map<number, Receiver>();
+  readonly #back = new Map<number, number>();
+  readonly #maxMessageBytes: number;
+  #credit = SOCKET_CREDIT_BYTES;
+
+  /** @param maxMessageBytes the largest message that a FIRST frame may announce */
+  constructor(maxMessageBytes: number) {
+    this.#maxMessageBytes = maxMessageBytes;
+  }
+
+  /** Begins to receive for a call. */
+  open(call: number): void {
+    this.#calls.set(call, { credit: CALL_CREDIT_BYTES, owed: 0, parts: [], total: 0, missing: 0 });
+  }
+
+  /** Ends a call. The socket gets back all that the call has used. */
+  close(call: number): void {
+    const receiver = this.#calls.get(call);
+    if (receiver === undefined) return;
+    this.#calls.delete(call);
+    this.#back.delete(call);
+    this.#giveSocket(receiver.owed);
+  }
+
+  /**
+   * Takes a frame of kind MESSAGE, FIRST or NEXT, and copies nothing: a message of one frame is a view of it.
+   *
+   * @returns the message that is complete with this frame; undefined for a part, and for a call that has ended
+   * @throws FrameError for frames out of order, and for more bytes than the credit allows
+   */
+  receive(frame: Frame): Uint8Array | undefined {
+    const { call, kind, payload } = frame;
+    const receiver = this.#calls.get(call);
+    if (kind === FrameKind.NEXT) return receiver && this.#more(receiver, payload);
+    const total = kind === FrameKind.FIRST ? leadingNumber(frame) : payload.length;
+    if (total > this.#maxMessageBytes) {
+      throw new FrameError(`a message has ${total} bytes; the limit is ${this.#maxMessageBytes}`);
+    }
+    this.#pay(receiver, costOf(total));
+    // Sent before its sender learnt of the end of the call.
+    if (receiver === undefined) {
+      this.#giveSocket(costOf(total));
+      return undefined;
+    }
+    if (receiver.missing > 0) throw new FrameError("a message begins inside another message of its call");
+    if (kind === FrameKind.MESSAGE) return payload;
+    receiver.total = total;
+    receiver.missing = total;
+    return this.#more(receiver, payload.subarray(4));
+  }
+
+  /** Gives credit back for a message that the application has taken. */
+  taken(call: number, messageBytes: number): void {
+    const bytes = costOf(messageBytes);
+    const receiver = this.#calls.get(call);
+    // What a call has used that is over went back with its end.
+    if (receiver === undefined || bytes === 0) return;
+    receiver.owed -= bytes;
+    receiver.credit += bytes;
+    this.#back.set(call, (this.#back.get(call) ?? 0) + bytes);
+    this.#giveSocket(bytes);
+  }
+
+  /** The CREDIT frames that are due: one per call, and one for the socket. */
+  credits(): Uint8Array[] {
+    const frames = [...this.#back].map(([call, bytes]) => creditFrame(call, bytes));
+    this.#back.clear();
+    return frames;
+  }
+
+  #pay(receiver: Receiver | undefined, cost: number): void {
+    if (this.#credit <= 0 || (receiver !== undefined && receiver.credit <= 0)) {
+      throw new FrameError("a message begins without credit", 4413);
+    }
+    this.#credit -= cost;
+    if (receiver === undefined) return;
+    receiver.credit -= cost;
+    receiver.owed += cost;
+  }
+
+  #more(receiver: Receiver, part: Uint8Array): Uint8Array | undefined {
+    if (part.length === 0 || part.length > receiver.missing) {
+      throw new FrameError(`a part of a message has ${part.length} bytes; ${receiver.missing} are missing`);
+    }
+    receiver.parts.push(part);
+    receiver.missing -= part.length;
+    if (receiver.missing > 0) return undefined;
+    const message = new Uint8Array(receiver.total);
+    let at = 0;
+    for (const each of receiver.parts) {
+      message.set(each, at);
+      at += each.length;
+    }
+    receiver.parts = [];
+    return message;
+  }
+
+  #giveSocket(bytes: number): void {
+    if (bytes === 0) return;
+    this.#credit += bytes;
+    this.#back.set(0, (this.#back.get(0) ?? 0) + bytes);
+  }
+}
