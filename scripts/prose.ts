@@ -14,7 +14,7 @@ const MOST: Readonly<Record<string, number>> = {
   proto: 1.6,
   "gen/es": 7.2,
   "clients/ts": 19.4,
-  server: 17.9,
+  server: 16.2,
   conformance: 25.5,
   bench: 22.2,
   examples: 17.9,

@@ -7,8 +7,8 @@ import { type ChangeNote, type CommittedTransaction, decodeChangeNote } from "..
 import type { SpaceState } from "./space-state.ts";
 
 /**
- * Most entries and bytes that a refresh reads of the commits of other instances. Past these limits, caches start anew and
- * followers read storage themselves.
+ * Most entries and bytes that a refresh reads of the commits of other instances. Past these limits, caches start anew
+ * and followers read storage themselves.
  */
 const MAX_ENTRIES = 4_096;
 const MAX_BYTES = 8 * 1024 * 1024;
