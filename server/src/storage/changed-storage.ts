@@ -1,7 +1,7 @@
 import type { PartitionStore, Storage } from "./port.ts";
 
 /**
- * The same storage, with some methods of its stores replaced: to count, to slow down, to break what is built on it.
+ * The same storage with some methods of its stores replaced: to count calls, to slow them down, or to make them fail.
  *
  * @param change called for each store that is opened; returns the methods to replace
  */

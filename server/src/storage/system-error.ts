@@ -1,6 +1,8 @@
-/** Failures that the operating system reports, by their code; also where LevelDB passes on their text only. */
+/**
+ * Failures of system calls, by their code. LevelDB passes on only the text of a failure; the text then gives the code.
+ */
 
-/** The codes that something depends on, with the texts that C libraries have for them, in lower case. */
+/** Codes that other code depends on, with their texts in C libraries, in lower case. */
 const TEXTS: readonly (readonly [string, string])[] = [
   ["no space left on device", "ENOSPC"],
   ["disk quota exceeded", "EDQUOT"],
@@ -18,7 +20,7 @@ const TEXTS: readonly (readonly [string, string])[] = [
   ["no such file or directory", "ENOENT"],
 ];
 
-/** What the codes mean to somebody who is not to see paths. */
+/** The codes in words, for readers that must not see paths. */
 const WORDS: Readonly<Record<string, string>> = {
   EROFS: "the volume is read-only",
   EACCES: "the server has no permission for a file or folder of the storage",
@@ -31,7 +33,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "the path of the storage is too long",
 };
 
-/** The code of a failed system call in an error or in the errors that it came from; undefined when there is none. */
+/** The code of the failed system call in an error or in its causes; undefined if there is none. */
 export function systemCode(error: unknown): string | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
     const code = (at as { code?: unknown }).code;
@@ -42,13 +44,13 @@ export function systemCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether there is no room: on the device, or within a quota. */
+/** Whether the device or a quota has no room left. */
 export function isDiskFull(error: unknown): boolean {
   const code = systemCode(error);
   return code === "ENOSPC" || code === "EDQUOT";
 }
 
-/** What is wrong, without paths; undefined for codes that say nothing to an operator. */
+/** The problem in words, without paths; undefined for codes that tell an operator nothing. */
 export function systemProblem(error: unknown): string | undefined {
   return WORDS[systemCode(error) ?? ""];
 }

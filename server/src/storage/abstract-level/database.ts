@@ -1,8 +1,8 @@
 import type { AbstractBatchOperation, AbstractLevel } from "abstract-level";
 
 /**
- * An abstract-level database that can hold a store: its key and value encoding are 'view' (`Uint8Array`), and no one
- * else writes to it while the store is open.
+ * An abstract-level database that can hold a store. Its key and value encodings are 'view' (`Uint8Array`). While the
+ * store is open, its `WriteQueue` is the only writer.
  */
 export type Database = AbstractLevel<string | Buffer | Uint8Array, Uint8Array, Uint8Array>;
 

@@ -1,10 +1,10 @@
 import type { StorageLimits } from "../port.ts";
 
 /**
- * Limits of every store on an abstract-level database. LevelDB itself has none worth naming; these bound what one
- * commit holds in memory.
+ * Limits of every store on an abstract-level database. LevelDB itself has no limits of note; these bound the memory
+ * that one commit takes.
  *
- * A block of 270 KB stored once instead of twice made writes 1.6 to 2.4 times faster; below 16 KiB the second copy is
+ * Storing a block of 270 KB once instead of twice made writes 1.6 to 2.4 times faster. Below 16 KiB the second copy is
  * cheaper than the extra read.
  */
 export const limits: StorageLimits = {

@@ -12,7 +12,7 @@ export class OpenOperations {
     if (this.#closed) throw new StoreClosedError();
   }
 
-  /** Runs one operation to its end; translates what it throws. */
+  /** Runs one operation to its end, and translates its errors. */
   async run<Result>(operation: () => Promise<Result>): Promise<Result> {
     this.assertOpen();
     this.#running += 1;

@@ -1,10 +1,10 @@
 import type { Database } from "./database.ts";
 import { afterPartition, partitionOf } from "./stored-key.ts";
 
-/** The first key that can be a row: everything below belongs to the store itself (stored-key.ts). */
+/** The first key that can be a row: all smaller keys belong to the store itself (stored-key.ts). */
 const firstRowKey = Buffer.of(0x01);
 
-/** Names of partitions that have rows. Seeks from one to the next; the cost does not depend on the rows they hold. */
+/** Names of partitions that have rows. Seeks from one partition to the next; the cost does not depend on their rows. */
 export async function partitionNames(
   database: Database,
   { prefix, after = "", limit }: { prefix: string; after?: string; limit: number },

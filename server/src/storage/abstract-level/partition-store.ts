@@ -10,19 +10,19 @@ import { afterPartition, partitionPrefix, storedKey } from "./stored-key.ts";
 import { readVersion, valueBytes } from "./stored-value.ts";
 import { isReadableAfter, type WriteQueue } from "./write-queue.ts";
 
-/** What the owner of a database does when a handle on it ends. */
+/** The duties of the owner of a database towards the handles on it. */
 export interface DatabaseOwner {
-  /** The handle was closed: nothing of it is in flight any more. */
+  /** Called once the handle is closed and none of its operations is in flight. */
   release(): Promise<void>;
-  /** As `release`, and everything in the database is to disappear. */
+  /** Like `release`; the owner also deletes the database with everything in it. */
   remove(): Promise<void>;
-  /** Where several handles share a database. @throws StoreDeletedError once one of them has removed it */
+  /** For a database that can disappear under an open handle. @throws the reason, once that has happened */
   assertPresent?(): void;
-  /** @throws DISK_FULL while no append should be made */
+  /** @throws DISK_FULL while the owner refuses appends */
   assertRoom?(): void;
-  /** Whether the database could be opened again after a write that failed so. Default: yes. */
+  /** Whether opening the database again would work after a write that failed with `failure`. Default: true. */
   canReopen?(failure: ServerError): boolean;
-  /** Gives the room of deleted rows back, where it is scarce. */
+  /** Frees the disk space of deleted rows, if space is scarce. */
   compact?(from: Buffer, to: Buffer): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export class AbstractLevelPartitionStore implements PartitionStore {
   readonly #operations = new OpenOperations();
   #closing: Promise<void> | undefined;
 
-  /** @param commits the one committer of the database, shared by all handles on it. */
+  /** @param commits the one write queue of the database, shared by all handles on it. */
   constructor(database: Database, commits: WriteQueue, owner: DatabaseOwner) {
     this.#database = database;
     this.#commits = commits;
@@ -82,7 +82,7 @@ export class AbstractLevelPartitionStore implements PartitionStore {
   }
 
   assertRoom(): void {
-    // Opened again, the store can make room: with what trims have removed.
+    // Reopening the store can free the space of trimmed rows. So the failed write is reported before the lack of room.
     if (this.#commits.failure !== undefined && !this.readsOnly()) this.#commits.assertUsable();
     this.#owner.assertRoom?.();
   }

@@ -1,7 +1,7 @@
 import type { Database } from "./database.ts";
 
 /**
- * Up to this many rows are read on the spot: 3 us each, against 11 us through the thread pool, which the fsyncs of
+ * Up to this many rows are read synchronously: 3 us each, against 11 us through the thread pool, which the fsyncs of
  * commits also use.
  */
 const synchronousReads = 4;
@@ -14,7 +14,7 @@ export async function readStored(database: Database, keys: Buffer[]): Promise<(U
   return database.getMany(keys);
 }
 
-/** The manifest's type does not list this member yet. */
+/** The type of the manifest does not list `getSync` yet. */
 function readsSynchronously(supports: Database["supports"] & { getSync?: boolean }): boolean {
   return supports.getSync === true;
 }

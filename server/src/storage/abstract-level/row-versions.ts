@@ -3,18 +3,18 @@ import type { Database } from "./database.ts";
 import { readStored } from "./read-stored.ts";
 import { readVersion } from "./stored-value.ts";
 
-/** Stands for "there is no such row"; real versions start at 1. */
+/** The version of a row that does not exist; real versions start at 1. */
 export const absent = 0;
 
 /**
  * The versions of rows that commits have as conditions: a bounded cache in front of the database.
  *
- * Valid because nobody else writes, and because commits are written one batch after the other: when a batch begins, the
- * cache and the database agree.
+ * The `WriteQueue` is the only writer, and it writes one batch after the other. So the cache and the database agree
+ * when a batch begins.
  */
 export class RowVersions {
   readonly #database: Database;
-  // By size: a bound by count would reserve its memory at once.
+  // A bound by count would allocate all its memory at once; a bound by size does not.
   readonly #cache = new LRUCache<string, number>({ maxSize: 10_000, sizeCalculation: () => 1 });
 
   constructor(database: Database) {
@@ -22,7 +22,8 @@ export class RowVersions {
   }
 
   /**
-   * The current versions of some rows, for one batch to check its conditions against and to record its own writes in.
+   * Loads the current versions of some rows. A batch checks its conditions against them, and records its own writes in
+   * them.
    * @param keys stored keys by identity.
    */
   async load(keys: ReadonlyMap<string, Buffer>): Promise<Map<string, number>> {
@@ -46,12 +47,12 @@ export class RowVersions {
     return versions;
   }
 
-  /** Takes over what one batch loaded and, now durably, wrote. */
+  /** Keeps the versions that one batch loaded and wrote. Called once the batch is durable. */
   store(versions: ReadonlyMap<string, number>): void {
     for (const [identity, version] of versions) this.#cache.set(identity, version);
   }
 
-  /** Forgets a row that was written by a batch that had no condition on it. */
+  /** Forgets a row that a batch wrote without a condition on it. */
   forget(identity: string): void {
     this.#cache.delete(identity);
   }

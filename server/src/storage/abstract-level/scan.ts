@@ -7,16 +7,16 @@ import { readVersion, valueBytes } from "./stored-value.ts";
 
 const defaultPageBytes = 256 * 1024;
 
-/** Rows asked of the database at once; the page size in bytes is what normally ends a page. */
+/** Rows requested from the database at once. The page size in bytes normally ends a page earlier. */
 const readAhead = 10_000;
 
 /** classic-level ends a page at this many bytes; other databases ignore it. */
 type PagedIteratorOptions = AbstractIteratorOptions<Uint8Array, Uint8Array> & { highWaterMarkBytes: number };
 
 /**
- * Reads a range of a partition page by page, as it was when the first page was asked for.
+ * Reads a range of a partition page by page, from a snapshot that is taken when the first page is requested.
  *
- * Each page is an operation of its own: a reader that pauses between two does not keep the store from closing.
+ * Each page is an operation of its own, so a reader that pauses between two pages does not keep the store from closing.
  */
 export async function* scanPages(
   database: Database,
@@ -45,7 +45,7 @@ export async function* scanPages(
   }
 }
 
-/** Cuts what one read returned into pages, for databases that do not heed the size. */
+/** Cuts the rows of one read into pages, for databases that ignore `highWaterMarkBytes`. */
 function* pagesOf(entries: [Uint8Array, Uint8Array][], prefixLength: number, pageBytes: number): Generator<Row[]> {
   let page: Row[] = [];
   let bytes = 0;

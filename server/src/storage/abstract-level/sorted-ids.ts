@@ -27,7 +27,7 @@ export class SortedIds {
     return this.#ids.slice(at, at + limit);
   }
 
-  /** Index of the first id that is not below this one. */
+  /** Index of the first id that is not below the given id. */
   #firstFrom(id: string): number {
     let low = 0;
     let high = this.#ids.length;

@@ -1,11 +1,11 @@
-/** Translates what an abstract-level database throws. The only place that knows LevelDB's codes and messages. */
+/** Translates the errors of an abstract-level database. Only this file knows LevelDB's codes and messages. */
 import { ErrorReason } from "@streamkit/protocol";
 import { dataLoss, ServerError, StoreClosedError, storageUnavailable } from "../../errors.ts";
 import { isDiskFull, systemCode, systemProblem } from "../system-error.ts";
 
 /**
- * A failure of the database or of its files as the port words it. Messages name no path; the original error is the
- * cause.
+ * Translates a failure of the database or of its files into an error of the storage port. Messages name no path; the
+ * original error is the cause.
  */
 export function storageError(error: unknown): ServerError {
   if (error instanceof ServerError) return error;
@@ -23,7 +23,7 @@ export function storageError(error: unknown): ServerError {
   if (text.startsWith("IO error") && systemCode(error) === "ENOENT") {
     return dataLoss("a file of the database is missing", error);
   }
-  // Reading behind the end of a table: the file was cut.
+  // LevelDB read behind the end of a table: the file was truncated.
   if (/^IO error: .*\.(ldb|sst): Invalid argument/.test(text))
     return dataLoss("a table of the database is damaged", error);
   // Synchronous reads carry the status as text, without a code.
@@ -32,12 +32,12 @@ export function storageError(error: unknown): ServerError {
   return storageUnavailable(problem === undefined ? "the database failed" : `the database failed: ${problem}`, error);
 }
 
-/** Whether the database could not be opened because someone else has it open. */
+/** Whether opening the database failed because another process or another handle has it open. */
 export function isLockedError(error: unknown): boolean {
   return rootCode(error) === "LEVEL_LOCKED";
 }
 
-/** There is no room for what was to be written. */
+/** The device has no space left for a write. */
 function diskFull(cause?: unknown): ServerError {
   return new ServerError(ErrorReason.DISK_FULL, "no space left on the device of the store", {
     cause,
@@ -45,7 +45,7 @@ function diskFull(cause?: unknown): ServerError {
   });
 }
 
-/** abstract-level wraps what happened while opening in LEVEL_DATABASE_NOT_OPEN; the cause says what it was. */
+/** abstract-level wraps a failure to open in LEVEL_DATABASE_NOT_OPEN; the innermost cause is the failure itself. */
 function root(error: unknown): unknown {
   let current = error;
   while (current instanceof Error && current.cause instanceof Error) current = current.cause;

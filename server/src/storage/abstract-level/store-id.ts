@@ -2,7 +2,7 @@ import { invalidField } from "../../errors.ts";
 
 const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** Whether this is the one spelling of a store id: a UUID in lower case. */
+/** Whether the name is a store id in its only spelling: a UUID in lower case. */
 export function isStoreId(name: string): boolean {
   return pattern.test(name);
 }

@@ -11,7 +11,7 @@ import { LRUCache } from "lru-cache";
 
 const separator = 0x00;
 
-/** Encoding a name costs more than the rest of making a key, and a busy store writes few partitions at a time. */
+/** Encoding a name costs more than the rest of a key, and a busy store writes few partitions at a time. */
 const prefixes = new LRUCache<string, Buffer>({ max: 1_000 });
 
 /** The bytes that every stored key of a partition starts with. */
@@ -32,12 +32,12 @@ export function storedKey(prefix: Uint8Array, key: Uint8Array): Buffer {
   return stored;
 }
 
-/** The name's bytes within a stored key. */
+/** The bytes of the partition's name within a stored key. */
 export function partitionOf(stored: Uint8Array): Uint8Array {
   return stored.subarray(0, stored.indexOf(separator));
 }
 
-/** The first possible stored key after all rows of the partition with this name. */
+/** The first possible stored key after all rows of the partition. */
 export function afterPartition(name: Uint8Array): Buffer {
   const bound = Buffer.allocUnsafe(name.length + 1);
   bound.set(name, 0);

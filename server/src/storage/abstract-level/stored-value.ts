@@ -1,13 +1,13 @@
 /**
  * A stored value: the version of the row as 8 bytes, big-endian, then the value.
  *
- * Versions stay below 2^53, so that they are plain numbers to everybody else.
+ * Versions stay below 2^53, so all other code can take them for plain numbers.
  */
 import { dataLoss } from "../../errors.ts";
 
 export const versionBytes = 8;
 
-/** Joins version and pieces: the one copy that a value undergoes on its way in. */
+/** Joins version and pieces. This is the only copy that Streamkit makes of a value on its way to the database. */
 export function storedValue(version: number, pieces: readonly Uint8Array[]): Buffer {
   let length = versionBytes;
   for (const piece of pieces) length += piece.length;

@@ -1,9 +1,9 @@
 /**
- * Hands out the row versions of a store: 1, 2, 3, ... over its whole life, never one twice.
+ * Hands out the row versions of a store: rising numbers from 1, each used once in the life of the store.
  *
- * The counter is not written with every commit. One row holds a number that no version handed out so far exceeds; it is
- * raised, in the same batch as the rows, each time the counter passes it. Opening the store continues from there and so
- * skips the rest of the reservation, whatever a crash left behind.
+ * The counter is not written with every commit. One stored row holds a reserved number that no version exceeds. When
+ * the counter passes this number, the batch that writes the rows also raises the number. Opening a store continues from
+ * the reserved number and skips the rest of the reservation, so it is safe after every crash.
  */
 import { dataLoss } from "../../errors.ts";
 import type { Database, Operation } from "./database.ts";
@@ -21,16 +21,19 @@ export class VersionCounter {
     this.#reserved = reserved;
   }
 
-  /** Continues where the store's last life may have got to. */
+  /** Continues after the highest version that the store may have used. */
   static async recover(database: Database): Promise<VersionCounter> {
     const stored = await database.get(counterKey);
     if (stored !== undefined) return new VersionCounter(readVersion(stored));
-    // Every batch that wrote rows also wrote, or came after, the counter.
+    // Every batch that wrote rows also wrote the counter, or came after a batch that did.
     for await (const _ of database.keys({ limit: 1 })) throw dataLoss("the row of the version counter is missing");
     return new VersionCounter(0);
   }
 
-  /** The next version; adds the row that reserves it to `operations` when needed, which must be written with it. */
+  /**
+   * Returns the next version. After a used-up reservation, adds the next one to `operations`, to be written in the same
+   * batch.
+   */
   next(operations: Operation[]): number {
     this.#last += 1;
     if (this.#last > this.#reserved) {

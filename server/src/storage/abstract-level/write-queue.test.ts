@@ -6,7 +6,7 @@ import type { Database, Operation } from "./database.ts";
 import { VersionCounter } from "./version-counter.ts";
 import { WriteQueue } from "./write-queue.ts";
 
-/** A write that waits for the test to end it. */
+/** A write that waits until the test ends it. */
 interface Write {
   readonly operations: Operation[];
   readonly options: unknown;
@@ -49,7 +49,7 @@ function steppedBatch(database: Database, operations: Operation[], options: obje
 }
 
 describe("the write queue", () => {
-  it("writes at once when idle, synced, and merges what arrives meanwhile over all partitions", async () => {
+  it("writes and syncs at once when idle, and merges the commits of all partitions that arrive meanwhile", async () => {
     const first = commits.commit("a", put("k"));
     await microtasks();
     expect(writes.length).toBe(1);
@@ -66,7 +66,7 @@ describe("the write queue", () => {
     for (const result of await Promise.all(later)) expect(result.committed).toBe(true);
   });
 
-  it("shows a commit to the conditions of those after it in the same batch", async () => {
+  it("shows a commit to the conditions of later commits in the same batch", async () => {
     const results = Promise.all([
       commits.commit("a", put("k", null)),
       commits.commit("a", put("k", null)),
@@ -78,7 +78,7 @@ describe("the write queue", () => {
     expect((await results).map((result) => result.committed)).toEqual([true, false, true]);
   });
 
-  it("answers a conflict only once what it conflicts with can be read", async () => {
+  it("answers a conflict only once the row that caused it can be read", async () => {
     const first = commits.commit("a", put("k", null));
     const answered: CommitResult[] = [];
     const second = commits.commit("a", put("k", null)).then((result) => answered.push(result));
@@ -93,7 +93,7 @@ describe("the write queue", () => {
     const big = Buffer.alloc(3 * 1024 * 1024);
     const all = Promise.all(["a", "b", "c", "d"].map((key) => commits.commit("p", put(key, undefined, big))));
     await microtasks();
-    // The counter, and two of the four.
+    // The counter, and two of the four commits.
     expect(writes[0]!.operations.length).toBe(3);
     await writes[0]!.proceed();
     await microtasks();
@@ -102,7 +102,7 @@ describe("the write queue", () => {
     await all;
   });
 
-  it("fails everything after a write that failed, without writing again (G4)", async () => {
+  it("fails all commits after a failed write, without writing again (G4)", async () => {
     const outcomes = [commits.commit("a", put("k"))];
     await microtasks();
     outcomes.push(commits.commit("a", put("l")), commits.commit("b", put("m")));
@@ -119,7 +119,7 @@ describe("the write queue", () => {
     expect(writes.length).toBe(1);
   });
 
-  it("reads from the database the versions that its cache has dropped", async () => {
+  it("reads versions from the database after its cache has dropped them", async () => {
     const keys = Array.from({ length: 10_100 }, (_, index) => Buffer.from(`k${index}`));
     const created = commits.commit("p", {
       conditions: keys.map((key) => ({ key, version: null })),
@@ -150,7 +150,7 @@ async function finish(commit: Promise<CommitResult>): Promise<CommitResult> {
   return commit;
 }
 
-/** Lets everything go on that waits for no timer and no write. */
+/** Runs all code that waits for no timer and no write. */
 async function microtasks(): Promise<void> {
   for (let count = 0; count < 20; count++) await undefined;
 }

@@ -22,11 +22,11 @@ interface PendingCommit {
   readonly reject: (error: ServerError) => void;
 }
 
-/** What the owner of a database has to do with its writes. */
+/** Tells the owner of a database about its writes. */
 export interface WriteWatch {
-  /** Before a write of about so many bytes. */
+  /** Called before a write of about this many bytes. */
   writing(bytes: number): void;
-  /** After it, and before it is acknowledged. @throws when what was written is not where it will be looked for */
+  /** Called after the write, before it is acknowledged. @throws if later opens will not find the written data */
   written(): void;
   failed(failure: ServerError): void;
 }
@@ -36,8 +36,9 @@ const NOBODY: WriteWatch = { writing: () => {}, written: () => {}, failed: () =>
 /**
  * Writes the commits of all partitions of a database, one batch at a time.
  *
- * While a batch is being written, the commits that arrive gather; all of them together are the next batch: one fsync,
- * whatever their number. Conditions are checked in order of arrival, each commit seeing those before it.
+ * While a batch is being written, arriving commits gather and form the next batch, up to `groupBytes`. A batch costs
+ * one fsync for any number of commits. Conditions are checked in order of arrival; each commit sees the commits before
+ * it.
  */
 export class WriteQueue {
   readonly #database: Database;
@@ -55,17 +56,17 @@ export class WriteQueue {
     this.#versions = new RowVersions(database);
   }
 
-  /** The write that failed: what is on disk is unknown until the store is reopened. */
+  /** The failure of a write. The content of the disk is then unknown until the store is reopened. */
   get failure(): ServerError | undefined {
     return this.#failure;
   }
 
-  /** Why no commit is possible any more. @throws the reason of the write that failed */
+  /** @throws the failure of an earlier write, after which no commit is possible */
   assertUsable(): void {
     if (this.#failure !== undefined) throw stopped(this.#failure);
   }
 
-  /** Why no read is possible. @throws the reason of the write that failed */
+  /** @throws the failure of an earlier write, if reads are impossible after it */
   assertReadable(): void {
     if (this.#failure !== undefined && !isReadableAfter(this.#failure)) this.assertUsable();
   }
@@ -81,7 +82,7 @@ export class WriteQueue {
       this.#queue.push({ prefix, conditions, batch, bytes: bytesOf(batch), resolve, reject });
       if (!this.#writing) {
         this.#writing = true;
-        // One microtask later, so that commits made in one go share the first batch as well.
+        // Wait for one microtask, so that commits of the same turn share the first batch.
         queueMicrotask(() => this.#drain());
       }
     });
@@ -128,12 +129,12 @@ export class WriteQueue {
         throw this.#failure;
       }
     }
-    // A conflict is answered only now, too: what it conflicts with can then be read.
+    // A conflict is answered only now, too: its caller can then read the row that caused it.
     this.#versions.store(versions);
     return results;
   }
 
-  /** Checks one commit against the rows as the commits before it leave them, and adds its writes. */
+  /** Checks the conditions of one commit against the rows as the commits before it leave them, and adds its writes. */
   #apply(pending: PendingCommit, versions: Map<string, number>, operations: Operation[]): CommitResult {
     for (const { identity, version } of pending.conditions) {
       if (versions.get(identity) !== version) return { committed: false };
@@ -160,7 +161,7 @@ export class WriteQueue {
   }
 }
 
-/** Read by classic-level; other databases ignore it or are durable at once. */
+/** classic-level reads `sync`; other databases ignore it or are durable at once. */
 const durable: AbstractBatchOptions<Uint8Array, Uint8Array> & { sync: boolean } = { sync: true };
 
 function conditionKeys(group: readonly PendingCommit[]): Map<string, Buffer> {
@@ -177,8 +178,8 @@ function bytesOf(batch: CommitBatch): number {
 }
 
 /**
- * Whether reads go on after a write that failed: when it found no room, or a volume that has become read-only. They see
- * what was committed before; the commits of that write are in doubt, and were not acknowledged.
+ * Whether reads go on after a failed write: yes if the volume was full or has become read-only. Reads then see the
+ * commits before the failed write. The commits of the failed write are in doubt; none was acknowledged.
  */
 export function isReadableAfter(failure: ServerError): boolean {
   return failure.reason === ErrorReason.DISK_FULL || systemCode(failure) === "EROFS";

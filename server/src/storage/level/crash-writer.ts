@@ -1,9 +1,9 @@
 /**
- * A process for tests to kill: commits numbered batches to a store, and says on stdout what became of each.
+ * A process for tests to kill. It commits numbered batches to a store, and reports the outcome of each on stdout.
  *
  *     node crash-writer.ts <path> <store id> <first number> <bytes per value>
  *
- * Batch n puts three rows with the same bytes: `a` and `b`, and the counter, which is its condition.
+ * Batch n puts n into the counter row, which is also its condition, and the same bytes into the rows `a<n>` and `b<n>`.
  */
 import { ErrorReason } from "@streamkit/protocol";
 import { ServerError } from "../../errors.ts";
@@ -17,7 +17,7 @@ const filler = Buffer.alloc(Number(valueBytes), "x");
 const store = (await levelStorage({ path: path! }).open(storeId!, { create: true }))!;
 let version = (await store.get(partition, counter))?.version ?? null;
 
-// Lines to a pipe are written synchronously: what the parent reads was so before the process died.
+// Writes to a pipe are synchronous: each line that the parent reads was true before the process died.
 process.stdout.write("open\n");
 for (let number = Number(first); ; number++) {
   const value = [Buffer.from(`${number} `), filler];
@@ -40,7 +40,7 @@ for (let number = Number(first); ; number++) {
     break;
   }
 }
-// G4: no commit is possible any more until the store is reopened, and no read unless the disk was full.
+// G4: until the store is reopened, commits fail. Reads fail too, unless the disk was full or read-only.
 for (const operation of [
   () => store.get(partition, counter),
   () => store.commit(partition, { conditions: [], puts: [{ key: Buffer.from("z"), value: [] }], deletes: [] }),

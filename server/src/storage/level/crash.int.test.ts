@@ -1,4 +1,4 @@
-/** What a crash, a power loss or a failing disk leaves behind (faults 1 to 5), with real processes and files. */
+/** The state after a crash, a power loss or a disk failure (faults 1 to 5), with real processes and files. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 describe("a killed process", () => {
-  it("leaves every acknowledged commit, and the one in flight whole or absent, 20 times over", async () => {
+  it("leaves every acknowledged commit, and the commit in flight whole or absent, 20 times over", async () => {
     let next = 1;
     for (let round = 0; round < 20; round++) {
       const killAfter = next + Math.floor(Math.random() * 15);
@@ -43,7 +43,7 @@ describe("a killed process", () => {
 });
 
 describe("a power loss", () => {
-  it("keeps what was acknowledged: the log up to then is on disk", async () => {
+  it("keeps every acknowledged commit: the log up to it is on disk", async () => {
     const store = (await levelStorage({ path }).open(storeId, { create: true }))!;
     const directory = join(path, storeId);
     const sizes: { acked: number; log: string; bytes: number }[] = [];
@@ -58,7 +58,7 @@ describe("a power loss", () => {
     const live = join(path, "live");
     await cp(directory, live, { recursive: true });
     await store.close();
-    // One byte more than was synced, as many as fit into the next commit, or none of it.
+    // Keep exactly the synced bytes, one byte more, or all of the next commit but its last byte.
     for (const [index, { acked, log, bytes }] of sizes.entries()) {
       const next = sizes[index + 1]?.bytes ?? bytes;
       for (const kept of new Set([bytes, Math.min(bytes + 1, next), Math.max(bytes, next - 1)])) {
@@ -83,7 +83,7 @@ describe("a failing disk", () => {
     let synced = true;
     let acked = 0;
     for (const line of (await readFile(trace, "utf8")).split("\n")) {
-      // A sync that another thread interrupts in the trace ends in a line of its own.
+      // strace splits a sync that another thread interrupts; its end is a line of its own.
       if (/\bwrite\(\d+<[^>]*\.log>/.test(line)) synced = false;
       if (/(\bfdatasync\(\d+<[^>]*\.log>|fdatasync resumed>)\) += 0$/.test(line)) synced = true;
       if (!line.includes('"acked ')) continue;
@@ -110,7 +110,7 @@ describe("a failing disk", () => {
 
   it("reports a full disk, and works after a reopen once there is space", async () => {
     await (await levelStorage({ path }).open(storeId, { create: true }))!.close();
-    // The third log of a store that is opened a second time. The first writes succeed.
+    // The logs that a second open of a store uses. The first eight writes to them succeed.
     const logs = ["000003.log", "000005.log", "000007.log"].flatMap((name) => ["-P", join(path, storeId, name)]);
     const { lines, number } = await runWriter(
       1,
@@ -127,7 +127,7 @@ describe("a failing disk", () => {
 
 type LineListener = (line: string, child: ChildProcess) => void;
 
-/** Kills a child and, where strace runs it, the program as well: they are a process group of their own. */
+/** Kills a child and, if strace runs the program, the program as well: both are in one process group. */
 function kill(child: ChildProcess): void {
   if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, "SIGKILL");
 }
@@ -138,7 +138,7 @@ function killAt(number: number): LineListener {
   };
 }
 
-/** Runs the writer until it ends; returns what it said, and the number of its last acknowledged commit. */
+/** Runs the writer until it ends; returns its lines, and the number of its last acknowledged commit. */
 async function runWriter(
   first: number,
   valueBytes: number,
@@ -186,7 +186,9 @@ async function commitLikeWriter(store: PartitionStore, number: number): Promise<
   });
 }
 
-/** Reopens the store: commits 1 to n are all there, whole, where n is the last acknowledged one or one more. */
+/**
+ * Reopens the store, and checks that commits 1 to n are there and whole; n is the last acknowledged number or one more.
+ */
 async function verifiedCount(lastAcked: number): Promise<number> {
   const store = (await levelStorage({ path }).open(storeId, { create: false }))!;
   try {

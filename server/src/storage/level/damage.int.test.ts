@@ -1,4 +1,4 @@
-/** Damaged, missing and foreign files (faults 6 to 9): an error that says so, never silence, and nothing repaired. */
+/** Damaged, missing and foreign files (faults 6 to 9): each gives an error, and Streamkit repairs nothing. */
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -52,7 +52,7 @@ describe("the log", () => {
     }
   });
 
-  it("is accepted with a torn end, which is a commit that was never acknowledged", async () => {
+  it("is accepted with a torn end: that commit was never acknowledged", async () => {
     for (const valueBytes of [3_000, 100_000]) {
       storeId = randomUUID();
       directory = join(path, storeId);
@@ -69,10 +69,10 @@ describe("the log", () => {
     await expect(reopen()).rejects.toEqual(dataLoss);
   });
 
-  it("is refused when an earlier log lost its end", async () => {
+  it("is refused when an earlier log has lost its end", async () => {
     const { log, ends } = await storeWithLog(5, 100);
     const content = await readFile(log);
-    // As after a crash while the rows of the first log are being written to a table: the second one goes on.
+    // As after a crash while LevelDB writes the rows of the first log to a table: the second log continues the first.
     await writeFile(join(directory, "000099.log"), content.subarray(ends[2]!));
     await truncate(log, ends[1]!);
     await expect(reopen()).rejects.toEqual(dataLoss);
@@ -181,7 +181,7 @@ describe("directories", () => {
     expect(await readdir(path)).toEqual([]);
   });
 
-  it("directories of others are not stores, and are not written to", async () => {
+  it("directories of other programs are not stores, and stay unchanged", async () => {
     await mkdir(directory);
     await writeFile(join(directory, "notes.txt"), "mine");
     expect(await levelStorage({ path }).open(storeId, { create: false })).toBeUndefined();
@@ -191,7 +191,7 @@ describe("directories", () => {
     expect(new Set(await readdir(path))).toEqual(new Set([storeId, "STREAMKIT-FOLDER.json"]));
   });
 
-  it("what a crash left of a drop is removed, and is no store", async () => {
+  it("the remains of an interrupted drop are removed, and are no store", async () => {
     await storeWithTable();
     const remains = `.dropped-${storeId}-${randomUUID()}`;
     await cp(directory, join(path, remains), { recursive: true });
@@ -268,7 +268,7 @@ async function overwrite(file: string, position: number, length: number): Promis
   await handle.close();
 }
 
-/** Damages a file of the store, expects that opening or reading fails, and puts everything back. */
+/** Damages a file of the store, expects that opening or reading fails, and restores all files. */
 async function damaged(file: string, damage: () => Promise<void>): Promise<void> {
   const backup = join(path, "backup");
   await cp(directory, backup, { recursive: true });

@@ -1,6 +1,6 @@
 /**
- * The folder that holds the stores. A marker with a random id tells it from any other folder that may come to lie at
- * the same path: the empty mount point of a volume that went away, or a folder that somebody made anew.
+ * The folder that holds the stores. A marker with a random id identifies it, because another folder may come to lie at
+ * the same path: the empty mount point of a volume that went away, or a folder that an operator made anew.
  *
  *   <path>/STREAMKIT-FOLDER.json    {"format": "streamkit-level-folder", "version": 1, "id": "<uuid>"}
  */
@@ -15,7 +15,7 @@ import { makeDirectory, privateFile, syncDirectory, writeDurably } from "./durab
 import { isMissing, isOccupied } from "./file-error.ts";
 
 const folderMarkerName = "STREAMKIT-FOLDER.json";
-/** What a probe writes, and what a crash may leave of it. */
+/** Starts the names of the temporary files in the folder. A crash may leave such files. */
 export const probePrefix = ".probe-";
 const format = "streamkit-level-folder";
 
@@ -27,7 +27,7 @@ export interface DataFolderOptions {
 export class DataFolder {
   readonly path: string;
   readonly #requireData: boolean;
-  /** The id of the folder that this process has used. */
+  /** The id of the folder that this process uses. */
   #id: string | undefined;
 
   constructor(path: string, { requireData }: DataFolderOptions) {
@@ -36,8 +36,8 @@ export class DataFolder {
   }
 
   /**
-   * Makes sure that the folder is the one that was used before. A folder that does not exist is fine, as long as none
-   * was used.
+   * Checks that the folder is the folder that this process used before. The folder may be missing as long as this
+   * process has used none.
    *
    * @throws StorageUnusableError
    */
@@ -54,7 +54,7 @@ export class DataFolder {
     }
   }
 
-  /** Makes the folder and its marker where they are missing. */
+  /** Makes the folder and its marker if they are missing. */
   async prepare(): Promise<void> {
     await this.check();
     if (this.#id !== undefined) return;
@@ -62,10 +62,10 @@ export class DataFolder {
     const draft = join(this.path, `${probePrefix}${randomUUID()}`);
     try {
       await writeDurably(draft, `${JSON.stringify({ format, version: 1, id: randomUUID() })}\n`);
-      // Another process may do the same: the first one wins, and both read what it wrote.
+      // Another process may do the same. The first link wins, and both processes read its content.
       await link(draft, join(this.path, folderMarkerName)).catch(async (error) => {
         if (isOccupied(error)) return;
-        // A file system without links.
+        // The file system has no hard links.
         await rename(draft, join(this.path, folderMarkerName));
       });
     } finally {
@@ -75,7 +75,7 @@ export class DataFolder {
     this.#id = await this.#read();
   }
 
-  /** Writes, syncs, reads and removes a file. @throws StorageUnusableError, DISK_FULL */
+  /** Writes, syncs, reads and removes a file, if the folder has a marker. @throws StorageUnusableError, DISK_FULL */
   async probe({ create }: { create: boolean }): Promise<void> {
     try {
       await (create ? this.prepare() : this.check());
@@ -109,14 +109,14 @@ export class DataFolder {
     const marker = parse(text);
     if (marker?.format !== format || typeof marker.id !== "string" || marker.version !== 1) {
       throw new StorageUnusableError(
-        "the marker of the data folder is damaged, or of a newer version of Streamkit",
+        "the marker of the data folder is damaged, or a newer version of Streamkit wrote it",
         new Error(`${join(this.path, folderMarkerName)} holds ${JSON.stringify(text.slice(0, 200))}`),
       );
     }
     return marker.id;
   }
 
-  /** A folder without a marker: new, or not there; or a path that leads to nothing. */
+  /** Checks a path without a marker: a new or a missing folder is in order, a file or a dangling link is not. */
   async #checkUnmarked(): Promise<void> {
     await assertNoDanglingLink(this.path, "the data folder");
     const found = await stat(this.path).catch((error) => {
@@ -138,7 +138,7 @@ export class DataFolder {
   }
 }
 
-/** @throws StorageUnusableError when the path is a link whose target is missing: that is no absence, but a fault */
+/** @throws StorageUnusableError when the path is a link whose target is missing: a fault, and not a missing folder */
 export async function assertNoDanglingLink(path: string, what: string): Promise<void> {
   const found = await lstat(path).catch((error) => {
     if (isMissing(error)) return undefined;
@@ -151,7 +151,7 @@ export async function assertNoDanglingLink(path: string, what: string): Promise<
   throw new StorageUnusableError(`${what} is a link that leads nowhere`, cause);
 }
 
-/** Failures that come from load or a full disk pass; all others need somebody who mends them. */
+/** Failures by load or by a full disk pass. All others need an operator. */
 function folderError(error: unknown): ServerError {
   if (error instanceof ServerError) return error;
   const code = systemCode(error);

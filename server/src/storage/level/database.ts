@@ -19,12 +19,12 @@ import { verifyDatabase } from "./verify-database.ts";
 
 export type LevelDatabase = Level<Uint8Array, Uint8Array>;
 
-/** What LevelDB has beyond other abstract-level databases. */
+/** The part of LevelDB that other abstract-level databases lack. */
 interface Compactable {
   compactRange(from: Uint8Array, to: Uint8Array, options: { keyEncoding: "view" }): Promise<void>;
 }
 
-/** Small files that LevelDB makes when it opens, in bytes. */
+/** Bytes of the small files that LevelDB makes when it opens. */
 const SLACK_TO_OPEN = 64 * 1024;
 
 export interface LevelDatabaseOptions {
@@ -32,20 +32,20 @@ export interface LevelDatabaseOptions {
   readonly writeBufferSize: number;
 }
 
-/** What follows when a store ends. */
+/** Called when a store ends. */
 export interface LevelStoreOwner {
   /** The database was closed. */
   released(): void;
-  /** The database was closed, and its files are to go. */
+  /** The database was closed, and its owner must delete its files. */
   remove(): Promise<void>;
 }
 
-/** The database of a directory. It opens itself soon after it was made: make it only to open it at once. */
+/** The database of a directory. It opens itself soon after this call, so make it only to open it at once. */
 export function makeDatabase(directory: string, options: LevelDatabaseOptions): LevelDatabase {
   return new Level<Uint8Array, Uint8Array>(directory, {
     keyEncoding: "view",
     valueEncoding: "view",
-    // LevelDB would replace a store that lost its root file by an empty one.
+    // With true, LevelDB would replace a store that lost its root file by an empty one.
     createIfMissing: false,
     ...options,
   });
@@ -78,7 +78,7 @@ export async function openLevelStore(
       log.flushed();
       space.look();
     };
-    // If this one fails, too, for want of room, commits will say so.
+    // If this compaction also fails for lack of room, later commits report that.
     if (space.uncompacted.has(directory)) compact(Buffer.of(0), Buffer.of(0xff)).catch(() => undefined);
     const release = async () => {
       log.closed();
@@ -104,7 +104,7 @@ export async function openLevelStore(
   }
 }
 
-/** Opens a database; on a full disk after giving up what is not needed. */
+/** Opens a database. If the disk is full, gives up the reserve, removes orphaned tables, and tries once more. */
 async function openDatabase(
   directory: string,
   options: LevelDatabaseOptions,
@@ -125,7 +125,7 @@ async function openDatabase(
   return second;
 }
 
-/** Whether files can be made in a folder; a look at its mode does not tell. */
+/** Whether this process can make files in a folder; the mode of the folder does not show that. */
 function isWritable(folder: string): boolean {
   const path = join(folder, `${probePrefix}${randomUUID()}`);
   try {
@@ -138,8 +138,8 @@ function isWritable(folder: string): boolean {
 }
 
 /**
- * What LevelDB writes when it opens: its logs become tables, and there is a new manifest. What merges without room have
- * left is removed before that.
+ * Bytes that LevelDB writes when it opens: the tables of its logs, and a new manifest. The remains of merges that ran
+ * out of room are removed before that, and count as free.
  */
 function bytesToOpen(directory: string): number {
   let bytes = SLACK_TO_OPEN;
@@ -149,7 +149,10 @@ function bytesToOpen(directory: string): number {
   return bytes - bytesOfOrphans(directory);
 }
 
-/** The files of a store that a process has open change all the time, and would look damaged. */
+/**
+ * Verifies the files of a store. The files of a store that is open in some process change all the time, and look
+ * damaged.
+ */
 async function verify(directory: string, options: LevelDatabaseOptions): Promise<void> {
   try {
     await verifyDatabase(directory);
@@ -161,7 +164,7 @@ async function verify(directory: string, options: LevelDatabaseOptions): Promise
   }
 }
 
-/** LevelDB takes its lock first, and with `errorIfExists` then stops before it touches anything. */
+/** LevelDB takes its lock first. With `errorIfExists` it then stops before it changes any file. */
 export async function isLocked(database: LevelDatabase): Promise<boolean> {
   try {
     await database.open({ errorIfExists: true });

@@ -1,9 +1,9 @@
 /**
- * Room on the volume of a data folder. LevelDB needs room to open a store and to delete from it. So appends are refused
- * while there is still some: what is left serves reads, trims and deletions. And a file holds room against other
- * writers of the volume; it is given up once the volume is full, and taken again when there is plenty.
+ * Room on the volume of a data folder. LevelDB needs room to open a store and to delete from it. So the server refuses
+ * appends while some room is left, and keeps that room for reads, trims and deletions. A reserve file holds room against
+ * other writers of the volume. The server deletes it once the volume is full, and writes it again when there is plenty.
  *
- *   <path>/.reserve    as large as what opening the store with the largest log may write
+ *   <path>/.reserve    as large as the writes that opening the store with the largest log may need
  */
 import { randomFillSync } from "node:crypto";
 import { rmSync, statfsSync, statSync } from "node:fs";
@@ -15,29 +15,27 @@ import { privateFile } from "./durable-files.ts";
 
 const MIB = 1024 * 1024;
 /**
- * Appends are refused while less is free than LevelDB may need to merge tables: four of the size of its write buffer,
- * and 32 MiB of the levels below; on small volumes a third.
+ * Appends are refused while less is free than LevelDB may need to merge tables: four times its write buffer, and 32 MiB
+ * for the levels below; on small volumes a third of the volume.
  */
 const MERGED_BUFFERS = 4;
 const MERGED_LEVELS = 32 * MIB;
 const FLOOR_SHARE = 3;
-/**
- * Write buffers are at most so much of a volume, and at least 1 MiB: the larger they are, the more room merges need.
- */
+/** A write buffer is at most 1/64 of a volume, and at least 1 MiB: larger buffers need more room for merges. */
 const BUFFER_SHARE = 64;
-/** The reserve of a store that has written nothing, and the steps in which it grows. */
+/** The reserve of a store that has written nothing, and the step in which the reserve grows. */
 const MIN_RESERVE = MIB;
 const RESERVE_STEP = 4 * MIB;
-/** With more room than this the reserve need not grow yet: it would only cost writes. */
+/** With more free room than this, the reserve stays at its minimum: a larger one would only cost writes. */
 const PLENTY = 1024 * MIB;
-/** Time between two looks while stores are written to, in milliseconds. */
+/** Time between two looks at the volume while stores are written to, in milliseconds. */
 const LOOK_MILLIS = 250;
-/** What a byte of a commit may take: in the log, in a table, and while tables are merged. */
+/** Bytes on disk per byte of a commit, at most: in the log, in a table, and while tables are merged. */
 const COPIES = 4;
 
-/** The log of one open store: what opening it again has to write. */
+/** The log of one open store. The next open has to write its content to a table. */
 export interface StoreLog {
-  /** Bytes are about to be written. */
+  /** The store is about to write this many bytes. */
   writing(bytes: number): void;
   /** The log has become a table. */
   flushed(): void;
@@ -60,7 +58,7 @@ export class DiskSpace {
   #reserved: number | undefined;
   #growing: Promise<void> | undefined;
 
-  /** @param maxWriteBuffer bytes that a store gathers before they become a table, where there is room */
+  /** @param maxWriteBuffer bytes that a store gathers before it writes a table, if the volume has the room */
   constructor(path: string, maxWriteBuffer: number) {
     this.#path = path;
     this.#reservePath = join(path, ".reserve");
@@ -68,7 +66,7 @@ export class DiskSpace {
     this.#writeBuffer = maxWriteBuffer;
   }
 
-  /** Bytes that a store that is opened now should gather before they become a table. */
+  /** Bytes that a store opened now should gather before it writes a table. */
   get writeBuffer(): number {
     return this.#writeBuffer;
   }
@@ -78,7 +76,7 @@ export class DiskSpace {
     return this.#low;
   }
 
-  /** @throws NoRoomError while what is left of the volume is kept for reading, trimming and deleting */
+  /** @throws NoRoomError while the rest of the volume is kept for reads, trims and deletions */
   assertRoom(): void {
     this.refresh();
     if (!this.#low) return;
@@ -86,18 +84,18 @@ export class DiskSpace {
     throw new NoRoomError(new Error(`ENOSPC: ${left}, which are kept for reads, trims and deletions`));
   }
 
-  /** Whether so many bytes can be written. */
+  /** Whether this many bytes can be written. */
   hasRoomFor(bytes: number): boolean {
     this.look();
     return this.#free >= bytes;
   }
 
-  /** Looks, unless that was done a moment ago. */
+  /** Looks at the volume, unless the last look was a moment ago. */
   refresh(): void {
     if (performance.now() - this.#lookedAt > LOOK_MILLIS) this.look();
   }
 
-  /** Looks how much room there is, and gives the reserve up, or takes it, accordingly. */
+  /** Looks how much room the volume has, and gives up or takes the reserve accordingly. */
   look(): void {
     this.#lookedAt = performance.now();
     try {
@@ -107,7 +105,7 @@ export class DiskSpace {
       this.#writeBuffer = Math.min(this.#maxWriteBuffer, Math.max(MIB, Math.floor(total / BUFFER_SHARE)));
       this.#floor = Math.min(total / FLOOR_SHARE, MERGED_BUFFERS * this.#writeBuffer + MERGED_LEVELS);
     } catch {
-      // There is no folder yet, or no more: whoever uses it will say so.
+      // The folder does not exist, yet or any more; the next use of the folder reports that.
       return;
     }
     if (!this.#low && this.#free < this.#floor) this.exhausted();
@@ -116,7 +114,7 @@ export class DiskSpace {
     this.#budget = Math.max(0, this.#free - this.#floor);
   }
 
-  /** There is no room: appends are refused from now on, and the reserve is given up for everything else. */
+  /** Reacts to a full volume: refuses appends from now on, and gives up the reserve for all other writes. */
   exhausted(): void {
     this.#low = true;
     const before = this.#reservedBytes();
@@ -125,7 +123,7 @@ export class DiskSpace {
       this.#reserved = 0;
       this.#free += before;
     } catch {
-      // A volume that is read-only has no need of room.
+      // A read-only volume needs no room.
     }
   }
 
@@ -133,7 +131,7 @@ export class DiskSpace {
   watch(): StoreLog {
     const log: StoreLog = {
       writing: (bytes) => {
-        // One log is written to, while the one before becomes a table.
+        // LevelDB writes one log while the log before becomes a table.
         const written = Math.min(2 * this.#writeBuffer, (this.#logs.get(log) ?? 0) + bytes);
         this.#logs.set(log, written);
         this.#budget -= COPIES * bytes;
@@ -169,7 +167,7 @@ export class DiskSpace {
     return this.#reserved;
   }
 
-  /** Brings the reserve to its size; where there is no room for it, the volume counts as full. */
+  /** Brings the reserve to its size. If there is no room for it, the volume counts as full. */
   async #grow(): Promise<void> {
     if (this.#growing !== undefined || this.#logs.size === 0) return;
     const wanted = this.#free > PLENTY ? MIN_RESERVE : this.#reserveWanted();
@@ -181,7 +179,7 @@ export class DiskSpace {
     }
     this.#growing = this.#extend(missing).finally(() => {
       this.#growing = undefined;
-      // What was written meanwhile.
+      // Take in the writes made meanwhile.
       if (!this.#low && this.#reserved !== undefined) this.look();
     });
     await this.#growing;
@@ -191,7 +189,7 @@ export class DiskSpace {
     try {
       const file = await open(this.#reservePath, "a", privateFile);
       try {
-        // Random, so that no file system stores less of it.
+        // Random bytes, so that no file system compresses them.
         const block = Buffer.allocUnsafe(MIB);
         for (let written = 0; written < bytes && !this.#low; written += block.length) {
           randomFillSync(block);
@@ -204,7 +202,7 @@ export class DiskSpace {
       if (this.#low) this.exhausted();
     } catch (error) {
       if (isDiskFull(error)) this.exhausted();
-      // Any other failure is that of the folder, and shows in what is done there.
+      // Any other failure is a failure of the folder, and the next use of the folder reports it.
       else this.#reserved = undefined;
     }
   }

@@ -1,9 +1,12 @@
-/** File operations that outlive a power loss: the content by fsync of the file, its name by fsync of the directory. */
+/**
+ * File operations that survive a power loss: an fsync of the file keeps its content, an fsync of the directory its
+ * name.
+ */
 import { mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isMissing, isOccupied } from "./file-error.ts";
 
-/** Modes of what is made: nobody but the user of the server looks into it. Folders that exist keep theirs. */
+/** Modes of new files and folders: only the user of the server has access. Existing folders keep their mode. */
 export const privateFolder = 0o700;
 export const privateFile = 0o600;
 
@@ -31,8 +34,7 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 /**
- * Makes a directory and what is missing above it. Step by step: the recursive mkdir of Node reports ENOENT for what is
- * EROFS.
+ * Makes a directory and its missing parents, one by one: the recursive mkdir of Node reports ENOENT instead of EROFS.
  */
 export async function makeDirectory(path: string): Promise<void> {
   try {

@@ -1,6 +1,6 @@
-/** Names of failures of file operations: by their code, never by their message. */
+/** Recognises failures of file operations by their code, never by their message. */
 
-/** There is nothing of that name. A file where a folder should be is something else: an error. */
+/** The path does not exist. A file in the place of a folder is a different error. */
 export function isMissing(error: unknown): boolean {
   return hasCode(error, "ENOENT");
 }
@@ -10,7 +10,7 @@ export function isInFile(error: unknown): boolean {
   return hasCode(error, "ENOTDIR");
 }
 
-/** The target of a rename is there already. */
+/** The target of a rename exists already. */
 export function isOccupied(error: unknown): boolean {
   return hasCode(error, "ENOTEMPTY") || hasCode(error, "EEXIST");
 }

@@ -1,4 +1,4 @@
-/** Folders and files that fail, vanish and come back under a storage that is in use. */
+/** Folders and files that fail, vanish and come back while a storage uses them. */
 import { randomUUID } from "node:crypto";
 import { cp, mkdir, mkdtemp, readdir, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -31,8 +31,8 @@ const put = (store: PartitionStore, name = "k") =>
 const has = (store: PartitionStore, name = "k") => store.get("p", Buffer.from(name)).then((row) => row !== undefined);
 
 describe("a first use that fails", () => {
-  it("is not kept: the next one works", async () => {
-    // The folder's path is a file for a while; then it is none.
+  it("does not affect the next use", async () => {
+    // At first a file is at the path of the folder; then nothing is.
     await writeFile(path, "");
     await expect(storage.list({ limit: 1 })).rejects.toBeInstanceOf(StorageUnusableError);
     await expect(open()).rejects.toEqual(unavailable);
@@ -74,7 +74,7 @@ describe("reading", () => {
     expect(await storage.list({ limit: 1 })).toEqual([storeId]);
   });
 
-  it("tells the operator the cause, and clients no path", async () => {
+  it("tells the operator the cause, and tells clients no path", async () => {
     await writeFile(path, "mine");
     const error = await open(false).catch((failure) => failure);
     expect(error.message).not.toContain(root);
@@ -105,7 +105,7 @@ describe("a store whose files are removed while it is open", () => {
     await store.close();
   });
 
-  it("begins no second history under its id, until it is put back or deleted", async () => {
+  it("begins no second history under its id, until its files are put back or it is deleted", async () => {
     const store = await open();
     await put(store);
     await cp(join(path, storeId), join(root, "copy"), { recursive: true });
@@ -121,7 +121,7 @@ describe("a store whose files are removed while it is open", () => {
     await restored.close().catch(() => undefined);
   });
 
-  it("is found by a probe, also when nobody writes; and deleting it makes room for a new one", async () => {
+  it("is found by a probe even without writes, and can be created again after a deletion", async () => {
     const store = await open();
     await put(store);
     await rm(join(path, storeId), { recursive: true });
@@ -144,10 +144,10 @@ describe("a store whose files are removed while it is open", () => {
   });
 });
 
-describe("a data folder that is another one than before", () => {
+describe("a data folder that is not the folder used before", () => {
   it.each([
     ["missing", async () => {}],
-    ["empty, as a mount point is", () => mkdir(path)],
+    ["an empty mount point", () => mkdir(path)],
     [
       "made anew",
       async () => void (await (await levelStorage({ path }).open(randomUUID(), { create: true }))!.close()),
@@ -177,7 +177,7 @@ describe("dropping without opening", () => {
     await storage.drop!(storeId);
   });
 
-  it("leaves a store alone that somebody has open, and folders that are none", async () => {
+  it("leaves alone open stores, and folders that are no stores", async () => {
     const store = await open();
     await expect(levelStorage({ path }).drop!(storeId)).rejects.toEqual(unavailable);
     await put(store);
@@ -190,7 +190,7 @@ describe("dropping without opening", () => {
   });
 });
 
-it("lists what other processes make and remove within a second or so, and what this one does at once", async () => {
+it("lists the changes of other processes within a second or so, and its own changes at once", async () => {
   await (await open()).close();
   expect(await storage.list({ limit: 10 })).toEqual([storeId]);
   const [mine, theirs] = [randomUUID(), randomUUID()];

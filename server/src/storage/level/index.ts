@@ -2,18 +2,18 @@ import type { Storage } from "../port.ts";
 import { LevelStorage } from "./storage.ts";
 
 export interface LevelStorageOptions {
-  /** The folder that holds one directory per store. Made when the first store is created. */
+  /** The folder that holds one directory per store. Made with the first store. */
   readonly path: string;
   /**
-   * Refuse to work in a folder that holds no data yet. Guards against a volume that is not mounted, under whose ids a
-   * new history would begin. Default: false.
+   * Refuse to work in a folder that holds no data yet. Guards against a volume that is not mounted: new histories would
+   * begin under the ids of its stores. Default: false.
    */
   readonly requireData?: boolean;
   /** Bytes of uncompressed blocks that each open store keeps in memory for reads. Default: 8 MiB. */
   readonly cacheBytes?: number;
   /**
-   * Bytes that each open store gathers in memory, and in its log, before it writes a table. More is faster for bulk
-   * loads, and slower to reopen after a crash. Default: 32 MiB.
+   * Bytes that each open store gathers in memory, and in its log, before it writes a table; at most 1/64 of the volume,
+   * and at least 1 MiB. A larger buffer is faster for bulk loads, and slower to reopen after a crash. Default: 32 MiB.
    */
   readonly writeBufferBytes?: number;
 }

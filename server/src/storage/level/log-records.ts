@@ -14,7 +14,7 @@ const full = 1;
 const first = 2;
 const last = 4;
 
-/** A record, or a place where there should be one. */
+/** A record, or a damaged place. */
 export type LogItem =
   | { readonly kind: "record"; readonly data: Uint8Array }
   /** Bytes that are no record, or a record without its beginning or end. */
@@ -26,8 +26,8 @@ interface Fragment {
 }
 
 /**
- * The records and damages of a log file, in order. Goes on behind a damage, in the same block where possible: whether
- * something valid follows is what tells a torn write from damage.
+ * The records and damages of a log file, in order. Continues behind a damage, in the same block where possible: valid
+ * data behind a damage shows that the damage is no torn write.
  */
 export function* logItems(file: Uint8Array): Generator<LogItem> {
   let parts: Uint8Array[] | undefined;
@@ -35,7 +35,7 @@ export function* logItems(file: Uint8Array): Generator<LogItem> {
   while (position < file.length) {
     const blockEnd = Math.min(position - (position % blockBytes) + blockBytes, file.length);
     if (position + headerBytes > blockEnd) {
-      // The trailer of a block, or a header that was cut short.
+      // The trailer of a block, or a truncated header.
       if (blockEnd === file.length && blockEnd % blockBytes !== 0) yield { kind: "damage", position };
       position = blockEnd;
       continue;
@@ -72,7 +72,7 @@ function fragmentAt(file: Uint8Array, position: number, blockEnd: number): Fragm
   return { type, data: file.subarray(position + headerBytes, end) };
 }
 
-/** Where to go on behind a damaged fragment: at the next valid one of the block, else at the next block. */
+/** The position to continue at behind a damaged fragment: the next valid fragment of the block, else the next block. */
 function nextFragment(file: Uint8Array, damaged: number, blockEnd: number): number {
   const length = file[damaged + 4]! | (file[damaged + 5]! << 8);
   const claimedEnd = damaged + headerBytes + length;
@@ -89,7 +89,7 @@ function uint32(file: Uint8Array, position: number): number {
   );
 }
 
-/** LevelDB stores checksums rotated and offset, so that data that holds checksums keeps meaningful ones. */
+/** LevelDB masks stored checksums (rotation and offset), because a CRC over data that contains CRCs is problematic. */
 function unmask(masked: number): number {
   const rotated = (masked - 0xa282ead8) >>> 0;
   return ((rotated >>> 17) | (rotated << 15)) >>> 0;

@@ -1,11 +1,12 @@
 /**
- * What a LevelDB manifest says about the logs: a sequence of edits, of which the last mention of each number counts.
+ * Reads the numbers of logs and tables from a LevelDB manifest: a sequence of edits, in which the last mention of a
+ * number counts.
  */
 import { dataLoss } from "../../errors.ts";
 import { logItems } from "./log-records.ts";
 
 export interface ManifestState {
-  /** Logs with smaller numbers are obsolete; this one exists. 0 in a database that was never opened. */
+  /** Logs with smaller numbers are obsolete; the log with this number exists. 0 in a database that was never opened. */
   readonly logNumber: number;
   /** Number of the last write when the manifest was written; the first record of the logs begins at most one later. */
   readonly lastSequence: number;
@@ -13,7 +14,7 @@ export interface ManifestState {
   readonly tables: ReadonlySet<number>;
 }
 
-/** The tags of an edit: its fields are a tag and what belongs to it. */
+/** The tags of an edit. A field of an edit is a tag and its value. */
 const tags = {
   comparator: 1,
   logNumber: 2,
@@ -30,7 +31,7 @@ export function readManifest(file: Uint8Array): ManifestState {
   const state = { logNumber: 0, lastSequence: 0, tables: new Set<number>() };
   let damaged = false;
   for (const item of logItems(file)) {
-    // A manifest is synced before what it says is relied on: only its last record can be torn.
+    // LevelDB syncs a manifest before it relies on the content, so only the last record can be torn.
     if (damaged && item.kind === "record") throw dataLoss("the manifest of the database is damaged");
     if (item.kind === "damage") damaged = true;
     else apply(new EditReader(item.data), state);
@@ -39,7 +40,7 @@ export function readManifest(file: Uint8Array): ManifestState {
 }
 
 function apply(edit: EditReader, state: { logNumber: number; lastSequence: number; tables: Set<number> }): void {
-  // An edit removes tables before it adds some: the same one may move to another level.
+  // An edit removes tables before it adds tables: the same table may move to another level.
   const added: number[] = [];
   while (edit.hasMore()) {
     switch (edit.varint()) {

@@ -6,9 +6,9 @@ import { writeDurably } from "./durable-files.ts";
 import { isMissing } from "./file-error.ts";
 
 /**
- * The file that makes a directory a store. It is written before the database and the directory gets its final name only
- * after both are complete (store-directory.ts). So where the marker is, a database was: if that is gone, it is lost,
- * and must not be made anew.
+ * The file that makes a directory a store. Streamkit writes the marker before the database, and gives the directory its
+ * final name only after both are complete (store-directory.ts). So a directory with a marker had a database. If the
+ * database is gone, it is lost, and Streamkit must not make a new one.
  */
 export const markerName = "STREAMKIT.json";
 const format = "streamkit-level";

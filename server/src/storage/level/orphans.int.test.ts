@@ -27,7 +27,7 @@ async function rowsOf(store: PartitionStore): Promise<number> {
   return rows;
 }
 
-it("removes tables that the manifest does not name, and no others", async () => {
+it("removes the tables that the manifest does not name, and no others", async () => {
   const store = await open();
   // Several logs become tables, and tables are merged meanwhile.
   for (let i = 0; i < 200; i++) {

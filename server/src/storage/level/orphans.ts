@@ -1,11 +1,11 @@
-/** Files that LevelDB itself would remove once it is open: on a full disk it cannot open before they are gone. */
+/** Files that LevelDB removes once it is open. On a full disk, LevelDB cannot open while these files take room. */
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readManifest } from "./manifest.ts";
 import { nameOfManifest } from "./verify-database.ts";
 
 /**
- * Removes the tables of a closed database that its manifest does not name: what merges that found no room have left.
+ * Removes the tables of a closed database that its manifest does not name: the remains of merges that ran out of room.
  *
  * @throws DATA_LOSS when the manifest is damaged; nothing is removed then
  */
@@ -13,7 +13,7 @@ export function removeOrphans(directory: string): void {
   for (const path of orphans(directory)) rmSync(path, { force: true });
 }
 
-/** Bytes that `removeOrphans` would free; 0 where that cannot be told. */
+/** Bytes that `removeOrphans` would free; 0 if the files cannot be read. */
 export function bytesOfOrphans(directory: string): number {
   try {
     return orphans(directory).reduce((sum, path) => sum + statSync(path).size, 0);

@@ -27,7 +27,8 @@ export class LevelStorage implements Storage {
   /** Files of the stores that are open. */
   readonly #open = new Map<string, StoreFiles>();
   /**
-   * Stores whose files were removed under this process. Making them anew would begin a second history under their ids.
+   * Stores whose files were removed while this process used them. Making such a store anew would begin a second history
+   * under its id.
    */
   readonly #vanished = new Set<string>();
   readonly #space: DiskSpace;
@@ -89,7 +90,7 @@ export class LevelStorage implements Storage {
       try {
         files.check();
       } catch {
-        // Calls on that store fail with the reason from now on; the others have nothing to do with it.
+        // From now on calls on that store fail with the reason; the other stores are not affected.
         this.#vanished.add(storeId);
       }
     }
@@ -123,7 +124,7 @@ export class LevelStorage implements Storage {
         if (files.gone) this.#vanished.add(storeId);
       },
       remove: async () => {
-        // Where the files are gone already, there is nothing left to delete.
+        // If the files are gone already, there is nothing left to delete.
         if (!files.gone || (await isStore(this.location, storeId))) await dropStoreDirectory(this.location, storeId);
         this.#dropped(storeId);
       },
@@ -142,7 +143,7 @@ export class LevelStorage implements Storage {
     return makeDatabase(storeDirectory(this.location, storeId), this.#databaseOptions);
   }
 
-  /** Once, unless it fails or leaves something: then again with the next use. */
+  /** Sweeps once. If the sweep fails or leaves remains, the next use sweeps again. */
   #sweep(): Promise<void> {
     this.#sweeping ??= sweepRemains(this.location).then(
       (complete) => {

@@ -6,8 +6,8 @@
  *   <path>/.creating-<store id>-<n>/    a store that is being made; gets its final name once it is complete
  *   <path>/.dropped-<store id>-<n>/     a store that was dropped and is being deleted
  *
- * Both changes of a name are atomic, so a crash leaves a store whole or leaves no store. What it leaves under the other
- * names is swept away when the storage is next used.
+ * Both renames are atomic, so a crash leaves a store whole or leaves no store. The next use of the storage removes the
+ * remains under the other names.
  */
 import { randomUUID } from "node:crypto";
 import { access, lstat, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
@@ -22,7 +22,7 @@ import { isMarked, markerName, writeMarker } from "./marker.ts";
 const creating = ".creating-";
 const dropped = ".dropped-";
 
-/** A creation takes milliseconds; one that began this long ago will not be finished by anybody. */
+/** A creation takes milliseconds. A creation that began this long ago will never be finished. */
 const abandonedAfterMillis = 60 * 60 * 1_000;
 
 export function storeDirectory(path: string, storeId: string): string {
@@ -31,7 +31,7 @@ export function storeDirectory(path: string, storeId: string): string {
 
 /**
  * Whether the store exists.
- * @throws DATA_LOSS when it once did, but its marker or its database is gone.
+ * @throws DATA_LOSS when the store existed, but its marker or its database is gone.
  */
 export async function storeExists(path: string, storeId: string): Promise<boolean> {
   const directory = storeDirectory(path, storeId);
@@ -45,7 +45,7 @@ export async function storeExists(path: string, storeId: string): Promise<boolea
 }
 
 /**
- * Creates a store; does nothing when another process is faster. `initialize` makes the database in the directory given.
+ * Creates a store; does nothing when another process is faster. `initialize` makes the database in the given directory.
  */
 export async function createStoreDirectory(
   path: string,
@@ -60,14 +60,14 @@ export async function createStoreDirectory(
     await syncDirectory(draft);
     await rename(draft, storeDirectory(path, storeId));
   } catch (error) {
-    // The failure is what matters; what is left is swept away later.
+    // The failure matters more than the remains, which a later sweep removes.
     await rm(draft, { recursive: true, force: true }).catch(() => undefined);
     if (!(isOccupied(error) && (await storeExists(path, storeId)))) throw error;
   }
   await syncDirectory(path);
 }
 
-/** Deletes a closed store. It is gone, also after a crash, once its name is; its files may be removed later. */
+/** Deletes a closed store. After the rename the store is gone, also after a crash; its files may be removed later. */
 export async function dropStoreDirectory(path: string, storeId: string): Promise<void> {
   const remains = join(path, `${dropped}${storeId}-${randomUUID()}`);
   await rename(storeDirectory(path, storeId), remains);
@@ -80,7 +80,7 @@ export async function namesOfStores(path: string): Promise<string[]> {
   return (await namesIn(path)).filter(isStoreId);
 }
 
-/** Whether there is a store, whole or damaged: opening it says what is wrong. */
+/** Whether there is a store, whole or damaged. Opening a damaged store reports the damage. */
 export async function isStore(path: string, storeId: string): Promise<boolean> {
   const directory = storeDirectory(path, storeId);
   for (const file of [markerName, "CURRENT"]) {
@@ -96,7 +96,8 @@ export async function isStore(path: string, storeId: string): Promise<boolean> {
 }
 
 /**
- * Removes what crashes left behind. What cannot be removed stays, and harms nobody. @returns whether all of it is gone
+ * Removes the remains of crashes. Remains that cannot be removed stay, and do no harm.
+ * @returns whether all remains are gone
  */
 export async function sweepRemains(path: string): Promise<boolean> {
   let complete = true;

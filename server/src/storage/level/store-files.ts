@@ -1,12 +1,13 @@
-/** Whether the files that an open store writes to are still the ones that its path leads to. */
+/** Checks that the files of an open store are still the files at its path. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type ServerError, storageUnavailable } from "../../errors.ts";
 import { markerName } from "./marker.ts";
 
 /**
- * LevelDB keeps writing into files that were removed under it, and would acknowledge what nobody finds again. The
- * marker of the store stands for all of them: a look at it costs 2 us, against a sync of the disk for each commit.
+ * LevelDB keeps writing into files that were removed meanwhile, and would acknowledge commits that no later reader
+ * finds. The marker of the store stands for all files: a look at the marker costs 2 us, while each commit costs a sync
+ * of the disk.
  */
 export class StoreFiles {
   readonly #marker: string;
@@ -23,7 +24,7 @@ export class StoreFiles {
     return this.#failure !== undefined;
   }
 
-  /** @throws STORAGE_UNAVAILABLE when the files are gone, from then on. */
+  /** @throws STORAGE_UNAVAILABLE when the files are gone, and from then on */
   check(): void {
     let found: string | undefined;
     let cause: unknown;
@@ -35,13 +36,13 @@ export class StoreFiles {
     if (found !== this.#identity) {
       this.#failure ??= storageUnavailable(
         "the files of the store were removed or replaced while the server used them",
-        cause ?? new Error(`${this.#marker} is another file than before`),
+        cause ?? new Error(`${this.#marker} is not the same file as before`),
       );
     }
     this.assertPresent();
   }
 
-  /** As `check`, without looking again. */
+  /** Like `check`, without another look at the files. */
   assertPresent(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }

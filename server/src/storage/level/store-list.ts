@@ -1,15 +1,15 @@
 /**
- * Ids of the stores in a folder: read once, kept as this process creates and drops, and read again when others change
- * the folder.
+ * Ids of the stores in a folder. The list reads the folder once, follows the creations and drops of this process, and
+ * reads the folder again when other processes change it.
  */
 import { stat } from "node:fs/promises";
 import { SortedIds } from "../abstract-level/sorted-ids.ts";
 import { isMissing } from "./file-error.ts";
 import { isStore, namesOfStores } from "./store-directory.ts";
 
-/** What other processes change may be seen so much later, in milliseconds: so often the folder is looked at. */
+/** Time between two looks at the folder, in milliseconds: changes by other processes may show this much later. */
 const LOOK_MILLIS = 1_000;
-/** A folder that changed so lately may change again without a later time of change. */
+/** A folder that changed more recently may change again without a new modification time. */
 const SETTLED_NANOS = 2_000_000_000n;
 
 export class StoreList {
@@ -18,7 +18,7 @@ export class StoreList {
   #changed: bigint | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<SortedIds> | undefined;
-  /** What this process did while the folder was being read; true for created. */
+  /** Creations (true) and drops (false) by this process while the folder was being read. */
   readonly #meanwhile = new Map<string, boolean>();
 
   constructor(path: string) {

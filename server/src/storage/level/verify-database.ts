@@ -1,10 +1,11 @@
 /**
- * Checks the logs of a closed LevelDB database, because LevelDB does not: on open it skips what it cannot read in a log
- * and goes on behind it, and writes that had been acknowledged are gone without an error (G11).
+ * Checks the logs of a closed LevelDB database, because LevelDB does not. On open, LevelDB skips the unreadable parts
+ * of a log and continues behind them: acknowledged writes would be lost without an error (G11).
  *
- * One write is in flight at a time, and it is synced before the next one begins. So only the last record of the last
- * log can be torn by a crash; it was not acknowledged. Anything unreadable before a later record is damage. And LevelDB
- * numbers its writes: a record begins with the number that follows the last one of the record before, over all logs.
+ * One write is in flight at a time, and it is synced before the next one begins. So a crash can tear only the last
+ * record of the last log, whose write was not acknowledged. Anything unreadable before a later record is damage.
+ * LevelDB also numbers its writes: over all logs, a record begins with the number after the last number of the record
+ * before.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,14 +14,14 @@ import { isMissing } from "./file-error.ts";
 import { logItems } from "./log-records.ts";
 import { type ManifestState, readManifest } from "./manifest.ts";
 
-/** @throws DATA_LOSS when something that was acknowledged is certainly missing or unreadable. */
+/** @throws DATA_LOSS when an acknowledged write is certainly missing or unreadable. */
 export async function verifyDatabase(directory: string): Promise<void> {
   const manifest = await currentManifest(directory);
   const logs = (await readdir(directory))
     .flatMap((name) => (/^\d+\.log$/.test(name) ? [{ name, number: Number.parseInt(name, 10) }] : []))
     .filter((log) => log.number >= manifest.logNumber)
     .sort((a, b) => a.number - b.number);
-  // The manifest names a log only after it was made, and syncs the directory with it.
+  // LevelDB makes a log before the manifest names it, and syncs the directory with the manifest.
   if (logs[0]?.number !== manifest.logNumber) throw dataLoss("the log of the database is missing");
   const sequence = new WriteSequence(manifest);
   for (const log of logs) {
@@ -55,7 +56,7 @@ async function readRequired(path: string): Promise<Buffer> {
 /** Follows the numbers of the writes through the logs. */
 class WriteSequence {
   readonly #manifest: ManifestState;
-  /** The number that the next record must begin with; unknown before the first. */
+  /** The number that the next record must begin with; unknown before the first record. */
   #next: number | undefined;
   #damaged = false;
 

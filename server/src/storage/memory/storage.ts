@@ -10,7 +10,7 @@ import type { PartitionStore, Storage } from "../port.ts";
 
 interface MemoryStore {
   readonly database: Database;
-  /** All handles commit through this one, so that conditions hold across them. */
+  /** All handles commit through this queue, so that conditions hold across handles. */
   readonly commits: WriteQueue;
   handles: number;
 }
@@ -34,7 +34,7 @@ export class MemoryStorage implements Storage {
       if (!create) return undefined;
       opening = newStore();
       this.#stores.set(storeId, opening);
-      // A failure is not kept: the next use tries again.
+      // A failed open is not kept; the next one tries again.
       opening.catch(() => this.#stores.delete(storeId));
       this.#ids.add(storeId);
     }
