@@ -1,7 +1,8 @@
 /**
  * Room on the volume of a data folder. LevelDB needs room to open a store and to delete from it. So the server refuses
- * appends while some room is left, and keeps that room for reads, trims and deletions. A reserve file holds room against
- * other writers of the volume. The server deletes it once the volume is full, and writes it again when there is plenty.
+ * appends while some room is left, and keeps that room for reads, trims and deletions. A reserve file holds room
+ * against other writers of the volume. The server deletes it once the volume is full, and writes it again when there is
+ * plenty.
  *
  *   <path>/.reserve    as large as the writes that opening the store with the largest log may need
  */
