@@ -10,6 +10,7 @@ import { type EventCounts, Events, type StreamkitEvent } from "./events.ts";
 import { StorageHealth } from "./health.ts";
 import type { Fallback, RequestListener } from "./http/cors.ts";
 import type { AllowedOrigins } from "./http/cors-rules.ts";
+import { createDirectCalls } from "./http/direct/direct-calls.ts";
 import { createFetchHandler, type FetchHandler } from "./http/fetch-handler.ts";
 import { createHandlers, type Handlers } from "./http/handlers.ts";
 import type { Readiness } from "./http/health-paths.ts";
@@ -175,6 +176,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     createRequestListener({
       ...adapter,
       handlers: handlers(),
+      direct: createDirectCalls({ implementations, admission, events }),
       accounts,
       allowedHosts: handlerOptions.allowedHosts ?? "*",
       fallback: handlerOptions.fallback,

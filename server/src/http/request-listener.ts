@@ -8,6 +8,7 @@ import { hostCheck, parseHostname } from "./authority.ts";
 import { ConnectionAccounts } from "./connection-accounts.ts";
 import { applyCors, type Fallback, type RequestListener } from "./cors.ts";
 import { type AllowedOrigins, isForeignOrigin } from "./cors-rules.ts";
+import type { DirectCalls } from "./direct/direct-calls.ts";
 import type { Handlers } from "./handlers.ts";
 import { healthAnswer, type Readiness } from "./health-paths.ts";
 import { isHttp1Only, requireHttp1 } from "./http1-only.ts";
@@ -19,6 +20,8 @@ import { respond } from "./respond.ts";
 export interface RequestListenerOptions {
   readonly handlers: Handlers;
   readonly accounts: Accounts;
+  /** Answers the calls that need none of Connect's handlers. Default: all calls go through the handlers. */
+  readonly direct?: DirectCalls | undefined;
   readonly calls: OpenCalls;
   /** Host names that the server answers to; see `hostCheck`. */
   readonly allowedHosts: readonly string[] | "*" | undefined;
@@ -73,7 +76,10 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
     }
     if (request.readableDidRead) return refuse(request, response, 500, BODY_USED);
     response.once("close", options.calls.open());
-    call(handler, request, response, connections).catch((error) => {
+    const answered =
+      options.direct?.(path, request, response, connections.of(request)) ??
+      call(handler, request, response, connections);
+    answered.catch((error) => {
       // Failures of calls are answers. What is left is a connection that broke, with nobody to tell, or a defect.
       if (!isGone(request)) onDefect(error);
       response.destroy();

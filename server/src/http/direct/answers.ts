@@ -1,0 +1,48 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { codeToHttpStatus, errorToJsonBytes, trailerMux } from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import type { DirectContext } from "./context.ts";
+import type { Framing } from "./framing.ts";
+
+/** An answer, and the size of its body. */
+export interface Answer extends UniversalServerResponse {
+  readonly bytes: number;
+}
+
+/** The answer of a call that succeeded. */
+export function answerMessage({ protocol }: Framing, context: DirectContext, message: Uint8Array): Answer {
+  const { responseHeader, responseTrailer } = context;
+  if (protocol === "connect") return unary(200, "application/proto", message, context);
+  responseHeader.set("content-type", "application/grpc+proto");
+  responseTrailer.set("grpc-status", "0");
+  const body = encodeEnvelope(0, message);
+  return { status: 200, header: responseHeader, body: once(body), trailer: responseTrailer, bytes: body.length };
+}
+
+/** The answer of a call that failed. */
+export function answerError({ protocol }: Framing, context: DirectContext, error: ConnectError): Answer {
+  const { responseHeader, responseTrailer } = context;
+  if (protocol === "connect") {
+    for (const [name, value] of error.metadata) responseHeader.append(name, value);
+    return unary(codeToHttpStatus(error.code), "application/json", errorToJsonBytes(error, undefined), context);
+  }
+  responseHeader.set("content-type", "application/grpc+proto");
+  setTrailerStatus(responseTrailer, error);
+  return { status: 200, header: responseHeader, body: once(), trailer: responseTrailer, bytes: 0 };
+}
+
+function unary(status: number, type: string, body: Uint8Array, context: DirectContext): Answer {
+  context.responseHeader.set("content-type", type);
+  const header = trailerMux(context.responseHeader, context.responseTrailer);
+  header.set("content-length", String(body.byteLength));
+  return { status, header, body: once(body), bytes: body.byteLength };
+}
+
+/** An iterable of the parts, without the promises of a generator. */
+function once(...parts: Uint8Array[]): AsyncIterable<Uint8Array> {
+  let at = 0;
+  const next = async (): Promise<IteratorResult<Uint8Array>> =>
+    at < parts.length ? { done: false, value: parts[at++] } : { done: true, value: undefined };
+  return { [Symbol.asyncIterator]: () => ({ next }) };
+}

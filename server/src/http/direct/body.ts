@@ -1,0 +1,110 @@
+import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import type { Account } from "../../budgets/account.ts";
+import type { Admission } from "../../budgets/admission.ts";
+import { checkedEnvelopes } from "../../routes/reading/envelopes.ts";
+import { tooLarge, unreadable } from "../../routes/reading/refusal.ts";
+import type { Framing } from "./framing.ts";
+
+const ENVELOPE_BYTES = 5;
+
+export interface BodyOptions {
+  readonly admission: Admission;
+  readonly account: Account;
+  /** Told of bytes that were counted; the caller gives them back. */
+  readonly taken: (bytes: number) => void;
+  /** The reason of a call that its client has left. */
+  readonly canceled: () => Error;
+  /** Throws for a message that cannot be read. Only messages with others beside them are checked here. */
+  readonly check: (message: Uint8Array) => void;
+}
+
+/**
+ * Reads a request: one message, without its envelope. Stops reading at the first failure, and leaves the rest where it
+ * is, as the answer still has to go out on the connection.
+ *
+ * @throws ConnectError the message is too large, malformed or late, or the account is full
+ */
+export function bodyOf(
+  request: IncomingMessage | Http2ServerRequest,
+  framing: Framing,
+  { admission, account, taken, canceled, check }: BodyOptions,
+): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    const deadline = admission.expect(true, (error) => fail(error));
+    const settle = () => {
+      deadline[Symbol.dispose]();
+      request.off("data", onData);
+      request.off("end", onEnd);
+      request.off("close", onGone);
+    };
+    const fail = (error: unknown) => {
+      settle();
+      request.pause();
+      reject(error);
+    };
+    const all = () => (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length));
+    const onData = (chunk: Uint8Array) => {
+      try {
+        admission.takeRequest(account, chunk.byteLength);
+      } catch (error) {
+        return fail(error);
+      }
+      taken(chunk.byteLength);
+      chunks.push(chunk);
+      length += chunk.byteLength;
+      if (framing.protocol === "connect") {
+        if (length > framing.limit) fail(tooLarge(framing.limit));
+      } else if (length >= ENVELOPE_BYTES && isStrange(all(), framing.limit)) {
+        whyStrange(all(), framing.limit, check).catch(fail);
+      }
+    };
+    const onEnd = () => {
+      settle();
+      const bytes = all();
+      if (framing.protocol === "connect") resolveConnect(bytes);
+      else if (isWhole(bytes)) resolve(bytes.subarray(ENVELOPE_BYTES));
+      else whyStrange(bytes, framing.limit, check).catch(reject);
+    };
+    const resolveConnect = (bytes: Uint8Array) => {
+      const announced = request.headers["content-length"];
+      if (announced === undefined || Number(announced) === bytes.length) return resolve(bytes);
+      reject(unreadable(`the body has ${bytes.length} bytes, and its header says ${announced}`));
+    };
+    const onGone = () => {
+      settle();
+      reject(canceled());
+    };
+    request.on("data", onData);
+    request.once("end", onEnd);
+    request.once("close", onGone);
+  });
+}
+
+function sizeOf(bytes: Uint8Array): number {
+  return ((bytes[1] << 24) | (bytes[2] << 16) | (bytes[3] << 8) | bytes[4]) >>> 0;
+}
+
+function isWhole(bytes: Uint8Array): boolean {
+  return bytes.length >= ENVELOPE_BYTES && bytes[0] === 0 && bytes.length === ENVELOPE_BYTES + sizeOf(bytes);
+}
+
+/** True once it shows that a body is not one plain message: by its header, or by a second message. */
+function isStrange(bytes: Uint8Array, limit: number): boolean {
+  if (bytes.length < ENVELOPE_BYTES) return false;
+  const size = sizeOf(bytes);
+  if (bytes[0] !== 0 || size > limit) return true;
+  const rest = bytes.subarray(ENVELOPE_BYTES + size);
+  if (rest.length < ENVELOPE_BYTES) return false;
+  return rest[0] !== 0 || sizeOf(rest) > limit || rest.length >= ENVELOPE_BYTES + sizeOf(rest);
+}
+
+/** The failure of a body that is not one plain message, as the reader of all other calls finds it. */
+async function whyStrange(bytes: Uint8Array, limit: number, check: (message: Uint8Array) => void): Promise<never> {
+  const source = [bytes][Symbol.iterator]();
+  const rules = { limit, gzip: false, endFlag: 0, single: true, check };
+  for await (const _ of checkedEnvelopes({ next: async () => source.next() }, rules));
+  throw unreadable("the request is not one message");
+}

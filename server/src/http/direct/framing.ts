@@ -1,0 +1,44 @@
+import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import { maxRequestBytes } from "../../routes/request-limits.ts";
+
+/** How a request that is answered directly is written. */
+export interface Framing {
+  readonly protocol: "connect" | "grpc";
+  /** Largest message, in bytes. */
+  readonly limit: number;
+  /** The caller's deadline, in milliseconds from now. */
+  readonly timeoutMillis: number | undefined;
+}
+
+const GRPC_UNITS: Readonly<Record<string, number>> = { S: 1_000, m: 1 };
+
+/**
+ * The framing of a binary, uncompressed POST of Connect or gRPC. Undefined for all else, and for headers that are not
+ * plain: Connect's handlers then say so.
+ */
+export function framingOf(request: IncomingMessage | Http2ServerRequest, path: string): Framing | undefined {
+  const { headers } = request;
+  if (request.method !== "POST") return undefined;
+  const limit = maxRequestBytes(path);
+  const type = headers["content-type"];
+  if (type === "application/proto") {
+    const timeout = headers["connect-timeout-ms"];
+    if (headers["content-encoding"] !== undefined || !isPlain(headers["content-length"], limit)) return undefined;
+    if (timeout !== undefined && !/^\d{1,9}$/.test(String(timeout))) return undefined;
+    return { protocol: "connect", limit, timeoutMillis: timeout === undefined ? undefined : Number(timeout) };
+  }
+  if ((type === "application/grpc" || type === "application/grpc+proto") && "stream" in request) {
+    if (headers["grpc-encoding"] !== undefined || headers["content-length"] !== undefined) return undefined;
+    const timeout = headers["grpc-timeout"];
+    if (timeout === undefined) return { protocol: "grpc", limit, timeoutMillis: undefined };
+    const parts = /^(\d{1,6})([Sm])$/.exec(String(timeout));
+    if (parts === null) return undefined;
+    return { protocol: "grpc", limit, timeoutMillis: Number(parts[1]) * GRPC_UNITS[parts[2]] };
+  }
+  return undefined;
+}
+
+function isPlain(length: string | undefined, limit: number): boolean {
+  return length === undefined || (/^\d{1,9}$/.test(length) && Number(length) <= limit);
+}

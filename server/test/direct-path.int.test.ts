@@ -1,0 +1,149 @@
+import { connect, createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { createConnectRouter } from "@connectrpc/connect";
+import { AppendRequestSchema, ReadSegmentRequestSchema, RecordSchema } from "@streamkit/protocol";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Accounts } from "../src/budgets/account.ts";
+import { serverLimits } from "../src/budgets/limits.ts";
+import { OpenCalls } from "../src/http/open-calls.ts";
+import { createRequestListener } from "../src/http/request-listener.ts";
+import { createStreamkit, memoryStorage } from "../src/index.ts";
+
+const STORE = "0c9c1f4f-8f56-4d4e-9f8c-6d7a2f0f1b11";
+const streamkit = createStreamkit({ storage: memoryStorage(), onEvent: () => undefined });
+const router = createConnectRouter({ acceptCompression: [], readMaxBytes: 8 * 1024 * 1024 });
+streamkit.routes(router);
+const universal = createServer(
+  createRequestListener({
+    handlers: new Map(router.handlers.map((handler) => [handler.requestPath, handler])),
+    accounts: new Accounts(serverLimits()),
+    calls: new OpenCalls(),
+    allowedHosts: "*",
+    origins: undefined,
+    onRefused: () => undefined,
+    onDefect: (error) => {
+      throw error;
+    },
+  }),
+);
+let direct: { url: string };
+const sessions = new Map<string, ReturnType<typeof connect>>();
+
+beforeAll(async () => {
+  direct = await streamkit.listen({ port: 0 });
+  await new Promise<void>((resolve) => universal.listen(0, "127.0.0.1", resolve));
+  const { port } = universal.address() as AddressInfo;
+  sessions.set("direct", connect(direct.url));
+  sessions.set("universal", connect(`http://127.0.0.1:${port}`));
+  const seeded = await send("universal", "Append", { "content-type": "application/proto" }, append("a", "1"));
+  expect(seeded.headers[":status"]).toBe(200);
+});
+
+afterAll(async () => {
+  for (const session of sessions.values()) session.close();
+  universal.close();
+  await streamkit.close();
+});
+
+function append(segment: string, value: string): Uint8Array {
+  const records = [create(RecordSchema, { body: Buffer.from(value) })];
+  return toBinary(
+    AppendRequestSchema,
+    create(AppendRequestSchema, {
+      storeId: STORE,
+      space: "s",
+      appends: [{ segment, records, expectedLastSequence: 0n }],
+    }),
+  );
+}
+
+async function send(way: string, method: string, headers: Record<string, string>, body: Uint8Array) {
+  const stream = sessions.get(way)?.request({
+    ":method": "POST",
+    ":path": `/streamkit.v1.StreamService/${method}`,
+    ...headers,
+  });
+  if (stream === undefined) return expect.unreachable();
+  let received: Record<string, unknown> = {};
+  let trailers: Record<string, unknown> = {};
+  stream.on("response", (found) => {
+    const { date: _date, ...rest } = found;
+    received = rest;
+  });
+  stream.on("trailers", (found) => {
+    trailers = { ...found };
+  });
+  stream.end(body);
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return { headers: { ...received }, trailers, body: Buffer.concat(chunks).toString("latin1") };
+}
+
+function enveloped(message: Uint8Array, flags = 0, extra = 0): Uint8Array {
+  const envelope = Buffer.alloc(5 + message.length);
+  envelope[0] = flags;
+  envelope.writeUInt32BE(message.length + extra, 1);
+  envelope.set(message, 5);
+  return envelope;
+}
+
+const reads = fc
+  .record({
+    storeId: fc.constantFrom(STORE, "", "x", "0c9c1f4f-8f56-4d4e-9f8c-6d7a2f0f1b12"),
+    space: fc.constantFrom("s", "", "t", "\u0000", "x".repeat(2_000)),
+    segment: fc.constantFrom("a", "", "b"),
+    limit: fc.constantFrom(0n, 1n, 5n),
+    backward: fc.boolean(),
+  })
+  .map((fields) => toBinary(ReadSegmentRequestSchema, create(ReadSegmentRequestSchema, fields)));
+const messages = fc.oneof(
+  { weight: 4, arbitrary: reads },
+  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 40 }) },
+  // The segment has an entry: an append that expects none is refused, and changes nothing.
+  { weight: 1, arbitrary: fc.constant(append("a", "2")) },
+  { weight: 1, arbitrary: fc.constant(new Uint8Array(70_000).fill(1)) },
+);
+const requests = fc.record({
+  method: fc.constantFrom("ReadSegment", "Peek", "Append", "GetSegmentStatus", "ListSegments"),
+  message: messages,
+  framing: fc.oneof(
+    { weight: 3, arbitrary: fc.constant("connect") },
+    { weight: 3, arbitrary: fc.constant("grpc") },
+    { weight: 1, arbitrary: fc.constantFrom("flag", "short", "long", "twice", "bare") },
+  ),
+  headers: fc.constantFrom<Record<string, string>>(
+    {},
+    { "connect-timeout-ms": "0" },
+    { "connect-timeout-ms": "x" },
+    { "connect-timeout-ms": "5000000000" },
+    { "grpc-timeout": "0m" },
+    { "grpc-timeout": "x" },
+    { "content-encoding": "br" },
+    { "grpc-encoding": "br" },
+    { "grpc-encoding": "gzip" },
+  ),
+});
+
+it("answers equal what Connect's handlers answer: status, headers, body and trailers", async () => {
+  await fc.assert(
+    fc.asyncProperty(requests, async ({ method, message, framing, headers }) => {
+      const type = framing === "connect" ? "application/proto" : "application/grpc+proto";
+      const bodies: Record<string, () => Uint8Array> = {
+        connect: () => message,
+        flag: () => enveloped(message, 1),
+        short: () => enveloped(message, 0, 3),
+        long: () => Buffer.concat([enveloped(message), Buffer.from([0])]),
+        twice: () => Buffer.concat([enveloped(message), enveloped(message)]),
+        bare: () => message,
+        grpc: () => enveloped(message),
+      };
+      const call = (way: string) => send(way, method, { "content-type": type, ...headers }, bodies[framing]());
+      const [a, b] = await Promise.all([call("direct"), call("universal")]);
+      expect(a).toEqual(b);
+      expect(a.headers[":status"]).toBeDefined();
+    }),
+    { seed: Number(process.env.FUZZ_SEED ?? 2), numRuns: Number(process.env.FUZZ_RUNS ?? 1_000) },
+  );
+});
