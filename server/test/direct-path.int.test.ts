@@ -48,7 +48,7 @@ afterAll(async () => {
 });
 
 function append(segment: string, value: string): Uint8Array {
-  const records = [create(RecordSchema, { body: Buffer.from(value) })];
+  const records = [create(RecordSchema, { payload: Buffer.from(value) })];
   return toBinary(
     AppendRequestSchema,
     create(AppendRequestSchema, {
