@@ -33,6 +33,8 @@ export function bodyOf(
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let length = 0;
+    // The length at which the envelopes show something new: joining the chunks at each one would be quadratic.
+    let nextCheck = ENVELOPE_BYTES;
     const deadline = admission.expect(true, (error) => fail(error));
     const settle = () => {
       deadline[Symbol.dispose]();
@@ -57,8 +59,10 @@ export function bodyOf(
       length += chunk.byteLength;
       if (framing.protocol === "connect") {
         if (length > framing.limit) fail(tooLarge(framing.limit));
-      } else if (length >= ENVELOPE_BYTES && isStrange(all(), framing.limit)) {
-        whyStrange(all(), framing.limit, check).catch(fail);
+      } else if (length >= nextCheck) {
+        const bytes = all();
+        if (isStrange(bytes, framing.limit)) whyStrange(bytes, framing.limit, check).catch(fail);
+        nextCheck = lengthToCheck(bytes);
       }
     };
     const onEnd = () => {
@@ -99,6 +103,12 @@ function isStrange(bytes: Uint8Array, limit: number): boolean {
   const rest = bytes.subarray(ENVELOPE_BYTES + size);
   if (rest.length < ENVELOPE_BYTES) return false;
   return rest[0] !== 0 || sizeOf(rest) > limit || rest.length >= ENVELOPE_BYTES + sizeOf(rest);
+}
+
+/** The length at which `isStrange` can change its answer for a body that begins with these bytes. */
+function lengthToCheck(bytes: Uint8Array): number {
+  const second = ENVELOPE_BYTES + sizeOf(bytes) + ENVELOPE_BYTES;
+  return bytes.length < second ? second : second + sizeOf(bytes.subarray(second - ENVELOPE_BYTES));
 }
 
 /** The failure of a body that is not one plain message, as the reader of all other calls finds it. */
