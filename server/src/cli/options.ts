@@ -4,8 +4,8 @@ import { choice, decimal, integer, list, type Option, text, toggle, UnusableValu
 
 /**
  * All options of `streamkit-server`, in the order of the help. The flag, the variable and the key in the file follow
- * from the name: `tlsCert` is --tls-cert, STREAMKIT_TLS_CERT and "tls-cert". The tables in README.md list the same
- * options.
+ * from the name: `tlsCert` is --tls-cert, STREAMKIT_TLS_CERT and "tls-cert". The table in docs/install.md lists the
+ * same options.
  */
 export const OPTIONS = {
   port: integer(0, 65_535, {
