@@ -1,11 +1,11 @@
 import { isIP } from "node:net";
 
-/** Names of this machine that no other machine can take. */
+/** Names that always mean this machine. */
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
- * The host name in what a request gives as `Host` or `:authority`, in lower case; undefined when that is no host with
- * or without port.
+ * Returns the host name of a `Host` or `:authority` header, in lower case, without the port. Returns undefined if the
+ * header is missing, or is not a host with an optional port.
  */
 export function parseHostname(authority: string | undefined): string | undefined {
   if (authority === undefined || !/^(\[[0-9a-f:.]+\]|[\w.~%-]+)(:\d*)?$/i.test(authority)) return undefined;
@@ -15,17 +15,19 @@ export function parseHostname(authority: string | undefined): string | undefined
   } catch {
     return undefined;
   }
-  // What is more than host and port: "user@host" and the like.
+  // Refuses more than a host and a port, such as "user@host".
   if (url.hostname === "" || url.username !== "" || url.password !== "" || url.pathname !== "/") return undefined;
   return url.hostname;
 }
 
 /**
- * Tells which host names a server answers to. A page whose name was bound to this machine's address after it had been
- * loaded (DNS rebinding) names itself as host, so names must be known. Addresses cannot be rebound, and are always
- * answered.
+ * Returns a function that tells whether the server answers to a host name, given in lower case and without a port.
  *
- * @param allowed names without port; "*" allows every name; absent: the loopback names
+ * A page can bind its own name to this machine's address after the browser loaded it (DNS rebinding). Requests of such
+ * a page carry the page's name as host, so the server answers known names only. Nobody can rebind an address, so the
+ * server answers to every address.
+ *
+ * @param allowed names without ports; "*" allows every name. Default: the loopback names, which are always allowed.
  */
 export function hostCheck(allowed: readonly string[] | "*" = LOOPBACK_NAMES): (hostname: string) => boolean {
   if (allowed === "*" || allowed.includes("*")) return () => true;
@@ -37,7 +39,7 @@ function isAddress(hostname: string): boolean {
   return isIP(hostname.startsWith("[") ? hostname.slice(1, -1) : hostname) !== 0;
 }
 
-/** True for an address or name to listen on that only this machine can reach. */
+/** True if only this machine can reach a server that listens on this address or name. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

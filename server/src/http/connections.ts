@@ -4,15 +4,15 @@ import { connectionsFor, fileLimit } from "./open-files.ts";
 
 /** The open connections of a port. */
 export interface Connections {
-  /** Closes all of them at once. */
+  /** Closes all connections at once. */
   destroy(): void;
 }
 
 /**
- * Keeps the connections of a port within their limits: one more than the server or its address may have is closed at
- * once. Files stay free for storage.
+ * Keeps the connections of a port within their limits. A connection beyond the limit of the server or of its address is
+ * closed at once. The limit of the server leaves files free for storage (`connectionsFor`).
  *
- * @param onRefused told of every connection that is closed so
+ * @param onRefused receives a message for each connection that is closed because of a limit
  */
 export function limitConnections(
   server: Server,
@@ -32,7 +32,7 @@ export function limitConnections(
           ? `${address} has ${others} connections (limits.connectionsPerAddress)`
           : undefined;
     if (full !== undefined) {
-      // Listeners that come behind this one may use the socket in this turn; none must break for it.
+      // Later listeners of this event may use the socket in this turn, and get an error: it must not end the process.
       socket.on("error", () => undefined);
       socket.destroy();
       return onRefused(`a connection was closed: ${full}`);

@@ -1,13 +1,15 @@
 import { cors } from "@connectrpc/connect";
 
-/** Origins that may call from a browser: a list, or "*" for all. Absent: none but the server's own. */
+/**
+ * Origins whose pages may call from a browser: a list, or "*" for all. Default: only the origin of the server itself.
+ */
 export type AllowedOrigins = "*" | readonly string[];
 
-/** What the rules say about one request. */
+/** The CORS part of an answer to a request. */
 export interface CorsAnswer {
-  /** True if the request only asks for permission: the answer is 204 with these headers, and no call is made. */
+  /** True if the request is a preflight. The server then answers 204 with these headers and makes no call. */
   readonly preflight: boolean;
-  /** Headers of the answer, names in lower case. */
+  /** Headers of the answer. Names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -17,14 +19,15 @@ const NOTHING: CorsAnswer = { preflight: false, headers: {} };
 /**
  * Decides which CORS headers the answer to a request carries.
  *
- * @param origin the request's `origin` header; absent when no browser or the same origin calls
+ * @param origin the `origin` header of the request; undefined if the request has none, as requests that are not made by
+ * a page
  */
 export function corsAnswer(
   { method, origin }: { readonly method: string | undefined; readonly origin: string | undefined },
   allowed: AllowedOrigins | undefined,
 ): CorsAnswer {
   if (allowed === undefined) return NOTHING;
-  // A cache that stores the answer for one origin must not serve it to another one.
+  // A cache must not serve an answer for one origin to another origin.
   const vary: Record<string, string> = allowed === "*" ? {} : { vary: "origin" };
   if (origin === undefined || !(allowed === "*" || allowed.includes(origin)))
     return { preflight: false, headers: vary };
@@ -47,10 +50,11 @@ export function corsAnswer(
 }
 
 /**
- * True for a request from a page that may not call: its origin is neither the server's own nor allowed. Browsers send
- * the requests of such a page all the same, and only keep the responses from it. Other clients send no origin.
+ * True if a request comes from a page that may not call: its origin is neither the server's own nor an allowed one. A
+ * browser sends the requests of such a page and only hides the responses, so the server must refuse them. Other clients
+ * send no origin.
  *
- * @param authority what the request names as host, with or without port
+ * @param authority the host that the request names, with or without a port
  */
 export function isForeignOrigin(
   origin: string | undefined,

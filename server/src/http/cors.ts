@@ -5,7 +5,7 @@ import { type AllowedOrigins, corsAnswer } from "./cors-rules.ts";
 /**
  * Answers a request of Node's http, https or http2 server.
  *
- * @param next goes on to the next middleware, in frameworks that have such; servers of Node give none
+ * @param next passes the request to the next middleware; only frameworks give it, a server of Node does not
  */
 export type RequestListener = (
   request: IncomingMessage | Http2ServerRequest,
@@ -14,15 +14,15 @@ export type RequestListener = (
 ) => void;
 
 /**
- * An application that answers what is none of Streamkit's: anything that a server of Node.js can call, also for one
- * version of HTTP only.
+ * An application that answers the paths that Streamkit does not have. Any listener of a server of Node fits, also one
+ * for a single version of HTTP.
  */
 export type Fallback = (
   request: IncomingMessage & Http2ServerRequest,
   response: ServerResponse & Http2ServerResponse,
 ) => void;
 
-/** Lets pages of allowed origins read the response. True if the request was a preflight, which is answered then. */
+/** Sets the CORS headers of a response. Returns true if the request is a preflight; the response has then ended. */
 export function applyCors(
   request: IncomingMessage | Http2ServerRequest,
   response: ServerResponse | Http2ServerResponse,

@@ -5,16 +5,17 @@ import { type AllowedOrigins, corsAnswer, isForeignOrigin } from "./cors-rules.t
 import type { Handlers } from "./handlers.ts";
 import type { OpenCalls } from "./open-calls.ts";
 
-/** Answers a request of the Fetch API: what Hono, Next.js, Bun, Deno and workers call. */
+/** Answers a request of the Fetch API, as Hono, Next.js, Bun, Deno and workers expect. */
 export type FetchHandler = (request: Request) => Promise<Response>;
 
 export interface FetchHandlerOptions {
   readonly handlers: Handlers;
   readonly calls: OpenCalls;
-  /** Origins that may call from a browser. */
+  /** Origins whose pages may call from a browser. */
   readonly origins: AllowedOrigins | undefined;
-  /** Told of requests that are refused before they reach a method, and of defects. */
+  /** Receives a message for each request that is refused before it reaches a method. */
   readonly onRefused: (message: string) => void;
+  /** Receives the error of each call that failed by a defect of the server. */
   readonly onDefect: (error: unknown) => void;
 }
 
@@ -24,7 +25,7 @@ const NO_GRPC =
 const BODY_USED =
   "the body of the request was read before streamkit.fetch(): call streamkit.fetch() before any body parser";
 
-/** Serves calls of Connect and gRPC-Web as a fetch handler. The code imports nothing of Node.js. */
+/** Creates a fetch handler that serves Connect and gRPC-Web. The code imports nothing of Node.js. */
 export function createFetchHandler(options: FetchHandlerOptions): FetchHandler {
   const { handlers, calls, origins, onRefused, onDefect } = options;
   return async (request) => {
@@ -34,8 +35,7 @@ export function createFetchHandler(options: FetchHandlerOptions): FetchHandler {
     if (preflight) return new Response(null, { status: 204, headers });
     const handler = handlers.get(pathname);
     if (handler === undefined) return new Response(null, { status: 404, headers });
-    // Behind a proxy some hosts write the address with a name of their own; the header has the name that the client
-    // used.
+    // Behind a proxy, some hosts write their own name into the address. The header has the name that the client used.
     if (isForeignOrigin(origin, request.headers.get("host") ?? addressHost, origins)) {
       const message = `pages of ${JSON.stringify(origin?.slice(0, 100))} must not call this server; allow them with cors`;
       onRefused(message);
@@ -48,7 +48,7 @@ export function createFetchHandler(options: FetchHandlerOptions): FetchHandler {
     const call = new Call(request.signal, calls.open());
     try {
       const answer = await handler({
-        httpVersion: "", // Unknown here. A host that cannot stream both ways at once ends a Produce call by itself.
+        httpVersion: "", // unknown here; a host that cannot stream both ways at once ends a Produce call by itself
         method: request.method,
         url: request.url,
         header: request.headers,
@@ -57,27 +57,27 @@ export function createFetchHandler(options: FetchHandlerOptions): FetchHandler {
       });
       return call.respond(answer, headers);
     } catch (error) {
-      // Failures of calls are answers. What is left is a request that nobody waits for, or a defect.
+      // A failed call is an answer. An error that arrives here is an aborted request or a defect.
       call.end(error);
       if (request.signal.aborted) return aborted(headers);
       onDefect(error);
-      return connectError(500, Code.Internal, "the call failed by a defect of the server", headers);
+      return connectError(500, Code.Internal, "the call failed because of a defect of the server", headers);
     }
   };
 }
 
-/** One call: ends when its response was read or canceled, or when the request is aborted. */
+/** One call. It ends when the host has read or cancelled its response, or when the request is aborted. */
 class Call {
   readonly #controller = new AbortController();
   readonly #request: AbortSignal;
   readonly #onAbort = () => this.end(this.#request.reason);
 
-  /** @param onEnd called once, when the host has taken the response or nobody waits for it */
+  /** @param onEnd called once, when the host has taken the whole response or the call was aborted */
   constructor(request: AbortSignal, onEnd: () => void) {
     this.#request = request;
-    // The host still has to send what it took; that takes a turn of the event loop.
+    // The host needs one turn of the event loop to send the last chunk that it took.
     this.signal.addEventListener("abort", () => setTimeout(onEnd), { once: true });
-    // The signal may outlive the call by far, so `end` takes the listener off again.
+    // The signal may live much longer than the call, so `end` removes this listener.
     request.addEventListener("abort", this.#onAbort);
   }
 
@@ -85,7 +85,7 @@ class Call {
     return this.#controller.signal;
   }
 
-  /** Tells the handler that nobody waits for more. Harmless after its end. */
+  /** Tells the handler that nobody reads the response any more. A second call has no effect. */
   end(reason?: unknown): void {
     this.#request.removeEventListener("abort", this.#onAbort);
     if (this.signal.aborted) return;
@@ -99,10 +99,10 @@ class Call {
     return new Response(body === undefined ? null : this.#stream(body), { status, headers });
   }
 
-  /** Asks the handler for the next chunk only when the reader asks for one: a paused reader costs one chunk. */
+  /** Asks the handler for the next chunk only when the host asks for one. A paused reader costs one chunk. */
   #stream(body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
     const chunks = body[Symbol.asyncIterator]();
-    // Closes what the handler has open. Its failure has no reader any more.
+    // Closes the resources of the handler. A failure has no reader any more.
     const close = () => chunks.return?.().catch(() => undefined);
     return new ReadableStream<Uint8Array>(
       {
@@ -133,8 +133,8 @@ class Call {
 }
 
 /**
- * Reads a body chunk by chunk. What a handler leaves unread is the host's to throw away, who knows the connection: to
- * cancel the body would end the connection of some hosts before they have sent the response.
+ * Reads a body in chunks. The host discards the unread rest, because the host knows the connection. Cancelling the body
+ * would make some hosts end the connection before they have sent the response.
  */
 function bytesOf(body: ReadableStream<Uint8Array> | null): AsyncIterable<Uint8Array> {
   return {
@@ -151,8 +151,9 @@ function bytesOf(body: ReadableStream<Uint8Array> | null): AsyncIterable<Uint8Ar
 }
 
 /**
- * HTTP status 415, as gRPC asks of servers that do not speak it. Some clients show the body, others the header; a
- * status in the headers alone, with 200, reaches only clients whose host ends the stream together with the headers.
+ * Answers 415, as gRPC asks of servers that do not speak it. Some clients show the body and others the header. A status
+ * of 200 with the gRPC status in the headers would reach only clients whose host ends the stream together with the
+ * headers.
  */
 function grpcRefusal(headers: Readonly<Record<string, string>>): Response {
   return new Response(`${NO_GRPC}\n`, {
@@ -166,7 +167,7 @@ function grpcRefusal(headers: Readonly<Record<string, string>>): Response {
   });
 }
 
-/** Nobody receives this answer, but a host expects one. */
+/** Answers an aborted request. No client receives the answer, but a host expects one. */
 function aborted(headers: Readonly<Record<string, string>>): Response {
   return connectError(499, Code.Canceled, "the request was aborted", headers);
 }

@@ -1,21 +1,23 @@
 import type { IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest } from "node:http2";
 
-/** How long the rest of an HTTP/1.1 request is thrown away so that its client can read the response. */
+/**
+ * Longest time for which the server discards the rest of an HTTP/1.1 request so that its client can read the response.
+ */
 const LINGER_MILLIS = 1_000;
-/** How much of it. */
+/** Most bytes that the server discards of the rest of an HTTP/1.1 request. */
 const LINGER_BYTES = 16 * 1024 * 1024;
 
 type Request = IncomingMessage | Http2ServerRequest;
 
-/** Whether the client is still sending a body. */
+/** True while the client is still sending the request. */
 export function isUnfinished(request: Request): boolean {
   return !request.complete;
 }
 
 /**
- * Throws away what an HTTP/1.1 client still sends, within limits, before its connection is closed: a connection that is
- * closed while bytes arrive is reset, and the client may lose the response.
+ * Reads and discards the rest of an HTTP/1.1 request before its connection closes, for at most LINGER_MILLIS and
+ * LINGER_BYTES. Closing a connection while bytes arrive resets it, and the client may lose the response.
  */
 export function discardRest(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
@@ -39,12 +41,12 @@ export function discardRest(request: IncomingMessage): Promise<void> {
 }
 
 /**
- * Once an HTTP/2 response is out, asks the client to stop sending its request (RFC 9113, section 8.1): otherwise its
- * bytes take the window of the connection, which all its calls share.
+ * Asks the client to stop sending its request once the HTTP/2 response is out (RFC 9113, section 8.1). Otherwise the
+ * rest of the request takes up the flow-control window of the connection, which all its calls share.
  */
 export function resetWhenAnswered(request: Http2ServerRequest): void {
   const { stream } = request;
-  // Node asks for trailers, of which there may be none, when the body is out.
+  // Node emits this event when the body is out, even for a response without trailers.
   stream.once("wantTrailers", () => {
     setImmediate(() => {
       if (isUnfinished(request) && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);

@@ -6,11 +6,11 @@ export type Handlers = ReadonlyMap<string, UniversalHandler>;
 
 export interface HandlersOptions {
   readonly routes: (router: ConnectRouter) => void;
-  /** Largest message that a handler reads, in bytes. */
+  /** Largest message that a handler accepts, in bytes. */
   readonly readMaxBytes: number;
 }
 
-/** Makes the handlers of all RPCs that `routes` mounts. */
+/** Creates the handlers of all RPCs that `routes` mounts. */
 export function createHandlers({ routes, readMaxBytes }: HandlersOptions): Handlers {
   // Compression between Streamkit peers costs more than it saves on fast networks: docs/architecture.md.
   const router = createConnectRouter({ acceptCompression: [], readMaxBytes });

@@ -1,13 +1,13 @@
-/** Whether a server works, as load balancers ask. */
+/** The readiness of a server, for load balancers. */
 export interface Readiness {
   readonly ready: boolean;
-  /** Why it is not ready. */
+  /** Why the server is not ready. */
   readonly reason?: string;
 }
 
 /**
- * Answers what load balancers ask with GET or HEAD: `/healthz` (the process serves) and `/readyz` (so does the
- * storage). Undefined for other paths.
+ * Answers a health check: `/healthz` succeeds while the process serves, `/readyz` while the storage works too. Returns
+ * undefined for every other path.
  */
 export function healthAnswer(path: string, readiness: () => Readiness): { status: number; text: string } | undefined {
   if (path === "/healthz") return { status: 200, text: "ok\n" };

@@ -2,8 +2,8 @@ import { IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest } from "node:http2";
 
 /**
- * Whether an application answers HTTP/1.1 only. Express gives every request a prototype of `node:http`; a request of
- * HTTP/2 breaks under it, in a later turn, where nobody can catch the error.
+ * True if an application answers HTTP/1.1 only. Express gives every request a prototype of `node:http`. A request of
+ * HTTP/2 breaks with that prototype, in a later turn, where no code can catch the error.
  */
 export function isHttp1Only(application: unknown): boolean {
   return typeof application === "function" && (application as { request?: unknown }).request instanceof IncomingMessage;

@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A session as the server sees it, and its client. */
+/** A session on the side of the server, and its client. */
 async function openSession() {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -26,7 +26,7 @@ async function openSession() {
   return { session, client, close };
 }
 
-/** Cause: a destroyed session emits "close" later; a ping in between threw in a timer, and ended the process. */
+/** Cause: a ping between the destruction of a session and its "close" event threw in a timer and ended the process. */
 it("leaves a session alone that was destroyed and has not closed yet", async () => {
   const { session, close } = await openSession();
   keepAlive(session, 1_000);
@@ -36,8 +36,8 @@ it("leaves a session alone that was destroyed and has not closed yet", async () 
 });
 
 /**
- * Cause: a process that stood still looked at its timers before its sockets, and cut every session although the answers
- * were there.
+ * Cause: after a standstill, the process ran its timers before it read its sockets, and cut every session although the
+ * answers had arrived.
  */
 it("keeps a session whose answer is there, but was not read yet", async () => {
   const { session, close } = await openSession();
@@ -48,7 +48,7 @@ it("keeps a session whose answer is there, but was not read yet", async () => {
     return true;
   });
   keepAlive(session, 1_000);
-  // Both intervals pass before anything is read.
+  // Both intervals pass before the server reads anything.
   vi.advanceTimersByTime(2_000);
   answer();
   await new Promise((resolve) => setImmediate(resolve));
@@ -58,7 +58,7 @@ it("keeps a session whose answer is there, but was not read yet", async () => {
   await close();
 });
 
-it("keeps a session that answers nothing and sends all the same", async () => {
+it("keeps a session that does not answer pings and sends other bytes", async () => {
   const { session, client, close } = await openSession();
   vi.spyOn(session, "ping").mockReturnValue(true);
   keepAlive(session, 1_000);
@@ -73,10 +73,10 @@ it("keeps a session that answers nothing and sends all the same", async () => {
   await close();
 });
 
-it("destroys a session of which nothing comes", async () => {
+it("destroys a session whose client sends nothing", async () => {
   const { session, close } = await openSession();
   vi.spyOn(session, "ping").mockReturnValue(true);
-  // What belongs to the beginning of a session has arrived.
+  // The frames of the beginning of the session have arrived.
   await new Promise<void>((resolve) => session.once("remoteSettings", () => resolve()));
   const closed = new Promise<void>((resolve) => session.once("close", resolve));
   keepAlive(session, 1_000);

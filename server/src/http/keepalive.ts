@@ -1,16 +1,17 @@
 import type { Http2Session } from "node:http2";
 
 /**
- * Pings an HTTP/2 session and destroys it when nothing comes within an interval, so that streams to a client that
- * vanished without a word end within two intervals. A client whose answer is late, but whose bytes arrive, is there;
- * and after a turn in which this process stood still for longer than the interval, what has arrived meanwhile is read
- * first.
+ * Pings an HTTP/2 session, and destroys it if no bytes arrive within an interval after a ping. Streams of a client that
+ * vanished thus end within two intervals.
+ *
+ * A client counts as alive while its bytes arrive, even if its answer to the ping is late. If this process stood still
+ * for longer than the interval, the function first reads the bytes that arrived meanwhile.
  */
 export function keepAlive(session: Http2Session, intervalMillis: number): void {
   let waiting = false;
   let readBefore = 0;
   const timer = setInterval(() => {
-    // A session that is on its way out can be destroyed before it says that it is closed; to ping it would throw.
+    // A session can be destroyed before its "close" event; a ping would then throw.
     if (session.destroyed || session.closed) return clearInterval(timer);
     if (waiting) {
       setImmediate(() => {
@@ -31,7 +32,7 @@ export function keepAlive(session: Http2Session, intervalMillis: number): void {
   session.once("close", () => clearInterval(timer));
 }
 
-/** Bytes that have come from the client. */
+/** Bytes received from the client. */
 function bytesRead(session: Http2Session): number {
   return session.socket?.bytesRead ?? 0;
 }

@@ -17,58 +17,61 @@ import { createSniffingServer } from "./sniff.ts";
 export interface ListenOptions {
   /** TCP port; 0 takes a free one. Default 8080. */
   readonly port?: number;
-  /** Address to listen on. Default 127.0.0.1: other machines cannot connect unless you say so. */
+  /** Address to listen on. Default 127.0.0.1, which other machines cannot reach. */
   readonly host?: string;
-  /** Certificate and key, PEM: serves https instead of http. */
+  /** Certificate and key, PEM. With them the server speaks https, without them http. */
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
   /**
-   * Host names, without port, that the server answers to beside addresses, the names of this machine and `host`; ["*"]
-   * for all. A page whose name was bound to this server's address (DNS rebinding) uses a name that is not listed.
-   * Default: none.
+   * Host names, without port, that the server answers to in addition to IP addresses, the names of this machine and
+   * `host`; ["*"] for all names. A page that bound its own name to the address of this server (DNS rebinding) uses a
+   * name that is not listed. Default: none.
    */
   readonly allowedHosts?: readonly string[];
   /**
-   * Answers requests for paths that are none of Streamkit's: the application's own pages. An Express application is
-   * HTTP/1.1 only; pass it as it is, so that clients of HTTP/2 are asked to come back over HTTP/1.1. Default: 404.
+   * Answers requests for paths that Streamkit does not have: the application's own pages. Default: 404. An Express
+   * application speaks HTTP/1.1 only: pass the application itself, so that Streamkit can ask HTTP/2 clients to come
+   * back over HTTP/1.1.
    */
   readonly fallback?: Fallback;
-  /** How often HTTP/2 connections are checked to be alive, in milliseconds. Default 15,000. */
+  /** Interval at which the server checks that HTTP/2 connections are alive, in milliseconds. Default 15,000. */
   readonly keepAliveMillis?: number;
 }
 
 /** An open port. */
 export interface Listener {
-  /** Where it listens: "http://127.0.0.1:8080". */
+  /** Address of the port, such as "http://127.0.0.1:8080". */
   readonly url: string;
   readonly port: number;
   /** Stops accepting connections. */
   stop(): void;
-  /** Lets open calls end for so many milliseconds, then closes every connection. */
+  /** Stops accepting connections, waits up to `graceMillis` for open calls, then closes every connection. */
   close(graceMillis: number): Promise<void>;
 }
 
-/** What `listen` needs beyond its public options. */
+/** The parts of a server that `listen` connects to a port. */
 export interface ListenContext {
   readonly handler: RequestListener;
   readonly limits: ServerLimits;
-  /** Told of connections that are closed because of a limit, or because the peer broke the protocol. */
+  /**
+   * Receives a message for each connection that is closed because of a limit or because the peer broke the protocol.
+   */
   readonly onRefused: (message: string, cause?: unknown) => void;
-  /** Told when the port itself fails: no file is free for a connection, for example. */
+  /** Receives the errors of the port itself, for example that no file is free for a connection. */
   readonly onFailure: (error: unknown) => void;
 }
 
 const MIB = 1024 * 1024;
-/** Flow-control windows: one message of a bulk upload fits without waiting for the reader. */
+/** Flow-control windows in bytes: a message of a bulk upload fits without waiting for the reader. */
 const STREAM_WINDOW_BYTES = MIB;
 const CONNECTION_WINDOW_BYTES = 16 * MIB;
 const MAX_HEADER_BYTES = 16 * 1024;
-/** HTTP/2 streams of a connection that unary calls have when its streams are all taken. */
+/** HTTP/2 streams of a connection that stay free for unary calls when streaming calls have taken all of theirs. */
 const UNARY_CALLS = 1_000;
 const KEEP_ALIVE_TIMEOUT_MILLIS = 65_000;
-/** Pauses between looks at unfinished HTTP/1.1 requests. */
+/** Longest pause between two checks for unfinished HTTP/1.1 requests. */
 const MAX_CHECK_MILLIS = 5_000;
 
-/** Codes of errors by which Node ends a connection whose peer floods it, or sends what is no HTTP/2. */
+/** Error codes with which Node ends a connection whose peer floods it or breaks HTTP/2. */
 const PROTOCOL_ERRORS = /^ERR_HTTP2_(ERROR|TOO_MANY_INVALID_FRAMES|MAX_PENDING_SETTINGS_ACK|PING_LENGTH)$/;
 
 interface Servers {
@@ -78,7 +81,11 @@ interface Servers {
   readonly http1?: Http1Server;
 }
 
-/** Serves HTTP/1.1 and HTTP/2 on one port: by ALPN with TLS, by looking at the first bytes without. */
+/**
+ * Serves HTTP/1.1 and HTTP/2 on one port. With TLS, ALPN decides on the version; without TLS, the first bytes do.
+ *
+ * @throws Error of Node if the server cannot listen on the port
+ */
 export async function listen(context: ListenContext, options: ListenOptions = {}): Promise<Listener> {
   const { limits, onRefused, onFailure } = context;
   const sessions = new Set<Http2Session>();
@@ -86,12 +93,12 @@ export async function listen(context: ListenContext, options: ListenOptions = {}
   const connections = limitConnections(server.tcp, limits, onRefused);
   server.http2.on("session", (session: Http2Session) => {
     session.on("error", (error: NodeJS.ErrnoException) => {
-      // A connection that breaks or is given up is the client's affair; its streams learn of it by themselves.
+      // Clients may break or give up their connections; the streams of the connection notice that by themselves.
       if (PROTOCOL_ERRORS.test(error.code ?? "")) onRefused("an HTTP/2 connection broke the protocol", error);
     });
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
-    // Upload speed: the window of the whole connection is 64 KiB otherwise.
+    // The default window of a whole connection, 64 KiB, slows uploads down.
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     keepAlive(session, options.keepAliveMillis ?? 15_000);
   });
@@ -134,7 +141,8 @@ function http2Options({ streamsPerConnection, responseBytesPerConnection }: Serv
       maxConcurrentStreams: streamsPerConnection + UNARY_CALLS,
       maxHeaderListSize: MAX_HEADER_BYTES,
     },
-    // In megabytes. Beyond it, Node refuses streams by a code that tells clients nothing: our own limits come first.
+    // In megabytes. Beyond this size Node refuses streams with a code that says nothing to clients, so the limits of
+    // Streamkit must apply first.
     maxSessionMemory: Math.ceil((2 * responseBytesPerConnection + CONNECTION_WINDOW_BYTES) / MIB) + 64,
   };
 }
@@ -161,7 +169,7 @@ function secure(
     handshakeTimeout: limits.headerMillis,
   };
   const server = createSecureServer(options, handler);
-  // Node's defaults for HTTP/1.1 on such a server are set behind its options.
+  // Node overwrites the HTTP/1.1 options of such a server with its defaults.
   Object.assign(server, http1Options(limits));
   server.on("tlsClientError", (error) => onRefused("a TLS handshake failed", error));
   return { tcp: server as unknown as Server, http2: server };

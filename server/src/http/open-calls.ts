@@ -1,8 +1,8 @@
-/** Calls whose response is not out yet, so that a server that closes can let them be answered. */
+/** Calls whose response is not out yet. A server that closes waits for their answers. */
 export class OpenCalls {
   readonly #calls = new Set<Promise<void>>();
 
-  /** Counts a call until the function that it returns is called. */
+  /** Counts a call as open until the caller calls the returned function. */
   open(): () => void {
     let answered: () => void = () => undefined;
     const call = new Promise<void>((resolve) => {
@@ -15,7 +15,7 @@ export class OpenCalls {
     };
   }
 
-  /** Resolves when the calls that are open now are answered, at the latest after so many milliseconds. */
+  /** Resolves once all calls that are open now have their answers, after `graceMillis` at the latest. */
   async settled(graceMillis: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const grace = new Promise<void>((resolve) => {

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 
-/** Files that connections leave to storage, logs and name look-ups. */
+/** Files that connections leave free for storage, logs and name look-ups. */
 const RESERVED_FILES = 256;
 
 /**
- * How many files this process may have open; undefined where the platform does not tell.
+ * Returns how many files this process may have open; undefined if the platform has no /proc.
  *
- * Node raises its soft limit to the hard one at start, so the value stays.
+ * Node raises its soft limit to the hard limit at start, so the value does not change later.
  */
 export function fileLimit(): number | undefined {
   try {
@@ -17,7 +17,12 @@ export function fileLimit(): number | undefined {
   }
 }
 
-/** How many of so many connections a process that may open so many files can hold and still open its stores. */
+/**
+ * Returns how many connections a process may accept and still have files for its stores.
+ *
+ * @param wanted the configured limit of connections
+ * @param files how many files the process may have open; undefined if that is unknown
+ */
 export function connectionsFor(wanted: number, files: number | undefined): number {
   if (files === undefined) return wanted;
   return Math.max(1, Math.min(wanted, files - Math.min(RESERVED_FILES, Math.floor(files / 2))));

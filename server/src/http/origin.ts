@@ -1,14 +1,14 @@
 import type { AllowedOrigins } from "./cors-rules.ts";
 
 /**
- * Checks that a text is what browsers send as `Origin`: scheme, host and port, nothing else.
+ * Checks that a text is an origin as browsers send it in `Origin`: scheme, host and port only.
  *
  * @returns the text
- * @throws Error that says what it should be, without repeating the text
+ * @throws Error that names the expected form and does not repeat the text
  */
 export function parseOrigin(text: string): string {
   const expected = "an origin such as https://app.example.com: scheme, host and port only";
-  // Applications in a web view have schemes of their own, such as capacitor://localhost, which URL knows no origin for.
+  // Applications in a web view have their own schemes, such as capacitor://localhost. URL gives them no origin.
   if (/^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/.test(text)) return text;
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) throw new Error(expected);
@@ -16,7 +16,7 @@ export function parseOrigin(text: string): string {
   throw new Error(`${expected}; did you mean ${url.origin}?`);
 }
 
-/** @throws TypeError that names an origin that no browser sends */
+/** @throws TypeError if the list has an entry that no browser sends as origin */
 export function checkOrigins(allowed: AllowedOrigins | undefined): void {
   if (allowed === undefined || allowed === "*") return;
   for (const origin of allowed) {

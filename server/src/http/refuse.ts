@@ -10,8 +10,8 @@ const CODES: Readonly<Record<number, string>> = {
 };
 
 /**
- * Refuses a request before it reaches a method, in the form of a Connect error. Clients of gRPC see the HTTP status,
- * which their protocol maps to a code.
+ * Refuses a request before it reaches a method. The body is a Connect error. A gRPC client maps the HTTP status to a
+ * code.
  */
 export async function refuse(
   request: IncomingMessage | Http2ServerRequest,

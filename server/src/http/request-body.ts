@@ -2,9 +2,9 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 
 /**
- * The body of a Node request, as chunks. Unlike Node's own iterator, a reader that stops early does not destroy the
- * connection: the response still has to go out on it. What to do with the rest is decided behind the response
- * (`finish-request.ts`).
+ * The body of a Node request, in chunks. A reader that stops early destroys the connection with Node's own iterator,
+ * but not with this one: the response still leaves on the connection. `finish-request.ts` deals with the unread rest
+ * after the response.
  */
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #request: IncomingMessage | Http2ServerRequest;
@@ -21,7 +21,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     });
     request.on("error", (error: Error) => this.#fail(error));
     const onGone = () => {
-      // Every request closes, and an error with its stack is the most expensive part of that.
+      // Every request closes, and creating an error is the most expensive part of closing.
       if (!this.#ended) this.#fail(new Error("the client went away before its request was complete"));
     };
     request.once("aborted", onGone);
@@ -50,7 +50,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     const chunk = this.#ended || this.#failure ? null : (this.#request.read() as Uint8Array | null);
-    // Reading may have ended the request, and have come here again.
+    // The read may have ended the request, and so called this method already.
     if (this.#waiting !== waiting) return;
     if (chunk === null && !this.#ended && this.#failure === undefined) return;
     this.#waiting = undefined;

@@ -20,18 +20,18 @@ import { respond } from "./respond.ts";
 export interface RequestListenerOptions {
   readonly handlers: Handlers;
   readonly accounts: Accounts;
-  /** Answers the calls that need none of Connect's handlers. Default: all calls go through the handlers. */
+  /** Answers the calls that need no handler of Connect. Default: all calls go through the handlers. */
   readonly direct?: DirectCalls | undefined;
   readonly calls: OpenCalls;
   /** Host names that the server answers to; see `hostCheck`. */
   readonly allowedHosts: readonly string[] | "*" | undefined;
-  /** Origins that may call from a browser. */
+  /** Origins whose pages may call from a browser. */
   readonly origins: AllowedOrigins | undefined;
-  /** Serves `/healthz` and `/readyz`. Absent: their paths are no different from others. */
+  /** Readiness for `/healthz` and `/readyz`. Default: the listener treats these paths like all others. */
   readonly readiness?: (() => Readiness) | undefined;
   /** Answers requests for other paths. Default: the next middleware if there is one, otherwise 404. */
   readonly fallback?: Fallback | undefined;
-  /** Told of requests that are refused before they reach a method, and of defects. */
+  /** Receives a message for each request that is refused before it reaches a method. */
   readonly onRefused: (message: string) => void;
   readonly onDefect: (error: unknown) => void;
 }
@@ -43,8 +43,8 @@ type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 
 /**
- * Serves the routes of a Connect router to Node's http and http2 servers. Whatever the bytes of a request are, the
- * listener answers or closes the connection; it throws nothing.
+ * Serves the handlers to Node's http and http2 servers. For every request, the listener answers or closes the
+ * connection; it never throws.
  */
 export function createRequestListener(options: RequestListenerOptions): RequestListener {
   const { accounts, handlers, fallback, onDefect } = options;
@@ -64,7 +64,7 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
       }
       if (next !== undefined) return next();
     }
-    // Only here: whom the application's own pages let in is the application's affair.
+    // CORS applies to Streamkit's own paths only: the application decides about its own pages.
     if (applyCors(request, response, options.origins)) return;
     if (handler === undefined) {
       return answerText(request, response, 404, `no Streamkit method has the path ${JSON.stringify(path)}\n`);
@@ -80,7 +80,7 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
       options.direct?.(path, request, response, connections.of(request)) ??
       call(handler, request, response, connections);
     answered.catch((error) => {
-      // Failures of calls are answers. What is left is a connection that broke, with nobody to tell, or a defect.
+      // A failed call is an answer. An error that arrives here is a broken connection or a defect.
       if (!isGone(request)) onDefect(error);
       response.destroy();
     });
@@ -88,7 +88,7 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
 
   return (request, response, next) => {
     try {
-      // Without a listener, the error of a connection that breaks would end the process.
+      // Without these listeners, the error of a broken connection would end the process.
       request.on("error", () => undefined);
       response.on("error", () => undefined);
       serve(request, response, next);
@@ -120,13 +120,13 @@ function toUniversalRequest(
 ): UniversalServerRequest {
   const gone = new AbortController();
   response.once("close", () => {
-    // Nothing of a unary call waits for the signal once its answer is handed over.
+    // No code of a unary call waits for the signal once the call has its answer.
     if (streaming || !response.writableEnded) gone.abort(new ConnectError("the client ended the call", Code.Canceled));
   });
   return {
     httpVersion: request.httpVersion,
     method: request.method ?? "",
-    // Only path and query matter to handlers. The name that the client used was checked, and is not needed.
+    // Handlers use only the path and the query. The listener has already checked the host.
     url: `http://streamkit.invalid${request.url}`,
     header: toWebHeaders(request.headers),
     body: new RequestBody(request),
@@ -145,8 +145,8 @@ function toWebHeaders(headers: Request["headers"]): Headers {
 }
 
 /**
- * Why a request for an RPC must not reach it: it names no host, or one that is not this server, or comes from a foreign
- * page.
+ * Returns the status and the message with which to refuse a request for an RPC; undefined if the request may reach it.
+ * A request is refused if it names no host, names a host that is not this server, or comes from a foreign page.
  */
 function reasonToRefuse(
   request: Request,
@@ -170,7 +170,7 @@ function reasonToRefuse(
   return undefined;
 }
 
-/** Text of a stranger, made safe for logs and short. */
+/** Makes text of a client short and safe for logs. */
 function shown(text: string | undefined): string {
   return text === undefined ? "(none)" : JSON.stringify(text.slice(0, 100));
 }

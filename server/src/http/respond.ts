@@ -3,12 +3,14 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { discardRest, isUnfinished, resetWhenAnswered } from "./finish-request.ts";
 
-/** Parts that no client is too slow for: less than a response buffers. */
+/** Parts up to this size fit into the buffer of a response, so even a slow client does not delay them. */
 const SMALL_BYTES = 8 * 1024;
 
 /**
- * Writes the response of a call. Headers leave with the first part of the body, as the implementation may set some
- * until then. A client that reads slowly holds back the body.
+ * Writes the response of a call. The headers leave with the first part of the body, because the implementation may set
+ * headers until then. A client that reads slowly pauses the implementation.
+ *
+ * @throws Error if the client went away before it had the whole response
  */
 export async function respond(
   answer: UniversalServerResponse,
@@ -39,13 +41,13 @@ export async function respond(
   }
 }
 
-/** True for a small part that is the whole body: it leaves together with the end of the response. */
+/** True if a small part is the whole body. The part then leaves together with the end of the response. */
 function isAll(part: Uint8Array, { header, trailer }: UniversalServerResponse): boolean {
   if (trailer !== undefined || part.byteLength > SMALL_BYTES) return false;
   return header?.get("content-length") === String(part.byteLength);
 }
 
-/** Resolves when the client has taken enough, and fails when it is gone. */
+/** Resolves when the client has read enough for more; rejects if the connection ends. */
 function drained(response: ServerResponse | Http2ServerResponse): Promise<void> {
   return new Promise((resolve, reject) => {
     const off = () => {

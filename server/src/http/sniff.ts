@@ -2,19 +2,21 @@ import type { Server as Http1Server } from "node:http";
 import type { Http2Server } from "node:http2";
 import { createServer, type Server } from "node:net";
 
-/** The first bytes of every HTTP/2 connection, and of no HTTP/1.1 request: RFC 9113, section 3.4. */
+/** The first bytes of every HTTP/2 connection and of no HTTP/1.1 request: RFC 9113, section 3.4. */
 const PREFACE = Buffer.from("PRI");
 
 export interface SniffingOptions {
   readonly http1: Http1Server;
   readonly http2: Http2Server;
-  /** A connection that says nothing for this long is closed, in milliseconds. */
+  /** The server closes a connection that sends no bytes for this long, in milliseconds. */
   readonly silentMillis: number;
 }
 
-/** One port without TLS for both HTTP versions: the first bytes tell which server gets a connection. */
+/**
+ * Creates a server for one port without TLS. The first bytes of a connection decide which of the two servers gets it.
+ */
 export function createSniffingServer({ http1, http2, silentMillis }: SniffingOptions): Server {
-  // Node starts to watch connections (header timeouts, idle ones on close) when the server says that it listens.
+  // Node watches connections (timeouts of headers, idle connections on close) only from this event on.
   http1.emit("listening");
   return createServer({ noDelay: true }, (socket) => {
     if (socket.destroyed) return;

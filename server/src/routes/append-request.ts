@@ -9,10 +9,14 @@ import { ServerError } from "../errors.ts";
 import { checkAll, checkEach } from "./checks.ts";
 import { timestampFromMicros } from "./times.ts";
 
-/** The fields of AppendResponse and of ProduceResponse, which are the same. */
+/** The fields of AppendResponse, which are also those of ProduceResponse. */
 export type ResultFields = Omit<MessageInitShape<typeof ProduceResponseSchema>, "$typeName">;
 
-/** Checks all of an append that does not depend on the store. */
+/**
+ * Checks the parts of an append that do not depend on the store.
+ *
+ * @throws ServerError INVALID_FIELD, RECORD_TOO_LARGE or TRANSACTION_TOO_LARGE
+ */
 export function toTransaction(request: OpaqueAppendRequest): { space: string; transaction: AppendTransaction } {
   const repeatable = request.transactionId !== "";
   const { space, id, appends } = checkAll({

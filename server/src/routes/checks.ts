@@ -2,10 +2,10 @@ import { ErrorReason } from "@streamkit/protocol";
 import { type FieldViolation, invalidFields, ServerError } from "../errors.ts";
 
 /**
- * Runs all checks of a request, whatever some of them find, so that one answer names everything that is wrong with it
- * (ERR-002).
+ * Runs all checks of a request, even after one failed, so that one answer names all invalid fields (ERR-002).
  *
- * @throws ServerError INVALID_FIELD with the violations of all checks; else what another check threw first
+ * @throws ServerError INVALID_FIELD with the violations of all checks; if there are none, the first other error of a
+ * check
  */
 export function checkAll<T extends Record<string, () => unknown>>(checks: T): { [K in keyof T]: ReturnType<T[K]> } {
   const results: Record<string, unknown> = {};
@@ -25,7 +25,7 @@ export function checkAll<T extends Record<string, () => unknown>>(checks: T): { 
   return results as { [K in keyof T]: ReturnType<T[K]> };
 }
 
-/** The same for a list: all items are checked, and give their results in order. */
+/** Checks all items of a list as `checkAll` does. Returns the results in order. */
 export function checkEach<T, R>(items: readonly T[], check: (item: T, index: number) => R): R[] {
   return Object.values(checkAll(Object.fromEntries(items.map((item, index) => [index, () => check(item, index)]))));
 }

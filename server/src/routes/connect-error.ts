@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import { defect, ServerError } from "../errors.ts";
 
-/** The status code of each reason: the error table of the protocol, in one place. */
+/** The status code of each reason. This is the only error table of the server. */
 const CODES: Record<ErrorReason, Code> = {
   [ErrorReason.UNSPECIFIED]: Code.Internal,
   [ErrorReason.INVALID_FIELD]: Code.InvalidArgument,
@@ -46,16 +46,16 @@ const RETRYABLE: ReadonlySet<ErrorReason> = new Set([
 ]);
 
 /**
- * Translates any failure into what the client sees: a status code and exactly one ErrorDetail. Connect errors that
- * already carry details pass unchanged; what is not a ServerError becomes INTERNAL without its message, which may
- * hold anything.
+ * Translates a failure into the error that the client sees: a status code and exactly one ErrorDetail. Connect errors
+ * that carry details stay unchanged. Any other error becomes INTERNAL without its message, because the message may
+ * contain secrets.
  */
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof ServerError) return fromStreamkitError(error);
   if (error instanceof ConnectError) {
     return error.details.length > 0 ? error : withDetail(error, reasonOfCode(error.code));
   }
-  // An aborted call: nobody waits for the answer.
+  // The call was aborted, so nobody reads the answer.
   if (error instanceof Error && error.name === "AbortError") {
     return withDetail(new ConnectError("the call was cancelled", Code.Canceled), ErrorReason.CANCELED);
   }
@@ -64,7 +64,7 @@ export function toConnectError(error: unknown): ConnectError {
   return internal;
 }
 
-/** For a request that could not be read at all: Connect's error, with the code and reason of the protocol. */
+/** Translates Connect's error for a request that it could not read into the code and reason of the protocol. */
 export function toRequestError(error: ConnectError): ConnectError {
   if (error.details.length > 0) return error;
   switch (error.code) {
@@ -85,12 +85,12 @@ function malformed(reason: ErrorReason, description: string): ServerError {
   return new ServerError(reason, `the request cannot be read: ${description}`, { fieldViolations });
 }
 
-/** The reason that a translated error tells the client. */
+/** Returns the reason in the detail of a translated error. */
 export function reasonOf(error: ConnectError): ErrorReason | undefined {
   return error.findDetails(ErrorDetailSchema)[0]?.reason;
 }
 
-/** An error in the parts that every protocol has. */
+/** The parts of an error that every protocol has. */
 export interface ErrorParts {
   readonly code: Code;
   readonly message: string;
@@ -98,7 +98,7 @@ export interface ErrorParts {
   readonly details: readonly { readonly type: string; readonly value: Uint8Array }[];
 }
 
-/** Takes a translated error apart, for ways in that write errors themselves. */
+/** Takes a translated error apart, for the ways in that write errors themselves. */
 export function errorParts({ code, rawMessage, details }: ConnectError): ErrorParts {
   return {
     code,
@@ -137,12 +137,12 @@ function reasonOfCode(code: Code): ErrorReason {
     case Code.Unknown:
       return ErrorReason.INTERNAL;
     default:
-      // An interceptor of the application refused the call for a reason of its own, which a retry does not change.
+      // An interceptor of the application refused the call for its own reason; a retry does not change that.
       return ErrorReason.UNSPECIFIED;
   }
 }
 
-/** Adds the detail of a reason to an error of Connect; its code stays. */
+/** Adds the detail of a reason to an error of Connect. The code stays. */
 export function withDetail(error: ConnectError, reason: ErrorReason): ConnectError {
   const value = { reason, retryable: RETRYABLE.has(reason) };
   return new ConnectError(error.rawMessage, error.code, error.metadata, [{ desc: ErrorDetailSchema, value }], error);

@@ -4,7 +4,7 @@ import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { varintLength, WIRE_LENGTH, WIRE_VARINT, writeVarint } from "@streamkit/protocol/wire";
 import type { EncodedBatch } from "../engine/rows/batch.ts";
 
-/** Encoded messages that take the place of what the implementation yields, in order. */
+/** Encoded messages that replace the messages of the implementation, in order. */
 type Outbox = Uint8Array[];
 
 const outboxKey = createContextKey<Outbox | undefined>(undefined, { description: "encoded responses" });
@@ -13,17 +13,17 @@ const outboxKey = createContextKey<Outbox | undefined>(undefined, { description:
 const ENVELOPE_BYTES = 5;
 
 /**
- * Sends stored batches as they are. Serializing a message of half a megabyte through the generated schema, and putting
- * the result into an envelope, copies it four times; this writes the envelope with one copy (docs/decisions/0003).
+ * Sends stored batches as they are. Serializing a message of half a megabyte through the generated schema and putting
+ * it into an envelope copies it four times. This function writes the envelope with one copy (docs/decisions/0003).
  *
- * The implementation hands an encoded message to `respondDirectly` before it yields, or returns, the same message
- * without its batches; what Connect makes of that is replaced on its way out. Errors, trailers and all else stay
- * Connect's.
+ * The implementation hands the encoded message to `respondDirectly`, then yields or returns the same message without
+ * its batches. The wrapper replaces Connect's encoding of that message on its way out. Connect still writes errors,
+ * trailers and everything else.
  */
 export function withDirectResponses(handler: UniversalHandler): UniversalHandler {
   const wrapped = async (request: UniversalServerRequest) => {
     const contentType = request.header.get("content-type") ?? "";
-    // JSON has another form.
+    // The encoded messages are binary; JSON needs the complete message.
     if (contentType.includes("json")) return handler(request);
     const contextValues = request.contextValues ?? createContextValues();
     const outbox: Outbox = [];
@@ -38,9 +38,10 @@ export function withDirectResponses(handler: UniversalHandler): UniversalHandler
 }
 
 /**
- * For ways in without Connect's handlers: lets the implementations of one call hand over encoded answers. The function
- * that it returns gives the encoding, without an envelope, of the answer that was returned or yielded last; undefined
- * where that answer is complete and has to be encoded.
+ * Lets the implementations of one call hand over encoded answers, for the ways in without Connect's handlers.
+ *
+ * @returns a function that gives the encoding, without an envelope, of the last answer; undefined if that answer is
+ * complete and the caller must encode it
  */
 export function acceptDirectResponses(values: ContextValues): () => Uint8Array | undefined {
   const outbox: Outbox = [];
@@ -50,13 +51,13 @@ export function acceptDirectResponses(values: ContextValues): () => Uint8Array |
 
 async function* replaceMessages(body: AsyncIterable<Uint8Array>, outbox: Outbox): AsyncGenerator<Uint8Array> {
   for await (const chunk of body) {
-    // A chunk is one envelope; flags other than 0 mark the end of the stream.
+    // A chunk is one envelope. Flags other than 0 mark the end of the stream.
     const direct = chunk[0] === 0 ? outbox.shift() : undefined;
     yield direct ?? chunk;
   }
 }
 
-/** The answer of a unary call of Connect is the message without an envelope. */
+/** The answer of a unary Connect call is the message without an envelope. */
 function replaceUnary(response: UniversalServerResponse, [direct]: Outbox): UniversalServerResponse {
   if (direct === undefined || response.status !== 200) return response;
   const message = direct.subarray(ENVELOPE_BYTES);
@@ -65,17 +66,18 @@ function replaceUnary(response: UniversalServerResponse, [direct]: Outbox): Univ
   return { ...response, header, body: createAsyncIterable([message]) };
 }
 
-/** A message that is sent to many subscribers. */
+/** A message that goes to many subscribers. */
 export interface SharedMessage {
-  /** Its binary encoding, in pieces. */
+  /** The binary encoding of the message, in pieces. */
   encoded(): readonly Uint8Array[];
 }
 
 const envelopes = new WeakMap<SharedMessage, Uint8Array>();
 
 /**
- * Takes a message that others are sent too, to be sent in place of the message that is yielded next: the same bytes for
- * all, however many they are. False when the call's format does not allow it, and the message must be yielded in full.
+ * Takes an encoded message that replaces the next yielded message. All subscribers share its bytes.
+ *
+ * @returns false if the format of the call needs the complete message; the implementation must then yield it
  */
 export function sendShared(context: HandlerContext, message: SharedMessage): boolean {
   const outbox = context.values.get(outboxKey);
@@ -104,10 +106,10 @@ function toEnvelope(pieces: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Takes a consume response in its parts, to be sent in place of the message that is yielded next. False when the call's
- * format does not allow it, and the message must be yielded in full.
+ * Takes the parts of a consume response. Their encoding replaces the next yielded message.
  *
  * @param next field 2 of the response: next_sequence or next_offset
+ * @returns false if the format of the call needs the complete message; the implementation must then yield it
  */
 export function respondDirectly(
   context: HandlerContext,

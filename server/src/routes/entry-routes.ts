@@ -19,7 +19,7 @@ import { readRoutes } from "./read-routes.ts";
 import { checkSpaces, toPosition, toSelection } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 
-/** StreamService: the RPCs that carry entries. */
+/** The RPCs of StreamService that carry entries. */
 export function entryRoutes(stores: Stores): OpaqueImplementation {
   return {
     async append(request) {

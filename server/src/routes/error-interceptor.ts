@@ -8,17 +8,19 @@ import type { Events } from "../events.ts";
 import { reasonOf, toConnectError, toRequestError } from "./connect-error.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 
-/** Set once a call's request was read and the call has reached the interceptors. */
+/** True once the request of a call was read and the interceptors have begun. */
 const reached = createContextKey(false, { description: "request was read" });
 
 /**
- * The application's interceptors inside and outside of the translation of errors: they see the errors that clients see,
- * and what they throw is translated too.
+ * Returns interceptors that translate errors both inside and outside of the application's own interceptors. The
+ * application's interceptors see the errors that clients see, and their own errors are translated too.
  *
- * @param events told about failures of storage and defects; counts every failure by its reason
+ * @param events receives failures of storage and defects; counts every failure by its reason
+ * @param others the application's interceptors, the first one outermost
  */
 export function withErrors(events: Events, others: readonly Interceptor[]): Interceptor[] {
-  // Inner errors pass the outer translation unchanged: each failure is told and counted once.
+  // Errors that the inner interceptor translated pass the outer one unchanged, so each failure is reported and counted
+  // once.
   const told = new WeakSet<ConnectError>();
   const inner = errorInterceptor(events, told);
   return others.length === 0 ? [inner] : [errorInterceptor(events, told), ...others, inner];
@@ -27,7 +29,7 @@ export function withErrors(events: Events, others: readonly Interceptor[]): Inte
 /**
  * Translates every failure of an implementation into its Connect error.
  *
- * @param told errors that were translated already; translated ones are added
+ * @param told errors that are already translated; the interceptor adds its own
  */
 function errorInterceptor(events: Events, told: WeakSet<ConnectError>): Interceptor {
   return (next) => async (request) => {
@@ -36,7 +38,8 @@ function errorInterceptor(events: Events, told: WeakSet<ConnectError>): Intercep
       if (error instanceof ConnectError && told.has(error)) return error;
       const translated = toConnectError(error);
       told.add(translated);
-      // What Connect itself reports, such as a connection that was reset, is no defect; nor what nobody waits for.
+      // An error of Connect itself, such as a connection reset, is not a defect. Neither is an error after the call was
+      // aborted.
       const isOurs = !(error instanceof ConnectError) && !request.signal.aborted;
       const isDefect = isOurs && translated.code === Code.Internal;
       events.failure(error, request.method.name, undefined, isDefect ? "internal-error" : undefined);
@@ -45,7 +48,8 @@ function errorInterceptor(events: Events, told: WeakSet<ConnectError>): Intercep
       return translated;
     };
     try {
-      // A stream looks at the signal itself. A call goes on to its end, but nobody waits for its answer any more.
+      // A stream checks the signal itself. A unary call runs to its end, but nobody waits for its answer after an
+      // abort.
       const response = await (request.stream
         ? next({ ...request, message: translated(request.message, requestError) })
         : unlessAborted(next(request), request.signal));
@@ -58,14 +62,16 @@ function errorInterceptor(events: Events, told: WeakSet<ConnectError>): Intercep
 }
 
 /**
- * The requests of a stream are read inside its implementation; failures to read them come from Connect, without
- * details.
+ * Translates failures to read a request of a stream. The implementation reads its requests, and Connect throws those
+ * failures without details.
  */
 function requestError(error: unknown): unknown {
   return error instanceof ConnectError ? toRequestError(error) : error;
 }
 
-/** What a deadline or its client has cut is not complete, also where the implementation ends in silence. */
+/**
+ * Fails at the end of a stream that a deadline or the client cut off, even if the implementation ends without an error.
+ */
 async function* uncut<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   yield* messages;
   signal.throwIfAborted();
@@ -80,8 +86,8 @@ async function* translated<T>(messages: AsyncIterable<T>, translate: (error: unk
 }
 
 /**
- * Gives the failures that Connect reports before it calls anything (a request that cannot be read) the code and detail
- * of the protocol: Connect itself says `internal` for malformed binary and attaches no details.
+ * Gives Connect's errors for unreadable requests the code and detail of the protocol. Connect reports `internal` for
+ * malformed binary and attaches no details.
  */
 export function withRequestErrors(handler: UniversalHandler, events: Events): UniversalHandler {
   const wrapped = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
@@ -91,7 +97,7 @@ export function withRequestErrors(handler: UniversalHandler, events: Events): Un
     const repair = (error: ConnectError): ConnectError => {
       const repaired = isReached() ? toConnectError(error) : toRequestError(error);
       const reason = reasonOf(repaired);
-      // A failure of a call that was reached is counted where it is translated.
+      // `errorInterceptor` has already counted the failures of calls that reached it.
       if (reason !== undefined && !(isReached() && error.details.length > 0)) events.refused(reason);
       return repaired;
     };
@@ -104,7 +110,7 @@ export function withRequestErrors(handler: UniversalHandler, events: Events): Un
   return Object.assign(wrapped, handler);
 }
 
-/** What a client is told in place of an error of Connect. Errors that have a detail stay as they are. */
+/** Returns the error that the client sees in place of an error of Connect. An error with a detail stays the same. */
 type Repair = (error: ConnectError) => ConnectError;
 
 async function repairConnectUnary(response: UniversalServerResponse, repair: Repair): Promise<UniversalServerResponse> {

@@ -4,8 +4,8 @@ import { type Health, HealthCheckResponse_ServingStatus as Status } from "@strea
 import type { StorageHealth } from "../health.ts";
 
 /**
- * The standard health service: the server ("") and each of its services are SERVING while the storage works, and
- * NOT_SERVING while it does not and from the beginning of a shutdown on.
+ * The standard health service. The server ("") and each of its services are SERVING while the storage works. They are
+ * NOT_SERVING while the storage fails, and from the beginning of a shutdown.
  */
 export function healthRoutes(
   services: ReadonlySet<string>,
@@ -37,7 +37,7 @@ export function healthRoutes(
         if (status !== told) {
           told = status;
           yield { status };
-          // What has changed meanwhile woke nobody.
+          // A change during the yield woke nobody, so check again.
           continue;
         }
         if (ended.aborted) return;

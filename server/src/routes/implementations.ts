@@ -2,14 +2,16 @@ import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
 import { callStream, callUnary } from "./call.ts";
 
-/** An RPC as its file in this folder writes it: a message, or messages, and the context of the call. */
+/** An RPC as its file in this folder implements it. The input is a message or an iterable of messages. */
 export type Implement = (input: never, context: HandlerContext) => unknown;
 
-/** An RPC in the messages that one format has. */
+/** An RPC with the message types of one format. */
 interface Form {
-  /** Names the messages. Path and kind are those of the public method. */
+  /** The method with these message types. Its path and kind are those of the public method. */
   readonly method: DescMethod;
-  /** Without interceptors, for Connect's handlers: they run `Implementation.interceptors` by themselves. */
+  /**
+   * The implementation without interceptors, for Connect's handlers: they run `Implementation.interceptors` themselves.
+   */
   readonly implement: Implement;
 }
 
@@ -17,44 +19,44 @@ interface Form {
 export interface UnaryForm extends Form {
   readonly kind: "unary";
   /**
-   * Answers one call, interceptors included. Headers and trailers of the answer are in the context.
+   * Answers one call, including interceptors. Puts headers and trailers of the answer into the context.
    *
-   * @throws ConnectError with one ErrorDetail; the failure is reported and counted already
+   * @throws ConnectError with one ErrorDetail; the failure is already reported and counted
    */
   readonly call: (request: Message, context: HandlerContext) => Promise<Message>;
 }
 
-/** An RPC that streams answers, or both ways. One that takes a single request reads it from the iterable. */
+/** An RPC that streams answers, or both ways. An RPC with a single request reads it from the iterable. */
 export interface StreamForm extends Form {
   readonly kind: "stream";
-  /** As `UnaryForm.call`; the iterable throws the ConnectError. */
+  /** Answers one call like `UnaryForm.call`. The iterable throws the ConnectError. */
   readonly call: (requests: AsyncIterable<Message>, context: HandlerContext) => AsyncIterable<Message>;
 }
 
 /** One RPC of the server, for every way in. */
 export interface Implementation {
-  /** Of its requests: "/streamkit.v1.StreamService/Append". */
+  /** Path of the requests, such as "/streamkit.v1.StreamService/Append". */
   readonly path: string;
-  /** The method of the public proto. Limits and scans of requests go by its input. */
+  /** The method of the public proto. Its input decides on limits and scans of requests. */
   readonly method: DescMethod;
-  /** For binary messages: entries are opaque bytes. */
+  /** Form for binary messages: entries are opaque bytes. */
   readonly binary: UnaryForm | StreamForm;
-  /** For JSON: the public messages. The same as `binary` where no entries are carried. */
+  /** Form for JSON: the public messages. The same object as `binary` if the RPC carries no entries. */
   readonly json: UnaryForm | StreamForm;
   /** True if answers may leave as bytes that the implementation encoded; see direct-response.ts. */
   readonly direct: boolean;
-  /** Run around every call, the first one outermost. */
+  /** Interceptors of every call, the first one outermost. */
   readonly interceptors: readonly Interceptor[];
 }
 
 /** The RPCs of a server, by path. */
 export type Implementations = ReadonlyMap<string, Implementation>;
 
-/** What one RPC is made of. */
+/** The parts of one RPC. */
 export interface ImplementationParts {
   readonly method: DescMethod;
   readonly implement: Implement;
-  /** Set where JSON needs other messages than the binary formats. */
+  /** The form for binary formats. Absent if JSON and the binary formats use the same messages. */
   readonly opaque?: { readonly method: DescMethod; readonly implement: Implement };
   readonly direct?: boolean;
 }
@@ -64,7 +66,7 @@ export class Registry {
   readonly #byPath = new Map<string, Implementation>();
   readonly #interceptors: readonly Interceptor[];
 
-  /** @param interceptors run around every call, the first one outermost */
+  /** @param interceptors interceptors of every call, the first one outermost */
   constructor(interceptors: readonly Interceptor[]) {
     this.#interceptors = interceptors;
   }
@@ -81,7 +83,7 @@ export class Registry {
     this.#byPath.set(path, { path, method, binary, json, direct, interceptors: this.#interceptors });
   }
 
-  /** Adds all RPCs of a service. The implementation has a function for each, by its name in TypeScript. */
+  /** Adds all RPCs of a service. The implementation has a function for each, under its TypeScript name. */
   addService(
     service: DescService,
     implementation: object,

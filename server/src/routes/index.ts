@@ -23,21 +23,21 @@ import { Stores } from "./stores.ts";
 export interface RoutesOptions {
   readonly storage: Storage;
   readonly openStores: OpenStores;
-  /** What callers may use; told to clients. */
+  /** Limits of callers; GetServerInfo reports them to clients. */
   readonly limits: ServerLimits;
   readonly dedupeWindowMillis: number;
   /** Aborted when the server begins to shut down. */
   readonly shutdown: AbortSignal;
-  /** Told about failures of storage and defects; counts all others. */
+  /** Receives failures of storage and defects; counts all other failures. */
   readonly events: Events;
   readonly health: StorageHealth;
-  /** Run around every call, the first one outermost; they see the errors that clients see. */
+  /** Interceptors of every call, the first one outermost. They see the errors that clients see. */
   readonly interceptors?: readonly Interceptor[] | undefined;
 }
 
 const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, CursorService, Health];
 
-/** All RPCs of the server, for every way in. */
+/** Creates all RPCs of the server, for every way in. */
 export function createImplementations(options: RoutesOptions): Implementations {
   const { storage, openStores, limits, dedupeWindowMillis, shutdown, events, health } = options;
   const stores = new Stores({ openStores, shared: storage.shared, events, health });

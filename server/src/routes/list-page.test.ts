@@ -15,7 +15,7 @@ interface Item {
   readonly bytes: number;
 }
 
-/** Pages of a list, one after the other; `undefined` stands for a name that is not listed. */
+/** Returns all pages of a list. `undefined` stands for a name without an item. */
 async function pagesOf(rows: readonly Listed<Item>[], pageSize: number): Promise<Item[][]> {
   const pages: Item[][] = [];
   for (let pageToken = ""; ; ) {

@@ -5,16 +5,16 @@ import { invalidField } from "../errors.ts";
 import { checkAll } from "./checks.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
-/** Bytes of items on a page: so that a page, as JSON too, stays below Limits.max_response_bytes. */
+/** Most bytes of items on a page. A page stays below Limits.max_response_bytes, also as JSON. */
 const MAX_PAGE_BYTES = 1024 * 1024;
-/** Rows without an item that one call passes over: what has ended leaves rows, and a call looks at so many at most. */
+/** Most rows without an item that one call passes over. Ended leases and workers leave such rows behind. */
 const MAX_PASSED = 10_000;
-/** No token that a server gives is longer: 4 bytes and a name, in base64. */
+/** Longest possible token: 4 bytes and a name, in base64. */
 const MAX_TOKEN_LENGTH = 400;
-/** Tag, length, and varint of a field of a message, with room to spare. */
+/** Upper bound of the tag, length and varint of a field. */
 const FIELD_BYTES = 16;
 
-/** The page that a list request asks for. */
+/** The fields of a list request that select a page. */
 export interface PageRequest {
   readonly pageSize: number;
   readonly pageToken: string;
@@ -28,8 +28,8 @@ export interface ListPage<Item> {
 }
 
 /**
- * Cuts a list into pages, by number of items, bytes, and rows that were looked at. A page may have fewer items than
- * were asked for, and none; only an empty token says that the list is over.
+ * Cuts a list into pages by number of items, by bytes, and by rows read. A page may have fewer items than the request
+ * asks for, or none. Only an empty token means the end of the list.
  */
 export class Paging {
   /** Most items of the page. */
@@ -39,11 +39,11 @@ export class Paging {
   readonly #scope: Buffer;
 
   /**
-   * @param scope the method and the fields that select what is listed: a token is good for the same list only
-   * @throws ServerError INVALID_FIELD
+   * @param scope the method and the fields that select the list; a token is valid for the same list only
+   * @throws ServerError INVALID_FIELD if the page size is too large or the token does not belong to this list
    */
   constructor({ pageSize, pageToken }: PageRequest, ...scope: readonly string[]) {
-    // Names have no U+0000.
+    // A name never contains U+0000.
     this.#scope = Buffer.from(`${scope.join("\u0000")}\u0000`);
     const { size, after } = checkAll({ size: () => toPageSize(pageSize), after: () => this.#nameOf(pageToken) });
     this.size = size;
@@ -51,9 +51,10 @@ export class Paging {
   }
 
   /**
-   * Takes a page from a list.
+   * Takes one page from a list.
    *
-   * @param bytesOf size of an item, encoded
+   * @param list rows in order, beginning after `after`
+   * @param bytesOf size of an encoded item
    */
   async take<Item>(
     list: AsyncIterable<Listed<Item>> | Iterable<Listed<Item>>,
@@ -80,7 +81,7 @@ export class Paging {
     return { items, nextPageToken: "" };
   }
 
-  /** A token is the last name that the page before has come to, with a checksum over it and the list. */
+  /** A token is the last name that the page reached, with a checksum over the name and the scope. */
   #tokenOf(name: string): string {
     const bytes = Buffer.from(name);
     const check = Buffer.alloc(4);
@@ -93,8 +94,8 @@ export class Paging {
     const bytes = Buffer.from(token.length > MAX_TOKEN_LENGTH ? "" : token, "base64url");
     const known = bytes.length > 4 && bytes.readUInt32BE(0) === this.#checksum(bytes.subarray(4));
     if (!known || bytes.toString("base64url") !== token) {
-      const expected = "expected next_page_token of the page before, with the other fields as they were";
-      throw invalidField("page_token", `is not one that this server gave for this list; ${expected}`);
+      const expected = "expected next_page_token of the previous page, with the other fields unchanged";
+      throw invalidField("page_token", `is not a token of this list; ${expected}`);
     }
     return bytes.toString("utf8", 4);
   }
@@ -111,7 +112,7 @@ function toPageSize(size: number): number {
   return size === 0 ? DEFAULT_PAGE_SIZE : size;
 }
 
-/** Bytes of a message of some texts, with room for their tags and for a number each. */
+/** Upper bound of the bytes of a message that has these texts and a number for each. */
 export function bytesOfTexts(...texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text) + FIELD_BYTES, 0);
 }

@@ -10,12 +10,12 @@ import { withRequestReader } from "./reading/read-request.ts";
 
 export interface MountOptions {
   readonly implementations: Implementations;
-  /** Admits calls; shared by all ways in. */
+  /** Admits calls. All ways in share it. */
   readonly admission: Admission;
   readonly events: Events;
 }
 
-/** All RPCs of the server, to be mounted in any Connect router; the limits of streams are shared by all routers. */
+/** Returns a function that mounts all RPCs in a Connect router. All routers share the limits of streams. */
 export function createRoutes(options: MountOptions): (router: ConnectRouter) => void {
   const { implementations, admission, events } = options;
   return (router) => {
@@ -26,7 +26,10 @@ export function createRoutes(options: MountOptions): (router: ConnectRouter) => 
   };
 }
 
-/** The handler of one RPC, made by Connect: it looks at the format where the formats have different messages. */
+/**
+ * Creates the handler of one RPC with Connect. If the formats have different messages, the handler chooses by the
+ * format of the request.
+ */
 function handlerOf(router: ConnectRouter, { binary, json, direct, interceptors }: Implementation): UniversalHandler {
   const mounted = ({ method, implement }: UnaryForm | StreamForm) => {
     router.rpc(method as never, implement as never, { ...READING, interceptors: [...interceptors] });
@@ -37,7 +40,7 @@ function handlerOf(router: ConnectRouter, { binary, json, direct, interceptors }
   return json === binary ? handler : byFormat(handler, mounted(json));
 }
 
-/** One handler for one path that looks at the format of the request. */
+/** Combines two handlers of one path into one that chooses by the format of the request. */
 function byFormat(binary: UniversalHandler, json: UniversalHandler): UniversalHandler {
   const choose = (request: UniversalServerRequest) => {
     const contentType = request.header.get("content-type") ?? "";

@@ -29,8 +29,8 @@ export interface OpaqueImplementation {
 }
 
 /**
- * Adds the RPCs that carry entries. Binary formats are served with opaque messages, so that entries pass through as
- * bytes; JSON is served with the public ones, translated through their common binary form.
+ * Adds the RPCs that carry entries. Binary formats use opaque messages, so entries pass through as bytes. JSON uses the
+ * public messages, translated through their common binary form.
  */
 export function opaqueRoutes(registry: Registry, implementation: OpaqueImplementation): void {
   for (const name of Object.keys(opaqueMethod) as Name[]) {

@@ -15,7 +15,7 @@ import type { Stores } from "./stores.ts";
 const DEFAULT_INTERVAL_MILLIS = 15_000;
 const INTERVAL_LIMITS = { min: 1_000, max: 3_600_000, expected: "1 s to 1 h" };
 
-/** Adds PresenceService. Messages leave as the bytes that are made once for all subscribers. */
+/** Adds PresenceService. All subscribers of a group share the encoded bytes of a message. */
 export function presenceRoutes(registry: Registry, stores: Stores): void {
   registry.addService(PresenceService, implementation(stores), ({ methodKind }) => methodKind === "server_streaming");
 }

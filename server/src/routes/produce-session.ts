@@ -14,13 +14,17 @@ import { type ResultFields, toResponse, toTransaction } from "./append-request.t
 import { checkAll } from "./checks.ts";
 import type { Stores } from "./stores.ts";
 
-/** Requests of one Produce session that may wait for their commit, and their bytes, before the server stops reading. */
+/**
+ * Most requests of one Produce session that wait for their commit, and most bytes of them. Beyond either, the server
+ * stops reading.
+ */
 const MAX_IN_FLIGHT = 256;
 const MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024;
 
 /**
- * A Produce session: requests are submitted as they arrive, results leave in the same order. After the first failure
- * nothing more is read, and nothing that was read is applied (the session is marked as failed where commits are made).
+ * Runs a Produce session. The session submits requests as they arrive and sends results in the same order. After the
+ * first failure it reads no more requests, and the requests it has read are not applied: the commit skips sessions that
+ * are marked as failed.
  */
 export async function* produce(
   stores: Stores,
@@ -35,7 +39,7 @@ export async function* produce(
     space: () => checkName(first.value.space, "space"),
   });
   yield* stores.stream(storeId, context.signal, async function* (store, signal) {
-    // Requests can be read once: a store that is gone must show before that.
+    // The request stream can be read only once, so check for a deleted store before reading on.
     await store.checkPresent();
     using _watched = store.watchDeletion();
     const session = new ProduceSession(store, storeId, signal, context.values.get(accountKey));
@@ -59,18 +63,16 @@ interface InFlight {
   readonly bytes: number;
 }
 
-/** The two ends of a Produce session: what was read and submitted, and the results that wait to be sent. */
+/** The two ends of a Produce session: the requests it has submitted, and the results it has not sent yet. */
 class ProduceSession {
   readonly #store: OpenStore;
   readonly #storeId: string;
   readonly #signal: AbortSignal;
-  /** Pays for what is between reading and commit. */
+  /** Account of the connection, charged for the bytes between reading and commit. */
   readonly #account: Account | undefined;
   readonly #session: SessionOrder = { failed: false };
   readonly #inFlight: InFlight[] = [];
-  /**
-   * Of the request that was submitted last: it is done no sooner than those before it, or at once when it is refused.
-   */
+  /** Result of the last submitted request. It settles after the earlier ones, or at once if the request is refused. */
   #latest: Promise<unknown> = Promise.resolve();
   #refused = false;
   #bytes = 0;
@@ -87,7 +89,7 @@ class ProduceSession {
     signal.addEventListener("abort", () => this.#wake(), { once: true });
   }
 
-  /** Reads and submits until the client is done, or something fails. Failures become the last result. */
+  /** Reads and submits requests until the client ends or a request fails. A failure becomes the last result. */
   async read(first: OpaqueAppendRequest, rest: AsyncIterator<OpaqueAppendRequest>): Promise<void> {
     let space = first.space;
     try {
@@ -97,7 +99,7 @@ class ProduceSession {
           append: () => toTransaction({ ...request, space: request.space === "" ? space : request.space }),
         });
         if (append.space !== space) {
-          // Spaces commit independently, and nothing may be applied that was sent after what is refused.
+          // Spaces commit independently, so wait for the last result: no request after a refused one may be applied.
           await this.#latest.catch(() => undefined);
           if (this.#isOver) break;
           space = append.space;
@@ -123,7 +125,7 @@ class ProduceSession {
     throw invalidField("store_id", "differs from the first request of the session; expected the same or none");
   }
 
-  /** The next result in order; undefined when there is none any more. */
+  /** Returns the next result in order; undefined after the last one. */
   async next(): Promise<AppendResult | undefined> {
     while (this.#inFlight.length === 0) {
       this.#signal.throwIfAborted();
@@ -140,7 +142,7 @@ class ProduceSession {
     return result;
   }
 
-  /** Ends the session: what is not committed yet is not applied any more. */
+  /** Ends the session. Requests that are not committed yet are no longer applied. */
   stop(): void {
     this.#session.failed = true;
     this.#stopped = true;
@@ -148,7 +150,7 @@ class ProduceSession {
     this.#wake();
   }
 
-  /** Nothing more is to be submitted. */
+  /** True if the session must submit no more requests. */
   get #isOver(): boolean {
     return this.#refused || this.#session.failed || this.#signal.aborted;
   }
@@ -156,7 +158,7 @@ class ProduceSession {
   #submit({ space, transaction }: { space: string; transaction: AppendTransaction }): void {
     const log: SpaceLog = this.#store.space(space);
     const result = this.#store.write(() => appendToLog(log, transaction, this.#session));
-    // The failure is reported in its turn, by next(); what was sent before it goes on.
+    // `next` reports the failure in its turn. Earlier requests continue.
     result.catch(() => {
       this.#refused = true;
     });
@@ -175,7 +177,8 @@ class ProduceSession {
   }
 
   /**
-   * Waits until another request may be read. When its caller uses much memory, a session has one under way at a time.
+   * Waits until the session may read another request. While the connection uses much memory, a session has only one
+   * request in flight.
    */
   async #room(): Promise<void> {
     const full = () =>

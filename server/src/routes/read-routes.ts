@@ -18,7 +18,7 @@ import type { Stores } from "./stores.ts";
 const DEFAULT_LIMIT = 1_000n;
 const WAIT_LIMITS = { min: 0, max: 60_000, expected: "0 to 60 s" };
 
-/** What the two requests have in common. */
+/** The fields that both requests have. */
 interface ReadFields {
   readonly minTime?: Timestamp;
   readonly maxTime?: Timestamp;
@@ -29,7 +29,7 @@ interface ReadFields {
 
 type Response = MessageInitShape<typeof OpaqueConsumeResponseSchema>;
 
-/** StreamService: reads of one page in one call. */
+/** The RPCs of StreamService that read one page in one call. */
 export function readRoutes(stores: Stores): Pick<OpaqueImplementation, "readSegment" | "readSpace"> {
   return {
     async readSegment(request, context) {
@@ -98,7 +98,7 @@ async function readPage(
   return { batches: direct ? [] : batches.map((batch) => batch.bytes), nextPosition: BigInt(next), caughtUp };
 }
 
-/** A call that waits lives as long as a stream: it is counted as one, and ends with its store. */
+/** Waits for entries. A waiting call lives as long as a stream, so it counts as one and ends with its store. */
 async function waitForPage(
   store: OpenStore,
   source: EntrySource,
@@ -111,7 +111,7 @@ async function waitForPage(
   try {
     return await readOrWait(source, selection, waitMillis, AbortSignal.any([context.signal, store.ended.signal]));
   } catch (error) {
-    // Not to be tried again on the store that may be made anew: the caller's position is not in it.
+    // `Stores.call` must not retry on a store that may be created anew: the caller's position does not belong to it.
     throw error instanceof StoreDeletedError ? new ServerError(error.reason, error.message, error.facts) : error;
   } finally {
     account?.give("streams", 1);

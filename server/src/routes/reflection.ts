@@ -10,12 +10,12 @@ import { unlessAborted } from "./unless-aborted.ts";
 type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
 
 /**
- * The standard server reflection service, in both versions that tools ask for: grpcurl and buf curl need no proto
- * files, for requests, for answers, and for the details of errors.
+ * The standard server reflection service, in both versions that tools use. With it, grpcurl and buf curl need no proto
+ * files for requests, answers and details of errors.
  */
 export function reflectionRoutes(registry: Registry, services: readonly DescService[], shutdown: AbortSignal): void {
   const described = [...services, v1.ServerReflection, v1alpha.ServerReflection];
-  // No method mentions what errors carry, and tools look it up to show it.
+  // Tools look up the details of errors, but no method refers to that file.
   const index = indexFiles([...described.map((service) => service.file), file_streamkit_v1_errors]);
   const answer = (request: Request) => {
     const messageResponse = respond(request, described, index);
@@ -94,13 +94,16 @@ function respond(request: Request, services: readonly DescService[], index: File
         value: { baseTypeName: messageRequest.value, extensionNumber: [] },
       };
     case "fileContainingExtension":
-      return failure(Code.NotFound, "there are no extensions here");
+      return failure(Code.NotFound, "this server has no extensions");
     default:
-      return failure(Code.InvalidArgument, "the request asks for nothing");
+      return failure(
+        Code.InvalidArgument,
+        "message_request is missing; expected a question about services, files or symbols",
+      );
   }
 }
 
-/** A file with everything that it imports, so that the client need not ask again. */
+/** Returns a file with all its imports, so that the client need not ask again. */
 function files(file: DescFile | undefined, what: string) {
   if (file === undefined) return failure(Code.NotFound, `there is no ${what}`);
   const found = new Map<string, Uint8Array>();

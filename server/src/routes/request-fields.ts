@@ -7,29 +7,36 @@ import { checkAll, checkEach } from "./checks.ts";
 
 const DEFAULT_HEARTBEAT_MILLIS = 15_000;
 
-/** A uint64 as a number; what is beyond 2^53 - 1, which no log reaches, becomes that. */
+/** Returns a uint64 as a number. Values above 2^53 - 1, which no log reaches, become 2^53 - 1. */
 export function toPosition(value: bigint): number {
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(value);
 }
 
-/** Microseconds since 1970 of a time; its nanoseconds are rounded up for a lower bound. */
+/**
+ * Returns a time in microseconds since 1970. The caller rounds nanoseconds up for a lower bound and down for an upper
+ * bound.
+ */
 function toMicros(time: Timestamp, field: string, round: (value: number) => number): number {
   const seconds = Number(time.seconds);
   if (seconds < -62_135_596_800 || seconds > 253_402_300_799 || time.nanos < 0 || time.nanos > 999_999_999) {
     throw invalidField(field, "is out of range; expected a time from year 1 to 9999, with nanos from 0 to 999,999,999");
   }
-  // Beyond 2^53 microseconds, in the year 2255, nothing has been committed.
+  // Commits have no times after 2^53 microseconds, in the year 2255.
   return Math.min(Number.MAX_SAFE_INTEGER, seconds * 1_000_000 + round(time.nanos / 1_000));
 }
 
-/** Bounds of a span of time, in milliseconds and in words. */
+/** Bounds of a duration in milliseconds, and their text for errors. */
 export interface SpanLimits {
   readonly min: number;
   readonly max: number;
   readonly expected: string;
 }
 
-/** Milliseconds of a span of time. */
+/**
+ * Returns a duration in milliseconds.
+ *
+ * @throws ServerError INVALID_FIELD if the duration is outside the limits
+ */
 export function toMillis(span: Duration, field: string, { min, max, expected }: SpanLimits): number {
   const millis = Number(span.seconds) * 1_000 + span.nanos / 1_000_000;
   if (millis < min || millis > max) throw invalidField(field, `is ${millis} ms; expected ${expected}`);
@@ -42,13 +49,13 @@ const HEARTBEAT_LIMITS = {
   expected: "100 ms to 1 h",
 };
 
-/** Milliseconds between heartbeats. */
+/** Returns the interval between heartbeats in milliseconds. Default 15,000. */
 export function toHeartbeatMillis(interval: Duration | undefined): number {
   if (interval === undefined) return DEFAULT_HEARTBEAT_MILLIS;
   return toMillis(interval, "heartbeat_interval", HEARTBEAT_LIMITS);
 }
 
-/** What the consume requests have in common. */
+/** The fields that all consume requests have. */
 export interface ConsumeFields {
   readonly minTime?: Timestamp;
   readonly maxTime?: Timestamp;
@@ -57,7 +64,7 @@ export interface ConsumeFields {
   readonly heartbeatInterval?: Duration;
 }
 
-/** Positions of a consume request, and the name that its fields have. */
+/** Positions of a consume request, and the noun in the names of their fields. */
 export interface PositionFields {
   readonly min: bigint;
   readonly max: bigint;
@@ -65,7 +72,11 @@ export interface PositionFields {
   readonly noun: "sequence" | "offset";
 }
 
-/** Checks the bounds of a consume request. */
+/**
+ * Checks the bounds of a consume request. A bound of 0 means no bound.
+ *
+ * @throws ServerError INVALID_FIELD with all violations
+ */
 export function toSelection(request: ConsumeFields, positions: PositionFields): Selection {
   const { min, max, last, noun } = positions;
   const { minTime, maxTime, heartbeatMillis } = checkAll({
@@ -89,7 +100,7 @@ export function toSelection(request: ConsumeFields, positions: PositionFields): 
   };
 }
 
-/** Checks the spaces that a request names in a map: their number, and every name. */
+/** Checks the number and the names of the spaces in a map. */
 export function checkSpaces(map: Readonly<Record<string, bigint>>, field: string): void {
   const spaces = Object.keys(map);
   if (spaces.length === 0 || spaces.length > LIMITS.maxConsumeSpaces) {

@@ -8,9 +8,10 @@ const LARGE: ReadonlySet<string> = new Set(
 );
 
 /**
- * Largest message that a method reads, in bytes: without the envelope, as it arrives and after decompression.
+ * Returns the size of the largest message that a method accepts, in bytes. The limit applies to the message without its
+ * envelope, both as it arrives and after decompression.
  *
- * @param path of the request: "/streamkit.v1.StreamService/Append". Unknown paths have the smaller limit.
+ * @param path path of the request, such as "/streamkit.v1.StreamService/Append"; unknown paths have the smaller limit
  */
 export function maxRequestBytes(path: string): number {
   return LARGE.has(path) ? LIMITS.maxRequestBytes : LIMITS.maxSmallRequestBytes;

@@ -21,7 +21,7 @@ import { toHeartbeatMillis, toPosition } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 import { timestampOrAbsent } from "./times.ts";
 
-/** StreamService: the RPCs about spaces and segments rather than entries. */
+/** The RPCs of StreamService about spaces and segments. */
 export type StatusImplementation = Pick<
   ServiceImpl<typeof StreamService>,
   | "listSpaces"
@@ -43,7 +43,7 @@ export function statusRoutes(stores: Stores): StatusImplementation {
         paging: () => new Paging(request, "spaces", request.storeId.toLowerCase(), request.prefix),
       });
       const { items, nextPageToken } = await stores.call(request.storeId, (store) =>
-        // One more than wanted tells whether there is a next page.
+        // One item more than the page has tells whether there is a next page.
         paging.take(store.listSpaces(prefix, paging.after, paging.size + 1), ({ space }) => statusBytes(space, "")),
       );
       return { spaces: items.map(({ space, head }) => spaceStatus(space, head)), nextPageToken };
@@ -164,7 +164,7 @@ function toStatusEvent(
   }
 }
 
-/** Commits a trim or delete, then starts the removal of its rows in the background. */
+/** Commits a trim or deletion, then removes its rows in the background. */
 async function changed<T>(store: OpenStore, space: string, change: (log: SpaceLog) => Promise<T>): Promise<T> {
   const log = store.space(space);
   const result = await store.write(() => change(log));
@@ -173,8 +173,8 @@ async function changed<T>(store: OpenStore, space: string, change: (log: SpaceLo
 }
 
 /**
- * The head of a space with the offset of its first entry: that of the head is a lower bound while trimmed entries wait
- * for their removal, and when they shared a row with others.
+ * Returns the head of a space with the exact offset of its first entry. The stored offset is only a lower bound while
+ * rows of trimmed entries remain, or if trimmed entries share a row with others.
  */
 async function spaceHead(log: SpaceLog): Promise<SpaceHead> {
   const head = await log.sync();
@@ -189,7 +189,7 @@ async function segmentHead(store: OpenStore, space: string, segment: string): Pr
   return log.segmentHead(segment);
 }
 
-/** Bytes of a status: its names, and five numbers or times. */
+/** Upper bound of the bytes of a status: its names and five numbers or times. */
 function statusBytes(space: string, segment: string): number {
   return bytesOfTexts(space, segment) + 80;
 }

@@ -6,18 +6,18 @@ import { NoRoomError, ServerError, StoreClosedError, StoreDeletedError } from ".
 import type { Events } from "../events.ts";
 import type { StorageHealth } from "../health.ts";
 
-/** What the routes of all services need. */
+/** The parts of a server that the routes of all services use. */
 export interface RouteContext {
   readonly openStores: OpenStores;
-  /** False when a local storage stops after a failed write, so that its store must be opened again. */
+  /** False for a local storage, which stops after a failed write. Its store must then be opened again. */
   readonly shared: boolean;
-  /** Told about failures of storage, with their store. */
+  /** Receives failures of storage with their store. */
   readonly events: Events;
-  /** Told how calls fare. */
+  /** Receives the outcome of each call. */
   readonly health: StorageHealth;
 }
 
-/** Access to stores for the routes: holds them while a call or stream uses them. */
+/** Gives routes access to stores. A store stays open while a call or stream uses it. */
 export class Stores {
   readonly #context: RouteContext;
 
@@ -25,14 +25,19 @@ export class Stores {
     this.#context = context;
   }
 
-  /** Runs one call on a store; once more where the store turns out to be one that another instance has deleted. */
+  /**
+   * Runs one call on a store. If another instance has deleted the open store, runs the call a second time.
+   *
+   * @throws ServerError of the action; INVALID_FIELD if `storeId` is not a UUID
+   */
   async call<T>(storeId: string, action: (store: OpenStore) => Promise<T>): Promise<T> {
     const id = checkUuid(storeId, "store_id");
     try {
       return await this.#callOnce(id, action);
     } catch (error) {
       if (!(error instanceof StoreDeletedError)) throw error;
-      // Nothing was written. What is open here is taken out of use; the store is empty, or made anew.
+      // The deleted store took no writes. `#failureOf` closed it here, so the second attempt sees an empty or new
+      // store.
       return await this.#callOnce(id, action);
     }
   }
@@ -49,11 +54,11 @@ export class Stores {
   }
 
   /**
-   * Runs one stream on a store. The signal that the stream gets is aborted when the client goes away, and when the
-   * store is closed or deleted, with the reason for that.
+   * Runs one stream on a store. The stream's signal is aborted when the client goes away, and when the store is closed
+   * or deleted; its reason then says which.
    *
-   * @param open opens the stream; once more when nothing was sent yet and the store turns out to be one that another
-   *   instance has deleted
+   * @param open opens the stream. It is called a second time if another instance has deleted the store and the stream
+   * has not sent anything.
    */
   async *stream<T>(
     storeId: string,
@@ -69,7 +74,7 @@ export class Stores {
       over = true;
       hold?.[Symbol.dispose]();
     };
-    // A client that went away may leave this generator where it is, for good: nobody asks it for the next message.
+    // After a client went away, nobody may ask this generator for the next message, so `finally` may never run.
     const leave = () => {
       if (messages === undefined) return;
       messages.return?.().catch(() => undefined);
@@ -112,17 +117,16 @@ export class Stores {
     this.#context.health.failed(error);
   }
 
-  /**
-   * What a call or stream fails with; takes the store out of use where the failure says that it has to be opened again.
-   */
+  /** Returns the error of a failed call or stream. Closes the store if it must be opened again after that failure. */
   #failureOf(id: string, store: OpenStore, error: unknown): unknown {
     if (error instanceof StoreDeletedError) this.#context.openStores.forget(id, store, error);
     const { ended } = store;
-    // A read that met the store closed: why it was closed is what the caller has to know.
+    // The store was closed during the read. The reason of the closing is the true failure.
     if (error instanceof StoreClosedError && ended.signal.aborted) return ended.signal.reason;
     this.#report(error, "using the store", id);
     if (this.#context.shared || ended.signal.aborted || !(error instanceof ServerError)) return error;
-    // Nothing was begun; or what can be read would be closed, and could not be opened again.
+    // With NoRoomError the write never began. A store that only reads would lose its readable state, and could not be
+    // opened again.
     if (error instanceof NoRoomError || store.store.readsOnly?.() === true) return error;
     if (error.reason === ErrorReason.STORAGE_UNAVAILABLE || error.reason === ErrorReason.DISK_FULL) {
       this.#context.openStores.recycle(id, store, error);
@@ -131,7 +135,7 @@ export class Stores {
   }
 }
 
-/** An iterator that knows whether it has delivered anything. */
+/** An iterator that records whether it has delivered an item. */
 class Begun<T> implements AsyncIterator<T, void, undefined> {
   begun = false;
   readonly #inner: AsyncIterator<T>;

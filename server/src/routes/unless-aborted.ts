@@ -1,4 +1,4 @@
-/** Settles as the work does, or rejects with the signal's reason as soon as that is aborted. */
+/** Settles like `work`, or rejects with the reason of the signal as soon as the signal is aborted. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);

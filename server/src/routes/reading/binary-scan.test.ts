@@ -22,7 +22,7 @@ function scan(bytes: Uint8Array, message: Parameters<typeof scanBinary>[0] = App
   }
 }
 
-/** So many empty fields with this number. */
+/** Returns `count` empty fields with this number. */
 const empty = (field: number, count: number) =>
   Buffer.from(Array.from({ length: count }, () => [(field << 3) | 2, 0]).flat());
 

@@ -6,10 +6,12 @@ import { unreadable } from "./refusal.ts";
 const limitsOf = new WeakMap<DescMessage, ReadonlyMap<number, ElementLimit>>();
 
 /**
- * Walks over the top of an encoded message before objects are made of it, and counts what has a limit. What lies deeper
- * is bounded by the size of the message, or counted where it is walked over anyway (the records of an append).
+ * Counts the elements of an encoded message before any objects are created. The scan reads the fields at the top of the
+ * message only. The size of the message bounds the number of deeper elements; the records of an append are counted when
+ * they are parsed.
  *
- * @throws ConnectError INVALID_FIELD for bytes that are not protobuf; else with the reason of the limit that is passed
+ * @throws ConnectError INVALID_FIELD if the bytes are not protobuf or have too many fields; otherwise with the reason
+ * of the exceeded limit
  */
 export function scanBinary(message: DescMessage, bytes: Uint8Array): void {
   const limits = limitsFor(message);

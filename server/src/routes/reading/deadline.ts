@@ -1,11 +1,11 @@
-/** Longest time that a timer can wait, in milliseconds: 24.8 days. */
+/** Longest wait of a timer, in milliseconds: 24.8 days. */
 const LONGEST_MILLIS = 2 ** 31 - 1;
 
 const MILLIS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1 };
 
 /**
- * Shortens deadlines that no timer can wait for (over 24.8 days) to the longest that one can. Node would let such a
- * call end at once. Malformed deadlines stay as they are: Connect refuses them.
+ * Shortens deadlines over 24.8 days to the longest wait of a timer; Node would otherwise end such a call at once.
+ * Malformed deadlines stay unchanged: Connect refuses them.
  */
 export function clampDeadline(header: Headers): void {
   const connect = header.get("connect-timeout-ms");

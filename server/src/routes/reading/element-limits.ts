@@ -11,21 +11,24 @@ import {
 import { MAX_LABELS } from "../../engine/append/segment-append.ts";
 import { refusal } from "./refusal.ts";
 
-/** How many elements all lists or maps of one field may have in one message. */
+/** Limit of the elements in all lists or maps of one field in one message. */
 export interface ElementLimit {
   readonly max: number;
-  /** What the elements are, in the plural. */
+  /** Name of the elements, in the plural. */
   readonly noun: string;
   readonly reason: ErrorReason;
-  /** The field that a refusal names. */
+  /** Field that the error names. */
   readonly field: string;
 }
 
-/** Values of one JSON message, known or not: every label has one, and what else a request has is little. */
+/**
+ * Most values in one JSON message, in known and unknown fields. Every label is a value; the other parts of a request
+ * have few.
+ */
 export const MAX_JSON_VALUES = MAX_LABELS + 50_000;
-/** How deep JSON may be nested. */
+/** Deepest nesting of JSON. */
 export const MAX_JSON_DEPTH = 100;
-/** Fields at the top of one binary message, known or not. */
+/** Most fields at the top of one binary message, known and unknown. */
 export const MAX_BINARY_FIELDS = 65_536;
 
 const TOO_LARGE = ErrorReason.TRANSACTION_TOO_LARGE;
@@ -44,16 +47,16 @@ const TABLE: ReadonlyMap<DescField, ElementLimit> = new Map([
   [CommitCursorRequestSchema.field.offsets, { ...spaces, field: "offsets" }],
 ] as [DescField, ElementLimit][]);
 
-/** The limit of a field; undefined where the size of the message is limit enough. */
+/** Returns the limit of a field; undefined if the size of the message is limit enough. */
 export function elementLimit(field: DescField): ElementLimit | undefined {
   return TABLE.get(field);
 }
 
-/** Counts the elements of one message as they are met. */
+/** Counts the elements of one message while a scan reads it. */
 export class ElementCounts {
   readonly #counts = new Map<ElementLimit, number>();
 
-  /** @throws ConnectError with the reason of the limit that is passed */
+  /** @throws ConnectError with the reason of the limit, once it is exceeded */
   add(limit: ElementLimit): void {
     const count = (this.#counts.get(limit) ?? 0) + 1;
     this.#counts.set(limit, count);

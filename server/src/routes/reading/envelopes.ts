@@ -2,29 +2,29 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { gunzip } from "./gunzip.ts";
 import { tooLarge, unreadable } from "./refusal.ts";
 
-/** Flags and length in front of each message of a stream: https://connectrpc.com/docs/protocol#streaming-request */
+/** Flags and length before each message of a stream: https://connectrpc.com/docs/protocol#streaming-request */
 const HEADER_BYTES = 5;
 const COMPRESSED = 0b0000_0001;
 
 export interface EnvelopeRules {
   /** Largest message, in bytes. */
   readonly limit: number;
-  /** True when messages may be compressed. */
+  /** True if messages may be compressed. */
   readonly gzip: boolean;
-  /** The flag of an envelope that ends the stream and is not a message; 0 where there is none. */
+  /** Flag of the envelope that ends the stream and is not a message; 0 if the protocol has none. */
   readonly endFlag: number;
-  /** True when the method takes exactly one message. */
+  /** True if the method takes exactly one message. */
   readonly single: boolean;
-  /** Checks one message. Throws a ConnectError for one that cannot be read. */
+  /** Checks one message. Throws a ConnectError if the message cannot be read. */
   readonly check: (message: Uint8Array) => void;
 }
 
 /**
- * Passes a stream of enveloped messages on, whole messages only, decompressed and checked. What was readable before a
- * message that is not is passed on first; then the failure is thrown. The source is left where it is then: to close it
- * may end the connection before the answer has left.
+ * Passes on a stream of enveloped messages: complete, decompressed and checked. If a message cannot be read, the
+ * messages before it leave first, then the function throws. It does not close the source, because that could end the
+ * connection before the answer has left.
  *
- * @throws ConnectError REQUEST_TOO_LARGE, INVALID_FIELD, and what the check throws
+ * @throws ConnectError REQUEST_TOO_LARGE or INVALID_FIELD, and the errors of `rules.check`
  */
 export async function* checkedEnvelopes(
   source: AsyncIterator<Uint8Array>,
@@ -83,7 +83,7 @@ function checkHeader(flags: number, size: number, { limit, gzip, endFlag }: Enve
   if ((flags & ~(COMPRESSED | endFlag)) !== 0)
     throw unreadable(`a message has unknown flags ${flags}; expected 0 or 1`);
   if ((flags & COMPRESSED) !== 0 && !gzip) {
-    throw unreadable("a message is flagged as compressed, and the request names no compression; expected gzip");
+    throw unreadable("a message is flagged as compressed, but the request names no compression; expected gzip");
   }
   if (size > limit) throw tooLarge(limit, size);
 }

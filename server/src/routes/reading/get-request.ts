@@ -3,19 +3,19 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 
 /**
- * A GET of Connect as the POST that it stands for, so that it is read, checked and answered in the same way: the
- * message is in the query (https://connectrpc.com/docs/protocol#unary-get-request). Every other request as it is.
+ * Turns a GET of Connect into the equivalent POST, so that the same code reads, checks and answers it. The message is
+ * in the query: https://connectrpc.com/docs/protocol#unary-get-request. Returns every other request unchanged.
  */
 export function asPost(request: UniversalServerRequest, { method }: UniversalHandler): UniversalServerRequest {
   if (request.method !== "GET" || method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return request;
   const query = parseQuery(request.url);
   const header = new Headers(request.header);
-  // What the query cannot be read as reaches the client as the failure of reading the body, as JSON.
+  // If the query cannot be read, the body fails, and Connect reports that failure to the client as JSON.
   header.set("content-type", textOf(query, "encoding") === "proto" ? "application/proto" : "application/json");
   header.delete("content-length");
   header.delete("content-encoding");
   const compression = textOf(query, "compression");
-  // A name that no header can hold is none that anybody speaks.
+  // A name that no header can carry is not the name of a compression either.
   if (compression) header.set("content-encoding", /^[\w.+-]+$/.test(compression) ? compression : "unknown");
   return { ...request, method: "POST", header, body: messageOf(query) };
 }
@@ -42,9 +42,7 @@ function textOf(query: Query, name: string): string | undefined {
   return query.get(name)?.toString();
 }
 
-/**
- * The parameters of a URL as bytes. URLSearchParams would turn text that is not UTF-8 into another text, in silence.
- */
+/** Returns the parameters of a URL as bytes. URLSearchParams would silently replace text that is not UTF-8. */
 function parseQuery(url: string): Query {
   const parameters = new Map<string, Buffer>();
   const start = url.indexOf("?");

@@ -2,13 +2,13 @@ import { gunzip as gunzipWithCallback } from "node:zlib";
 import type { ConnectError } from "@connectrpc/connect";
 import { tooLarge, unreadable } from "./refusal.ts";
 
-/** The one compression that requests may have. */
+/** The only compression that requests may use. */
 export const GZIP = "gzip";
 
 /**
- * Decompresses a message, to at most `limit` bytes: decompression ends there, whatever the message claims.
+ * Decompresses a message. Decompression stops after `limit` bytes, regardless of the size that the message claims.
  *
- * @throws ConnectError REQUEST_TOO_LARGE; INVALID_FIELD for bytes that are not gzip
+ * @throws ConnectError REQUEST_TOO_LARGE if the message is larger than `limit`; INVALID_FIELD if the bytes are not gzip
  */
 export async function gunzip(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
   if (bytes.length === 0) return bytes;

@@ -13,7 +13,7 @@ import { describe, expect, it } from "vitest";
 import { MAX_LABELS } from "../../engine/append/segment-append.ts";
 import { scanJson } from "./json-scan.ts";
 
-/** What a scan says: undefined when it finds nothing wrong. */
+/** Returns the error of a scan; undefined if the scan accepts the JSON. */
 function scan(json: string | Uint8Array, message: Parameters<typeof scanJson>[0] = AppendRequestSchema) {
   try {
     scanJson(message, typeof json === "string" ? Buffer.from(json) : json);
@@ -31,7 +31,7 @@ describe("scanJson", () => {
   it("takes whatever JSON.parse takes, and stops where it would", () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 5 }), fc.nat(), fc.string({ maxLength: 2 }), (json, at, noise) => {
-        // Keys that occur twice, and lone surrogates, are the scan's own.
+        // Only the scan, and not JSON.parse, refuses duplicate keys and lone surrogates.
         if (!json.isWellFormed()) return;
         for (const text of [json, json.slice(0, at % (json.length + 1)), json.slice(0, at % json.length) + noise]) {
           let valid = true;

@@ -3,11 +3,11 @@ import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { ElementCounts, type ElementLimit, elementLimit, MAX_JSON_DEPTH, MAX_JSON_VALUES } from "./element-limits.ts";
 import { unreadable } from "./refusal.ts";
 
-/** What a scan needs to know of a field. */
+/** The facts about a field that a scan needs. */
 interface FieldPlan {
   readonly name: string;
   readonly kind: "list" | "map" | "single";
-  /** The message that the value, the elements or the values of the map are; undefined for scalars. */
+  /** The message type of the value, the elements, or the values of the map; undefined for scalars. */
   readonly message: DescMessage | undefined;
   readonly limit: ElementLimit | undefined;
 }
@@ -29,10 +29,10 @@ const LETTER_D = 0x64;
 const LETTER_U = 0x75;
 
 /**
- * Looks over JSON before objects are made of it: that it is UTF-8 without lone surrogates, that no field or key of a
- * map occurs twice, and that counts and depth are within their limits. Everything else is left to the parser behind it.
+ * Checks JSON before any objects are created. The bytes must be UTF-8 without lone surrogates, no field and no key of a
+ * map may occur twice, and counts and depth must be within their limits. The parser checks everything else.
  *
- * @throws ConnectError INVALID_FIELD; else with the reason of the limit that is passed
+ * @throws ConnectError INVALID_FIELD; or with the reason of the exceeded limit
  */
 export function scanJson(message: DescMessage, bytes: Uint8Array): void {
   if (!isUtf8(bytes)) throw unreadable("the message is not valid UTF-8");
@@ -45,9 +45,9 @@ class JsonScan {
   readonly #path: (string | number)[] = [];
   #at = 0;
   #values = 0;
-  /** True right behind the bracket that opens an object or array. */
+  /** True directly after the bracket that opens an object or array. */
   #first = false;
-  /** True when the string that was read last has escapes. */
+  /** True if the last string has escapes. */
   #escaped = false;
 
   constructor(bytes: Uint8Array) {
@@ -61,7 +61,7 @@ class JsonScan {
     if (this.#at < this.#bytes.length) this.#unexpected();
   }
 
-  /** @param isKnown the value belongs to a field of the message */
+  /** @param isKnown true if the value belongs to a field of the message */
   #value(message: DescMessage | undefined, depth: number, isKnown: boolean): void {
     if (++this.#values > MAX_JSON_VALUES) throw unreadable(`the message has more than ${MAX_JSON_VALUES} values`);
     const next = this.#peek();
@@ -135,7 +135,7 @@ class JsonScan {
     this.#first = true;
   }
 
-  /** True when the next member or element lies ahead; steps over what separates it, or over the closing bracket. */
+  /** Steps to the next member or element and returns true; at the closing bracket, steps over it and returns false. */
   #member(close: number): boolean {
     const first = this.#first;
     this.#first = false;
@@ -193,7 +193,12 @@ class JsonScan {
     this.#unexpected();
   }
 
-  /** @param at of the letter u; returns the place of the last digit of the character */
+  /**
+   * Steps over an escaped character.
+   *
+   * @param at position of the letter u
+   * @returns position of the last digit
+   */
   #unicode(at: number): number {
     // Only surrogates begin with D.
     if (((this.#bytes[at + 1] ?? 0) | 0x20) !== LETTER_D) return at + 4;
@@ -210,7 +215,10 @@ class JsonScan {
     return Number.isNaN(value) ? 0 : value;
   }
 
-  /** Steps over a number, true, false or null. A number that JSON.parse would round belongs into quotes. */
+  /**
+   * Steps over a number, true, false or null. Refuses a number that JSON.parse would round: the client must send it as
+   * a string.
+   */
   #literal(isKnown: boolean): void {
     const start = this.#at;
     for (; this.#at < this.#bytes.length; this.#at++) {
@@ -225,7 +233,7 @@ class JsonScan {
     }
   }
 
-  /** The next byte that is not white space; undefined at the end. */
+  /** Returns the next byte that is not white space; undefined at the end. */
   #peek(): number | undefined {
     const bytes = this.#bytes;
     for (;;) {
@@ -240,7 +248,7 @@ class JsonScan {
     throw unreadable(`the message is not valid JSON: ${found}`);
   }
 
-  /** The path to where the scan is: "appends[2].records[0].metadata". */
+  /** Returns the path of the current value, such as "appends[2].records[0].metadata". */
   #place(): string {
     let path = "";
     for (const part of this.#path) {

@@ -7,16 +7,16 @@ import { scanBinary } from "./binary-scan.ts";
 import { scanJson } from "./json-scan.ts";
 import { tooLarge } from "./refusal.ts";
 
-/** What no field of a request knows is dropped while it is read: kept fields cost many times their bytes. */
+/** The parser drops unknown fields, because kept ones cost many times their bytes. */
 export const READING = { binaryOptions: { readUnknownFields: false } };
 
 /**
- * The message of a request, for ways in that have its bytes at hand: size, counts and text are checked before objects
- * are made, as `withRequestReader` does for Connect's handlers, and failures are the same.
+ * Reads the message of a request for the ways in that have all its bytes. Size, counts and text are checked before any
+ * objects are created, as in `withRequestReader` for Connect's handlers, and the errors are the same.
  *
  * @param bytes one message, decompressed
- * @returns a message of the form that the format has: `binary` or `json`
- * @throws ConnectError REQUEST_TOO_LARGE, INVALID_FIELD, TRANSACTION_TOO_LARGE, with one ErrorDetail
+ * @returns a message in the form of the format, `implementation.binary` or `implementation.json`
+ * @throws ConnectError REQUEST_TOO_LARGE, INVALID_FIELD or TRANSACTION_TOO_LARGE, with one ErrorDetail
  */
 export function readMessage(implementation: Implementation, bytes: Uint8Array, format: "binary" | "json"): Message {
   const { path, method } = implementation;

@@ -11,22 +11,25 @@ import { GZIP } from "./gunzip.ts";
 import { scanJson } from "./json-scan.ts";
 import { wholeBody } from "./whole-body.ts";
 
-/** How a protocol writes its messages. */
+/** The headers and flags with which a protocol writes its messages. */
 interface Framing {
   readonly json: boolean;
-  /** Header with the compression of the request, and the one that says which compressions may be used. */
+  /**
+   * Names of the header with the compression of the request, and of the header with the compressions that the answer
+   * may use.
+   */
   readonly encoding: string;
   readonly acceptEncoding: string;
-  /** Set where messages have envelopes: the flag of the one that ends the stream. */
+  /** Flag of the envelope that ends the stream. Absent if the protocol has no envelopes. */
   readonly endFlag?: number;
 }
 
 /**
- * Puts a reader in front of a handler: sizes, counts, compression, text and deadlines of requests are checked before
- * Connect makes objects of them, alike for every protocol, format and way of embedding. What a request is refused for
- * reaches the client through Connect, as the failure of reading the body.
+ * Puts a reader before a handler. The reader checks sizes, counts, compression, text and deadlines before Connect
+ * creates any objects, in the same way for every protocol, format and way of embedding. A refusal fails the body of the
+ * request, and Connect passes that failure on to the client.
  *
- * Answers are never compressed: entries leave as the bytes that are stored.
+ * Answers are never compressed, because entries leave as the bytes that are stored.
  */
 export function withRequestReader(handler: UniversalHandler): UniversalHandler {
   const limit = maxRequestBytes(`/${handler.service.typeName}/${handler.method.name}`);
@@ -59,7 +62,7 @@ export function withRequestReader(handler: UniversalHandler): UniversalHandler {
           yield message;
         }
       } catch (error) {
-        // A body that was cut off may be taken for a malformed one, or for a whole one.
+        // A body that was cut off can look malformed or complete. The reason of the abort is the true failure.
         throw request.signal.aborted ? request.signal.reason : error;
       }
       request.signal.throwIfAborted();
@@ -90,7 +93,7 @@ function framingOf(contentType: string): Framing | undefined {
   return undefined;
 }
 
-/** The chunks of a body. What an application has parsed already, as body parsers do, becomes text again. */
+/** Returns the chunks of a body. A body that a parser of the application has already parsed becomes text again. */
 function bytesOf(body: UniversalServerRequest["body"]): AsyncIterator<Uint8Array> {
   if (typeof body === "object" && body !== null && Symbol.asyncIterator in body) return body[Symbol.asyncIterator]();
   return once(Buffer.from(JSON.stringify(body)));
@@ -101,7 +104,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 function unknownCompression(name: string, { acceptEncoding }: Framing): ConnectError {
-  const message = `the request has compression "${name}"; expected ${GZIP}, or none`;
+  const message = `the request has compression "${name}"; expected ${GZIP} or none`;
   const error = new ConnectError(message, Code.Unimplemented, { [acceptEncoding]: GZIP });
   return withDetail(error, ErrorReason.UNIMPLEMENTED);
 }

@@ -4,18 +4,20 @@ import { tooLarge, unreadable } from "./refusal.ts";
 export interface BodyRules {
   /** Largest message, in bytes. */
   readonly limit: number;
-  /** True when the body is compressed. */
+  /** True if the body is compressed. */
   readonly gzip: boolean;
-  /** The content-length header, if there is one. */
+  /** The content-length header; null if the request has none. */
   readonly announced: string | null;
-  /** Aborted when the call is. */
+  /** Aborted together with the call. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Reads a body that is one message, decompressed. A body that is too large is left where it is when that shows.
+ * Reads and decompresses a body that is one message. Stops reading as soon as the body is too large, and leaves the
+ * rest.
  *
- * @throws ConnectError REQUEST_TOO_LARGE; INVALID_FIELD for bytes that are not gzip
+ * @throws ConnectError REQUEST_TOO_LARGE if the body exceeds the limit; INVALID_FIELD if its length differs from the
+ * header or its bytes are not gzip; the reason of the signal once the call is aborted
  */
 export async function wholeBody(source: AsyncIterator<Uint8Array>, rules: BodyRules): Promise<Uint8Array> {
   const { limit, gzip, announced, signal } = rules;
@@ -27,7 +29,7 @@ export async function wholeBody(source: AsyncIterator<Uint8Array>, rules: BodyRu
     if (length > limit) throw tooLarge(limit);
     chunks.push(chunk.value);
   }
-  // What came of a body that was cut off may be valid as far as it goes.
+  // A body that was cut off can be a valid message.
   signal.throwIfAborted();
   if (announced !== null && Number(announced) !== length) {
     throw unreadable(`the body has ${length} bytes, and its header says ${announced}`);
