@@ -7,7 +7,7 @@ export type Clock = () => number;
  * Times are counted in numbers that are exact up to the year 2255. What is left behind this one is for spaces that got
  * here.
  */
-const LATEST_CLOCK = 2 ** 53 - 2 ** 43;
+const LATEST_CLOCK_MICROS = 2 ** 53 - 2 ** 43;
 
 /**
  * The time of a commit (G2): that of the clock, and later than the commit before.
@@ -16,7 +16,7 @@ const LATEST_CLOCK = 2 ** 53 - 2 ** 43;
  * @throws ServerError INTERNAL for a clock that says what is no time, or one that would leave no room for later commits
  */
 export function commitTimeAfter(last: number, now: number): number {
-  if (!(now >= 0 && now <= LATEST_CLOCK)) {
+  if (!(now >= 0 && now <= LATEST_CLOCK_MICROS)) {
     const said = Number.isFinite(now) ? `${Math.round(now)} microseconds since 1970` : String(now);
     throw defect(`the clock of the server says ${said}; commit times go from 1970 to 2255: set the clock`);
   }
@@ -27,7 +27,7 @@ export function commitTimeAfter(last: number, now: number): number {
 }
 
 /** The wall clock ticks in milliseconds; further off than this, it was set, or the other one drifted. */
-const TOLERANCE = 2_000;
+const TOLERANCE_MICROS = 2_000;
 
 /**
  * The clock of this machine. The wall clock gives the time, the monotonic one the microseconds within its milliseconds,
@@ -38,7 +38,7 @@ export const systemClock: Clock = (() => {
   return () => {
     const wall = Date.now() * 1_000;
     let time = anchor + performance.now() * 1_000;
-    if (Math.abs(time - wall) > TOLERANCE) {
+    if (Math.abs(time - wall) > TOLERANCE_MICROS) {
       anchor += wall - time;
       time = wall;
     }

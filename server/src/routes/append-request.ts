@@ -44,7 +44,7 @@ function toAppends(request: OpaqueAppendRequest): SegmentAppend[] {
 export function toResponse(result: AppendResult): ResultFields {
   return {
     transaction: { id: result.id, number: BigInt(result.number) },
-    commitTime: timestampFromMicros(result.commitTime),
+    commitTime: timestampFromMicros(result.commitTimeMicros),
     ranges: result.ranges.map((range) => ({
       segment: range.segment,
       firstSequence: BigInt(range.firstSequence),

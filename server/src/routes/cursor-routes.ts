@@ -58,6 +58,6 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
   };
 }
 
-function toMessage({ name, offsets, version, updateTime }: Cursor): MessageInitShape<typeof CursorSchema> {
-  return { name, offsets: { ...offsets }, version, updateTime: timestampFromMicros(updateTime) };
+function toMessage({ name, offsets, version, updateTimeMicros }: Cursor): MessageInitShape<typeof CursorSchema> {
+  return { name, offsets: { ...offsets }, version, updateTime: timestampFromMicros(updateTimeMicros) };
 }

@@ -90,6 +90,6 @@ function ttlMillis(ttl: Duration | undefined): number | undefined {
   return ttl === undefined ? undefined : toMillis(ttl, "ttl", TTL_LIMITS);
 }
 
-function toMessage({ key, holder, fencingToken, expireTime }: Lease): MessageInitShape<typeof LeaseSchema> {
-  return { key, holder, fencingToken, expireTime: timestampFromMicros(expireTime) };
+function toMessage({ key, holder, fencingToken, expireTimeMicros }: Lease): MessageInitShape<typeof LeaseSchema> {
+  return { key, holder, fencingToken, expireTime: timestampFromMicros(expireTimeMicros) };
 }

@@ -79,20 +79,22 @@ export interface PositionFields {
  */
 export function toSelection(request: ConsumeFields, positions: PositionFields): Selection {
   const { min, max, last, noun } = positions;
-  const { minTime, maxTime, heartbeatMillis } = checkAll({
+  const { minTimeMicros, maxTimeMicros, heartbeatMillis } = checkAll({
     bounds: () => {
       if (max > 0n && min > max) throw invalidField(`max_${noun}`, `is ${max}; expected at least min_${noun} = ${min}`);
     },
-    minTime: () => (request.minTime === undefined ? 0 : toMicros(request.minTime, "min_time", Math.ceil)),
-    maxTime: () => (request.maxTime === undefined ? ALL.maxTime : toMicros(request.maxTime, "max_time", Math.floor)),
+    minTimeMicros: () => (request.minTime === undefined ? 0 : toMicros(request.minTime, "min_time", Math.ceil)),
+    maxTimeMicros: () =>
+      request.maxTime === undefined ? ALL.maxTimeMicros : toMicros(request.maxTime, "max_time", Math.floor),
     heartbeatMillis: () => toHeartbeatMillis(request.heartbeatInterval),
   });
-  if (minTime > maxTime) throw invalidField("max_time", "is before min_time; expected a time at or after it");
+  if (minTimeMicros > maxTimeMicros)
+    throw invalidField("max_time", "is before min_time; expected a time at or after it");
   return {
     min: Math.max(1, toPosition(min)),
     max: max === 0n ? ALL.max : toPosition(max),
-    minTime: Math.max(0, minTime),
-    maxTime,
+    minTimeMicros: Math.max(0, minTimeMicros),
+    maxTimeMicros,
     limit: request.limit === 0n ? ALL.limit : toPosition(request.limit),
     last: toPosition(last),
     follow: request.follow,

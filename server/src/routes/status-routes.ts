@@ -200,7 +200,7 @@ function spaceStatus(space: string, head: SpaceHead): MessageInitShape<typeof Sp
     space,
     firstOffset: BigInt(head.lastOffset === 0 ? 0 : first),
     lastOffset: BigInt(head.lastOffset),
-    lastTime: timestampOrAbsent(head.lastTime),
+    lastTime: timestampOrAbsent(head.lastTimeMicros),
     segmentCount: BigInt(head.segmentCount),
   };
 }
@@ -215,9 +215,9 @@ function segmentStatus(
     space,
     segment,
     firstSequence: BigInt(head.lastSequence === 0 ? 0 : head.firstSequence),
-    firstTime: empty ? undefined : timestampOrAbsent(head.firstTime),
+    firstTime: empty ? undefined : timestampOrAbsent(head.firstTimeMicros),
     lastSequence: BigInt(head.lastSequence),
-    lastTime: empty ? undefined : timestampOrAbsent(head.lastTime),
+    lastTime: empty ? undefined : timestampOrAbsent(head.lastTimeMicros),
     lastOffset: BigInt(head.lastOffset),
   };
 }

@@ -36,7 +36,7 @@ export class AppendMutation implements Mutation<AppendResult> {
   /** True if an earlier attempt of this request may have been written. */
   #maybeApplied = false;
   /** Attempts of this request, starting with the first whose outcome is unknown. */
-  #attempts: Pick<CommittedTransaction, "commitId" | "commitTime">[] = [];
+  #attempts: Pick<CommittedTransaction, "commitId" | "commitTimeMicros">[] = [];
 
   constructor(log: SpaceLog, transaction: AppendTransaction, session?: SessionOrder) {
     this.#log = log;
@@ -115,7 +115,7 @@ export class AppendMutation implements Mutation<AppendResult> {
    */
   #checkTold(): void {
     const { recent } = this.#log;
-    const earliest = Math.min(...this.#attempts.map(({ commitTime }) => commitTime));
+    const earliest = Math.min(...this.#attempts.map(({ commitTimeMicros }) => commitTimeMicros));
     if (recent.get(this.#transaction.id) !== undefined || recent.isCompleteSince(earliest - 1)) return;
     throw storageUnavailable(
       "the outcome of the append is unknown: storage did not answer the commit, and the log since then was not read in full",
@@ -129,7 +129,7 @@ export class AppendMutation implements Mutation<AppendResult> {
     if (!committed && this.#log.recent.isCompleteSince(start)) return undefined;
     const row = await this.#log.store.get(this.#log.partition, transactionKey(this.#transaction.id));
     const found = row && decodeCommittedTransaction(row.value);
-    return found !== undefined && found.commitTime >= start ? found : undefined;
+    return found !== undefined && found.commitTimeMicros >= start ? found : undefined;
   }
 
   /** G7: the expectation of a retry no longer holds, and the block right after the expected sequence carries its id. */
@@ -186,10 +186,10 @@ export class AppendMutation implements Mutation<AppendResult> {
       ranges.push({ segment, firstSequence, lastSequence: firstSequence + count - 1, firstOffset: offset });
       offset += count;
     }
-    const { transactionNumber: number, commitTime } = committed;
+    const { transactionNumber: number, commitTimeMicros } = committed;
     // Only the space log stores the commit id. A trim of all its entries leaves none: the request is then a late retry.
     const commitId = retained.values().next().value?.commitId ?? 0n;
-    return { number, commitTime, ranges, commitId };
+    return { number, commitTimeMicros, ranges, commitId };
   }
 
   /**

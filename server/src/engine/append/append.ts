@@ -99,7 +99,7 @@ export function applyAppend(draft: Draft, transaction: AppendTransaction, now: n
   for (const append of transaction.appends) checkConditions(draft, append);
 
   // G2: commit times are strictly increasing even when the clock is not.
-  const commitTime = commitTimeAfter(draft.head.lastTime, now);
+  const commitTimeMicros = commitTimeAfter(draft.head.lastTimeMicros, now);
   const number = draft.head.lastNumber + 1;
   let { lastOffset, segmentCount } = draft.head;
   const ranges: CommittedRange[] = [];
@@ -125,7 +125,7 @@ export function applyAppend(draft: Draft, transaction: AppendTransaction, now: n
         firstSequence,
         firstOffset,
         count: append.count,
-        commitTime,
+        commitTimeMicros,
         transactionId: transaction.id,
         transactionNumber: number,
       },
@@ -140,8 +140,8 @@ export function applyAppend(draft: Draft, transaction: AppendTransaction, now: n
     }
     ranges.push({ segment: append.segment, firstSequence, lastSequence, firstOffset });
   }
-  draft.head = { ...draft.head, lastOffset, segmentCount, lastNumber: number, lastTime: commitTime };
-  return { number, commitTime, ranges, commitId: draft.commitId };
+  draft.head = { ...draft.head, lastOffset, segmentCount, lastNumber: number, lastTimeMicros: commitTimeMicros };
+  return { number, commitTimeMicros, ranges, commitId: draft.commitId };
 }
 
 function checkConditions(draft: Draft, append: SegmentAppend): void {

@@ -21,7 +21,7 @@ export interface Cursor {
   readonly offsets: Readonly<Record<string, bigint>>;
   readonly version: bigint;
   /** Microseconds since 1970. */
-  readonly updateTime: number;
+  readonly updateTimeMicros: number;
 }
 
 interface CursorRecord extends Omit<Cursor, "name"> {
@@ -77,7 +77,7 @@ export class Cursors {
         offsets: merged,
         // Goes on after a deletion, so that nobody's expectation from before it ever holds again.
         version: (before?.version ?? 0n) + 1n,
-        updateTime: this.#options.clock(),
+        updateTimeMicros: this.#options.clock(),
         deleted: false,
       };
       return { value: encode(record), result: toCursor(name, record) };
@@ -106,13 +106,13 @@ export class Cursors {
   }
 }
 
-function toCursor(name: string, { offsets, version, updateTime }: CursorRecord): Cursor {
-  return { name, offsets, version, updateTime };
+function toCursor(name: string, { offsets, version, updateTimeMicros }: CursorRecord): Cursor {
+  return { name, offsets, version, updateTimeMicros };
 }
 
 function encode(record: CursorRecord): Uint8Array[] {
   const { offsets, version, deleted } = record;
-  const updateTime = BigInt(record.updateTime);
+  const updateTime = BigInt(record.updateTimeMicros);
   const mark = random64();
   const message = create(CursorRecordSchema, { offsets: { ...offsets }, version, updateTime, deleted, mark });
   return frameRow([toBinary(CursorRecordSchema, message)]);
@@ -120,5 +120,6 @@ function encode(record: CursorRecord): Uint8Array[] {
 
 function decode({ value }: Row, name: string): CursorRecord {
   const message = decodeWith(value, `cursor "${name}"`, (bytes) => fromBinary(CursorRecordSchema, bytes));
-  return { ...message, updateTime: Number(message.updateTime) };
+  const { offsets, version, deleted } = message;
+  return { offsets, version, updateTimeMicros: Number(message.updateTime), deleted };
 }

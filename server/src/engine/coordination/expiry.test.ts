@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CLOCK_TOLERANCE, Expiry } from "./expiry.ts";
+import { CLOCK_TOLERANCE_MICROS, Expiry } from "./expiry.ts";
 
 describe("a row that has to be renewed", () => {
   it("is good for its time after it was seen first, whatever the clocks say", () => {
@@ -10,7 +10,7 @@ describe("a row that has to be renewed", () => {
       () => now,
     );
     // Its writer's clock is minutes behind: by that, it would be over long since.
-    const row = { version: 1, ttlMillis: 1_000, expireTime: 1_700_000_000_000_000 - CLOCK_TOLERANCE + 1 };
+    const row = { version: 1, ttlMillis: 1_000, expireTimeMicros: 1_700_000_000_000_000 - CLOCK_TOLERANCE_MICROS + 1 };
     expect(expiry.remaining("a", row)).toBe(1_000);
     now += 999;
     expect(expiry.remaining("a", row)).toBe(1);
@@ -26,7 +26,7 @@ describe("a row that has to be renewed", () => {
       () => 1_700_000_000_000_000,
       () => now,
     );
-    const row = { version: 2, ttlMillis: 1_000, expireTime: 1_700_000_000_000_000 };
+    const row = { version: 2, ttlMillis: 1_000, expireTimeMicros: 1_700_000_000_000_000 };
     expiry.remaining("a", { ...row, version: 1 });
     now += 400;
     expiry.written("a", 2);
@@ -43,7 +43,7 @@ describe("a row that has to be renewed", () => {
           () => 1_700_000_000_000_000,
           () => now,
         );
-        const row = { version: 1, ttlMillis: 30_000, expireTime: 1_700_000_030_000_000 };
+        const row = { version: 1, ttlMillis: 30_000, expireTimeMicros: 1_700_000_030_000_000 };
         expect(expiry.remaining("a", row)).toBe(30_000);
       }),
     );
@@ -52,9 +52,11 @@ describe("a row that has to be renewed", () => {
   it("is over when nobody has watched, and it is overdue by more than clocks differ", () => {
     const clock = 1_700_000_000_000_000;
     const expiry = new Expiry(() => clock);
-    const row = { version: 1, ttlMillis: 86_400_000, expireTime: clock - CLOCK_TOLERANCE - 1 };
+    const row = { version: 1, ttlMillis: 86_400_000, expireTimeMicros: clock - CLOCK_TOLERANCE_MICROS - 1 };
     expect(expiry.remaining("a", row)).toBe(0);
-    expect(expiry.remaining("a", { ...row, expireTime: clock - CLOCK_TOLERANCE })).toBeGreaterThan(86_000_000);
+    expect(expiry.remaining("a", { ...row, expireTimeMicros: clock - CLOCK_TOLERANCE_MICROS })).toBeGreaterThan(
+      86_000_000,
+    );
   });
 
   it("that is over long since does not push out what is watched", () => {
@@ -64,11 +66,11 @@ describe("a row that has to be renewed", () => {
       () => clock,
       () => now,
     );
-    const watched = { version: 1, ttlMillis: 10_000, expireTime: clock };
+    const watched = { version: 1, ttlMillis: 10_000, expireTimeMicros: clock };
     expiry.remaining("watched", watched);
     now += 4_000;
     for (let i = 0; i < 20_000; i++)
-      expiry.remaining(`old ${i}`, { ...watched, expireTime: clock - CLOCK_TOLERANCE - 1 });
+      expiry.remaining(`old ${i}`, { ...watched, expireTimeMicros: clock - CLOCK_TOLERANCE_MICROS - 1 });
     expect(expiry.remaining("watched", watched)).toBe(6_000);
   });
 
@@ -88,7 +90,7 @@ describe("a row that has to be renewed", () => {
         let now = 0;
         let version = 0;
         let ownerUntil = ttl;
-        let expireTime = ttl * 1_000;
+        let expireTimeMicros = ttl * 1_000;
         const expiry = new Expiry(
           () => now * 1_000 + offset,
           () => now,
@@ -102,8 +104,8 @@ describe("a row that has to be renewed", () => {
             if (sent + ttl < now) continue;
             version++;
             ownerUntil = sent + ttl;
-            expireTime = (now + ttl) * 1_000;
-          } else if (expiry.remaining("lease", { version, ttlMillis: ttl, expireTime }) === 0) {
+            expireTimeMicros = (now + ttl) * 1_000;
+          } else if (expiry.remaining("lease", { version, ttlMillis: ttl, expireTimeMicros }) === 0) {
             expect(now).toBeGreaterThanOrEqual(ownerUntil);
             return;
           }

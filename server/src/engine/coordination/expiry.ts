@@ -5,7 +5,7 @@ import type { RowVersion } from "../../storage/port.ts";
  * How far the clocks of two instances may differ, in microseconds. Only rows that are overdue by more than this are
  * judged by the time that is written in them.
  */
-export const CLOCK_TOLERANCE = 600_000_000;
+export const CLOCK_TOLERANCE_MICROS = 600_000_000;
 
 /** Rows that are remembered; one that is forgotten is waited for once more. */
 const REMEMBERED = 16_384;
@@ -22,7 +22,7 @@ export interface Perishable {
   /** How long it is good from its latest write on, in milliseconds. */
   readonly ttlMillis: number;
   /** When it ends, on the clock of the instance that wrote it; microseconds since 1970. */
-  readonly expireTime: number;
+  readonly expireTimeMicros: number;
 }
 
 /**
@@ -56,7 +56,7 @@ export class Expiry {
   /** Takes note of a row as it was just read, and tells for how long it is good: milliseconds, 0 when it is over. */
   remaining(name: string, row: Perishable): number {
     // Before it is remembered: a list of rows that ended long ago shall not push out those that are watched.
-    if (this.#clock() > row.expireTime + CLOCK_TOLERANCE) return 0;
+    if (this.#clock() > row.expireTimeMicros + CLOCK_TOLERANCE_MICROS) return 0;
     const now = this.#now();
     const before = this.#seen.get(name);
     const since = before?.version === row.version ? before.since : now;

@@ -19,7 +19,7 @@ export interface Lease {
   readonly holder: string;
   readonly fencingToken: bigint;
   /** Microseconds since 1970. */
-  readonly expireTime: number;
+  readonly expireTimeMicros: number;
 }
 
 /** Who claims to hold a lease. */
@@ -41,7 +41,7 @@ interface LeaseRecord {
   readonly holder: string;
   readonly fencingToken: bigint;
   readonly ttlMillis: number;
-  readonly expireTime: number;
+  readonly expireTimeMicros: number;
   readonly released: boolean;
 }
 
@@ -131,19 +131,19 @@ export class Leases {
   #live(key: string, row: Row): Lease | undefined {
     const record = decode(row, key);
     if (this.#remaining(key, row, record) === 0) return undefined;
-    return { key, holder: record.holder, fencingToken: record.fencingToken, expireTime: record.expireTime };
+    return { key, holder: record.holder, fencingToken: record.fencingToken, expireTimeMicros: record.expireTimeMicros };
   }
 
-  #remaining(key: string, row: Row, { ttlMillis, expireTime, released }: LeaseRecord): number {
-    return released ? 0 : this.#expiry.remaining(key, { version: row.version, ttlMillis, expireTime });
+  #remaining(key: string, row: Row, { ttlMillis, expireTimeMicros, released }: LeaseRecord): number {
+    return released ? 0 : this.#expiry.remaining(key, { version: row.version, ttlMillis, expireTimeMicros });
   }
 
-  #write(key: string, kept: Omit<LeaseRecord, "expireTime" | "released">): Decision<Lease> {
-    const expireTime = this.#options.clock() + kept.ttlMillis * 1_000;
+  #write(key: string, kept: Omit<LeaseRecord, "expireTimeMicros" | "released">): Decision<Lease> {
+    const expireTimeMicros = this.#options.clock() + kept.ttlMillis * 1_000;
     const { holder, fencingToken } = kept;
     return {
-      value: encode({ ...kept, expireTime, released: false }),
-      result: { key, holder, fencingToken, expireTime },
+      value: encode({ ...kept, expireTimeMicros, released: false }),
+      result: { key, holder, fencingToken, expireTimeMicros },
     };
   }
 
@@ -161,7 +161,7 @@ function encode(record: LeaseRecord): Uint8Array[] {
     holder: record.holder,
     fencingToken: record.fencingToken,
     ttlMillis: BigInt(record.ttlMillis),
-    expireTime: BigInt(record.expireTime),
+    expireTime: BigInt(record.expireTimeMicros),
     released: record.released,
     mark: random64(),
   });
@@ -170,5 +170,7 @@ function encode(record: LeaseRecord): Uint8Array[] {
 
 function decode({ value }: Row, key: string): LeaseRecord {
   const message = decodeWith(value, `lease "${key}"`, (bytes) => fromBinary(LeaseRecordSchema, bytes));
-  return { ...message, ttlMillis: Number(message.ttlMillis), expireTime: Number(message.expireTime) };
+  const { holder, fencingToken, released } = message;
+  const [ttlMillis, expireTimeMicros] = [Number(message.ttlMillis), Number(message.expireTime)];
+  return { holder, fencingToken, ttlMillis, expireTimeMicros, released };
 }

@@ -15,7 +15,7 @@ function batch(first: number, count: number, bytes = 0, segment = "s"): EncodedB
     firstSequence: first,
     firstOffset: first + 100,
     count,
-    commitTime: 1,
+    commitTimeMicros: 1,
     transactionId: "",
     transactionNumber: 1,
   };

@@ -9,7 +9,7 @@ function batch(sequence: number, records: Uint8Array, segment = "s"): EncodedBat
     firstSequence: sequence,
     firstOffset: sequence,
     count: 1,
-    commitTime: 1,
+    commitTimeMicros: 1,
     transactionId: "",
     transactionNumber: 1,
   };

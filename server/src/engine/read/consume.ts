@@ -8,8 +8,8 @@ import type { Page } from "./read-segment.ts";
 export interface Selection {
   readonly min: number;
   readonly max: number;
-  readonly minTime: number;
-  readonly maxTime: number;
+  readonly minTimeMicros: number;
+  readonly maxTimeMicros: number;
   /** Most entries. `Infinity` for all. */
   readonly limit: number;
   /** Start that many entries before the end; 0 for no such start. */
@@ -32,8 +32,8 @@ export interface Pace {
 export const ALL: Selection = {
   min: 1,
   max: Number.MAX_SAFE_INTEGER,
-  minTime: 0,
-  maxTime: Number.MAX_SAFE_INTEGER,
+  minTimeMicros: 0,
+  maxTimeMicros: Number.MAX_SAFE_INTEGER,
   limit: Number.POSITIVE_INFINITY,
   last: 0,
   follow: false,
@@ -84,7 +84,7 @@ export async function* consume(
   using subscription = selection.follow ? source.subscribe() : undefined;
   const { first, head } = await source.sync();
   let position = Math.max(first, selection.min, selection.last > 0 ? head - selection.last + 1 : 1);
-  if (selection.minTime > 0) position = await seekTime(source, position, head, selection.minTime);
+  if (selection.minTimeMicros > 0) position = await seekTime(source, position, head, selection.minTimeMicros);
   const cut = new Cut(source, selection);
   let caughtUpSent = false;
   let sent = false;
@@ -184,12 +184,14 @@ class Cut {
   }
 
   select(batches: readonly EncodedBatch[], position: number): readonly EncodedBatch[] {
-    const { minTime, maxTime, limit } = this.#selection;
-    if (minTime === 0 && maxTime === Number.MAX_SAFE_INTEGER && limit === Number.POSITIVE_INFINITY) return batches;
+    const { minTimeMicros, maxTimeMicros, limit } = this.#selection;
+    if (minTimeMicros === 0 && maxTimeMicros === Number.MAX_SAFE_INTEGER && limit === Number.POSITIVE_INFINITY)
+      return batches;
     const selected: EncodedBatch[] = [];
     for (const batch of batches) {
-      if (batch.commitTime < minTime) continue;
-      if (batch.commitTime > maxTime) return this.#end(selected, Math.max(position, this.#source.positionOf(batch)));
+      if (batch.commitTimeMicros < minTimeMicros) continue;
+      if (batch.commitTimeMicros > maxTimeMicros)
+        return this.#end(selected, Math.max(position, this.#source.positionOf(batch)));
       const taken = batch.slice(0, this.#remaining);
       selected.push(taken);
       this.#remaining -= taken.count;
@@ -205,13 +207,13 @@ class Cut {
   }
 }
 
-/** First position from `low` on whose commit time is at least `time`; times rise with positions (G2). */
-export async function seekTime(source: EntrySource, low: number, head: number, time: number): Promise<number> {
+/** First position from `low` on whose commit time is at least `timeMicros`; times rise with positions (G2). */
+export async function seekTime(source: EntrySource, low: number, head: number, timeMicros: number): Promise<number> {
   let high = head + 1;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     const found = await source.timeAt(middle);
-    if (found !== undefined && found < time) low = middle + 1;
+    if (found !== undefined && found < timeMicros) low = middle + 1;
     else high = middle;
   }
   return low;

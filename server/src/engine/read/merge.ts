@@ -118,7 +118,7 @@ function earliest(candidates: readonly NextBatch[]): NextBatch | undefined {
   for (const candidate of candidates) {
     if (
       candidate.head !== undefined &&
-      (found?.head === undefined || candidate.head.commitTime < found.head.commitTime)
+      (found?.head === undefined || candidate.head.commitTimeMicros < found.head.commitTimeMicros)
     ) {
       found = candidate;
     }

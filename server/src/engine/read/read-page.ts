@@ -8,8 +8,8 @@ import { ALL, type ConsumePage, consume, type EntrySource, type Selection, seekT
 export interface PageSelection {
   readonly min: number;
   readonly max: number;
-  readonly minTime: number;
-  readonly maxTime: number;
+  readonly minTimeMicros: number;
+  readonly maxTimeMicros: number;
   /** Most entries. */
   readonly limit: number;
 }
@@ -115,15 +115,16 @@ async function firstPage(
  */
 export async function readBackward(
   source: EntrySource,
-  { min, max, minTime, maxTime, limit }: PageSelection,
+  { min, max, minTimeMicros, maxTimeMicros, limit }: PageSelection,
   signal: AbortSignal,
 ): Promise<ConsumePage> {
   using _held = source.hold();
   const { first, head } = await source.sync();
   let low = Math.max(first, min);
-  if (minTime > 0) low = await seekTime(source, low, head, minTime);
+  if (minTimeMicros > 0) low = await seekTime(source, low, head, minTimeMicros);
   let high = Math.min(max, head);
-  if (maxTime < ALL.maxTime) high = Math.min(high, (await seekTime(source, low, head, maxTime + 1)) - 1);
+  if (maxTimeMicros < ALL.maxTimeMicros)
+    high = Math.min(high, (await seekTime(source, low, head, maxTimeMicros + 1)) - 1);
 
   const page = new BackwardPage(source, limit);
   let wanted = Math.min(limit, FIRST_ENTRIES);

@@ -23,7 +23,7 @@ export async function purgeTransactions(log: SpaceLog, signal: AbortSignal): Pro
   for await (const rows of log.store.scan(log.partition, TRANSACTION_RANGE)) {
     for (const row of rows) {
       if (signal.aborted) return;
-      if (decodeCommittedTransaction(row.value).commitTime < start) expired.push(row);
+      if (decodeCommittedTransaction(row.value).commitTimeMicros < start) expired.push(row);
       if (expired.length === ROWS_PER_COMMIT) await remove();
     }
   }

@@ -15,7 +15,7 @@ export class TrimMutation implements Mutation<SegmentHead> {
   readonly #log: SpaceLog;
   readonly #segment: string;
   readonly #before: number;
-  #firstTime = 0;
+  #firstTimeMicros = 0;
 
   /** @param before first sequence to keep */
   constructor(log: SpaceLog, segment: string, before: number) {
@@ -28,7 +28,7 @@ export class TrimMutation implements Mutation<SegmentHead> {
   async prepare(): Promise<void> {
     const head = await this.#log.segmentHead(this.#segment);
     if (this.#before <= head.firstSequence || this.#before > head.lastSequence) return;
-    this.#firstTime = (await findBatchAt(this.#log, this.#segment, this.#before))?.commitTime ?? 0;
+    this.#firstTimeMicros = (await findBatchAt(this.#log, this.#segment, this.#before))?.commitTimeMicros ?? 0;
   }
 
   apply(draft: Draft): SegmentHead {
@@ -41,8 +41,9 @@ export class TrimMutation implements Mutation<SegmentHead> {
     }
     if (this.#before <= head.firstSequence) return head;
     const pending = draft.batches.find((b) => b.segment === this.#segment && b.lastSequence >= this.#before);
-    const firstTime = this.#before > head.lastSequence ? 0 : this.#firstTime || (pending?.commitTime ?? 0);
-    const trimmed = { ...head, firstSequence: this.#before, firstTime };
+    const firstTimeMicros =
+      this.#before > head.lastSequence ? 0 : this.#firstTimeMicros || (pending?.commitTimeMicros ?? 0);
+    const trimmed = { ...head, firstSequence: this.#before, firstTimeMicros };
     markTrimmed(draft, this.#segment, trimmed);
     return trimmed;
   }
@@ -63,7 +64,12 @@ export class DeleteSegmentMutation implements Mutation<void> {
   apply(draft: Draft): void {
     const head = draft.segment(this.#segment);
     if (head.unlisted) return;
-    markTrimmed(draft, this.#segment, { ...head, firstSequence: head.lastSequence + 1, firstTime: 0, unlisted: true });
+    markTrimmed(draft, this.#segment, {
+      ...head,
+      firstSequence: head.lastSequence + 1,
+      firstTimeMicros: 0,
+      unlisted: true,
+    });
     // Where others write too, the segment may be newer than the head; the commit then fails its condition, and is made
     // again on the head as it is.
     draft.head = { ...draft.head, segmentCount: Math.max(0, draft.head.segmentCount - 1) };

@@ -10,7 +10,7 @@ const model = fc.record({
   segment: name,
   firstSequence: position,
   firstOffset: position,
-  commitTime: micros,
+  commitTimeMicros: micros,
   id: fc.uuid(),
   number: position,
   records: fc.array(record, { minLength: 1, maxLength: 5 }),
@@ -24,7 +24,7 @@ function generated(m: Model): Uint8Array<ArrayBuffer> {
     segment: m.segment,
     firstSequence: BigInt(m.firstSequence),
     firstOffset: BigInt(m.firstOffset),
-    commitTime: { seconds: BigInt(Math.floor(m.commitTime / 1e6)), nanos: (m.commitTime % 1e6) * 1000 },
+    commitTime: { seconds: BigInt(Math.floor(m.commitTimeMicros / 1e6)), nanos: (m.commitTimeMicros % 1e6) * 1000 },
     transaction: { id: m.id, number: BigInt(m.number) },
     records: m.records.map((r) => ({ payload: r.payload, metadata: r.metadata })),
   });
@@ -42,7 +42,7 @@ function handmade(m: Model): EncodedBatch {
     firstSequence: m.firstSequence,
     firstOffset: m.firstOffset,
     count: m.records.length,
-    commitTime: m.commitTime,
+    commitTimeMicros: m.commitTimeMicros,
     transactionId: m.id,
     transactionNumber: m.number,
   };

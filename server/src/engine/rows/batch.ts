@@ -9,7 +9,7 @@ export interface BatchHeader {
   readonly firstSequence: number;
   readonly firstOffset: number;
   readonly count: number;
-  readonly commitTime: number;
+  readonly commitTimeMicros: number;
   readonly transactionId: string;
   readonly transactionNumber: number;
 }
@@ -31,7 +31,7 @@ export class EncodedBatch implements BatchHeader {
   readonly firstSequence: number;
   readonly firstOffset: number;
   readonly count: number;
-  readonly commitTime: number;
+  readonly commitTimeMicros: number;
   readonly transactionId: string;
   readonly transactionNumber: number;
   /** The commit that wrote it, when it was read from the space log of a shared storage; 0 otherwise. */
@@ -51,7 +51,7 @@ export class EncodedBatch implements BatchHeader {
     this.firstSequence = header.firstSequence;
     this.firstOffset = header.firstOffset;
     this.count = header.count;
-    this.commitTime = header.commitTime;
+    this.commitTimeMicros = header.commitTimeMicros;
     this.transactionId = header.transactionId;
     this.transactionNumber = header.transactionNumber;
     this.#records = records;
@@ -120,7 +120,7 @@ export class EncodedBatch implements BatchHeader {
       firstSequence: this.firstSequence + from,
       firstOffset: this.firstOffset + from,
       count: to - from,
-      commitTime: this.commitTime,
+      commitTimeMicros: this.commitTimeMicros,
       transactionId: this.transactionId,
       transactionNumber: this.transactionNumber,
     };
@@ -141,7 +141,7 @@ export function parseBatch(bytes: Uint8Array): EncodedBatch {
     firstSequence: 0,
     firstOffset: 0,
     count: 0,
-    commitTime: 0,
+    commitTimeMicros: 0,
     transactionId: "",
     transactionNumber: 0,
   };
@@ -165,7 +165,7 @@ export function parseBatch(bytes: Uint8Array): EncodedBatch {
           header.firstOffset = reader.varint();
           break;
         case 5:
-          header.commitTime = parseTime(reader.bytes());
+          header.commitTimeMicros = parseTime(reader.bytes());
           break;
         case 6: {
           const transaction = new WireReader(reader.bytes());
@@ -207,8 +207,8 @@ function parseTime(bytes: Uint8Array): number {
 function encodeHead(space: string, header: BatchHeader): Uint8Array {
   const spaceBytes = encoder.encode(space);
   const segmentBytes = encoder.encode(header.segment);
-  const seconds = Math.floor(header.commitTime / 1_000_000);
-  const nanos = (header.commitTime - seconds * 1_000_000) * 1_000;
+  const seconds = Math.floor(header.commitTimeMicros / 1_000_000);
+  const nanos = (header.commitTimeMicros - seconds * 1_000_000) * 1_000;
   const timeLength = (seconds > 0 ? 1 + varintLength(seconds) : 0) + (nanos > 0 ? 1 + varintLength(nanos) : 0);
   const id = encoder.encode(header.transactionId);
   const transactionLength = 2 + id.length + 1 + varintLength(header.transactionNumber);

@@ -6,7 +6,7 @@ import { decodeWith, FRAME_BYTES, sealRow } from "./row-frame.ts";
 export interface SpaceHead {
   readonly lastOffset: number;
   readonly lastNumber: number;
-  readonly lastTime: number;
+  readonly lastTimeMicros: number;
   readonly segmentCount: number;
   readonly firstOffset: number;
   readonly deletedOffset: number;
@@ -24,8 +24,8 @@ export interface SegmentHead {
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly lastOffset: number;
-  readonly lastTime: number;
-  readonly firstTime: number;
+  readonly lastTimeMicros: number;
+  readonly firstTimeMicros: number;
   readonly fencingToken: bigint;
   readonly unlisted: boolean;
   readonly reclaimedSequence: number;
@@ -35,7 +35,7 @@ export interface SegmentHead {
 export const NEW_SPACE: SpaceHead = {
   lastOffset: 0,
   lastNumber: 0,
-  lastTime: 0,
+  lastTimeMicros: 0,
   segmentCount: 0,
   firstOffset: 1,
   deletedOffset: 0,
@@ -48,8 +48,8 @@ export const NEW_SEGMENT: SegmentHead = {
   firstSequence: 1,
   lastSequence: 0,
   lastOffset: 0,
-  lastTime: 0,
-  firstTime: 0,
+  lastTimeMicros: 0,
+  firstTimeMicros: 0,
   fencingToken: 0n,
   unlisted: true,
   reclaimedSequence: 0,
@@ -58,7 +58,7 @@ export const NEW_SEGMENT: SegmentHead = {
 /** A segment that is emptied because its space was deleted, as it looks from now on. */
 export function effectiveSegmentHead(segment: SegmentHead, space: SpaceHead): SegmentHead {
   if (segment.lastOffset > space.deletedOffset || segment.lastSequence === 0) return segment;
-  return { ...segment, firstSequence: segment.lastSequence + 1, firstTime: 0, unlisted: true };
+  return { ...segment, firstSequence: segment.lastSequence + 1, firstTimeMicros: 0, unlisted: true };
 }
 
 /** The head of a segment after the batch that follows it was appended. */
@@ -67,8 +67,8 @@ export function headAfter(head: SegmentHead, batch: EncodedBatch): SegmentHead {
     ...head,
     lastSequence: batch.lastSequence,
     lastOffset: batch.lastOffset,
-    lastTime: batch.commitTime,
-    firstTime: head.firstSequence > head.lastSequence ? batch.commitTime : head.firstTime,
+    lastTimeMicros: batch.commitTimeMicros,
+    firstTimeMicros: head.firstSequence > head.lastSequence ? batch.commitTimeMicros : head.firstTimeMicros,
     unlisted: false,
   };
 }
@@ -80,7 +80,7 @@ export function encodeSpaceHead(head: SpaceHead): Uint8Array[] {
   const row = Buffer.allocUnsafe(FRAME_BYTES + MAX_HEAD_BYTES);
   let at = writeNumber(row, FRAME_BYTES, 1, head.lastOffset);
   at = writeNumber(row, at, 2, head.lastNumber);
-  at = writeNumber(row, at, 3, head.lastTime);
+  at = writeNumber(row, at, 3, head.lastTimeMicros);
   at = writeNumber(row, at, 4, head.segmentCount);
   at = writeNumber(row, at, 5, head.firstOffset);
   at = writeNumber(row, at, 6, head.deletedOffset);
@@ -103,7 +103,7 @@ function parseSpaceHead(bytes: Uint8Array): SpaceHead {
     const field = reader.tag();
     if (field === 1) head.lastOffset = numberOf(reader);
     else if (field === 2) head.lastNumber = numberOf(reader);
-    else if (field === 3) head.lastTime = numberOf(reader);
+    else if (field === 3) head.lastTimeMicros = numberOf(reader);
     else if (field === 4) head.segmentCount = numberOf(reader);
     else if (field === 5) head.firstOffset = numberOf(reader);
     else if (field === 6) head.deletedOffset = numberOf(reader);
@@ -119,8 +119,8 @@ export function encodeSegmentHead(head: SegmentHead): Uint8Array[] {
   let at = writeNumber(row, FRAME_BYTES, 1, head.firstSequence);
   at = writeNumber(row, at, 2, head.lastSequence);
   at = writeNumber(row, at, 3, head.lastOffset);
-  at = writeNumber(row, at, 4, head.lastTime);
-  at = writeNumber(row, at, 5, head.firstTime);
+  at = writeNumber(row, at, 4, head.lastTimeMicros);
+  at = writeNumber(row, at, 5, head.firstTimeMicros);
   if (head.fencingToken !== 0n) {
     row[at++] = 6 << 3;
     let rest = head.fencingToken;
@@ -144,8 +144,8 @@ function parseSegmentHead(bytes: Uint8Array): SegmentHead {
     if (field === 1) head.firstSequence = numberOf(reader);
     else if (field === 2) head.lastSequence = numberOf(reader);
     else if (field === 3) head.lastOffset = numberOf(reader);
-    else if (field === 4) head.lastTime = numberOf(reader);
-    else if (field === 5) head.firstTime = numberOf(reader);
+    else if (field === 4) head.lastTimeMicros = numberOf(reader);
+    else if (field === 5) head.firstTimeMicros = numberOf(reader);
     else if (field === 6) head.fencingToken = tokenOf(reader);
     else if (field === 7) head.unlisted = numberOf(reader) !== 0;
     else if (field === 8) head.reclaimedSequence = numberOf(reader);

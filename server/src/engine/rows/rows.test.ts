@@ -41,7 +41,7 @@ function batch(segment: string, firstSequence: number, firstOffset: number, coun
     firstSequence,
     firstOffset,
     count,
-    commitTime: 1_700_000_000_000_001,
+    commitTimeMicros: 1_700_000_000_000_001,
     transactionId,
     transactionNumber: 9,
   };
@@ -51,7 +51,7 @@ function batch(segment: string, firstSequence: number, firstOffset: number, coun
 const spaceHead = fc.record({
   lastOffset: position,
   lastNumber: position,
-  lastTime: position,
+  lastTimeMicros: position,
   segmentCount: fc.nat(),
   firstOffset: position,
   deletedOffset: fc.nat(),
@@ -63,8 +63,8 @@ const segmentHead = fc.record({
   firstSequence: position,
   lastSequence: fc.nat(),
   lastOffset: fc.nat(),
-  lastTime: position,
-  firstTime: position,
+  lastTimeMicros: position,
+  firstTimeMicros: position,
   fencingToken: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
   unlisted: fc.boolean(),
   reclaimedSequence: fc.nat(),
@@ -77,8 +77,8 @@ describe("stored rows", () => {
         expect(decodeSpaceHead(join(encodeSpaceHead(space)), "s")).toEqual(space);
         expect(decodeSegmentHead(join(encodeSegmentHead(segment)), "s")).toEqual(segment);
         const range = { segment: n, firstSequence: space.lastOffset, lastSequence: space.lastNumber, firstOffset: 3 };
-        const { lastNumber: number, lastTime: commitTime, incarnation: commitId } = space;
-        const transaction = { number, commitTime, ranges: [range, range], commitId };
+        const { lastNumber: number, lastTimeMicros: commitTimeMicros, incarnation: commitId } = space;
+        const transaction = { number, commitTimeMicros, ranges: [range, range], commitId };
         expect(decodeCommittedTransaction(join(encodeCommittedTransaction(transaction)))).toEqual(transaction);
       }),
     );
@@ -97,7 +97,11 @@ describe("stored rows", () => {
         const segmentMessage = fromBinary(SegmentHeadSchema, segmentBytes);
         expect(Buffer.from(toBinary(SegmentHeadSchema, segmentMessage))).toEqual(Buffer.from(segmentBytes));
         const { fencingToken, unlisted } = segment;
-        expect(segmentMessage).toMatchObject({ lastTime: BigInt(segment.lastTime), fencingToken, unlisted });
+        expect(segmentMessage).toMatchObject({
+          lastTimeMicros: BigInt(segment.lastTimeMicros),
+          fencingToken,
+          unlisted,
+        });
       }),
     );
   });
@@ -105,7 +109,7 @@ describe("stored rows", () => {
   it("have the bytes that are on disks already", () => {
     const head = {
       ...NEW_SPACE,
-      ...{ lastOffset: 300, lastNumber: 2, lastTime: 3, segmentCount: 4, firstOffset: 5, deletedOffset: 6 },
+      ...{ lastOffset: 300, lastNumber: 2, lastTimeMicros: 3, segmentCount: 4, firstOffset: 5, deletedOffset: 6 },
     };
     expect(inner(encodeSpaceHead(head))).toBe("08ac02100218032004280530" + "06");
     const newer = { ...head, changes: 7, incarnation: 0x0102030405060708n };
@@ -114,15 +118,15 @@ describe("stored rows", () => {
       ...NEW_SEGMENT,
       lastSequence: 2,
       lastOffset: 3,
-      lastTime: 4,
-      firstTime: 5,
+      lastTimeMicros: 4,
+      firstTimeMicros: 5,
       fencingToken: 6n,
       reclaimedSequence: 7,
     };
     expect(inner(encodeSegmentHead(segment))).toBe("08011002180320042805300638014007");
     expect(inner(encodePendingReclaim(300))).toBe("08ac02");
     const ranges = [{ segment: "a", firstSequence: 1, lastSequence: 2, firstOffset: 3 }];
-    const transaction = { number: 1, commitTime: 2, ranges };
+    const transaction = { number: 1, commitTimeMicros: 2, ranges };
     const encoded = "080110021a090a0161100118022003";
     expect(inner(encodeCommittedTransaction({ ...transaction, commitId: 0n }))).toBe(encoded);
     expect(inner(encodeCommittedTransaction({ ...transaction, commitId: 3n }))).toBe(`${encoded}210300000000000000`);

@@ -7,7 +7,7 @@ import { decodeWith, frameRow, type RowCompression } from "./row-frame.ts";
 /** The result of a transaction. Times are microseconds since 1970. */
 export interface CommittedTransaction {
   readonly number: number;
-  readonly commitTime: number;
+  readonly commitTimeMicros: number;
   readonly ranges: readonly CommittedRange[];
   /** The commit that wrote it; 0 where that is not known. */
   readonly commitId: bigint;
@@ -65,7 +65,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 export function encodeCommittedTransaction(transaction: CommittedTransaction): Uint8Array[] {
   const message = create(CommittedTransactionSchema, {
     number: BigInt(transaction.number),
-    commitTime: BigInt(transaction.commitTime),
+    commitTime: BigInt(transaction.commitTimeMicros),
     commitId: transaction.commitId,
     ranges: transaction.ranges.map((range) => ({
       segment: range.segment,
@@ -81,7 +81,7 @@ export function decodeCommittedTransaction(value: Uint8Array): CommittedTransact
   const message = decodeWith(value, "remembered transaction", (bytes) => fromBinary(CommittedTransactionSchema, bytes));
   return {
     number: Number(message.number),
-    commitTime: Number(message.commitTime),
+    commitTimeMicros: Number(message.commitTime),
     commitId: message.commitId,
     ranges: message.ranges.map((range) => ({
       segment: range.segment,

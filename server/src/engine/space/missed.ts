@@ -105,7 +105,7 @@ export function transactionsOf(batches: readonly EncodedBatch[]): [string, Commi
     id,
     {
       number: group[0].transactionNumber,
-      commitTime: group[0].commitTime,
+      commitTimeMicros: group[0].commitTimeMicros,
       commitId: group[0].commitId,
       ranges: group.map(({ segment, firstSequence, lastSequence, firstOffset }) => ({
         segment,

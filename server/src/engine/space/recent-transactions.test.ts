@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RecentTransactions } from "./recent-transactions.ts";
 
-const at = (commitTime: number) => ({ number: commitTime, commitTime, ranges: [], commitId: 0n });
+const at = (commitTimeMicros: number) => ({ number: commitTimeMicros, commitTimeMicros, ranges: [], commitId: 0n });
 
 describe("recent transactions", () => {
   it("know what was added", () => {

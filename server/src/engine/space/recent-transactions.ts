@@ -33,13 +33,13 @@ export class RecentTransactions {
       const oldest = this.#byId.entries().next().value as [string, CommittedTransaction];
       this.#byId.delete(oldest[0]);
       this.#bytes -= weight(oldest[1]);
-      this.#completeSince = Math.max(this.#completeSince, oldest[1].commitTime);
+      this.#completeSince = Math.max(this.#completeSince, oldest[1].commitTimeMicros);
     }
   }
 
-  /** True if the cache holds every transaction committed after `time` (microseconds since 1970). */
-  isCompleteSince(time: number): boolean {
-    return this.#completeSince <= time;
+  /** True if the cache holds every transaction committed after `timeMicros` (since 1970). */
+  isCompleteSince(timeMicros: number): boolean {
+    return this.#completeSince <= timeMicros;
   }
 }
 

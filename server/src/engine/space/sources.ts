@@ -42,7 +42,8 @@ export class SegmentSource implements EntrySource {
 
   async timeAt(position: number): Promise<number | undefined> {
     if (position > this.head) return undefined;
-    return (await findBatchAt(this.#log, this.#segment, Math.max(position, this.#known.firstSequence)))?.commitTime;
+    return (await findBatchAt(this.#log, this.#segment, Math.max(position, this.#known.firstSequence)))
+      ?.commitTimeMicros;
   }
 
   visible(batches: readonly EncodedBatch[]): readonly EncodedBatch[] {
@@ -97,7 +98,7 @@ export class SpaceSource implements EntrySource {
   }
 
   async timeAt(position: number): Promise<number | undefined> {
-    return (await firstBatchFrom(this.#log, position))?.commitTime;
+    return (await firstBatchFrom(this.#log, position))?.commitTimeMicros;
   }
 
   visible(batches: readonly EncodedBatch[]): readonly EncodedBatch[] {

@@ -111,7 +111,7 @@ export class SpaceLog extends SpaceState {
    * must not forget transactions that other instances still remember.
    */
   get dedupeStart(): number {
-    return Math.min(this.#options.clock(), this.head.lastTime) - this.#options.dedupeWindowMicros;
+    return Math.min(this.#options.clock(), this.head.lastTimeMicros) - this.#options.dedupeWindowMicros;
   }
 
   /**

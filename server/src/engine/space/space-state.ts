@@ -287,7 +287,7 @@ export class SpaceState implements StoredSpace {
     this.#headVersion = row?.version ?? null;
     this.#trimmed = trimmed;
     // No commit of this space is later than its head says, so an old head means an empty window.
-    this.#recent = new RecentTransactions(head.lastTime);
+    this.#recent = new RecentTransactions(head.lastTimeMicros);
     this.#loaded = true;
     if (trimmed.size > 0) this.#onUnfinished();
   }
@@ -374,7 +374,7 @@ export class SpaceState implements StoredSpace {
     // Trimmed entries cannot be read any more: their transactions must be looked up in storage (G7).
     if (batches === undefined || found !== head.lastOffset - from) {
       this.#segments.clear();
-      this.#recent = new RecentTransactions(head.lastTime);
+      this.#recent = new RecentTransactions(head.lastTimeMicros);
     } else {
       for (const batch of batches) this.#passOn(batch);
       for (const [id, transaction] of transactionsOf(batches)) this.#recent.add(id, transaction);

@@ -58,7 +58,7 @@ export function planGroup(view: GroupView, { host, members, overdue, renewed, no
   for (const { instance, version } of goneHosts) conditions.push({ key: hostKey(instance), version });
   const puts: Put[] = [{ key: GROUP_HEAD_KEY, value: encodeGroupHead() }];
   for (const { id, record } of joins) puts.push({ key: workerKeys.key(id), value: encodeWorker(record) });
-  if (writesHost) puts.push({ key: hostKey(host), value: encodeHost({ intervalMillis, beatTime: now }) });
+  if (writesHost) puts.push({ key: hostKey(host), value: encodeHost({ intervalMillis, beatTimeMicros: now }) });
   const deletes = removed.map(({ record }) => workerKeys.key(record.worker.id));
   for (const { record } of removed) {
     const { id } = record.worker;
@@ -78,7 +78,7 @@ export function planGroup(view: GroupView, { host, members, overdue, renewed, no
       });
       if (writesHost) {
         const version = versions[versions.length - 1];
-        view.hosts.set(own, { instance: host, intervalMillis, beatTime: now, version });
+        view.hosts.set(own, { instance: host, intervalMillis, beatTimeMicros: now, version });
       }
     },
   };

@@ -113,7 +113,7 @@ export class Heartbeat {
     const known = view.hosts.get(hex(host));
     if (known === undefined || members.size === 0) return false;
     const key = hostKey(host);
-    const next = { intervalMillis: shortestInterval(members.values()), beatTime: clock() };
+    const next = { intervalMillis: shortestInterval(members.values()), beatTimeMicros: clock() };
     const puts = [{ key, value: encodeHost(next) }];
     const conditions = [{ key, version: known.version }];
     const result = await store.commit(partition, { conditions, puts, deletes: [] });

@@ -226,7 +226,11 @@ export class WorkerGroup {
       // Alone on the storage, any other host was an earlier start of this one.
       if (!shared) return other;
       const ttlMillis = MISSED_INTERVALS * other.intervalMillis;
-      const perishable = { version: other.version, ttlMillis, expireTime: other.beatTime + ttlMillis * 1_000 };
+      const perishable = {
+        version: other.version,
+        ttlMillis,
+        expireTimeMicros: other.beatTimeMicros + ttlMillis * 1_000,
+      };
       if (expiry.remaining(`${this.#name}\n${hex(other.instance)}`, perishable) === 0) return other;
     }
     return undefined;

@@ -20,17 +20,20 @@ export function encodeGroupHead(): Uint8Array[] {
 export interface WorkerHost {
   readonly intervalMillis: number;
   /** Microseconds since 1970. */
-  readonly beatTime: number;
+  readonly beatTimeMicros: number;
 }
 
-export function encodeHost({ intervalMillis, beatTime }: WorkerHost): Uint8Array[] {
-  const message = create(WorkerHostSchema, { intervalMillis: BigInt(intervalMillis), beatTime: BigInt(beatTime) });
+export function encodeHost({ intervalMillis, beatTimeMicros }: WorkerHost): Uint8Array[] {
+  const message = create(WorkerHostSchema, {
+    intervalMillis: BigInt(intervalMillis),
+    beatTime: BigInt(beatTimeMicros),
+  });
   return frameRow([toBinary(WorkerHostSchema, message)]);
 }
 
 export function decodeHost(value: Uint8Array): WorkerHost {
   const message = decodeWith(value, "host of workers", (bytes) => fromBinary(WorkerHostSchema, bytes));
-  return { intervalMillis: Number(message.intervalMillis), beatTime: Number(message.beatTime) };
+  return { intervalMillis: Number(message.intervalMillis), beatTimeMicros: Number(message.beatTime) };
 }
 
 /** A record that has its worker, as all do. */
