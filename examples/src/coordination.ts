@@ -13,11 +13,11 @@ await stock.segment("bin-2").publish({ pieces: 5 });
 // #region subscription
 const counts = new Map<string, number>();
 for await (const event of stock.subscribe({ prefix: "bin-" })) {
-  // A snapshot begins: the first one, or one after the connection broke.
+  // A snapshot begins: the first one, or a new one after a broken connection.
   if (event.kind === "snapshot") counts.clear();
-  // Where a segment stands, in the snapshot and after each change.
+  // The position of a segment, in the snapshot and after each change.
   if (event.kind === "status") counts.set(event.status.segment, event.status.lastSequence);
-  // The snapshot is complete: what follows are changes.
+  // The snapshot is complete. All later events are changes.
   if (event.kind === "live") await stock.segment("bin-2").publish({ pieces: 4 });
   if (counts.get("bin-2") === 2) break;
 }
@@ -26,11 +26,11 @@ console.log("entries per bin:", Object.fromEntries(counts));
 
 // #region lease
 const worth = await store.withLease("stock-taking", 30_000, async ({ store, fencingToken, signal, check }) => {
-  // Renewed every 10 seconds. The signal fires as soon as the lease cannot be proven held any more.
+  // The client renews the lease every 10 seconds. The signal fires as soon as the client cannot prove that it holds it.
   const latest = await store.space("stock").segment("bin-1").peek({ signal });
-  // Carries the token, and does not leave when the lease is lost.
+  // The append carries the token. The client does not send it once the lease is lost.
   await store.space("stock").segment("bin-1").publish({ pieces: 37 });
-  // Before something is done outside of Streamkit: throws when the lease is lost. Give the token to who can compare it.
+  // Call check() before an effect outside of Streamkit: it throws when the lease is lost.
   check();
   return `${latest?.value.pieces} pieces, counted under token ${fencingToken}`;
 });
@@ -38,8 +38,8 @@ console.log(worth);
 // #endregion lease
 
 // #region fence
-// A segment refuses a token once it has seen a larger one. So whoever takes over shows its own to all the segments that
-// matter, before it reads them: a record goes to one of them, nothing to the others.
+// A segment refuses a token once it has seen a larger one. So a new holder shows its token to every segment that
+// matters before it reads them. One append with one record does it: the other segments get the token only.
 await store.withLease("stock-taking", 30_000, async ({ store, fencingToken }) => {
   await store.space("stock").append([
     { segment: "takeovers", records: [{ pieces: 0 }] },
@@ -48,7 +48,7 @@ await store.withLease("stock-taking", 30_000, async ({ store, fencingToken }) =>
   ]);
 });
 try {
-  // The holder before, who was frozen and knows nothing of all this.
+  // The earlier holder was frozen, and does not know that it lost the lease.
   await stock.segment("bin-2").publish({ pieces: 99 }, { fencingToken: 1 });
 } catch (error) {
   if (error instanceof StreamkitError) console.log("too late:", error.reason);
@@ -70,9 +70,9 @@ await ada.close();
 const found = await store.cursors.get("stock-report");
 let offset = found?.offsets.get("stock") ?? 0;
 for await (const entry of stock.consume({ minOffset: offset + 1 })) {
-  offset = entry.offset; // After whatever is done with it.
+  offset = entry.offset; // After the work on the entry.
 }
-// Refused with CURSOR_CONFLICT when somebody else has committed since it was read. 0: there must be none.
+// CURSOR_CONFLICT if another process has committed since the read. Version 0: the cursor must not exist.
 const cursor = await store.cursors.commit("stock-report", { stock: offset }, { expectedVersion: found?.version ?? 0 });
 console.log(`read up to offset ${cursor.offsets.get("stock")}, version ${cursor.version}`);
 // #endregion cursor

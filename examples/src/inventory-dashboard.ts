@@ -26,13 +26,12 @@ function show(change: string): void {
   screen.show([`Inventory: ${bins.size} bins, ${connection}`, ...rows, `Picking: ${pickers}`], change);
 }
 
-// #region bins
 async function watchBins(): Promise<void> {
   const space = store.space("bins");
   let missing = new Set<string>();
   for await (const event of space.subscribe({ onStateChange: ({ name }) => connect(name) })) {
     if (event.kind === "snapshot") {
-      // The first one, or one after the connection broke. Bins that it does not have were deleted meanwhile.
+      // The first snapshot, or a new one after a broken connection. Bins missing from it were deleted meanwhile.
       missing = new Set(bins.keys());
     } else if (event.kind === "live") {
       for (const bin of missing) forget(bin);
@@ -40,25 +39,21 @@ async function watchBins(): Promise<void> {
       const { segment, firstSequence, lastSequence } = event.status;
       missing.delete(segment);
       if (firstSequence > lastSequence) forget(segment);
-      // A status says that there is something new; the segment says what. After a reconnect, most bins are as they
-      // were.
+      // A status has positions only, so peek at the latest entry. After a reconnect most bins are unchanged.
       else if (bins.get(segment)?.sequence !== lastSequence) put(segment, await space.segment(segment).peek());
     }
   }
 }
-// #endregion bins
 
-// #region pickers
 async function watchPickers(): Promise<void> {
   for await (const workers of store.presence("pickers").watch()) {
     const now = workers.map(({ id, metadata }) => `${id} (${metadata.zone})`).join(", ") || "nobody";
-    // After a reconnect the whole group comes again.
+    // After a reconnect the whole group arrives again.
     if (now === pickers) continue;
     pickers = now;
     show(`picking: ${now}`);
   }
 }
-// #endregion pickers
 
 function connect(state: string): void {
   // "retrying" is told for each attempt.

@@ -1,7 +1,7 @@
 /**
- * Outbox: what an application has appended is sent to an outside system, at least once, and in the order of each
- * segment. Start it as often as you like: one process works, the others stand by, and one of them takes over when it
- * dies.
+ * Outbox: sends the entries that an application appended to an outside system, at least once, and in the order of each
+ * segment. Start it as often as you like: one process works, the others stand by. One of them takes over when the
+ * active process dies.
  *
  *   outbox-worker.ts http://127.0.0.1:8080 <store id> https://mail.example/send
  */
@@ -25,7 +25,7 @@ const mailer = store.consumer({
   async handler({ space, offset, value }, { signal }) {
     const response = await fetch(endpoint, {
       method: "POST",
-      // After a crash some entries come again: by this key the other side knows that it has them already.
+      // After a crash some entries come again. The other side recognises them by this key.
       headers: { "content-type": "application/json", "idempotency-key": `${space}/${offset}` },
       body: JSON.stringify(value),
       signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
@@ -33,13 +33,13 @@ const mailer = store.consumer({
     if (response.status === 400 || response.status === 422) throw new Refused(`refused: ${await response.text()}`);
     if (!response.ok) throw new Error(`${endpoint} answered ${response.status}`);
   },
-  // During an outage the consumer retries, with growing pauses. The segment of the entry waits, the others go on.
+  // During an outage the consumer retries with growing pauses. The segment of the entry waits; others go on.
   onFailure: ({ error }) => (error instanceof Refused ? "park" : "retry"),
   parking: { space: "outbox-parked" },
   onStateChange: ({ name }) => console.log(name),
 });
 
-// Finishes the handlers that run, commits the cursor, and releases the lease: another process goes on at once.
+// Waits for running handlers, commits the cursor, and releases the lease, so another process goes on at once.
 process.once("SIGTERM", () => {
   console.log("stopping");
   return mailer.stop({ grace: 10_000 });
