@@ -200,7 +200,12 @@ export class History {
       }).toEqual({ actual: undefined, ...verdict });
       return;
     }
-    const result = outcome.value as { number: number; commitTime: number; ranges: object[]; deduplicated: boolean };
+    const result = outcome.value as {
+      number: number;
+      commitTimeMicros: number;
+      ranges: object[];
+      deduplicated: boolean;
+    };
     expect(verdict.kind === "applied" || verdict.kind === "repeated").toBe(true);
     if (verdict.kind === "refused") return;
     expect(result.deduplicated).toBe(verdict.kind === "repeated");
@@ -208,8 +213,8 @@ export class History {
     if (verdict.kind === "applied" || verdict.retained) expect(result.ranges).toEqual(verdict.ranges);
     if (verdict.kind === "repeated") return;
     // ORD-005
-    expect(result.commitTime).toBeGreaterThan(model.lastTime);
-    model.committedAt(result.number, result.commitTime);
+    expect(result.commitTimeMicros).toBeGreaterThan(model.lastTime);
+    model.committedAt(result.number, result.commitTimeMicros);
   }
 }
 

@@ -98,7 +98,7 @@ describe("stored rows", () => {
         expect(Buffer.from(toBinary(SegmentHeadSchema, segmentMessage))).toEqual(Buffer.from(segmentBytes));
         const { fencingToken, unlisted } = segment;
         expect(segmentMessage).toMatchObject({
-          lastTimeMicros: BigInt(segment.lastTimeMicros),
+          lastTime: BigInt(segment.lastTimeMicros),
           fencingToken,
           unlisted,
         });
