@@ -1,19 +1,23 @@
 import { defect } from "../errors.ts";
 
-/** Tells the time in microseconds since 1970. Need not be monotonic: commits do not depend on it for order. */
+/**
+ * Returns the time in microseconds since 1970. It need not be monotonic: the order of commits does not depend on it.
+ */
 export type Clock = () => number;
 
 /**
- * Times are counted in numbers that are exact up to the year 2255. What is left behind this one is for spaces that got
- * here.
+ * Latest time that a clock may return. Numbers of microseconds are exact until the year 2255. The room above this value
+ * is for spaces whose last commit has reached it.
  */
 const LATEST_CLOCK_MICROS = 2 ** 53 - 2 ** 43;
 
 /**
- * The time of a commit (G2): that of the clock, and later than the commit before.
+ * Returns the time of a commit (G2): the time of the clock, or a microsecond after the previous commit if that is
+ * later.
  *
- * @param now what the clock says; microseconds since 1970, as `last`
- * @throws ServerError INTERNAL for a clock that says what is no time, or one that would leave no room for later commits
+ * @param last time of the previous commit, in microseconds since 1970
+ * @param now time of the clock, in microseconds since 1970
+ * @throws ServerError INTERNAL if the clock is outside 1970 to 2255, or if the space has no later time left
  */
 export function commitTimeAfter(last: number, now: number): number {
   if (!(now >= 0 && now <= LATEST_CLOCK_MICROS)) {
@@ -26,12 +30,14 @@ export function commitTimeAfter(last: number, now: number): number {
   return time;
 }
 
-/** The wall clock ticks in milliseconds; further off than this, it was set, or the other one drifted. */
+/**
+ * The wall clock ticks in milliseconds. If the two clocks differ by more than this, one of them was set or has drifted.
+ */
 const TOLERANCE_MICROS = 2_000;
 
 /**
- * The clock of this machine. The wall clock gives the time, the monotonic one the microseconds within its milliseconds,
- * so that commits to different spaces rarely have the same time.
+ * The clock of this machine. The wall clock gives the milliseconds, and the monotonic clock the microseconds within
+ * them, so that commits to different spaces rarely have the same time.
  */
 export const systemClock: Clock = (() => {
   let anchor = Date.now() * 1_000 - performance.now() * 1_000;

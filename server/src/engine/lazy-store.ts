@@ -9,7 +9,7 @@ import type {
   StorageLimits,
 } from "../storage/port.ts";
 
-/** Limits to evaluate with before the store exists; every backend grants at least these. */
+/** Limits before the store exists. Every backend grants at least these. */
 const NO_LIMITS_YET: StorageLimits = {
   maxOperations: 90,
   maxBatchBytes: 2.5 * 1024 * 1024,
@@ -18,8 +18,8 @@ const NO_LIMITS_YET: StorageLimits = {
 };
 
 /**
- * A store that may not exist yet: reads find nothing, and the first commit creates it. So reading creates nothing (G9),
- * and a follower of a store that is not there yet just waits in it.
+ * A store that may not exist yet. Its reads find nothing, and its first commit creates it. Reading therefore never
+ * creates a store (G9), and a follower can wait for a store that does not exist.
  */
 export class LazyStore implements PartitionStore {
   readonly #storage: Storage;
@@ -29,7 +29,7 @@ export class LazyStore implements PartitionStore {
   #opening: Promise<PartitionStore | undefined> | undefined;
   #closed = false;
 
-  /** @param beforeCreate throws when the store must not be made now */
+  /** @param beforeCreate called before the store is created; throws if it must not be created now */
   constructor(storage: Storage, id: string, beforeCreate: () => void = () => {}) {
     this.#beforeCreate = beforeCreate;
     this.#storage = storage;
@@ -45,10 +45,14 @@ export class LazyStore implements PartitionStore {
     return this.#inner !== undefined;
   }
 
-  /** Opens the store if it exists; true when it does. */
+  /**
+   * Opens the store if it exists. Returns true if it does.
+   *
+   * @param create creates the store if it does not exist
+   */
   async open(create = false): Promise<boolean> {
     if (this.#inner !== undefined) return true;
-    // One opening at a time; a creating one may follow one that found nothing.
+    // One opening at a time. An opening that creates the store may follow one that found no store.
     while (this.#opening !== undefined) await this.#opening.catch(() => undefined);
     if (this.#inner !== undefined || this.#closed) return this.#inner !== undefined;
     if (create) this.#beforeCreate();
@@ -89,7 +93,7 @@ export class LazyStore implements PartitionStore {
   }
 
   readsOnly(): boolean {
-    // There is nothing to open again in a store that could not be made.
+    // A store that does not exist yet need not be opened again.
     return this.#inner === undefined || (this.#inner.readsOnly?.() ?? false);
   }
 
@@ -110,7 +114,7 @@ export class LazyStore implements PartitionStore {
   }
 
   async #existing(): Promise<PartitionStore | undefined> {
-    // Where others may create it, look again; where not, this process would know.
+    // On a shared storage, another instance may have created the store. Otherwise only this instance could have.
     if (this.#inner === undefined && this.#storage.shared) await this.open();
     return this.#inner;
   }

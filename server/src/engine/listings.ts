@@ -11,21 +11,23 @@ import { HEAD_KEY, partitionSpace, segmentHeadRange, segmentOfHeadKey, spacePart
 import { rowsAtOnce } from "./rows/rows-at-once.ts";
 import type { SpaceLog } from "./space/space-log.ts";
 
-/** One item of a list. */
+/** One space in a list. */
 export interface ListedSpace {
   readonly space: string;
   readonly head: SpaceHead;
 }
 
+/** One segment in a list. */
 export interface ListedSegment {
   readonly segment: string;
   readonly head: SegmentHead;
 }
 
 /**
- * Spaces by name, in byte order; those that were deleted are there without an item.
+ * Lists spaces by name, in byte order. Deleted spaces appear without an item.
  *
- * @param atOnce how many are looked up at a time: about as many as are wanted
+ * @param after name after which the list begins; "" for the whole list
+ * @param atOnce how many spaces to read at a time: about as many as the caller wants
  */
 export async function* listSpaces(
   store: PartitionStore,
@@ -50,9 +52,10 @@ export async function* listSpaces(
 }
 
 /**
- * Segments of a space by name, in byte order; those that are not listed are there without an item.
+ * Lists the segments of a space by name, in byte order. Unlisted segments appear without an item.
  *
- * @param atOnce how many are read at a time: about as many as are wanted
+ * @param after name after which the list begins; "" for the whole list
+ * @param atOnce how many segments to read at a time: about as many as the caller wants
  */
 export async function* listSegments(
   store: PartitionStore,

@@ -1,21 +1,22 @@
 import { LIMITS } from "@streamkit/protocol";
 import { type FieldViolation, invalidField, invalidFields } from "../errors.ts";
 
-/** A name that a list has come to, in order. */
+/** An entry of a list, in the order of names. */
 export interface Listed<Item> {
   readonly name: string;
-  /** Absent for a name that is not listed, such as that of a lease that has ended. */
+  /** Undefined for a name that the list skips, such as the key of an expired lease. */
   readonly item: Item | undefined;
 }
 
 /** U+0000 to U+001F and U+007F to U+009F. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern looks for control characters
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
  * Checks a name against Limits.max_name_bytes.
  *
+ * @returns the name
  * @throws ServerError INVALID_FIELD
  */
 export function checkName(name: string, field: string): string {
@@ -24,7 +25,7 @@ export function checkName(name: string, field: string): string {
   return name;
 }
 
-/** What is wrong with a name; undefined when nothing is. */
+/** Returns the violation of a name; undefined if the name is valid. */
 export function nameViolation(name: string, field: string): FieldViolation | undefined {
   const description = nameProblem(name);
   return description === undefined ? undefined : { field, description };
@@ -39,14 +40,20 @@ function nameProblem(name: string): string | undefined {
   return undefined;
 }
 
-/** Checks the prefix of a list or filter: as a name, but it may be empty. */
+/**
+ * Checks the prefix of a list or filter. An empty prefix is valid; any other must be a valid name.
+ *
+ * @returns the prefix
+ * @throws ServerError INVALID_FIELD
+ */
 export function checkPrefix(prefix: string, field: string): string {
   return prefix === "" ? prefix : checkName(prefix, field);
 }
 
 /**
- * Checks a UUID and brings it into lower case.
+ * Checks a UUID.
  *
+ * @returns the UUID in lower case
  * @throws ServerError INVALID_FIELD
  */
 export function checkUuid(id: string, field: string): string {

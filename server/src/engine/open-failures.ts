@@ -1,26 +1,28 @@
 import { ErrorReason } from "@streamkit/protocol";
 import { type ErrorFacts, NotTriedError, ServerError } from "../errors.ts";
 
-/** Pauses between two tries to open a store, in milliseconds. */
+/** Shortest and longest pause between two attempts to open a store, in milliseconds. */
 export const MIN_PAUSE_MILLIS = 500;
 const MAX_PAUSE_MILLIS = 30_000;
 /**
- * Stores that are remembered. Ids are the callers' to choose: beyond, the one that failed first is forgotten, and tried
- * again.
+ * Most remembered stores. Callers choose the ids, so the number must be bounded. Beyond it, the oldest failure is
+ * forgotten, and the next call tries that store again.
  */
 const MAX_REMEMBERED = 1_024;
 
-/** What is kept of a failure: no stack, and no errors behind it. */
+/** The facts of a failure, without the stack and the cause. */
 interface Failure {
   readonly reason: ErrorReason;
   readonly message: string;
   readonly facts: Omit<ErrorFacts, "cause">;
   readonly count: number;
+  /** End of the pause, as a time of `performance.now()`. */
   readonly until: number;
 }
 
 /**
- * Circuit breaker: a store that fails to open is not tried again until a pause is over, which grows with each failure.
+ * Circuit breaker for stores that fail to open. After a failure, the server does not try the store again until a pause
+ * is over. The pause doubles with each failure.
  */
 export class OpenFailures {
   readonly #failures = new Map<string, Failure>();
@@ -29,7 +31,7 @@ export class OpenFailures {
     return this.#failures.size;
   }
 
-  /** @throws NotTriedError with the reason of the failure, while the pause of the store lasts */
+  /** @throws NotTriedError with the reason of the failure and the rest of the pause, while the pause lasts */
   check(id: string): void {
     const failure = this.#failures.get(id);
     if (failure === undefined) return;

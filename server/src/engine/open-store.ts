@@ -22,27 +22,31 @@ export interface OpenStoreOptions {
   readonly dedupeWindowMicros: number;
   readonly compression: RowCompression;
   readonly pollMillis: number;
-  /** How instances that share the storage tell each other what is new. */
+  /** Carries hints between instances that share the storage. Default: none; instances then only poll. */
   readonly bus?: Bus;
-  /** Told about failures of background work, which no caller waits for. */
+  /** Receives failures of background work, which no caller waits for. */
   readonly events: Events;
 }
 
-/** Space logs kept in memory per store; idle ones beyond are dropped. */
+/** Most space logs in memory per store. Idle logs beyond it are dropped; logs in use stay. */
 const CACHED_SPACES = 1_024;
 
-/** Services that the owner of an open store does for it. */
+/** Callbacks from an open store to its owner. */
 export interface OpenStoreOwner {
-  /** Called, once or more, when it shows that another instance has deleted the store. */
+  /** Called when the store learns that another instance has deleted it. May be called several times. */
   onDeleted(store: OpenStore, error: StoreDeletedError): void;
-  /** Called before a store that does not exist is made. @throws ServerError when there is no room for it */
+  /**
+   * Called before a store that does not exist is created.
+   *
+   * @throws ServerError OVERLOADED if there is no room for another store
+   */
   beforeCreate(): void;
 }
 
-/** One open store: its spaces and their background work. */
+/** One open store: its spaces, its leases, cursors and workers, and the background work of all of them. */
 export class OpenStore {
   readonly id: string;
-  /** Aborted, with the reason that streams end with, when the store is closed or deleted. */
+  /** Aborted when the store is closed or deleted. The reason is the error with which streams end. */
   readonly ended = new AbortController();
   readonly leases: Leases;
   readonly cursors: Cursors;
@@ -50,7 +54,9 @@ export class OpenStore {
   readonly #storage: Storage;
   readonly #store: LazyStore;
   readonly #options: OpenStoreOptions;
-  /** In order of use, oldest first. Never two logs of one space: followers and caches are the log's own. */
+  /**
+   * Space -> log, least recently used first. A space has one log only, because the log owns its followers and caches.
+   */
   readonly #spaces = new Map<string, SpaceLog>();
   readonly #background = new Map<string, Promise<void>>();
   readonly #purge: NodeJS.Timeout;
@@ -82,7 +88,7 @@ export class OpenStore {
       this.#hints = new Hints(options.bus, id, {
         onSpace: (space, revision) => this.#spaces.get(space)?.hint(revision),
         onWorkers: (group) => this.presence.hint(group),
-        // Hints are anybody's: as with those about spaces, many that lead to nothing cost a few looks.
+        // Anybody can send hints. As with hints about spaces, many useless ones cost only a few looks.
         onDeleted: () => {
           this.#deletionPoller.start();
           this.#deletionPoller.hint();
@@ -94,7 +100,7 @@ export class OpenStore {
     this.#purge.unref();
   }
 
-  /** Opens the store if it exists; true when it does. */
+  /** Opens the store if it exists. Returns true if it does. */
   open(): Promise<boolean> {
     return this.#store.open();
   }
@@ -108,7 +114,7 @@ export class OpenStore {
     return this.#store;
   }
 
-  /** The log of a space; one per space and instance. */
+  /** Returns the log of a space. There is one per space and instance. */
   space(name: string): SpaceLog {
     let log = this.#spaces.get(name);
     if (log !== undefined) {
@@ -134,7 +140,11 @@ export class OpenStore {
     return log;
   }
 
-  /** Runs a change of this store; closing waits for it. */
+  /**
+   * Runs a change of this store. `close` and `delete` wait for it.
+   *
+   * @throws the reason of `ended` if the store is closed or deleted
+   */
   async write<T>(change: () => Promise<T>): Promise<T> {
     this.ended.signal.throwIfAborted();
     const running = change();
@@ -146,7 +156,7 @@ export class OpenStore {
     }
   }
 
-  /** Starts, in the background, the removal of rows that trims left behind. */
+  /** Removes the rows of trimmed entries in the background. Has no effect if a removal of the space is running. */
   reclaim(log: SpaceLog): void {
     if (this.#background.has(log.space) || this.ended.signal.aborted || log.pendingReclaims.length === 0) return;
     const work = reclaimSpace(log, this.ended.signal)
@@ -160,23 +170,23 @@ export class OpenStore {
       })
       .then((outcome) => {
         this.#background.delete(log.space);
-        // A trim that came after the list of work was made.
+        // A trim may have arrived after the reclaimer made its list of segments.
         if (outcome !== "failed" && log.hasTrimmed) this.reclaim(log);
       });
     this.#background.set(log.space, work);
   }
 
-  /** Resolves when no background work runs; for tests and for closing. */
+  /** Resolves when no background work runs. */
   async settled(): Promise<void> {
     while (this.#background.size > 0) await Promise.all(this.#background.values());
   }
 
-  /** As `listSpaces` of listings.ts. */
+  /** See `listSpaces` in listings.ts. */
   listSpaces(prefix: string, after: string, atOnce: number): AsyncGenerator<Listed<ListedSpace>, void, undefined> {
     return listSpaces(this.#store, prefix, after, atOnce);
   }
 
-  /** As `listSegments` of listings.ts. */
+  /** See `listSegments` in listings.ts. */
   listSegments(
     space: string,
     prefix: string,
@@ -186,13 +196,13 @@ export class OpenStore {
     return listSegments(this.#store, this.space(space), prefix, after, atOnce);
   }
 
-  /** Ends streams, lets commits finish, and releases the storage. */
+  /** Ends all streams with `reason`, waits for commits in flight, and releases the storage. */
   async close(reason: ServerError): Promise<void> {
     await this.#end(reason);
     await this.#store.close();
   }
 
-  /** Ends streams and forgets everything. */
+  /** Ends all streams with NOT_FOUND and deletes the stored data. */
   async delete(): Promise<void> {
     await this.#end(new StoreDeletedError());
     await this.#store.drop();
@@ -200,7 +210,7 @@ export class OpenStore {
   }
 
   /**
-   * Makes sure that what is open here has not been deleted by another instance: any read tells.
+   * Checks that no other instance has deleted the store. Any read shows that.
    *
    * @throws StoreDeletedError
    */
@@ -209,7 +219,8 @@ export class OpenStore {
   }
 
   /**
-   * For streams that read nothing: looks now and then whether another instance has deleted the store, until disposed.
+   * Checks at intervals, until disposed, that no other instance has deleted the store. Streams that read nothing use
+   * it.
    */
   watchDeletion(): Disposable {
     if (!this.#storage.shared) return { [Symbol.dispose]: () => {} };
@@ -229,7 +240,7 @@ export class OpenStore {
     } catch (error) {
       if (error instanceof StoreDeletedError) this.#onDeleted(this, error);
     } finally {
-      // A hint began this look; without watchers there is no next one.
+      // A hint can cause a look while nobody watches; the poller must not go on then.
       if (this.#watchers === 0) this.#deletionPoller.stop();
     }
     return false;
@@ -241,7 +252,7 @@ export class OpenStore {
     this.#deletionPoller.stop();
     await Promise.allSettled(this.#writing);
     await this.presence.close().catch((error) => {
-      // Workers that stay behind are taken for gone after three intervals.
+      // Other instances drop the remaining workers after three intervals.
       this.#report(error, "removing workers");
     });
     await this.settled();
@@ -251,7 +262,7 @@ export class OpenStore {
 
   #purgeAll(): void {
     for (const log of this.#spaces.values()) {
-      // A trim whose instance ended before its rows were removed.
+      // Another instance may have ended after a trim and before it removed the rows.
       this.reclaim(log);
       const key = `${log.space}\u0000purge`;
       if (this.#background.has(key)) continue;
@@ -265,7 +276,7 @@ export class OpenStore {
     }
   }
 
-  /** Work on a store that has ended, here or at another instance, may fail: there is nothing left to do. */
+  /** Reports a failure of background work, unless the store has ended here or at another instance. */
   #failedInBackground(error: unknown, what: string): void {
     if (error instanceof StoreDeletedError) this.#onDeleted(this, error);
     else if (!this.ended.signal.aborted) this.#report(error, what);
@@ -275,7 +286,7 @@ export class OpenStore {
     this.#options.events.failure(error, what, this.id, "background-failed");
   }
 
-  /** Makes room in the cache of logs; those in use stay, whatever their number. */
+  /** Makes room in the cache of logs. Logs in use stay, even beyond the limit. */
   #dropIdle(): void {
     if (this.#spaces.size < CACHED_SPACES) return;
     for (const [name, log] of this.#spaces) {

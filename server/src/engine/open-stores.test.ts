@@ -10,7 +10,7 @@ import type { Storage } from "../storage/port.ts";
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
 const refused = (reason: ErrorReason) => expect.objectContaining({ reason });
 
-/** A memory storage that counts what is opened and closed, and opens when the test says so. */
+/** A memory storage that counts openings and closings. `gate` decides when an opening continues. */
 function observed(gate: (storeId: string) => Promise<void> = async () => {}) {
   const opened: string[] = [];
   const closed: string[] = [];
@@ -79,7 +79,7 @@ describe("OpenStores", () => {
     expect(instance.openStores.count).toBe(1);
     await instance.stream.append(append(id(1)));
     expect((await follower.next()).value.batches).toHaveLength(1);
-    // Nobody asks for another message: the end has to be noticed all the same.
+    // No code asks for another message, and the hold must end all the same.
     end.abort();
     await expect
       .poll(() => {
@@ -87,7 +87,7 @@ describe("OpenStores", () => {
         return instance.openStores.count;
       })
       .toBe(0);
-    // What was closed opens again, with what it had.
+    // A closed store opens again with its old content.
     const { ranges } = await instance.stream.append(append(id(2)));
     expect(ranges[0].firstSequence).toBe(2n);
   });
@@ -101,7 +101,7 @@ describe("OpenStores", () => {
     await instance.stream.append(append(id(3)));
     expect(closed).toEqual([id(1)]);
     using third = await instance.openStores.acquire(id(3));
-    // One that exists, and one that would.
+    // One store that exists, and one that would be created.
     await expect(instance.openStores.acquire(id(1))).rejects.toEqual(refused(ErrorReason.OVERLOADED));
     await expect(instance.stream.append(append(id(4)))).rejects.toThrow(/all 2 stores .* are in use/);
     expect([held.store.id, third.store.id]).toEqual([id(2), id(3)]);
@@ -113,7 +113,7 @@ describe("OpenStores", () => {
       if (broken !== undefined) throw broken;
     });
     await using instance = makeInstance(storage);
-    // The time that the pause is measured in passes when the test says so; timers go on.
+    // The test controls the clock that measures the pause; timers run normally.
     vi.useFakeTimers({ toFake: ["performance"] });
     for (let i = 0; i < 5; i++)
       await expect(instance.openStores.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
@@ -123,7 +123,7 @@ describe("OpenStores", () => {
     vi.advanceTimersByTime(499);
     await expect(instance.openStores.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
     expect(opened).toHaveLength(1);
-    // Another store is none of its business.
+    // The failure of one store does not affect another.
     broken = undefined;
     (await instance.openStores.acquire(id(2)))[Symbol.dispose]();
     await expect(instance.openStores.acquire(id(1))).rejects.toEqual(refused(ErrorReason.DATA_LOSS));
@@ -160,8 +160,8 @@ describe("OpenStores", () => {
     }
   });
 
-  // An instance that has not written lately does not keep up with what others write. It took its own append for one of
-  // theirs.
+  // Cause: an instance that has not written lately does not keep up with the commits of others. It took its own append
+  // for the append of another instance.
   it("resolves an unknown outcome by reading where it writes for the first time, also without a transaction id", async () => {
     const memory = memoryStorage({ shared: true });
     await using other = makeInstance(memory);
@@ -174,7 +174,7 @@ describe("OpenStores", () => {
     expect(await other.stream.append(append(id(1)))).toMatchObject({ ranges: [{ firstSequence: 3n }] });
   });
 
-  it("does not make an append again of which nothing tells whether it has happened", async () => {
+  it("does not repeat an append if nothing tells its outcome", async () => {
     const memory = memoryStorage({ shared: true });
     await using other = makeInstance(memory);
     await other.stream.append(append(id(1)));
@@ -184,7 +184,7 @@ describe("OpenStores", () => {
         const result = await store.commit(partition, batch);
         if (lost) return result;
         lost = true;
-        // With the entries goes what would have told.
+        // The deletion removes the entries that would have shown the repeated append.
         await other.stream.deleteSpace({ storeId: id(1), space: "space" });
         throw storageUnavailable("the answer is lost");
       },
@@ -196,7 +196,7 @@ describe("OpenStores", () => {
 });
 
 describe("ids of stores that do not exist (M4)", () => {
-  it("push out none that do, and are let go with their last holder", async () => {
+  it("push out no existing store, and go with their last holder", async () => {
     const { storage, closed } = observed();
     await using instance = makeInstance(storage, { maxOpenStores: 2 });
     await instance.stream.append(append(id(1)));
@@ -215,7 +215,7 @@ describe("ids of stores that do not exist (M4)", () => {
     second[Symbol.dispose]();
     using third = await instance.openStores.acquire(id(102));
     expect(third.store.exists).toBe(false);
-    // One that is made counts as the others do, and makes room for itself.
+    // A created store counts like the others, and makes room for itself.
     await instance.stream.append(append(id(102)));
     expect(third.store.exists).toBe(true);
   });
@@ -231,7 +231,7 @@ describe("ids of stores that do not exist (M4)", () => {
 });
 
 describe("deleting", () => {
-  it("does not open a store that is not open, where the storage can do without", async () => {
+  it("does not open a closed store, if the storage can do without", async () => {
     const { storage, opened } = observed(async () => {
       throw dataLoss("damaged");
     });
@@ -246,7 +246,7 @@ describe("deleting", () => {
     await instance.stores.deleteStore({ storeId: id(1) });
     expect(dropped).toEqual([id(1)]);
     expect(opened).toEqual([id(1)]);
-    // Nothing is left of the failure: the store would be opened again at once.
+    // The failure is forgotten: otherwise the store would open again at once.
     expect(instance.openStores.rememberedFailures).toBe(0);
   });
 });

@@ -4,14 +4,18 @@ import type { Storage } from "../storage/port.ts";
 import { MIN_PAUSE_MILLIS, OpenFailures } from "./open-failures.ts";
 import { OpenStore, type OpenStoreOptions } from "./open-store.ts";
 
+/** Options of all open stores of a server. */
 export interface OpenStoresOptions extends OpenStoreOptions {
-  /** Most stores that exist open at once; and as many again that do not exist, whose followers wait for them. */
+  /**
+   * Most existing stores that are open at the same time. As many stores that do not exist may be held too, by followers
+   * that wait for them.
+   */
   readonly maxOpenStores: number;
-  /** A store that nobody used for this long is closed, in milliseconds. */
+  /** The server closes a store that was not used for this long, in milliseconds. */
   readonly idleMillis: number;
 }
 
-/** A hold on an open store; the store stays open until it is disposed. */
+/** A hold on an open store. The store stays open until the hold is disposed. */
 export interface StoreHold extends Disposable {
   readonly store: OpenStore;
 }
@@ -24,18 +28,18 @@ interface Entry {
 }
 
 /**
- * Opens stores when they are used and closes them when they are not.
+ * Opens stores when they are used and closes them when they are idle.
  *
- * - One opening per store at a time, and none waits for another store's.
- * - Every call and every live stream holds its store, so eviction never closes a store under a reader.
- * - A store that fails to open is not tried again until a growing pause is over (circuit breaker).
- * - A store that does not exist takes no place of one that does, and is let go with its last holder.
+ * - Each store is opened once at a time, and no opening waits for another store.
+ * - Every call and every live stream holds its store, so eviction never closes a store that is in use.
+ * - After a store failed to open, the server waits for a growing pause before it tries again (circuit breaker).
+ * - A store that does not exist takes no place of an existing one. Its last holder removes it.
  */
 export class OpenStores {
   readonly #storage: Storage;
   readonly #options: OpenStoresOptions;
   readonly #entries = new Map<string, Entry>();
-  /** Stores being closed or deleted; whoever wants one waits for that. */
+  /** Stores that are being closed or deleted. `acquire` waits for the end of that. */
   readonly #closing = new Map<string, Promise<void>>();
   readonly #failures = new OpenFailures();
   readonly #sweep: NodeJS.Timeout;
@@ -53,17 +57,17 @@ export class OpenStores {
     return this.#entries.size;
   }
 
-  /** Number of stores whose failure to open is remembered. */
+  /** Number of stores with a remembered failure to open. */
   get rememberedFailures(): number {
     return this.#failures.size;
   }
 
   /**
-   * Holds a store, opening it first when it exists and is not open. A store that does not exist is held as well: it is
-   * empty, and comes into being with its first commit.
+   * Holds a store, and opens it first if necessary. A store that does not exist can be held too: it is empty, and its
+   * first commit creates it.
    *
    * @param id a UUID in lower case
-   * @throws ServerError SHUTTING_DOWN, OVERLOADED, and what opening failed with
+   * @throws ServerError SHUTTING_DOWN, OVERLOADED, or the error of opening the store
    */
   async acquire(id: string): Promise<StoreHold> {
     await this.#whenClosed(id);
@@ -90,8 +94,8 @@ export class OpenStores {
   }
 
   /**
-   * Deletes a store; its streams end with NOT_FOUND. A store that is not open is not opened for it, where the storage
-   * can do without: so a store that is damaged, or on a full disk, can be deleted.
+   * Deletes a store. Its streams end with NOT_FOUND. If the storage can delete a store without opening it, a damaged
+   * store or one on a full disk can be deleted too.
    */
   async delete(id: string): Promise<void> {
     const { drop } = this.#storage;
@@ -101,19 +105,19 @@ export class OpenStores {
       return;
     }
     await this.#whenClosed(id);
-    // One that is being opened: either way it ends, there is one thing to do.
+    // Wait for an opening in progress, whether it succeeds or fails.
     await this.#entries.get(id)?.opened.catch(() => undefined);
     const store = this.#entries.get(id)?.store;
     await this.#retire(id, store, () => store?.delete() ?? drop.call(this.#storage, id));
     this.#failures.forget(id);
   }
 
-  /** Closes a store whose storage failed; the next call opens it again. */
+  /** Closes a store after a failure of its storage. The next call opens it again. */
   recycle(id: string, store: OpenStore, cause: unknown): void {
     if (this.#entries.get(id)?.store !== store) return;
     const reason = new ServerError(
       ErrorReason.STORAGE_UNAVAILABLE,
-      "the storage of this store failed and is opened again",
+      "the storage of this store failed and the server opens it again",
       {
         retryAfterMillis: MIN_PAUSE_MILLIS,
         cause,
@@ -122,20 +126,17 @@ export class OpenStores {
     this.#retireInBackground(id, store, reason);
   }
 
-  /**
-   * Takes a store out of use that another instance has deleted: its streams end with NOT_FOUND, later calls find it
-   * empty.
-   */
+  /** Closes a store that another instance has deleted. Its streams end with NOT_FOUND; later calls find it empty. */
   forget(id: string, store: OpenStore, deleted: StoreDeletedError): void {
     if (this.#entries.get(id)?.store === store) this.#retireInBackground(id, store, deleted);
   }
 
-  /** Lets stores that failed to open be tried again at once. */
+  /** Forgets all failures to open. The next calls try those stores at once. */
   forgetFailures(): void {
     this.#failures.clear();
   }
 
-  /** Closes stores that nobody holds and nobody used lately. */
+  /** Closes stores without holders that were not used for `idleMillis`. */
   evictIdle(): void {
     const oldest = performance.now() - this.#options.idleMillis;
     for (const [id, entry] of this.#entries) {
@@ -143,7 +144,7 @@ export class OpenStores {
     }
   }
 
-  /** Ends everything. Live streams end with SHUTTING_DOWN; commits in flight finish. */
+  /** Closes all stores. Live streams end with SHUTTING_DOWN; commits in flight finish. */
   async close(): Promise<void> {
     this.#shutdown ??= new ServerError(ErrorReason.SHUTTING_DOWN, "the server is shutting down", {
       retryAfterMillis: 1_000,
@@ -178,22 +179,26 @@ export class OpenStores {
     return entry;
   }
 
-  /** Waits until a store that is being closed or deleted is. @throws ServerError SHUTTING_DOWN */
+  /**
+   * Waits until a store that is being closed or deleted has ended.
+   *
+   * @throws ServerError SHUTTING_DOWN
+   */
   async #whenClosed(id: string): Promise<void> {
     for (;;) {
       if (this.#shutdown !== undefined) throw this.#shutdown;
       const closing = this.#closing.get(id);
       if (closing === undefined) return;
-      // Whether that went well is for its own caller.
+      // Only the caller that closes the store handles its failure.
       await closing.catch(() => undefined);
     }
   }
 
   /**
-   * Makes room for one more store that exists, by closing those that nobody holds, oldest first.
+   * Makes room for one more existing store. Closes stores without holders, least recently used first.
    *
-   * @param self a store that is among those counted, and stays
-   * @throws ServerError OVERLOADED
+   * @param self the store that needs the room, if it is already among the entries; it stays
+   * @throws ServerError OVERLOADED if too many stores are in use
    */
   #admit(self?: Entry): void {
     const existing = [...this.#entries].filter(([, entry]) => entry.store.exists && entry !== self);
@@ -214,7 +219,11 @@ export class OpenStores {
     }
   }
 
-  /** Bounds the stores in memory that do not exist, or are not known to. @throws ServerError OVERLOADED */
+  /**
+   * Bounds the number of stores in memory that do not exist or are not known to exist.
+   *
+   * @throws ServerError OVERLOADED
+   */
   #admitUnknown(): void {
     let unknown = 0;
     for (const { store } of this.#entries.values()) if (!store.exists) unknown++;
@@ -237,7 +246,7 @@ export class OpenStores {
     );
   }
 
-  /** Takes a store out of use, then ends it; a later acquire waits for that. */
+  /** Removes a store from the entries and ends it. A later `acquire` waits for the end. */
   #retire(id: string, store: OpenStore | undefined, end: () => Promise<void>): Promise<void> {
     const running = this.#closing.get(id);
     if (running !== undefined) return running;

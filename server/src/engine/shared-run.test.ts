@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { SharedRun } from "./shared-run.ts";
 
-/** A run that ends when it is told to. */
+/** A shared run whose actions end when the test decides. */
 function controlled() {
   const begun: { urgent: boolean; end: (value: number) => void; fail: (error: Error) => void }[] = [];
   const shared = new SharedRun<number>((urgent) => {

@@ -1,6 +1,6 @@
 /**
- * One action for many callers: everyone gets a run that begins after the call, and those who wait for the same run
- * share it. However many callers there are, one run is under way and at most one more is due.
+ * Shares one action between many callers. Every caller gets a run that begins after its call; callers that wait for the
+ * same run share it. At most one run is in progress and one more is due, for any number of callers.
  */
 export class SharedRun<Result> {
   readonly #action: (urgent: boolean) => Promise<Result>;
@@ -8,12 +8,12 @@ export class SharedRun<Result> {
   #next: Promise<Result> | undefined;
   #urgent = false;
 
-  /** @param action gets whether any of its callers asked for urgency */
+  /** @param action the shared action; `urgent` is true if any of its callers asked for urgency */
   constructor(action: (urgent: boolean) => Promise<Result>) {
     this.#action = action;
   }
 
-  /** Resolves, or rejects, with the first run that begins after this call. */
+  /** Settles like the first run that begins after this call. */
   run(urgent = false): Promise<Result> {
     this.#urgent ||= urgent;
     if (this.#running === undefined && this.#next === undefined) return this.#begin();

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { Turns } from "./turns.ts";
 
-/** Resolves with what is settled when nothing is left to do. */
+/** Resolves after all promises that are already settled. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 it("turns of a key are given one at a time, in order", async () => {

@@ -1,19 +1,19 @@
-/** A turn, until it is disposed of. */
+/** A turn. It ends when it is disposed. */
 export interface Turn<Baton> extends Disposable {
-  /** Somebody else had the turn first. */
+  /** True if the caller had to wait for an earlier turn. */
   readonly waited: boolean;
-  /** What the one before left for this one; undefined when that is nothing, or nobody was before. */
+  /** The value that the previous turn passed on; undefined if there was none, or it passed nothing. */
   readonly baton: Baton | undefined;
-  /** Leaves something for the next one, if somebody waits. */
+  /** Passes a value on to the next turn, if one is waiting. */
   pass(baton: Baton): void;
 }
 
-/** One at a time for each key, in the order of arrival. */
+/** Gives out turns: one at a time for each key, in the order of arrival. */
 export class Turns<Baton> {
-  /** Key -> the end of the last turn that was asked for. */
+  /** Key -> end of the last requested turn. */
   readonly #ends = new Map<string, Promise<Baton | undefined>>();
 
-  /** Resolves when all earlier turns of the key have ended. */
+  /** Resolves once all earlier turns of the key have ended. */
   async take(key: string): Promise<Turn<Baton>> {
     const before = this.#ends.get(key);
     const { promise, resolve } = Promise.withResolvers<Baton | undefined>();

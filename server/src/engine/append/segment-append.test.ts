@@ -23,14 +23,14 @@ function varint(value: number | bigint): Buffer {
   return Buffer.from([...bytes, Number(rest)]);
 }
 
-/** Size as the limits count it. */
+/** Size of a record as the limits count it. */
 function sizeOf({ payload, metadata }: PlainRecord): number {
   let size = payload.length;
   for (const [key, value] of Object.entries(metadata)) size += Buffer.byteLength(key) + Buffer.byteLength(value);
   return size;
 }
 
-/** The records as a reader of the stored batch decodes them. */
+/** Decodes the records as a reader of the stored batch does. */
 function stored(bytes: Uint8Array): PlainRecord[] {
   const { records } = fromBinary(EntryBatchSchema, bytes);
   return records.map(({ payload, metadata }) => ({ payload: new Uint8Array(payload), metadata: { ...metadata } }));

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Contention } from "./contention.ts";
 
-/** A contention whose clock the test moves, and whose dice always show the same. */
+/** A contention with a clock that the test moves and a constant random number. */
 function atRest(random = 0.5) {
   let now = 1_000_000;
   const contention = new Contention({ now: () => now, random: () => random });

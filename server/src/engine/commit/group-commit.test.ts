@@ -11,7 +11,7 @@ const mutation = (bytes = 1, operations = 1, session?: { failed: boolean }): Mut
   apply: () => bytes,
 });
 
-/** A committer whose commits end when the test says so. */
+/** A committer whose commits end when the test decides. */
 function scripted(limits = { bytes: 100, operations: 100 }) {
   const groups: { size: number; end: (how?: Error) => void; again: () => void }[] = [];
   /** Number of mutations at each attempt of the current group. */

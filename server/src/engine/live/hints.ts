@@ -2,10 +2,10 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import { type Notification, NotificationSchema } from "@streamkit/protocol/notification";
 import type { Bus } from "../../bus/port.ts";
 
-/** Hints about a space that was committed to again within this time are sent as one, in milliseconds. */
+/** Hints within this time after a message are sent together in the next message, in milliseconds. */
 const GATHER_MILLIS = 2;
 
-/** What hints lead to: nothing but a look at the storage. */
+/** Receives the hints of other instances. A hint only causes a look at the storage. */
 export interface HintListener {
   readonly onSpace: (space: string, revision: number) => void;
   readonly onWorkers: (group: string) => void;
@@ -13,11 +13,11 @@ export interface HintListener {
 }
 
 /**
- * What the instances that share a store tell each other about it (`streamkit.notification.v1`). Everyone sends; only
- * those who have live streams in the store listen.
+ * The messages between instances that share a store (`streamkit.notification.v1`). Every instance sends. Only an
+ * instance with live streams in the store listens.
  */
 export class Hints {
-  /** So that this one knows its own messages. */
+  /** Lets the instance recognise its own messages. */
   readonly #instanceId = crypto.randomUUID();
   readonly #bus: Bus;
   readonly #storeId: string;
@@ -34,29 +34,29 @@ export class Hints {
     this.#listener = listener;
   }
 
-  /** Begins to listen, if that has not happened yet. */
+  /** Starts to listen, unless it already does. */
   listen(): void {
     this.#subscription ??= this.#bus.subscribe(this.#storeId, (message) => this.#receive(message));
   }
 
-  /** Tells that this instance has committed to a space. */
+  /** Tells other instances that this instance has committed to a space. */
   spaceChanged(space: string, revision: number): void {
     this.#spaces.set(space, revision);
     this.#sendSoon();
   }
 
-  /** Tells that this instance has changed the workers of a group. */
+  /** Tells other instances that this instance has changed the workers of a group. */
   workersChanged(group: string): void {
     this.#groups.add(group);
     this.#sendSoon();
   }
 
-  /** Tells that this instance has deleted the store. */
+  /** Tells other instances that this instance has deleted the store. */
   storeDeleted(): void {
     this.#publish({ storeDeleted: true });
   }
 
-  /** Sends what is left, and listens no more. */
+  /** Sends the remaining hints and stops listening. */
   close(): void {
     if (this.#sending !== undefined) this.#send();
     this.#subscription?.[Symbol.dispose]();
@@ -65,7 +65,7 @@ export class Hints {
 
   #sendSoon(): void {
     if (this.#sending !== undefined) return;
-    // The first one at once; under load a few commits share a message.
+    // The first hint leaves at once. Under load, several commits share a message.
     if (performance.now() - this.#lastSent > GATHER_MILLIS) this.#send();
     else this.#sending = setTimeout(() => this.#send(), GATHER_MILLIS);
   }
@@ -91,7 +91,7 @@ export class Hints {
     try {
       message = fromBinary(NotificationSchema, bytes);
     } catch {
-      return; // Not ours, or damaged: a lost hint like any other.
+      return; // The message is foreign or damaged; ignoring it equals losing a hint.
     }
     if (message.storeId !== this.#storeId || message.instanceId === this.#instanceId) return;
     for (const { space, revision } of message.spaces) this.#listener.onSpace(space, Number(revision));

@@ -7,7 +7,7 @@ import { LiveFeed, LiveHub } from "./live-hub.ts";
 
 const KIB = 1024;
 
-/** A batch of `count` entries of about `bytes` bytes together. */
+/** A batch of `count` entries with about `bytes` bytes in total. */
 function batch(first: number, count: number, bytes = 0, segment = "s"): EncodedBatch {
   const records = Array.from({ length: count }, () => ({ payload: new Uint8Array(Math.floor(bytes / count)) }));
   const header = {

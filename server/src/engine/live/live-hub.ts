@@ -2,18 +2,19 @@ import type { EncodedBatch } from "../rows/batch.ts";
 import { type Ring, type RingBudget, ringBudget } from "./ring-budget.ts";
 import { type SegmentFilter, StatusSubscription } from "./status-feed.ts";
 
-/** Which of its two positions orders the batches of a feed. */
+/** The position that orders the batches of a feed. */
 export type FeedOrder = "sequence" | "offset";
 
-/** Bytes of recent batches that a feed keeps for followers that are a little behind. */
+/** Most bytes of recent batches that a feed keeps for followers that are slightly behind. */
 const RING_BYTES = 4 * 1024 * 1024;
 const RING_BATCHES = 8_192;
 
 /**
- * The latest batches of a followed segment or space: a bounded ring, and those who wait for more (G10).
+ * The latest batches of a followed segment or space in a bounded ring, and the followers that wait for more (G10).
  *
- * Positions are dense, so hand-over between storage and ring is exact: a follower at position p reads from the ring
- * when p is not before its start, and from storage otherwise. One that falls off the ring just goes back to storage.
+ * Positions are dense, so the hand-over between storage and ring is exact. A follower at a position reads from the ring
+ * if the ring still has that position, and from storage otherwise. A follower that falls behind the ring continues from
+ * storage.
  */
 export class LiveFeed implements Ring {
   readonly #order: FeedOrder;
@@ -21,7 +22,7 @@ export class LiveFeed implements Ring {
   readonly #ring: EncodedBatch[] = [];
   #ringHead = 0;
   #bytes = 0;
-  /** First position that the ring can serve; unknown until something is published. */
+  /** First position that the ring can serve; the largest number until a batch is published. */
   #start = Number.MAX_SAFE_INTEGER;
   #published = 0;
   readonly #waiting = new Set<() => void>();
@@ -37,7 +38,7 @@ export class LiveFeed implements Ring {
     return this.#bytes;
   }
 
-  /** The last position published; 0 before the first. */
+  /** The last published position; 0 before the first. */
   get published(): number {
     return this.#published;
   }
@@ -51,7 +52,7 @@ export class LiveFeed implements Ring {
     this.#budget.grown(this);
   }
 
-  /** Forgets everything: followers go back to storage. */
+  /** Empties the ring. Followers continue from storage. */
   reset(): void {
     this.#ring.length = 0;
     this.#ringHead = 0;
@@ -60,7 +61,7 @@ export class LiveFeed implements Ring {
     this.#budget.emptied(this);
   }
 
-  /** Wakes everyone who waits; once per commit, after all its batches were published. */
+  /** Wakes all waiting followers. Called once per commit, after all batches of the commit were published. */
   wake(): void {
     if (this.#waiting.size === 0) return;
     const waiting = [...this.#waiting];
@@ -68,15 +69,17 @@ export class LiveFeed implements Ring {
     for (const resume of waiting) resume();
   }
 
-  /** Calls back at the next wake; returns how to take that back. */
+  /** Calls back at the next wake. Returns a function that cancels the callback. */
   onWake(callback: () => void): () => void {
     this.#waiting.add(callback);
     return () => this.#waiting.delete(callback);
   }
 
   /**
-   * Batches from `position` on, at most about `maxBytes`; the first may begin before `position`. `undefined` when the
-   * ring no longer has the position; empty when the position is not published yet.
+   * Returns batches from `position` on. The first batch may begin before `position`.
+   *
+   * @param maxBytes the batches stop at the first one that reaches this size
+   * @returns undefined if the ring no longer has the position; an empty array if the position is not published yet
    */
   read(position: number, maxBytes: number): EncodedBatch[] | undefined {
     if (position < this.#start) return undefined;
@@ -96,7 +99,7 @@ export class LiveFeed implements Ring {
     return result;
   }
 
-  /** Forgets the oldest batch: followers that want it go back to storage. */
+  /** Drops the oldest batch. Followers that need it read it from storage. */
   dropOldest(): void {
     const oldest = this.#ring[this.#ringHead];
     (this.#ring as (EncodedBatch | undefined)[])[this.#ringHead++] = undefined;
@@ -117,21 +120,22 @@ export class LiveFeed implements Ring {
   }
 }
 
-/** A follower's hold on a feed. */
+/** A follower's hold on a feed. The feed lives while it has followers. */
 export interface Subscription extends Disposable {
   readonly feed: LiveFeed;
 }
 
 /**
- * The live side of one space: a feed for the space and one per followed segment, each for as long as somebody follows;
- * and those who watch the states of segments. Fed by every commit this instance learns of, in offset order.
+ * The live side of one space: one feed for the space, one feed per followed segment, and the subscribers to segment
+ * statuses. A feed exists only while it has followers. The hub receives every commit that this instance learns of, in
+ * offset order.
  */
 export class LiveHub {
   #space: LiveFeed | undefined;
   readonly #segments = new Map<string, LiveFeed>();
   readonly #statuses = new Set<StatusSubscription>();
 
-  /** Number of those who want to know of every commit. */
+  /** Number of subscribers that need to learn of every commit. */
   get followers(): number {
     return this.#feeds().reduce((count, feed) => count + feed.followers, this.#statuses.size);
   }
@@ -163,28 +167,32 @@ export class LiveHub {
     return subscription;
   }
 
-  /** Tells those who watch states which segments have changed; all, with `undefined`. */
+  /**
+   * Tells status subscribers which segments have changed.
+   *
+   * @param changed returns the changed segments, or undefined if any segment may have changed
+   */
   touch(changed: () => readonly string[] | undefined): void {
     if (this.#statuses.size === 0) return;
     const segments = changed();
     for (const subscription of this.#statuses) subscription.touch(segments);
   }
 
-  /** Sends followers back to storage for what was published so far. */
+  /** Empties all rings. Followers read the batches published so far from storage. */
   forget(): void {
     for (const feed of this.#feeds()) feed.reset();
   }
 
-  /** Wakes all followers, to look for what was committed without being published here. */
+  /** Wakes all followers. They then look for commits that were not published here. */
   wake(): void {
     for (const feed of this.#feeds()) feed.wake();
   }
 
-  /** Hands over what was committed, in offset order, and wakes the followers concerned. */
+  /** Publishes the batches of a commit, in offset order, and wakes the followers of their segments and of the space. */
   publish(published: readonly EncodedBatch[]): void {
     if (published.length === 0 || (this.#space === undefined && this.#segments.size === 0)) return;
     const isFollowed = (batch: EncodedBatch) => this.#space !== undefined || this.#segments.has(batch.segment);
-    // What a ring keeps must not keep more than itself: the rest of a request, or of a row.
+    // A batch may refer to a larger buffer, such as a request or a row. The ring must keep only the bytes of the batch.
     const batches = published.filter(isFollowed).map((batch) => batch.compact());
     if (this.#segments.size > 0) {
       const touched = new Set<LiveFeed>();

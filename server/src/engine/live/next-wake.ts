@@ -1,10 +1,13 @@
-/** Something that tells, once, when there is something new. */
+/** A source of wake-ups. */
 export interface WakeSource {
-  /** Calls back at the next wake; returns how to take that back. */
+  /** Calls back once, at the next wake. Returns a function that cancels the callback. */
   onWake(callback: () => void): () => void;
 }
 
-/** Waits for the next wake, at most `millis`; false when the time passed. Rejects when the signal is aborted. */
+/**
+ * Waits for the next wake, for at most `millis` milliseconds. Resolves to false if the time has passed. Rejects with
+ * the reason of the signal if it is aborted.
+ */
 export function nextWake(source: WakeSource, millis: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Poller } from "./poller.ts";
 
-/** A poller on a clock of its own, with the times of its looks since it was started. */
+/** A poller on a clock of its own, with the times of its looks since its start. */
 function observed(found: (look: number) => boolean | Promise<boolean>, restMillis = 1_000) {
   const looks: { at: number; urgent: boolean }[] = [];
   const start = performance.now();

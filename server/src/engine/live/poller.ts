@@ -1,22 +1,25 @@
-/** Soonest look after one that found something, in milliseconds. */
+/** Shortest pause after a look that found something, in milliseconds. */
 const BUSY_MILLIS = 25;
 
-/** A timer of more milliseconds fires at once: they are kept in 31 bits. */
+/** Longest possible wait of a timer: a longer one overflows 31 bits and fires at once. */
 const MAX_TIMER_MILLIS = 2 ** 31 - 1;
 
 export interface PollerOptions {
-  /** Looks at the storage; true when it found something new. A look that fails is repeated at the next turn. */
+  /**
+   * Looks at the storage. Resolves to true if it found something new. If it fails, the poller looks again after the
+   * usual pause.
+   */
   readonly look: (urgent: boolean) => Promise<boolean>;
-  /** Longest time between two looks, in milliseconds. */
+  /** Longest pause between two looks, in milliseconds. */
   readonly restMillis: number;
 }
 
 /**
- * When to look for what other instances have committed: soon after a look that found something, then after pauses that
- * double up to the rest interval; and at once when somebody gives a hint.
+ * Decides when to look for commits of other instances: soon after a look that found something, then after pauses that
+ * double up to `restMillis`, and at once after a hint.
  *
- * Polling alone makes followers complete. Hints only make them faster, and they may be anybody's: hints that lead to
- * nothing are followed after pauses that double as well, so that a flood of them costs no more than a few looks.
+ * Polling alone lets followers see everything; hints only make them faster. Anybody can send hints, so the pauses after
+ * useless hints double as well. A flood of hints therefore costs only a few looks.
  */
 export class Poller {
   readonly #options: PollerOptions;
@@ -47,7 +50,7 @@ export class Poller {
     this.#pause = this.#options.restMillis;
   }
 
-  /** Somebody says that there is something new. Does nothing while the poller is stopped. */
+  /** Reports that there may be something new. Has no effect while the poller is stopped. */
   hint(): void {
     if (!this.running || this.#hinted) return;
     this.#hinted = true;
@@ -56,7 +59,7 @@ export class Poller {
 
   #schedule(millis: number): void {
     clearTimeout(this.#timer);
-    // Instances that started together shall not stay in step.
+    // A random factor keeps instances that started together from looking at the same time.
     const pause = Math.min(MAX_TIMER_MILLIS, millis * (0.9 + Math.random() / 5));
     this.#timer = setTimeout(() => void this.#look(), pause);
     this.#timer.unref();
@@ -76,7 +79,7 @@ export class Poller {
     } else {
       this.#pause = found ? Math.min(BUSY_MILLIS, restMillis) : Math.min(restMillis, this.#pause * 2);
     }
-    // Stopped meanwhile, perhaps started again, and then perhaps hinted at.
+    // If the poller was stopped during the look, and perhaps started again, schedule only for a new hint.
     if (this.#timer !== timer && !(this.running && this.#hinted)) return;
     this.#schedule(this.#hinted ? this.#hintPause : this.#pause);
   }

@@ -31,7 +31,7 @@ describe("the budget of all rings", () => {
     expect(warm.read(9, 1)).toHaveLength(1);
     expect(budget.bytes).toBe(cold.bytes + warm.bytes);
     expect(budget.bytes).toBeLessThanOrEqual(5_000);
-    // A ring that lost everything goes on with the next batch.
+    // An emptied ring continues with the next batch.
     cold.publish(batch(4, new Uint8Array(10)));
     expect(cold.read(4, 1)).toHaveLength(1);
   });
@@ -59,7 +59,7 @@ describe("a batch in a ring", () => {
       for (const piece of kept.pieces) expect(piece.buffer.byteLength).toBeLessThan(1_000);
       expect(kept.bytes.byteLength).toBe(kept.byteLength);
     }
-    // Large parts are kept as they are.
+    // A batch that is a large part of its buffer is not copied.
     const large = batch(2, request);
     hub.publish([large]);
     expect(space.feed.read(2, 1)).toEqual([large]);

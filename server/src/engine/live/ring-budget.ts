@@ -1,20 +1,20 @@
 /** A ring that can give up its oldest batch. */
 export interface Ring {
-  /** Bytes that it holds. */
+  /** Bytes of the batches in the ring. */
   readonly bytes: number;
   dropOldest(): void;
 }
 
-/** Bytes that all live rings of the process hold together. */
+/** Most bytes that all live rings of the process hold together. */
 const MAX_RING_BYTES = 64 * 1024 * 1024;
 
 /**
- * What all live rings together may hold: each is bounded, and there is one for every followed segment. Beyond the
- * budget, the ring that was written least recently gives up its oldest batches; its followers read those from storage.
+ * Bounds the memory of all live rings together. Each ring is bounded, but every followed segment has one. Beyond the
+ * budget, the ring with the oldest last write drops its oldest batches; its followers read them from storage.
  */
 export class RingBudget {
   readonly #maxBytes: number;
-  /** By the time of their latest batch. */
+  /** Ring -> its bytes, in the order of the last write. */
   readonly #rings = new Map<Ring, number>();
   #bytes = 0;
 
@@ -26,7 +26,7 @@ export class RingBudget {
     return this.#bytes;
   }
 
-  /** A ring got a batch, which is its latest. */
+  /** Accounts for a ring that has just received a batch. */
   grown(ring: Ring): void {
     this.#bytes -= this.#rings.get(ring) ?? 0;
     this.#rings.delete(ring);
@@ -42,7 +42,7 @@ export class RingBudget {
     }
   }
 
-  /** A ring is empty, or gone. */
+  /** Accounts for a ring that was emptied or removed. */
   emptied(ring: Ring): void {
     this.#bytes -= this.#rings.get(ring) ?? 0;
     this.#rings.delete(ring);
@@ -54,5 +54,7 @@ export class RingBudget {
   }
 }
 
-/** The one budget of the process: memory is the process's, whatever number of stores and instances share it. */
+/**
+ * The budget of the process. All stores and embedded servers of a process share its memory, so they share the budget.
+ */
 export const ringBudget = new RingBudget();

@@ -1,18 +1,21 @@
-/** About the bytes of names that a slow subscriber may be behind with; beyond, it looks at all segments again. */
+/**
+ * Approximate bytes of pending names that a slow subscriber may accumulate. Beyond it, the subscriber reads all
+ * segments again.
+ */
 const MAX_NAME_BYTES = 4 * 1024 * 1024;
-/** What a remembered name takes besides its characters. */
+/** Bytes that a remembered name takes in addition to its characters. */
 const NAME_OVERHEAD = 64;
 
-/** Which segments a subscriber watches. */
+/** Selects the segments that a subscriber watches. */
 export interface SegmentFilter {
-  /** One segment, or "" for all that start with `prefix`. */
+  /** Name of one segment, or "" for all segments that start with `prefix`. */
   readonly segment: string;
   readonly prefix: string;
 }
 
 /**
- * One subscriber to states of segments: remembers which have changed, and not how. Whoever delivers reads the state as
- * it is then; so the latest wins, and a subscriber that is slow costs names and nothing else (G10).
+ * One subscriber to segment statuses. It remembers the names of changed segments only. The subscriber reads a status
+ * when it delivers it, so the latest status wins, and a slow subscriber costs only names (G10).
  */
 export class StatusSubscription implements Disposable {
   readonly #filter: SegmentFilter;
@@ -28,7 +31,11 @@ export class StatusSubscription implements Disposable {
     this.#release = release;
   }
 
-  /** Takes note of segments that have changed; of all, with `undefined`. */
+  /**
+   * Records changed segments.
+   *
+   * @param segments names of the changed segments; undefined if any segment may have changed
+   */
   touch(segments: readonly string[] | undefined): void {
     const { segment, prefix } = this.#filter;
     if (segment !== "") {
@@ -50,7 +57,10 @@ export class StatusSubscription implements Disposable {
     if (this.#everything || this.#names.size > 0) this.#wake?.();
   }
 
-  /** What has changed since the last call, by name, or "everything"; `undefined` when nothing has. */
+  /**
+   * Returns the names of the segments that changed since the last call; "everything" if all may have changed, undefined
+   * if none has.
+   */
   take(): ReadonlySet<string> | "everything" | undefined {
     if (this.#everything) {
       this.#everything = false;
@@ -63,7 +73,7 @@ export class StatusSubscription implements Disposable {
     return taken;
   }
 
-  /** Calls back at the next change; returns how to take that back. */
+  /** Calls back at the next change. Returns a function that cancels the callback. */
   onWake(callback: () => void): () => void {
     this.#wake = callback;
     return () => {

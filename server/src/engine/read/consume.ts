@@ -4,31 +4,34 @@ import type { EncodedBatch } from "../rows/batch.ts";
 import { PAGE_BYTES, splitPages } from "./page-size.ts";
 import type { Page } from "./read-segment.ts";
 
-/** What a reader wants. Positions are sequences or offsets, inclusive; times are microseconds since 1970, inclusive. */
+/**
+ * The entries that a reader asks for. Positions are sequences or offsets; times are microseconds since 1970. All bounds
+ * are inclusive.
+ */
 export interface Selection {
   readonly min: number;
   readonly max: number;
   readonly minTimeMicros: number;
   readonly maxTimeMicros: number;
-  /** Most entries. `Infinity` for all. */
+  /** Most entries; `Infinity` for all. */
   readonly limit: number;
-  /** Start that many entries before the end; 0 for no such start. */
+  /** Starts this many entries before the end; 0 starts at `min`. */
   readonly last: number;
   readonly follow: boolean;
   readonly heartbeatMillis: number;
-  /** Sizes the pages that are read from storage. Default: 512 KiB each. */
+  /** Decides on the sizes of the pages that are read from storage. Default: 512 KiB each. */
   readonly pace?: Pace;
 }
 
-/** Sizes the pages of one read by how much its reader has left unread. */
+/** Adapts the sizes of pages of one read to the amount that its reader has left unread. */
 export interface Pace {
   /** Bytes that complete a page now. */
   readonly pageBytes: number;
-  /** Sets aside memory for a page of so many bytes, until the result is disposed. */
+  /** Reserves memory for a page of this size until the result is disposed. */
   reserve(bytes: number): Disposable;
 }
 
-/** Everything. */
+/** Selects all entries, without following. */
 export const ALL: Selection = {
   min: 1,
   max: Number.MAX_SAFE_INTEGER,
@@ -42,38 +45,40 @@ export const ALL: Selection = {
 
 /** One response of a consume stream. */
 export interface ConsumePage extends Page {
-  /** Nothing newer was committed when this page was made. */
+  /** True if no newer entry was committed when this page was made. */
   readonly caughtUp: boolean;
 }
 
-/** What is read: a segment in sequence order, or a space in offset order. */
+/** A readable sequence of entries: a segment in sequence order, or a space in offset order. */
 export interface EntrySource {
-  /** Learns the latest committed state, and says where the source starts and ends. */
+  /** Reads the latest committed state. Resolves to the first and the last position of the source. */
   sync(): Promise<{ first: number; head: number }>;
-  /** The last committed position, as far as this instance knows by now. */
+  /** The last committed position that this instance knows of. */
   readonly head: number;
-  /** Changes whenever entries were removed: what a scan finds from then on may have to be left out. */
+  /** Changes whenever entries are removed. Later pages of a scan may then contain removed entries. */
   readonly removals: number;
-  /** Reads positions from storage, in pages of at most about a megabyte. */
+  /** Reads positions from storage, in pages of at most about 1 MiB. */
   read(from: number, through: number, pageBytes?: number): AsyncIterable<Page>;
-  /** Position of a batch's first entry. */
+  /** Returns the position of the first entry of a batch. */
   positionOf(batch: EncodedBatch): number;
-  /** Commit time of the entry at a position, or of the next one that exists; `undefined` when there is none. */
+  /**
+   * Returns the commit time of the entry at a position, or of the next entry that exists; undefined if there is none.
+   */
   timeAt(position: number): Promise<number | undefined>;
-  /** Leaves out what a reader must not see any more, or did not ask for. */
+  /** Returns the batches without removed entries and without entries that the reader did not ask for. */
   visible(batches: readonly EncodedBatch[]): readonly EncodedBatch[];
-  /** Follows from the next commit on. */
+  /** Follows the source from the next commit on. */
   subscribe(): Subscription;
-  /** Keeps what the source reads from in memory until disposed. */
+  /** Keeps the state behind the source in memory until disposed. */
   hold(): Disposable;
 }
 
 /**
- * Reads a source: what is stored, then, with `follow`, what is committed later. Yields at least one page. Each position
- * is delivered at most once, in order, and none is left out (G1, G2): positions are dense, so the hand-over from
- * storage to the live feed is exact wherever it happens.
+ * Reads the stored entries of a source, then, with `follow`, the entries that are committed later. Yields at least one
+ * page. Delivers every position at most once, in order, and leaves out none (G1, G2). Positions are dense, so the
+ * hand-over from storage to the live feed is exact at any position.
  *
- * @throws ServerError DATA_LOSS; whatever `signal` was aborted with
+ * @throws ServerError DATA_LOSS if entries are missing or damaged; the reason of `signal` once it is aborted
  */
 export async function* consume(
   source: EntrySource,
@@ -93,7 +98,7 @@ export async function* consume(
     const through = Math.min(target, selection.max);
     while (position <= through && !cut.complete) {
       const { removals } = source;
-      // What was there before the call is read from storage: the ring may still have what was trimmed since.
+      // Read entries from before the call from storage: the ring may still hold some that were trimmed since.
       const live = position > head ? subscription : undefined;
       const pageBytes = selection.pace?.pageBytes ?? PAGE_BYTES;
       using reserved = selection.pace?.reserve(pageBytes);
@@ -111,7 +116,7 @@ export async function* consume(
           if (source.removals !== removals) break;
         }
         if (cut.complete || source.removals !== removals) break;
-        // A reader that has caught up with what it left unread gets larger pages again.
+        // The reader has consumed enough of its backlog for larger pages: read on with those.
         if (selection.pace !== undefined && selection.pace.pageBytes > 2 * pageBytes) break;
       }
       if (source.removals !== removals) position = Math.max(position, (await source.sync()).first);
@@ -126,14 +131,14 @@ export async function* consume(
     while (source.head < position) {
       const woken = await nextWake(subscription.feed, selection.heartbeatMillis, signal);
       if (!woken) yield { batches: [], next: position, caughtUp: source.head < position };
-      // Other instances may have committed more than they told.
+      // Other instances may have committed more than their hints told.
       else if (source.head < position) await source.sync();
     }
     caughtUpSent = false;
   }
 }
 
-/** Pages from `position` on: from the live ring when it has the position, else from storage. */
+/** Yields pages from `position` on: from the live ring if it has the position, otherwise from storage. */
 async function* pagesFrom(
   source: EntrySource,
   subscription: Subscription | undefined,
@@ -148,7 +153,7 @@ async function* pagesFrom(
       yield page;
       next = page.next;
     }
-    // What is left was trimmed while it was read.
+    // The remaining entries were trimmed during the read.
     if (next <= through) yield { batches: [], next: through + 1 };
     return;
   }
@@ -162,16 +167,16 @@ async function* pagesFrom(
   yield { batches, next };
 }
 
-/** The position after a batch. */
+/** Returns the position after a batch. */
 function after(source: EntrySource, batch: EncodedBatch): number {
   return source.positionOf(batch) + batch.count;
 }
 
-/** Applies times and limit; bounds of positions are applied by what is read. */
+/** Applies the times and the limit of a selection. The read itself applies the bounds of positions. */
 class Cut {
-  /** True when no further entry can be wanted. */
+  /** True once no further entry can match. */
   complete = false;
-  /** With `complete`: where a reader that wants more goes on. */
+  /** If `complete`: position from which the reader can go on. */
   next = 0;
   readonly #source: EntrySource;
   readonly #selection: Selection;
@@ -207,7 +212,12 @@ class Cut {
   }
 }
 
-/** First position from `low` on whose commit time is at least `timeMicros`; times rise with positions (G2). */
+/**
+ * Returns the first position from `low` on with a commit time of at least `timeMicros`. Times rise with positions (G2).
+ *
+ * @param head last position of the source
+ * @returns `head` + 1 if there is no such position
+ */
 export async function seekTime(source: EntrySource, low: number, head: number, timeMicros: number): Promise<number> {
   let high = head + 1;
   while (low < high) {

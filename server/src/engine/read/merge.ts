@@ -3,27 +3,29 @@ import { compareNames } from "../rows/key-space.ts";
 import { ALL, type ConsumePage, consume, type EntrySource, type Pace, type Selection } from "./consume.ts";
 import { PAGE_BYTES, PageMeter } from "./page-size.ts";
 
-/** A page of several spaces. */
+/** A page of entries from several spaces. */
 export interface MergedPage {
   readonly batches: readonly EncodedBatch[];
-  /** Space -> offset to go on with. */
+  /** Space -> offset to read on from. */
   readonly next: ReadonlyMap<string, number>;
   readonly caughtUp: boolean;
 }
 
-/** One of the spaces, and the first offset wanted. */
+/** One of the spaces, and the first offset to read. */
 export interface MergeInput {
   readonly space: string;
   readonly source: EntrySource;
   readonly min: number;
 }
 
-/** Bytes of rows that all spaces together may have in memory, as far as rows are smaller than each one's part. */
+/**
+ * Most bytes of rows that all spaces together keep in memory. A single row may be larger than the part of its space.
+ */
 const READ_AHEAD_BYTES = 4 * 1024 * 1024;
 
 /**
- * Reads several spaces: what was committed before the call strictly by commit time (ties by space name), and, with
- * `follow`, what is committed later as it arrives.
+ * Reads several spaces. Entries committed before the call arrive in the order of their commit times; the space name
+ * decides between equal times. With `follow`, later entries arrive as they are committed.
  */
 export async function* consumeMerged(
   inputs: readonly MergeInput[],
@@ -57,7 +59,7 @@ export async function* consumeMerged(
       remaining -= batch.count;
       batches.push(batch);
       meter.add(batch.byteLength);
-      // The limit may have cut the batch: what is left of it is where the reader goes on.
+      // The limit may have cut the batch; the reader goes on with the rest of it.
       if (remaining === 0) break;
       await first.load();
     }
@@ -86,7 +88,7 @@ class NextBatch {
     this.#next = next;
   }
 
-  /** Makes `head` the next batch; leaves it undefined at the end. */
+  /** Sets `head` to the next batch. `head` stays undefined at the end of the space. */
   async load(): Promise<void> {
     while (this.head === undefined) {
       if (this.#index < this.#queue.length) {
@@ -112,7 +114,9 @@ class NextBatch {
   }
 }
 
-/** Candidates are sorted by name, so the first of equal times wins. */
+/**
+ * Returns the candidate with the earliest head. Candidates are sorted by name, so the first one wins among equal times.
+ */
 function earliest(candidates: readonly NextBatch[]): NextBatch | undefined {
   let found: NextBatch | undefined;
   for (const candidate of candidates) {
@@ -131,7 +135,7 @@ interface Arrival {
   readonly page: IteratorResult<ConsumePage, void>;
 }
 
-/** The live part: one page in flight per space, delivered as they arrive. */
+/** Follows all spaces. One page per space is in flight; pages are delivered in the order of their arrival. */
 async function* live(
   inputs: readonly MergeInput[],
   selection: Selection,
@@ -144,7 +148,7 @@ async function* live(
   const streams = inputs.map(({ space, source }) =>
     consume(source, { ...selection, limit: ALL.limit, last: 0, min: next.get(space) ?? 1 }, ending),
   );
-  // A queue between the streams and this generator; each stream waits until its page was taken.
+  // A queue between the streams and this generator. Each stream waits until its page was taken.
   const arrived: Arrival[] = [];
   let failure: { error: unknown } | undefined;
   let wake = () => {};
@@ -194,9 +198,9 @@ async function* live(
         }
       }
       next.set(inputs[index].space, position);
-      // MRG-010: as of now, not as of each space's latest page.
+      // MRG-010: compares with the current heads, not with the heads at each space's latest page.
       const all = inputs.every(({ space, source }) => (next.get(space) ?? 0) > source.head);
-      // Every space has its own heartbeats; one per interval is enough.
+      // Every space sends its own heartbeats; the reader gets one per interval.
       if (taken.length > 0 || (all && !allBefore) || Date.now() - lastSent >= selection.heartbeatMillis) {
         lastSent = Date.now();
         yield { batches: taken, next: new Map(next), caughtUp: all };
@@ -206,7 +210,7 @@ async function* live(
       pull(index);
     }
   } finally {
-    // A stream that waits for news only returns when it is woken.
+    // A stream that waits for entries returns only after an abort.
     end.abort();
     await Promise.allSettled(streams.map((stream) => stream.return()));
   }

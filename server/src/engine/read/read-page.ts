@@ -2,8 +2,8 @@ import type { EncodedBatch } from "../rows/batch.ts";
 import { ALL, type ConsumePage, consume, type EntrySource, type Selection, seekTime } from "./consume.ts";
 
 /**
- * What one page is to have. Positions are sequences or offsets, inclusive; times are microseconds since 1970,
- * inclusive.
+ * The entries that one page may contain. Positions are sequences or offsets; times are microseconds since 1970. All
+ * bounds are inclusive.
  */
 export interface PageSelection {
   readonly min: number;
@@ -14,19 +14,23 @@ export interface PageSelection {
   readonly limit: number;
 }
 
-/** Bytes on a page, as `costOf` counts them: about 1 MiB, or one batch. */
+/** Most bytes on a page as `costOf` counts them: 1 MiB, or one batch. */
 const PAGE_BYTES = 1024 * 1024;
 /**
- * Pages that one call reads from storage at most: a filter that selects next to nothing must not make a call read
+ * Most pages that one call reads from storage. A filter that matches almost nothing must not make one call read
  * everything.
  */
 const MAX_READS = 32;
-/** Entries that a backward read begins with; how many fit on a page shows then. */
+/** Number of entries in the first step of a backward read. Their sizes decide on the following steps. */
 const FIRST_ENTRIES = 16;
-/** Most entries that a backward read looks at between two pages. */
+/** Most entries in one step of a backward read. */
 const MAX_ENTRIES = 16_384;
 
-/** Reads the first entries of a range. */
+/**
+ * Reads the first entries of a range.
+ *
+ * @throws ServerError DATA_LOSS; the reason of `signal` once it is aborted
+ */
 export async function readForward(
   source: EntrySource,
   selection: PageSelection,
@@ -36,10 +40,10 @@ export async function readForward(
 }
 
 /**
- * Reads the first entries of a range; where there are none yet, the first ones that are committed within `waitMillis`.
- * What waits holds a position and no entries.
+ * Reads the first entries of a range. If there are none yet, waits up to `waitMillis` for the first ones. A waiting
+ * call holds a position and no entries.
  *
- * @throws whatever `signal` was aborted with
+ * @throws ServerError DATA_LOSS; the reason of `signal` once it is aborted
  */
 export async function readOrWait(
   source: EntrySource,
@@ -55,9 +59,9 @@ export async function readOrWait(
   try {
     for (;;) {
       const page = await firstPage(source, pages, (each) => each.caughtUp);
-      // The range is over, and nothing will ever be in it.
+      // The range has ended and stays empty.
       if (page === undefined) break;
-      // Where there is more there is no reason to wait.
+      // A page that is not caught up proves that there are more entries, so there is no reason to wait.
       if (page.batches.length > 0 || !page.caughtUp) return page;
       latest = page;
     }
@@ -68,13 +72,14 @@ export async function readOrWait(
     clearTimeout(timer);
     await pages.return();
   }
-  // As of the latest page that said so; none, if there was no time for one.
+  // Answers with the latest page that was caught up. If the time was too short for such a page, reads again without
+  // waiting.
   return latest ?? (await readForward(source, selection, signal));
 }
 
 /**
- * Puts what a reading delivers together to one page, up to a page of which `isLast` holds; undefined where it delivers
- * nothing more.
+ * Combines the pages of a read into one page, up to a page for which `isLast` returns true. Returns undefined if the
+ * read delivers no further page.
  */
 async function firstPage(
   source: EntrySource,
@@ -107,11 +112,11 @@ async function firstPage(
 }
 
 /**
- * Reads the last entries of a range, newest first: positions are dense, so what comes before a page is the range that
- * ends before it. `next` of the page is the last position of that range, or 0 when nothing is left; `caughtUp` says the
- * same.
+ * Reads the last entries of a range, newest first. Positions are dense, so the preceding page is the range that ends
+ * before this one. `next` of the page is the last position of that range, or 0 if nothing is left. `caughtUp` is true
+ * if nothing is left.
  *
- * @throws ServerError DATA_LOSS; whatever `signal` was aborted with
+ * @throws ServerError DATA_LOSS; the reason of `signal` once it is aborted
  */
 export async function readBackward(
   source: EntrySource,
@@ -138,7 +143,7 @@ export async function readBackward(
       tail.add(batches, source.visible(batches));
     }
     reads++;
-    // What was read may have been removed meanwhile, and an old view of the storage may have shown it again.
+    // Entries may have been removed during the read, and an old view of the storage may have shown them again.
     if (source.removals !== removals) low = Math.max(low, (await source.sync()).first);
     else high = page.take(tail, from - 1);
     wanted = tail.worthReading(wanted);
@@ -161,8 +166,10 @@ class BackwardPage {
   }
 
   /**
-   * Takes from the end of what was read; returns the last position that is left to read, which is `before` when all was
-   * taken.
+   * Takes entries from the end of a scan.
+   *
+   * @param before last position before the scanned range
+   * @returns the last position that is left to read; `before` if everything was taken
    */
   take(tail: Tail, before: number): number {
     let end = before;
@@ -188,18 +195,18 @@ class BackwardPage {
   }
 }
 
-/** The end of what a scan delivers: as much as fits on a page, and the batch before. */
+/** The end of a scan: as many batches as fit on a page, and one more. */
 class Tail {
   readonly batches: EncodedBatch[] = [];
-  /** True when there was more than is kept. */
+  /** True if the scan had more batches than are kept. */
   isCut = false;
   #bytes = 0;
   #seenBytes = 0;
   #seenEntries = 0;
 
   /**
-   * @param seen everything that was read
-   * @param selected what of it is wanted
+   * @param seen all scanned batches
+   * @param selected the batches of `seen` that the reader wants
    */
   add(seen: readonly EncodedBatch[], selected: readonly EncodedBatch[]): void {
     for (const batch of seen) {
@@ -217,7 +224,7 @@ class Tail {
     }
   }
 
-  /** Entries that have about the bytes of a page, but no more than eight times as many as before. */
+  /** Returns the number of entries to scan next: about as many as fill a page, but at most eight times `before`. */
   worthReading(before: number): number {
     const average = this.#seenEntries === 0 ? 1 : this.#seenBytes / this.#seenEntries;
     return Math.max(1, Math.min(before * 8, Math.ceil(PAGE_BYTES / average), MAX_ENTRIES));
@@ -225,8 +232,8 @@ class Tail {
 }
 
 /**
- * Bytes of a batch on a page: encoded, and with room for what its JSON form has more, so that it fits into a response
- * as well.
+ * Returns the bytes of a batch on a page: its encoded bytes, and a surplus for its JSON form, so that the page fits
+ * into a response as JSON too.
  */
 function costOf(batch: EncodedBatch): number {
   return batch.byteLength + 200 + 12 * batch.count;

@@ -5,18 +5,18 @@ import { decodeSegmentBlock } from "../rows/rows.ts";
 import { PAGE_BYTES, PageMeter } from "./page-size.ts";
 import type { StoredSpace } from "./stored-space.ts";
 
-/** Some batches, and where to read on. */
+/** Some batches, and the position to read on from. */
 export interface Page {
   readonly batches: readonly EncodedBatch[];
-  /** First position after what the page covers. */
+  /** First position after the positions that the page covers. */
   readonly next: number;
 }
 
 /**
- * Reads the entries `from` to `through` of a segment from storage, in pages. Entries that were trimmed meanwhile may be
- * left out at the start.
+ * Reads the entries `from` to `through` of a segment from storage, in pages. Entries that are trimmed meanwhile may be
+ * missing at the start.
  *
- * @throws ServerError DATA_LOSS when entries are missing or damaged (G11)
+ * @throws ServerError DATA_LOSS if entries are missing or damaged (G11)
  */
 export async function* readSegment(
   log: StoredSpace,
@@ -43,7 +43,7 @@ export async function* readSegment(
       for (const batch of block.batches) {
         if (batch.lastSequence < expected || batch.firstSequence > through) continue;
         if (batch.firstSequence > expected) throw missing(log, segment, expected, batch.firstSequence - 1);
-        // What is compressed may be much more than the rows that were read.
+        // A compressed row may be much smaller than its batches.
         if (meter.overflows(batch.byteLength)) {
           yield { batches, next: expected };
           batches = [];
@@ -68,7 +68,11 @@ export async function* readSegment(
   if (expected <= through) await requireTrimmed(log, segment, expected, through);
 }
 
-/** The batch that holds a sequence; `undefined` when it was trimmed. */
+/**
+ * Returns the batch that contains a sequence; undefined if the sequence was trimmed.
+ *
+ * @throws ServerError DATA_LOSS if the entry is missing or damaged
+ */
 export async function findBatchAt(
   log: StoredSpace,
   segment: string,

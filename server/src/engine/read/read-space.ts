@@ -7,25 +7,25 @@ import { MAX_PAGE_BYTES, PAGE_BYTES, PageMeter } from "./page-size.ts";
 import type { Page } from "./read-segment.ts";
 import type { StoredSpace } from "./stored-space.ts";
 
-/** What a reader may know better than the log. */
+/** Facts that a reader may know in addition to the log. */
 export interface SpaceReading {
-  /** First offset that may exist. Default: the log's own view of it. */
+  /** First offset that may exist. Default: the one that the log knows. */
   readonly firstOffset?: () => number;
-  /** The rows from `from` on, where their reading has begun already. */
+  /** The rows from `from` on, if the caller has already started to read them. */
   readonly rows?: AsyncIterable<readonly Row[]>;
-  /** Bytes of rows to read at a time. Default: as many as fill a page. */
+  /** Bytes of rows to read at a time. Default: enough to fill a page. */
   readonly pageBytes?: number;
 }
 
-/** Begins to read the rows of the space log from an offset on. */
+/** Starts to read the rows of the space log from an offset on. */
 export function scanSpace(log: StoredSpace, from: number, pageBytes = PAGE_BYTES): AsyncIterable<readonly Row[]> {
   return log.store.scan(log.partition, { ...spaceBlockRange(from), pageBytes });
 }
 
 /**
- * Reads the entries with offsets `from` to `through` from storage, in pages. Entries that were trimmed are left out.
+ * Reads the entries with offsets `from` to `through` from storage, in pages without trimmed entries.
  *
- * @throws ServerError DATA_LOSS when entries are missing or damaged (G11)
+ * @throws ServerError DATA_LOSS if entries are missing or damaged (G11)
  */
 export async function* readSpace(
   log: StoredSpace,
@@ -35,7 +35,8 @@ export async function* readSpace(
 ): AsyncGenerator<Page, void, undefined> {
   let expected = from;
   if (expected > through) return;
-  // Taken before anything is read: once a mark is gone its rows are, but not from what was read before.
+  // Copy the trims before the read: the reclaimer forgets a trim after it removed the rows, but this read may still see
+  // them.
   const trims = log.trims();
   for await (const rows of given ?? scanSpace(log, from, pageBytes)) {
     for await (const group of resolve(log, rows)) {
@@ -63,7 +64,7 @@ export async function* readSpace(
   }
 }
 
-/** The batch that holds an offset, or the next one that exists; `undefined` when there is none. */
+/** Returns the batch that contains an offset, or the next batch that exists; undefined if there is none. */
 export async function firstBatchFrom(log: StoredSpace, offset: number): Promise<EncodedBatch | undefined> {
   const trims = log.trims();
   for await (const rows of log.store.scan(log.partition, { ...spaceBlockRange(offset), pageBytes: 1 })) {
@@ -77,7 +78,11 @@ export async function firstBatchFrom(log: StoredSpace, offset: number): Promise<
   return undefined;
 }
 
-/** Leaves out what was trimmed, now or as of `trims`, and is still in the space log. */
+/**
+ * Returns the batches without trimmed entries whose rows still exist.
+ *
+ * @param trims trims at the beginning of the read, in addition to the current ones
+ */
 export function withoutTrimmed(
   log: StoredSpace,
   batches: readonly EncodedBatch[],
@@ -101,17 +106,17 @@ interface ResolvedBlock {
 }
 
 /**
- * Decodes rows and fetches what they refer to, several blocks with one request, in groups of the size of a page. Sizes
- * are counted before anything is fetched, so that no more than a group is in memory, however small the rows that lead
- * to it.
+ * Decodes rows and fetches the blocks that they refer to. Yields groups of the size of a page, and fetches the blocks
+ * of a group with one request. Sizes are counted before the fetch, so memory holds at most one group, even if small
+ * rows refer to large blocks.
  */
 async function* resolve(log: StoredSpace, rows: readonly Row[]): AsyncGenerator<ResolvedBlock[], void, undefined> {
   const meter = new PageMeter();
   let group: Part[] = [];
   for (const row of rows) {
-    // One at a time: what is compressed may be much more than the row.
+    // One row at a time: a compressed row may be much smaller than its batches.
     const block = decodeSpaceBlock(row.value, log.space);
-    // A reference is a part of its own, so that a row with many is still delivered in groups.
+    // Each reference is a part, so a row with many references is delivered in several groups.
     for (const part of partsOf(block, lastPositionOf(row.key))) {
       if (group.length > 0 && (meter.overflows(part.bytes) || meter.full)) {
         yield await fetchReferenced(log, group);
@@ -128,7 +133,7 @@ async function* resolve(log: StoredSpace, rows: readonly Row[]): AsyncGenerator<
 interface Part extends ResolvedBlock {
   readonly commitId: bigint;
   readonly ref?: BlockRef;
-  /** Bytes of its batches, loaded or not. */
+  /** Bytes of the batches, whether they are loaded or not. */
   readonly bytes: number;
 }
 
@@ -139,7 +144,7 @@ function partsOf(block: SpaceBlock, lastOffset: number): Part[] {
     return [{ firstOffset, lastOffset, batches, commitId, bytes }];
   }
   return block.refs.map((ref, index) => ({
-    // The row covers its whole range: what lies before the first and between the references was trimmed.
+    // The row covers its whole range: entries before and between the references were trimmed.
     firstOffset: index === 0 ? firstOffset : block.refs[index - 1].firstOffset + block.refs[index - 1].count,
     lastOffset: index === block.refs.length - 1 ? lastOffset : ref.firstOffset + ref.count - 1,
     batches: [],
@@ -172,7 +177,7 @@ async function referenced(log: StoredSpace, ref: BlockRef, row: Row | undefined)
     const { batches } = decodeSegmentBlock(row.value, ref.segment);
     if (batches.some((batch) => batch.lastOffset === ref.firstOffset + ref.count - 1)) return batches;
   } else if ((await log.storedSegmentHead(ref.segment)).firstSequence > ref.lastSequence) {
-    // Trimmed between the reading of the row and of what it refers to.
+    // The block was trimmed after the row was read.
     return [];
   }
   throw missing(log, ref.firstOffset, ref.firstOffset + ref.count - 1);

@@ -1,25 +1,25 @@
 import type { PartitionStore } from "../../storage/port.ts";
 import type { SegmentHead, SpaceHead } from "../rows/heads.ts";
 
-/** A space as reads from storage need it: where it stands, and which entries were trimmed. */
+/** The view of a space that reads from storage need: its state, and its trimmed entries. */
 export interface StoredSpace {
   readonly space: string;
   readonly partition: string;
   readonly store: PartitionStore;
-  /** The committed state, as far as this instance knows it. */
+  /** The committed state that this instance knows of. */
   readonly head: SpaceHead;
   /** First offset that may exist, as of `head`. */
   readonly firstOffset: number;
-  /** True while the space log may still have trimmed entries. */
+  /** True while the space log may still contain trimmed entries. */
   readonly hasTrimmed: boolean;
-  /** The head of a segment, as of `head`. */
+  /** Returns the head of a segment, as of `head`. */
   segmentHead(segment: string): Promise<SegmentHead>;
-  /** The head of a segment as it is stored now: asked for before a read ends with DATA_LOSS. */
+  /** Reads the current head of a segment from storage. A read asks for it before it fails with DATA_LOSS. */
   storedSegmentHead(segment: string): Promise<SegmentHead>;
-  /** First offset that may exist, as stored now. */
+  /** Reads the first offset that may exist from storage. */
   storedFirstOffset(): Promise<number>;
-  /** First sequence of the segment that exists, if the rows of a trim are still to be removed; 1 otherwise. */
+  /** Returns the first sequence to keep if rows of a trim are still to be removed; otherwise 1. */
   trimmedBefore(segment: string): number;
-  /** First sequences of all segments with trimmed rows that are still to be removed. */
+  /** Returns the first sequences to keep of all segments whose trimmed rows are still to be removed. */
   trims(): ReadonlyMap<string, number>;
 }

@@ -3,13 +3,13 @@ import { changeRange, TRANSACTION_RANGE } from "../rows/key-space.ts";
 import { decodeCommittedTransaction } from "../rows/rows.ts";
 import type { SpaceLog } from "../space/space-log.ts";
 
-/** Rows removed with one commit. */
+/** Most rows that one commit removes. */
 const ROWS_PER_COMMIT = 90;
 
 /**
- * Removes remembered transactions that are older than the dedupe window (G7). On a shared storage, where the time
- * between reading and removing has no bound, a row whose id was used again meanwhile is left alone, and so are those
- * beside it until the next purge.
+ * Removes remembered transactions that are older than the dedupe window (G7). On a shared storage, the time between
+ * reading and removing has no bound. If another instance has used an id of the batch again meanwhile, the whole batch
+ * stays until the next purge.
  */
 export async function purgeTransactions(log: SpaceLog, signal: AbortSignal): Promise<void> {
   const start = log.dedupeStart;
@@ -30,10 +30,10 @@ export async function purgeTransactions(log: SpaceLog, signal: AbortSignal): Pro
   await remove();
 }
 
-/** Changes whose notes are kept, for instances that look at the space seldom. */
+/** Number of latest changes whose notes stay, for instances that rarely look at the space. */
 const KEPT_CHANGES = 1_024;
 
-/** Removes old notes of changes; whoever misses one reads everything again. */
+/** Removes old notes of changes. An instance that misses a note reads the whole state again. */
 export async function purgeChanges(log: SpaceLog, signal: AbortSignal): Promise<void> {
   const through = log.head.changes - KEPT_CHANGES;
   if (through <= 0) return;

@@ -23,17 +23,20 @@ import {
 import type { SpaceLog } from "../space/space-log.ts";
 import { SpaceEdits } from "./space-edits.ts";
 
-/** Rows of a segment that one step removes; bounds the batch, and how long appends wait behind it. */
+/** Most rows of a segment that one step removes. Bounds the batch, and the time for which appends wait behind it. */
 const ROWS_PER_STEP = 32;
-/** Bytes of rows that one step holds in memory. */
+/** Most bytes of rows that one step holds in memory. */
 const MAX_READ_BYTES = 4 * 1024 * 1024;
 
 /**
  * Removes the rows of trimmed entries, in small steps between appends. One reclaimer runs per space and instance.
  *
- * The order makes every moment consistent: readers go by the heads, which were changed by the trim itself; rows only
- * follow. A range that goes from the middle of the space log leaves a hole row, so that a legal gap can be told from a
- * lost row (G11); holes that touch are merged, and one at the start moves `first_offset` instead.
+ * Every moment is consistent, because readers obey the heads, and the trim has already changed the heads; the rows
+ * follow later. If a range leaves the middle of the space log, the reclaimer writes a hole row in its place, so that a
+ * reader can tell a removed range from a lost row (G11). Adjacent holes are merged. A hole at the start advances
+ * `first_offset` instead.
+ *
+ * @throws ServerError of the storage; DATA_LOSS if a row is damaged
  */
 export async function reclaimSpace(log: SpaceLog, signal: AbortSignal): Promise<void> {
   for (const segment of log.pendingReclaims) {
@@ -46,7 +49,10 @@ export async function reclaimSpace(log: SpaceLog, signal: AbortSignal): Promise<
   }
 }
 
-/** What a step wants to write; refused when another instance changed the space since it was read. */
+/**
+ * The changes of one step. The mutation does nothing if another instance has changed the space since the step read its
+ * rows.
+ */
 class ReclaimMutation implements Mutation<boolean> {
   readonly segments: readonly string[];
   readonly bytes: number;
@@ -55,7 +61,7 @@ class ReclaimMutation implements Mutation<boolean> {
   readonly #log: SpaceLog;
   readonly #generation: number;
 
-  /** @param generation that of the log before the rows were read */
+  /** @param generation generation of the log before the step read its rows */
   constructor(
     log: SpaceLog,
     generation: number,
@@ -72,16 +78,16 @@ class ReclaimMutation implements Mutation<boolean> {
     this.#change = change;
   }
 
-  /** False when nothing was done. */
+  /** Returns false if the mutation did nothing. */
   apply(draft: Draft): boolean {
-    // The rows may have been changed as well; the reclaimer reads again and goes on.
+    // Another instance may have changed the rows. The reclaimer reads them again.
     if (this.#log.generation !== this.#generation) return false;
     this.#change(draft);
     return true;
   }
 }
 
-/** Removes some rows of a trimmed segment; true when nothing is left to remove. */
+/** Removes some rows of a trimmed segment. Returns true if no rows are left to remove. */
 async function segmentStep(log: SpaceLog, segment: string): Promise<boolean> {
   await log.sync();
   const { generation } = log;
@@ -91,7 +97,7 @@ async function segmentStep(log: SpaceLog, segment: string): Promise<boolean> {
   const edits = new SpaceEdits(log);
   const deletes: Uint8Array[] = [];
   const puts: { key: Uint8Array; value: Uint8Array[] }[] = [];
-  // Half of a batch, so that the row that goes beyond it fits as well.
+  // Half of a batch, so that the row that exceeds it still fits.
   const mostBytes = log.store.limits.maxBatchBytes / 2;
   let reclaimed = through;
   for (const row of rows) {
@@ -119,14 +125,14 @@ async function segmentStep(log: SpaceLog, segment: string): Promise<boolean> {
       if (space.firstOffset > draft.head.firstOffset) draft.head = { ...draft.head, firstOffset: space.firstOffset };
       const current = draft.segment(segment);
       draft.setSegment(segment, { ...current, reclaimedSequence: Math.max(current.reclaimedSequence, reclaimed) });
-      // A trim that came in meanwhile needs another round; its own mark is written again with it.
+      // A trim that arrived meanwhile needs another round; it has written its own mark.
       if (finished && current.firstSequence - 1 === through) draft.delete(reclaimKey(segment));
     }),
   );
   return applied && finished && (await log.segmentHead(segment)).firstSequence - 1 === through;
 }
 
-/** Removes some rows of a deleted space; true when nothing is left to remove. */
+/** Removes some rows of a deleted space. Returns true if no rows are left to remove. */
 async function deletedSpaceStep(log: SpaceLog): Promise<boolean> {
   const { deletedOffset } = await log.sync();
   const { generation } = log;
@@ -152,7 +158,7 @@ async function deletedSpaceStep(log: SpaceLog): Promise<boolean> {
   return applied && finished && log.head.deletedOffset === deletedOffset;
 }
 
-/** Keys of some segment blocks that the deletion of the space left behind. */
+/** Returns the keys of some segment blocks that remain from a deleted space. */
 async function takeDeletedBlocks(log: SpaceLog, deletedOffset: number): Promise<Uint8Array[]> {
   for await (const rows of log.store.scan(log.partition, segmentHeadRange(""))) {
     for (const row of rows) {

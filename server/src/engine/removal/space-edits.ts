@@ -3,16 +3,17 @@ import { lastPositionOf, spaceBlockKey, spaceBlockRange } from "../rows/key-spac
 import { decodeSpaceBlock, type SpaceBlock } from "../rows/rows.ts";
 import type { SpaceLog } from "../space/space-log.ts";
 
-/** The changes of one step to the space log, by last offset of the row. */
+/** The changes of one step to the space log. */
 export class SpaceEdits {
   readonly #log: SpaceLog;
+  /** Last offset of a row -> its new content. */
   readonly #blocks = new Map<number, SpaceBlock>();
 
   constructor(log: SpaceLog) {
     this.#log = log;
   }
 
-  /** Roughly what the changed rows take to write. */
+  /** Approximate bytes of the changed rows. */
   get bytes(): number {
     let bytes = 0;
     for (const { batches, refs } of this.#blocks.values()) {
@@ -22,10 +23,10 @@ export class SpaceEdits {
     return bytes;
   }
 
-  /** Takes the first `count` entries of a batch out of the row that has them. */
+  /** Removes the first `count` entries of a batch from its row. */
   async remove(batch: EncodedBatch, count: number): Promise<void> {
     const found = await this.#blockAt(batch.firstOffset);
-    // Removed by an earlier step that did not finish, or with the whole space.
+    // An earlier unfinished step, or the deletion of the space, has already removed the row.
     if (found === undefined) return;
     const through = batch.firstOffset + count - 1;
     const { lastOffset, block } = found;
@@ -43,14 +44,14 @@ export class SpaceEdits {
     });
   }
 
-  /** Merges holes, and says what to write. */
+  /** Merges holes. Returns the rows to write and delete, by their last offsets, and the first offset of the space. */
   async finish(): Promise<{ puts: Map<number, SpaceBlock>; deletes: Set<number>; firstOffset: number }> {
     const puts = new Map([...this.#blocks].sort(([a], [b]) => a - b));
     const deletes = new Set<number>();
     for (const [lastOffset, block] of puts) {
       if (!isHole(block)) continue;
       let { firstOffset } = block;
-      // The row before ends right before this one, so its key is known.
+      // The preceding row ends directly before this one, so its key is known.
       for (let before = await this.#hole(puts, deletes, firstOffset - 1); before !== undefined; ) {
         puts.delete(firstOffset - 1);
         deletes.add(firstOffset - 1);
@@ -76,7 +77,7 @@ export class SpaceEdits {
     return { puts, deletes, firstOffset };
   }
 
-  /** First offset of the hole that ends with `lastOffset`, if one does. */
+  /** Returns the first offset of the hole that ends at `lastOffset`; undefined if there is none. */
   async #hole(
     puts: ReadonlyMap<number, SpaceBlock>,
     deletes: ReadonlySet<number>,
@@ -90,7 +91,10 @@ export class SpaceEdits {
     return block !== undefined && isHole(block) ? block.firstOffset : undefined;
   }
 
-  /** Last offset of the hole that starts right after `lastOffset`, if one does and is not planned anyway. */
+  /**
+   * Returns the last offset of the hole that starts directly after `lastOffset`; undefined if there is none or the step
+   * already changes it.
+   */
   async #nextHole(puts: ReadonlyMap<number, SpaceBlock>, lastOffset: number): Promise<number | undefined> {
     const found = await this.#stored(lastOffset + 1);
     if (found === undefined || puts.has(found.lastOffset)) return undefined;

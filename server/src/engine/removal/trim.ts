@@ -7,7 +7,10 @@ import { reclaimKey, WHOLE_SPACE } from "../rows/key-space.ts";
 import { encodePendingReclaim } from "../rows/rows.ts";
 import type { SpaceLog } from "../space/space-log.ts";
 
-/** Removes the oldest entries of a segment: at once for readers, their rows later by the reclaimer. */
+/**
+ * Removes the oldest entries of a segment. Readers no longer see them after the commit; the reclaimer removes their
+ * rows later.
+ */
 export class TrimMutation implements Mutation<SegmentHead> {
   readonly segments: readonly string[];
   readonly bytes = 200;
@@ -49,7 +52,7 @@ export class TrimMutation implements Mutation<SegmentHead> {
   }
 }
 
-/** Removes all entries of a segment and takes it off the lists. */
+/** Removes all entries of a segment and takes the segment off the lists. */
 export class DeleteSegmentMutation implements Mutation<void> {
   readonly segments: readonly string[];
   readonly bytes = 200;
@@ -70,13 +73,16 @@ export class DeleteSegmentMutation implements Mutation<void> {
       firstTimeMicros: 0,
       unlisted: true,
     });
-    // Where others write too, the segment may be newer than the head; the commit then fails its condition, and is made
-    // again on the head as it is.
+    // With other writers, the segment may be newer than the head. The commit then fails its condition and is repeated
+    // on the new head.
     draft.head = { ...draft.head, segmentCount: Math.max(0, draft.head.segmentCount - 1) };
   }
 }
 
-/** Removes all entries of a space and takes it off the lists, with one row: what is at or below an offset is gone. */
+/**
+ * Removes all entries of a space and takes the space off the lists. It writes a single row: entries up to
+ * `deletedOffset` no longer exist.
+ */
 export class DeleteSpaceMutation implements Mutation<void> {
   readonly segments: readonly string[] = [];
   readonly bytes = 200;

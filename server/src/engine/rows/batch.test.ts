@@ -17,7 +17,7 @@ const model = fc.record({
 });
 type Model = typeof model extends fc.Arbitrary<infer T> ? T : never;
 
-/** What the generated code makes of a batch: the other side of every comparison. */
+/** The message as the generated code encodes it: the other side of every comparison. */
 function generated(m: Model): Uint8Array<ArrayBuffer> {
   const message = create(EntryBatchSchema, {
     space: m.space,

@@ -1,9 +1,7 @@
 import { varintLength, WIRE_LENGTH, WireFormatError, WireReader, writeVarint } from "@streamkit/protocol/wire";
 import { dataLoss } from "../../errors.ts";
 
-/**
- * What is known of a batch without looking at its records. Positions count from 1; times are microseconds since 1970.
- */
+/** The facts about a batch that do not need its records. Positions count from 1; times are microseconds since 1970. */
 export interface BatchHeader {
   readonly segment: string;
   readonly firstSequence: number;
@@ -14,14 +12,14 @@ export interface BatchHeader {
   readonly transactionNumber: number;
 }
 
-/** Tag byte of `EntryBatch.records`, and of `SegmentAppend.records`: field 7, length-delimited. */
+/** Tag byte of `EntryBatch.records` and of `SegmentAppend.records`: field 7, length-delimited. */
 export const RECORDS_TAG = (7 << 3) | WIRE_LENGTH;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * A `streamkit.v1.EntryBatch` in its encoded form, with its header at hand.
+ * A `streamkit.v1.EntryBatch` in its encoded form, with its header decoded.
  *
  * The records stay the bytes that the writer sent: `records` is a run of encoded `EntryBatch.records` fields.
  */
@@ -34,7 +32,7 @@ export class EncodedBatch implements BatchHeader {
   readonly commitTimeMicros: number;
   readonly transactionId: string;
   readonly transactionNumber: number;
-  /** The commit that wrote it, when it was read from the space log of a shared storage; 0 otherwise. */
+  /** The commit that wrote the batch, if the batch was read from the space log of a shared storage; otherwise 0. */
   commitId = 0n;
   #head: Uint8Array;
   #records: Uint8Array;
@@ -67,23 +65,23 @@ export class EncodedBatch implements BatchHeader {
     return this.firstOffset + this.count - 1;
   }
 
-  /** Length of the encoded message. */
+  /** Length of the encoded message in bytes. */
   get byteLength(): number {
     return this.#head.length + this.#records.length;
   }
 
-  /** The encoded message in two pieces, to be stored without a copy. */
+  /** The encoded message in two pieces, which storage can write without a copy. */
   get pieces(): readonly [head: Uint8Array, records: Uint8Array] {
     return [this.#head, this.#records];
   }
 
-  /** The encoded message. */
+  /** The encoded message in one piece. */
   get bytes(): Uint8Array {
     if (this.#bytes === undefined) {
       this.#bytes = new Uint8Array(this.byteLength);
       this.#bytes.set(this.#head);
       this.#bytes.set(this.#records, this.#head.length);
-      // One copy is enough, for as long as the batch is kept.
+      // Release the original pieces, so that memory holds a single copy.
       this.#records = this.#bytes.subarray(this.#head.length);
       this.#head = this.#bytes.subarray(0, this.#head.length);
     }
@@ -91,7 +89,8 @@ export class EncodedBatch implements BatchHeader {
   }
 
   /**
-   * The same batch, to be kept: it holds at most about twice its own bytes, where this one may be a view of much more.
+   * Returns an equal batch that holds at most twice its own bytes in memory. The original may be a view of a much
+   * larger buffer.
    */
   compact(): EncodedBatch {
     const held = this.#head.buffer === this.#records.buffer ? 0 : this.#head.buffer.byteLength;
@@ -105,7 +104,7 @@ export class EncodedBatch implements BatchHeader {
     return copy;
   }
 
-  /** The entries from index `from` to before index `to`, as a batch of their own. Indexes count from 0. */
+  /** Returns the entries from index `from` up to but excluding index `to`, as a batch. Indexes count from 0. */
   slice(from: number, to: number): EncodedBatch {
     if (from <= 0 && to >= this.count) return this;
     const reader = new WireReader(this.#records);
@@ -131,9 +130,9 @@ export class EncodedBatch implements BatchHeader {
 }
 
 /**
- * Reads the header of an encoded EntryBatch that this server stored; the records are counted, not decoded.
+ * Reads the header of a stored EntryBatch. Counts the records without decoding them.
  *
- * @throws ServerError DATA_LOSS when the bytes are not such a batch.
+ * @throws ServerError DATA_LOSS if the bytes are not a batch that this server stored
  */
 export function parseBatch(bytes: Uint8Array): EncodedBatch {
   const header = {
@@ -203,7 +202,7 @@ function parseTime(bytes: Uint8Array): number {
   return micros;
 }
 
-/** Encodes the fields of an EntryBatch that come before the records; by hand, because every append passes here. */
+/** Encodes the fields of an EntryBatch before the records. The code is written by hand because every append uses it. */
 function encodeHead(space: string, header: BatchHeader): Uint8Array {
   const spaceBytes = encoder.encode(space);
   const segmentBytes = encoder.encode(header.segment);

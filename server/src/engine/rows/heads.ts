@@ -2,7 +2,7 @@ import { WIRE_FIXED64, WIRE_VARINT, WireReader, writeVarint } from "@streamkit/p
 import type { EncodedBatch } from "./batch.ts";
 import { decodeWith, FRAME_BYTES, sealRow } from "./row-frame.ts";
 
-/** Where a space stands. Meaning and units: `streamkit.storage.v1.SpaceHead`. */
+/** The state of a space. Meaning and units: `streamkit.storage.v1.SpaceHead`. */
 export interface SpaceHead {
   readonly lastOffset: number;
   readonly lastNumber: number;
@@ -14,12 +14,12 @@ export interface SpaceHead {
   readonly incarnation: bigint;
 }
 
-/** A number that rises with every commit of a space. */
+/** Returns a number that rises with every commit of a space. */
 export function revisionOf(head: SpaceHead): number {
   return head.lastNumber + head.changes;
 }
 
-/** Where a segment stands. Meaning and units: `streamkit.storage.v1.SegmentHead`. */
+/** The state of a segment. Meaning and units: `streamkit.storage.v1.SegmentHead`. */
 export interface SegmentHead {
   readonly firstSequence: number;
   readonly lastSequence: number;
@@ -31,7 +31,7 @@ export interface SegmentHead {
   readonly reclaimedSequence: number;
 }
 
-/** A space that was never written. */
+/** The head of a space without a commit. */
 export const NEW_SPACE: SpaceHead = {
   lastOffset: 0,
   lastNumber: 0,
@@ -43,7 +43,7 @@ export const NEW_SPACE: SpaceHead = {
   incarnation: 0n,
 };
 
-/** A segment that was never written. */
+/** The head of a segment without a commit. */
 export const NEW_SEGMENT: SegmentHead = {
   firstSequence: 1,
   lastSequence: 0,
@@ -55,13 +55,18 @@ export const NEW_SEGMENT: SegmentHead = {
   reclaimedSequence: 0,
 };
 
-/** A segment that is emptied because its space was deleted, as it looks from now on. */
+/** Applies the deletion of a space to the stored head of one of its segments. Returns the head as readers see it. */
 export function effectiveSegmentHead(segment: SegmentHead, space: SpaceHead): SegmentHead {
   if (segment.lastOffset > space.deletedOffset || segment.lastSequence === 0) return segment;
   return { ...segment, firstSequence: segment.lastSequence + 1, firstTimeMicros: 0, unlisted: true };
 }
 
-/** The head of a segment after the batch that follows it was appended. */
+/**
+ * Returns the head of a segment after an append.
+ *
+ * @param head head before the append
+ * @param batch the appended batch
+ */
 export function headAfter(head: SegmentHead, batch: EncodedBatch): SegmentHead {
   return {
     ...head,
@@ -156,11 +161,11 @@ function parseSegmentHead(bytes: Uint8Array): SegmentHead {
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** The messages without a field: absent fields are 0. */
+/** The messages with all fields absent. */
 const NO_SPACE: Writable<SpaceHead> = { ...NEW_SPACE, firstOffset: 0 };
 const NO_SEGMENT: Writable<SegmentHead> = { ...NEW_SEGMENT, firstSequence: 0, unlisted: false };
 
-/** Writes a varint field; 0 is absent. */
+/** Writes a varint field. The encoding omits a value of 0. */
 function writeNumber(row: Uint8Array, at: number, field: number, value: number): number {
   if (value === 0) return at;
   row[at] = field << 3;

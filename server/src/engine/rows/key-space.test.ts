@@ -107,7 +107,7 @@ describe("key space", () => {
 
 const bytes = (text: string) => Buffer.from(text);
 
-/** U+0000 ends a name inside a key, and no name has a smaller byte. */
+/** Expected order of segments: U+0000 ends a name inside a key, and no name has a smaller byte. */
 function segmentOrder(a: string, b: string): number {
   return bytes(`${a}\u0000`).compare(bytes(`${b}\u0000`));
 }

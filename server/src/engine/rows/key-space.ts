@@ -2,7 +2,7 @@
  * The key space: every stored key, its order and its value.
  *
  * All rows of a space are in one partition, `s:` + the name of the space, so that one atomic batch can write all of
- * them. Keys start with a tag byte; names have no control characters, so U+0000 ends a name inside a key. Positions are
+ * them. Keys start with a tag byte. Names have no control characters, so U+0000 ends a name inside a key. Positions are
  * big-endian unsigned 64-bit, so that byte order is numeric order. Values are framed messages of
  * `streamkit.storage.v1`.
  *
@@ -16,8 +16,8 @@
  * | `s` segment                             | SegmentHead            | per segment ever written                  |
  * | `t` transaction id, 16 bytes            | CommittedTransaction   | per recent transaction w/o expectation    |
  *
- * Blocks are keyed by their LAST position: the first row at or after X is then the one that holds X, found with one
- * range read on stores that cannot scan backwards.
+ * The key of a block has its LAST position. The block that contains position X is therefore the first row at or after
+ * X, and one range read finds it even on stores that cannot scan backwards.
  */
 import type { KeyRange } from "../../storage/port.ts";
 
@@ -36,12 +36,12 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const PARTITION_PREFIX = "s:";
 
-/** The partition that holds a space. */
+/** Returns the partition of a space. */
 export function spacePartition(space: string): string {
   return PARTITION_PREFIX + space;
 }
 
-/** The space that a partition holds. */
+/** Returns the space of a partition. */
 export function partitionSpace(partition: string): string {
   return partition.slice(PARTITION_PREFIX.length);
 }
@@ -49,22 +49,22 @@ export function partitionSpace(partition: string): string {
 /** Key of the SpaceHead. */
 export const HEAD_KEY: Uint8Array = Uint8Array.of(TAG.head);
 
-/** Key of a segment's SegmentHead. */
+/** Returns the key of the SegmentHead of a segment. */
 export function segmentHeadKey(segment: string): Uint8Array {
   return namedKey(TAG.segmentHead, segment);
 }
 
-/** The segment whose SegmentHead has this key. */
+/** Returns the segment of a SegmentHead's key. */
 export function segmentOfHeadKey(key: Uint8Array): string {
   return nameOfKey(key);
 }
 
-/** Range of the SegmentHeads whose names start with `prefix` and, in byte order, come after `after`. */
+/** Returns the range of the SegmentHeads whose names start with `prefix` and, in byte order, come after `after`. */
 export function segmentHeadRange(prefix: string, after = ""): KeyRange {
   return namedRange(TAG.segmentHead, prefix, after);
 }
 
-/** Key of the segment block that ends with `lastSequence`. */
+/** Returns the key of the segment block that ends with `lastSequence`. */
 export function segmentBlockKey(segment: string, lastSequence: number): Uint8Array {
   const name = encoder.encode(segment);
   const key = new Uint8Array(name.length + 10);
@@ -74,44 +74,48 @@ export function segmentBlockKey(segment: string, lastSequence: number): Uint8Arr
   return key;
 }
 
-/** Range of the segment blocks that hold any of the sequences `from` to `through`, and perhaps one block more. */
+/** Returns a range of all segment blocks with sequences `from` to `through`. The range may contain later blocks too. */
 export function segmentBlockRange(segment: string, from: number, through: number): KeyRange {
-  // The block that holds `through` may end after it: it is the first at or after `through`; readers stop behind it.
+  // The block with `through` may end after it, so the range must reach further. Readers stop after that block.
   return { gte: segmentBlockKey(segment, from), lt: segmentBlockKey(segment, through + MAX_BLOCK_ENTRIES) };
 }
 
-/** Key of the space block that ends with `lastOffset`. */
+/** Returns the key of the space block that ends with `lastOffset`. */
 export function spaceBlockKey(lastOffset: number): Uint8Array {
   return taggedPosition(TAG.spaceBlock, lastOffset);
 }
 
-/** Key of the ChangeNote of the commit that made SpaceHead.changes `changes`. */
+/** Returns the key of the ChangeNote of the commit that set SpaceHead.changes to `changes`. */
 export function changeKey(changes: number): Uint8Array {
   return taggedPosition(TAG.change, changes);
 }
 
-/** Range of the ChangeNotes from `from` to `through`. */
+/** Returns the range of the ChangeNotes from `from` to `through`. */
 export function changeRange(from: number, through: number): KeyRange {
   return { gte: changeKey(from), lt: changeKey(through + 1) };
 }
 
-/** Range of the space blocks that hold any of the offsets from `from` on. */
+/** Returns the range of the space blocks with offsets from `from` on. */
 export function spaceBlockRange(from: number): KeyRange {
   return { gte: spaceBlockKey(from), lt: Uint8Array.of(TAG.spaceBlock + 1) };
 }
 
-/** The position that a block key ends with. */
+/** Returns the position at the end of a block's key. */
 export function lastPositionOf(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset + key.length - 8, 8);
   return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
 }
 
-/** Key of a remembered transaction. `id` is a UUID in its 36-character form, in lower case. */
+/**
+ * Returns the key of a remembered transaction.
+ *
+ * @param id a UUID in its 36-character form, in lower case
+ */
 export function transactionKey(id: string): Uint8Array {
   const key = new Uint8Array(17);
   key[0] = TAG.transaction;
   for (let at = 1, index = 0; at < 17; at++, index += 2) {
-    // The id has a dash in front of its characters 9, 14, 19 and 24.
+    // The id has a dash before its 9th, 13th, 17th and 21st digit.
     if (id.charCodeAt(index) === DASH) index++;
     key[at] = (hexDigit(id.charCodeAt(index)) << 4) | hexDigit(id.charCodeAt(index + 1));
   }
@@ -120,7 +124,7 @@ export function transactionKey(id: string): Uint8Array {
 
 const DASH = 0x2d;
 
-/** The value of a hexadecimal digit in lower case. */
+/** Returns the value of a hexadecimal digit in lower case. */
 function hexDigit(code: number): number {
   return code < 0x60 ? code - 0x30 : code - 0x57;
 }
@@ -128,15 +132,15 @@ function hexDigit(code: number): number {
 /** Range of all remembered transactions. */
 export const TRANSACTION_RANGE: KeyRange = prefixRange(Uint8Array.of(TAG.transaction));
 
-/** The mark under which a deleted space waits for its rows to be removed; no segment has this name. */
+/** The name under which a deleted space has its PendingReclaim. No segment has this name. */
 export const WHOLE_SPACE = "";
 
-/** Key of a segment's PendingReclaim. */
+/** Returns the key of the PendingReclaim of a segment. */
 export function reclaimKey(segment: string): Uint8Array {
   return namedKey(TAG.reclaim, segment);
 }
 
-/** The segment whose PendingReclaim has this key. */
+/** Returns the segment of a PendingReclaim's key. */
 export function segmentOfReclaimKey(key: Uint8Array): string {
   return nameOfKey(key);
 }
@@ -144,17 +148,17 @@ export function segmentOfReclaimKey(key: Uint8Array): string {
 /** Range of all PendingReclaims. */
 export const RECLAIM_RANGE: KeyRange = prefixRange(Uint8Array.of(TAG.reclaim));
 
-/** Compares as unsigned bytes: the order of keys and of names. */
+/** Compares unsigned bytes: the order of keys and of names. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return Buffer.compare(a, b);
 }
 
-/** Compares names by their UTF-8 bytes; JavaScript's own order differs beyond U+FFFF. */
+/** Compares names by their UTF-8 bytes. JavaScript's own order differs beyond U+FFFF. */
 export function compareNames(a: string, b: string): number {
   return compareBytes(encoder.encode(a), encoder.encode(b));
 }
 
-/** A key of a tag byte and a name. */
+/** Returns a key of a tag byte and a name. */
 export function namedKey(tag: number, name: string): Uint8Array {
   const bytes = encoder.encode(name);
   const key = new Uint8Array(bytes.length + 1);
@@ -163,12 +167,14 @@ export function namedKey(tag: number, name: string): Uint8Array {
   return key;
 }
 
-/** The name in a key of a tag byte and a name. */
+/** Returns the name in a key of a tag byte and a name. */
 export function nameOfKey(key: Uint8Array): string {
   return decoder.decode(key.subarray(1));
 }
 
-/** Range of such keys whose names start with `prefix` and, in byte order, come after `after`. */
+/**
+ * Returns the range of the keys with this tag whose names start with `prefix` and, in byte order, come after `after`.
+ */
 export function namedRange(tag: number, prefix: string, after = ""): KeyRange {
   const range = prefixRange(namedKey(tag, prefix));
   if (after === "") return range;
@@ -176,7 +182,7 @@ export function namedRange(tag: number, prefix: string, after = ""): KeyRange {
   return { gte: compareBytes(next, range.gte) > 0 ? next : range.gte, lt: range.lt };
 }
 
-/** More entries than any block holds: a commit merges small transactions up to this many entries per row. */
+/** Upper bound of the entries in a block. A commit merges small transactions up to this many entries per row. */
 export const MAX_BLOCK_ENTRIES = 65_536;
 
 function taggedPosition(tag: number, position: number): Uint8Array {
@@ -187,13 +193,13 @@ function taggedPosition(tag: number, position: number): Uint8Array {
 }
 
 function prefixRange(prefix: Uint8Array): KeyRange {
-  // Tags and UTF-8 bytes are never 0xff, so the last byte can be counted up.
+  // Tags and UTF-8 bytes are never 0xff, so the last byte can be incremented.
   const lt = prefix.slice();
   lt[lt.length - 1]++;
   return { gte: prefix, lt };
 }
 
-/** The first key after this one. */
+/** Returns the first key after `key`. */
 export function successor(key: Uint8Array): Uint8Array {
   const next = new Uint8Array(key.length + 1);
   next.set(key);

@@ -63,7 +63,9 @@ describe("row frame", () => {
   });
 });
 
-/** CRC-32C of bytes given in hex, little-endian in hex; bit by bit, to be independent of the library in use. */
+/**
+ * CRC-32C in hex, little-endian, of bytes given in hex. It works bit by bit, to be independent of the library in use.
+ */
 function crcOf(hex: string): string {
   let crc = 0xffffffff;
   for (const byte of Buffer.from(hex, "hex")) {

@@ -2,18 +2,20 @@ import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { crc32c } from "@node-rs/crc32";
 import { dataLoss } from "../../errors.ts";
 
-/** How the message inside a stored row is encoded. */
+/** Compression of the message inside a stored row. */
 export type RowCompression = "none" | "zstd";
 
 const FORMAT = 1;
 const CODEC = { none: 0, zstd: 1 };
 const HEADER_BYTES = 6;
-/** Below this size, zstd saves nothing worth its call. */
+/** zstd saves too little on messages below this size. */
 const MIN_COMPRESS_BYTES = 256;
 
 /**
- * Puts the frame of proto/streamkit/storage/v1/rows.proto around an encoded message, given in pieces: format version,
- * codec, CRC-32C.
+ * Frames an encoded message as proto/streamkit/storage/v1/rows.proto describes: format version, codec, CRC-32C.
+ *
+ * @param message the encoded message in pieces
+ * @returns the row in pieces
  */
 export function frameRow(message: readonly Uint8Array[], compression: RowCompression = "none"): Uint8Array[] {
   let pieces = message;
@@ -40,13 +42,13 @@ export function frameRow(message: readonly Uint8Array[], compression: RowCompres
   return [header, ...pieces];
 }
 
-/** Room that a row begins with, for `sealRow` to fill. */
+/** Bytes that a row must leave free at its start for `sealRow`. */
 export const FRAME_BYTES = HEADER_BYTES;
 
-/** CRC-32C of the codec byte of a message that is stored as it is. */
+/** CRC-32C of the codec byte of an uncompressed message. */
 const PLAIN_CRC = crc32c(Uint8Array.of(CODEC.none));
 
-/** Writes the frame in front of a message that begins at `FRAME_BYTES` of the row; the row is one buffer, no copy. */
+/** Frames a message that begins at `FRAME_BYTES` of its row. The row stays one buffer; nothing is copied. */
 export function sealRow(row: Uint8Array): Uint8Array[] {
   row[0] = FORMAT;
   row[1] = CODEC.none;
@@ -59,9 +61,10 @@ export function sealRow(row: Uint8Array): Uint8Array[] {
 }
 
 /**
- * Takes the frame off a stored row.
+ * Removes the frame of a stored row.
  *
- * @throws ServerError DATA_LOSS when the row is damaged (G11), or was written in a format this version cannot read.
+ * @param what names the row in errors
+ * @throws ServerError DATA_LOSS if the row is damaged (G11), or has a format that this version cannot read
  */
 export function unframeRow(value: Uint8Array, what: string): Uint8Array {
   if (value.length < HEADER_BYTES) throw dataLoss(`${what}: the stored row is cut short`);
@@ -82,9 +85,10 @@ export function unframeRow(value: Uint8Array, what: string): Uint8Array {
 }
 
 /**
- * Takes the frame off a stored row and decodes it.
+ * Removes the frame of a stored row and decodes its message.
  *
- * @throws ServerError DATA_LOSS
+ * @param what names the row in errors
+ * @throws ServerError DATA_LOSS if the row is damaged or cannot be decoded
  */
 export function decodeWith<T>(value: Uint8Array, what: string, decode: (bytes: Uint8Array) => T): T {
   const bytes = unframeRow(value, what);

@@ -4,7 +4,7 @@ import { rowsAtOnce } from "./rows-at-once.ts";
 
 const names = Array.from({ length: 5_000 }, (_, index) => Buffer.from(String(index).padStart(5, "0")));
 
-/** A store of 5,000 rows that counts the rows and the scans it is asked for. */
+/** A store of 5,000 rows that counts scans and scanned rows. */
 function counting() {
   const asked = { rows: 0, scans: 0 };
   const store = {

@@ -1,7 +1,7 @@
 import type { KeyRange, PartitionStore, Row } from "../../storage/port.ts";
 import { successor } from "./key-space.ts";
 
-/** Rows of one step: the fewest worth a request, and the most that a list needs in memory. */
+/** Fewest and most rows of one step. Fewer are not worth a request; more would take too much memory. */
 const MIN_ROWS = 16;
 const MAX_ROWS = 1_024;
 const PAGE_BYTES = 64 * 1024;

@@ -27,7 +27,7 @@ import {
 
 const join = (pieces: Uint8Array[]) => Buffer.concat(pieces);
 const hexOf = (encoded: EncodedBatch) => Buffer.from(encoded.bytes).toString("hex");
-/** The message inside a row. */
+/** Returns the message inside a row in hex. */
 const inner = (pieces: Uint8Array[]) => Buffer.from(unframeRow(join(pieces), "row")).toString("hex");
 
 function batch(segment: string, firstSequence: number, firstOffset: number, count: number): EncodedBatch {
@@ -172,7 +172,7 @@ describe("stored rows", () => {
           const space = decodeSpaceBlock(stored, "space");
           expect(space).toMatchObject({ firstOffset: first, refs: [], commitId });
           expect(space.batches.map((read) => read.commitId)).toEqual(batches.map(() => commitId));
-          // rows.proto promises it: the batches of a row go onto the wire as they are.
+          // rows.proto promises that the batches of a row go onto the wire unchanged.
           expect(fromBinary(ConsumeSegmentResponseSchema, unframeRow(value, "row").subarray(9)).batches).toHaveLength(
             counts.length,
           );

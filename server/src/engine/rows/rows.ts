@@ -9,11 +9,13 @@ export interface CommittedTransaction {
   readonly number: number;
   readonly commitTimeMicros: number;
   readonly ranges: readonly CommittedRange[];
-  /** The commit that wrote it; 0 where that is not known. */
+  /** The commit that wrote the transaction; 0 if it is unknown. */
   readonly commitId: bigint;
 }
 
-/** Where the records of one segment went; without records, last_sequence + 1, last_sequence and 0. */
+/**
+ * The position of one segment's records. Without records, the range is last_sequence + 1, last_sequence and offset 0.
+ */
 export interface CommittedRange {
   readonly segment: string;
   readonly firstSequence: number;
@@ -21,36 +23,37 @@ export interface CommittedRange {
   readonly firstOffset: number;
 }
 
-/** Where a large batch is stored. */
+/** A reference to the block that stores a large batch. */
 export interface BlockRef {
   readonly segment: string;
   readonly lastSequence: number;
   readonly firstOffset: number;
   readonly count: number;
-  /** Length of the encoded batch; 0 where that is not known. */
+  /** Length of the encoded batch in bytes; 0 if it is unknown. */
   readonly bytes: number;
 }
 
 /**
- * One row of the space log: batches, or references, or (neither) a hole. Covers offsets from firstOffset to its key.
+ * One row of the space log: batches, references, or neither (a hole). It covers the offsets from firstOffset to the
+ * offset in its key.
  */
 export interface SpaceBlock {
   readonly firstOffset: number;
   readonly batches: readonly EncodedBatch[];
   readonly refs: readonly BlockRef[];
-  /** The commit that wrote it; 0 where that is not known. */
+  /** The commit that wrote the row; 0 if it is unknown. */
   readonly commitId: bigint;
 }
 
-/** What a commit changed besides appending. */
+/** The changes of a commit other than appends. */
 export interface ChangeNote {
   /** Segments whose status changed in a way that their entries do not show. */
   readonly segments: readonly string[];
-  /** Segments whose heads changed in what no status shows. */
+  /** Segments whose heads changed in fields that no status shows. */
   readonly heads: readonly string[];
-  /** All segments may have changed. */
+  /** True if all segments may have changed. */
   readonly everything: boolean;
-  /** Entries were removed, or rows of entries that had been removed before. */
+  /** True if the commit removed entries, or rows of entries that were removed before. */
   readonly removed: boolean;
 }
 
@@ -116,7 +119,7 @@ export function decodeSegmentBlock(value: Uint8Array, segment: string): SegmentB
   return { firstSequence: block.first, batches: block.batches };
 }
 
-/** A row of the space log that holds the entries themselves; with no batches, a hole. */
+/** Encodes a row of the space log that contains its entries. Without batches, the row is a hole. */
 export function encodeSpaceBlock(
   firstOffset: number,
   batches: readonly EncodedBatch[],
@@ -126,7 +129,7 @@ export function encodeSpaceBlock(
   return frameRow(blockPieces(firstOffset, batches, commitId), compression);
 }
 
-/** A row of the space log that says where the entries are. */
+/** Encodes a row of the space log that refers to segment blocks. */
 export function encodeSpaceRefs(firstOffset: number, refs: readonly BlockRef[], commitId: bigint): Uint8Array[] {
   const pieces = blockPieces(firstOffset, [], commitId);
   for (const ref of refs) {
@@ -159,8 +162,8 @@ export function decodeSpaceBlock(value: Uint8Array, space: string): SpaceBlock {
 }
 
 /**
- * SegmentBlock and SpaceBlock share their shape: the first position covered, in SpaceBlock the commit (field 4), then
- * batches (field 1) or refs (field 3).
+ * Encodes the fields that SegmentBlock and SpaceBlock share: the first position, the commit (field 4, SpaceBlock only),
+ * then batches (field 1).
  */
 function blockPieces(first: number, batches: readonly EncodedBatch[], commitId: bigint): Uint8Array[] {
   const pieces: Uint8Array[] = [fixed64Field(2, BigInt(first))];
