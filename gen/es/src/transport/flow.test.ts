@@ -123,6 +123,46 @@ it("a large message delays others by one frame", () => {
   expect(calls.slice(0, 3)).toEqual([1, 2, 1]);
 });
 
+describe("messages inside REQUEST and RESULT", () => {
+  it("pay like any other, and wait behind others of their call", () => {
+    const outbox = new Outbox();
+    for (let call = 1; call <= 5; call++) outbox.open(call);
+    expect([1, 2, 3, 4].map((call) => outbox.pay(call, MAX_MESSAGE))).toEqual([true, true, true, true]);
+    expect(outbox.pay(5, 1)).toBe(false);
+    outbox.give(0, 10);
+    expect([outbox.pay(1, 1), outbox.pay(5, 1), outbox.pay(6, 1)]).toEqual([false, true, false]);
+    outbox.send(5, Uint8Array.of(1));
+    expect(outbox.pay(5, 1)).toBe(false);
+  });
+
+  it("are counted, also for a call that has ended", () => {
+    const inbox = new Inbox(MAX_MESSAGE);
+    inbox.open(1);
+    inbox.pay(1, 100);
+    inbox.pay(2, 30);
+    inbox.close(1);
+    expect(inbox.credits()).toEqual([creditFrame(0, 130)]);
+    for (let call = 3; call < 7; call++) {
+      inbox.open(call);
+      inbox.pay(call, MAX_MESSAGE);
+    }
+    expect(() => inbox.pay(7, 1)).toThrow(expect.objectContaining({ closeCode: 4413 }));
+  });
+});
+
+it("Inbox keeps small credit back until it is worth a frame", () => {
+  const inbox = new Inbox(MAX_MESSAGE);
+  inbox.open(1);
+  for (const call of [1, 1, 2]) inbox.pay(call, 40);
+  inbox.taken(1, 40);
+  inbox.taken(1, 40);
+  expect(inbox.credits(100)).toEqual([creditFrame(0, 120)]);
+  inbox.pay(1, 20);
+  inbox.taken(1, 20);
+  expect(inbox.credits(100)).toEqual([creditFrame(1, 100)]);
+  expect(inbox.credits()).toEqual([creditFrame(0, 20)]);
+});
+
 it("flow control loses nothing, keeps order, ends, and bounds what waits at the receiver", () => {
   const step = fc.oneof(
     fc.record({

@@ -63,16 +63,21 @@ export class Inbox {
       throw new FrameError(`a message has ${total} bytes; the limit is ${this.#maxMessageBytes}`);
     }
     this.#pay(receiver, costOf(total));
-    // Sent before its sender learnt of the end of the call.
-    if (receiver === undefined) {
-      this.#giveSocket(costOf(total));
-      return undefined;
-    }
+    if (receiver === undefined) return undefined;
     if (receiver.missing > 0) throw new FrameError("a message begins inside another message of its call");
     if (kind === FrameKind.MESSAGE) return payload;
     receiver.total = total;
     receiver.missing = total;
     return this.#more(receiver, payload.subarray(4));
+  }
+
+  /**
+   * Counts a message that came inside REQUEST or RESULT, which pays like any other. It goes back by `taken` or `close`.
+   *
+   * @throws FrameError for more bytes than the credit allows
+   */
+  pay(call: number, messageBytes: number): void {
+    this.#pay(this.#calls.get(call), costOf(messageBytes));
   }
 
   /** Gives credit back for a message that the application has taken. */
@@ -87,10 +92,19 @@ export class Inbox {
     this.#giveSocket(bytes);
   }
 
-  /** The CREDIT frames that are due: one per call, and one for the socket. */
-  credits(): Uint8Array[] {
-    const frames = [...this.#back].map(([call, bytes]) => creditFrame(call, bytes));
-    this.#back.clear();
+  /**
+   * The CREDIT frames that are due: one per call, and one for the socket.
+   *
+   * @param least smallest credit that is worth a frame; smaller ones are due later. No sender stands still for them as
+   *   long as this is less than a call's credit
+   */
+  credits(least = 1): Uint8Array[] {
+    const frames: Uint8Array[] = [];
+    for (const [call, bytes] of this.#back) {
+      if (bytes < least) continue;
+      frames.push(creditFrame(call, bytes));
+      this.#back.delete(call);
+    }
     return frames;
   }
 
@@ -99,7 +113,11 @@ export class Inbox {
       throw new FrameError("a message begins without credit", 4413);
     }
     this.#credit -= cost;
-    if (receiver === undefined) return;
+    if (receiver === undefined) {
+      // Sent before its sender learnt of the end of the call.
+      this.#giveSocket(cost);
+      return;
+    }
     receiver.credit -= cost;
     receiver.owed += cost;
   }

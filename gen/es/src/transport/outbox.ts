@@ -55,6 +55,18 @@ export class Outbox {
     this.#turns.add(call);
   }
 
+  /**
+   * Pays for a message that leaves inside REQUEST or RESULT, as a control frame.
+   *
+   * @returns false when there is no credit, or other messages of the call wait for theirs: the message is sent by
+   *   `send` then, in frames of its own
+   */
+  pay(call: number, messageBytes: number): boolean {
+    const sender = this.#calls.get(call);
+    if (sender === undefined || sender.messages.length > 0) return false;
+    return this.#pay(sender, messageBytes);
+  }
+
   /** Adds an encoded frame that needs no credit. Such frames leave first, in their order. */
   control(frame: Uint8Array): void {
     this.#control.push(frame);
@@ -111,16 +123,19 @@ export class Outbox {
     return frames.length === 0 ? undefined : joined(frames, bytes);
   }
 
+  #pay(sender: Sender, messageBytes: number): boolean {
+    if (sender.credit <= 0 || this.#credit <= 0) return false;
+    const cost = costOf(messageBytes);
+    sender.credit -= cost;
+    this.#credit -= cost;
+    return true;
+  }
+
   #nextFrame(call: number): Uint8Array | undefined {
     const sender = this.#calls.get(call) as Sender;
     const [message] = sender.messages;
     const begins = sender.sent === 0;
-    if (begins) {
-      if (sender.credit <= 0 || this.#credit <= 0) return undefined;
-      const cost = costOf(message.length);
-      sender.credit -= cost;
-      this.#credit -= cost;
-    }
+    if (begins && !this.#pay(sender, message.length)) return undefined;
     const whole = begins && message.length <= MAX_FRAME_BYTES;
     const prefix = begins && !whole ? TOTAL_BYTES : 0;
     const part = message.subarray(sender.sent, sender.sent + MAX_FRAME_BYTES - prefix);

@@ -131,7 +131,7 @@ export declare const ResponseSchema: GenMessage<Response>;
 export declare type Result = Message<"streamkit.transport.v1.Result"> & {
   /**
    * The response message of a unary call, encoded as protobuf. Absent for a failure, for a call with a streamed
-   * response, and where the message came before in FIRST and NEXT.
+   * response, and where the message came before in frames of its own.
    *
    * @generated from field: optional bytes message = 1;
    */
