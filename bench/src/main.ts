@@ -3,10 +3,11 @@ import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { makeDataFolder, removeDataFolder } from "./harness/data-folder.ts";
 import { parseOptions, USAGE } from "./harness/options.ts";
-import { stopAllProcesses } from "./harness/processes.ts";
-import type { RunContext, Section } from "./harness/workload.ts";
+import type { RunContext } from "./harness/workload.ts";
 import { writeResults } from "./report/results.ts";
+import type { Section } from "./report/section.ts";
 import { toText } from "./report/table.ts";
+import { stopAllProcesses } from "./tools/processes.ts";
 import { WORKLOADS } from "./workloads/index.ts";
 
 const args = process.argv.slice(2);

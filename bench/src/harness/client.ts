@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { PeerName } from "../peers/index.ts";
 import type { OperationName, Sample } from "../peers/peer.ts";
-import { startNode, stopProcess } from "./processes.ts";
+import { startNode, stopProcess } from "../tools/processes.ts";
 
 /** One thing for a client to do. */
 export interface Call {

@@ -1,4 +1,4 @@
-import type { Table } from "../report/table.ts";
+import type { Section } from "../report/section.ts";
 
 /** The context that all workloads of one run share. */
 export interface RunContext {
@@ -14,15 +14,6 @@ export interface RunContext {
   readonly profileFolder: string | undefined;
   /** Reports progress. */
   progress(line: string): void;
-}
-
-/** The results of a workload. */
-export interface Section {
-  /** What was measured, over how much. */
-  readonly heading: string;
-  /** What a reader must know to compare fairly: durability above all. */
-  readonly notes: readonly string[];
-  readonly tables: readonly Table[];
 }
 
 /** One of the workloads. */

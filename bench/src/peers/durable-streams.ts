@@ -1,10 +1,10 @@
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DurableStream, IdempotentProducer } from "@durable-streams/client";
-import { measureLatency, measureRate } from "../harness/measure.ts";
-import { PAYLOAD_BYTES, payloadAt } from "../harness/payloads.ts";
-import { startNode, stopProcess, waitForOutput } from "../harness/processes.ts";
-import { ReadCheck } from "../harness/read-check.ts";
+import { measureLatency, measureRate } from "../tools/measure.ts";
+import { PAYLOAD_BYTES, payloadAt } from "../tools/payloads.ts";
+import { startNode, stopProcess, waitForOutput } from "../tools/processes.ts";
+import { ReadCheck } from "../tools/read-check.ts";
 import type { Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
 
 const contentType = "application/octet-stream";

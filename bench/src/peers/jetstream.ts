@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { inLanes, measureLatency, measureRate } from "../harness/measure.ts";
-import { payloadAt } from "../harness/payloads.ts";
-import { startProcess, stopProcess, waitForOutput } from "../harness/processes.ts";
-import { ReadCheck } from "../harness/read-check.ts";
+import { inLanes, measureLatency, measureRate } from "../tools/measure.ts";
+import { payloadAt } from "../tools/payloads.ts";
+import { startProcess, stopProcess, waitForOutput } from "../tools/processes.ts";
+import { ReadCheck } from "../tools/read-check.ts";
 import type { Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
 
 const IN_FLIGHT = 1_000;

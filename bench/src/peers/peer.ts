@@ -5,7 +5,7 @@
 export interface Peer {
   /** What its acks promise, and anything else a reader of the numbers must know. */
   readonly note: string;
-  /** Version of the server, or "" where the package version (machine.ts) says it. */
+  /** Version of the server, or "" where the package version (report/machine.ts) says it. */
   version(): string;
   /** Starts the server in its own process. Called in the process that conducts the run. */
   startServer(place: ServerPlace): Promise<Server>;

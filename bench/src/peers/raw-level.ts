@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
-import { measureLatency, measureRate } from "../harness/measure.ts";
-import { payloadAt } from "../harness/payloads.ts";
+import { measureLatency, measureRate } from "../tools/measure.ts";
+import { payloadAt } from "../tools/payloads.ts";
 import type { Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
 
 const BLOCK_RECORDS = 1_000;

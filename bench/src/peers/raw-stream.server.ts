@@ -6,7 +6,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { EntryBatchSchema } from "@streamkit/protocol";
 import { OpaqueConsumeResponseSchema, opaqueMethod } from "@streamkit/protocol/wire";
-import { payloads } from "../harness/payloads.ts";
+import { payloads } from "../tools/payloads.ts";
 import { FRAME_RECORDS } from "./frame-records.ts";
 
 function encodedBatch(start: number, count: number): Uint8Array {

@@ -5,10 +5,10 @@ import { createStreamkitClient } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
 import { EntryBatchSchema, StreamService } from "@streamkit/protocol";
 import { opaqueMethod } from "@streamkit/protocol/wire";
-import { measureLatency, measureRate } from "../harness/measure.ts";
-import { payloadAt } from "../harness/payloads.ts";
-import { startNode, stopProcess, waitForOutput } from "../harness/processes.ts";
-import { ReadCheck } from "../harness/read-check.ts";
+import { measureLatency, measureRate } from "../tools/measure.ts";
+import { payloadAt } from "../tools/payloads.ts";
+import { startNode, stopProcess, waitForOutput } from "../tools/processes.ts";
+import { ReadCheck } from "../tools/read-check.ts";
 import { FRAME_RECORDS } from "./frame-records.ts";
 import type { Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
 

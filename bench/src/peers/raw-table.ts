@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { connectionStringTo, startAzurite } from "../../../server/src/storage/azure/test/azurite.ts";
-import { measureLoops } from "../harness/measure.ts";
-import { quantilesOf, toSample } from "../harness/quantiles.ts";
+import { measureLoops } from "../tools/measure.ts";
+import { quantilesOf, toSample } from "../tools/quantiles.ts";
 import type { Peer, Server, Session, TransactionsJob } from "./peer.ts";
 
 /** Of each transaction, the share of rows that are written again and again, as heads are. The others are new. */

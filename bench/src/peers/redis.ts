@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { Redis } from "ioredis";
-import { inLanes, measureLatency, measureRate } from "../harness/measure.ts";
-import { payloadAt } from "../harness/payloads.ts";
-import { startProcess, stopProcess, waitForOutput } from "../harness/processes.ts";
-import { ReadCheck } from "../harness/read-check.ts";
+import { inLanes, measureLatency, measureRate } from "../tools/measure.ts";
+import { payloadAt } from "../tools/payloads.ts";
+import { startProcess, stopProcess, waitForOutput } from "../tools/processes.ts";
+import { ReadCheck } from "../tools/read-check.ts";
 import { freePort } from "./free-port.ts";
 import type { AggregatesJob, Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
 

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { createStreamkitClient } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
-import { inLanes, measureLatency, measureLoops, measureRate } from "../harness/measure.ts";
-import { payloadAt, payloads } from "../harness/payloads.ts";
-import { ReadCheck } from "../harness/read-check.ts";
-import { percentile } from "../harness/statistics.ts";
-import { startStreamkit } from "../harness/streamkit-process.ts";
+import { inLanes, measureLatency, measureLoops, measureRate } from "../tools/measure.ts";
+import { payloadAt, payloads } from "../tools/payloads.ts";
+import { ReadCheck } from "../tools/read-check.ts";
+import { percentile } from "../tools/statistics.ts";
 import type { AggregatesJob, Peer, Server, ServerPlace, Session, StreamJob, WritersJob } from "./peer.ts";
+import { startStreamkit } from "./streamkit-process.ts";
 
 const SPACE = "bench";
 const SEGMENT = "bench";

@@ -1,5 +1,5 @@
-import { summarize } from "../harness/statistics.ts";
 import type { Sample } from "../peers/peer.ts";
+import { summarize } from "../tools/statistics.ts";
 import { figure, type Table } from "./table.ts";
 
 /** The figures of each subject, by its label: one sample per round, all subjects in every round. */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import type { Section } from "../harness/workload.ts";
 import { composeResults, type RunDescription } from "./compose-results.ts";
+import type { Section } from "./section.ts";
 
 const run: RunDescription = { complete: true, date: "2026-11-23", command: "npm run bench", machine: ["CPU: fast"] };
 const part: RunDescription = { ...run, complete: false, date: "2026-11-30", command: "npm run bench -- W9" };

@@ -1,4 +1,4 @@
-import type { Section } from "../harness/workload.ts";
+import type { Section } from "./section.ts";
 import { toMarkdown } from "./table.ts";
 
 /** What was run, and where. */

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { describeMachine } from "../harness/machine.ts";
-import type { Section } from "../harness/workload.ts";
 import { composeResults } from "./compose-results.ts";
+import { describeMachine } from "./machine.ts";
+import type { Section } from "./section.ts";
 
 /**
  * Writes the results for the repository: all of them, or those of some workloads in the place of their earlier ones.

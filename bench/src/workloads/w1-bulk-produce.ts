@@ -1,6 +1,7 @@
 import { runRounds, type Subject } from "../harness/rounds.ts";
-import type { RunContext, Section, Workload } from "../harness/workload.ts";
+import type { RunContext, Workload } from "../harness/workload.ts";
 import { aimAtLeast, type Comparison, comparisonTable, figuresTable, targetAtLeast } from "../report/comparison.ts";
+import type { Section } from "../report/section.ts";
 
 const OURS = "streamkit produce";
 const REDIS = "redis XADD, pipelines of 1,000";

@@ -6,12 +6,13 @@ import { measureRound } from "../azure/instances/measure-round.ts";
 import { type Comparison, predict, predictionTable } from "../azure/instances/prediction.ts";
 import { sharingTable } from "../azure/instances/sharing-table.ts";
 import { rivalsTable } from "../azure/simulation/rivals-table.ts";
-import { meanOf } from "../harness/quantiles.ts";
 import { describeSample } from "../harness/rounds.ts";
-import type { RunContext, Section, Workload } from "../harness/workload.ts";
+import type { RunContext, Workload } from "../harness/workload.ts";
 import { loadPeer } from "../peers/index.ts";
 import type { Sample } from "../peers/peer.ts";
+import type { Section } from "../report/section.ts";
 import type { Table } from "../report/table.ts";
+import { meanOf } from "../tools/quantiles.ts";
 
 /** Added to each request: none, and what a storage service in the same region takes. */
 const DELAYS = [0, 5, 20];

@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { createStreamkitClient } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
-import { startStreamkit } from "../harness/streamkit-process.ts";
-import type { RunContext, Section, Workload } from "../harness/workload.ts";
+import type { RunContext, Workload } from "../harness/workload.ts";
 import { Crowd } from "../memory/crowd.ts";
 import { forgetPeak, inUse, resident } from "../memory/resident.ts";
+import { startStreamkit } from "../peers/streamkit-process.ts";
+import type { Section } from "../report/section.ts";
 import { figure, type Table, whole } from "../report/table.ts";
 
 const MIB = 1024 * 1024;

@@ -1,7 +1,8 @@
 import { runRounds, type Subject } from "../harness/rounds.ts";
-import type { RunContext, Section, Workload } from "../harness/workload.ts";
+import type { RunContext, Workload } from "../harness/workload.ts";
 import type { OperationName } from "../peers/peer.ts";
 import { aimAtLeast, type Comparison, comparisonTable, figuresTable, targetAtLeast } from "../report/comparison.ts";
+import type { Section } from "../report/section.ts";
 
 const OURS = {
   consume: "streamkit segment, entries",

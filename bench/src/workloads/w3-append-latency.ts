@@ -1,5 +1,5 @@
 import { runRounds, type Subject } from "../harness/rounds.ts";
-import type { RunContext, Section, Workload } from "../harness/workload.ts";
+import type { RunContext, Workload } from "../harness/workload.ts";
 import type { OperationName } from "../peers/peer.ts";
 import {
   againstAll,
@@ -9,6 +9,7 @@ import {
   figuresTable,
   targetAtMost,
 } from "../report/comparison.ts";
+import type { Section } from "../report/section.ts";
 
 const UNARY = "streamkit append, unary";
 const SESSION = "streamkit append, in a session";

@@ -19,7 +19,8 @@ import { measureSharedCommits, type SharedCommits } from "../azure/counts/shared
 import { measureSingleActions } from "../azure/counts/single-actions.ts";
 import { demandTable, simulatedSpaceTable, spaceTable, unitCostTable } from "../azure/scaling/scaling-tables.ts";
 import { unitCostsOf } from "../azure/scaling/unit-costs.ts";
-import type { RunContext, Section, Workload } from "../harness/workload.ts";
+import type { RunContext, Workload } from "../harness/workload.ts";
+import type { Section } from "../report/section.ts";
 import { whole } from "../report/table.ts";
 
 /** Records that costs are counted for, unless a small run is asked for. */

@@ -1,4 +1,4 @@
-import { payloads } from "../../harness/payloads.ts";
+import { payloads } from "../../tools/payloads.ts";
 import type { Cost, Emulator } from "./emulator.ts";
 import { readAll } from "./read-all.ts";
 import { StoredSize } from "./stored-size.ts";

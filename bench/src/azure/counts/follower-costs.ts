@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { memoryBus } from "@streamkit/server";
-import { payloads } from "../../harness/payloads.ts";
-import { summarize } from "../../harness/statistics.ts";
+import { payloads } from "../../tools/payloads.ts";
+import { summarize } from "../../tools/statistics.ts";
 import type { Emulator } from "./emulator.ts";
 import { requestsOf } from "./wire-counts.ts";
 

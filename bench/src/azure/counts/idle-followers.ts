@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { payloads } from "../../harness/payloads.ts";
+import { payloads } from "../../tools/payloads.ts";
 import type { CountedInstance, Emulator } from "./emulator.ts";
 import { requestsOf } from "./wire-counts.ts";
 

@@ -1,6 +1,6 @@
 import { createStreamkitClient } from "@streamkit/client";
 import { createStreamkit, memoryStorage } from "@streamkit/server";
-import { payloads } from "../../harness/payloads.ts";
+import { payloads } from "../../tools/payloads.ts";
 import { countingStorage, type PortCounts, zeroCounts } from "./counting-storage.ts";
 import { difference } from "./difference.ts";
 import { readAll } from "./read-all.ts";

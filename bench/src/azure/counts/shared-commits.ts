@@ -1,4 +1,4 @@
-import { payloads } from "../../harness/payloads.ts";
+import { payloads } from "../../tools/payloads.ts";
 import type { Emulator } from "./emulator.ts";
 import type { WireCounts } from "./wire-counts.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Lease } from "@streamkit/client";
-import { payloads } from "../../harness/payloads.ts";
+import { payloads } from "../../tools/payloads.ts";
 import type { CountedInstance, Emulator } from "./emulator.ts";
 import type { WireCounts } from "./wire-counts.ts";
 

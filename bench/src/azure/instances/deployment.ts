@@ -1,8 +1,8 @@
 import { connectionStringTo, startAzurite } from "../../../../server/src/storage/azure/test/azurite.ts";
 import { Client } from "../../harness/client.ts";
-import { startStreamkit } from "../../harness/streamkit-process.ts";
 import type { RunContext } from "../../harness/workload.ts";
 import type { Server } from "../../peers/peer.ts";
+import { startStreamkit } from "../../peers/streamkit-process.ts";
 import { type CountingProxy, startCountingProxy } from "../counts/counting-proxy.ts";
 
 /** One server process, its way to the storage, and the processes of its clients. */

@@ -1,6 +1,6 @@
-import { summarize } from "../../harness/statistics.ts";
 import { type Comparison, comparisonTable, type Rounds, targetAtLeast } from "../../report/comparison.ts";
 import { figure, type Table } from "../../report/table.ts";
+import { summarize } from "../../tools/statistics.ts";
 import { type Cell, cellLabel, cellsOf } from "./cell.ts";
 
 /** Figures of a sample, and how they are called; raw limits have some of them. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { summarize } from "../../harness/statistics.ts";
 import type { Period, Sample, WritersJob } from "../../peers/peer.ts";
+import { summarize } from "../../tools/statistics.ts";
 import { difference, sum } from "../counts/difference.ts";
 import type { WireCounts } from "../counts/wire-counts.ts";
 import type { Cell } from "./cell.ts";

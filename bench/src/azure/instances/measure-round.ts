@@ -1,5 +1,5 @@
-import { valueAt } from "../../harness/quantiles.ts";
 import type { Period, Sample } from "../../peers/peer.ts";
+import { valueAt } from "../../tools/quantiles.ts";
 import type { RequestKind } from "../simulation/scenario.ts";
 import { type Cell, cellLabel, cellsOf, INSTANCES, rawLabel } from "./cell.ts";
 import type { DeployedInstance } from "./deployment.ts";

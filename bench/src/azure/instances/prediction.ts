@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
 import { PACE } from "../../../../server/src/engine/commit/contention.ts";
-import { meanOf } from "../../harness/quantiles.ts";
-import { summarize } from "../../harness/statistics.ts";
 import type { Sample } from "../../peers/peer.ts";
 import { figure, type Table } from "../../report/table.ts";
+import { meanOf } from "../../tools/quantiles.ts";
+import { summarize } from "../../tools/statistics.ts";
 import type { Outcome, RequestKind, Scenario } from "../simulation/scenario.ts";
 import { simulate } from "../simulation/simulate.ts";
 import { type Cell, cellLabel } from "./cell.ts";

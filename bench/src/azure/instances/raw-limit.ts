@@ -1,5 +1,5 @@
-import { fromSample } from "../../harness/quantiles.ts";
 import type { Period, TransactionsJob } from "../../peers/peer.ts";
+import { fromSample } from "../../tools/quantiles.ts";
 import type { WireCounts } from "../counts/wire-counts.ts";
 import type { DeployedInstance } from "./deployment.ts";
 

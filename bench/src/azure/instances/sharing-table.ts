@@ -1,7 +1,7 @@
-import { summarize } from "../../harness/statistics.ts";
 import type { Sample } from "../../peers/peer.ts";
 import type { Rounds } from "../../report/comparison.ts";
 import { figure, type Table } from "../../report/table.ts";
+import { summarize } from "../../tools/statistics.ts";
 import { cellLabel, cellsOf } from "./cell.ts";
 
 /** Part of one instance's commits that several of them on one space must reach together. */

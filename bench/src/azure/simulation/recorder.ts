@@ -1,4 +1,4 @@
-import { percentile } from "../../harness/statistics.ts";
+import { percentile } from "../../tools/statistics.ts";
 import type { Outcome, Scenario } from "./scenario.ts";
 
 /** Keeps what happens in the part of a simulation that counts. */

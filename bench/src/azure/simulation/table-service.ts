@@ -1,4 +1,4 @@
-import { valueAt } from "../../harness/quantiles.ts";
+import { valueAt } from "../../tools/quantiles.ts";
 import type { Random } from "./random.ts";
 import type { RequestKind, StorageModel } from "./scenario.ts";
 import type { Timeline } from "./timeline.ts";

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import type { Server } from "../peers/peer.ts";
-import { startNode, stopProcess, waitForOutput } from "./processes.ts";
+import { startNode, stopProcess, waitForOutput } from "../tools/processes.ts";
+import type { Server } from "./peer.ts";
 
 /** A server, and the process that it is. */
 export interface ServerProcess extends Server {
