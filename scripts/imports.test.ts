@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { importsOf, roomsOf, wrongImports } from "./imports.ts";
+import { cycleOf, importsOf, roomsOf, wrongImports } from "./imports.ts";
 
 const DOCUMENT = `
 ### Rooms of \`server/src\`
@@ -47,6 +47,27 @@ describe("the tables of who may import whom", () => {
     ["server/src/new/a.ts", "server/src/errors.ts", 1],
   ])("hold %s to its row: %s", (path, target, problems) => {
     expect(wrongImports(table, path, [target])).toHaveLength(problems);
+  });
+});
+
+describe("rows that import each other", () => {
+  const [table] = roomsOf(DOCUMENT);
+  const cycle = (...imports: [from: string, to: string][]) =>
+    cycleOf(table, new Map(imports.map(([from, to]) => [`server/src/${from}`, [`server/src/${to}`]])));
+
+  it("are found over several files", () => {
+    expect(cycle(["engine/a.ts", "cli/b.ts"], ["cli/c.ts", "bin.ts"], ["bin.ts", "engine/rows/d.ts"])).toBeUndefined();
+    expect(cycle(["engine/a.ts", "cli/b.ts"], ["cli/c.ts", "bin.ts"], ["bin.ts", "engine/d.ts"])).toEqual([
+      "engine/",
+      "cli/",
+      "bin.ts",
+      "engine/",
+    ]);
+  });
+
+  it("are not files of one row, nor files of no row", () => {
+    expect(cycle(["engine/a.ts", "engine/b.ts"], ["engine/b.ts", "engine/a.ts"])).toBeUndefined();
+    expect(cycle(["new.ts", "engine/a.ts"], ["engine/a.ts", "new.ts"])).toBeUndefined();
   });
 });
 

@@ -1,6 +1,7 @@
 /**
  * Checks imports against the tables of CONTRIBUTING.md whose last column is "may import". A heading names the folder of
- * its table. A file belongs to the row with the longest name that its path begins with. Tests may import everything.
+ * its table. A file belongs to the row with the longest name that its path begins with. Rows of one table must not
+ * import each other, directly or by way of other rows. Tests may import everything.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -88,6 +89,36 @@ export function wrongImports(table: Rooms, path: string, imports: readonly strin
     );
 }
 
+/** The rows of one table whose imports form a cycle, in the order of the imports; undefined if there is none. */
+export function cycleOf(table: Rooms, importsByPath: ReadonlyMap<string, readonly string[]>): string[] | undefined {
+  const below = new Map<string, Set<string>>();
+  for (const [path, imports] of importsByPath) {
+    if (!path.startsWith(table.root)) continue;
+    const from = roomOf(table, path)?.name;
+    for (const target of imports.filter((one) => one.startsWith(table.root))) {
+      const to = roomOf(table, target)?.name;
+      if (from === undefined || to === undefined || from === to) continue;
+      below.set(from, (below.get(from) ?? new Set()).add(to));
+    }
+  }
+  const done = new Set<string>();
+  const visit = (name: string, way: readonly string[]): string[] | undefined => {
+    if (way.includes(name)) return [...way.slice(way.indexOf(name)), name];
+    if (done.has(name)) return undefined;
+    done.add(name);
+    for (const next of below.get(name) ?? []) {
+      const cycle = visit(next, [...way, name]);
+      if (cycle !== undefined) return cycle;
+    }
+    return undefined;
+  };
+  for (const name of below.keys()) {
+    const cycle = visit(name, []);
+    if (cycle !== undefined) return cycle;
+  }
+  return undefined;
+}
+
 /** Every row names something, and every import is one that the tables allow. */
 export function checkImports(): boolean {
   const tables = roomsOf(readFileSync("CONTRIBUTING.md", "utf8"));
@@ -100,10 +131,12 @@ export function checkImports(): boolean {
       if (!existsSync(root + name)) problems.push(`CONTRIBUTING.md: there is no ${root}${name}`);
     }
   }
-  for (const path of files) {
-    if (/\.test\.ts$|(?:^|\/)test\//.test(path)) continue;
-    const imports = importsOf(path, readFileSync(path, "utf8"));
-    for (const table of tables) problems.push(...wrongImports(table, path, imports));
+  const sources = files.filter((path) => !/\.test\.ts$|(?:^|\/)test\//.test(path));
+  const importsByPath = new Map(sources.map((path) => [path, importsOf(path, readFileSync(path, "utf8"))]));
+  for (const table of tables) {
+    for (const [path, imports] of importsByPath) problems.push(...wrongImports(table, path, imports));
+    const cycle = cycleOf(table, importsByPath);
+    if (cycle !== undefined) problems.push(`${table.root}: these rows import each other: ${cycle.join(" -> ")}`);
   }
   for (const problem of problems) console.error(problem);
   return tables.length > 0 && problems.length === 0;

@@ -1,4 +1,4 @@
-import type { Report, StreamkitEvent } from "./events.ts";
+import type { Report, StreamkitEvent } from "./event.ts";
 
 /**
  * Kinds and stores that are told apart at a time; beyond, the events of a kind are counted together, whatever their

@@ -1,7 +1,8 @@
 import { ErrorReason } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { dataLoss, NotTriedError, ServerError, StoreClosedError, storageUnavailable } from "./errors.ts";
-import { Events, type Report, type StreamkitEvent } from "./events.ts";
+import type { Report, StreamkitEvent } from "./event.ts";
+import { Events } from "./events.ts";
 
 const failed: Report = { level: "error", kind: "storage-failed", message: "the disk is gone", storeId: "a" };
 

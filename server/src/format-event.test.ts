@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { storageUnavailable } from "./errors.ts";
-import type { StreamkitEvent } from "./events.ts";
+import type { StreamkitEvent } from "./event.ts";
 import { formatEvent } from "./format-event.ts";
 
 const errno = Object.assign(new Error("EIO: i/o error, open '/data/x'"), { code: "EIO" });

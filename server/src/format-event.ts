@@ -1,4 +1,4 @@
-import type { StreamkitEvent } from "./events.ts";
+import type { StreamkitEvent } from "./event.ts";
 
 /** Longest text that a line quotes of one error, in characters. */
 const MAX_TEXT = 1_000;

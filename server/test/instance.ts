@@ -18,7 +18,8 @@ import { parseSegmentAppend, type SegmentAppend } from "../src/engine/append/seg
 import type { Clock } from "../src/engine/clock.ts";
 import type { OpenStore } from "../src/engine/open-store.ts";
 import { OpenStores, type OpenStoresOptions } from "../src/engine/open-stores.ts";
-import { type EventKind, Events, type StreamkitEvent } from "../src/events.ts";
+import type { EventKind, StreamkitEvent } from "../src/event.ts";
+import { Events } from "../src/events.ts";
 import { StorageHealth } from "../src/health.ts";
 import { toConnectError } from "../src/routes/connect-error.ts";
 import { createImplementations } from "../src/routes/index.ts";

@@ -33,11 +33,12 @@ export {
   type StreamkitErrorCode,
   type StreamkitErrorFacts,
   type StreamkitErrorReason,
+  type UndecodedEntry,
 } from "./errors/error.ts";
 export type { Lease, LeaseClaim, LeaseOptions, Leases } from "./lease/leases.ts";
 export type { WithLeaseOptions } from "./lease/with-lease.ts";
 export type { Listing, ListOptions, ListPage, PageOptions } from "./listing.ts";
-export type { Position } from "./position.ts";
+export type { Position, SpaceOffsets } from "./position.ts";
 export type { Membership } from "./presence/membership.ts";
 export type { Inventory, JoinOptions, Presence, PresenceOptions, Worker } from "./presence/presence.ts";
 export type { Batch } from "./read/batch.ts";
@@ -74,7 +75,6 @@ export type {
 export type { Subscription, SubscriptionOptions } from "./subscribe/subscription.ts";
 export type { TimeInput } from "./time.ts";
 export { describeTransport, type TransportDescription } from "./transport/description.ts";
-export type { SpaceOffsets } from "./transport/peer.ts";
 export type { RecordInit } from "./wire/record.ts";
 export type { AppendRange, AppendResult, SegmentAppendResult } from "./write/append-result.ts";
 export type { ProduceOptions, ProduceSummary } from "./write/produce.ts";

@@ -6,6 +6,9 @@ import { invalidArgument } from "./errors/error.ts";
  */
 export type Position = number | bigint;
 
+/** Next offset per space. */
+export type SpaceOffsets = ReadonlyMap<string, number>;
+
 /** The wire form of a position; 0 for `undefined`. */
 export function toWirePosition(field: string, position: Position | undefined): bigint {
   if (position === undefined) return 0n;

@@ -1,11 +1,9 @@
 import type { StreamkitError } from "./errors/error.ts";
+import { LONGEST_TIMER_MILLIS } from "./options.ts";
 
-/** Timers of JavaScript end at once beyond this. */
-const MAX_TIMER_MILLIS = 2_147_483_647;
-
-/** A time that a timer can wait for: some 25 days at most, for everything longer. */
+/** The wait that a timer can do: `millis`, or 24.8 days if `millis` is longer. */
 export function timerMillis(millis: number): number {
-  return Math.min(millis, MAX_TIMER_MILLIS);
+  return Math.min(millis, LONGEST_TIMER_MILLIS);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { StreamkitError } from "./errors/error.ts";
-import type { SpaceOffsets } from "./transport/peer.ts";
+import type { SpaceOffsets } from "./position.ts";
 
 /** The connection broke, or could not be made, and is made again after a pause. */
 export interface Retrying {

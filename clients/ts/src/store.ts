@@ -10,13 +10,13 @@ import { Leases } from "./lease/leases.ts";
 import { WITH_LEASE_OPTIONS, type WithLeaseOptions, withLease } from "./lease/with-lease.ts";
 import { type Listing, type ListOptions, listing } from "./listing.ts";
 import { CALL_OPTIONS, callback, checkArgument, checkOptions, LIST_OPTIONS, text } from "./options.ts";
+import type { SpaceOffsets } from "./position.ts";
 import { Presence } from "./presence/presence.ts";
 import { MERGED_FOLLOW_OPTIONS, MERGED_READ_OPTIONS, type MergedReadOptions } from "./read/bounds.ts";
 import { type Consumption, consumption } from "./read/consumption.ts";
 import { MergedRead } from "./read/merged-read.ts";
 import { lastOffsetOf, SpaceHandle } from "./space.ts";
 import { type SpaceStatus, toSpaceStatus } from "./status.ts";
-import type { SpaceOffsets } from "./transport/peer.ts";
 
 /** What a function gets that runs under a lease. */
 export interface LeaseScope<Out, In> {
@@ -128,7 +128,7 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
   }
 
   /** Makes a consumer: reads from a durable cursor, hands entries to a handler. No I/O until it is `run`. */
-  consumer(options: ConsumerOptions<Out, In>): Consumer<Out, In> {
+  consumer(options: ConsumerOptions<Out, StoreHandle<Out, In>>): Consumer<Out, StoreHandle<Out, In>> {
     return new Consumer(this.context, this.id, (context) => new StoreHandle(context, this.id, this.codec), options);
   }
 

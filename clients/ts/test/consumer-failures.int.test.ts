@@ -178,7 +178,9 @@ describe("parking", () => {
 
 /** A handler whose values are noted, and that ends the consumer after ten of them. */
 const handledValues: number[] = [];
-function handling(check: (n: number, entry: unknown) => unknown): Partial<ConsumerOptions<Event, Event>> {
+function handling(
+  check: (n: number, entry: unknown) => unknown,
+): Partial<ConsumerOptions<Event, StoreHandle<Event, Event>>> {
   const stop = new AbortController();
   return {
     signal: stop.signal,
@@ -237,7 +239,7 @@ describe("entries that the codec cannot decode (M17)", () => {
   /** Consumes in batches until everything that can be decoded is handled. */
   async function consumeBatches(
     store: Store,
-    options: Partial<ConsumerOptions<Event, Event>>,
+    options: Partial<ConsumerOptions<Event, StoreHandle<Event, Event>>>,
     wrap = (e: unknown) => e,
   ) {
     const handled: number[] = [];

@@ -56,7 +56,7 @@ export function silencing({ listener }: RunningServer): {
 /** Runs a consumer until it has handled so many entries. */
 export async function consume(
   store: Store,
-  options: Partial<ConsumerOptions<Event, Event>> & { until: number },
+  options: Partial<ConsumerOptions<Event, StoreHandle<Event, Event>>> & { until: number },
 ): Promise<{ segment: string; n: number }[]> {
   const seen: { segment: string; n: number }[] = [];
   const enough = Promise.withResolvers<void>();

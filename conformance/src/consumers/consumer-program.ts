@@ -5,7 +5,14 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { type ConsumerState, createStreamkitClient, type Entry, type HandlerContext, json } from "@streamkit/client";
+import {
+  type ConsumerState,
+  createStreamkitClient,
+  type Entry,
+  type HandlerContext,
+  json,
+  type StoreHandle,
+} from "@streamkit/client";
 import { anyInstance } from "./any-instance.ts";
 import {
   type ConsumerNews,
@@ -19,7 +26,7 @@ import {
   TAKEOVERS,
 } from "./settings.ts";
 
-type Held = HandlerContext<Input, Input>;
+type Held = HandlerContext<StoreHandle<Input, Input>>;
 
 const settings = JSON.parse(process.argv[2]!) as ConsumerSettings;
 const { ttl, deviation } = settings;

@@ -6,13 +6,12 @@ import { withLease } from "../lease/with-lease.ts";
 import { CALL_OPTIONS, checkOptions, millis } from "../options.ts";
 import { randomId } from "../random-id.ts";
 import { backoffMillis, delay } from "../retry/backoff.ts";
-import { unlessAborted } from "../silence.ts";
+import { timerMillis, unlessAborted } from "../silence.ts";
 import type { ConsumerState } from "../state.ts";
-import type { StoreHandle } from "../store.ts";
+import type { ConsumedStore } from "./consumed-store.ts";
 import { limitLastCalls } from "./last-calls.ts";
 import { type ConsumerOptions, checkConsumerOptions } from "./options.ts";
 import { type ConsumerCounts, Stint } from "./stint.ts";
-import { timerMillis } from "./timer.ts";
 
 /** What a consumer has done, in this process. */
 export interface ConsumerMetrics extends Readonly<ConsumerCounts> {
@@ -23,29 +22,34 @@ export interface ConsumerMetrics extends Readonly<ConsumerCounts> {
 const STOP_OPTIONS = { grace: millis(0, Number.POSITIVE_INFINITY) };
 
 /** Makes a store handle for a context. */
-export type StoreFactory<Out, In> = (context: ClientContext) => StoreHandle<Out, In>;
+export type StoreFactory<Store> = (context: ClientContext) => Store;
 
 /**
  * Reads several spaces from a durable cursor and hands each entry to a handler, at least once, in order within a
  * segment. Commits the cursor after handling, so a crash repeats entries and never loses one.
  */
-export class Consumer<Out, In> implements AsyncDisposable {
+export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDisposable {
   private readonly context: ClientContext;
   private readonly storeId: string;
-  private readonly open: StoreFactory<Out, In>;
-  private readonly options: ConsumerOptions<Out, In>;
+  private readonly open: StoreFactory<Store>;
+  private readonly options: ConsumerOptions<Out, Store>;
   private readonly stopping = new AbortController();
   private readonly aborting = new AbortController();
   private readonly counts: ConsumerCounts = { handled: 0, failures: 0, skipped: 0, parked: 0, commits: 0 };
   private current: ConsumerState = { name: "idle" };
   /** While it runs. */
-  private stint: Stint<Out, In> | undefined;
+  private stint: Stint<Out, Store> | undefined;
   /** How far the stints came that have ended. */
   private reached: ReadonlyMap<string, number> = new Map();
   private running: Promise<void> | undefined;
 
   /** @internal Made by `StoreHandle.consumer`. */
-  constructor(context: ClientContext, storeId: string, open: StoreFactory<Out, In>, options: ConsumerOptions<Out, In>) {
+  constructor(
+    context: ClientContext,
+    storeId: string,
+    open: StoreFactory<Store>,
+    options: ConsumerOptions<Out, Store>,
+  ) {
     checkConsumerOptions(options);
     this.context = context;
     this.storeId = storeId;

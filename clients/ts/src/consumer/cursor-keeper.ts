@@ -1,9 +1,9 @@
 import type { Cursor, Cursors } from "../cursor/cursors.ts";
 import { StreamkitError } from "../errors/error.ts";
-import type { SpaceOffsets } from "../transport/peer.ts";
+import type { SpaceOffsets } from "../position.ts";
+import { timerMillis } from "../silence.ts";
 import type { ConsumerOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
-import { timerMillis } from "./timer.ts";
 
 /** What a keeper works with. */
 export interface CursorKeeperContext {

@@ -1,8 +1,8 @@
 import { StreamkitError } from "../errors/error.ts";
 import type { Entry } from "../read/entry.ts";
 import { backoffMillis, delay } from "../retry/backoff.ts";
+import { timerMillis } from "../silence.ts";
 import { checkDecision, type FailureDecision, type HandlerFailure } from "./options.ts";
-import { timerMillis } from "./timer.ts";
 
 const MAX_ATTEMPTS = 5;
 

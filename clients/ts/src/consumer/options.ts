@@ -16,16 +16,15 @@ import {
 } from "../options.ts";
 import type { Entry } from "../read/entry.ts";
 import type { ConsumerState } from "../state.ts";
-import type { StoreHandle } from "../store.ts";
 
 /** What a handler may use beside its entries. */
-export interface HandlerContext<Out, In> {
+export interface HandlerContext<Store> {
   /** Fires when the consumer stops before its time: its lease was lost, or it has failed. */
   readonly signal: AbortSignal;
   /** 1 for the first attempt at these entries in this process, 2 for the next ... */
   readonly attempt: number;
   /** The store. With `exclusive`, what is appended through it carries the token of the lease. */
-  readonly store: StoreHandle<Out, In>;
+  readonly store: Store;
   /**
    * With `exclusive`: the token of the lease, larger with each process that takes over. For outside systems that can
    * refuse what comes with a smaller one than they have seen.
@@ -78,15 +77,15 @@ export interface Exclusive {
 }
 
 /** What a consumer does. */
-export interface ConsumerOptions<Out, In> {
+export interface ConsumerOptions<Out, Store> {
   /** The name of its cursor. Consumers with different names know nothing of each other. */
   readonly name: string;
   /** The spaces it reads: 1 to 64. */
   readonly spaces: readonly string[];
   /** Handles one entry. Entries of one segment come one after the other, in order; segments at the same time. */
-  readonly handler?: (entry: Entry<Out>, context: HandlerContext<Out, In>) => unknown;
+  readonly handler?: (entry: Entry<Out>, context: HandlerContext<Store>) => unknown;
   /** Instead of `handler`: handles consecutive entries of one segment, as many as there are, up to `maxBatch`. */
-  readonly batchHandler?: (entries: readonly Entry<Out>[], context: HandlerContext<Out, In>) => unknown;
+  readonly batchHandler?: (entries: readonly Entry<Out>[], context: HandlerContext<Store>) => unknown;
   /** Most entries for one call of `batchHandler`. Default 100. */
   readonly maxBatch?: number;
   /** Segments that are handled at the same time. Default 8. */
@@ -155,10 +154,10 @@ const CONSUMER_OPTIONS = {
 } satisfies ChecksOf<ConsumerOptions<unknown, unknown>>;
 
 /** @throws StreamkitError INVALID_FIELD, which names every option with a problem */
-export function checkConsumerOptions<Out, In>(options: ConsumerOptions<Out, In>): void {
+export function checkConsumerOptions(options: ConsumerOptions<never, never>): void {
   checkOptions("consumer", options, CONSUMER_OPTIONS, ["name", "spaces"]);
   checkArgument("consumer", "handler", options, (value, field, report) => {
-    const { handler, batchHandler } = value as ConsumerOptions<Out, In>;
+    const { handler, batchHandler } = value as ConsumerOptions<never, never>;
     if (handler === undefined && batchHandler === undefined) report(field, "is missing: give it, or batchHandler");
     if (handler !== undefined && batchHandler !== undefined)
       report(field, "must not be given together with batchHandler");

@@ -1,6 +1,6 @@
 import { StreamkitError } from "../errors/error.ts";
 import type { Entry } from "../read/entry.ts";
-import type { StoreHandle } from "../store.ts";
+import type { ConsumedStore } from "./consumed-store.ts";
 import type { Parking } from "./options.ts";
 
 const TOO_LARGE: ReadonlySet<string> = new Set(["RECORD_TOO_LARGE", "TRANSACTION_TOO_LARGE"]);
@@ -21,7 +21,7 @@ const PARKED = {
  * dedupe window), whatever it comes together with then.
  */
 export async function park(
-  store: StoreHandle<unknown, unknown>,
+  store: Pick<ConsumedStore<unknown>, "withCodec">,
   { name: consumer, parking }: { readonly name: string; readonly parking?: Parking },
   entries: readonly Entry<unknown>[],
   error: unknown,

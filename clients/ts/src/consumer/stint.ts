@@ -1,9 +1,9 @@
 import type { Cursors } from "../cursor/cursors.ts";
 import { StreamkitError } from "../errors/error.ts";
+import type { SpaceOffsets } from "../position.ts";
 import type { Entry } from "../read/entry.ts";
 import type { ReadState } from "../state.ts";
-import type { StoreHandle } from "../store.ts";
-import type { SpaceOffsets } from "../transport/peer.ts";
+import type { ConsumedStore } from "./consumed-store.ts";
 import { CursorKeeper } from "./cursor-keeper.ts";
 import { defaultDecision, handleWithRetries } from "./failure.ts";
 import { Lanes } from "./lanes.ts";
@@ -25,12 +25,12 @@ export interface ConsumerCounts {
 }
 
 /** What a stint works with. */
-export interface StintContext<Out, In> extends Endings {
+export interface StintContext<Out, Store extends ConsumedStore<Out>> extends Endings {
   /** With a lease: writes under it. */
-  readonly store: StoreHandle<Out, In>;
+  readonly store: Store;
   readonly fencingToken: bigint | undefined;
   readonly cursors: Cursors;
-  readonly options: ConsumerOptions<Out, In>;
+  readonly options: ConsumerOptions<Out, Store>;
   readonly counts: ConsumerCounts;
   /** Told of the states of the read. */
   readonly onStateChange: (state: Exclude<ReadState<SpaceOffsets>, { name: "ended" }>) => void;
@@ -44,13 +44,13 @@ interface Queued<Out> {
 }
 
 /** One stint of a consumer: takes the cursor over, reads from it, handles, commits, until it is told to stop. */
-export class Stint<Out, In> {
-  readonly #context: StintContext<Out, In>;
+export class Stint<Out, Store extends ConsumedStore<Out>> {
+  readonly #context: StintContext<Out, Store>;
   readonly #phases: Phases;
   readonly #cursor: CursorKeeper;
   readonly #lanes: Lanes<Queued<Out>>;
 
-  constructor(context: StintContext<Out, In>) {
+  constructor(context: StintContext<Out, Store>) {
     const { store, cursors, options, counts } = context;
     this.#context = context;
     this.#phases = new Phases(context);
@@ -172,7 +172,7 @@ export class Stint<Out, In> {
         return true;
       }
       const { entries: given, error } = outcome;
-      if (outcome.as === "park") await park(store as StoreHandle<unknown, unknown>, options, given, error, signal);
+      if (outcome.as === "park") await park(store, options, given, error, signal);
       counts[outcome.as === "park" ? "parked" : "skipped"] += given.length;
       // The others were not at fault.
       rest = rest.filter((entry) => !given.includes(entry));

@@ -1,5 +1,4 @@
 import type { ErrorReason } from "@streamkit/protocol";
-import type { Entry } from "../read/entry.ts";
 
 /**
  * Why a call failed: the names of `streamkit.v1.ErrorReason` (documented in proto/streamkit/v1/errors.proto), and some
@@ -54,6 +53,29 @@ export interface FieldViolation {
   readonly description: string;
 }
 
+/** An entry whose payload a codec could not decode: an `Entry` without its `value`. */
+export interface UndecodedEntry {
+  readonly storeId: string;
+  readonly space: string;
+  readonly segment: string;
+  /** Position in the segment, dense from 1. */
+  readonly sequence: number;
+  /** Position in the space, dense from 1. */
+  readonly offset: number;
+  /** When the entry was committed, cut to milliseconds. */
+  readonly commitTime: Date;
+  /** When the entry was committed, in microseconds since 1970-01-01T00:00Z. */
+  readonly commitTimeMicros: number;
+  /** The id that the writer chose for the transaction. */
+  readonly transactionId: string;
+  /** The transaction's place in the history of its space, dense from 1. */
+  readonly transactionNumber: number;
+  /** The bytes that the codec refused. */
+  readonly payload: Uint8Array;
+  /** The labels that the writer gave the record. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /** The typed facts of a failure. All optional: absent means that the failure does not have them. */
 export interface StreamkitErrorFacts {
   readonly retryable?: boolean;
@@ -62,7 +84,7 @@ export interface StreamkitErrorFacts {
   readonly actualLastSequence?: number;
   readonly retryAfterMillis?: number;
   readonly fieldViolations?: readonly FieldViolation[];
-  readonly entry?: Entry<unknown>;
+  readonly entry?: UndecodedEntry;
   readonly cause?: unknown;
 }
 
@@ -92,7 +114,7 @@ export class StreamkitError extends Error {
    * For `CODEC_FAILED` of a read: the entry that could not be decoded, with its positions, its `payload` as it was
    * written and its `metadata`. Not shown with the error in logs, which the payload may be too long or too secret for.
    */
-  declare readonly entry: Entry<unknown> | undefined;
+  declare readonly entry: UndecodedEntry | undefined;
   /** For `produce`: what was durable when it failed. `undefined` for every other call. */
   acknowledged: { readonly records: number; readonly transactions: number } | undefined;
 

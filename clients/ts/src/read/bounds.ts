@@ -10,10 +10,9 @@ import {
   text,
   time,
 } from "../options.ts";
-import type { Position } from "../position.ts";
+import type { Position, SpaceOffsets } from "../position.ts";
 import type { ReadState } from "../state.ts";
 import type { TimeInput } from "../time.ts";
-import type { SpaceOffsets } from "../transport/peer.ts";
 
 /** What every read understands. */
 export interface ReadOptions<P = number> {

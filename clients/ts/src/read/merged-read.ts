@@ -1,7 +1,8 @@
 import type { Codec } from "../codec.ts";
+import type { SpaceOffsets } from "../position.ts";
 import { toPosition } from "../position.ts";
 import { toDuration, toTimestamp } from "../time.ts";
-import type { EncodedPage, Peer, SpaceOffsets } from "../transport/peer.ts";
+import type { EncodedPage, Peer } from "../transport/peer.ts";
 import { type Batch, decodeBatch } from "./batch.ts";
 import type { MergedReadOptions } from "./bounds.ts";
 import { type Page, type Read, silenceMillis } from "./read.ts";

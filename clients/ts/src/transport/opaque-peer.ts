@@ -5,8 +5,9 @@ import {
   type OpaqueMergedConsumeResponse,
   opaqueMethod,
 } from "@streamkit/protocol/wire";
+import type { SpaceOffsets } from "../position.ts";
 import { type CallSettings, callStream, callUnary, ENDLESS, heldBack, only, patience } from "./call.ts";
-import { complete, type EncodedPage, type EncodedTransaction, type Peer, type SpaceOffsets } from "./peer.ts";
+import { complete, type EncodedPage, type EncodedTransaction, type Peer } from "./peer.ts";
 
 /** The fast way, for transports that are known to be binary: entries pass through as bytes. */
 export function opaquePeer(settings: CallSettings): Peer {

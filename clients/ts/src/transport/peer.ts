@@ -10,6 +10,7 @@ import type {
   ReadSpaceRequestSchema,
 } from "@streamkit/protocol";
 import { connectionLost } from "../errors/error.ts";
+import type { SpaceOffsets } from "../position.ts";
 
 /** One transaction, ready to be sent, any number of times. */
 export interface EncodedTransaction {
@@ -29,9 +30,6 @@ export interface EncodedPage<P> {
   /** True when nothing newer was committed at the moment the response was made. */
   readonly caughtUp: boolean;
 }
-
-/** Next offset per space. */
-export type SpaceOffsets = ReadonlyMap<string, number>;
 
 /**
  * The RPCs that carry entries, with entries as encoded bytes whatever the transport does.
