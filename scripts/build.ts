@@ -3,7 +3,7 @@
  * pack needs beside them (licence, .proto files, specification).
  *
  *   npm run build
- *   node scripts/build.ts server   only this package and those it depends on: what `npm pack` runs first (prepack)
+ *   node scripts/build.ts server   only this package and those it depends on: `npm pack` runs it first (prepack)
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";

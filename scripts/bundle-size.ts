@@ -36,7 +36,7 @@ export async function checkBundleSize(): Promise<boolean> {
   return kib <= LIMIT_KIB && nodeImports.length === 0;
 }
 
-/** What a page loads before its first call: the entry and its imports, without what is imported when it is needed. */
+/** The modules that a page loads before its first call: the entry and its static imports, without dynamic ones. */
 function loadedAtOnce(output: RolldownOutput["output"]): OutputChunk[] {
   const chunks = new Map(output.flatMap((chunk) => (chunk.type === "chunk" ? [[chunk.fileName, chunk] as const] : [])));
   const found = new Set<OutputChunk>();

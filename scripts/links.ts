@@ -1,5 +1,5 @@
 /**
- * What the documents name must exist: the file and the heading of every relative link, and every source file that a
+ * The things that documents name must exist: the file and the heading of every relative link, and every source file that a
  * text or a table names by its path, and every script that a command runs. Addresses on the web are not visited.
  */
 import { spawnSync } from "node:child_process";

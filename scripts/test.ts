@@ -1,5 +1,5 @@
 /**
- * Runs the tests: what `npm test` does. Arguments go to `vitest run`, for example names of files.
+ * Runs the tests; `npm test` calls it. Arguments go to `vitest run`, for example names of files.
  *
  * Ends with a line of counts and with no process left, whatever happens on the way. STREAMKIT_TEST_STALL_SECONDS is the
  * longest time without a test that ends, 1,200 s unless it is set; after that the run is given up.
