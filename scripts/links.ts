@@ -1,6 +1,6 @@
 /**
- * The things that documents name must exist: the file and the heading of every relative link, and every source file that a
- * text or a table names by its path, and every script that a command runs. Addresses on the web are not visited.
+ * Documents name things that exist: the file and the heading of every relative link, every source file that a text or a
+ * table names by its path, and every script that a command runs. The check visits no addresses on the web.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
