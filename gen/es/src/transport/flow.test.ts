@@ -141,7 +141,7 @@ describe("messages inside REQUEST and RESULT", () => {
     inbox.pay(1, 100);
     inbox.pay(2, 30);
     inbox.close(1);
-    expect(inbox.credits()).toEqual([creditFrame(0, 130)]);
+    expect(inbox.credits()).toEqual([creditFrame(0, 258)]);
     for (let call = 3; call < 7; call++) {
       inbox.open(call);
       inbox.pay(call, MAX_MESSAGE);
@@ -156,11 +156,64 @@ it("Inbox keeps small credit back until it is worth a frame", () => {
   for (const call of [1, 1, 2]) inbox.pay(call, 40);
   inbox.taken(1, 40);
   inbox.taken(1, 40);
-  expect(inbox.credits(100)).toEqual([creditFrame(0, 120)]);
-  inbox.pay(1, 20);
-  inbox.taken(1, 20);
-  expect(inbox.credits(100)).toEqual([creditFrame(1, 100)]);
-  expect(inbox.credits()).toEqual([creditFrame(0, 20)]);
+  expect(inbox.credits(300)).toEqual([creditFrame(0, 312)]);
+  inbox.pay(1, 28);
+  inbox.taken(1, 28);
+  expect(inbox.credits(300)).toEqual([creditFrame(1, 300)]);
+  expect(inbox.credits()).toEqual([creditFrame(0, 92)]);
+});
+
+it("empty messages cost credit too, so a sender cannot fill its receiver with them", () => {
+  const inbox = new Inbox(MAX_MESSAGE);
+  inbox.open(1);
+  const empty = frame(FrameKind.MESSAGE, 1);
+  const send = () => {
+    for (let sent = 0; sent < CALL_CREDIT_BYTES; sent++) inbox.receive(empty);
+  };
+  expect(send).toThrow(expect.objectContaining({ closeCode: 4413 }));
+});
+
+it("frames of a call leave behind its messages, and end it", () => {
+  const emptied: number[] = [];
+  const outbox = new Outbox((call) => emptied.push(call));
+  outbox.open(1);
+  outbox.send(1, new Uint8Array(MAX_FRAME_BYTES + 1));
+  outbox.frame(1, encodeFrame(FrameKind.RESULT, 1, Uint8Array.of(1)), true);
+  expect([...readFrames(outbox.take() as Uint8Array)].map(({ kind }) => kind)).toEqual([
+    FrameKind.FIRST,
+    FrameKind.NEXT,
+    FrameKind.RESULT,
+  ]);
+  expect(emptied).toEqual([1]);
+  expect(() => outbox.send(1, Uint8Array.of(1))).toThrow("not open");
+});
+
+it("frames without a message wait for no credit, and leave room for messages", () => {
+  const outbox = new Outbox();
+  outbox.open(1);
+  outbox.send(1, new Uint8Array(MAX_FRAME_BYTES));
+  for (let call = 2; call < 7; call++) {
+    outbox.open(call);
+    outbox.frame(call, encodeFrame(FrameKind.RESULT, call, new Uint8Array(MAX_FRAME_BYTES)), true);
+  }
+  const taken = () => [...readFrames(outbox.take() as Uint8Array)].map(({ call }) => call);
+  expect(taken()).toEqual([2, 1, 3]);
+  expect(taken()).toEqual([4, 5, 6]);
+  expect([outbox.take(), outbox.controlBytes]).toEqual([undefined, 0]);
+});
+
+it("calls without credit hold nobody back, and go on when they get some", () => {
+  const outbox = new Outbox();
+  outbox.open(1);
+  outbox.open(2);
+  for (let sent = 0; sent < 3; sent++) outbox.send(1, new Uint8Array(CALL_CREDIT_BYTES / 2));
+  while (outbox.take() !== undefined);
+  expect(outbox.waiting(1)).toBe(1);
+  outbox.send(2, Uint8Array.of(1));
+  expect([...readFrames(outbox.take() as Uint8Array)].map(({ call }) => call)).toEqual([2]);
+  outbox.give(1, 129);
+  while (outbox.take() !== undefined);
+  expect(outbox.waiting(1)).toBe(0);
 });
 
 it("flow control loses nothing, keeps order, ends, and bounds what waits at the receiver", () => {

@@ -10,6 +10,8 @@ export const CALL_CREDIT_BYTES = 262_144;
 export const SOCKET_CREDIT_BYTES = 1_048_576;
 /** The most that one message costs, in bytes of credit: so the largest one leaves credit to other calls. */
 const MAX_COST_BYTES = 262_144;
+/** Credit that a message costs beyond its length: its receiver has to hold more than the bytes of a small message. */
+const MESSAGE_COST_BYTES = 64;
 /** Largest credit that a sender may hold. */
 export const MAX_CREDIT_BYTES = 2 ** 31 - 1;
 
@@ -55,7 +57,7 @@ export class FrameError extends Error {
 
 /** Credit that a message costs, of its call and of the socket, when it begins. */
 export function costOf(messageBytes: number): number {
-  return Math.min(messageBytes, MAX_COST_BYTES);
+  return Math.min(messageBytes + MESSAGE_COST_BYTES, MAX_COST_BYTES);
 }
 
 /** Writes the header of a frame at `at`; returns the position behind it. */

@@ -85,11 +85,16 @@ export class Inbox {
     const bytes = costOf(messageBytes);
     const receiver = this.#calls.get(call);
     // What a call has used that is over went back with its end.
-    if (receiver === undefined || bytes === 0) return;
+    if (receiver === undefined) return;
     receiver.owed -= bytes;
     receiver.credit += bytes;
     this.#back.set(call, (this.#back.get(call) ?? 0) + bytes);
     this.#giveSocket(bytes);
+  }
+
+  /** True while a message of a call has arrived in part. */
+  isReceiving(call: number): boolean {
+    return (this.#calls.get(call)?.missing ?? 0) > 0;
   }
 
   /**

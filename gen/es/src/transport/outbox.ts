@@ -15,11 +15,20 @@ import {
 /** Bytes of the total length, which begins the payload of FIRST. */
 const TOTAL_BYTES = 4;
 
+/** An encoded frame that needs no credit, behind the messages of its call. */
+interface FreeFrame {
+  readonly frame: Uint8Array;
+}
+
 interface Sender {
+  readonly call: number;
   credit: number;
-  readonly messages: Uint8Array[];
-  /** Bytes of the first message that have left. Its whole length is paid for once it has begun. */
+  /** Messages and frames, in their order. */
+  readonly items: (Uint8Array | FreeFrame)[];
+  /** Bytes of the first item that have left. Its whole length is paid for once it has begun. */
   sent: number;
+  /** True if the call is over once its items have left. */
+  ends: boolean;
 }
 
 /**
@@ -31,28 +40,40 @@ interface Sender {
  */
 export class Outbox {
   readonly #calls = new Map<number, Sender>();
-  /** Calls with messages, in the order of their turns. */
-  readonly #turns = new Set<number>();
+  /** Calls whose next item begins now and that have credit of their own, in the order of their turns. */
+  readonly #beginning = new Set<Sender>();
+  /** Calls in the middle of a message, in the order of their turns. They need no credit. */
+  readonly #begun = new Set<Sender>();
+  readonly #onEmpty: ((call: number) => void) | undefined;
   #control: Uint8Array[] = [];
+  #controlBytes = 0;
   #credit = SOCKET_CREDIT_BYTES;
+  #turnOfBegun = true;
+
+  /** @param onEmpty told of a call when the last of its messages and frames has left */
+  constructor(onEmpty?: (call: number) => void) {
+    this.#onEmpty = onEmpty;
+  }
 
   /** Begins to send for a call. */
   open(call: number): void {
-    this.#calls.set(call, { credit: CALL_CREDIT_BYTES, messages: [], sent: 0 });
+    this.#calls.set(call, { call, credit: CALL_CREDIT_BYTES, items: [], sent: 0, ends: false });
   }
 
   /** Ends a call: its waiting messages never leave. */
   close(call: number): void {
+    const sender = this.#calls.get(call);
+    if (sender === undefined) return;
     this.#calls.delete(call);
-    this.#turns.delete(call);
+    this.#beginning.delete(sender);
+    this.#begun.delete(sender);
   }
 
   /** Adds a message of an open call. */
   send(call: number, message: Uint8Array): void {
-    const sender = this.#calls.get(call);
-    if (sender === undefined) throw new Error(`call ${call} is not open`);
-    sender.messages.push(message);
-    this.#turns.add(call);
+    const sender = this.#opened(call);
+    sender.items.push(message);
+    if (sender.items.length === 1) this.#queue(sender);
   }
 
   /**
@@ -63,13 +84,36 @@ export class Outbox {
    */
   pay(call: number, messageBytes: number): boolean {
     const sender = this.#calls.get(call);
-    if (sender === undefined || sender.messages.length > 0) return false;
-    return this.#pay(sender, messageBytes);
+    if (sender === undefined || sender.items.length > 0 || sender.credit <= 0 || this.#credit <= 0) return false;
+    this.#pay(sender, messageBytes);
+    return true;
+  }
+
+  /**
+   * Adds an encoded frame of an open call that needs no credit, behind the messages of the call.
+   *
+   * @param ends true if the frame ends the call
+   */
+  frame(call: number, frame: Uint8Array, ends = false): void {
+    const sender = this.#opened(call);
+    sender.ends ||= ends;
+    if (sender.items.length > 0) {
+      sender.items.push({ frame });
+      return;
+    }
+    this.control(frame);
+    this.#emptied(sender);
   }
 
   /** Adds an encoded frame that needs no credit. Such frames leave first, in their order. */
   control(frame: Uint8Array): void {
     this.#control.push(frame);
+    this.#controlBytes += frame.length;
+  }
+
+  /** Bytes of the frames that wait though they need no credit: the peer reads too slowly. */
+  get controlBytes(): number {
+    return this.#controlBytes;
   }
 
   /**
@@ -84,72 +128,111 @@ export class Outbox {
     if (bytes > MAX_CREDIT_BYTES || ((sender !== undefined || call === 0) && sum > MAX_CREDIT_BYTES)) {
       throw new FrameError(`a CREDIT frame raises a credit over ${MAX_CREDIT_BYTES} bytes`, 4413);
     }
-    if (sender !== undefined) sender.credit = sum;
-    else if (call === 0) this.#credit = sum;
+    if (call === 0) this.#credit = sum;
+    if (sender === undefined) return;
+    sender.credit = sum;
+    if (sender.items.length > 0) this.#queue(sender);
   }
 
-  /** Messages of a call that have not left in full. */
+  /** Messages and frames of a call that have not left in full. */
   waiting(call: number): number {
-    return this.#calls.get(call)?.messages.length ?? 0;
+    return this.#calls.get(call)?.items.length ?? 0;
   }
 
   /** The next WebSocket message; undefined when nothing can leave now. */
   take(maxBytes: number = MAX_SOCKET_MESSAGE_BYTES): Uint8Array | undefined {
     const frames: Uint8Array[] = [];
-    let bytes = 0;
-    let controls = 0;
-    for (const frame of this.#control) {
-      if (bytes > 0 && bytes + frame.length > maxBytes) break;
-      frames.push(frame);
-      bytes += frame.length;
-      controls++;
-    }
-    this.#control = this.#control.slice(controls);
-    for (let blocked = 0; blocked < this.#turns.size; ) {
-      if (bytes > 0 && bytes + FRAME_HEADER_BYTES + MAX_FRAME_BYTES > maxBytes) break;
-      const [call] = this.#turns;
-      const frame = this.#nextFrame(call);
-      // To the end of the line.
-      this.#turns.delete(call);
-      if (this.waiting(call) > 0) this.#turns.add(call);
-      if (frame === undefined) {
-        blocked++;
-        continue;
-      }
-      blocked = 0;
+    // Frames that need no credit leave room for messages.
+    let bytes = this.#takeControl(frames, 0, maxBytes / 2);
+    while (bytes === 0 || bytes + FRAME_HEADER_BYTES + MAX_FRAME_BYTES <= maxBytes) {
+      const sender = this.#next();
+      if (sender === undefined) break;
+      const frame = this.#nextFrame(sender);
       frames.push(frame);
       bytes += frame.length;
     }
+    bytes = this.#takeControl(frames, bytes, maxBytes);
     return frames.length === 0 ? undefined : joined(frames, bytes);
   }
 
-  #pay(sender: Sender, messageBytes: number): boolean {
-    if (sender.credit <= 0 || this.#credit <= 0) return false;
-    const cost = costOf(messageBytes);
-    sender.credit -= cost;
-    this.#credit -= cost;
-    return true;
+  /** Moves control frames into a message of so many bytes; returns the bytes of the message. */
+  #takeControl(frames: Uint8Array[], bytes: number, maxBytes: number): number {
+    let count = 0;
+    let total = bytes;
+    for (const frame of this.#control) {
+      if (total > 0 && total + frame.length > maxBytes) break;
+      frames.push(frame);
+      total += frame.length;
+      count++;
+    }
+    this.#control = count === this.#control.length ? [] : this.#control.slice(count);
+    this.#controlBytes -= total - bytes;
+    return total;
   }
 
-  #nextFrame(call: number): Uint8Array | undefined {
-    const sender = this.#calls.get(call) as Sender;
-    const [message] = sender.messages;
+  #opened(call: number): Sender {
+    const sender = this.#calls.get(call);
+    if (sender === undefined) throw new Error(`call ${call} is not open`);
+    return sender;
+  }
+
+  /** Puts a call with items to the end of the line, unless it has no credit. */
+  #queue(sender: Sender): void {
+    if (sender.sent > 0) this.#begun.add(sender);
+    else if (sender.credit > 0) this.#beginning.add(sender);
+  }
+
+  /** The call whose turn it is. Calls that begin alternate with those that go on. */
+  #next(): Sender | undefined {
+    const [begun] = this.#begun;
+    const [beginning] = this.#beginning;
+    const mayBegin = beginning !== undefined && this.#credit > 0;
+    if (begun === undefined) return mayBegin ? beginning : undefined;
+    this.#turnOfBegun = mayBegin ? !this.#turnOfBegun : true;
+    return this.#turnOfBegun ? begun : beginning;
+  }
+
+  #nextFrame(sender: Sender): Uint8Array {
+    this.#beginning.delete(sender);
+    this.#begun.delete(sender);
+    const frame = this.#part(sender, sender.items[0] as Uint8Array);
+    for (let [item] = sender.items; item !== undefined && !(item instanceof Uint8Array); [item] = sender.items) {
+      this.control(item.frame);
+      sender.items.shift();
+    }
+    if (sender.items.length > 0) this.#queue(sender);
+    else this.#emptied(sender);
+    return frame;
+  }
+
+  #part(sender: Sender, message: Uint8Array): Uint8Array {
     const begins = sender.sent === 0;
-    if (begins && !this.#pay(sender, message.length)) return undefined;
-    const whole = begins && message.length <= MAX_FRAME_BYTES;
-    const prefix = begins && !whole ? TOTAL_BYTES : 0;
+    if (begins) this.#pay(sender, message.length);
+    const isWhole = begins && message.length <= MAX_FRAME_BYTES;
+    const prefix = begins && !isWhole ? TOTAL_BYTES : 0;
     const part = message.subarray(sender.sent, sender.sent + MAX_FRAME_BYTES - prefix);
     const frame = new Uint8Array(FRAME_HEADER_BYTES + prefix + part.length);
-    const kind = whole ? FrameKind.MESSAGE : begins ? FrameKind.FIRST : FrameKind.NEXT;
-    const at = writeFrameHeader(frame, 0, kind, call, prefix + part.length);
+    const kind = isWhole ? FrameKind.MESSAGE : begins ? FrameKind.FIRST : FrameKind.NEXT;
+    const at = writeFrameHeader(frame, 0, kind, sender.call, prefix + part.length);
     if (prefix > 0) writeUint32(frame, at, message.length);
     frame.set(part, at + prefix);
     sender.sent += part.length;
     if (sender.sent === message.length) {
-      sender.messages.shift();
+      sender.items.shift();
       sender.sent = 0;
     }
     return frame;
+  }
+
+  #pay(sender: Sender, messageBytes: number): void {
+    const cost = costOf(messageBytes);
+    sender.credit -= cost;
+    this.#credit -= cost;
+  }
+
+  #emptied(sender: Sender): void {
+    if (sender.ends) this.close(sender.call);
+    this.#onEmpty?.(sender.call);
   }
 }
 
