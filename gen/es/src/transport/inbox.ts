@@ -84,7 +84,7 @@ export class Inbox {
   taken(call: number, messageBytes: number): void {
     const bytes = costOf(messageBytes);
     const receiver = this.#calls.get(call);
-    // What a call has used that is over went back with its end.
+    // The credit of a call went back with its end.
     if (receiver === undefined) return;
     receiver.owed -= bytes;
     receiver.credit += bytes;
