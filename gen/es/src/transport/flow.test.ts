@@ -151,15 +151,15 @@ describe("messages inside REQUEST and RESULT", () => {
 });
 
 it("Inbox keeps small credit back until it is worth a frame", () => {
-  const inbox = new Inbox(MAX_MESSAGE);
+  const inbox = new Inbox(MAX_MESSAGE, 300);
   inbox.open(1);
   for (const call of [1, 1, 2]) inbox.pay(call, 40);
   inbox.taken(1, 40);
   inbox.taken(1, 40);
-  expect(inbox.credits(300)).toEqual([creditFrame(0, 312)]);
+  expect(inbox.credits()).toEqual([creditFrame(0, 312)]);
   inbox.pay(1, 28);
   inbox.taken(1, 28);
-  expect(inbox.credits(300)).toEqual([creditFrame(1, 300)]);
+  expect(inbox.credits()).toEqual([creditFrame(1, 300)]);
   expect(inbox.credits()).toEqual([creditFrame(0, 92)]);
 });
 
@@ -200,6 +200,23 @@ it("frames without a message wait for no credit, and leave room for messages", (
   expect(taken()).toEqual([2, 1, 3]);
   expect(taken()).toEqual([4, 5, 6]);
   expect([outbox.take(), outbox.controlBytes]).toEqual([undefined, 0]);
+});
+
+it.each([0, 1])("a message leaves behind the frame that opens its call, with %d messages before", (messages) => {
+  const outbox = new Outbox();
+  const large = new Uint8Array(MAX_FRAME_BYTES);
+  for (let call = 1; call <= 4; call++) {
+    outbox.open(call);
+    for (let i = 0; i < messages; i++) outbox.send(call, Uint8Array.of(1));
+    outbox.frame(call, encodeFrame(FrameKind.REQUEST, call, large));
+  }
+  outbox.send(4, Uint8Array.of(2));
+  const kinds: FrameKind[] = [];
+  for (let message = outbox.take(); message !== undefined; message = outbox.take()) {
+    expect(message.length).toBeLessThanOrEqual(MAX_SOCKET_MESSAGE_BYTES);
+    kinds.push(...[...readFrames(message)].filter(({ call }) => call === 4).map(({ kind }) => kind));
+  }
+  expect(kinds.slice(messages)).toEqual([FrameKind.REQUEST, FrameKind.MESSAGE]);
 });
 
 it("calls without credit hold nobody back, and go on when they get some", () => {

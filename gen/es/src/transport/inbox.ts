@@ -25,13 +25,22 @@ interface Receiver {
  */
 export class Inbox {
   readonly #calls = new Map<number, Receiver>();
+  /** Credit that goes back: by call, 0 for the socket. */
   readonly #back = new Map<number, number>();
+  /** Those of them whose credit is worth a frame. */
+  readonly #due = new Set<number>();
   readonly #maxMessageBytes: number;
+  readonly #leastCredit: number;
   #credit = SOCKET_CREDIT_BYTES;
 
-  /** @param maxMessageBytes the largest message that a FIRST frame may announce */
-  constructor(maxMessageBytes: number) {
+  /**
+   * @param maxMessageBytes the largest message that a FIRST frame may announce
+   * @param leastCredit smallest credit that is worth a frame; smaller ones go back later. No sender stands still for
+   *   them as long as this is less than the credit of a call
+   */
+  constructor(maxMessageBytes: number, leastCredit = 1) {
     this.#maxMessageBytes = maxMessageBytes;
+    this.#leastCredit = leastCredit;
   }
 
   /** Begins to receive for a call. */
@@ -45,7 +54,8 @@ export class Inbox {
     if (receiver === undefined) return;
     this.#calls.delete(call);
     this.#back.delete(call);
-    this.#giveSocket(receiver.owed);
+    this.#due.delete(call);
+    this.#giveBack(0, receiver.owed);
   }
 
   /**
@@ -88,8 +98,8 @@ export class Inbox {
     if (receiver === undefined) return;
     receiver.owed -= bytes;
     receiver.credit += bytes;
-    this.#back.set(call, (this.#back.get(call) ?? 0) + bytes);
-    this.#giveSocket(bytes);
+    this.#giveBack(call, bytes);
+    this.#giveBack(0, bytes);
   }
 
   /** True while a message of a call has arrived in part. */
@@ -97,19 +107,19 @@ export class Inbox {
     return (this.#calls.get(call)?.missing ?? 0) > 0;
   }
 
-  /**
-   * The CREDIT frames that are due: one per call, and one for the socket.
-   *
-   * @param least smallest credit that is worth a frame; smaller ones are due later. No sender stands still for them as
-   *   long as this is less than a call's credit
-   */
-  credits(least = 1): Uint8Array[] {
-    const frames: Uint8Array[] = [];
-    for (const [call, bytes] of this.#back) {
-      if (bytes < least) continue;
-      frames.push(creditFrame(call, bytes));
+  /** True when there is credit that is worth a frame. */
+  get hasCredits(): boolean {
+    return this.#due.size > 0;
+  }
+
+  /** The CREDIT frames that are due: one per call, and one for the socket. */
+  credits(): Uint8Array[] {
+    const frames = [...this.#due].map((call) => {
+      const bytes = this.#back.get(call) as number;
       this.#back.delete(call);
-    }
+      return creditFrame(call, bytes);
+    });
+    this.#due.clear();
     return frames;
   }
 
@@ -120,7 +130,7 @@ export class Inbox {
     this.#credit -= cost;
     if (receiver === undefined) {
       // Sent before its sender learnt of the end of the call.
-      this.#giveSocket(cost);
+      this.#giveBack(0, cost);
       return;
     }
     receiver.credit -= cost;
@@ -144,9 +154,11 @@ export class Inbox {
     return message;
   }
 
-  #giveSocket(bytes: number): void {
+  #giveBack(call: number, bytes: number): void {
     if (bytes === 0) return;
-    this.#credit += bytes;
-    this.#back.set(0, (this.#back.get(0) ?? 0) + bytes);
+    if (call === 0) this.#credit += bytes;
+    const sum = (this.#back.get(call) ?? 0) + bytes;
+    this.#back.set(call, sum);
+    if (sum >= this.#leastCredit) this.#due.add(call);
   }
 }

@@ -29,6 +29,8 @@ interface Sender {
   sent: number;
   /** True if the call is over once its items have left. */
   ends: boolean;
+  /** Control frames that leave before the items, counted from the first of the socket. */
+  behind: number;
 }
 
 /**
@@ -47,6 +49,7 @@ export class Outbox {
   readonly #onEmpty: ((call: number) => void) | undefined;
   #control: Uint8Array[] = [];
   #controlBytes = 0;
+  #controlsLeft = 0;
   #credit = SOCKET_CREDIT_BYTES;
   #turnOfBegun = true;
 
@@ -57,7 +60,7 @@ export class Outbox {
 
   /** Begins to send for a call. */
   open(call: number): void {
-    this.#calls.set(call, { call, credit: CALL_CREDIT_BYTES, items: [], sent: 0, ends: false });
+    this.#calls.set(call, { call, credit: CALL_CREDIT_BYTES, items: [], sent: 0, ends: false, behind: 0 });
   }
 
   /** Ends a call: its waiting messages never leave. */
@@ -90,7 +93,7 @@ export class Outbox {
   }
 
   /**
-   * Adds an encoded frame of an open call that needs no credit, behind the messages of the call.
+   * Adds an encoded frame of an open call that needs no credit, behind the messages of the call and before later ones.
    *
    * @param ends true if the frame ends the call
    */
@@ -101,7 +104,7 @@ export class Outbox {
       sender.items.push({ frame });
       return;
     }
-    this.control(frame);
+    this.#controlOf(sender, frame);
     this.#emptied(sender);
   }
 
@@ -146,7 +149,7 @@ export class Outbox {
     let bytes = this.#takeControl(frames, 0, maxBytes / 2);
     while (bytes === 0 || bytes + FRAME_HEADER_BYTES + MAX_FRAME_BYTES <= maxBytes) {
       const sender = this.#next();
-      if (sender === undefined) break;
+      if (sender === undefined || sender.behind > this.#controlsLeft) break;
       const frame = this.#nextFrame(sender);
       frames.push(frame);
       bytes += frame.length;
@@ -167,6 +170,7 @@ export class Outbox {
     }
     this.#control = count === this.#control.length ? [] : this.#control.slice(count);
     this.#controlBytes -= total - bytes;
+    this.#controlsLeft += count;
     return total;
   }
 
@@ -197,12 +201,17 @@ export class Outbox {
     this.#begun.delete(sender);
     const frame = this.#part(sender, sender.items[0] as Uint8Array);
     for (let [item] = sender.items; item !== undefined && !(item instanceof Uint8Array); [item] = sender.items) {
-      this.control(item.frame);
+      this.#controlOf(sender, item.frame);
       sender.items.shift();
     }
     if (sender.items.length > 0) this.#queue(sender);
     else this.#emptied(sender);
     return frame;
+  }
+
+  #controlOf(sender: Sender, frame: Uint8Array): void {
+    this.control(frame);
+    sender.behind = this.#controlsLeft + this.#control.length;
   }
 
   #part(sender: Sender, message: Uint8Array): Uint8Array {
