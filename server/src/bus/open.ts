@@ -2,9 +2,10 @@ import type { Bus } from "./port.ts";
 import type { RemoteBusOptions } from "./remote/options.ts";
 
 /**
- * The bus that a URL asks for by its scheme. The code and the package for it are loaded then, not before.
+ * Makes the bus that the scheme of the URL selects. Loads the code and the package of that bus only.
  *
- * @throws TypeError for a URL that no bus takes, Error for a package that is missing; neither holds a secret.
+ * @throws TypeError for a URL that fits no bus; the message holds no secret
+ * @throws Error if the package of the bus is not installed
  */
 export async function openBus(url: string, options: RemoteBusOptions): Promise<Bus> {
   switch (/^(\w+):/.exec(url)?.[1]) {

@@ -1,13 +1,16 @@
-/** What a topic is, and who listens to it: the part that all buses of this package have in common. */
+/** Topics and their listeners: the part that all buses of this package share. */
 
 export type TopicListener = (message: Uint8Array) => void;
 
-/** Whether this is a topic. Characters that mean something to a server, as wildcards and separators, are in none. */
+/**
+ * True for a valid topic: 1 to 100 letters, digits and "-". Servers give a meaning to other characters, as wildcards
+ * and separators.
+ */
 export function isTopic(topic: string): boolean {
   return /^[A-Za-z0-9-]{1,100}$/.test(topic);
 }
 
-/** Told about the topics that somebody listens to. */
+/** Receives changes of the set of topics with listeners. */
 export interface TopicChanges {
   /** The topic has its first listener. */
   added(topic: string): void;
@@ -18,19 +21,19 @@ export interface TopicChanges {
 /** The listeners of one bus. */
 export class Topics {
   readonly #changes: TopicChanges;
-  /** A subscription is an object of its own: the same function may listen twice. */
+  /** Each subscription is an object of its own: the same function may listen twice. */
   readonly #subscriptions = new Map<string, Set<{ readonly listener: TopicListener }>>();
 
   constructor(changes: TopicChanges = { added() {}, removed() {} }) {
     this.#changes = changes;
   }
 
-  /** Topics that somebody listens to. */
+  /** Topics with at least one listener. */
   names(): Iterable<string> {
     return this.#subscriptions.keys();
   }
 
-  /** @throws TypeError for what is no topic: to listen to it is a defect of the caller. */
+  /** @throws TypeError for an invalid topic: listening to one is a defect of the caller */
   add(topic: string, listener: TopicListener): Disposable {
     if (!isTopic(topic)) throw new TypeError('topic: expected 1 to 100 letters, digits and "-"');
     const subscription = { listener };
@@ -51,15 +54,17 @@ export class Topics {
     this.#changes.removed(topic);
   }
 
-  /** Gives the message to everyone who listens to the topic, each a copy of their own. */
+  /** Passes the message to every listener of the topic, a copy to each. */
   deliver(topic: string, message: Uint8Array): void {
-    // A listener may come or go because of the message: who comes hears the next one, who has gone hears nothing more.
+    // A listener may subscribe or unsubscribe others here. New listeners hear the next message; removed ones hear no
+    // more.
     for (const subscription of [...(this.#subscriptions.get(topic) ?? [])]) {
       if (!this.#subscriptions.get(topic)?.has(subscription)) continue;
       try {
         subscription.listener(new Uint8Array(message));
       } catch {
-        // The port forbids it. Whose fault it is must not cost the others their message, nor the bus its connection.
+        // The port forbids listeners to throw. A faulty one must cost neither the others their message nor the bus its
+        // connection.
       }
     }
   }

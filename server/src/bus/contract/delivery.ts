@@ -6,7 +6,7 @@ const text = (content: string) => Buffer.from(content);
 
 export function describeDelivery({ describe, it }: BusContractTests): void {
   describe("delivery", () => {
-    it("reaches everyone who listens, in the process that publishes and in others", async (context) => {
+    it("reaches every listener, in the publishing process and in others", async (context) => {
       const { bus, other, patienceMillis, makeBus } = context;
       const topic = newTopic();
       const inboxes = [bus, bus, other, await makeBus()].map((place) => new Inbox(place, topic, patienceMillis));
@@ -31,7 +31,7 @@ export function describeDelivery({ describe, it }: BusContractTests): void {
       }
     });
 
-    it("calls a function as often as it was subscribed", async ({ bus, other, patienceMillis }) => {
+    it("calls a function once per subscription of it", async ({ bus, other, patienceMillis }) => {
       const topic = newTopic();
       const inbox = new Inbox(bus, topic, patienceMillis);
       await inbox.open(other);
@@ -48,7 +48,7 @@ export function describeDelivery({ describe, it }: BusContractTests): void {
 
     it("keeps topics apart", async ({ bus, other, patienceMillis }) => {
       const topic = newTopic();
-      // Names that a prefix, a pattern or a fold of case would mix up.
+      // Names that an implementation would mix up if it matched prefixes or patterns, or folded case.
       const inboxes = [topic, `${topic}-`, `${topic}x`, topic.toUpperCase()].map(
         (name) => new Inbox(bus, name, patienceMillis),
       );
@@ -93,7 +93,7 @@ export function describeDelivery({ describe, it }: BusContractTests): void {
       assert.deepEqual(heard, numbers);
     });
 
-    it("does not mind a message that nobody listens to", async ({ bus, other, patienceMillis }) => {
+    it("accepts a message to a topic without listeners", async ({ bus, other, patienceMillis }) => {
       const topic = newTopic();
       const inbox = new Inbox(other, topic, patienceMillis);
       await inbox.open(bus);

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bus } from "../port.ts";
 
-/** What no test sends: a message that only asks whether somebody is there, and its number. */
+/**
+ * Prefix of a knock: a message, numbered, that asks whether the subscription works yet. No test sends it as content.
+ */
 const KNOCK = "knock, knock ";
 let knocks = 0;
 
-/** A listener that keeps what it hears. */
+/** A listener that keeps the messages it receives. */
 export class Inbox implements Disposable {
   readonly topic: string;
   /** Messages in the order of their arrival, without knocks. */
@@ -26,8 +28,8 @@ export class Inbox implements Disposable {
   }
 
   /**
-   * Resolves when messages of this bus arrive here: a subscription takes its time, and the port does not say how long.
-   * No knock is under way then.
+   * Resolves when messages of `publisher` arrive here. A subscription takes time, and the port does not say how long.
+   * No knock is under way when the promise resolves.
    */
   async open(publisher: Bus): Promise<void> {
     const first = knocks + 1;
@@ -41,7 +43,7 @@ export class Inbox implements Disposable {
     await eventually(this.#patienceMillis, "all messages arrive", () => this.#lastKnock >= last);
   }
 
-  /** Resolves when so many messages are here. */
+  /** Resolves when `count` messages are here. */
   async holds(count: number): Promise<void> {
     await eventually(this.#patienceMillis, `${count} messages arrive`, () => this.messages.length >= count);
     assert.equal(this.messages.length, count, "a message came twice, or one of another topic");
@@ -57,11 +59,11 @@ export class Inbox implements Disposable {
   }
 }
 
-/** Waits until the condition holds, asking it now and then. */
+/** Resolves when the condition holds; checks it every few milliseconds. */
 async function eventually(patienceMillis: number, what: string, condition: () => boolean): Promise<void> {
   const deadline = Date.now() + patienceMillis;
   for (let millis = 0; !condition(); millis = Math.min(millis + 1, 10)) {
-    assert.ok(Date.now() < deadline, `waited ${patienceMillis} ms in vain until ${what}`);
+    assert.ok(Date.now() < deadline, `gave up after ${patienceMillis} ms waiting until ${what}`);
     await delay(millis);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The contract of a bus as a test suite, for every implementation to run:
+ * The contract of a bus, as a test suite for every implementation:
  *
  *     import { describe, it } from "vitest";
  *     import { describeBusContract } from "@streamkit/server/contract";

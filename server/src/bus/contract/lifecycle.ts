@@ -20,7 +20,7 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
       assert.equal(inbox.texts().at(-1), "arrives");
     });
 
-    it("delivers nothing to a listener that was disposed", async ({ bus, other, patienceMillis }) => {
+    it("delivers nothing to a disposed listener", async ({ bus, other, patienceMillis }) => {
       const topic = newTopic();
       const inboxes = [0, 1, 2].map(() => new Inbox(other, topic, patienceMillis));
       for (const inbox of inboxes) await inbox.open(bus);
@@ -31,13 +31,13 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
       assert.deepEqual(inboxes[0]!.texts(), []);
     });
 
-    it("delivers nothing more to a listener that was disposed while messages arrive", async (context) => {
+    it("stops delivering to a listener that is disposed while messages arrive", async (context) => {
       const { bus, other, patienceMillis } = context;
       const topic = newTopic();
       const inbox = new Inbox(other, topic, patienceMillis);
       await inbox.open(bus);
       const heard: string[] = [];
-      // Each takes the other one away: only one of them may hear anything.
+      // Each listener disposes the other one, so only one of the two may receive messages.
       const pair: Disposable[] = [0, 1].map((index) =>
         other.subscribe(topic, (message) => {
           heard.push(Buffer.from(message).toString());
@@ -65,12 +65,12 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
         await marker.holds(round);
         assert.deepEqual(inbox.texts(), ["heard"]);
       }
-      // All within one moment: the last word counts.
+      // All within one task: only the final state counts.
       for (let round = 0; round < 10; round++) new Inbox(other, topic, patienceMillis)[Symbol.dispose]();
       await new Inbox(other, topic, patienceMillis).open(bus);
     });
 
-    it("delivers to the others when a listener throws", async ({ bus, other, patienceMillis }) => {
+    it("delivers to the other listeners when one throws", async ({ bus, other, patienceMillis }) => {
       const topic = newTopic();
       const inboxes: Inbox[] = [];
       for (const place of [bus, other]) {
@@ -89,7 +89,7 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
       }
     });
 
-    it("knows no patterns: other characters in a topic reach no other topic", async ({
+    it("has no patterns: special characters in a topic reach no other topic", async ({
       bus,
       other,
       patienceMillis,
@@ -119,7 +119,7 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
       assert.deepEqual([inbox.texts(), astray], [["news"], []]);
     });
 
-    it("does nothing once it is closed, which may be said twice", async ({ bus, other, patienceMillis }) => {
+    it("does nothing once it is closed, and can be closed twice", async ({ bus, other, patienceMillis }) => {
       const topic = newTopic();
       const inboxes = [bus, other].map((place) => new Inbox(place, topic, patienceMillis));
       for (const inbox of inboxes) await inbox.open(bus);
@@ -137,7 +137,7 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
       late[Symbol.dispose]();
     });
 
-    it("closes at once, also right after its creation", async ({ makeBus }) => {
+    it("closes at once, even right after its creation", async ({ makeBus }) => {
       const bus = await makeBus();
       bus.subscribe(newTopic(), () => {});
       const start = performance.now();
@@ -146,7 +146,7 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
       assert.ok(millis < 1_000, `close took ${Math.round(millis)} ms`);
     });
 
-    it("says what it is and where", async ({ bus, other }) => {
+    it("names its kind and location", async ({ bus, other }) => {
       assert.match(bus.kind, /^\S+$/);
       assert.notEqual(bus.location, "");
       assert.deepEqual([other.kind, other.location], [bus.kind, bus.location]);
@@ -154,7 +154,7 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
   });
 }
 
-/** A bus may refuse to listen to what is no topic. To publish it must be no worse than to publish to nobody. */
+/** A bus may refuse to listen to an invalid topic. Publishing to one must have no effect. */
 function listenIfAllowed(bus: Bus, topic: string, listener: (message: Uint8Array) => void): void {
   try {
     bus.subscribe(topic, listener);

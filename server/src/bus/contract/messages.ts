@@ -35,7 +35,7 @@ export function describeMessages({ describe, it }: BusContractTests): void {
 
     it("belong to their listener, and the publisher keeps its buffer", async ({ bus, other, patienceMillis }) => {
       const topic = newTopic();
-      // They come first, and spoil what they get.
+      // These listeners come first, and overwrite the buffers they get.
       for (const place of [bus, other]) place.subscribe(topic, (message) => message.fill(0x58));
       const inboxes = [bus, other].map((place) => new Inbox(place, topic, patienceMillis));
       for (const inbox of inboxes) await inbox.open(bus);

@@ -1,4 +1,4 @@
-/** The suite itself: a plain bus passes it, and buses that break the contract in one point each do not. */
+/** Tests of the suite itself: a plain bus passes it, and a bus that breaks the contract in one point fails it. */
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Bus } from "../port.ts";
@@ -168,7 +168,7 @@ const MUTANTS: Record<string, new (place: Set<PlainBus>) => PlainBus> = {
       super.publish(topic, message);
     }
   },
-  "forgets who listened before it was connected": class extends PlainBus {
+  "forgets listeners that subscribed before it was connected": class extends PlainBus {
     #connected = false;
     override subscribe(topic: string, listener: Subscription["listener"]) {
       if (this.#connected) return super.subscribe(topic, listener);
@@ -186,7 +186,7 @@ const MUTANTS: Record<string, new (place: Set<PlainBus>) => PlainBus> = {
       this.subscriptions = this.subscriptions.filter((other) => other.topic !== topic);
     }
   },
-  "delivers to those who listened when the message came": class extends PlainBus {
+  "delivers to the listeners at the time of arrival, disposed or not": class extends PlainBus {
     override receive(topic: string, message: Uint8Array) {
       for (const subscription of this.subscriptions) if (subscription.topic === topic) this.call(subscription, message);
     }
@@ -234,7 +234,7 @@ const MUTANTS: Record<string, new (place: Set<PlainBus>) => PlainBus> = {
       await super.close();
     }
   },
-  "closes after a while when it was not used": class extends PlainBus {
+  "takes a while to close when it was not used": class extends PlainBus {
     #used = false;
     override receive(...message: Parameters<PlainBus["receive"]>) {
       this.#used = true;
@@ -250,7 +250,9 @@ const MUTANTS: Record<string, new (place: Set<PlainBus>) => PlainBus> = {
   },
 };
 
-/** Runs the suite on a bus up to the first test that fails, and resolves with its name. */
+/**
+ * Runs the suite on a bus up to the first failing test. Resolves with the name of that test, undefined if all passed.
+ */
 async function firstFailure(make: (place: Set<PlainBus>) => Bus, patienceMillis: number): Promise<string | undefined> {
   const tests: { name: string; run: () => Promise<void> }[] = [];
   let place: Set<PlainBus>;

@@ -7,19 +7,20 @@ export interface BusContractOptions {
   readonly name: string;
   readonly runner: TestRunner;
   /**
-   * Makes a bus, as each process of a deployment does: all of them meet in one place. Called several times per test.
+   * Makes one bus, as each process of a deployment does. All buses share one place. The suite calls this several times
+   * per test.
    */
   makeBus(): Bus | Promise<Bus>;
-  /** How long a message, or a connection, may take, in milliseconds. Default: 10,000. */
+  /** Longest time for a message to arrive or a connection to open, in milliseconds. Default: 10,000. */
   readonly patienceMillis?: number;
 }
 
-/** What a test works with: two buses, as of two processes, closed by the suite. */
+/** Arguments of a test: two buses that stand for two processes. The suite closes them. */
 interface BusContractContext {
   readonly bus: Bus;
   readonly other: Bus;
   readonly patienceMillis: number;
-  /** Another bus on the same place; closed by the suite. */
+  /** Makes another bus on the same place. The suite closes it. */
   makeBus(): Promise<Bus>;
 }
 
@@ -58,7 +59,7 @@ async function withBuses(
   }
 }
 
-/** A topic of this test alone: others may use the same place. */
+/** A topic for this test alone. Other tests may use the same place. */
 export function newTopic(): string {
   return `contract-${randomUUID()}`;
 }

@@ -25,7 +25,7 @@ describe("a memory bus", () => {
     expect(heard).toBe(1);
   });
 
-  it("drops what one task publishes beyond a bound", async () => {
+  it("drops the messages of one task beyond a bound", async () => {
     await using bus = closing(memoryBus());
     let heard = 0;
     bus.subscribe("topic", () => void heard++);

@@ -1,9 +1,9 @@
 import type { Topics } from "../topics.ts";
 
-/** Most bytes that wait for the end of the current task: what is published beyond them is dropped, as on any bus. */
+/** Most bytes that wait for the end of the current task. The exchange drops further messages, as any bus may. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
-/** What stands for the server of a bus: where the memory buses with one prefix meet. */
+/** The meeting point of all memory buses with one prefix; it plays the server of the bus. */
 export class Exchange {
   static readonly #byPrefix = new Map<string, Exchange>();
   readonly #prefix: string;
@@ -36,7 +36,7 @@ export class Exchange {
     if (this.#waitingBytes + bytes > MAX_WAITING_BYTES) return;
     this.#waiting.push({ topic, message: new Uint8Array(message) });
     this.#waitingBytes += bytes;
-    // Listeners never run inside publish: whoever publishes may be in the middle of something.
+    // Listeners never run inside publish, since the publisher may be in the middle of a change.
     if (this.#waiting.length === 1) queueMicrotask(() => this.#deliver());
   }
 

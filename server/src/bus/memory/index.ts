@@ -7,8 +7,8 @@ export interface MemoryBusOptions {
 }
 
 /**
- * A bus within this process, for several instances in one process, and for tests. Make one for each instance, as an
- * instance closes its bus: all with the same prefix hear each other.
+ * A bus within this process, for several instances in one process, and for tests. Buses with the same prefix hear each
+ * other. Make one bus per instance: an instance closes its bus.
  */
 export function memoryBus(options: MemoryBusOptions = {}): Bus {
   return new MemoryBus(options.prefix ?? "streamkit");

@@ -1,6 +1,4 @@
-/**
- * NATS servers that want credentials or TLS, and URLs: errors that say what to fix, and never what must stay secret.
- */
+/** Access to NATS: credentials, TLS and malformed URLs. Errors must say how to fix the problem, and show no secret. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +9,7 @@ import { type Certificate, makeCertificate, trust } from "../test/certificate.ts
 import { startNats } from "../test/nats.ts";
 import { natsBus } from "./index.ts";
 
-/** With all the characters that mean something in a URL. */
+/** Contains every character that has a meaning in a URL. */
 const password = "p:a/s?s#w@o%r,d";
 const escaped = encodeURIComponent(password);
 const secrets = [password, escaped, "wrong-secret"];
@@ -30,7 +28,7 @@ beforeAll(async () => {
   certificate = await makeCertificate();
   untrusted = await makeCertificate();
   await trust(certificate);
-  // A user who may do what docs/bus.md says, and no more; and two who may not do all of it.
+  // "bus" has exactly the permissions that docs/bus.md lists; "reader" and "other" each lack one of them.
   folder = await mkdtemp(join(tmpdir(), "streamkit-nats-"));
   const configFile = join(folder, "users.conf");
   await writeFile(
@@ -79,7 +77,7 @@ describe("a URL", () => {
     }
   });
 
-  it("may name several servers, of which one is enough", async () => {
+  it("may name several servers, and one reachable server is enough", async () => {
     const dead = await startNats();
     await dead.stop();
     const [here, there] = [`127.0.0.1:${locked.port}`, `127.0.0.1:${dead.port}`];
@@ -97,7 +95,7 @@ describe("a URL", () => {
     }
   });
 
-  it("asks for TLS by its scheme", async () => {
+  it("selects TLS by its scheme", async () => {
     const bus = await works(natsBus, secure.url, secrets);
     expect(bus.location).toBe(`tls://127.0.0.1:${secure.port}`);
   });
@@ -130,7 +128,7 @@ describe("a URL", () => {
     expectMalformed(natsBus, url, ["secret", "sec/", "sec?", "sec#", "sec%"]);
   });
 
-  it("with a comma in the password is no list", async () => {
+  it("with a comma in the password is not read as a list", async () => {
     const bus = natsBus("nats://user:1234,secret@host");
     expect(bus.location).toBe("nats://host:4222");
     await bus.close();
@@ -138,7 +136,7 @@ describe("a URL", () => {
 });
 
 describe("a server", () => {
-  it("that refuses the credentials, or wants some, says so", async () => {
+  it("that refuses the credentials, or requires some, is reported as such", async () => {
     const at = `127.0.0.1:${locked.port}`;
     const message = `NATS at nats://${at} refused the credentials; check user and password, or token, of the URL`;
     expect(await refusal(natsBus, `nats://user:wrong-secret@${at}`, secrets)).toBe(message);
@@ -146,39 +144,39 @@ describe("a server", () => {
     expect(await refusal(natsBus, `nats://${at}`, secrets)).toBe(message);
   });
 
-  it("that wants none does not mind any", async () => {
+  it("without authorization accepts any credentials", async () => {
     await works(natsBus, `nats://user:${escaped}@127.0.0.1:${open.port}`, secrets);
   });
 
-  it("that does not allow what a bus does says so", async () => {
+  it("that denies a permission which a bus needs is reported as such", async () => {
     for (const user of ["reader", "other"]) {
       const message = await refusal(natsBus, `nats://${user}:bus-secret@127.0.0.1:${limited.port}`, ["bus-secret"]);
-      expect(message).toMatch(/does not let this user do what a bus does; allow it to publish and to subscribe/);
+      expect(message).toMatch(/denies this user a permission that a bus needs; allow it to publish and to subscribe/);
     }
   });
 
-  it("with a certificate that is not trusted is not spoken to", async () => {
+  it("with an untrusted certificate gets no messages", async () => {
     expect(await refusal(natsBus, foreign.url, secrets)).toMatch(
       /cannot be reached \(DEPTH_ZERO_SELF_SIGNED_CERT\); check TLS/,
     );
   });
 
-  it("with a certificate that is not trusted does not end the process, whenever the bus is closed", async () => {
+  it("with an untrusted certificate does not end the process, whenever the bus is closed", async () => {
     await expectQuietRefusal(natsBus, foreign.url);
   });
 
-  it("is not spoken to without TLS when TLS was asked for", async () => {
+  it("without TLS gets no messages when the URL asks for TLS", async () => {
     const url = `tls://user:${escaped}@127.0.0.1:${locked.port}`;
     expect(await refusal(natsBus, url, secrets)).toMatch(/cannot be used: server does not support 'tls'$/);
   });
 
-  it("that wants TLS is spoken to with TLS also when it was not asked for", async () => {
+  it("that requires TLS gets TLS even when the URL does not ask for it", async () => {
     await works(natsBus, `nats://user:${escaped}@127.0.0.1:${secure.port}`, secrets);
     const url = `nats://user:${escaped}@127.0.0.1:${foreign.port}`;
     expect(await refusal(natsBus, url, secrets)).toMatch(/DEPTH_ZERO_SELF_SIGNED_CERT/);
   });
 
-  it("does not break the connection over a message that is too long for it", async () => {
+  it("keeps the connection when a message is too long for it", async () => {
     const states: boolean[] = [];
     const reached = Promise.withResolvers<void>();
     const bus = natsBus(`nats://bus:bus-secret@127.0.0.1:${limited.port}`, {
@@ -198,7 +196,7 @@ describe("a server", () => {
   });
 });
 
-it("says which package is missing", async () => {
+it("names the missing package", async () => {
   const module = new URL("index.ts", import.meta.url).href;
   expect(await messageWithout("@nats-io/transport-node", module, 'natsBus("nats://localhost")')).toBe(
     "a bus over NATS needs the package @nats-io/transport-node: npm install @nats-io/transport-node",

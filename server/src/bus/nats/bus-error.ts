@@ -1,27 +1,27 @@
-/** Translates what NATS and the client library say. The only place that knows NATS's errors. */
+/** Translates the errors of NATS and its client library. No other file knows them. */
 import { connectionError } from "../remote/connection-error.ts";
 
 /**
- * A failure as people are told of it, naming what to fix.
+ * The error to report for a failure: it names the problem and the remedy.
  *
- * The error itself is not passed on as the cause: nobody knows what it holds.
+ * The original error does not become the cause, since it may hold secrets.
  */
 export function busError(server: string, error: unknown): Error {
-  // By name: the client library is loaded when it is used only.
+  // Compare by name: the client library is only loaded when a bus is made.
   switch (error instanceof Error ? error.name : undefined) {
     case "AuthorizationError":
       return new Error(`${server} refused the credentials; check user and password, or token, of the URL`);
     case "UserAuthenticationExpiredError":
-      return new Error(`${server} says that the credentials have expired`);
+      return new Error(`${server} refused the credentials, which have expired; put valid ones into the URL`);
     case "PermissionViolationError":
       return new Error(
-        `${server} does not let this user do what a bus does; allow it to publish and to subscribe to all subjects that ` +
+        `${server} denies this user a permission that a bus needs; allow it to publish and to subscribe to all subjects that ` +
           "begin with the prefix and a dot",
       );
     case "ProtocolError":
       return new Error(`${server} ended the connection: ${textOf(error as Error)}`);
     case "ConnectionError":
-      // With a cause, it stands for a failure of the network.
+      // An error with a cause stands for a network failure.
       if ((error as Error).cause !== undefined) return connectionError(server, error);
       return new Error(`${server} cannot be used: ${textOf(error as Error)}`);
     default:
@@ -29,7 +29,7 @@ export function busError(server: string, error: unknown): Error {
   }
 }
 
-/** A text of NATS or of its client, if it is one of the plain ones. */
+/** The message of a NATS error if it consists of plain words, which hold no secret; "an error" otherwise. */
 function textOf({ message }: Error): string {
   return /^[A-Za-z' ]+$/.test(message) ? message : "an error";
 }

@@ -1,9 +1,9 @@
 import { requirePackage } from "../../optional-package.ts";
 
-/** The client library, as far as it is used. */
+/** The part of the client library that the bus uses. */
 export type NatsClient = Pick<typeof import("@nats-io/transport-node"), "connect">;
 
-/** @throws Error that says what to install. */
+/** @throws Error if the package is not installed; the message names it */
 export function loadClient(): NatsClient {
   return requirePackage("@nats-io/transport-node", "a bus over NATS");
 }

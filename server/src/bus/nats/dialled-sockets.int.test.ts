@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 async function open(port: number): Promise<Socket> {
-  // As after a look-up of the name.
+  // A library opens its socket after looking up the name.
   await Promise.resolve();
   return connect(port, "127.0.0.1");
 }
@@ -40,7 +40,7 @@ it("catches the sockets of its own code, and no others", async () => {
   for (const socket of [mine, later]) socket.destroy();
 });
 
-it("ends a socket that is opened after all was ended, whether somebody answers or not", async () => {
+it("destroys a socket opened after destroy, whether or not a server answers", async () => {
   for (const target of [port, await freePort()]) {
     const sockets = new DialledSockets();
     sockets.destroy();
@@ -48,7 +48,7 @@ it("ends a socket that is opened after all was ended, whether somebody answers o
     const socket = await sockets.during(() => open(target));
     for (const event of ["connect", "error", "close"]) socket.on(event, () => events.push(event));
     await once(socket, "close");
-    // Would come now, to nobody: the NATS client stops listening when a socket has closed.
+    // An error would arrive now, without a listener: the NATS client stops listening once a socket has closed.
     await new Promise((resolve) => setImmediate(resolve));
     expect(events).toEqual(["close"]);
     expect(socket.destroyed).toBe(true);

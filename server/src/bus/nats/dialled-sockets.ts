@@ -2,24 +2,24 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 
-/** Node tells of every socket that is opened to a server. */
+/** Node announces every client socket on this diagnostics channel. */
 const CHANNEL = "net.client.socket";
 const dialling = new AsyncLocalStorage<DialledSockets>();
 
 /**
  * The sockets that a piece of code opens, however deep inside a library.
  *
- * The NATS client gives no way to end an attempt to connect, and when one takes too long it leaves the socket open: to
- * a server that accepts connections and then says nothing, each attempt would leave one more.
+ * The NATS client cannot abort an attempt to connect, and leaves the socket of a timed-out attempt open. Against a
+ * server that accepts connections and then stays silent, each attempt would leave one more socket.
  */
 export class DialledSockets {
   readonly #sockets = new Set<Socket>();
   #destroyed = false;
 
-  /** Runs the code; the sockets that it opens until its promise is settled are caught. */
+  /** Runs `dial`, and catches the sockets that it opens until its promise settles. */
   async during<T>(dial: () => Promise<T>): Promise<T> {
     const caught = (message: unknown) => {
-      // Others open sockets meanwhile.
+      // Other code opens sockets meanwhile.
       if (dialling.getStore() === this) this.#add((message as { socket: Socket }).socket);
     };
     subscribe(CHANNEL, caught);
@@ -30,7 +30,7 @@ export class DialledSockets {
     }
   }
 
-  /** Ends all sockets at once, also those that are opened later. */
+  /** Destroys all sockets at once, and every socket that is opened later. */
   destroy(): void {
     this.#destroyed = true;
     for (const socket of this.#sockets) socket.destroy();
@@ -38,7 +38,7 @@ export class DialledSockets {
   }
 
   #add(socket: Socket): void {
-    // Not now: Node tells of a socket before it connects it, which would bring a destroyed one back to life.
+    // Not at once: Node announces a socket before connecting it, and connecting would revive a destroyed socket.
     if (this.#destroyed) process.nextTick(() => socket.destroy());
     else this.#sockets.add(socket);
   }

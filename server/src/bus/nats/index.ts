@@ -14,12 +14,12 @@ import { parseUrls } from "./url.ts";
 export type NatsBusOptions = RemoteBusOptions;
 
 /**
- * A bus over NATS: `nats://[user:password@ or token@]host[:port]`, or `tls://` to accept nothing but TLS; several
- * servers of a cluster separated by commas. Connects at once, and again whenever the connection is lost, to the servers
- * in turn, until it is closed; no call waits for it.
+ * A bus over NATS. The URL is `nats://[user:password@ or token@]host[:port]`, or `tls://` to require TLS; commas
+ * separate several servers of a cluster. The bus connects in the background, to the servers in turn, and reconnects
+ * after every lost connection until it is closed. No call waits for a connection.
  *
- * @throws TypeError for a URL or options that cannot be used; it holds no secret.
- * @throws Error when @nats-io/transport-node, an optional peer dependency, is not installed.
+ * @throws TypeError for a URL or options that it cannot use; the message holds no secret
+ * @throws Error if @nats-io/transport-node, an optional peer dependency, is not installed
  */
 export function natsBus(url: string, options: NatsBusOptions = {}): Bus {
   const addresses = parseUrls(url);

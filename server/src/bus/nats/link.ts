@@ -30,7 +30,7 @@ export class NatsLink implements Link {
     try {
       this.#connection?.publish(this.#prefix + topic, message);
     } catch {
-      // The connection is closed, of which there is an event, or the message is longer than the server allows.
+      // Either the connection is closed, which `lost` reports, or the message is longer than the server allows.
     }
   }
 
@@ -38,7 +38,7 @@ export class NatsLink implements Link {
     const callback = (error: Error | null, message: { readonly data: Uint8Array }) => {
       if (error === null && !this.#over) this.#events.message(topic, message.data);
     };
-    // What is sent after it on the same connection is seen after it.
+    // The server handles the commands of one connection in order, so later messages find the subscription in place.
     const subscription = this.#connection?.subscribe(this.#prefix + topic, { callback });
     if (subscription !== undefined) this.#subscriptions.set(topic, subscription);
   }
@@ -65,7 +65,7 @@ export class NatsLink implements Link {
     this.#events.opened();
   }
 
-  /** A refusal by the server is not an error of a call, and does not end the connection. */
+  /** Reports a refusal by the server. Such a refusal fails no call, and does not end the connection. */
   async #watch(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === "error") this.#lost(status.error);
@@ -85,11 +85,10 @@ function connect(client: NatsClient, { scheme, host, port, user, password }: Ser
     name: "streamkit",
     ...(scheme === "tls" && { tls: {} }),
     ...(password === "" ? user !== "" && { token: user } : { user, pass: password }),
-    // Nothing is repaired or repeated here, and nobody else's servers are learned of; `Session` and `RemoteBus` do
-    // that.
+    // The link neither reconnects nor learns of other servers; `Session` and `RemoteBus` decide when to reconnect.
     reconnect: false,
     ignoreClusterUpdates: true,
-    // The session has deadlines of its own. This is the longest that a timer can run.
+    // The session has its own deadlines. This is the longest delay that a timer supports.
     timeout: 2 ** 31 - 1,
     pingInterval: 2 ** 31 - 1,
     noAsyncTraces: true,

@@ -9,10 +9,10 @@ const FORM = {
 };
 
 /**
- * The servers of a URL, which may name several: with a scheme each, or hosts alone after the first. One without
- * credentials has those of the first.
+ * The servers of a URL. It names one or several: each with a scheme, or hosts alone after the first. A server without
+ * credentials gets those of the first.
  *
- * @throws TypeError for what cannot be used; its message holds no secret.
+ * @throws TypeError for a URL that it cannot use; the message holds no secret
  */
 export function parseUrls(text: string): ServerUrl[] {
   const urls = String(text)
@@ -22,13 +22,14 @@ export function parseUrls(text: string): ServerUrl[] {
   if (urls.some(({ path }) => path !== "" && path !== "/"))
     throw new TypeError(`expected a URL of the form ${FORM.expected}`);
   if (urls.some((url) => url.user === "" && url.password !== ""))
-    throw new TypeError("the URL has a password and no user");
+    throw new TypeError("the URL has a password but no user; give both, or a token");
   const [{ user, password }] = urls as [ServerUrl];
   return urls.map((url) => (url.user === "" && url.password === "" ? { ...url, user, password } : url));
 }
 
 /**
- * `nats://user:password@a,b` as `nats://user:password@a` and `nats://b`; a comma before the "@" is not between hosts.
+ * Splits `nats://user:password@a,b` into `nats://user:password@a` and `nats://b`. A comma before the "@" separates no
+ * hosts.
  */
 function splitHosts(text: string): string[] {
   const scheme = /^\w+:\/\//.exec(text)?.[0] ?? "";

@@ -1,6 +1,4 @@
-/**
- * Redis servers that want credentials or TLS, and URLs: errors that say what to fix, and never what must stay secret.
- */
+/** Access to Redis: credentials, TLS and malformed URLs. Errors must say how to fix the problem, and show no secret. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectMalformed, expectQuietRefusal, messageWithout, refusal, works } from "../test/access.ts";
 import type { BusServer } from "../test/bus-server.ts";
@@ -8,7 +6,7 @@ import { type Certificate, makeCertificate, trust } from "../test/certificate.ts
 import { startRedis } from "../test/redis.ts";
 import { redisBus } from "./index.ts";
 
-/** With all the characters that mean something in a URL. */
+/** Contains every character that has a meaning in a URL. */
 const password = "p:a/s?s#w@o%r,d";
 const escaped = encodeURIComponent(password);
 const secrets = [password, escaped, "wrong-secret"];
@@ -25,7 +23,7 @@ beforeAll(async () => {
   untrusted = await makeCertificate();
   await trust(certificate);
   open = await startRedis();
-  // A user who may do what docs/bus.md says, and no more; and one who may not do all of it.
+  // "bus" has exactly the permissions that docs/bus.md lists; "reader" and "other" each lack one of them.
   const users = [
     "bus on >bus-secret resetchannels &streamkit:* -@all +publish +subscribe +unsubscribe",
     "reader on >bus-secret resetchannels &streamkit:* -@all +subscribe +unsubscribe",
@@ -50,7 +48,7 @@ describe("a URL", () => {
     }
   });
 
-  it("may have the number of a database, which means nothing here", async () => {
+  it("may have the number of a database, which the bus ignores", async () => {
     expect((await works(redisBus, `${open.url}/7`)).location).toBe(open.url);
   });
 
@@ -65,7 +63,7 @@ describe("a URL", () => {
     }
   });
 
-  it("asks for TLS by its scheme", async () => {
+  it("selects TLS by its scheme", async () => {
     const bus = await works(redisBus, secure.url, secrets);
     expect(bus.location).toBe(`rediss://127.0.0.1:${secure.port}`);
   });
@@ -98,44 +96,44 @@ describe("a URL", () => {
 });
 
 describe("a server", () => {
-  it("that refuses the password, or wants one, says so", async () => {
+  it("that refuses the password, or requires one, is reported as such", async () => {
     const at = `127.0.0.1:${locked.port}`;
     expect(await refusal(redisBus, `redis://:wrong-secret@${at}`, secrets)).toBe(
       `Redis at redis://${at} refused the credentials (WRONGPASS); check user and password of the URL`,
     );
     expect(await refusal(redisBus, `redis://bus:wrong-secret@${at}`, secrets)).toMatch(/WRONGPASS/);
     expect(await refusal(redisBus, `redis://${at}`, secrets)).toBe(
-      `Redis at redis://${at} wants credentials (NOAUTH); give user and password in the URL`,
+      `Redis at redis://${at} requires credentials (NOAUTH); give user and password in the URL`,
     );
   });
 
-  it("that knows no passwords does not take one", async () => {
+  it("without passwords refuses a password", async () => {
     const url = `redis://:${escaped}@127.0.0.1:${open.port}`;
     expect(await refusal(redisBus, url, secrets)).toMatch(/^Redis at \S+ refused AUTH \(ERR\)$/);
   });
 
-  it("that does not allow what a bus does says so", async () => {
+  it("that denies a permission which a bus needs is reported as such", async () => {
     for (const user of ["reader", "other"]) {
       const message = await refusal(redisBus, `redis://${user}:bus-secret@127.0.0.1:${locked.port}`, ["bus-secret"]);
-      expect(message).toMatch(/does not let this user do what a bus does \(NOPERM\); allow it PUBLISH, SUBSCRIBE/);
+      expect(message).toMatch(/denies this user a permission that a bus needs \(NOPERM\); allow it PUBLISH, SUBSCRIBE/);
     }
   });
 
-  it("with a certificate that is not trusted is not spoken to", async () => {
+  it("with an untrusted certificate gets no messages", async () => {
     expect(await refusal(redisBus, foreign.url, secrets)).toMatch(
       /cannot be reached \(DEPTH_ZERO_SELF_SIGNED_CERT\); check TLS/,
     );
   });
 
-  it("with a certificate that is not trusted does not end the process, whenever the bus is closed", async () => {
+  it("with an untrusted certificate does not end the process, whenever the bus is closed", async () => {
     await expectQuietRefusal(redisBus, foreign.url);
   });
 
-  it("is not spoken to without TLS when TLS was asked for, nor the other way round", async () => {
+  it("without TLS gets no messages from a URL with TLS, nor the other way round", async () => {
     const plain = `rediss://:${escaped}@127.0.0.1:${locked.port}`;
-    // Redis takes the first words of TLS for the beginning of a command, and waits for the rest.
+    // Redis takes the first bytes of TLS for the start of a command, and waits for its end.
     expect(await refusal(redisBus, plain, secrets, { heartbeatMillis: 300 })).toMatch(
-      /does not answer within 300 ms; check the URL, also whether it asks for TLS/,
+      /does not answer within 300 ms; check the URL, whether the server requires TLS/,
     );
     const encrypted = `redis://:${escaped}@127.0.0.1:${secure.port}`;
     expect(await refusal(redisBus, encrypted, secrets)).toMatch(
@@ -144,7 +142,7 @@ describe("a server", () => {
   });
 });
 
-it("says which package is missing", async () => {
+it("names the missing package", async () => {
   const module = new URL("index.ts", import.meta.url).href;
   expect(await messageWithout("ioredis", module, 'redisBus("redis://localhost")')).toBe(
     "a bus over Redis needs the package ioredis: npm install ioredis",

@@ -1,15 +1,16 @@
-/** Translates what Redis and the client library say. The only place that knows Redis's error codes. */
+/** Translates the errors of Redis and its client library. No other file knows Redis's error codes. */
 import { connectionError } from "../remote/connection-error.ts";
 
-/** Whether Redis has answered a command with an error: all other failures are of the connection, and end it anyway. */
+/** True if Redis answered a command with an error. Every other failure is one of the connection, and ends it anyway. */
 export function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === "ReplyError";
 }
 
 /**
- * A failure as people are told of it, naming what to fix.
+ * The error to report for a failure: it names the problem and the remedy.
  *
- * Only the code of an answer is passed on, never its text or the error: these hold the command, which may be AUTH.
+ * It passes on the code of an answer, but neither its text nor the original error. Those hold the command, which may be
+ * AUTH.
  */
 export function busError(server: string, error: unknown): Error {
   if (!isReply(error)) return connectionError(server, error);
@@ -19,10 +20,10 @@ export function busError(server: string, error: unknown): Error {
     case "WRONGPASS":
       return new Error(`${server} refused the credentials (${code}); check user and password of the URL`);
     case "NOAUTH":
-      return new Error(`${server} wants credentials (${code}); give user and password in the URL`);
+      return new Error(`${server} requires credentials (${code}); give user and password in the URL`);
     case "NOPERM":
       return new Error(
-        `${server} does not let this user do what a bus does (${code}); allow it PUBLISH, SUBSCRIBE and UNSUBSCRIBE on all ` +
+        `${server} denies this user a permission that a bus needs (${code}); allow it PUBLISH, SUBSCRIBE and UNSUBSCRIBE on all ` +
           "channels that begin with the prefix",
       );
     default:

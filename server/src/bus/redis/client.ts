@@ -1,9 +1,9 @@
 import { requirePackage } from "../../optional-package.ts";
 
-/** The client library, as far as it is used. */
+/** The part of the client library that the bus uses. */
 export type RedisClient = Pick<typeof import("ioredis"), "Redis" | "AbstractConnector">;
 
-/** @throws Error that says what to install. */
+/** @throws Error if the package is not installed; the message names it */
 export function loadClient(): RedisClient {
   return requirePackage("ioredis", "a bus over Redis");
 }

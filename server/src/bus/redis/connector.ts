@@ -5,10 +5,11 @@ import type { ServerUrl } from "../remote/server-url.ts";
 import type { RedisClient } from "./client.ts";
 
 /**
- * How the library gets its sockets: as it would make them, with one difference. It listens for the first error of a
- * socket only, and a TLS handshake that is cut short may have two. The second one would end the process.
+ * Makes the sockets of the client library as the library itself does, but with an error listener that stays. The
+ * library listens for the first error of a socket only. An interrupted TLS handshake may emit two, and the second would
+ * end the process.
  *
- * @param patienceMillis how long a server may take to close its side of a connection that is given up
+ * @param patienceMillis how long a server may take to close its side of an abandoned connection
  */
 export function connectorFor(
   { AbstractConnector }: RedisClient,
@@ -24,7 +25,7 @@ export function connectorFor(
       this.connecting = true;
       const socket = scheme === "rediss" ? tls.connect({ host, port }) : net.connect({ host, port });
       socket.on("error", (error) => {
-        // What the library tells of when the socket is gone before it looks.
+        // The library reports this error if the socket is gone before it looks.
         this.firstError ??= error;
       });
       this.stream = socket;

@@ -13,11 +13,12 @@ import { parseUrl } from "./url.ts";
 export type RedisBusOptions = RemoteBusOptions;
 
 /**
- * A bus over Redis, or a server that speaks its protocol: `redis://[user:password@]host[:port]`, or `rediss://` for
- * TLS. Connects at once, and again whenever the connection is lost, until it is closed; no call waits for it.
+ * A bus over Redis, or over a server that speaks its protocol. The URL is `redis://[user:password@]host[:port]`, or
+ * `rediss://` for TLS. The bus connects in the background, and reconnects after every lost connection until it is
+ * closed. No call waits for a connection.
  *
- * @throws TypeError for a URL or options that cannot be used; it holds no secret.
- * @throws Error when ioredis, an optional peer dependency, is not installed.
+ * @throws TypeError for a URL or options that it cannot use; the message holds no secret
+ * @throws Error if ioredis, an optional peer dependency, is not installed
  */
 export function redisBus(url: string, options: RedisBusOptions = {}): Bus {
   const address = parseUrl(url);

@@ -5,7 +5,10 @@ import { busError, isReply } from "./bus-error.ts";
 import type { RedisClient } from "./client.ts";
 import { connectorFor } from "./connector.ts";
 
-/** Two connections: one that subscribes can do nothing else, in the version of the protocol that all servers speak. */
+/**
+ * A link of two connections. In the version of the protocol that all servers speak, a connection with subscriptions
+ * accepts no other commands.
+ */
 export class RedisLink implements Link {
   readonly #serverName: string;
   readonly #prefix: string;
@@ -28,7 +31,7 @@ export class RedisLink implements Link {
         if (!this.#over) events.opened();
       },
       (error) => {
-        // The failure of a connection comes as an event, with its reason.
+        // The failure of a connection arrives as an event, with its reason.
         if (isReply(error)) this.#lost(error);
       },
     );
@@ -60,17 +63,17 @@ export class RedisLink implements Link {
 
   #connection(client: RedisClient, url: ServerUrl): Redis {
     const connection = new client.Redis({
-      // Otherwise a server that does not close its side keeps a closed connection open for a while.
+      // With the default, a server that does not close its side keeps a closed connection open for a while.
       Connector: connectorFor(client, url, 1),
-      // So that it waits for the handshake.
+      // Makes the library wait for the TLS handshake.
       ...(url.scheme === "rediss" && { tls: {} }),
       protocol: 2,
       lazyConnect: true,
-      // Nothing is repaired or repeated here; `Session` and `RemoteBus` do that.
+      // The link never reconnects or retries; `Session` and `RemoteBus` do.
       retryStrategy: null,
       enableOfflineQueue: false,
       autoResubscribe: false,
-      // Commands that a bus has no need for, and that a user made for it may not be allowed.
+      // These options would send commands that a bus does not need, and that its user may lack the permission for.
       enableReadyCheck: false,
       disableClientInfo: true,
       // The session has a deadline of its own.
@@ -84,7 +87,7 @@ export class RedisLink implements Link {
     return connection;
   }
 
-  /** A command has failed. */
+  /** Handles a failed command. */
   #refused(error: unknown): void {
     if (isReply(error)) this.#lost(error);
   }
@@ -96,7 +99,7 @@ export class RedisLink implements Link {
   }
 }
 
-/** Connects, and authenticates by hand: given the password, the library writes warnings to the console. */
+/** Connects, and sends AUTH itself: the library writes warnings to the console when it has the password. */
 async function signIn(connection: Redis, { user, password }: ServerUrl): Promise<void> {
   await connection.connect();
   if (user !== "") await connection.auth(user, password);

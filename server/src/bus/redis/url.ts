@@ -7,11 +7,11 @@ const FORM = {
     "redis://[[user]:password@]host[:port], or rediss:// for TLS, with special characters in user and password escaped",
 };
 
-/** @throws TypeError for what cannot be used; its message holds no secret. */
+/** @throws TypeError for a URL that it cannot use; the message holds no secret */
 export function parseUrl(text: string): ServerUrl {
   const url = parseServerUrl(text, FORM);
-  // The number of a database means nothing to publish and subscribe; URLs that are used for other things too have it.
+  // Publish and subscribe ignore the number of a database, but a URL shared with other programs may have one.
   if (!/^(\/\d*)?$/.test(url.path)) throw new TypeError(`expected a URL of the form ${FORM.expected}`);
-  if (url.user !== "" && url.password === "") throw new TypeError("the URL has a user and no password");
+  if (url.user !== "" && url.password === "") throw new TypeError("the URL has a user but no password; give both");
   return url;
 }

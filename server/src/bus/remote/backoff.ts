@@ -1,7 +1,7 @@
 const FIRST_PAUSE_MILLIS = 100;
 const MAX_PAUSE_MILLIS = 3_000;
 
-/** How long to wait before the next attempt to connect: longer with each failure, up to a few seconds, and for ever. */
+/** The pause before each attempt to connect. It grows with every failure, up to a few seconds; attempts never end. */
 export class Backoff {
   #failures = 0;
   #connectedSince: number | undefined;
@@ -12,13 +12,13 @@ export class Backoff {
 
   /** Milliseconds to wait after a failed attempt or a lost connection. */
   next(): number {
-    // A server that lets in and throws out at once is no better than one that is down.
+    // A server that accepts a connection and drops it at once counts as a server that is down.
     const lasted = performance.now() - (this.#connectedSince ?? performance.now());
     if (lasted > MAX_PAUSE_MILLIS) this.#failures = 0;
     this.#connectedSince = undefined;
     const pause = Math.min(MAX_PAUSE_MILLIS, FIRST_PAUSE_MILLIS * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
-    // Instances lose the same server at the same time and should not come back as one.
+    // Instances that lose the same server at the same time should reconnect at different times.
     return pause * (0.5 + 0.5 * Math.random());
   }
 }

@@ -1,4 +1,4 @@
-/** A bus with a server that a script plays, in a time that the test moves on. */
+/** A remote bus against a scripted server, on a clock that the test advances. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RemoteBus } from "./bus.ts";
 import type { Link, LinkEvents, Server } from "./link.ts";
@@ -9,15 +9,15 @@ const MIB = 1024 * 1024;
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
-/** One connection as the server sees it. */
+/** One connection, seen from the server. */
 class ScriptedLink implements Link {
   readonly events: LinkEvents;
   readonly server: string;
-  /** Topics, in the order of the requests; "-" in front of those that were given up. */
+  /** Topics in the order of the requests; a leading "-" marks an unsubscription. */
   readonly requests: string[] = [];
   readonly published: { readonly topic: string; readonly bytes: number }[] = [];
   destroyed = 0;
-  /** Probes are answered at once; else by `answer`. */
+  /** If true, the server answers probes at once; otherwise when the test calls `answer`. */
   answers = true;
   #subscribed = Promise.resolve();
 
@@ -88,7 +88,7 @@ async function open(link: ScriptedLink) {
 const nothing = () => {};
 
 describe("a session", () => {
-  it("is reported once messages go round, not when a socket is open", async () => {
+  it("is reported once messages flow, not when a socket is open", async () => {
     const { links, states } = makeBus();
     links[0]!.answers = false;
     await open(links[0]!);
@@ -99,7 +99,7 @@ describe("a session", () => {
     expect(states).toEqual(["up"]);
   });
 
-  it("asks for the topics that are listened to by then, and for its own after them", async () => {
+  it("requests all topics with listeners, and then its own probe topic", async () => {
     const { bus, links } = makeBus();
     bus.subscribe("early", nothing);
     bus.subscribe("gone", nothing)[Symbol.dispose]();
@@ -124,7 +124,7 @@ describe("a session", () => {
     expect(links[0]!.requests).toEqual(["t", "-t"]);
   });
 
-  it("does not publish what is no topic", async () => {
+  it("does not publish to an invalid topic", async () => {
     const { bus, links } = makeBus();
     await open(links[0]!);
     for (const topic of ["", ">", "a b", "a\r\nPUB x 0\r\n", "x".repeat(101)]) bus.publish(topic, new Uint8Array(1));
@@ -132,7 +132,7 @@ describe("a session", () => {
     expect(() => bus.subscribe(">", nothing)).toThrow(TypeError);
   });
 
-  it("is proved to live when nobody says anything, and costs nothing else", async () => {
+  it("is probed while nobody publishes, and sends nothing else", async () => {
     const { bus, links, states } = makeBus({ heartbeatMillis: 1_000 });
     await open(links[0]!);
     expect(links[0]!.probes()).toBe(1);
@@ -154,7 +154,7 @@ describe("a session", () => {
     expect(links[0]!.destroyed).toBe(1);
   });
 
-  it("ends when it does not come about in that time", async () => {
+  it("ends when it is not established within a heartbeat", async () => {
     for (const opened of [false, true]) {
       const { bus, links, states } = makeBus({ heartbeatMillis: 1_000 });
       links[0]!.answers = false;
@@ -168,19 +168,19 @@ describe("a session", () => {
     }
   });
 
-  it("does not end because this process was busy while the answer came", async () => {
+  it("survives a busy process in which the answer already waits", async () => {
     const { links, states } = makeBus({ heartbeatMillis: 1_000 });
     await open(links[0]!);
     links[0]!.answers = false;
     await vi.advanceTimersByTimeAsync(1_500);
-    // Timers run before sockets are read: the deadline has passed, and then the answer is found.
+    // Timers run before sockets are read: the deadline has passed when the answer is found.
     vi.advanceTimersByTime(500);
     links[0]!.answer();
     await vi.advanceTimersByTimeAsync(10);
     expect(states).toEqual(["up"]);
   });
 
-  it("hears nothing more of a connection that has ended", async () => {
+  it("ignores a connection that has ended", async () => {
     const { bus, links, states } = makeBus();
     let heard = 0;
     bus.subscribe("t", () => void heard++);
@@ -193,7 +193,7 @@ describe("a session", () => {
   });
 });
 
-describe("messages that the server does not take", () => {
+describe("messages that the server does not read", () => {
   it("are dropped while there is no session", async () => {
     const { bus, links } = makeBus();
     bus.publish("t", new Uint8Array(1));
@@ -207,7 +207,7 @@ describe("messages that the server does not take", () => {
     expect(links[0]!.messages()).toEqual([{ topic: "t", bytes: 3 }]);
   });
 
-  it.each([64 * 1024, 100, 0])("are dropped beyond a bound, when they are of %i bytes", async (bytes) => {
+  it.each([64 * 1024, 100, 0])("are dropped beyond a bound, with %i bytes each", async (bytes) => {
     const { bus, links } = makeBus();
     await open(links[0]!);
     links[0]!.answers = false;
@@ -219,7 +219,7 @@ describe("messages that the server does not take", () => {
     const room = Math.floor(MIB / cost);
     expect(links[0]!.messages().length).toBe(room);
     expect(links[0]!.probes()).toBe(2);
-    // The probe was sent when half was full: that half is confirmed, and there is room for as much again.
+    // The bus sent the probe when half of the room was full. The answer confirms that half, so as much fits again.
     links[0]!.answer();
     fill();
     expect(links[0]!.messages().length).toBeGreaterThan(1.45 * room);
@@ -229,7 +229,7 @@ describe("messages that the server does not take", () => {
     expect(links[0]!.messages().length).toBeGreaterThan(1.9 * room);
   });
 
-  it("do not fill the room of the next session", async () => {
+  it("take no room of the next session", async () => {
     const { bus, links } = makeBus();
     await open(links[0]!);
     links[0]!.answers = false;
@@ -243,7 +243,7 @@ describe("messages that the server does not take", () => {
 });
 
 describe("a server that is down", () => {
-  it("is reported once, and connected to for ever, in pauses of some seconds at most", async () => {
+  it("is reported once, and dialled forever, with pauses of a few seconds at most", async () => {
     const { links, states, last } = makeBus();
     const times: number[] = [];
     for (let attempt = 1; attempt <= 500; attempt++) {
@@ -261,7 +261,7 @@ describe("a server that is down", () => {
     expect(states).toEqual(["down: refused 1", "up"]);
   });
 
-  it("gets back all subscriptions when it is there again", async () => {
+  it("gets all subscriptions again when it is back", async () => {
     const { bus, links, states } = makeBus();
     const heard: number[] = [];
     bus.subscribe("a", (message) => heard.push(message.length));
@@ -278,7 +278,7 @@ describe("a server that is down", () => {
     expect(states).toEqual(["up", "down: gone", "up"]);
   });
 
-  it("that lets in and throws out at once is not asked more often than one that does not let in", async () => {
+  it("that accepts and drops connections is dialled no more often than one that accepts none", async () => {
     const { links, last } = makeBus();
     let millis = 0;
     for (let attempt = 1; attempt <= 50; attempt++) {
@@ -290,7 +290,7 @@ describe("a server that is down", () => {
       }
     }
     expect(millis).toBeGreaterThan(50_000);
-    // After a time of peace, the next attempt is quick again.
+    // After a long connection, the next attempt comes soon again.
     await open(last());
     await vi.advanceTimersByTimeAsync(60_000);
     last().events.lost(new Error("thrown out"));
@@ -298,7 +298,7 @@ describe("a server that is down", () => {
     expect(links.length).toBe(52);
   });
 
-  it("is one of several: they take turns", async () => {
+  it("takes turns with the other servers of the URL", async () => {
     const { links, last } = makeBus({}, ["a", "b", "c"]);
     for (let attempt = 1; attempt < 6; attempt++) {
       last().events.lost(new Error("refused"));
@@ -308,7 +308,7 @@ describe("a server that is down", () => {
     expect(["abcabc", "bcabca", "cabcab"]).toContain(order);
   });
 
-  it("is no reason to stop when whoever is told of it throws", async () => {
+  it("is dialled again even if onStateChange throws", async () => {
     const { links } = makeBus({
       onStateChange: () => {
         throw new Error("forbidden");
@@ -343,7 +343,7 @@ describe("close", () => {
     await bus.close();
   });
 
-  it("may be called by whoever is told that the connection was lost", async () => {
+  it("may be called by onStateChange when the connection is lost", async () => {
     const closing: Promise<void>[] = [];
     const { bus, links } = makeBus({ onStateChange: () => closing.push(bus.close()) });
     links[0]!.events.lost(new Error("gone"));
@@ -354,7 +354,7 @@ describe("close", () => {
 });
 
 describe("options", () => {
-  it("that cannot be used are refused", () => {
+  it("that are invalid are refused", () => {
     for (const prefix of ["", " ", "a b", "a*", "a.>", ".a", "a.", "a..b", "a\n"]) {
       expect(() => checkOptions({ prefix }), prefix).toThrow(TypeError);
     }

@@ -6,7 +6,8 @@ import type { CheckedOptions } from "./options.ts";
 import { Session } from "./session.ts";
 
 /**
- * A bus with a server somewhere else: one session at a time, and another one after each that ends, until it is closed.
+ * A bus whose server is another process. It holds one session at a time, and starts another after each that ends, until
+ * it is closed.
  */
 export class RemoteBus implements Bus {
   readonly kind: string;
@@ -18,11 +19,11 @@ export class RemoteBus implements Bus {
     added: (topic) => this.#session.subscribe(topic),
     removed: (topic) => this.#session.unsubscribe(topic),
   });
-  /** Which of the servers is next. Instances begin with different ones. */
+  /** Index of the server to dial next. Instances start with different ones. */
   #next: number;
   #session: Session;
   #pause: NodeJS.Timeout | undefined;
-  /** What was reported last. */
+  /** The last reported state; undefined before the first report. */
   #connected: boolean | undefined;
   #closed = false;
 
@@ -74,7 +75,7 @@ export class RemoteBus implements Bus {
     try {
       this.#options.onStateChange(connected, error);
     } catch {
-      // Forbidden, and called from a timer or a socket: thrown on, it would end the process.
+      // Callbacks must not throw. This call comes from a timer or a socket, where an error would end the process.
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
- * A connection that could not be made or has ended, as people are told of it.
+ * The error to report for a connection that could not be made or has ended.
  *
- * What a client library throws is not passed on as the cause: it may hold commands, with passwords in them.
+ * The error of a client library does not become the cause, since it may hold commands with passwords in them.
  */
 export function connectionError(server: string, error: unknown): Error {
   if (error === undefined) return new Error(`${server} closed the connection`);
@@ -10,7 +10,7 @@ export function connectionError(server: string, error: unknown): Error {
   return new Error(`${server} cannot be reached (${code}); check ${hint}, the network, and that the server runs`);
 }
 
-/** A word for the failure: the system's or OpenSSL's, as ECONNREFUSED, or the name of the error's class. */
+/** One word for the failure: the code of the system or of OpenSSL, such as ECONNREFUSED, or the name of the error. */
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   if ("code" in error && typeof error.code === "string" && /^\w+$/.test(error.code)) return error.code;

@@ -1,29 +1,29 @@
-/** Options of the buses that have a server. */
+/** Options of the buses that connect to a server. */
 export interface RemoteBusOptions {
   /**
-   * What the names of this deployment's channels begin with: letters, digits, "-", "_", ":" and single dots.
-   * Deployments with different prefixes can share a server. Default: "streamkit".
+   * Prefix of the channel names of this deployment: letters, digits, "-", "_", ":" and single dots. Deployments with
+   * different prefixes can share a server. Default: "streamkit".
    */
   readonly prefix?: string;
   /**
-   * Told when the connection is made, and when it cannot be made or is lost: once for each change, not for each
-   * attempt. The error says why and holds no secret. Must not throw.
+   * Called when the connection is established, and when it fails or is lost: once per change, not once per attempt. The
+   * error gives the reason and holds no secret. Must not throw.
    */
   readonly onStateChange?: (connected: boolean, error?: Error) => void;
   /**
-   * How often the connection is proved to live, and how long the proof may take, in milliseconds: a server that is
-   * silent for longer is given up, and connected to again. Default: 5,000.
+   * Milliseconds between two probes of the connection, and also the time limit for the answer to a probe. The bus drops
+   * a connection whose server stays silent longer, and connects again. From 1 to 600,000; default: 5,000.
    */
   readonly heartbeatMillis?: number;
 }
 
-/** As given, with defaults. */
+/** The given options, with defaults. */
 export type CheckedOptions = Required<RemoteBusOptions>;
 
-/** @throws TypeError for what cannot be used. */
+/** @throws TypeError for an invalid option; the message names it */
 export function checkOptions(options: RemoteBusOptions): CheckedOptions {
   const { prefix = "streamkit", onStateChange = () => {}, heartbeatMillis = 5_000 } = options;
-  // Nothing that servers take for a wildcard, and no empty part between two dots, which NATS refuses.
+  // Excludes characters that a server reads as wildcards, and empty parts between dots, which NATS refuses.
   if (!/^[\w:-]+(\.[\w:-]+)*$/.test(prefix)) {
     throw new TypeError('prefix: expected letters, digits, "-", "_", ":" and single dots');
   }

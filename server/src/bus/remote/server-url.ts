@@ -10,20 +10,19 @@ export interface ServerUrl {
   readonly location: string;
 }
 
-/** What a kind of bus accepts. */
+/** The form of the URLs that one kind of bus accepts. */
 export interface UrlForm {
   readonly schemes: readonly string[];
   readonly defaultPort: number;
-  /** How it looks, for the error of a URL that does not. */
+  /** The form in words, for the error about another URL. */
   readonly expected: string;
 }
 
 /**
- * Takes a URL apart.
+ * Splits a URL into its parts.
  *
- * @throws TypeError when it has another form. It says what was expected and nothing of what was given: a password with
- *   a
- * character that had to be escaped can be anywhere in it.
+ * @throws TypeError for a URL of another form. The message gives the expected form and nothing of the URL itself, since
+ *   any part of the URL may hold a piece of an unescaped password.
  */
 export function parseServerUrl(text: string, form: UrlForm): ServerUrl {
   const refused = new TypeError(`expected a URL of the form ${form.expected}`);

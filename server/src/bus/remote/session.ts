@@ -1,36 +1,36 @@
 import { randomUUID } from "node:crypto";
 import type { Link, Server } from "./link.ts";
 
-/** Most bytes that are sent without knowing that the server has taken them. A message beyond is dropped. */
+/** Most bytes in flight without confirmation by the server. The session drops messages beyond that. */
 const MAX_UNCONFIRMED_BYTES = 1024 * 1024;
-/** What a message costs beside its bytes: objects and protocol. Keeps many small ones within the bound. */
+/** Cost of a message beyond its bytes: objects and protocol. Bounds the number of small messages, too. */
 const MESSAGE_OVERHEAD_BYTES = 200;
 const NOTHING = new Uint8Array(0);
 
 export interface SessionEvents {
-  /** Messages go round. */
+  /** Messages flow. */
   opened(): void;
   message(topic: string, message: Uint8Array): void;
-  /** The session is over: the connection could not be made, was lost, or is dead. The last event. */
+  /** The session is over: the connection could not be made, was lost, or is dead. This is the last event. */
   lost(error: Error): void;
 }
 
 /**
- * The life of one connection, which is proved by a message to oneself, the probe. Its return shows that publishing and
- * subscribing are possible and allowed, that both ways are open, and that the server has taken everything sent before.
- * Neither an open socket nor a write that succeeded shows any of these.
+ * One connection, from its start to its end. The session proves that the connection works by sending a message to
+ * itself, the probe. A probe that returns shows that the server allows publishing and subscribing, that both directions
+ * work, and that the server has taken every earlier message. An open socket or a successful write shows none of this.
  */
 export class Session {
   readonly #server: Server;
   readonly #heartbeatMillis: number;
   readonly #events: SessionEvents;
   readonly #link: Link;
-  /** A topic that nobody else knows. */
+  /** A random topic, used by this session alone. */
   readonly #probeTopic = `probe-${randomUUID()}`;
   #state: "connecting" | "probing" | "open" | "over" = "connecting";
   #timer: NodeJS.Timeout | undefined;
   #unconfirmedBytes = 0;
-  /** Bytes that the probe under way confirms; undefined when none is. */
+  /** Bytes that the probe under way confirms; undefined if no probe is under way. */
   #probedBytes: number | undefined;
 
   constructor(server: Server, topics: () => Iterable<string>, heartbeatMillis: number, events: SessionEvents) {
@@ -50,13 +50,13 @@ export class Session {
     const bytes = topic.length + message.length + MESSAGE_OVERHEAD_BYTES;
     if (this.#unconfirmedBytes + bytes > MAX_UNCONFIRMED_BYTES) return;
     this.#unconfirmedBytes += bytes;
-    // A copy: the client may keep it until the socket takes it, and the publisher may write to its own.
+    // The client may keep the buffer until the socket takes it, and the publisher may change its own: send a copy.
     this.#link.publish(topic, new Uint8Array(message));
     if (this.#unconfirmedBytes > MAX_UNCONFIRMED_BYTES / 2 && this.#probedBytes === undefined) this.#probe();
   }
 
   subscribe(topic: string): void {
-    // Before that, it is among the topics asked for when the link opens.
+    // Before the link opens there is nothing to do: `#opened` requests every topic with a listener.
     if (this.#state === "probing" || this.#state === "open") void this.#link.subscribe(topic);
   }
 
@@ -82,7 +82,7 @@ export class Session {
     if (this.#state === "over") return;
     this.#probedBytes = this.#unconfirmedBytes;
     this.#link.publish(this.#probeTopic, NOTHING);
-    // While connecting, the time runs already.
+    // While the session connects, the timer already runs.
     if (this.#state === "open") this.#expectAnswer();
   }
 
@@ -106,9 +106,9 @@ export class Session {
 
   #expectAnswer(): void {
     clearTimeout(this.#timer);
-    const hint = this.#state === "open" ? "" : "; check the URL, also whether it asks for TLS, and the network";
+    const hint = this.#state === "open" ? "" : "; check the URL, whether the server requires TLS, and the network";
     const timer = setTimeout(() => {
-      // If this process was busy or asleep for so long, the answer may be here: let the sockets be read first.
+      // After a busy or suspended period, the answer may already wait in a socket. Let Node read the sockets first.
       setImmediate(() => {
         if (this.#timer !== timer) return;
         this.#lost(new Error(`${this.#server.name} does not answer within ${this.#heartbeatMillis} ms${hint}`));

@@ -1,4 +1,4 @@
-/** What tests of credentials have in common: whatever happens, secrets show nowhere. */
+/** Shared parts of the tests of credentials. Each of them fails if a secret shows anywhere. */
 import { execFile } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect, promisify } from "node:util";
@@ -9,7 +9,7 @@ import { eventually, StateLog } from "./state-log.ts";
 
 type MakeBus = (url: string, options: RemoteBusOptions) => Bus;
 
-/** Resolves once a message went round on a bus of this URL, and fails if any of the secrets shows. */
+/** Resolves once a message has passed through a bus of this URL. Fails if any of the secrets shows. */
 export async function works(makeBus: MakeBus, url: string, secrets: readonly string[] = []): Promise<Bus> {
   const { bus } = await observe(makeBus, url, secrets, async (bus, log) => {
     await log.reach("up");
@@ -23,7 +23,7 @@ export async function works(makeBus: MakeBus, url: string, secrets: readonly str
   return bus;
 }
 
-/** Resolves with what is reported of a URL that cannot be used, and fails if any of the secrets shows. */
+/** Resolves with the reported error for a URL that does not work. Fails if any of the secrets shows. */
 export async function refusal(
   makeBus: MakeBus,
   url: string,
@@ -35,10 +35,7 @@ export async function refusal(
   return log.lastError;
 }
 
-/**
- * Fails when an error escapes from buses that are closed while a server with a certificate that is not trusted greets
- * them.
- */
+/** Closes buses while a server with an untrusted certificate greets them. Fails if an error escapes. */
 export async function expectQuietRefusal(makeBus: MakeBus, url: string): Promise<void> {
   const escaped: unknown[] = [];
   const note = (error: unknown) => void escaped.push(error);
@@ -46,11 +43,11 @@ export async function expectQuietRefusal(makeBus: MakeBus, url: string): Promise
   try {
     for (let attempt = 0; attempt < 40; attempt++) {
       const bus = makeBus(url, {});
-      // Wherever the handshake is by then.
+      // At a different stage of the handshake each time.
       await delay(attempt % 10);
       await bus.close();
     }
-    // What was on its way is there when the server has refused another one.
+    // Once the server has refused another bus, errors of the earlier ones have arrived too.
     await refusal(makeBus, url);
   } finally {
     process.off("uncaughtException", note);
@@ -77,7 +74,7 @@ async function observe(
     for (const spy of spies) spy.mockRestore();
   }
   expect(written).toEqual([]);
-  // All that a log can show of it.
+  // Everything that a log could show of the bus.
   expectNone(secrets, inspect([bus, log], { depth: 20, showHidden: true }));
   return { bus, log };
 }
@@ -86,7 +83,7 @@ function expectNone(secrets: readonly string[], text: string): void {
   for (const secret of secrets) expect(text).not.toContain(secret);
 }
 
-/** Fails unless the URL is refused at once, by an error that has none of it. */
+/** Fails unless `makeBus` refuses the URL at once, with an error that contains no part of it. */
 export function expectMalformed(makeBus: MakeBus, url: string, secrets: readonly string[]): void {
   let error: unknown;
   try {
@@ -96,11 +93,11 @@ export function expectMalformed(makeBus: MakeBus, url: string, secrets: readonly
   }
   expect(error, url).toBeInstanceOf(TypeError);
   const everything = inspect(error, { depth: 20, showHidden: true });
-  expect(everything).toMatch(/expected a URL of the form \w+:|the URL has a \w+ and no \w+/);
+  expect(everything).toMatch(/expected a URL of the form \w+:|the URL has a \w+ but no \w+/);
   expectNone(secrets, everything);
 }
 
-/** The message of the error that a process gets which makes such a bus where a package is not installed. */
+/** The error message of a process that makes such a bus where a package is not installed. */
 export async function messageWithout(name: string, moduleUrl: string, call: string): Promise<string> {
   const script = `
     import { registerHooks } from "node:module";

@@ -1,6 +1,4 @@
-/**
- * A server of a bus for tests, as a process: on a free port of the loopback interface, in a folder that goes with it.
- */
+/** A real bus server as a process, for tests: on a free port of the loopback interface, in a folder of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -13,40 +11,40 @@ const START_MILLIS = 30_000;
 const ATTEMPTS = 5;
 
 export interface BusServer extends AsyncDisposable {
-  /** How to connect to it, with the credentials it asks for. */
+  /** How to connect to the server, with the credentials it requires. */
   readonly url: string;
   readonly port: number;
-  /** It stops in the middle of what it does, as a machine that swaps or a network that swallows packets. */
+  /** Stops the process in the middle of its work, like a swapping machine or a network that swallows packets. */
   pause(): void;
   resume(): void;
-  /** Ends it, as a power failure does. */
+  /** Ends the process as a power failure would. */
   kill(): Promise<void>;
-  /** Starts it again on the same port, after `kill`. */
+  /** Starts the server again on the same port, after `kill`. */
   restart(): Promise<void>;
-  /** Ends it for good, and removes its folder. */
+  /** Ends the server for good, and removes its folder. */
   stop(): Promise<void>;
 }
 
-/** How to start a kind of server. */
+/** How to start one kind of server. */
 export interface Program {
   readonly command: string;
   readonly arguments: (port: number, folder: string) => readonly string[];
-  /** In the line that it writes once it accepts connections. */
+  /** Matches the line that the server writes once it accepts connections. */
   readonly readyLine: RegExp;
   readonly url: (port: number) => string;
 }
 
-/** Starts a server; it ends with `stop`, or with this process. */
+/** Starts a server, which ends with `stop` or with this process. */
 export async function startBusServer(program: Program): Promise<BusServer> {
   const folder = await mkdtemp(join(tmpdir(), "streamkit-bus-"));
-  // The port is free when it is chosen; another process may be faster than the server.
+  // Another process may take the chosen port before the server does.
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const port = await freePort();
     const child = await start(program, port, folder);
     if (child !== undefined) return serverOf(program, port, folder, child);
   }
   await rm(folder, { recursive: true });
-  throw new Error(`${program.command} did not start`);
+  throw new Error(`${program.command} did not start on any of ${ATTEMPTS} free ports`);
 }
 
 function serverOf(program: Program, port: number, folder: string, first: ChildProcess): BusServer {
@@ -76,12 +74,12 @@ function serverOf(program: Program, port: number, folder: string, first: ChildPr
   return server;
 }
 
-/** Resolves once the server accepts connections; with undefined when it ends without. */
+/** Resolves once the server accepts connections; with undefined if it ends before that. */
 async function start(program: Program, port: number, folder: string): Promise<ChildProcess | undefined> {
   const child = spawn(program.command, program.arguments(port, folder), {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
-    // Servers live where an ordinary user's PATH does not look.
+    // Servers are often in folders that the PATH of an ordinary user lacks.
     env: { ...process.env, PATH: [process.env.PATH, "/usr/local/sbin", "/usr/sbin"].join(delimiter) },
   });
   const kill = () => child.kill("SIGKILL");
@@ -91,7 +89,7 @@ async function start(program: Program, port: number, folder: string): Promise<Ch
   const failed = Promise.withResolvers<false>();
   child.once("error", failed.reject);
   child.once("exit", () => failed.resolve(false));
-  // One of them writes to stdout, the other to stderr.
+  // One kind of server writes to stdout, the other to stderr.
   const ready = new Promise<true>((resolve) => {
     for (const output of [child.stdout, child.stderr]) {
       createInterface(output).on("line", (line) => {

@@ -10,7 +10,7 @@ export interface Certificate extends AsyncDisposable {
   readonly keyFile: string;
 }
 
-/** A new certificate for 127.0.0.1, signed by itself. */
+/** A new self-signed certificate for 127.0.0.1. */
 export async function makeCertificate(): Promise<Certificate> {
   const folder = await mkdtemp(join(tmpdir(), "streamkit-certificate-"));
   const certFile = join(folder, "cert.pem");
@@ -23,7 +23,7 @@ export async function makeCertificate(): Promise<Certificate> {
   return { certFile, keyFile, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
 }
 
-/** From now on this process trusts the certificate, as with NODE_EXTRA_CA_CERTS from its start. */
+/** Makes this process trust the certificate, as NODE_EXTRA_CA_CERTS would from its start. */
 export async function trust({ certFile }: Certificate): Promise<void> {
   setDefaultCACertificates([...getCACertificates("default"), await readFile(certFile, "utf8")]);
 }

@@ -1,8 +1,8 @@
 /**
- * Makes a bus, closes it in the state that is asked for, and ends by itself, if nothing is left that keeps it alive.
- * Prints how many milliseconds that took.
+ * Makes a bus, closes it in the requested state, and ends by itself if nothing keeps the process alive. Prints the
+ * milliseconds from the call of `close` to the exit.
  *
- *   node close-process.ts <url> <"at once" | "up" | "down">
+ *     node close-process.ts <url> <"at once" | "up" | "down">
  */
 import { subscribe } from "node:diagnostics_channel";
 import { natsBus } from "../nats/index.ts";
@@ -10,7 +10,7 @@ import { redisBus } from "../redis/index.ts";
 
 const [url, when] = process.argv.slice(2) as [string, "at once" | "up" | "down"];
 
-/** Resolves when the next socket is opened, to whom ever. */
+/** Resolves when this process opens its next socket. */
 function nextDial(): Promise<void> {
   return new Promise((resolve) => subscribe("net.client.socket", () => resolve()));
 }
@@ -27,7 +27,7 @@ bus.subscribe("topic", () => {});
 bus.publish("topic", new Uint8Array(10));
 await begun;
 if (when !== "at once") await reached.promise;
-// In the middle of the next attempt.
+// In the middle of the next attempt to connect.
 if (when === "down") await nextDial();
 bus.publish("topic", new Uint8Array(10));
 const start = performance.now();

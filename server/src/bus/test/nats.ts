@@ -1,11 +1,11 @@
 import { type BusServer, startBusServer } from "./bus-server.ts";
 
 export interface NatsOptions {
-  /** Asked of everyone who connects. */
+  /** The server requires this user from every client. */
   readonly user?: string;
   readonly password?: string;
   readonly token?: string;
-  /** Files of the certificate and the key: TLS is required then. */
+  /** Files of the certificate and the key. With them, the server requires TLS. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** A file with further configuration. */
   readonly configFile?: string;

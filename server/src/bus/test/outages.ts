@@ -1,4 +1,4 @@
-/** What every bus with a server must go through: the same tests for all of them, against the real servers. */
+/** Tests of outages, the same for every bus with a server. They run against the real servers. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
@@ -19,7 +19,7 @@ export interface OutageOptions {
   readonly name: string;
   start(): Promise<BusServer>;
   makeBus(url: string, options: RemoteBusOptions): Bus;
-  /** Connections that one bus has. */
+  /** Connections of one bus. */
   readonly connections: number;
 }
 
@@ -55,7 +55,7 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
   }
 
   describe(`outages of ${name}`, () => {
-    it("a server that dies and comes back has all subscriptions again", async () => {
+    it("a server that dies and restarts gets all subscriptions again", async () => {
       const server = await startServer();
       const { bus, log } = open(server.url);
       const other = open(server.url);
@@ -82,7 +82,7 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
       }
     });
 
-    it("a server that is not there yet is found when it comes", async () => {
+    it("a server that starts after the bus is found", async () => {
       const server = await startServer();
       await server.kill();
       const { bus, log } = open(server.url);
@@ -98,7 +98,7 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
       await eventually("the message arrives", () => heard === 1);
     });
 
-    it("a server that stands still takes neither time nor memory, and is found out", async () => {
+    it("a stopped server costs neither time nor memory, and is detected", async () => {
       const server = await startServer();
       const { bus, log } = open(server.url, { heartbeatMillis: 5_000 });
       bus.subscribe("topic", () => {});
@@ -112,12 +112,12 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
         const start = performance.now();
         bus.publish("topic", message);
         times.push(performance.now() - start);
-        // The sockets have their turn, and fill.
+        // Give the sockets a turn, so that they fill.
         if (i % 16 === 0) await nextTurn();
       }
-      // 256 MiB were published. What is kept is bounded by 1 MiB; the rest is garbage of the test.
+      // The test publishes 256 MiB. The bus keeps at most 1 MiB of that; the rest is garbage of the test.
       expect(memory() - before).toBeLessThan(24 * MIB);
-      // Nobody waits for the server. All of them together may be held up by a busy machine; half of them are not.
+      // No publish waits for the server. A busy machine may delay all calls together, but not half of them one by one.
       expect(times.sort((a, b) => a - b)[times.length / 2]).toBeLessThan(1);
       expect(times.reduce((sum, time) => sum + time)).toBeLessThan(10_000);
       await log.reach("up down");
@@ -128,7 +128,7 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
       await flows(bus, bus);
     });
 
-    it("many small messages to a server that stands still are bounded too", async () => {
+    it("many small messages to a stopped server are bounded too", async () => {
       const server = await startServer();
       const { bus, log } = open(server.url, { heartbeatMillis: 60_000 });
       await log.reach("up");
@@ -144,7 +144,7 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
       expect(log.states).toEqual(["up"]);
     });
 
-    it("attempts to reach a server that accepts and says nothing leave no sockets behind", async () => {
+    it("attempts to reach a silent server leave no sockets behind", async () => {
       const silent = await startSilentServer();
       used.push(silent.stop);
       const scheme = new URL((await startServer()).url).protocol;
@@ -158,10 +158,10 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
 
     it.each([
       ["a server that answers", "up", async (server: BusServer) => server],
-      ["a server that answers, before it has", "at once", async (server: BusServer) => server],
+      ["a server that answers, before its first answer", "at once", async (server: BusServer) => server],
       ["no server", "down", stopped],
-      ["a server that stands still", "at once", paused],
-      ["a server that stands still, while it is tried again", "down", paused],
+      ["a stopped server", "at once", paused],
+      ["a stopped server, during the next attempt", "down", paused],
       ["a machine that does not answer", "at once", deaf],
     ] as const)("close ends everything at once with %s", async (_, when, prepare) => {
       const server = await startServer();
@@ -174,7 +174,7 @@ export function describeOutages({ name, start, makeBus, connections }: OutageOpt
         timeout: 25_000,
       });
       expect(child.stderr).toBe("");
-      // Another process on a machine that may be busy; a heartbeat, for which it must not wait, is a minute.
+      // The machine of this other process may be busy. The heartbeat, which `close` must not wait for, is a minute.
       expect(Number(child.stdout)).toBeLessThan(5_000);
     });
   });
@@ -193,9 +193,9 @@ const paused = async (server: BusServer) => {
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** What is held, of which the process can do something: not the garbage that the collector has not found yet. */
+/** Bytes in use, without garbage that the collector has not found yet. */
 function memory(): number {
-  // The first finds what is garbage; of large buffers, the second waits until the first has given them back.
+  // The first collection finds the garbage; the second one releases large buffers.
   collectGarbage();
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
@@ -207,7 +207,7 @@ interface SilentServer {
   stop(): Promise<void>;
 }
 
-/** A server that accepts connections and never says a word. */
+/** A server that accepts connections and never sends a byte. */
 async function startSilentServer(): Promise<SilentServer & { accepted(): number; open(): number }> {
   const sockets = new Set<Socket>();
   let accepted = 0;
@@ -231,9 +231,9 @@ async function startSilentServer(): Promise<SilentServer & { accepted(): number;
   };
 }
 
-/** A port that answers no attempt to connect, as behind a firewall that swallows packets. */
+/** A port that answers no attempt to connect, like one behind a firewall that swallows packets. */
 async function deaf(): Promise<SilentServer> {
-  // A queue for two connections, from which nobody takes any: the process stands still once it has told its port.
+  // The queue has room for two connections, and nobody accepts them: the process blocks once it has printed its port.
   const script = `
     const server = require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
       require("node:fs").writeSync(1, server.address().port + "\\n");

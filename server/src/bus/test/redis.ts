@@ -1,11 +1,11 @@
 import { type BusServer, startBusServer } from "./bus-server.ts";
 
 export interface RedisOptions {
-  /** Asked of everyone who connects. */
+  /** The server requires this password from every client. */
   readonly password?: string;
   /** Users beside the default one, as in an ACL file: `name on >password ...`. */
   readonly users?: readonly string[];
-  /** Files of the certificate and the key: the port then speaks TLS only. */
+  /** Files of the certificate and the key. With them, the port speaks TLS only. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
 }
 

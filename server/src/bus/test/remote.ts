@@ -1,4 +1,4 @@
-/** The tests that every bus over a server passes. */
+/** The tests for every bus over a server. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeBusContract } from "../contract/index.ts";
 import type { Bus } from "../port.ts";
@@ -6,7 +6,7 @@ import type { RemoteBusOptions } from "../remote/options.ts";
 import type { BusServer } from "./bus-server.ts";
 import { eventually } from "./state-log.ts";
 
-/** Declares the tests of the contract on a server of this kind, and those of buses that share one. */
+/** Declares the contract tests on a server of this kind, and the tests of buses that share a server. */
 export function describeRemoteBus(
   name: string,
   start: () => Promise<BusServer>,
@@ -26,7 +26,7 @@ export function describeRemoteBus(
     const buses = ["one", "one:a", "one.a"].map((prefix) => makeBus(server!.url, { prefix }));
     const heard = buses.map((): number[] => []);
     for (const [index, bus] of buses.entries()) bus.subscribe("topic", ([value]) => heard[index]!.push(value!));
-    await eventually("all hear themselves", () => {
+    await eventually("every bus hears itself", () => {
       for (const [index, bus] of buses.entries()) bus.publish("topic", Uint8Array.of(index));
       return heard.every((values) => values.length > 0);
     });

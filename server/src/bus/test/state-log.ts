@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 const PATIENCE_MILLIS = 20_000;
 
-/** What a bus has reported, to be passed as its option `onStateChange`. */
+/** The states that a bus reports. Pass `onStateChange` to the bus. */
 export class StateLog {
   readonly states: string[] = [];
   readonly errors: Error[] = [];
@@ -12,7 +12,10 @@ export class StateLog {
     if (error !== undefined) this.errors.push(error);
   };
 
-  /** Resolves once so many changes were reported, and checks what they were: "up down up". */
+  /**
+   * Resolves once the bus has reported as many states as `expected` has words, such as "up down up". Fails if they
+   * differ.
+   */
   async reach(expected: string): Promise<void> {
     const count = expected.split(" ").length;
     await eventually(`states are ${expected}`, () => this.states.length >= count);
@@ -25,11 +28,11 @@ export class StateLog {
   }
 }
 
-/** Waits until the condition holds, asking it now and then. */
+/** Resolves when the condition holds; checks it every few milliseconds. */
 export async function eventually(what: string, condition: () => boolean): Promise<void> {
   const deadline = Date.now() + PATIENCE_MILLIS;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MILLIS} ms in vain until ${what}`);
+    if (Date.now() > deadline) throw new Error(`gave up after ${PATIENCE_MILLIS} ms waiting until ${what}`);
     await delay(5);
   }
 }
