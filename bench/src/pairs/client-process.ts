@@ -1,0 +1,41 @@
+/** The client of one checkout: `node client-process.ts CHECKOUT URL`. Does jobs, and tells what CPU time they took. */
+import { payloadAt } from "../harness/payloads.ts";
+import { AGGREGATE_ENTRIES, AGGREGATES, aggregateOf, obey, SPACE, STORE, segmentOf } from "./jobs.ts";
+
+const [checkout, baseUrl] = process.argv.slice(2);
+const { createStreamkitClient } = await import(`${checkout}/clients/ts/src/index.ts`);
+const { createNodeTransport } = await import(`${checkout}/clients/ts/src/node.ts`);
+const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl }) });
+const space = client.store(STORE).space(SPACE);
+
+const operations = {
+  append: async (index: number) => {
+    await space.segment(segmentOf(index)).append([payloadAt(index)]);
+  },
+  load: async (index: number) => {
+    const segment = space.segment(aggregateOf(index));
+    let entries = 0;
+    if (segment.load === undefined) {
+      for await (const batch of segment.consume().batches()) for (const _ of batch) entries++;
+    } else {
+      entries = (await segment.load()).entries.length;
+    }
+    if (entries !== AGGREGATE_ENTRIES) throw new Error(`loaded ${entries} entries, expected ${AGGREGATE_ENTRIES}`);
+  },
+};
+
+obey({
+  once: (job, index) => operations[job.operation](index),
+  async fill() {
+    await using session = space.session();
+    const appends: Promise<unknown>[] = [];
+    for (let entry = 0; entry < AGGREGATE_ENTRIES; entry++) {
+      for (let i = 0; i < AGGREGATES; i++) {
+        await session.ready();
+        appends.push(session.append([{ segment: aggregateOf(i), records: [payloadAt(entry)] }]));
+      }
+    }
+    await Promise.all(appends);
+  },
+});
+process.send?.({});

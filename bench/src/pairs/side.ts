@@ -1,0 +1,60 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Cpu, Order } from "./jobs.ts";
+
+interface Answer {
+  readonly cpu?: Cpu;
+  readonly url?: string;
+  readonly error?: string;
+}
+
+/** A process of one checkout. */
+export class Side {
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  /** Starts a program of this folder; resolves once it is ready, with the address if it has one. */
+  static async start(program: string, args: readonly string[], flags: readonly string[] = []) {
+    const file = fileURLToPath(new URL(program, import.meta.url));
+    const child = fork(file, args, { execArgv: ["--conditions=@streamkit/source", ...flags] });
+    const side = new Side(child);
+    return { side, url: (await side.#answer()).url ?? "" };
+  }
+
+  /** Has an order carried out. One at a time. */
+  async tell(order: Order): Promise<Cpu> {
+    this.#child.send(order);
+    const { cpu } = await this.#answer();
+    if (cpu === undefined) throw new Error("the process answered without a time");
+    return cpu;
+  }
+
+  /** Ends the process by itself, so that it can leave a profile behind. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exited = once(this.#child, "exit");
+    this.#child.disconnect();
+    await exited;
+  }
+
+  async #answer(): Promise<Answer> {
+    const gone = new AbortController();
+    const { signal } = gone;
+    try {
+      const [answer] = (await Promise.race([
+        once(this.#child, "message", { signal }),
+        once(this.#child, "exit", { signal }).then(([code]) => {
+          throw new Error(`a process ended early, with ${code}`);
+        }),
+      ])) as [Answer];
+      if (answer.error !== undefined) throw new Error(answer.error);
+      return answer;
+    } finally {
+      gone.abort();
+    }
+  }
+}
