@@ -1,5 +1,5 @@
 /** The client of one checkout: `node client-process.ts CHECKOUT URL`. Does jobs, and tells what CPU time they took. */
-import { payloadAt } from "../harness/payloads.ts";
+import { payloadAt } from "../tools/payloads.ts";
 import { AGGREGATE_ENTRIES, AGGREGATES, aggregateOf, obey, SPACE, STORE, segmentOf } from "./jobs.ts";
 
 const [checkout, baseUrl] = process.argv.slice(2);

@@ -2,7 +2,7 @@
  * The calls of one checkout without any transport: `node engine-process.ts CHECKOUT STORAGE FOLDER`. Bytes of a request
  * go in, and bytes of an answer come out, as for every way in to the server.
  */
-import { PAYLOAD_BYTES, payloadAt } from "../harness/payloads.ts";
+import { PAYLOAD_BYTES, payloadAt } from "../tools/payloads.ts";
 import { AGGREGATE_ENTRIES, AGGREGATES, aggregateOf, obey, SPACE, STORE, segmentOf } from "./jobs.ts";
 
 const [checkout, kind, folder] = process.argv.slice(2);

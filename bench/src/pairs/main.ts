@@ -10,8 +10,8 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { makeDataFolder, removeDataFolder } from "../harness/data-folder.ts";
-import { summarize } from "../harness/statistics.ts";
 import { figure, toText } from "../report/table.ts";
+import { summarize } from "../tools/statistics.ts";
 import type { Cpu, Job } from "./jobs.ts";
 import { Side } from "./side.ts";
 
