@@ -22,7 +22,7 @@ export type Order = { readonly do: "cpu" } | { readonly do: "fill" } | ({ readon
 export const STORE = "0c9c1f4f-8f56-4d4e-9f8c-6d7a2f0f1b11";
 export const SPACE = "pairs";
 /** Segments that appends go to, and segments that are loaded. */
-export const SEGMENTS = 10_000;
+const SEGMENTS = 10_000;
 export const AGGREGATES = 1_000;
 export const AGGREGATE_ENTRIES = 100;
 

@@ -1,4 +1,4 @@
-/** The server of one checkout: `node server-process.ts CHECKOUT STORAGE FOLDER`. Tells its address, then its CPU time. */
+/** The server of one checkout: `node server-process.ts CHECKOUT STORAGE FOLDER`. Tells its address and CPU time. */
 import { obey } from "./jobs.ts";
 
 const [checkout, storage, folder] = process.argv.slice(2);
