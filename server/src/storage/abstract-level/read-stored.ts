@@ -4,11 +4,11 @@ import type { Database } from "./database.ts";
  * Up to this many rows are read synchronously: 3 us each, against 11 us through the thread pool, which the fsyncs of
  * commits also use.
  */
-const synchronousReads = 4;
+const SYNCHRONOUS_READS = 4;
 
 /** Reads several stored values; `result[i]` belongs to `keys[i]`. */
 export async function readStored(database: Database, keys: Buffer[]): Promise<(Uint8Array | undefined)[]> {
-  if (keys.length <= synchronousReads && readsSynchronously(database.supports)) {
+  if (keys.length <= SYNCHRONOUS_READS && readsSynchronously(database.supports)) {
     return keys.map((key) => database.getSync(key));
   }
   return database.getMany(keys);

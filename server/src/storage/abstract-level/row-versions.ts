@@ -4,7 +4,7 @@ import { readStored } from "./read-stored.ts";
 import { readVersion } from "./stored-value.ts";
 
 /** The version of a row that does not exist; real versions start at 1. */
-export const absent = 0;
+export const ABSENT = 0;
 
 /**
  * The versions of rows that commits have as conditions: a bounded cache in front of the database.
@@ -41,7 +41,7 @@ export class RowVersions {
       );
       for (const [index, identity] of missing.entries()) {
         const value = values[index];
-        versions.set(identity, value === undefined ? absent : readVersion(value));
+        versions.set(identity, value === undefined ? ABSENT : readVersion(value));
       }
     }
     return versions;

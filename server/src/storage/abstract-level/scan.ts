@@ -5,10 +5,10 @@ import type { OpenOperations } from "./open-operations.ts";
 import { partitionPrefix, storedKey } from "./stored-key.ts";
 import { readVersion, valueBytes } from "./stored-value.ts";
 
-const defaultPageBytes = 256 * 1024;
+const DEFAULT_PAGE_BYTES = 256 * 1024;
 
 /** Rows requested from the database at once. The page size in bytes normally ends a page earlier. */
-const readAhead = 10_000;
+const READ_AHEAD = 10_000;
 
 /** classic-level ends a page at this many bytes; other databases ignore it. */
 type PagedIteratorOptions = AbstractIteratorOptions<Uint8Array, Uint8Array> & { highWaterMarkBytes: number };
@@ -22,7 +22,7 @@ export async function* scanPages(
   database: Database,
   operations: OpenOperations,
   partition: string,
-  { gte, lt, limit = Number.POSITIVE_INFINITY, pageBytes = defaultPageBytes }: ScanOptions,
+  { gte, lt, limit = Number.POSITIVE_INFINITY, pageBytes = DEFAULT_PAGE_BYTES }: ScanOptions,
 ): AsyncGenerator<readonly Row[]> {
   operations.assertOpen();
   const prefix = partitionPrefix(partition);
@@ -35,7 +35,7 @@ export async function* scanPages(
   try {
     let left = limit;
     while (left > 0) {
-      const entries = await operations.run(() => iterator.nextv(Math.min(left, readAhead)));
+      const entries = await operations.run(() => iterator.nextv(Math.min(left, READ_AHEAD)));
       if (entries.length === 0) return;
       left -= entries.length;
       yield* pagesOf(entries, prefix.length, pageBytes);

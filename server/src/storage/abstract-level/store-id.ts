@@ -1,10 +1,10 @@
 import { invalidField } from "../../errors.ts";
 
-const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Whether the name is a store id in its only spelling: a UUID in lower case. */
 export function isStoreId(name: string): boolean {
-  return pattern.test(name);
+  return PATTERN.test(name);
 }
 
 /** @throws INVALID_FIELD for anything but a UUID in lower case: the id becomes the name of a directory. */

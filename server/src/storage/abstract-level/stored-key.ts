@@ -9,7 +9,7 @@
  */
 import { LRUCache } from "lru-cache";
 
-const separator = 0x00;
+const SEPARATOR = 0x00;
 
 /** Encoding a name costs more than the rest of a key, and a busy store writes few partitions at a time. */
 const prefixes = new LRUCache<string, Buffer>({ max: 1_000 });
@@ -34,13 +34,13 @@ export function storedKey(prefix: Uint8Array, key: Uint8Array): Buffer {
 
 /** The bytes of the partition's name within a stored key. */
 export function partitionOf(stored: Uint8Array): Uint8Array {
-  return stored.subarray(0, stored.indexOf(separator));
+  return stored.subarray(0, stored.indexOf(SEPARATOR));
 }
 
 /** The first possible stored key after all rows of the partition. */
 export function afterPartition(name: Uint8Array): Buffer {
   const bound = Buffer.allocUnsafe(name.length + 1);
   bound.set(name, 0);
-  bound[name.length] = separator + 1;
+  bound[name.length] = SEPARATOR + 1;
   return bound;
 }

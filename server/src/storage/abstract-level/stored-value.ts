@@ -5,15 +5,15 @@
  */
 import { dataLoss } from "../../errors.ts";
 
-export const versionBytes = 8;
+export const VERSION_BYTES = 8;
 
 /** Joins version and pieces. This is the only copy that Streamkit makes of a value on its way to the database. */
 export function storedValue(version: number, pieces: readonly Uint8Array[]): Buffer {
-  let length = versionBytes;
+  let length = VERSION_BYTES;
   for (const piece of pieces) length += piece.length;
   const stored = Buffer.allocUnsafe(length);
   writeVersion(stored, version);
-  let position = versionBytes;
+  let position = VERSION_BYTES;
   for (const piece of pieces) {
     stored.set(piece, position);
     position += piece.length;
@@ -28,7 +28,7 @@ export function writeVersion(stored: Buffer, version: number): void {
 
 /** @throws DATA_LOSS when the bytes cannot be a stored value. */
 export function readVersion(stored: Uint8Array): number {
-  if (stored.length < versionBytes) throw dataLoss("a stored row is shorter than its version");
+  if (stored.length < VERSION_BYTES) throw dataLoss("a stored row is shorter than its version");
   const high = stored[0]! * 0x100_0000 + (stored[1]! << 16) + (stored[2]! << 8) + stored[3]!;
   const low = stored[4]! * 0x100_0000 + (stored[5]! << 16) + (stored[6]! << 8) + stored[7]!;
   const version = high * 0x1_0000_0000 + low;
@@ -38,5 +38,5 @@ export function readVersion(stored: Uint8Array): number {
 
 /** The value without its version: a view, no copy. */
 export function valueBytes(stored: Uint8Array): Uint8Array {
-  return stored.subarray(versionBytes);
+  return stored.subarray(VERSION_BYTES);
 }

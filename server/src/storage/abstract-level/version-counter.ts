@@ -7,10 +7,10 @@
  */
 import { dataLoss } from "../../errors.ts";
 import type { Database, Operation } from "./database.ts";
-import { readVersion, versionBytes, writeVersion } from "./stored-value.ts";
+import { readVersion, VERSION_BYTES, writeVersion } from "./stored-value.ts";
 
 const counterKey = Uint8Array.of(0x00);
-const reservation = 1_000_000;
+const RESERVATION = 1_000_000;
 
 export class VersionCounter {
   #last: number;
@@ -37,8 +37,8 @@ export class VersionCounter {
   next(operations: Operation[]): number {
     this.#last += 1;
     if (this.#last > this.#reserved) {
-      this.#reserved = this.#last + reservation;
-      const value = Buffer.alloc(versionBytes);
+      this.#reserved = this.#last + RESERVATION;
+      const value = Buffer.alloc(VERSION_BYTES);
       writeVersion(value, this.#reserved);
       operations.push({ type: "put", key: counterKey, value });
     }

@@ -4,14 +4,14 @@ import { ServerError } from "../../errors.ts";
 import type { CommitBatch, CommitResult, RowVersion } from "../port.ts";
 import { systemCode } from "../system-error.ts";
 import type { Database, Operation } from "./database.ts";
-import { absent, identityOf, RowVersions } from "./row-versions.ts";
+import { ABSENT, identityOf, RowVersions } from "./row-versions.ts";
 import { storageError } from "./storage-error.ts";
 import { partitionPrefix, storedKey } from "./stored-key.ts";
 import { storedValue } from "./stored-value.ts";
 import type { VersionCounter } from "./version-counter.ts";
 
 /** Most bytes of commits merged into one write, unless a single commit is larger. */
-const groupBytes = 8 * 1024 * 1024;
+const GROUP_BYTES = 8 * 1024 * 1024;
 
 interface PendingCommit {
   readonly prefix: Uint8Array;
@@ -36,7 +36,7 @@ const NOBODY: WriteWatch = { writing: () => {}, written: () => {}, failed: () =>
 /**
  * Writes the commits of all partitions of a database, one batch at a time.
  *
- * While a batch is being written, arriving commits gather and form the next batch, up to `groupBytes`. A batch costs
+ * While a batch is being written, arriving commits gather and form the next batch, up to `GROUP_BYTES`. A batch costs
  * one fsync for any number of commits. Conditions are checked in order of arrival; each commit sees the commits before
  * it.
  */
@@ -77,7 +77,7 @@ export class WriteQueue {
       const prefix = partitionPrefix(partition);
       const conditions = batch.conditions.map(({ key, version }) => {
         const stored = storedKey(prefix, key);
-        return { key: stored, identity: identityOf(stored), version: version ?? absent };
+        return { key: stored, identity: identityOf(stored), version: version ?? ABSENT };
       });
       this.#queue.push({ prefix, conditions, batch, bytes: bytesOf(batch), resolve, reject });
       if (!this.#writing) {
@@ -107,7 +107,7 @@ export class WriteQueue {
     let count = 0;
     for (let bytes = 0; count < this.#queue.length; count++) {
       bytes += this.#queue[count]!.bytes;
-      if (count > 0 && bytes > groupBytes) break;
+      if (count > 0 && bytes > GROUP_BYTES) break;
     }
     const group = this.#queue;
     this.#queue = group.splice(count);
@@ -148,7 +148,7 @@ export class WriteQueue {
     }
     for (const deleted of batch.deletes) {
       const key = storedKey(prefix, deleted);
-      this.#record(versions, key, absent);
+      this.#record(versions, key, ABSENT);
       operations.push({ type: "del", key });
     }
     return { committed: true, versions: new Array<number>(batch.puts.length).fill(version) };

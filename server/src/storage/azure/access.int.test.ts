@@ -1,4 +1,4 @@
-/** Accounts that cannot be reached or used: errors that say what to fix, and never what must stay secret. */
+/** Accounts that cannot be reached or used. Errors must say how to fix the problem, and show no secret. */
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { AzureNamedKeyCredential, generateAccountSas } from "@azure/data-tables";
@@ -33,7 +33,7 @@ async function failureOf(credentials: AzureCredentials, options: AzureStorageOpt
   for (const failure of failures) {
     expect(failure).toMatchObject({ name: "ServerError", reason: ErrorReason.STORAGE_UNAVAILABLE });
   }
-  // All that a log can show of it.
+  // Everything that a log could show of the failures.
   return { message: (failures[0] as Error).message, everything: inspect(failures, { depth: 20, showHidden: true }) };
 }
 
@@ -60,19 +60,19 @@ describe("credentials", () => {
     }
   });
 
-  it("for development need no more than a word", () => {
+  it("for development are one word", () => {
     const { location } = azureStorage({ connectionString: "UseDevelopmentStorage=true" });
     expect(location).toBe("http://127.0.0.1:10002/devstoreaccount1");
   });
 
-  it("make up the endpoint of the public cloud and of others", () => {
+  it("imply the endpoint of the public cloud, and of other clouds", () => {
     const accountKey = wrongKey;
     expect(azureStorage({ accountName: "a", accountKey }).location).toBe("https://a.table.core.windows.net");
     const connectionString = `AccountName=a;AccountKey=${accountKey};EndpointSuffix=core.chinacloudapi.cn`;
     expect(azureStorage({ connectionString }).location).toBe("https://a.table.core.chinacloudapi.cn");
   });
 
-  it("that cannot be used are refused at once, without being repeated", () => {
+  it("that are malformed are refused at once, and the error does not repeat them", () => {
     const secret = "c2VjcmV0";
     const unusable: AzureCredentials[] = [
       { connectionString: `AccountKey=${secret}` },
@@ -90,14 +90,14 @@ describe("credentials", () => {
 });
 
 describe("an account", () => {
-  it("that refuses the key says so", async () => {
+  it("that refuses the key is reported as such", async () => {
     const { message, everything } = await failureOf({ accountName, accountKey: wrongKey, endpoint });
     expect(message).toMatch(/^Azure refused access \(403 \w+\); check the key/);
     expect(everything).not.toMatch(/SharedKey|authorization\W/i);
     expect(everything).not.toContain(wrongKey);
   });
 
-  it("that refuses a signature says so", async () => {
+  it("that refuses a signature is reported as such", async () => {
     const sas = signature(wrongKey, new Date(Date.now() + 3_600_000));
     const { message, everything } = await failureOf({ endpoint, sas });
     expect(message).toMatch(/^Azure refused access \(403 \w+\); check .* the SAS/);
@@ -105,7 +105,7 @@ describe("an account", () => {
     expect(everything).not.toContain(new URLSearchParams(sas).get("sig"));
   });
 
-  it("that cannot be reached is named in bounded time", async () => {
+  it("that cannot be reached is reported in bounded time", async () => {
     const unused = await startAzurite();
     await unused.stop();
     const options = { readAttempts: 3, readRetryMillis: 1_000 };

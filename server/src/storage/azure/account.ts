@@ -1,22 +1,22 @@
-/** Credentials in their several forms, as what the SDK takes. */
+/** Turns each form of credentials into the form that the SDK takes. */
 import type { AzureNamedKeyCredential, AzureSASCredential, TableServiceClientOptions } from "@azure/data-tables";
 import type { AzureCredentials, TokenCredential } from "./index.ts";
 import { sdk } from "./sdk.ts";
 
 /** An account to send requests to. */
 export interface Account {
-  /** URL of the account's table service, without a query and a slash at the end. */
+  /** URL of the account's table service, without a query and without a slash at the end. */
   readonly endpoint: string;
   readonly credential: AzureNamedKeyCredential | AzureSASCredential | TokenCredential;
   readonly clientOptions: TableServiceClientOptions;
 }
 
-/** The emulator's well-known account; its key is public (learn.microsoft.com, "Use the Azurite emulator"). */
-const developmentAccount = "devstoreaccount1";
-const developmentKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-const developmentEndpoint = `http://127.0.0.1:10002/${developmentAccount}`;
+/** The emulator's well-known account. Its key is public (learn.microsoft.com, "Use the Azurite emulator"). */
+const DEVELOPMENT_ACCOUNT = "devstoreaccount1";
+const DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+const developmentEndpoint = `http://127.0.0.1:10002/${DEVELOPMENT_ACCOUNT}`;
 
-/** @throws TypeError for what cannot be used; its message holds no secret. */
+/** @throws TypeError for credentials of no known form; the message holds no secret */
 export function accountOf(credentials: AzureCredentials): Account {
   if ("connectionString" in credentials) return fromConnectionString(credentials.connectionString);
   if ("accountKey" in credentials) {
@@ -29,7 +29,8 @@ export function accountOf(credentials: AzureCredentials): Account {
   if ("sas" in credentials) {
     return account(credentials.endpoint, new (sdk().tables.AzureSASCredential)(credentials.sas.replace(/^\?/, "")));
   }
-  if (!/^https:/i.test(credentials.endpoint)) throw new TypeError("endpoint: an identity's tokens need https");
+  if (!/^https:/i.test(credentials.endpoint))
+    throw new TypeError("endpoint: expected an https URL, since an identity's tokens must not travel in plain text");
   return account(credentials.endpoint, credentials.credential);
 }
 
@@ -41,7 +42,10 @@ function fromConnectionString(connectionString: string): Account {
   }
   const given = (name: string) => parts.get(name.toLowerCase()) || undefined;
   if (given("UseDevelopmentStorage") === "true") {
-    return account(developmentEndpoint, new (sdk().tables.AzureNamedKeyCredential)(developmentAccount, developmentKey));
+    return account(
+      developmentEndpoint,
+      new (sdk().tables.AzureNamedKeyCredential)(DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY),
+    );
   }
   const name = given("AccountName");
   const key = given("AccountKey");
@@ -76,7 +80,8 @@ function account(endpoint: string, credential: Account["credential"]): Account {
     credential,
     clientOptions: {
       allowInsecureConnection: url.protocol === "http:",
-      // A commit that was answered too late would be sent twice, and refuse itself; reads are retried in read-retry.ts.
+      // If the SDK repeated a commit whose answer came late, the commit would conflict with itself. read-retry.ts
+      // repeats reads.
       retryOptions: { maxRetries: 0 },
     },
   };

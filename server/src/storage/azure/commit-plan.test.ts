@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CommitBatch } from "../port.ts";
 import { type CommitPlan, planCommit, type RowState } from "./commit-plan.ts";
-import { maxTransactionOperations } from "./limits.ts";
+import { MAX_TRANSACTION_OPERATIONS } from "./limits.ts";
 import { restRowKey, rowKeyOf } from "./row-key.ts";
 
 const etag = (number: number) => `W/"datetime'${number}'"`;
@@ -41,13 +41,13 @@ describe("the plan of a commit", () => {
     expect(plan({ puts: [put("a")], deletes: [key("b")] })?.short).toEqual(["replace a", "delete b"]);
   });
 
-  it("cannot be made for a version that no row ever had, or for two versions of one row", () => {
+  it("does not exist for a version that no row ever had, nor for two versions of one row", () => {
     for (const versions of [[7], ["7"], [etag(1), etag(2)], [null, etag(1)]]) {
       expect(plan({ conditions: versions.map((version) => ({ key: key("a"), version })) })).toBeUndefined();
     }
   });
 
-  it("goes by the rows as they are, once they were read", () => {
+  it("follows the actual rows, once they were read", () => {
     const atVersion = [{ key: key("a"), version: etag(1) }];
     const absent = [{ key: key("a"), version: null }];
     const touched: RowState = { kind: "row", version: etag(1), etag: etag(9) };
@@ -61,7 +61,7 @@ describe("the plan of a commit", () => {
     expect(plan({ conditions: atVersion }, { a: { ...touched, version: etag(2) } })).toBeUndefined();
   });
 
-  it("knows which failures leave no doubt: those of rows that are written by whoever has a condition on them", () => {
+  it("lists the decisive failures: those of rows that every commit with a condition on them also writes", () => {
     const conditions = [
       { key: key("a"), version: etag(1), alwaysWritten: true },
       { key: key("b"), version: null },
@@ -73,11 +73,11 @@ describe("the plan of a commit", () => {
     expect(plan({ puts: [put("a")] })?.decisive.size).toBe(0);
   });
 
-  it("deletes rests with their rows as far as there is room, and names those that are left", () => {
+  it("deletes rests with their rows as far as there is room, and lists the remaining ones", () => {
     const names = Array.from({ length: 90 }, (_, index) => `row${index}`);
     const rests = Object.fromEntries(names.map((name) => [name, "old"]));
     const planned = plan({ deletes: names.map(key) }, {}, rests)!;
-    expect(planned.operations.length).toBe(maxTransactionOperations);
+    expect(planned.operations.length).toBe(MAX_TRANSACTION_OPERATIONS);
     expect(planned.leftRests).toEqual(names.slice(10).map((name) => restRowKey(rowKey(name), "old")));
   });
 });

@@ -1,63 +1,64 @@
 /**
- * From a commit of the port to operations of a transaction.
+ * Turns a commit of the port into the operations of a transaction.
  *
- * The version of a row is the ETag that its last write gave it, so a condition on a row that is written is an If-Match
- * or an insert. A condition on a row that is not written needs an operation too, and Azure has none that only looks:
+ * The version of a row is the ETag of its last write. A condition on a row that the commit writes therefore becomes an
+ * If-Match or an insert. A condition on another row needs an operation of its own, and Azure has no operation that only
+ * checks:
  *
- * - "has this version": a merge that changes the ETag, and keeps the version in property `v`;
- * - "is absent": the insert of a mark of absence (entity.ts), which nobody sees and which is removed afterwards.
+ * - "has this version" becomes a merge, which changes the ETag and keeps the version in property `v`;
+ * - "is absent" becomes the insert of a mark of absence (entity.ts). Readers skip it, and a later request removes it.
  *
- * So an entity may have another ETag than its version says, or be there for an absent row. The plan assumes that it is
- * not so; when the transaction then fails, it is made once more with the states of the rows as they are (`RowState`).
+ * So the ETag of an entity may differ from the version of its row, and an absent row may have an entity. The first plan
+ * assumes neither. If its transaction fails, a second plan uses the actual states of the rows (`RowState`).
  */
 import type { CommitBatch } from "../port.ts";
 import { absenceMark, propertiesOf } from "./entity.ts";
-import { maxTransactionOperations } from "./limits.ts";
+import { MAX_TRANSACTION_OPERATIONS } from "./limits.ts";
 import { restRowKey, rowKeyOf } from "./row-key.ts";
 import type { Operation } from "./transaction.ts";
 
-/** What a row was found to be. */
+/** The state of a row in the table. */
 export type RowState =
   | { readonly kind: "missing" }
-  /** There is no row, but a mark of absence. */
+  /** No row, but a mark of absence. */
   | { readonly kind: "absence"; readonly etag: string }
   | { readonly kind: "row"; readonly etag: string; readonly version: string };
 
-/** What the plan knows of rows, by row key. */
+/** Known facts about rows, by row key. */
 export interface Knowledge {
-  /** States as read after a failure; other rows are taken for what the conditions say. */
+  /** States read after a failure. For all other rows the plan assumes the state that their condition expects. */
   readonly states: ReadonlyMap<string, RowState>;
-  /** Generation of the rest of a row, where one was seen; it goes with the row. */
+  /** Generation of the last seen rest of a row; the plan deletes that rest when it changes the row. */
   restOf(rowKey: string): string | undefined;
-  /** A generation that was never used. */
+  /** A generation that was never used before. */
   newGeneration(): string;
 }
 
 export interface CommitPlan {
   readonly operations: readonly Operation[];
-  /** For each put, its operation. */
+  /** Index of the operation of each put, in the order of the puts. */
   readonly puts: readonly number[];
-  /** For each row with a condition or a delete, its operation: what may fail. */
+  /** Index of the operation of each row with a condition or a delete: the operations that may fail. */
   readonly fallible: ReadonlyMap<string, number>;
-  /** Operations whose failure means that a condition does not hold, and nothing else. */
+  /** Operations whose failure proves that a condition does not hold. */
   readonly decisive: ReadonlySet<number>;
-  /** Rests that the puts get, by row key. */
+  /** Generations of the rests that the puts write, by row key. */
   readonly newRests: ReadonlyMap<string, string>;
-  /** Marks of absence that the transaction makes, as operations: to be removed afterwards. */
+  /** Operations that insert marks of absence. A later request must remove these marks. */
   readonly marks: readonly number[];
-  /** Row keys of rests that nobody needs any more, and that the transaction had no room to delete. */
+  /** Row keys of obsolete rests for which the transaction has no room. */
   readonly leftRests: readonly string[];
 }
 
-/** ETags of Azure; nothing else was ever a version. */
-const etagPattern = /^W\/".*"$/;
+/** Form of Azure's ETags. No other string was ever a version. */
+const ETAG_PATTERN = /^W\/".*"$/;
 
-/** The plan for a commit; `undefined` when a condition cannot hold. */
+/** The plan for a commit; `undefined` if one of its conditions cannot hold. */
 export function planCommit(batch: CommitBatch, knowledge: Knowledge): CommitPlan | undefined {
   const conditions = new Map<string, string | null>();
   const alwaysWritten = new Set<string>();
   for (const { key, version, alwaysWritten: always } of batch.conditions) {
-    if (version !== null && (typeof version !== "string" || !etagPattern.test(version))) return undefined;
+    if (version !== null && (typeof version !== "string" || !ETAG_PATTERN.test(version))) return undefined;
     const rowKey = rowKeyOf(key);
     if (conditions.has(rowKey) && conditions.get(rowKey) !== version) return undefined;
     conditions.set(rowKey, version);
@@ -73,7 +74,7 @@ export function planCommit(batch: CommitBatch, knowledge: Knowledge): CommitPlan
   return builder.finish();
 }
 
-/** Whether a row is as a condition says. */
+/** True if the state of a row fulfils a condition; `version` is `null` for "absent". */
 export function holds(state: RowState, version: string | null): boolean {
   return version === null ? state.kind !== "row" : state.kind === "row" && state.version === version;
 }
@@ -85,7 +86,7 @@ class PlanBuilder {
   readonly #newRests = new Map<string, string>();
   readonly #marks: number[] = [];
   readonly #oldRests: string[] = [];
-  /** Those not yet part of an operation. */
+  /** Conditions without an operation so far. */
   readonly #conditions: Map<string, string | null>;
   readonly #knowledge: Knowledge;
   readonly #alwaysWritten: ReadonlySet<string>;
@@ -118,7 +119,7 @@ class PlanBuilder {
 
   delete(rowKey: string): void {
     const version = this.#conditions.get(rowKey);
-    // "Delete it if it is absent" is the condition alone.
+    // Deleting a row on the condition that it is absent amounts to the condition.
     if (version === null) return;
     this.#removeRest(rowKey);
     this.#takeCondition(rowKey);
@@ -132,8 +133,8 @@ class PlanBuilder {
 
   finish(): CommitPlan {
     for (const [rowKey, version] of this.#conditions) this.#check(rowKey, version);
-    // Rests of rows that are gone harm nobody: what has no room here is removed later.
-    const room = Math.max(0, maxTransactionOperations - this.#operations.length);
+    // A rest without a row does no harm, so a later request may remove those that have no room here.
+    const room = Math.max(0, MAX_TRANSACTION_OPERATIONS - this.#operations.length);
     for (const rowKey of this.#oldRests.slice(0, room)) this.#add({ kind: "delete", rowKey }, true);
     return {
       operations: this.#operations,
@@ -146,7 +147,7 @@ class PlanBuilder {
     };
   }
 
-  /** Makes an operation of a condition on a row that is not written. */
+  /** Adds the operation for a condition on a row that the commit does not write. */
   #check(rowKey: string, version: string | null): void {
     const etag = this.#etagFor(rowKey, version);
     if (version !== null) {
@@ -171,7 +172,7 @@ class PlanBuilder {
     return version;
   }
 
-  /** The ETag to compare; `undefined` when there must be no entity. */
+  /** The ETag to compare; `undefined` if there must be no entity. */
   #etagFor(rowKey: string, version: string | null): string | undefined {
     const state = this.#knowledge.states.get(rowKey);
     if (state === undefined || state.kind === "missing") return version ?? undefined;

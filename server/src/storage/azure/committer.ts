@@ -2,19 +2,19 @@ import { randomBytes } from "node:crypto";
 import { storageUnavailable } from "../../errors.ts";
 import type { CommitBatch, CommitResult } from "../port.ts";
 import { type CommitPlan, holds, type Knowledge, planCommit, type RowState } from "./commit-plan.ts";
-import { isAbsence, stateProperties, versionOf } from "./entity.ts";
+import { isAbsence, STATE_PROPERTIES, versionOf } from "./entity.ts";
 import { inParallel } from "./parallel.ts";
 import { partitionKeyOf } from "./partition-key.ts";
 import type { Remains } from "./remains.ts";
 import { rowKeyOf } from "./row-key.ts";
 import type { Table } from "./table.ts";
 
-/** Plans for one commit, at most: each but the first one follows a failure that no condition explains. */
-const maxPlans = 8;
+/** Most plans for one commit. Each plan after the first follows a failure that no condition explains. */
+const MAX_PLANS = 8;
 
-const concurrentReads = 16;
+const CONCURRENT_READS = 16;
 
-/** Writes commits: one request each, unless a row is not what its version says (commit-plan.ts). */
+/** Writes commits: one request each, unless the ETag of a row differs from its version (commit-plan.ts). */
 export class Committer {
   readonly #table: Table;
   readonly #remains: Remains;
@@ -24,7 +24,7 @@ export class Committer {
     this.#remains = remains;
   }
 
-  /** @throws STORAGE_UNAVAILABLE: the outcome is unknown. */
+  /** @throws STORAGE_UNAVAILABLE if the outcome is unknown */
   async commit(partition: string, batch: CommitBatch): Promise<CommitResult> {
     const partitionKey = partitionKeyOf(partition);
     const states = new Map<string, RowState>();
@@ -33,7 +33,7 @@ export class Committer {
       restOf: (rowKey) => this.#remains.restOf(partitionKey, rowKey),
       newGeneration: () => randomBytes(8).toString("hex"),
     };
-    for (let count = 0; count < maxPlans; count++) {
+    for (let count = 0; count < MAX_PLANS; count++) {
       const plan = planCommit(batch, knowledge);
       if (plan === undefined) return { committed: false };
       if (plan.operations.length === 0) return { committed: true, versions: [] };
@@ -45,10 +45,12 @@ export class Committer {
       if (response.index !== undefined && plan.decisive.has(response.index)) return { committed: false };
       if (!(await this.#explain(partitionKey, batch, plan, response.index, states))) return { committed: false };
     }
-    throw storageUnavailable("rows of a commit keep changing under it");
+    throw storageUnavailable(
+      `other processes changed the rows of a commit during all ${MAX_PLANS} attempts; try again`,
+    );
   }
 
-  /** Reads the rows that may have failed a transaction; false when a condition does not hold. */
+  /** Reads the rows that may have made a transaction fail. Resolves with false if a condition does not hold. */
   async #explain(
     partitionKey: string,
     batch: CommitBatch,
@@ -63,15 +65,15 @@ export class Committer {
       const version = versions.get(rowKey);
       return version === undefined || holds(state, version as string | null);
     };
-    // The usual conflict costs this one read.
+    // In an ordinary conflict, this is the only read.
     const first = [...plan.fallible].find(([, index]) => index === failed)?.[0];
     if (first !== undefined && !(await read(first))) return false;
     const others = [...plan.fallible.keys()].filter((rowKey) => rowKey !== first);
-    return (await inParallel(others, concurrentReads, read)).every(Boolean);
+    return (await inParallel(others, CONCURRENT_READS, read)).every(Boolean);
   }
 
   async #stateOf(partitionKey: string, rowKey: string): Promise<RowState> {
-    const entity = await this.#table.get(partitionKey, rowKey, stateProperties);
+    const entity = await this.#table.get(partitionKey, rowKey, STATE_PROPERTIES);
     if (entity === undefined) return { kind: "missing" };
     if (isAbsence(entity)) return { kind: "absence", etag: entity.etag };
     return { kind: "row", etag: entity.etag, version: versionOf(entity) };

@@ -1,12 +1,13 @@
 /**
- * What lies in the table: rests of long values and traces of conditions, which no reader may see, and which must go.
+ * Entities that hold no row: rests of long values, and traces of conditions. Readers never see them, and they
+ * disappear.
  */
 import { randomUUID } from "node:crypto";
 import { TableClient } from "@azure/data-tables";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { CommitBatch, PartitionStore, Row, RowVersion, Storage } from "../port.ts";
 import { azureStorage } from "./index.ts";
-import { maxEntityValueBytes } from "./limits.ts";
+import { MAX_ENTITY_VALUE_BYTES } from "./limits.ts";
 import { partitionKeyOf } from "./partition-key.ts";
 import { tableNameOf } from "./table-name.ts";
 import { type Azurite, connectionStringTo, startAzurite } from "./test/azurite.ts";
@@ -14,7 +15,7 @@ import { type FaultProxy, startFaultProxy } from "./test/fault-proxy.ts";
 
 const key = Buffer.from("key");
 const other = Buffer.from("other");
-const long = (fill: number) => Buffer.alloc(maxEntityValueBytes + 100_000, fill);
+const long = (fill: number) => Buffer.alloc(MAX_ENTITY_VALUE_BYTES + 100_000, fill);
 const range = { gte: Buffer.from("a"), lt: Buffer.from("z") };
 
 let azurite: Azurite | undefined;
@@ -60,7 +61,7 @@ async function scan(from: PartitionStore, limit?: number): Promise<Row[]> {
   return rows;
 }
 
-/** Entities of the partition, as Azure has them. */
+/** Number of entities in the partition, as Azure reports them. */
 async function entities(): Promise<number> {
   const table = TableClient.fromConnectionString(connectionStringTo(azurite!.port), tableNameOf("streamkit", storeId), {
     allowInsecureConnection: true,
@@ -72,7 +73,7 @@ async function entities(): Promise<number> {
 }
 
 describe("the rest of a long value", () => {
-  it("goes in the commit that replaces or deletes the row, when this process knows of it", async () => {
+  it("is deleted in the commit that replaces or deletes the row, if this process knows of it", async () => {
     const batches: CommitBatch[] = [
       { conditions: [], puts: [{ key, value: [Buffer.from("short")] }], deletes: [] },
       { conditions: [], puts: [{ key, value: [long(2)] }], deletes: [] },
@@ -88,7 +89,7 @@ describe("the rest of a long value", () => {
     }
   });
 
-  it("is never seen again when it stays behind, and a scan removes it", async () => {
+  it("stays invisible after its row is gone, and a scan removes it", async () => {
     await put(store, long(1));
     const unknowing = await open();
     await put(unknowing, Buffer.from("short"));
@@ -107,7 +108,7 @@ describe("the rest of a long value", () => {
     expect(await entities()).toBe(0);
   });
 
-  it("is told from those of earlier writes that stayed behind", async () => {
+  it("is not confused with the remaining rest of an earlier write", async () => {
     for (let fill = 1; fill <= 10; fill++) {
       const unknowing = await open();
       await put(unknowing, long(fill));
@@ -121,7 +122,7 @@ describe("the rest of a long value", () => {
     expect(await entities()).toBe(2);
   });
 
-  it("does not stop a commit when somebody else has removed it", async () => {
+  it("does not fail a commit when another process has removed it", async () => {
     await put(store, long(1));
     const faster = await open();
     await scan(faster);
@@ -131,7 +132,7 @@ describe("the rest of a long value", () => {
     await faster.close();
   });
 
-  it("is read with the row it belongs to, whoever writes at the same time", async () => {
+  it("is read with its own row, also during concurrent writes", async () => {
     const writer = await open();
     await put(writer, long(0));
     let writing = true;
@@ -153,13 +154,13 @@ describe("the rest of a long value", () => {
 });
 
 describe("a condition on a row that is not written", () => {
-  it("leaves nothing behind for a row that is absent", async () => {
+  it("leaves nothing behind for an absent row", async () => {
     await commit(store, { conditions: [{ key, version: null }], puts: [{ key: other, value: [] }], deletes: [] });
     await store.close();
     expect(await entities()).toBe(1);
   });
 
-  it("hinders nobody who writes the absent row meanwhile", async () => {
+  it("does not block a concurrent write of the absent row", async () => {
     await commit(store, { conditions: [{ key, version: null }], puts: [{ key: other, value: [] }], deletes: [] });
     const competitor = await open();
     await put(competitor, Buffer.from("1"), null);
@@ -184,7 +185,7 @@ describe("a condition on a row that is not written", () => {
   });
 });
 
-it("a conflict costs one read more, which tells it from a row that was only touched", async () => {
+it("a conflict costs one more read, which tells it from a row that a condition only touched", async () => {
   const version = await put(store, Buffer.from("1"));
   await put(store, Buffer.from("2"));
   proxy.takeRequests();

@@ -1,4 +1,4 @@
-/** What networks and a busy Azure do to requests (faults 10 to 14): a proxy in front of a real Azurite does it. */
+/** Faults 10 to 14: failures of the network and of a busy Azure. A proxy in front of a real Azurite plays them. */
 import { randomUUID } from "node:crypto";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, StreamService } from "@streamkit/protocol";
@@ -39,7 +39,7 @@ function open(options: AzureStorageOptions = {}): Storage {
   );
 }
 
-/** The storage without a proxy in between: what is really there. */
+/** The storage without the proxy, to see the actual rows. */
 const openDirectly = () => azureStorage({ connectionString: connectionStringTo(azurite!.port) });
 
 describe("an append through the engine", () => {
@@ -94,7 +94,7 @@ describe("an append through the engine", () => {
     });
   }
 
-  it("is found when the very first commit of a space lost its answer", async () => {
+  it("is found when the first commit of a space lost its answer", async () => {
     proxy.script(
       firstOf(({ isTransaction, body }) => isTransaction && !body.includes("layout"), { kind: "reset-after" }),
     );
@@ -120,7 +120,7 @@ describe("an append through the engine", () => {
       if (!request.isTransaction) return undefined;
       transactions += 1;
       if (transactions === 1) return { kind: "land-late", until: looked.promise };
-      // The engine has read the head and found nothing; now the first one lands, and then this one arrives.
+      // The engine has read the head and found nothing. Now the first commit lands, before the second one arrives.
       looked.resolve();
       return transactions === 2 ? { kind: "after", until: proxy.landed() } : undefined;
     });
@@ -129,7 +129,7 @@ describe("an append through the engine", () => {
     expect(await stored()).toEqual(["first", "second"]);
   });
 
-  it("is refused with a time to retry after when Azure stays busy, and nothing was written", async () => {
+  it("is refused with a retry delay while Azure stays busy, and writes nothing", async () => {
     proxy.script((request) =>
       request.isTransaction ? { kind: "refuse", status: 503, code: "ServerBusy", retryAfter: "7" } : undefined,
     );
@@ -163,7 +163,7 @@ describe("requests", () => {
     return keys;
   }
 
-  it("are one per commit, one per page and one per row looked up", async () => {
+  it("number one per commit, one per page and one per row lookup", async () => {
     const row = await store.get("p", Buffer.from("a"));
     expect(proxy.takeRequests().length).toBe(1);
     const puts = Array.from({ length: 80 }, (_, index) => ({
@@ -175,12 +175,12 @@ describe("requests", () => {
     expect(proxy.takeRequests().map(({ method }) => method)).toEqual(["POST"]);
     await scanned();
     proxy.takeRequests();
-    // Rows turned out to be small, so all 83 are in one page from now on.
+    // The rows turned out to be small, so one page holds all 83 of them from now on.
     expect((await scanned()).length).toBe(83);
     expect(proxy.takeRequests().length).toBe(1);
   });
 
-  it("of commits are sent once, whatever happens to them", async () => {
+  it("of commits are sent once, even if they fail", async () => {
     const faults: Fault[] = [
       { kind: "refuse", status: 503, code: "ServerBusy" },
       { kind: "reset-before" },
@@ -194,7 +194,7 @@ describe("requests", () => {
     }
   });
 
-  it("of reads are repeated after a passing failure", async () => {
+  it("of reads are repeated after a transient failure", async () => {
     const faults: Fault[] = [
       { kind: "refuse", status: 500, code: "InternalError" },
       { kind: "refuse", status: 503, code: "ServerBusy", retryAfter: "1" },
@@ -211,7 +211,7 @@ describe("requests", () => {
     }
   });
 
-  it("of reads are given up after a while, naming the cause and a time to retry after", async () => {
+  it("of reads fail after some attempts, with the cause and a retry delay", async () => {
     proxy.script(() => ({ kind: "refuse", status: 503, code: "ServerBusy", retryAfter: "9" }));
     await expect(store.get("p", key)).rejects.toMatchObject({
       reason: ErrorReason.STORAGE_UNAVAILABLE,
@@ -224,7 +224,7 @@ describe("requests", () => {
     expect(proxy.takeRequests().length).toBe(3);
   });
 
-  it("go on through pages that are empty (14)", async () => {
+  it("continue through empty pages (14)", async () => {
     proxy.script(firstOf(isQuery, { kind: "empty-page" }));
     expect(await scanned()).toEqual(["a", "b", "c"]);
     proxy.script(firstOf(isQuery, { kind: "empty-page" }));
@@ -232,7 +232,7 @@ describe("requests", () => {
     expect(proxy.takeRequests().length).toBe(4);
   });
 
-  it("of a deletion may be repeated: the table may be gone the second time", async () => {
+  it("of a deletion may be repeated: a missing table counts as success", async () => {
     const storeId = randomUUID();
     const dropped = (await storage.open(storeId, { create: true }))!;
     proxy.script(firstOf(({ method }) => method === "DELETE", { kind: "reset-after" }));
@@ -240,12 +240,12 @@ describe("requests", () => {
     expect(await storage.open(storeId, { create: false })).toBeUndefined();
   });
 
-  it("say how long to wait while Azure still removes the table of a deleted store", async () => {
+  it("fail with a retry delay while Azure still removes the table of a deleted store", async () => {
     const fault: Fault = { kind: "refuse", status: 409, code: "TableBeingDeleted" };
     proxy.script(({ method, url }) => (method === "POST" && url.endsWith("/Tables") ? fault : undefined));
     await expect(storage.open(randomUUID(), { create: true })).rejects.toMatchObject({
       reason: ErrorReason.STORAGE_UNAVAILABLE,
-      message: "the store was deleted, and Azure still removes its table",
+      message: "Azure still removes the table of the deleted store; try again later",
       facts: { retryAfterMillis: 40_000 },
     });
     proxy.script(() => fault);
@@ -259,7 +259,7 @@ describe("requests", () => {
     proxy.script(() => undefined);
     const finished = await storage.open(storeId, { create: false });
     await finished!.close();
-    // What a newer version may have written: this one has to keep its hands off.
+    // A later version may have written this layout. This version must not touch the store.
     proxy.script(({ body }) => (body.includes('"layout"') ? { kind: "newer-layout" } : undefined));
     const newer = randomUUID();
     await (await storage.open(newer, { create: true }))!.close();

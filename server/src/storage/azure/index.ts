@@ -7,7 +7,7 @@ import { requirePackage } from "../../optional-package.ts";
 import type { Storage } from "../port.ts";
 import { AzureStorage } from "./storage.ts";
 
-/** What @azure/identity's credentials are; any other object that gets tokens fits as well. */
+/** Any object that gets tokens, such as a credential of @azure/identity. */
 export interface TokenCredential {
   getToken(
     scopes: string | string[],
@@ -15,37 +15,37 @@ export interface TokenCredential {
   ): Promise<{ token: string; expiresOnTimestamp: number } | null>;
 }
 
-/** How to reach an account, and as whom. */
+/** How to reach an account, and the identity to use. */
 export type AzureCredentials =
-  /** A connection string as the portal shows it, with a key or a SAS; or `UseDevelopmentStorage=true` for Azurite. */
+  /** A connection string from the portal, with a key or a SAS, or `UseDevelopmentStorage=true` for Azurite. */
   | { readonly connectionString: string }
-  /** A key of the account. `endpoint` for other clouds; default: `https://<accountName>.table.core.windows.net`. */
+  /** A key of the account. Set `endpoint` for other clouds; default: `https://<accountName>.table.core.windows.net`. */
   | { readonly accountName: string; readonly accountKey: string; readonly endpoint?: string }
   /** A shared access signature. */
   | { readonly endpoint: string; readonly sas: string }
-  /** An identity, as from `defaultAzureCredential()`. */
+  /** An identity, such as the result of `defaultAzureCredential()`. */
   | { readonly endpoint: string; readonly credential: TokenCredential };
 
 export interface AzureStorageOptions {
   /**
-   * What the names of this deployment's tables begin with: lower-case letters and digits, a letter first, at most 31.
+   * Prefix of the table names of this deployment: at most 31 lower-case letters and digits, the first one a letter.
    * Deployments with different prefixes can share an account. Default: "streamkit".
    */
   readonly tablePrefix?: string;
-  /** How long one request may take, in milliseconds. Default: 10,000. */
+  /** Longest time for one request, in milliseconds. Default: 10,000. */
   readonly requestTimeoutMillis?: number;
-  /** How often a read is sent at most, the first time included. Default: 5. */
+  /** Most times that a read is sent, including the first. Default: 5. */
   readonly readAttempts?: number;
-  /** How long after its first request a read may still be sent again, in milliseconds. Default: 10,000. */
+  /** Milliseconds after the first request of a read during which a retry may start. Default: 10,000. */
   readonly readRetryMillis?: number;
 }
 
 /**
  * Storage in Azure Table Storage, one table per store. Any number of servers can use the same stores at the same time.
- * A commit is acknowledged once Azure acknowledged it (G4).
+ * A commit is acknowledged once Azure has acknowledged it (G4).
  *
- * @throws TypeError for credentials that cannot be used; whether Azure takes them shows when a store is opened.
- * @throws Error when @azure/data-tables, an optional peer dependency, is not installed.
+ * @throws TypeError for malformed credentials. Opening a store shows whether Azure accepts them.
+ * @throws Error if @azure/data-tables, an optional peer dependency, is not installed
  */
 export function azureStorage(credentials: AzureCredentials, options: AzureStorageOptions = {}): Storage {
   return new AzureStorage(credentials, options);
@@ -53,7 +53,8 @@ export function azureStorage(credentials: AzureCredentials, options: AzureStorag
 
 /**
  * The credential of the environment, from @azure/identity: variables, workload and managed identity, `az login`.
- * @throws Error when @azure/identity, an optional peer dependency, is not installed.
+ *
+ * @throws Error if @azure/identity, an optional peer dependency, is not installed
  */
 export async function defaultAzureCredential(): Promise<TokenCredential> {
   type Identity = { DefaultAzureCredential: new () => TokenCredential };

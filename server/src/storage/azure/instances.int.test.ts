@@ -1,4 +1,6 @@
-/** Two servers on one store (faults 15 and 16 in small): one winner per expectation, and everyone sees everything. */
+/**
+ * Two servers on one store (faults 15 and 16 in small): one winner per expectation, and both servers see every append.
+ */
 import { randomUUID } from "node:crypto";
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { type EntryBatch, ErrorDetailSchema, ErrorReason, StreamService } from "@streamkit/protocol";
@@ -103,7 +105,7 @@ it("shows every append on every server, once and in order, also to followers (16
   stop.abort();
 });
 
-it("reads what another server acknowledged, from the moment on (G5)", async () => {
+it("reads an append as soon as another server has acknowledged it (G5)", async () => {
   for (let round = 1; round <= 10; round++) {
     await append(round % 2, "s", String(round));
     const { entry } = await client((round + 1) % 2).peek({ storeId, space, segment: "s" });
@@ -111,7 +113,7 @@ it("reads what another server acknowledged, from the moment on (G5)", async () =
   }
 });
 
-it("takes transactions of 1 MiB, one by one and many at a time, under names of 255 bytes", async () => {
+it("accepts transactions of 1 MiB, one by one and many at a time, under names of 255 bytes", async () => {
   const record = (size: number) => ({ payload: Buffer.alloc(size, 7) });
   const name = (index: number) => `${String(index).padStart(3, "0")}${"é".repeat(126)}`;
   const long = { storeId, space: name(0) };
@@ -123,7 +125,7 @@ it("takes transactions of 1 MiB, one by one and many at a time, under names of 2
     ...many.map((append) => [append]),
     ...many.map(() => [{ segment: name(3), records: [record(100_000)] }]),
   ];
-  // The first one makes the store; the others meet in as few commits as their sizes allow.
+  // The first append makes the store. The others meet in as few commits as their sizes allow.
   const [first, ...others] = transactions.map((appends) => () => {
     return client(0).append({ ...long, transactionId: randomUUID(), appends });
   });

@@ -1,38 +1,38 @@
 /**
- * The entity that says what a table is: store id and version of its layout. It is in a partition of its own, before all
+ * The marker: the entity with the store id and layout version of a table. It has a partition of its own, before all
  * others (partition-key.ts).
  */
 import { dataLoss, storageUnavailable } from "../../errors.ts";
 import type { Table } from "./table.ts";
 
-const partitionKey = "streamkit";
-const rowKey = "store";
+const PARTITION_KEY = "streamkit";
+const ROW_KEY = "store";
 
-/** Version of how rows lie in tables (entity.ts, row-key.ts, partition-key.ts). */
-const layoutVersion = "1";
+/** Version of the layout of rows in tables (entity.ts, row-key.ts, partition-key.ts). */
+const LAYOUT_VERSION = "1";
 
 /**
- * Checks the marker of a table; a table that has none gets it, because whoever made the table was interrupted.
- * @throws STORAGE_UNAVAILABLE when there is no table, and for a layout that this version does not know; DATA_LOSS for
- *   the
- * table of another store.
+ * Checks the marker of a table, or writes it if the creation of the table was interrupted before the marker.
+ *
+ * @throws STORAGE_UNAVAILABLE if there is no table, or if this version does not know the layout
+ * @throws DATA_LOSS if the table belongs to another store
  */
 export async function ensureMarker(table: Table, storeId: string): Promise<void> {
   for (;;) {
-    const marker = await table.get(partitionKey, rowKey);
+    const marker = await table.get(PARTITION_KEY, ROW_KEY);
     if (marker !== undefined) {
       const { layout, store } = marker.properties;
-      if (layout !== layoutVersion) {
+      if (layout !== LAYOUT_VERSION) {
         throw storageUnavailable(
-          `the store has layout ${layout}, this version of Streamkit reads ${layoutVersion}: use a matching version`,
+          `the store has layout ${layout}, this version of Streamkit reads ${LAYOUT_VERSION}: use a matching version`,
         );
       }
       if (store !== storeId) throw dataLoss("the table of the store belongs to another store");
       return;
     }
-    const properties = { layout: layoutVersion, store: storeId };
-    const inserted = await table.transact(partitionKey, [{ kind: "insert", rowKey, properties }]);
+    const properties = { layout: LAYOUT_VERSION, store: storeId };
+    const inserted = await table.transact(PARTITION_KEY, [{ kind: "insert", rowKey: ROW_KEY, properties }]);
     if (inserted.done) return;
-    // Somebody else was faster: theirs is read.
+    // Another process was faster; read its marker.
   }
 }

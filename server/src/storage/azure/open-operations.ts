@@ -5,7 +5,7 @@ export class OpenOperations {
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
-  /** @throws STORAGE_UNAVAILABLE once closed. */
+  /** @throws STORAGE_UNAVAILABLE once closed */
   assertOpen(): void {
     if (this.#closed) throw new StoreClosedError();
   }
@@ -23,7 +23,7 @@ export class OpenOperations {
     return running;
   }
 
-  /** Refuses operations from now on and waits for those in flight. */
+  /** Refuses operations from now on, and waits for those in flight. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#running);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { PageSize } from "./page-size.ts";
 
 describe("page sizes", () => {
-  it("begin small, because rows may be large, and follow the rows that come", () => {
+  it("begin small, because rows may be large, and then follow the size of the rows", () => {
     const sizes = new PageSize();
     expect(sizes.entitiesFor("a", 1_000_000)).toBe(16);
     sizes.observe("a", 10, 10_000);
@@ -20,7 +20,7 @@ describe("page sizes", () => {
     expect(sizes.entitiesFor("a", 1_000_000)).toBe(20);
   });
 
-  it("are at least one row and at most what Azure takes, also where rows are empty", () => {
+  it("are between one row and Azure's limit, even for empty rows", () => {
     const sizes = new PageSize();
     sizes.observe("a", 5, 0);
     sizes.observe("a", 0, 0);

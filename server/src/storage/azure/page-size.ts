@@ -1,31 +1,31 @@
 import { LRUCache } from "lru-cache";
 
 /** Azure's own limit. */
-const maxEntitiesPerPage = 1_000;
-/** Where nothing is known: rows may have more than 1 MiB each. */
-const initialEntities = 16;
+const MAX_ENTITIES_PER_PAGE = 1_000;
+/** Entities of the first page of a part, whose rows may have more than 1 MiB each. */
+const INITIAL_ENTITIES = 16;
 /** Weight of the latest page in the average. */
-const weight = 0.5;
+const WEIGHT = 0.5;
 
 /**
- * How many rows to ask for. Azure's pages are counted in entities, the port's in bytes: this remembers how large rows
- * are in each part of the key space, where a part is a partition and the beginning of a key.
+ * Estimates the number of rows to ask for: Azure counts pages in entities, the port in bytes. An object remembers the
+ * size of rows in each part of the key space, where a part is a partition and the beginning of a key.
  */
 export class PageSize {
   readonly #rowBytes = new LRUCache<string, number>({ max: 1_000 });
 
-  /** Entities to ask for, in order to get about `pageBytes`. */
+  /** Number of entities to ask for to get about `pageBytes`. */
   entitiesFor(part: string, pageBytes: number): number {
-    const rowBytes = this.#rowBytes.get(part) ?? pageBytes / initialEntities;
-    return Math.max(1, Math.min(maxEntitiesPerPage, Math.ceil(pageBytes / rowBytes)));
+    const rowBytes = this.#rowBytes.get(part) ?? pageBytes / INITIAL_ENTITIES;
+    return Math.max(1, Math.min(MAX_ENTITIES_PER_PAGE, Math.ceil(pageBytes / rowBytes)));
   }
 
-  /** Takes note of a page. */
+  /** Records the size of a page. */
   observe(part: string, entities: number, bytes: number): void {
     if (entities === 0) return;
     const before = this.#rowBytes.get(part);
     const now = Math.max(1, bytes / entities);
-    // Growing rows count at once: a page of too many of them is what costs memory.
-    this.#rowBytes.set(part, before === undefined || now > before ? now : before + (now - before) * weight);
+    // Larger rows count at once, since a page with too many of them costs memory.
+    this.#rowBytes.set(part, before === undefined || now > before ? now : before + (now - before) * WEIGHT);
   }
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { afterPartitionPrefix, beforePartitions, partitionKeyOf, partitionOfKey } from "./partition-key.ts";
+import { afterPartitionPrefix, BEFORE_PARTITIONS, partitionKeyOf, partitionOfKey } from "./partition-key.ts";
 
 const names = fc.oneof(
   fc.string({ unit: "binary", minLength: 1, maxLength: 40 }),
@@ -10,7 +10,7 @@ const names = fc.oneof(
 );
 
 describe("partition keys", () => {
-  it("lead back to their names", () => {
+  it("decode to their names", () => {
     fc.assert(
       fc.property(names, (name) => {
         expect(partitionOfKey(partitionKeyOf(name))).toBe(name);
@@ -18,18 +18,18 @@ describe("partition keys", () => {
     );
   });
 
-  it("are in the byte order of their names, behind what is no partition", () => {
+  it("have the byte order of their names, after the keys of other entities", () => {
     fc.assert(
       fc.property(names, names, (a, b) => {
         const [left, right] = [partitionKeyOf(a), partitionKeyOf(b)];
         expect(left < right ? -1 : left > right ? 1 : 0).toBe(Buffer.compare(Buffer.from(a), Buffer.from(b)));
-        expect(left > beforePartitions).toBe(true);
+        expect(left > BEFORE_PARTITIONS).toBe(true);
       }),
       { numRuns: 1_000 },
     );
   });
 
-  it("of names with a prefix are those up to its successor", () => {
+  it("of names with a prefix end before the successor of the prefix", () => {
     fc.assert(
       fc.property(names, names, (prefix, name) => {
         const key = partitionKeyOf(name);
@@ -40,7 +40,7 @@ describe("partition keys", () => {
     expect(afterPartitionPrefix("")).toBeUndefined();
   });
 
-  it("read as their names do, and have none of the characters that Azure forbids", () => {
+  it("read like their names, and have no characters that Azure forbids", () => {
     expect(partitionKeyOf("s:orders/2024#1")).toBe("ｓ：ｏｒｄｅｒｓ／２０２４＃１");
     expect(partitionKeyOf("\u0001 \u007f")).toBe("\u0101\u0120\uff5f");
     fc.assert(
@@ -51,9 +51,9 @@ describe("partition keys", () => {
     expect(partitionKeyOf("/".repeat(300)).length).toBe(300);
   });
 
-  it("refuses what no name becomes", () => {
+  it("refuses keys that belong to no name", () => {
     for (const foreign of ["a", "\u0121", "\uffe0", "\uff5f\uffdf"]) {
-      expect(() => partitionOfKey(foreign)).toThrow("a key that no partition can have");
+      expect(() => partitionOfKey(foreign)).toThrow("a partition key that is not the key of any name");
     }
   });
 });

@@ -12,8 +12,8 @@ import { readRow } from "./row-reader.ts";
 import { scanPages } from "./scan.ts";
 import type { Table } from "./table.ts";
 
-/** Point reads of one `getMany` that are under way at a time. */
-const concurrentReads = 16;
+/** Most point reads of one `getMany` at the same time. */
+const CONCURRENT_READS = 16;
 
 /** A store in a table. */
 export class AzurePartitionStore implements PartitionStore {
@@ -35,11 +35,11 @@ export class AzurePartitionStore implements PartitionStore {
     return this.#operations.run(() => readRow(this.#table, partitionKeyOf(partition), rowKeyOf(key), key));
   }
 
-  /** Point reads in parallel: Azure scans the partition for a filter that names several rows. */
+  /** Point reads in parallel, because Azure scans the partition for a filter with several keys. */
   getMany(partition: string, keys: readonly Uint8Array[]): Promise<(Row | undefined)[]> {
     const partitionKey = partitionKeyOf(partition);
     return this.#operations.run(() =>
-      inParallel(keys, concurrentReads, (key) => readRow(this.#table, partitionKey, rowKeyOf(key), key)),
+      inParallel(keys, CONCURRENT_READS, (key) => readRow(this.#table, partitionKey, rowKeyOf(key), key)),
     );
   }
 
@@ -62,7 +62,7 @@ export class AzurePartitionStore implements PartitionStore {
     return this.#operations.run(() => partitionNames(this.#table, options));
   }
 
-  /** One request, which deletes all or nothing; its repetition finds no table, and that is fine too. */
+  /** Deletes the table with one request, entirely or not at all. A repetition finds no table and succeeds. */
   drop(): Promise<void> {
     return this.#end(() => this.#table.delete());
   }

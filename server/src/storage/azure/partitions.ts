@@ -1,13 +1,13 @@
 import { isAbsence } from "./entity.ts";
-import { afterPartitionPrefix, beforePartitions, partitionKeyOf, partitionOfKey } from "./partition-key.ts";
+import { afterPartitionPrefix, BEFORE_PARTITIONS, partitionKeyOf, partitionOfKey } from "./partition-key.ts";
 import { partsOfRestRowKey } from "./row-key.ts";
 import type { Table } from "./table.ts";
 
 /**
- * Entities per request. A request finds the partitions of that many rows, and skips the rest of the last one:
- * partitions with a few rows come many at a time, others one at a time.
+ * Entities per request. A request finds the partitions of that many rows, and skips the other rows of the last one. So
+ * a request finds many partitions with few rows each, or one partition with many.
  */
-const entitiesPerRequest = 100;
+const ENTITIES_PER_REQUEST = 100;
 
 /** Names of partitions that have rows, in byte order. */
 export async function partitionNames(
@@ -23,7 +23,7 @@ export async function partitionNames(
     const filter = `${lower}${upper}`;
     let continuationToken: string | undefined;
     do {
-      const query = { filter, top: entitiesPerRequest, continuationToken, select: ["PartitionKey", "RowKey", "x"] };
+      const query = { filter, top: ENTITIES_PER_REQUEST, continuationToken, select: ["PartitionKey", "RowKey", "x"] };
       const page = await table.query(query);
       continuationToken = page.continuationToken;
       for (const entity of page.entities) {
@@ -32,7 +32,7 @@ export async function partitionNames(
         last = entity.partitionKey;
         names.push(partitionOfKey(last));
       }
-      // A page may be empty, or hold what is no row only, and yet not be the last.
+      // A page may be empty, or hold only entities that are not rows, and still not be the last.
     } while (last === undefined && continuationToken !== undefined);
     if (last === undefined || continuationToken === undefined) break;
     lower = `PartitionKey gt '${last}'`;
@@ -44,5 +44,5 @@ function lowerBound(prefix: string, after: string | undefined): string {
   const first = partitionKeyOf(prefix);
   const previous = partitionKeyOf(after ?? "");
   if (previous >= first && previous !== "") return `PartitionKey gt '${previous}'`;
-  return first === "" ? `PartitionKey gt '${beforePartitions}'` : `PartitionKey ge '${first}'`;
+  return first === "" ? `PartitionKey gt '${BEFORE_PARTITIONS}'` : `PartitionKey ge '${first}'`;
 }

@@ -8,7 +8,7 @@ import { RequestTimeout } from "./storage-error.ts";
 const limits = { attempts: 4, totalMillis: 10_000 };
 
 describe("retries of reads", () => {
-  it("wait longer each time, and answer with what comes at last", async () => {
+  it("wait longer each time, and return the first answer", async () => {
     const { result, waits } = await run([status(500), new RequestTimeout(), status(429), "answer"]);
     expect(result).toBe("answer");
     expect(waits).toEqual([75, 150, 300]);
@@ -27,13 +27,13 @@ describe("retries of reads", () => {
     expect(waits.length).toBe(3);
   });
 
-  it("leave a longer wait to the caller", async () => {
+  it("leave a wait beyond the limit to the caller", async () => {
     const { error, waits } = await run([status(503, "8"), status(503, "8"), "answer"]);
     expect(waits).toEqual([8_000]);
     expect(error?.facts.retryAfterMillis).toBe(8_000);
   });
 
-  it("are for failures that pass", async () => {
+  it("are for transient failures only", async () => {
     for (const failure of [status(403), status(404), dataLoss("damaged"), new TypeError("a defect")]) {
       const { error, waits } = await run([failure, "answer"]);
       expect(waits).toEqual([]);

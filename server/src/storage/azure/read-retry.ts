@@ -3,16 +3,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { errorOf, failureOf, isRequestFailure, isTransient, storageError } from "./storage-error.ts";
 
 export interface RetryLimits {
-  /** Requests sent at most, the first included. */
+  /** Most requests, including the first. */
   readonly attempts: number;
-  /** From this long after the first request on, in milliseconds, no further one is sent. */
+  /** Milliseconds after the first request during which a retry may start. */
   readonly totalMillis: number;
 }
 
-const firstDelayMillis = 50;
-const longestDelayMillis = 2_000;
+const FIRST_DELAY_MILLIS = 50;
+const LONGEST_DELAY_MILLIS = 2_000;
 
-/** What a test replaces. */
+/** The clock and the randomness, which tests replace. */
 interface Surroundings {
   readonly now: () => number;
   readonly random: () => number;
@@ -22,9 +22,9 @@ interface Surroundings {
 const real: Surroundings = { now: () => performance.now(), random: Math.random, wait: (millis) => delay(millis) };
 
 /**
- * Sends a request until it is answered: after a passing failure again, after a random part of a delay that doubles, or
- * after what the server asks for. What the server asks for beyond the limits is left to the caller, in
- * `retryAfterMillis`.
+ * Sends a request, and repeats it after a transient failure. The pause is a random part of a delay that doubles, or the
+ * time that the server asks for. If the server asks for more than the limits allow, the error passes that time to the
+ * caller, in `retryAfterMillis`.
  *
  * @throws STORAGE_UNAVAILABLE
  */
@@ -40,7 +40,7 @@ export async function withRetries<Result>(
     } catch (error) {
       const failure = failureOf(error);
       if (!isRequestFailure(error) || !isTransient(failure)) throw storageError(error);
-      const longest = Math.min(longestDelayMillis, firstDelayMillis * 2 ** attempt);
+      const longest = Math.min(LONGEST_DELAY_MILLIS, FIRST_DELAY_MILLIS * 2 ** attempt);
       const pause = failure.retryAfterMillis ?? longest * (0.5 + random() / 2);
       if (attempt >= limits.attempts || now() + pause > end) throw errorOf(failure);
       await wait(pause);

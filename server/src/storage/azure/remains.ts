@@ -3,30 +3,30 @@ import { generationOf } from "./entity.ts";
 import { partsOfRestRowKey } from "./row-key.ts";
 import type { Table } from "./table.ts";
 
-/** An entity that nobody needs any more. With `etag`, only as long as it has it. */
+/** An obsolete entity. With `etag`, it is obsolete only while it has that ETag. */
 export interface Remnant {
   readonly partitionKey: string;
   readonly rowKey: string;
   readonly etag?: string;
 }
 
-/** Rests that are remembered, so that they go with their rows. */
-const rememberedRests = 10_000;
+/** Number of rests that an object remembers, so that a commit can delete them with their rows. */
+const REMEMBERED_RESTS = 10_000;
 
 /**
- * Entities that hold no row: rests of rows that were replaced or deleted, and marks of absence. They are invisible, so
- * removing them is not urgent; what a crash leaves is removed by the next scan that comes across it.
+ * Removes entities that hold no row: rests of replaced or deleted rows, and marks of absence. Readers skip them, so
+ * removing them is not urgent. After a crash, the next scan that meets them removes them.
  */
 export class Remains {
   readonly #table: Table;
-  readonly #rests = new LRUCache<string, string>({ max: rememberedRests });
+  readonly #rests = new LRUCache<string, string>({ max: REMEMBERED_RESTS });
   readonly #removing = new Map<string, Promise<void>>();
 
   constructor(table: Table) {
     this.#table = table;
   }
 
-  /** Generation of the rest that a row was last seen to have. */
+  /** Generation of the last seen rest of a row; `undefined` if the row had none, or the object does not remember it. */
   restOf(partitionKey: string, rowKey: string): string | undefined {
     return this.#rests.get(`${partitionKey}\n${rowKey}`);
   }
@@ -37,7 +37,7 @@ export class Remains {
     else if (this.#rests.size > 0) this.#rests.delete(identity);
   }
 
-  /** Removes something in the background. */
+  /** Removes an entity in the background. */
   remove(remnant: Remnant): void {
     this.#start(remnant, async () => {
       const { partitionKey, ...operation } = remnant;
@@ -45,12 +45,13 @@ export class Remains {
     });
   }
 
-  /** Removes a rest that a scan found apart from its row, unless it belongs to it after all. */
+  /** Removes a rest that a scan found apart from its row, unless the row still refers to it. */
   removeStray(partitionKey: string, rowKey: string): void {
     this.#start({ partitionKey, rowKey }, async () => {
       const parts = partsOfRestRowKey(rowKey);
       if (parts === undefined) return;
-      // A rest is written together with its row, and no generation comes twice: once they differ, they always will.
+      // A commit writes a rest together with its row, and no generation is used twice. A rest that differs once is
+      // obsolete for ever.
       const row = await this.#table.get(partitionKey, parts.rowKey, ["g"]);
       if (row !== undefined && generationOf(row) === parts.generation) return;
       await this.#table.transact(partitionKey, [{ kind: "delete", rowKey }]);
@@ -65,7 +66,7 @@ export class Remains {
   #start({ partitionKey, rowKey }: Remnant, action: () => Promise<void>): void {
     const identity = `${partitionKey}\n${rowKey}`;
     if (this.#removing.has(identity)) return;
-    // What fails is found again by a scan.
+    // A later scan finds the entity again if this removal fails.
     const removing = action()
       .catch(() => undefined)
       .finally(() => this.#removing.delete(identity));

@@ -7,7 +7,7 @@ const keys = fc.uint8Array({ minLength: 1, maxLength: 40 });
 const similarKeys = fc.array(fc.constantFrom(0x00, 0x01, 0x7f, 0x80, 0xff), { minLength: 1, maxLength: 20 });
 
 describe("row keys", () => {
-  it("lead back to their keys", () => {
+  it("decode to their keys", () => {
     fc.assert(
       fc.property(keys, (key) => {
         expect([...keyOfRowKey(rowKeyOf(key))]).toEqual([...key]);
@@ -15,7 +15,7 @@ describe("row keys", () => {
     );
   });
 
-  it("are in the order of their keys", () => {
+  it("have the order of their keys", () => {
     const pair = fc.oneof(fc.tuple(keys, keys), fc.tuple(similarKeys, similarKeys));
     fc.assert(
       fc.property(pair, ([a, b]) => {
@@ -26,7 +26,7 @@ describe("row keys", () => {
     );
   });
 
-  it("have their rests directly behind them", () => {
+  it("are followed directly by their rests", () => {
     fc.assert(
       fc.property(similarKeys, similarKeys, fc.constantFrom("0", "f".repeat(16)), (a, b, generation) => {
         const [key, other] = [rowKeyOf(Uint8Array.from(a)), rowKeyOf(Uint8Array.from(b))];
@@ -40,13 +40,13 @@ describe("row keys", () => {
     );
   });
 
-  it("fit into 512 units, also with a rest, at the longest key of the port", () => {
+  it("fit into 512 units at the longest key of the port, even with a rest", () => {
     const rest = restRowKey(rowKeyOf(new Uint8Array(512).fill(0xff)), "f".repeat(16));
     expect(rest.length).toBe(347);
     expect(rowKeyOf(new Uint8Array(265)).length).toBe(171);
   });
 
-  it("have none of the characters that Azure forbids", () => {
+  it("have no characters that Azure forbids", () => {
     fc.assert(
       fc.property(keys, (key) => {
         expect(restRowKey(rowKeyOf(key), "0a")).toMatch(/^[\u4e00-\u8dff]+-0a$/);
@@ -54,7 +54,7 @@ describe("row keys", () => {
     );
   });
 
-  it("are what stored tables have", () => {
+  it("match those in existing tables", () => {
     const golden: [number[], string][] = [
       [[0x00], "6e00"],
       [[0xff], "8de0"],
@@ -65,14 +65,14 @@ describe("row keys", () => {
     for (const [key, units] of golden) expect(hexUnits(rowKeyOf(Uint8Array.from(key)))).toBe(units);
   });
 
-  it("refuses what no key becomes", () => {
+  it("refuses row keys that belong to no key", () => {
     for (const foreign of ["a", "\u4e00", "\u6e00\u4e00", "\u6e01", "\u8e00"]) {
-      expect(() => keyOfRowKey(foreign)).toThrow("a key that no row can have");
+      expect(() => keyOfRowKey(foreign)).toThrow("a row key that is not the key of any row");
     }
   });
 });
 
-/** As Azure compares: by UTF-16 unit. */
+/** Compares by UTF-16 unit, as Azure does. */
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -4,27 +4,27 @@ import { dataOf, type Entity, generationOf, isAbsence, versionOf } from "./entit
 import { restRowKey } from "./row-key.ts";
 import type { Table } from "./table.ts";
 
-/** A row that is being written all the time is read this often before that is taken for damage. */
-const attempts = 10;
+/** Most reads of a row that other processes keep writing. After that the rest counts as lost. */
+const ATTEMPTS = 10;
 
-/** Reads one row; `undefined` when there is none. */
+/** Reads one row; `undefined` if there is none. */
 export async function readRow(
   table: Table,
   partitionKey: string,
   rowKey: string,
   key: Uint8Array,
 ): Promise<Row | undefined> {
-  for (let attempt = 1; attempt <= attempts; attempt++) {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const entity = await table.get(partitionKey, rowKey);
     if (entity === undefined || isAbsence(entity)) return undefined;
     const row = await completeRow(table, partitionKey, entity, key);
     if (row !== undefined) return row;
   }
-  // G11: entity and rest are written in one transaction, and the rest goes only after the entity.
+  // G11: one transaction writes entity and rest together, and a rest is deleted no earlier than its entity.
   throw dataLoss("a row has lost the rest of its value");
 }
 
-/** The row of an entity, with its rest if it has one; `undefined` when the row was written again in between. */
+/** The row of an entity, with its rest if it has one; `undefined` if a commit wrote the row in between. */
 export async function completeRow(
   table: Table,
   partitionKey: string,
@@ -37,7 +37,7 @@ export async function completeRow(
   return rest && rowOf(key, entity, rest);
 }
 
-/** The row of an entity that needs no rest, or has it at hand. */
+/** The row of an entity that has no rest, or whose rest was read already. */
 export function rowOf(key: Uint8Array, entity: Entity, rest?: Entity): Row {
   const value = dataOf(entity);
   return {

@@ -7,29 +7,29 @@ import { keyOfRowKey, partsOfRestRowKey, rowKeyOf } from "./row-key.ts";
 import { completeRow, readRow, rowOf } from "./row-reader.ts";
 import type { EntityPage, Table } from "./table.ts";
 
-const defaultPageBytes = 256 * 1024;
+const DEFAULT_PAGE_BYTES = 256 * 1024;
 
 export interface ScanContext {
   readonly table: Table;
   readonly pageSize: PageSize;
   readonly remains: Remains;
-  /** Runs a request; refuses once the store is closed. */
+  /** Runs a request. Refuses once the store is closed. */
   run<Result>(operation: () => Promise<Result>): Promise<Result>;
 }
 
 /**
- * Reads a range of a partition page by page: one request each, and the next one under way while a page is consumed.
- * Pages may be empty and yet not the last (fault 14).
+ * Reads a range of a partition page by page, one request each. The next request is under way while the caller handles a
+ * page. Pages may be empty and yet not the last (fault 14).
  */
 export async function* scanPages(
   context: ScanContext,
   partitionKey: string,
-  { gte, lt, limit = Number.POSITIVE_INFINITY, pageBytes = defaultPageBytes }: ScanOptions,
+  { gte, lt, limit = Number.POSITIVE_INFINITY, pageBytes = DEFAULT_PAGE_BYTES }: ScanOptions,
 ): AsyncGenerator<readonly Row[]> {
   if (Buffer.compare(gte, lt) >= 0 || limit <= 0) return;
   const [from, to] = [rowKeyOf(gte), rowKeyOf(lt)];
   const filter = `PartitionKey eq '${partitionKey}' and RowKey ge '${from}' and RowKey lt '${to}'`;
-  // The first unit has the first byte of a key and a bit more, which is what the kinds of rows differ in.
+  // The first unit holds the first byte of a key and a bit more, which distinguishes the kinds of rows.
   const part = partitionKey + from.slice(0, 1);
   const assembler = new RowAssembler(context, partitionKey);
   let left = limit;
@@ -46,20 +46,23 @@ export async function* scanPages(
     context.pageSize.observe(part, entities.length, bytesOf(rows));
     if (continuationToken !== undefined && left > 0) {
       upcoming = ask(continuationToken);
-      // A reader that stops here will not hear of its failure.
+      // A reader that stops here does not await this request, so its failure must not be unhandled.
       upcoming.catch(() => undefined);
     }
     yield* pagesOf(rows, pageBytes);
-    // A page without rows does not keep others waiting.
+    // A page without rows must not block other work of this process.
     if (rows.length === 0) await nextTurn();
   }
 }
 
-/** Makes rows of entities in the order of their keys: joins values with their rests, leaves out what is no row. */
+/**
+ * Turns entities into rows, in the order of their keys. Joins values with their rests, and skips entities without a
+ * row.
+ */
 class RowAssembler {
   readonly #context: ScanContext;
   readonly #partitionKey: string;
-  /** The row seen last and the generation of its rest, which may come with the next page. */
+  /** The latest row and the generation of its rest, which may come with the next page. */
   #last: { rowKey: string; generation: string | undefined } | undefined;
 
   constructor(context: ScanContext, partitionKey: string) {
@@ -99,7 +102,7 @@ class RowAssembler {
   ): Promise<Row | undefined> {
     const key = keyOfRowKey(entity.rowKey);
     if (generation === undefined) return rowOf(key, entity);
-    // Rests follow their row; one of an earlier write may be among them.
+    // The rests follow their row; one of an earlier write may be among them.
     for (let index = from; index < entities.length; index++) {
       const rest = partsOfRestRowKey(entities[index]!.rowKey);
       if (rest?.rowKey !== entity.rowKey) break;
@@ -113,7 +116,7 @@ class RowAssembler {
   }
 }
 
-/** Cuts what one request returned into pages of about the size asked for. */
+/** Splits the rows of one request into pages of about `pageBytes`. */
 function* pagesOf(rows: readonly Row[], pageBytes: number): Generator<Row[]> {
   let page: Row[] = [];
   let bytes = 0;

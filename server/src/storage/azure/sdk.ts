@@ -1,11 +1,11 @@
-/** Azure's SDK, which only those install who keep data there. The one place that loads it. */
+/** Azure's SDK, an optional package. No other file loads it. */
 import { createRequire } from "node:module";
 import { requirePackage } from "../../optional-package.ts";
 
 type Tables = typeof import("@azure/data-tables");
 type Pipeline = typeof import("@azure/core-rest-pipeline");
 
-/** The part of the SDK that is used. */
+/** The part of the SDK that the backend uses. */
 export interface Sdk {
   readonly tables: Tables;
   readonly pipeline: Pipeline;
@@ -14,7 +14,7 @@ export interface Sdk {
 
 let loaded: Sdk | undefined;
 
-/** @throws Error that says what to install when the SDK is missing */
+/** @throws Error if the SDK is not installed; the message names the package */
 export function sdk(): Sdk {
   loaded ??= load();
   return loaded;
@@ -23,7 +23,7 @@ export function sdk(): Sdk {
 function load(): Sdk {
   const name = "@azure/data-tables";
   const tables = requirePackage<Tables>(name, "storage in Azure Tables");
-  // A dependency of data-tables: its own copy, so that nobody has to install it beside.
+  // Takes the copy that data-tables depends on, so that users need not install a second package.
   const require = createRequire(createRequire(import.meta.url).resolve(name));
   const pipeline = require("@azure/core-rest-pipeline") as Pipeline;
   return { tables, pipeline, httpClient: pipeline.createDefaultHttpClient() };

@@ -1,31 +1,35 @@
-/** Translates what Azure and the network answer. The only place that knows Azure's status and error codes. */
+/** Translates answers of Azure and failures of the network. No other file knows Azure's status and error codes. */
 import type { RestError } from "@azure/data-tables";
 import { defect, ServerError, StorageUnusableError, StoreDeletedError, storageUnavailable } from "../../errors.ts";
 
-/** A table that is being deleted can be made again after this long, roughly (Azure documents 40 s at least). */
-const tableDeletionMillis = 40_000;
+/** Approximate time until the table of a deleted store can be made again (Azure documents 40 s at least). */
+const TABLE_DELETION_MILLIS = 40_000;
 
-/** A table cannot be made because the one of its name is still being removed. */
+/** The error for a table that cannot be made because Azure still removes an earlier table of that name. */
 export function tableStillRemoved(cause: unknown): ServerError {
-  return storageUnavailable("the store was deleted, and Azure still removes its table", cause, tableDeletionMillis);
+  return storageUnavailable(
+    "Azure still removes the table of the deleted store; try again later",
+    cause,
+    TABLE_DELETION_MILLIS,
+  );
 }
 
-/** The request was given up by us. */
+/** Our own time limit ended the request. */
 export class RequestTimeout extends Error {
   override readonly name = "RequestTimeout";
 }
 
-/** What a failed request says, without what it was made of: requests carry signatures and tokens. */
+/** A failed request, reduced to facts that hold no secret: requests carry signatures and tokens. */
 export interface Failure {
-  /** HTTP status; 0 when there was no answer. */
+  /** HTTP status; 0 if there was no answer. */
   readonly status: number;
-  /** Azure's code, as `TableNotFound`, or that of the system, as `ECONNREFUSED`. */
+  /** Azure's code, such as `TableNotFound`, or that of the system, such as `ECONNREFUSED`. */
   readonly code: string;
-  /** What the server asks to wait. */
+  /** The time that the server asks the client to wait. */
   readonly retryAfterMillis?: number;
 }
 
-/** What went wrong with a request. */
+/** The failure of a request. */
 export function failureOf(error: unknown): Failure {
   if (isRestError(error)) {
     const details = error.details as { odataError?: { code?: string } } | undefined;
@@ -38,7 +42,7 @@ export function failureOf(error: unknown): Failure {
     };
   }
   if (error instanceof RequestTimeout) return { status: 0, code: "timeout" };
-  // @azure/identity's, by name: it is an optional dependency.
+  // Compares by name, since @azure/identity is an optional dependency.
   if (error instanceof Error && /^(\w*AuthenticationError|CredentialUnavailableError)$/.test(error.name)) {
     return { status: 401, code: error.name };
   }
@@ -46,12 +50,12 @@ export function failureOf(error: unknown): Failure {
   return { status: 0, code: code || (error instanceof Error ? error.name : "") };
 }
 
-/** By name, as the SDK itself does: an application may have several copies of it. */
+/** Compares by name, as the SDK itself does: an application may have several copies of the SDK. */
 function isRestError(error: unknown): error is RestError {
   return error instanceof Error && error.name === "RestError";
 }
 
-/** What a header says: seconds, or a date. */
+/** Milliseconds to wait, from a header in seconds or with a date. */
 export function retryAfter(headers: { get(name: string): string | undefined } | undefined): number | undefined {
   const value = headers?.get("retry-after");
   if (value === undefined || value === "") return undefined;
@@ -59,7 +63,7 @@ export function retryAfter(headers: { get(name: string): string | undefined } | 
   return Number.isFinite(millis) ? Math.max(0, millis) : undefined;
 }
 
-/** Whether the same request may succeed a little later. */
+/** True if the same request may succeed a little later. */
 export function isTransient({ status }: Failure): boolean {
   return status === 0 || status === 408 || status === 429 || status >= 500;
 }
@@ -76,36 +80,35 @@ export function isEntityMissing(failure: Failure): boolean {
   return failure.status === 404 && !isTableMissing(failure);
 }
 
-/** A condition of an operation did not hold. */
+/** True if a condition of an operation did not hold. */
 export function isConditionFailed(failure: Failure): boolean {
   return isEntityMissing(failure) || (failure.status === 409 && !isTableMissing(failure)) || failure.status === 412;
 }
 
 /**
- * A failure as the port words it, naming what to fix.
+ * The error of the port for a failure; it names the problem and the remedy.
  *
- * What the SDK throws is not passed on as the cause: it holds the request, with the signature or the SAS.
+ * The error of the SDK does not become the cause, because it holds the request with the signature or the SAS.
  */
 export function storageError(error: unknown): Error {
   return isRequestFailure(error) ? errorOf(failureOf(error)) : (error as Error);
 }
 
 /**
- * Whether a request failed. Anything else is a finding about an answer, or a defect, which must not look like an
- * outage.
+ * True if a request failed. Any other error is a finding about an answer or a defect, and must not look like an outage.
  */
 export function isRequestFailure(error: unknown): boolean {
   const others = [ServerError, TypeError, RangeError, ReferenceError, SyntaxError];
   return !others.some((type) => error instanceof type);
 }
 
-/** As `storageError`, for a failure that was made out already. */
+/** Like `storageError`, for a failure that is already known. */
 export function errorOf(failure: Failure): ServerError {
   const { status, code, retryAfterMillis } = failure;
   const answer = `${status} ${code}`.trimEnd();
   const cause = new Error(status === 0 ? `no answer: ${code}` : `HTTP ${answer}`);
   const unavailable = (message: string, millis = retryAfterMillis) => storageUnavailable(message, cause, millis);
-  // Azure serves nothing of a table from the moment on that its deletion was asked for.
+  // Azure refuses all requests to a table from the moment its deletion is requested.
   if (isTableMissing(failure)) return new StoreDeletedError(cause);
   switch (status) {
     case 0:
@@ -125,10 +128,10 @@ export function errorOf(failure: Failure): ServerError {
       );
     case 400:
     case 413:
-      // The sizes and keys of requests are our own making.
+      // This code chooses the sizes and keys of requests.
       return defect(`Azure refused a request as malformed (${answer})`);
     case 429:
-      return unavailable("Azure throttles the account (429)");
+      return unavailable("Azure throttles the account (429); try again later");
     default:
       return unavailable(`Azure Table Storage failed (${answer})`);
   }

@@ -20,7 +20,7 @@ describePartitionContract({
   runner: { describe, it },
   makeStorage: () => {
     places += 1;
-    // Letters, so that no prefix ends in what could be digits of an id.
+    // Letters, so that no prefix ends in possible digits of an id.
     tablePrefix = `t${[...String(places)].map((digit) => "ghijklmnop"[Number(digit)]).join("")}`;
     return open();
   },

@@ -10,12 +10,12 @@ import { sdk } from "./sdk.ts";
 import { type RequestLimits, Table, withTimeout } from "./table.ts";
 import { assertTablePrefix, storeIdOf, tableNameOf } from "./table-name.ts";
 
-/** Tables that a listing asks for at once, at most. */
-const tablesPerPage = 1_000;
+/** Most tables in one page of a listing. */
+const TABLES_PER_PAGE = 1_000;
 
-/** A probe is one request, and short: the next one follows. */
-const probeMillis = 5_000;
-const probeOnce = { attempts: 1, totalMillis: probeMillis };
+/** Time limit of a probe. It is short, since probes follow each other. */
+const PROBE_MILLIS = 5_000;
+const probeOnce = { attempts: 1, totalMillis: PROBE_MILLIS };
 
 export class AzureStorage implements Storage {
   readonly kind = "azure";
@@ -42,7 +42,7 @@ export class AzureStorage implements Storage {
     try {
       await ensureMarker(table, storeId);
     } catch (error) {
-      // A store exists as long as its table does; Azure deletes a table at once, and takes its time to clear up only.
+      // A store exists as long as its table. Azure hides a deleted table at once, and only the cleanup takes time.
       if (!(error instanceof StoreDeletedError)) throw error;
       if (!create) return undefined;
       await table.create();
@@ -65,7 +65,7 @@ export class AzureStorage implements Storage {
       const page = await withRetries(this.#limits.reads, () =>
         withTimeout(this.#limits.timeoutMillis, async (abortSignal) => {
           const settings = {
-            maxPageSize: Math.min(tablesPerPage, limit),
+            maxPageSize: Math.min(TABLES_PER_PAGE, limit),
             ...(continuationToken === undefined ? {} : { continuationToken }),
           };
           return (await client.listTables({ queryOptions: { filter }, abortSignal }).byPage(settings).next()).value;
@@ -81,12 +81,12 @@ export class AzureStorage implements Storage {
   }
 
   async probe(): Promise<void> {
-    const limits = { timeoutMillis: Math.min(probeMillis, this.#limits.timeoutMillis), reads: probeOnce };
+    const limits = { timeoutMillis: Math.min(PROBE_MILLIS, this.#limits.timeoutMillis), reads: probeOnce };
     const table = new Table(this.#account, `${this.#prefix}probe`, limits);
     try {
       await table.query({ filter: "PartitionKey eq 'probe'", top: 1 });
     } catch (error) {
-      // There is no such table: the account has answered, and would have let us read.
+      // The table does not exist, but the account answered and allowed the read.
       if (!(error instanceof StoreDeletedError)) throw error;
     }
   }

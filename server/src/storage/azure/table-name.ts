@@ -1,17 +1,17 @@
 /**
  * Names of tables: a prefix and the 32 digits of the store's UUID.
  *
- * Azure compares names of tables without regard to case; both parts are lower case. Prefixes of different length make
- * names of different length, so deployments with different prefixes can share an account.
+ * Azure ignores the case of table names; both parts are lower case. Prefixes of different length make names of
+ * different length, so deployments with different prefixes can share an account.
  */
 import { isStoreId } from "../abstract-level/store-id.ts";
 
-const prefixPattern = /^[a-z][a-z0-9]{0,30}$/;
-const idPattern = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/;
+const PREFIX_PATTERN = /^[a-z][a-z0-9]{0,30}$/;
+const ID_PATTERN = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/;
 
-/** @throws TypeError for a prefix that Azure would refuse, or that is not in lower case. */
+/** @throws TypeError for a prefix that Azure would refuse, or that is not in lower case */
 export function assertTablePrefix(prefix: string): void {
-  if (!prefixPattern.test(prefix)) {
+  if (!PREFIX_PATTERN.test(prefix)) {
     throw new TypeError("tablePrefix: expected 1 to 31 lower-case letters and digits, a letter first");
   }
 }
@@ -21,11 +21,11 @@ export function tableNameOf(prefix: string, storeId: string): string {
   return prefix + storeId.replaceAll("-", "");
 }
 
-/** The store that a table belongs to; `undefined` for tables of others. */
+/** The store of a table; `undefined` for tables of other owners. */
 export function storeIdOf(prefix: string, tableName: string): string | undefined {
   const name = tableName.toLowerCase();
   if (!name.startsWith(prefix)) return undefined;
-  const parts = idPattern.exec(name.slice(prefix.length));
+  const parts = ID_PATTERN.exec(name.slice(prefix.length));
   const storeId = parts?.slice(1).join("-");
   return storeId !== undefined && isStoreId(storeId) ? storeId : undefined;
 }

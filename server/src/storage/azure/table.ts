@@ -21,7 +21,7 @@ export interface RequestLimits {
   readonly reads: RetryLimits;
 }
 
-/** Which entities a query wants. `undefined` bounds do not limit. */
+/** Selects entities. */
 export interface Query {
   readonly filter: string;
   /** Entities per page, at most 1,000. */
@@ -30,13 +30,13 @@ export interface Query {
   readonly select?: readonly string[];
 }
 
-/** Entities of one page. With a token there may be more, also after a page without any. */
+/** Entities of one page. With a token there may be more entities, even after an empty page. */
 export interface EntityPage {
   readonly entities: readonly (Entity & { readonly partitionKey: string })[];
   readonly continuationToken: string | undefined;
 }
 
-const apiVersion = "2019-02-02";
+const API_VERSION = "2019-02-02";
 
 /** One table: a method per request. Reads are retried, writes are not. */
 export class Table {
@@ -57,7 +57,7 @@ export class Table {
     this.#limits = limits;
   }
 
-  /** Makes the table, if there is none. */
+  /** Makes the table, unless it exists. */
   async create(): Promise<void> {
     try {
       await this.#repeated((abortSignal) => this.#client.createTable({ abortSignal }));
@@ -66,12 +66,12 @@ export class Table {
     }
   }
 
-  /** Deletes the table, if there is one. */
+  /** Deletes the table, if it exists. */
   async delete(): Promise<void> {
     await this.#repeated((abortSignal) => this.#client.deleteTable({ abortSignal }));
   }
 
-  /** Reads one entity, all of it or the properties named; `undefined` when there is none. */
+  /** Reads one entity, entirely or only the named properties; `undefined` if there is none. */
   async get(partitionKey: string, rowKey: string, select?: readonly string[]): Promise<Entity | undefined> {
     return this.#repeated(async (abortSignal) => {
       try {
@@ -96,8 +96,8 @@ export class Table {
 
   /**
    * Sends a transaction, once.
-   * @throws STORAGE_UNAVAILABLE when its outcome is unknown, or when nothing was done for a reason other than a
-   *   condition.
+   *
+   * @throws STORAGE_UNAVAILABLE if the outcome is unknown, or if Azure did nothing for a reason other than a condition
    */
   async transact(partitionKey: string, operations: readonly Operation[]): Promise<TransactionResponse> {
     const { body, contentType } = encodeTransaction(this.#url, partitionKey, operations);
@@ -112,7 +112,7 @@ export class Table {
         "content-type": contentType,
         dataserviceversion: "3.0;",
         maxdataserviceversion: "3.0;NetFx",
-        "x-ms-version": apiVersion,
+        "x-ms-version": API_VERSION,
       }),
       allowInsecureConnection: this.#url.startsWith("http:"),
     });
@@ -132,7 +132,10 @@ export class Table {
         });
       }
       const decoded = decodeTransaction(bodyAsText ?? "", operations.length);
-      if (decoded === undefined) throw storageUnavailable("Azure's answer to a transaction cannot be read");
+      if (decoded === undefined)
+        throw storageUnavailable(
+          "the outcome of the commit is unknown: Azure's answer to the transaction cannot be read",
+        );
       if (!decoded.done && !isConditionFailed(decoded)) throw errorOf(decoded);
       return decoded;
     } catch (error) {
@@ -145,7 +148,7 @@ export class Table {
   }
 }
 
-/** Gives a request up after some time; then it fails with a `RequestTimeout`. */
+/** Ends a request after `timeoutMillis`, with a `RequestTimeout`. */
 export async function withTimeout<Result>(
   millis: number,
   send: (abortSignal: AbortSignal) => Promise<Result>,

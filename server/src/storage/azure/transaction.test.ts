@@ -22,7 +22,7 @@ describe("a transaction on the wire", () => {
     expect(body.replace(ids, (id) => id.slice(0, 5)).split("\r\n")).toMatchSnapshot();
   });
 
-  it("refuses more operations than Azure takes, which the emulator does not", () => {
+  it("refuses more operations than Azure accepts, although the emulator accepts them", () => {
     const operations = Array.from({ length: 101 }, (_, index) => put(String(index)));
     encodeTransaction(url, "p", operations.slice(1));
     expect(() => encodeTransaction(url, "p", operations)).toThrow(reason(ErrorReason.INTERNAL));
@@ -59,7 +59,7 @@ describe("the answer to a transaction", () => {
     });
   });
 
-  it("says nothing about the outcome when parts are missing", () => {
+  it("leaves the outcome open when parts are missing", () => {
     expect(decodeTransaction(part("204 No Content"), 2)).toBeUndefined();
     expect(decodeTransaction("", 1)).toBeUndefined();
   });

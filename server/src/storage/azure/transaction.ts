@@ -1,22 +1,22 @@
 /**
  * Entity group transactions on the wire: a multipart body of single operations, and its answer.
  *
- * The SDK's own transactions send deletes unconditionally (data-tables 13.3.2), and encode a Uint8Array that is a view
- * as all of its buffer; and they tell the size of the body too late. So the body is made here, and sent through the
- * SDK's pipeline, which signs it.
+ * The SDK's own transactions (data-tables 13.3.2) send deletes unconditionally, encode a Uint8Array that is a view as
+ * its whole buffer, and report the size of the body too late. So this file makes the body, and the SDK's pipeline signs
+ * and sends it.
  */
 import { randomUUID } from "node:crypto";
 import { defect } from "../../errors.ts";
 import type { Properties } from "./entity.ts";
-import { maxTransactionBytes, maxTransactionOperations } from "./limits.ts";
+import { MAX_TRANSACTION_BYTES, MAX_TRANSACTION_OPERATIONS } from "./limits.ts";
 
-/** One operation. `etag` is the condition: the entity has it. */
+/** One operation. With `etag`, it requires the entity to have that ETag. */
 export type Operation =
-  /** Fails with 409 when there is an entity. */
+  /** Fails with 409 if the entity exists. */
   | { readonly kind: "insert"; readonly rowKey: string; readonly properties: Properties }
-  /** Writes all of the entity; with an ETag, fails with 404 or 412. */
+  /** Replaces the whole entity. With an ETag, it fails with 404 or 412. */
   | { readonly kind: "replace"; readonly rowKey: string; readonly properties: Properties; readonly etag?: string }
-  /** Changes the properties given; fails with 404 or 412. */
+  /** Changes the given properties. Fails with 404 or 412. */
   | { readonly kind: "merge"; readonly rowKey: string; readonly properties: Properties; readonly etag: string }
   /** Fails with 404 or, with an ETag, 412. */
   | { readonly kind: "delete"; readonly rowKey: string; readonly etag?: string };
@@ -26,27 +26,28 @@ export interface TransactionRequest {
   readonly contentType: string;
 }
 
-/** What one operation came to. */
+/** The outcome of a transaction. */
 export type TransactionResponse =
-  /** All were done: the new ETags, by operation; `undefined` for deletes. */
+  /** Azure applied all operations. `etags` holds the new ETag of each operation; `undefined` for deletes. */
   | { readonly done: true; readonly etags: readonly (string | undefined)[] }
-  /** One failed, so nothing was done. `index` is missing where the server does not tell. */
+  /** One operation failed, so Azure applied none. `index` is missing if the server does not report it. */
   | { readonly done: false; readonly status: number; readonly code: string; readonly index?: number };
 
-const crlf = "\r\n";
+const CRLF = "\r\n";
 
 /**
  * The request for some operations on one partition.
- * @param tableUrl URL of the table, without a query.
- * @throws INTERNAL, before anything is sent, for what Azure would refuse and the emulator would not.
+ *
+ * @param tableUrl URL of the table, without a query
+ * @throws INTERNAL, before anything is sent, for requests that Azure would refuse although the emulator would not
  */
 export function encodeTransaction(
   tableUrl: string,
   partitionKey: string,
   operations: readonly Operation[],
 ): TransactionRequest {
-  if (operations.length > maxTransactionOperations) {
-    throw defect(`a transaction of ${operations.length} operations; Azure takes ${maxTransactionOperations}`);
+  if (operations.length > MAX_TRANSACTION_OPERATIONS) {
+    throw defect(`a transaction of ${operations.length} operations; Azure accepts ${MAX_TRANSACTION_OPERATIONS}`);
   }
   const batch = `batch_${randomUUID()}`;
   const changeset = `changeset_${randomUUID()}`;
@@ -56,9 +57,10 @@ export function encodeTransaction(
     lines.push(...encodeOperation(tableUrl, partitionKey, operation));
   }
   lines.push(`--${changeset}--`, `--${batch}--`, "");
-  const body = lines.join(crlf);
+  const body = lines.join(CRLF);
   const bytes = Buffer.byteLength(body);
-  if (bytes > maxTransactionBytes) throw defect(`a transaction of ${bytes} bytes; Azure takes ${maxTransactionBytes}`);
+  if (bytes > MAX_TRANSACTION_BYTES)
+    throw defect(`a transaction of ${bytes} bytes; Azure accepts ${MAX_TRANSACTION_BYTES}`);
   return { body, contentType: `multipart/mixed; boundary=${batch}` };
 }
 
@@ -102,8 +104,9 @@ function encodeEntity(partitionKey: string, rowKey: string, properties: Properti
 }
 
 /**
- * Reads the answer to a transaction that the server accepted.
- * @returns `undefined` when it cannot be made out: the outcome is unknown.
+ * Decodes the answer to a transaction that the server accepted.
+ *
+ * @returns `undefined` if the answer is unreadable: the outcome is unknown
  */
 export function decodeTransaction(body: string, operations: number): TransactionResponse | undefined {
   const parts = body.split(/^HTTP\/1\.1 (?=\d{3})/m).slice(1);
@@ -114,7 +117,7 @@ export function decodeTransaction(body: string, operations: number): Transaction
   return { done: true, etags: parts.map((part) => /^ETag: (.*?)\r?$/im.exec(part)?.[1]) };
 }
 
-/** Azure's messages begin with the index of the operation that failed. */
+/** Azure's messages begin with the index of the failed operation. */
 function failureOf(part: string): { code: string; index?: number } {
   const code = /"code"\s*:\s*"([^"]*)"/.exec(part)?.[1] ?? "";
   const index = /"value"\s*:\s*"(\d+):/.exec(part)?.[1];

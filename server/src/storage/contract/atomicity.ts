@@ -18,7 +18,7 @@ export function describeAtomicity({ describe, it }: ContractTests): void {
       assert.equal((await read(store, "p", "a")).version, version);
     });
 
-    it("shows commits whole to a reader at the same time", async ({ store }) => {
+    it("shows whole commits to concurrent readers", async ({ store }) => {
       await commit(store, "p", batch({ put: { a: "0", b: "0" } }));
       let written = false;
       const writing = (async () => {
@@ -27,12 +27,12 @@ export function describeAtomicity({ describe, it }: ContractTests): void {
         }
         written = true;
       })();
-      // `a` is read first; a commit that was visible in part would show a newer `a` than `b`.
+      // The loop reads `a` first. A commit that became visible in parts would show a newer `a` than `b`.
       while (!written) {
         const a = Number(text((await read(store, "p", "a")).value));
         const b = Number(text((await read(store, "p", "b")).value));
         assert.ok(b >= a, `b is at ${b} after a was at ${a}`);
-        // Reads may be answered without leaving this turn of the event loop; the writer needs turns.
+        // A backend may answer reads within one turn of the event loop, but the writer needs further turns.
         await nextTurn();
       }
       await writing;
@@ -57,7 +57,7 @@ export function describeAtomicity({ describe, it }: ContractTests): void {
       }
     });
 
-    it("does not hold on to the buffers of a commit that has returned", async ({ store }) => {
+    it("does not keep the buffers of a commit that has returned", async ({ store }) => {
       const key = Buffer.from("key");
       const value = Buffer.from("value");
       await commit(store, "p", { conditions: [], puts: [{ key, value: [value] }], deletes: [] });

@@ -5,7 +5,7 @@ import type { ContractTests } from "./suite.ts";
 
 export function describeConditions({ describe, it }: ContractTests): void {
   describe("conditions", () => {
-    it("commits at the version that a row has, and conflicts at any other", async ({ store }) => {
+    it("commits at the current version of a row, and conflicts at any other", async ({ store }) => {
       const [first] = await commit(store, "p", batch({ put: { a: "1" } }));
       const [second] = await commit(store, "p", batch({ when: { a: first! }, put: { a: "2" } }));
       await conflict(store, "p", batch({ when: { a: first! }, put: { a: "3" } }));
@@ -28,7 +28,7 @@ export function describeConditions({ describe, it }: ContractTests): void {
       assert.deepEqual(await contents(store, "p"), { a: "3" });
     });
 
-    it("does the same for rows that are written by whoever has a condition on them", async ({ store }) => {
+    it("does the same for rows that every commit with a condition on them also writes", async ({ store }) => {
       const always = (changes: Parameters<typeof batch>[0]) => {
         const { conditions, ...rest } = batch(changes);
         return { ...rest, conditions: conditions.map((condition) => ({ ...condition, alwaysWritten: true })) };
@@ -43,7 +43,7 @@ export function describeConditions({ describe, it }: ContractTests): void {
       assert.deepEqual(await contents(store, "p"), {});
     });
 
-    it("conflicts on a version of a row that is not there any more", async ({ store }) => {
+    it("conflicts on a version of a deleted row", async ({ store }) => {
       const [version] = await commit(store, "p", batch({ put: { a: "1" } }));
       await commit(store, "p", batch({ remove: ["a"] }));
       await conflict(store, "p", batch({ when: { a: version! }, put: { a: "2" } }));
@@ -58,7 +58,7 @@ export function describeConditions({ describe, it }: ContractTests): void {
       assert.deepEqual(await contents(store, "p"), { a: "1", b: "2" });
     });
 
-    it("commits when all of several conditions hold, and conflicts when one does not", async ({ store }) => {
+    it("commits if all of several conditions hold, and conflicts if one does not", async ({ store }) => {
       const [a, b] = await commit(store, "p", batch({ put: { a: "1", b: "1" } }));
       const [b2] = await commit(store, "p", batch({ put: { b: "2" } }));
       await conflict(store, "p", batch({ when: { a: a!, b: b!, c: null }, put: { a: "3" } }));
@@ -81,7 +81,7 @@ export function describeConditions({ describe, it }: ContractTests): void {
       assert.equal(await store.get("p", bytes("a")), undefined);
     });
 
-    it("changes the version with every write, also of the same bytes, and never repeats one", async ({ store }) => {
+    it("changes the version with every write, even of the same bytes, and never repeats one", async ({ store }) => {
       const versions = new Set<RowVersion>();
       for (let round = 0; round < 10; round++) {
         for (let write = 0; write < 2; write++) {
@@ -93,7 +93,7 @@ export function describeConditions({ describe, it }: ContractTests): void {
       }
     });
 
-    it("loses no update to a counter that many increment at once", async ({ store }) => {
+    it("loses no update to a counter under concurrent increments", async ({ store }) => {
       await commit(store, "p", batch({ put: { counter: "0" } }));
       await Promise.all(Array.from({ length: 8 }, () => incrementTimes(store, "p", 5)));
       assert.equal(text((await read(store, "p", "counter")).value), "40");

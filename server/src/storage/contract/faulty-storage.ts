@@ -2,27 +2,27 @@ import { storageUnavailable } from "../../errors.ts";
 import { changedStorage } from "../changed-storage.ts";
 import type { CommitBatch, CommitResult, Storage } from "../port.ts";
 
-/** What happens to one commit. */
+/** The fault to play for one commit. */
 export type CommitFault =
-  /** Fails with STORAGE_UNAVAILABLE and is not applied. */
+  /** The commit fails with STORAGE_UNAVAILABLE and is not applied. */
   | { readonly kind: "fail-before" }
-  /** Is applied and fails with STORAGE_UNAVAILABLE all the same: the outcome is unknown to the caller. */
+  /** The commit is applied, and fails with STORAGE_UNAVAILABLE all the same: its outcome is unknown to the caller. */
   | { readonly kind: "fail-after" }
-  /** Is applied once the promise resolves. */
+  /** The commit is applied once the promise resolves. */
   | { readonly kind: "delay-before"; readonly until: Promise<unknown> }
-  /** Is applied at once, and answered once the promise resolves. */
+  /** The commit is applied at once, and answered once the promise resolves. */
   | { readonly kind: "delay-after"; readonly until: Promise<unknown> }
-  /** Fails with STORAGE_UNAVAILABLE at once, and is applied after the promise resolves: lands late. */
+  /** The commit fails with STORAGE_UNAVAILABLE at once, and is applied after the promise resolves: it lands late. */
   | { readonly kind: "land-late"; readonly until: Promise<unknown> };
 
-/** Asked before each operation; `number` counts the commits of the storage from 1. */
+/** Selects the fault of each operation. `number` counts the commits of the storage, from 1. */
 export interface FaultScript {
   commit?(number: number, partition: string, batch: CommitBatch): CommitFault | undefined;
-  /** Whether this read (get, getMany, page of a scan, partitions) fails with STORAGE_UNAVAILABLE. */
+  /** True if this read (get, getMany, page of a scan, partitions) must fail with STORAGE_UNAVAILABLE. */
   failRead?(partition: string | undefined): boolean;
 }
 
-/** A storage that fails as the script says; for tests of what is built on a storage. */
+/** A storage with scripted failures, to test code that uses a storage. */
 export function faultyStorage(inner: Storage, script: FaultScript): Storage {
   let commits = 0;
   const read = (partition: string | undefined) => {
@@ -73,7 +73,7 @@ async function commit(apply: () => Promise<CommitResult>, fault: CommitFault | u
       return result;
     }
     case "land-late":
-      // Whether it still applies by then is nobody's business any more.
+      // A late commit may conflict by then; no caller waits for it.
       void fault.until.then(apply).catch(() => {});
       throw injected();
   }

@@ -1,5 +1,5 @@
 /**
- * The contract of a storage backend as a test suite, for every backend to run:
+ * The contract of a storage backend, as a test suite for every backend:
  *
  *     import { describe, it } from "vitest";
  *     import { describePartitionContract } from "@streamkit/server/contract";

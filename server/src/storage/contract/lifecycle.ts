@@ -18,7 +18,7 @@ export function describeLifecycle({ describe, it, capabilities }: ContractTests)
       await commit(reopened, "p", batch({ when: { b: b! }, put: { a: "3" } }));
     });
 
-    it("repeats no version after a reopen", async ({ store, reopen }) => {
+    it("never repeats a version after a reopen", async ({ store, reopen }) => {
       const versions = [];
       let current = store;
       for (let round = 0; round < 5; round++) {
@@ -69,7 +69,7 @@ export function describeLifecycle({ describe, it, capabilities }: ContractTests)
       await anew.close();
     });
 
-    it("fails after close, which may be called twice", async ({ store }) => {
+    it("refuses calls after close, and can be closed twice", async ({ store }) => {
       await commit(store, "p", batch({ put: { a: "1" } }));
       await Promise.all([store.close(), store.close()]);
       await store.close();
@@ -80,7 +80,7 @@ export function describeLifecycle({ describe, it, capabilities }: ContractTests)
       await failsUnavailable(() => store.partitions({ prefix: "", limit: 1 }));
     });
 
-    it("finishes what is in flight when closed", async ({ store, reopen }) => {
+    it("finishes the operations in flight when closed", async ({ store, reopen }) => {
       const commits = Array.from({ length: 20 }, (_, index) =>
         store.commit("p", batch({ put: { [`k${index}`]: String(index) } })),
       );
@@ -89,7 +89,7 @@ export function describeLifecycle({ describe, it, capabilities }: ContractTests)
       assert.equal((await scanAll(reopened, "p")).length, 20);
     });
 
-    it("closes although a reader has stopped in the middle of a scan", async ({ store }) => {
+    it("closes even if a reader has stopped in the middle of a scan", async ({ store }) => {
       await commit(store, "p", batch({ put: { a: "1", b: "1" } }));
       const pages = store.scan("p", { gte: bytes("a"), lt: bytes("z"), pageBytes: 1 })[Symbol.asyncIterator]();
       assert.equal((await pages.next()).done, false);
@@ -97,7 +97,7 @@ export function describeLifecycle({ describe, it, capabilities }: ContractTests)
       await pages.return?.();
     });
 
-    it("is held by one opener, or shared by all", async ({ storage, storeId, store }) => {
+    it("has a single opener, or is shared by all", async ({ storage, storeId, store }) => {
       if (capabilities.exclusive ?? !storage.shared) await isHeld(storage, storeId);
       else await isShared(storage, storeId, store);
     });

@@ -5,7 +5,7 @@ import type { PartitionStore, Row, RowVersion } from "../port.ts";
 import { bytes, hex, scanAll } from "./rows.ts";
 import type { ContractContext, ContractTests } from "./suite.ts";
 
-/** What the rows of all partitions must be: partition and key in hex to value in hex and version. */
+/** The expected rows of all partitions: partition -> key in hex -> value in hex and version. */
 type Model = Map<string, Map<string, { value: string; version: RowVersion }>>;
 
 type Step =
@@ -15,9 +15,9 @@ type Step =
 
 type Write = { key: Uint8Array; value: Uint8Array[] | undefined };
 
-/** What a history consists of. */
+/** The steps of a history. */
 function arbitrarySteps(fc: typeof FastCheck) {
-  // Few and similar keys, so that steps meet.
+  // Few and similar keys, so that steps touch the same rows.
   const keys = fc.array(fc.constantFrom(0x00, 0x01, 0x61, 0xff), { minLength: 1, maxLength: 3 }).map(bytes);
   const partitions = fc.constantFrom("a", "a\u0001", "ab", "ä");
   const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 3 });
@@ -56,11 +56,11 @@ function arbitrarySteps(fc: typeof FastCheck) {
 }
 
 export function describeModel({ describe, it, capabilities }: ContractTests): void {
-  // Here, so that who tests a bus need not install it.
+  // Required here, so that users of the bus suite need not install it.
   const fc = requirePackage<typeof FastCheck>("fast-check", "the contract suite of storage");
   const steps = arbitrarySteps(fc);
   describe("model", () => {
-    it("behaves as sorted maps do, whatever is committed and read", async (context) => {
+    it("behaves like sorted maps in every history of commits and reads", async (context) => {
       let run = 0;
       await fc.assert(
         fc.asyncProperty(fc.array(steps, { maxLength: 25 }), async (history) => {
@@ -73,7 +73,7 @@ export function describeModel({ describe, it, capabilities }: ContractTests): vo
   });
 }
 
-/** Partitions are renamed in each run, so that runs can share a store. */
+/** Runs a history. It renames the partitions, so that runs can share a store. */
 async function replay(context: ContractContext, history: readonly Step[], rename: string): Promise<void> {
   const model: Model = new Map();
   for (const step of history) {
@@ -135,7 +135,7 @@ function shape({ key, value, version }: Row): { key: string; value: string; vers
   return { key: hex(key), value: hex(value), version };
 }
 
-/** Hex text sorts as the bytes do. */
+/** The rows in the order of their keys: hex text sorts like the bytes. */
 function sorted(model: Model, partition: string): { key: string; value: string; version: RowVersion }[] {
   const rows = [...(model.get(partition) ?? new Map()).entries()].map(([key, row]) => ({ key, ...row }));
   return rows.sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { bytes, commit, hex, scanAll } from "./rows.ts";
 import type { ContractTests } from "./suite.ts";
 
-/** In order. */
+/** In their expected order. */
 const keys = [
   [0x00],
   [0x00, 0x00],
@@ -39,7 +39,7 @@ export function describeOrder({ describe, it }: ContractTests): void {
       );
     });
 
-    it("tells keys of 512 bytes apart by their last byte", async ({ store }) => {
+    it("distinguishes keys of 512 bytes by their last byte", async ({ store }) => {
       const long = (last: number) => new Uint8Array(512).fill(0xe4).with(511, last);
       const longKeys = [0x00, 0x01, 0x7f, 0x80, 0xff].map(long);
       const puts = [...longKeys].reverse().map((key) => ({ key, value: [key.subarray(511)] }));
@@ -54,7 +54,7 @@ export function describeOrder({ describe, it }: ContractTests): void {
       }
     });
 
-    it("returns keys as they were written, from get, getMany and scan", async ({ store }) => {
+    it("returns keys unchanged from get, getMany and scan", async ({ store }) => {
       const key = bytes([0x00, 0xff, 0x00]);
       await commit(store, "p", { conditions: [], puts: [{ key, value: [bytes("v")] }], deletes: [] });
       const rows = [await store.get("p", key), ...(await store.getMany("p", [key])), ...(await scanAll(store, "p"))];

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { batch, commit, conflict, contents } from "./rows.ts";
 import type { ContractTests } from "./suite.ts";
 
-/** In the order of their UTF-8, which is not that of UTF-16: U+1F600 comes after U+FF21. */
+/** In the order of their UTF-8, which differs from that of UTF-16: U+1F600 comes after U+FF21. */
 const names = ["A", "a", "a\u0001", "a b", "a!", "a/b", "ab", "abc", "b", "ä", "Ａ", "😀"];
 
 export function describePartitions({ describe, it }: ContractTests): void {
   describe("partitions", () => {
-    it("are apart, also those whose names begin alike or look like keys", async ({ store }) => {
+    it("are separate, even if their names begin alike or look like keys", async ({ store }) => {
       for (const name of names) await commit(store, name, batch({ put: { a: name, ab: name, b: name } }));
       for (const name of names) assert.deepEqual(await contents(store, name), { a: name, ab: name, b: name });
       await commit(store, "a", batch({ remove: ["a", "ab", "b"] }));
@@ -43,7 +43,7 @@ export function describePartitions({ describe, it }: ContractTests): void {
       }
     });
 
-    it("are listed as long as they have rows", async ({ store }) => {
+    it("are listed exactly while they have rows", async ({ store }) => {
       assert.deepEqual(await store.partitions({ prefix: "", limit: 10 }), []);
       await commit(store, "p", batch({ put: { a: "", b: "" } }));
       await commit(store, "q", batch({ put: { a: "" } }));
@@ -53,7 +53,7 @@ export function describePartitions({ describe, it }: ContractTests): void {
       assert.deepEqual(await store.partitions({ prefix: "", limit: 10 }), ["q"]);
     });
 
-    it("take names of 300 bytes, faithfully", async ({ store }) => {
+    it("keep names of 300 bytes unchanged", async ({ store }) => {
       const long = ["x".repeat(300), `${"x".repeat(299)}y`, "ä".repeat(150), "../..", "a\\b#c?d%2F", "É", "E\u0301"];
       for (const name of long) await commit(store, name, batch({ put: { name } }));
       for (const name of long) assert.deepEqual(await contents(store, name), { name });

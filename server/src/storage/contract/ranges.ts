@@ -28,7 +28,7 @@ export function describeRanges({ describe, it }: ContractTests): void {
       assert.deepEqual(await keysIn(store, "a", "z", { limit: 5 }), ["a", "b", "c", "d"]);
     });
 
-    it("returns all rows whatever the page size, in pages of about that size", async ({ store }) => {
+    it("returns all rows with any page size, in pages of about that size", async ({ store }) => {
       const value = new Uint8Array(1_000).fill(0x76);
       const names = Array.from({ length: 60 }, (_, index) => `k${String(index).padStart(3, "0")}`);
       for (let from = 0; from < names.length; from += 20) {
@@ -38,13 +38,13 @@ export function describeRanges({ describe, it }: ContractTests): void {
       for (const pageBytes of [1, 1_500, 10_000, 1_000_000]) {
         assert.deepEqual(await keysIn(store, "k", "l", { pageBytes }), names);
         for await (const page of store.scan("p", { gte: bytes("k"), lt: bytes("l"), pageBytes })) {
-          // "About": a backend may round, and its pages may be smaller; but nobody asked for much more.
+          // "About": a backend may round, and its pages may be smaller, but not much larger.
           assert.ok(page.length * 1_000 <= pageBytes + 3_000, `${page.length} rows in a page of ${pageBytes} bytes`);
         }
       }
     });
 
-    it("ends early when the reader does, and the store goes on", async ({ store }) => {
+    it("ends early when the reader stops, and the store keeps working", async ({ store }) => {
       await commit(store, "p", batch({ put: { a: "1", b: "2", c: "3" } }));
       for (let round = 0; round < 20; round++) {
         for await (const page of store.scan("p", { gte: bytes("a"), lt: bytes("z"), pageBytes: 1 })) {
@@ -55,7 +55,7 @@ export function describeRanges({ describe, it }: ContractTests): void {
       assert.deepEqual(await keysIn(store, "a", "z"), ["a", "b", "c"]);
     });
 
-    it("sees what was committed before the scan began", async ({ store }) => {
+    it("sees every commit from before the start of the scan", async ({ store }) => {
       await commit(store, "p", batch({ put: { a: "1" } }));
       await commit(store, "p", batch({ put: { a: "2", b: "1" } }));
       assert.deepEqual(

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { CommitBatch, PartitionStore, Row, RowVersion, ScanOptions } from "../port.ts";
 
 const firstKey = Uint8Array.of(0x00);
-const lastKey = new Uint8Array(513).fill(0xff);
+const LAST_KEY = new Uint8Array(513).fill(0xff);
 
 /** A key or value: text as UTF-8, or bytes. */
 export function bytes(content: string | readonly number[]): Uint8Array {
@@ -31,7 +31,7 @@ export function batch(changes: {
   };
 }
 
-/** Commits what must succeed; returns the versions. */
+/** Makes a commit that must succeed, and returns the versions. */
 export async function commit(
   store: PartitionStore,
   partition: string,
@@ -43,26 +43,26 @@ export async function commit(
   return result.versions;
 }
 
-/** Commits what must conflict. */
+/** Makes a commit that must conflict. */
 export async function conflict(store: PartitionStore, partition: string, changes: CommitBatch): Promise<void> {
   assert.deepEqual(await store.commit(partition, changes), { committed: false });
 }
 
-/** Reads a row that must be there. */
+/** Reads a row that must exist. */
 export async function read(store: PartitionStore, partition: string, key: string): Promise<Row> {
   const row = await store.get(partition, bytes(key));
   assert.ok(row, `no row ${key}`);
   return row;
 }
 
-/** Reads a range to its end; by default all of the partition. */
+/** Reads a range to its end; by default the whole partition. */
 export async function scanAll(
   store: PartitionStore,
   partition: string,
   options: Partial<ScanOptions> = {},
 ): Promise<Row[]> {
   const rows: Row[] = [];
-  for await (const page of store.scan(partition, { gte: firstKey, lt: lastKey, ...options })) {
+  for await (const page of store.scan(partition, { gte: firstKey, lt: LAST_KEY, ...options })) {
     assert.ok(page.length > 0, "a page has at least one row");
     rows.push(...page);
   }

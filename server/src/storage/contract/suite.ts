@@ -7,11 +7,14 @@ export interface TestRunner {
   it(name: string, run: () => Promise<void>): unknown;
 }
 
-/** In what a backend may differ. */
+/** Permitted differences between backends. */
 export interface ContractCapabilities {
-  /** Only one open of a store at a time: a second one fails with STORAGE_UNAVAILABLE. Default: not `storage.shared`. */
+  /**
+   * A store can be open only once at a time: a second `open` fails with STORAGE_UNAVAILABLE. Default: not
+   * `storage.shared`.
+   */
   readonly exclusive?: boolean;
-  /** Histories that the property test tries. Default: 50. Fewer where a commit takes milliseconds. */
+  /** Number of histories in the property test. Default: 50. Use fewer if a commit takes milliseconds. */
   readonly modelRuns?: number;
 }
 
@@ -19,21 +22,21 @@ export interface ContractOptions {
   /** Name of the backend, for the report. */
   readonly name: string;
   readonly runner: TestRunner;
-  /** Makes a storage without stores. Called once per test. */
+  /** Makes a storage without stores. The suite calls it once per test. */
   makeStorage(): Storage | Promise<Storage>;
-  /** Makes another object on the same place, as after a restart of the process. Default: the same object goes on. */
+  /** Makes another object on the same place, as after a restart of the process. Default: keeps the same object. */
   restartStorage?(storage: Storage): Storage | Promise<Storage>;
-  /** Removes what `makeStorage` made; the storage is closed by then. */
+  /** Removes a storage of `makeStorage`, after the suite has closed it. */
   removeStorage?(storage: Storage): Promise<void>;
   readonly capabilities?: ContractCapabilities;
 }
 
-/** What a test works with: a storage with one open store, ended by the suite. */
+/** The arguments of a test: a storage with one open store. The suite closes both. */
 export interface ContractContext {
   readonly storage: Storage;
   readonly storeId: string;
   readonly store: PartitionStore;
-  /** Closes the store, restarts the storage, and opens the store again; use the result from then on. */
+  /** Closes the store, restarts the storage, and opens the store again. Use the result from then on. */
   reopen(): Promise<PartitionStore>;
 }
 
@@ -86,7 +89,7 @@ async function withStore(options: ContractOptions, run: (context: ContractContex
   }
 }
 
-/** Opens a store, making it when needed. */
+/** Opens a store, and makes it if needed. */
 export async function openStore(storage: Storage, storeId: string): Promise<PartitionStore> {
   const store = await storage.open(storeId, { create: true });
   if (store === undefined) throw new Error("open with create: true returned no store");

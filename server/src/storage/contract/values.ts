@@ -10,7 +10,7 @@ export function describeValues({ describe, it }: ContractTests): void {
       assert.equal(text((await read(store, "p", "k")).value), "one two three");
     });
 
-    it("stores empty values, and tells them from rows that are not there", async ({ store }) => {
+    it("stores empty values, and distinguishes them from missing rows", async ({ store }) => {
       const puts = [
         { key: bytes("none"), value: [] },
         { key: bytes("empty"), value: [bytes("")] },
@@ -22,7 +22,7 @@ export function describeValues({ describe, it }: ContractTests): void {
       assert.deepEqual(await contents(store, "p"), { none: "", empty: "" });
     });
 
-    it("reads many rows at once, in the order asked for, missing ones and duplicates included", async ({ store }) => {
+    it("reads many rows at once, in the requested order, including missing ones and duplicates", async ({ store }) => {
       await commit(store, "p", batch({ put: { a: "1", b: "2", c: "3" } }));
       const rows = await store.getMany("p", ["c", "x", "a", "c", "b", "y"].map(bytes));
       assert.deepEqual(
@@ -32,7 +32,7 @@ export function describeValues({ describe, it }: ContractTests): void {
       assert.deepEqual(await store.getMany("p", []), []);
     });
 
-    it("takes a value of maxValueBytes", async ({ store }) => {
+    it("accepts a value of maxValueBytes", async ({ store }) => {
       const value = pattern(store.limits.maxValueBytes);
       await commit(store, "p", { conditions: [], puts: [{ key: bytes("k"), value: [value] }], deletes: [] });
       const row = await read(store, "p", "k");
@@ -40,9 +40,7 @@ export function describeValues({ describe, it }: ContractTests): void {
       assert.equal(row.version, (await scanAll(store, "p"))[0]!.version);
     });
 
-    it("takes a value of 1 MiB + 64 KiB, which every backend must, and replaces it by a short one", async ({
-      store,
-    }) => {
+    it("accepts a value of 1 MiB + 64 KiB, the minimum, and replaces it with a short one", async ({ store }) => {
       const size = 1024 * 1024 + 64 * 1024;
       assert.ok(store.limits.maxValueBytes >= size);
       const value = [pattern(size - 10), bytes("0123456789")];
@@ -54,7 +52,7 @@ export function describeValues({ describe, it }: ContractTests): void {
       assert.deepEqual(await contents(store, "p"), {});
     });
 
-    it("takes maxOperations in one commit, conditions included", async ({ store }) => {
+    it("accepts maxOperations in one commit, including conditions", async ({ store }) => {
       const conditions = [{ key: bytes("condition"), version: null }];
       const puts = Array.from({ length: store.limits.maxOperations - 1 }, (_, index) => ({
         key: bytes(`k${String(index).padStart(6, "0")}`),
@@ -68,7 +66,7 @@ export function describeValues({ describe, it }: ContractTests): void {
       );
     });
 
-    it("takes maxBatchBytes in one commit", async ({ store }) => {
+    it("accepts maxBatchBytes in one commit", async ({ store }) => {
       const keyBytes = 8;
       const puts = [];
       for (let left = store.limits.maxBatchBytes; left > keyBytes; ) {
@@ -84,7 +82,7 @@ export function describeValues({ describe, it }: ContractTests): void {
       }
     });
 
-    it("leaves to the reader what it read", async ({ store }) => {
+    it("gives readers buffers of their own", async ({ store }) => {
       await commit(store, "p", batch({ put: { a: "before" } }));
       const row = await read(store, "p", "a");
       const [scanned] = await scanAll(store, "p");
@@ -95,7 +93,7 @@ export function describeValues({ describe, it }: ContractTests): void {
   });
 }
 
-/** Bytes that repeat at no power of two, so that a piece in the wrong place shows. */
+/** Bytes with a period that is no power of two, so that a piece in the wrong place shows. */
 function pattern(size: number): Uint8Array {
   const period = Uint8Array.from({ length: 251 }, (_, index) => index);
   return Buffer.alloc(size, period);

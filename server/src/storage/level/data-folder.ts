@@ -11,13 +11,13 @@ import { ServerError, StorageUnusableError } from "../../errors.ts";
 import { storageError } from "../abstract-level/storage-error.ts";
 import { isStoreId } from "../abstract-level/store-id.ts";
 import { isDiskFull, systemCode, systemProblem } from "../system-error.ts";
-import { makeDirectory, privateFile, syncDirectory, writeDurably } from "./durable-files.ts";
+import { makeDirectory, PRIVATE_FILE, syncDirectory, writeDurably } from "./durable-files.ts";
 import { isMissing, isOccupied } from "./file-error.ts";
 
-const folderMarkerName = "STREAMKIT-FOLDER.json";
+const FOLDER_MARKER_NAME = "STREAMKIT-FOLDER.json";
 /** Starts the names of the temporary files in the folder. A crash may leave such files. */
-export const probePrefix = ".probe-";
-const format = "streamkit-level-folder";
+export const PROBE_PREFIX = ".probe-";
+const FORMAT = "streamkit-level-folder";
 
 export interface DataFolderOptions {
   /** Refuse a folder that holds no data. */
@@ -49,7 +49,7 @@ export class DataFolder {
     } else if (id !== this.#id) {
       throw new StorageUnusableError(
         "the data folder is not the one that the server began with: it was removed, replaced or unmounted",
-        new Error(`${join(this.path, folderMarkerName)} ${id === undefined ? "is missing" : "has another id"}`),
+        new Error(`${join(this.path, FOLDER_MARKER_NAME)} ${id === undefined ? "is missing" : "has another id"}`),
       );
     }
   }
@@ -59,14 +59,14 @@ export class DataFolder {
     await this.check();
     if (this.#id !== undefined) return;
     await makeDirectory(this.path);
-    const draft = join(this.path, `${probePrefix}${randomUUID()}`);
+    const draft = join(this.path, `${PROBE_PREFIX}${randomUUID()}`);
     try {
-      await writeDurably(draft, `${JSON.stringify({ format, version: 1, id: randomUUID() })}\n`);
+      await writeDurably(draft, `${JSON.stringify({ format: FORMAT, version: 1, id: randomUUID() })}\n`);
       // Another process may do the same. The first link wins, and both processes read its content.
-      await link(draft, join(this.path, folderMarkerName)).catch(async (error) => {
+      await link(draft, join(this.path, FOLDER_MARKER_NAME)).catch(async (error) => {
         if (isOccupied(error)) return;
         // The file system has no hard links.
-        await rename(draft, join(this.path, folderMarkerName));
+        await rename(draft, join(this.path, FOLDER_MARKER_NAME));
       });
     } finally {
       await rm(draft, { force: true });
@@ -80,9 +80,9 @@ export class DataFolder {
     try {
       await (create ? this.prepare() : this.check());
       if (this.#id === undefined) return;
-      const path = join(this.path, `${probePrefix}${randomUUID()}`);
+      const path = join(this.path, `${PROBE_PREFIX}${randomUUID()}`);
       try {
-        const file = await open(path, "wx+", privateFile);
+        const file = await open(path, "wx+", PRIVATE_FILE);
         try {
           await file.write("probe");
           await file.sync();
@@ -101,16 +101,16 @@ export class DataFolder {
   async #read(): Promise<string | undefined> {
     let text: string;
     try {
-      text = await readFile(join(this.path, folderMarkerName), "utf8");
+      text = await readFile(join(this.path, FOLDER_MARKER_NAME), "utf8");
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw folderError(error);
     }
     const marker = parse(text);
-    if (marker?.format !== format || typeof marker.id !== "string" || marker.version !== 1) {
+    if (marker?.format !== FORMAT || typeof marker.id !== "string" || marker.version !== 1) {
       throw new StorageUnusableError(
         "the marker of the data folder is damaged, or a newer version of Streamkit wrote it",
-        new Error(`${join(this.path, folderMarkerName)} holds ${JSON.stringify(text.slice(0, 200))}`),
+        new Error(`${join(this.path, FOLDER_MARKER_NAME)} holds ${JSON.stringify(text.slice(0, 200))}`),
       );
     }
     return marker.id;
@@ -132,7 +132,7 @@ export class DataFolder {
     if (!names.some(isStoreId)) {
       throw new StorageUnusableError(
         "the data folder holds no data, and data is required: is its volume mounted?",
-        new Error(`${this.path} has no ${folderMarkerName}`),
+        new Error(`${this.path} has no ${FOLDER_MARKER_NAME}`),
       );
     }
   }

@@ -10,9 +10,9 @@ import { VersionCounter } from "../abstract-level/version-counter.ts";
 import { WriteQueue } from "../abstract-level/write-queue.ts";
 import type { PartitionStore } from "../port.ts";
 import { isDiskFull } from "../system-error.ts";
-import { probePrefix } from "./data-folder.ts";
+import { PROBE_PREFIX } from "./data-folder.ts";
 import type { DiskSpace } from "./disk-space.ts";
-import { privateFile } from "./durable-files.ts";
+import { PRIVATE_FILE } from "./durable-files.ts";
 import { bytesOfOrphans, removeOrphans } from "./orphans.ts";
 import { StoreFiles } from "./store-files.ts";
 import { verifyDatabase } from "./verify-database.ts";
@@ -127,9 +127,9 @@ async function openDatabase(
 
 /** Whether this process can make files in a folder; the mode of the folder does not show that. */
 function isWritable(folder: string): boolean {
-  const path = join(folder, `${probePrefix}${randomUUID()}`);
+  const path = join(folder, `${PROBE_PREFIX}${randomUUID()}`);
   try {
-    closeSync(openSync(path, "wx", privateFile));
+    closeSync(openSync(path, "wx", PRIVATE_FILE));
     rmSync(path);
     return true;
   } catch {

@@ -12,7 +12,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { NoRoomError } from "../../errors.ts";
 import { isDiskFull } from "../system-error.ts";
-import { privateFile } from "./durable-files.ts";
+import { PRIVATE_FILE } from "./durable-files.ts";
 
 const MIB = 1024 * 1024;
 /**
@@ -188,7 +188,7 @@ export class DiskSpace {
 
   async #extend(bytes: number): Promise<void> {
     try {
-      const file = await open(this.#reservePath, "a", privateFile);
+      const file = await open(this.#reservePath, "a", PRIVATE_FILE);
       try {
         // Random bytes, so that no file system compresses them.
         const block = Buffer.allocUnsafe(MIB);

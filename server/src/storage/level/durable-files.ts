@@ -7,12 +7,12 @@ import { dirname } from "node:path";
 import { isMissing, isOccupied } from "./file-error.ts";
 
 /** Modes of new files and folders: only the user of the server has access. Existing folders keep their mode. */
-export const privateFolder = 0o700;
-export const privateFile = 0o600;
+export const PRIVATE_FOLDER = 0o700;
+export const PRIVATE_FILE = 0o600;
 
 /** Writes a new file. Its name is durable after `syncDirectory`. */
 export async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, "wx", privateFile);
+  const file = await open(path, "wx", PRIVATE_FILE);
   try {
     await file.writeFile(text);
     await file.sync();
@@ -38,13 +38,13 @@ export async function syncDirectory(path: string): Promise<void> {
  */
 export async function makeDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { mode: privateFolder });
+    await mkdir(path, { mode: PRIVATE_FOLDER });
   } catch (error) {
     if (isOccupied(error)) return;
     const above = dirname(path);
     if (!isMissing(error) || above === path) throw error;
     await makeDirectory(above);
-    await mkdir(path, { mode: privateFolder }).catch((again) => {
+    await mkdir(path, { mode: PRIVATE_FOLDER }).catch((again) => {
       if (!isOccupied(again)) throw again;
     });
   }

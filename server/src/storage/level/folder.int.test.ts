@@ -43,7 +43,7 @@ describe("a first use that fails", () => {
     expect(await storage.list({ limit: 10 })).toEqual([storeId]);
   });
 
-  it("leaves what cannot be removed where it is, and works", async () => {
+  it("leaves remains that it cannot remove in place, and works", async () => {
     await (await open()).close();
     const remains = join(path, `.dropped-${randomUUID()}-${randomUUID()}`);
     // A link that the removal of a folder's content cannot follow, and cannot mistake for the folder.
@@ -149,7 +149,7 @@ describe("a data folder that is not the folder used before", () => {
     ["missing", async () => {}],
     ["an empty mount point", () => mkdir(path)],
     [
-      "made anew",
+      "a new folder",
       async () => void (await (await levelStorage({ path }).open(randomUUID(), { create: true }))!.close()),
     ],
   ])("is refused: %s", async (_, make) => {

@@ -7,12 +7,12 @@
  */
 import { crc32c } from "@node-rs/crc32";
 
-const blockBytes = 32 * 1024;
-const headerBytes = 7;
+const BLOCK_BYTES = 32 * 1024;
+const HEADER_BYTES = 7;
 
-const full = 1;
-const first = 2;
-const last = 4;
+const FULL = 1;
+const FIRST = 2;
+const LAST = 4;
 
 /** A record, or a damaged place. */
 export type LogItem =
@@ -33,10 +33,10 @@ export function* logItems(file: Uint8Array): Generator<LogItem> {
   let parts: Uint8Array[] | undefined;
   let position = 0;
   while (position < file.length) {
-    const blockEnd = Math.min(position - (position % blockBytes) + blockBytes, file.length);
-    if (position + headerBytes > blockEnd) {
+    const blockEnd = Math.min(position - (position % BLOCK_BYTES) + BLOCK_BYTES, file.length);
+    if (position + HEADER_BYTES > blockEnd) {
       // The trailer of a block, or a truncated header.
-      if (blockEnd === file.length && blockEnd % blockBytes !== 0) yield { kind: "damage", position };
+      if (blockEnd === file.length && blockEnd % BLOCK_BYTES !== 0) yield { kind: "damage", position };
       position = blockEnd;
       continue;
     }
@@ -47,14 +47,14 @@ export function* logItems(file: Uint8Array): Generator<LogItem> {
       position = nextFragment(file, position, blockEnd);
       continue;
     }
-    const begins = fragment.type === full || fragment.type === first;
+    const begins = fragment.type === FULL || fragment.type === FIRST;
     if (begins !== (parts === undefined)) yield { kind: "damage", position };
     if (begins) parts = [];
-    position += headerBytes + fragment.data.length;
+    position += HEADER_BYTES + fragment.data.length;
     // The rest of a record whose beginning is damaged.
     if (parts === undefined) continue;
     parts.push(fragment.data);
-    if (fragment.type === full || fragment.type === last) {
+    if (fragment.type === FULL || fragment.type === LAST) {
       yield { kind: "record", data: parts.length === 1 ? parts[0]! : Buffer.concat(parts) };
       parts = undefined;
     }
@@ -63,19 +63,19 @@ export function* logItems(file: Uint8Array): Generator<LogItem> {
 }
 
 function fragmentAt(file: Uint8Array, position: number, blockEnd: number): Fragment | undefined {
-  if (position + headerBytes > blockEnd) return undefined;
+  if (position + HEADER_BYTES > blockEnd) return undefined;
   const length = file[position + 4]! | (file[position + 5]! << 8);
   const type = file[position + 6]!;
-  const end = position + headerBytes + length;
-  if (type < full || type > last || end > blockEnd) return undefined;
-  if (unmask(uint32(file, position)) !== crc32c(file.subarray(position + headerBytes - 1, end))) return undefined;
-  return { type, data: file.subarray(position + headerBytes, end) };
+  const end = position + HEADER_BYTES + length;
+  if (type < FULL || type > LAST || end > blockEnd) return undefined;
+  if (unmask(uint32(file, position)) !== crc32c(file.subarray(position + HEADER_BYTES - 1, end))) return undefined;
+  return { type, data: file.subarray(position + HEADER_BYTES, end) };
 }
 
 /** The position to continue at behind a damaged fragment: the next valid fragment of the block, else the next block. */
 function nextFragment(file: Uint8Array, damaged: number, blockEnd: number): number {
   const length = file[damaged + 4]! | (file[damaged + 5]! << 8);
-  const claimedEnd = damaged + headerBytes + length;
+  const claimedEnd = damaged + HEADER_BYTES + length;
   if (claimedEnd <= blockEnd && fragmentAt(file, claimedEnd, blockEnd) !== undefined) return claimedEnd;
   for (let position = damaged + 1; position < blockEnd; position++) {
     if (fragmentAt(file, position, blockEnd) !== undefined) return position;

@@ -10,12 +10,15 @@ import { isMissing } from "./file-error.ts";
  * final name only after both are complete (store-directory.ts). So a directory with a marker had a database. If the
  * database is gone, it is lost, and Streamkit must not make a new one.
  */
-export const markerName = "STREAMKIT.json";
-const format = "streamkit-level";
-const version = 1;
+export const MARKER_NAME = "STREAMKIT.json";
+const FORMAT = "streamkit-level";
+const VERSION = 1;
 
 export async function writeMarker(directory: string, storeId: string): Promise<void> {
-  await writeDurably(join(directory, markerName), `${JSON.stringify({ format, version, storeId })}\n`);
+  await writeDurably(
+    join(directory, MARKER_NAME),
+    `${JSON.stringify({ format: FORMAT, version: VERSION, storeId })}\n`,
+  );
 }
 
 /**
@@ -26,15 +29,15 @@ export async function writeMarker(directory: string, storeId: string): Promise<v
 export async function isMarked(directory: string, storeId: string): Promise<boolean> {
   let text: string;
   try {
-    text = await readFile(join(directory, markerName), "utf8");
+    text = await readFile(join(directory, MARKER_NAME), "utf8");
   } catch (error) {
     if (isMissing(error)) return false;
     throw storageError(error);
   }
   const marker = parse(text);
-  if (marker.version !== version) {
+  if (marker.version !== VERSION) {
     throw storageUnavailable(
-      `the store has format version ${String(marker.version)}; this version of Streamkit reads version ${version}`,
+      `the store has format version ${String(marker.version)}; this version of Streamkit reads version ${VERSION}`,
     );
   }
   if (marker.storeId !== storeId) throw dataLoss("the directory of the store holds another store");
@@ -48,7 +51,7 @@ function parse(text: string): Record<string, unknown> {
   } catch (error) {
     throw dataLoss("the marker of the store is damaged", error);
   }
-  if (typeof marker !== "object" || marker === null || !("format" in marker) || marker.format !== format) {
+  if (typeof marker !== "object" || marker === null || !("format" in marker) || marker.format !== FORMAT) {
     throw dataLoss("the marker of the store is damaged");
   }
   return { ...marker };

@@ -14,16 +14,16 @@ import { access, lstat, mkdir, readdir, rename, rm, stat } from "node:fs/promise
 import { join } from "node:path";
 import { dataLoss } from "../../errors.ts";
 import { isStoreId } from "../abstract-level/store-id.ts";
-import { assertNoDanglingLink, probePrefix } from "./data-folder.ts";
-import { privateFolder, syncDirectory } from "./durable-files.ts";
+import { assertNoDanglingLink, PROBE_PREFIX } from "./data-folder.ts";
+import { PRIVATE_FOLDER, syncDirectory } from "./durable-files.ts";
 import { isInFile, isMissing, isOccupied } from "./file-error.ts";
-import { isMarked, markerName, writeMarker } from "./marker.ts";
+import { isMarked, MARKER_NAME, writeMarker } from "./marker.ts";
 
-const creating = ".creating-";
-const dropped = ".dropped-";
+const CREATING = ".creating-";
+const DROPPED = ".dropped-";
 
 /** A creation takes milliseconds. A creation that began this long ago will never be finished. */
-const abandonedAfterMillis = 60 * 60 * 1_000;
+const ABANDONED_AFTER_MILLIS = 60 * 60 * 1_000;
 
 export function storeDirectory(path: string, storeId: string): string {
   return join(path, storeId);
@@ -52,9 +52,9 @@ export async function createStoreDirectory(
   storeId: string,
   initialize: (directory: string) => Promise<void>,
 ): Promise<void> {
-  const draft = join(path, `${creating}${storeId}-${randomUUID()}`);
+  const draft = join(path, `${CREATING}${storeId}-${randomUUID()}`);
   try {
-    await mkdir(draft, { mode: privateFolder });
+    await mkdir(draft, { mode: PRIVATE_FOLDER });
     await writeMarker(draft, storeId);
     await initialize(draft);
     await syncDirectory(draft);
@@ -69,7 +69,7 @@ export async function createStoreDirectory(
 
 /** Deletes a closed store. After the rename the store is gone, also after a crash; its files may be removed later. */
 export async function dropStoreDirectory(path: string, storeId: string): Promise<void> {
-  const remains = join(path, `${dropped}${storeId}-${randomUUID()}`);
+  const remains = join(path, `${DROPPED}${storeId}-${randomUUID()}`);
   await rename(storeDirectory(path, storeId), remains);
   await syncDirectory(path);
   await rm(remains, { recursive: true, force: true }).catch(() => undefined);
@@ -83,7 +83,7 @@ export async function namesOfStores(path: string): Promise<string[]> {
 /** Whether there is a store, whole or damaged. Opening a damaged store reports the damage. */
 export async function isStore(path: string, storeId: string): Promise<boolean> {
   const directory = storeDirectory(path, storeId);
-  for (const file of [markerName, "CURRENT"]) {
+  for (const file of [MARKER_NAME, "CURRENT"]) {
     if (await exists(join(directory, file))) return true;
   }
   try {
@@ -103,8 +103,8 @@ export async function sweepRemains(path: string): Promise<boolean> {
   let complete = true;
   for (const name of await namesIn(path)) {
     const remains = join(path, name);
-    const temporary = name.startsWith(creating) || name.startsWith(probePrefix);
-    if (name.startsWith(dropped) || (temporary && (await isAbandoned(remains)))) {
+    const temporary = name.startsWith(CREATING) || name.startsWith(PROBE_PREFIX);
+    if (name.startsWith(DROPPED) || (temporary && (await isAbandoned(remains)))) {
       await rm(remains, { recursive: true, force: true }).catch(() => {
         complete = false;
       });
@@ -115,7 +115,7 @@ export async function sweepRemains(path: string): Promise<boolean> {
 
 async function isAbandoned(directory: string): Promise<boolean> {
   try {
-    return Date.now() - (await stat(directory)).mtimeMs > abandonedAfterMillis;
+    return Date.now() - (await stat(directory)).mtimeMs > ABANDONED_AFTER_MILLIS;
   } catch (error) {
     if (isMissing(error)) return false;
     throw error;

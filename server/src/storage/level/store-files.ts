@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type ServerError, storageUnavailable } from "../../errors.ts";
-import { markerName } from "./marker.ts";
+import { MARKER_NAME } from "./marker.ts";
 
 /**
  * LevelDB keeps writing into files that were removed meanwhile, and would acknowledge commits that no later reader
@@ -15,7 +15,7 @@ export class StoreFiles {
   #failure: ServerError | undefined;
 
   constructor(directory: string) {
-    this.#marker = join(directory, markerName);
+    this.#marker = join(directory, MARKER_NAME);
     this.#identity = this.#look();
   }
 

@@ -14,19 +14,19 @@ export interface Azurite {
 const startMillis = 30_000;
 const attempts = 5;
 
-/** Starts Azurite; ends it with `stop`, or with this process. */
+/** Starts Azurite, which ends with `stop` or with this process. */
 export async function startAzurite(): Promise<Azurite> {
-  // Asked for port 0, Azurite does not say which one it got; and another process may be faster than it.
+  // Azurite does not report the port it gets for port 0, and another process may take a chosen port first.
   for (let attempt = 1; attempt <= attempts; attempt++) {
     const azurite = await startOn(await freePort());
     if (azurite !== undefined) return azurite;
   }
-  throw new Error("Azurite did not start");
+  throw new Error(`Azurite did not start on any of ${attempts} free ports`);
 }
 
 async function startOn(port: number): Promise<Azurite | undefined> {
   const entry = join(dirname(createRequire(import.meta.url).resolve("azurite/package.json")), "dist/src/table/main.js");
-  // Seconds: a connection that is idle is not closed in the moment in which a slow test uses it again.
+  // In seconds. A short value would close an idle connection just when a slow test uses it again.
   const keepAlive = ["--tableKeepAliveTimeout", "3600"];
   const options = ["--tableHost", "127.0.0.1", "--tablePort", String(port), "--inMemoryPersistence", ...keepAlive];
   const child = spawn(
@@ -58,7 +58,7 @@ async function startOn(port: number): Promise<Azurite | undefined> {
   };
 }
 
-/** The connection string of the emulator's well-known account, on another port. */
+/** The connection string of the emulator's well-known account, with another port. */
 export function connectionStringTo(port: number): string {
   return (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +

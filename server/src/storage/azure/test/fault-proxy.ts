@@ -1,38 +1,38 @@
-/** A proxy in front of Azurite that does to requests what networks and a busy Azure do. */
+/** A proxy in front of Azurite that plays failures of the network and of a busy Azure. */
 import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What happens to one request. */
+/** The fault to play for one request. */
 export type Fault =
   /** The connection breaks; Azure never sees the request. */
   | { readonly kind: "reset-before" }
-  /** Azure does what was asked; the connection breaks before its answer arrives. */
+  /** Azure handles the request; the connection breaks before the answer arrives. */
   | { readonly kind: "reset-after" }
-  /** The connection breaks at once, and Azure does what was asked once the promise resolves. */
+  /** The connection breaks at once. Azure handles the request once the promise resolves. */
   | { readonly kind: "land-late"; readonly until: Promise<unknown> }
-  /** Nobody ever answers; Azure never sees the request. */
+  /** No answer ever comes; Azure never sees the request. */
   | { readonly kind: "hang" }
-  /** An answer of Azure's front end, which does not do what was asked. */
+  /** Azure's front end answers, without handling the request. */
   | { readonly kind: "refuse"; readonly status: number; readonly code: string; readonly retryAfter?: string }
   /** Azure gets the request once the promise resolves; the client waits. */
   | { readonly kind: "after"; readonly until: Promise<unknown> }
-  /** Azure does what was asked at once; the client gets the answer once the promise resolves. */
+  /** Azure handles the request at once; the client gets the answer once the promise resolves. */
   | { readonly kind: "answer-after"; readonly until: Promise<unknown> }
-  /** The marker of a store is written as a later version of Streamkit may write it. */
+  /** Writes the marker of a store as a later version of Streamkit might. */
   | { readonly kind: "newer-layout" }
-  /** A page without entities and with a continuation token; what it leads to is the page that was asked for. */
+  /** A page without entities and with a continuation token, which leads to the requested page. */
   | { readonly kind: "empty-page" };
 
 export interface ProxiedRequest {
   readonly method: string;
   readonly url: string;
-  /** An entity group transaction. */
+  /** True for an entity group transaction. */
   readonly isTransaction: boolean;
-  /** A query for entities, not a point read. */
+  /** True for a query for entities; false for a point read. */
   readonly isQuery: boolean;
   readonly body: string;
-  /** What Azure answered, whether or not the client learns it; pending as long as Azure has not seen the request. */
+  /** Azure's answer, whether or not the client gets it. Pending until Azure has seen the request. */
   readonly answer: Promise<string>;
 }
 
@@ -40,16 +40,16 @@ export interface FaultProxy {
   readonly port: number;
   /** All requests since the last call. */
   takeRequests(): ProxiedRequest[];
-  /** Asked about each request, until replaced. */
+  /** Sets the function that selects a fault for each request, until the next call. */
   script(fault: (request: ProxiedRequest) => Fault | undefined): void;
-  /** Resolves when a request of this script that was to land late has been done. */
+  /** Resolves when Azure has handled a late request of this script. */
   landed(): Promise<void>;
-  /** Resolves when all requests that have arrived so far are over, also those that nobody waits for any more. */
+  /** Resolves when all requests so far are over, including those that no client waits for any more. */
   settled(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A fault for the first request that matches. */
+/** A script that plays a fault for the first matching request. */
 export function firstOf(matches: (request: ProxiedRequest) => boolean, fault: Fault) {
   let used = false;
   return (request: ProxiedRequest) => {
@@ -68,8 +68,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   const pending = new Set<Promise<void>>();
 
   const server = createServer((incoming, response) => {
-    // Who asked may be gone: a server that was killed, or gave up waiting. That breaks its connection, and nothing
-    // else.
+    // The client may be gone: killed, or tired of waiting. That breaks its own connection only.
     proxied(incoming, response).catch(() => response.destroy());
   });
 
@@ -137,7 +136,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       case "refuse": {
         const retryAfter = fault.retryAfter === undefined ? {} : { "retry-after": fault.retryAfter };
         response.writeHead(fault.status, { "content-type": "application/json", ...retryAfter });
-        const message = { lang: "en-US", value: "The server refuses, says a test." };
+        const message = { lang: "en-US", value: "Refused by a test." };
         response.end(JSON.stringify({ "odata.error": { code: fault.code, message } }));
         return;
       }
