@@ -3,8 +3,8 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 type Options = NonNullable<ParseArgsConfig["options"]>;
 
 /**
- * The options of this process. With `--help` or `-h`, prints how it is used and ends it; for options that it does not
- * have, ends it with what is wrong and exit code 2.
+ * Reads the options of this process. With `--help` or `-h`, prints the usage and ends the process. For an unknown
+ * option, prints the error and ends the process with exit code 2.
  */
 export function readOptions<const T extends Options>(usage: string, options: T) {
   if (process.argv.includes("--help") || process.argv.includes("-h")) {

@@ -2,7 +2,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { describeTransport } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
 
-/** What a call ends with that another instance may be able to do. */
+/** Codes of failures that another instance may not have. */
 const ELSEWHERE: ReadonlySet<Code> = new Set([
   Code.Unavailable,
   Code.DeadlineExceeded,
@@ -12,16 +12,15 @@ const ELSEWHERE: ReadonlySet<Code> = new Set([
 ]);
 
 /**
- * A transport to whichever of several instances answers, as a balancer gives it: calls go to one of them until one
- * fails in a way that another may not, or is not answered in time; from then on, the next one. It is for the client to
- * make the call again.
+ * A transport to several instances that works like a load balancer. Calls go to one instance until a call fails with
+ * one of these codes or exceeds its time; then they go to the next instance. The client repeats failed calls.
  */
 export function anyInstance(urls: readonly string[], first: number): Transport {
   const transports = urls.map((baseUrl) => createNodeTransport({ baseUrl }));
   let current = first % urls.length;
 
   const failed = (index: number, thrown: unknown, signal: AbortSignal | undefined): void => {
-    // Several calls may fail at the same time: that is one reason to move on.
+    // Several calls may fail at the same time; together they cause one move.
     if (index !== current || signal?.aborted) return;
     if (ELSEWHERE.has(ConnectError.from(thrown, Code.Unavailable).code)) current = (current + 1) % urls.length;
   };

@@ -24,7 +24,7 @@ const args = readOptions(USAGE, {
   ttl: { type: "string", default: "2000" },
 });
 
-/** Writes what happened to a file of its own, as JSON lines. Returns its path. */
+/** Writes the events of a run to a new file as JSON lines. Returns its path. */
 function write({ seed, history, violations }: SoakResult): string {
   const path = join(mkdtempSync(join(tmpdir(), "streamkit-soak-")), `seed-${seed}.jsonl`);
   const events = [...history.events].sort((a, b) => a.at - b.at);
@@ -33,7 +33,7 @@ function write({ seed, history, violations }: SoakResult): string {
   return path;
 }
 
-// What was started ends with this process: only an exit of its own tells those who see to that.
+// Only `process.exit` runs the handlers that end the started processes.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 let bad = 0;

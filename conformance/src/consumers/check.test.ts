@@ -10,7 +10,7 @@ const inputs: InputEntry[] = ["a", "b", "c", "d"].map((id, index) => {
   return { id, space: "orders", segment: "o-1", sequence: index + 1 };
 });
 
-/** What a process wrote under a token: its takeover, then entries by sequence. */
+/** The output of a process under a token: its takeover, then the entries with these sequences. */
 function wrote(process: string, token: number, ...sequences: number[]): Output[] {
   const handled = sequences.map((sequence) => ({ process, token, input: inputs[sequence - 1]! }));
   return [{ process, token }, ...handled];
@@ -22,7 +22,7 @@ const state = (millis: number, process: string, name: string): SoakEvent =>
 const output = (millis: number, process: string, token: number): SoakEvent =>
   at(millis, process, { kind: "output", token });
 
-/** "a" is killed, and "b" goes on. */
+/** "a" is killed, and "b" takes over. */
 const events: SoakEvent[] = [
   state(0, "a", "running"),
   output(50, "a", 1),
@@ -103,7 +103,7 @@ describe("a hand-over", () => {
       },
     ]);
     const frozen = events.map((event) => (event.at === 5_000 ? at(5_000, "a", { kind: "frozen" }) : event));
-    // It wakes up, and knows; nobody cares any more.
+    // The process wakes up and learns that it lost the lease, which no longer matters.
     const later = [at(8_000, "a", { kind: "thawed" }), state(8_001, "a", "retrying"), state(8_100, "a", "standby")];
     expect(handOversOf({ ...good, events: [...frozen, ...later] })).toMatchObject([
       { cause: "frozen", from: 5_000, to: 6_700, by: "b" },
@@ -120,10 +120,10 @@ describe("a hand-over", () => {
     expect(handOversOf({ ...good, events: short })).toEqual([]);
     const lost = [...short, state(7_000, "a", "retrying"), state(7_300, "b", "running")];
     expect(handOversOf({ ...good, events: lost })).toMatchObject([{ cause: "gave up", from: 7_000, to: 7_300 }]);
-    // It may have renewed when it woke up, and not have learned it.
+    // It may have renewed the lease when it woke up, without receiving the answer.
     const late = [...short.slice(0, -1), state(2_000, "a", "retrying"), state(3_500, "b", "running")];
     expect(handOversOf({ ...good, events: late })).toMatchObject([{ cause: "frozen", from: 1_500, to: 3_500 }]);
-    // Not in time, and the same one again: still from when it was frozen.
+    // It wakes up too late and gets the lease again: the hand-over still begins with the freeze.
     const self = [
       ...short.slice(0, -2),
       at(4_000, "a", { kind: "thawed" }),

@@ -2,7 +2,7 @@ import { type HandOver, handOversOf } from "./hand-overs.ts";
 import type { ConsumerEvent, SoakHistory } from "./history.ts";
 import type { InputEntry, Output } from "./settings.ts";
 
-/** What must not be. */
+/** A broken promise of exclusive consumers. */
 export interface SoakViolation {
   readonly rule: "handled" | "order" | "one holder" | "hand-over" | "alive";
   readonly what: string;
@@ -13,17 +13,17 @@ type Rule = (history: SoakHistory) => Iterable<SoakViolation>;
 const RULES: readonly Rule[] = [checkHandled, checkOrder, checkTokens, checkAlone, checkHandOvers, checkAlive];
 
 /**
- * Checks what exclusive consumers promise (docs/coordination.md): what was stored in the end, and what everybody told.
+ * Checks the promises of exclusive consumers (docs/coordination.md) against the stored entries and all reported events.
  */
 export function checkSoak(history: SoakHistory): SoakViolation[] {
   return RULES.flatMap((rule) => [...rule(history)]);
 }
 
-/** Each entry that is stored, which has all that were acknowledged, was handled; and nothing else. */
+/** Every stored entry was handled, and nothing else was. Every acknowledged entry is stored. */
 function* checkHandled({ acked, inputs, outputs }: SoakHistory): Iterable<SoakViolation> {
   const violation = (what: string): SoakViolation => ({ rule: "handled", what });
   const stored = new Map(inputs.map((input) => [input.id, input]));
-  for (const id of acked) if (!stored.has(id)) yield violation(`${id} was acknowledged, and is not stored`);
+  for (const id of acked) if (!stored.has(id)) yield violation(`${id} was acknowledged but is not stored`);
   const handled = new Set<string>();
   for (const { input, process } of outputs) {
     if (input === undefined) continue;
@@ -40,7 +40,10 @@ function* checkHandled({ acked, inputs, outputs }: SoakHistory): Iterable<SoakVi
   }
 }
 
-/** Who takes over begins at what was handled already, or right behind; and goes on entry by entry. */
+/**
+ * A consumer that takes over begins at or directly after an entry that was handled before, and continues entry by
+ * entry.
+ */
 function* checkOrder({ outputs }: SoakHistory): Iterable<SoakViolation> {
   const segments = Map.groupBy(
     outputs.filter((output) => output.input !== undefined),
@@ -63,8 +66,7 @@ function* checkOrder({ outputs }: SoakHistory): Iterable<SoakViolation> {
 }
 
 /**
- * In the order of the space: whatever comes after a takeover carries its token, or a larger one. Each token has one
- * owner.
+ * In the order of the space, all entries after a takeover carry its token or a larger one. Each token has one owner.
  */
 function* checkTokens({ outputs }: SoakHistory): Iterable<SoakViolation> {
   let latest: Output | undefined;
@@ -83,10 +85,7 @@ function* checkTokens({ outputs }: SoakHistory): Iterable<SoakViolation> {
   }
 }
 
-/**
- * Who is neither killed nor frozen knows that it is not the active one any more when another is: a call later at the
- * latest.
- */
+/** A consumer that is neither killed nor frozen learns that another one is active within the duration of a call. */
 function* checkAlone({ events, callMillis }: SoakHistory): Iterable<SoakViolation> {
   const sorted = events.filter((event) => "process" in event).sort((a, b) => a.at - b.at);
   let active: string | undefined;
@@ -98,7 +97,10 @@ function* checkAlone({ events, callMillis }: SoakHistory): Iterable<SoakViolatio
     if (before === undefined) continue;
     const next = sorted.slice(index).find((later) => later.process === before && endsWork(later));
     if (next !== undefined && next.at - at <= callMillis) continue;
-    yield { rule: "one holder", what: `${process} was active at ${at.toFixed(0)}, while ${before} was, and went on` };
+    yield {
+      rule: "one holder",
+      what: `${process} became active at ${at.toFixed(0)} while ${before} was active and continued`,
+    };
   }
 }
 
@@ -118,7 +120,7 @@ function* checkHandOvers(history: SoakHistory): Iterable<SoakViolation> {
 
 function late({ cause, by, from, troubles }: HandOver, what: string, took: number, bound: number): SoakViolation {
   const [shown, most] = [took, bound].map((millis) => millis.toFixed(0));
-  const told = `${by} ${what} ${shown} ms after the one before had ${cause === "gave up" ? "given up" : `been ${cause}`}`;
+  const told = `${by} ${what} ${shown} ms after its predecessor had ${cause === "gave up" ? "given up" : `been ${cause}`}`;
   return {
     rule: "hand-over",
     what: `${told}, at ${from.toFixed(0)}; expected at most ${most}, with ${troubles} troubles of instances`,

@@ -4,10 +4,10 @@ import { startProgram } from "../lab/start-program.ts";
 import type { ConsumerEvent } from "./history.ts";
 import { type ConsumerReport, type ConsumerSettings, now } from "./settings.ts";
 
-/** Told what happens with a process. */
+/** Receives each event of a process. */
 export type OnConsumerEvent = (process: string, at: number, event: ConsumerEvent) => void;
 
-/** One process that runs the consumer, and everything that may happen to it. */
+/** One process that runs the consumer. */
 export class ConsumerProcess {
   readonly name: string;
   readonly #child: ChildProcess;
@@ -15,7 +15,7 @@ export class ConsumerProcess {
   readonly #onEvent: OnConsumerEvent;
   #state = "idle";
   #frozen = false;
-  /** The end of the process is ours. */
+  /** True if this object ends the process. */
   #ending = false;
 
   constructor(settings: ConsumerSettings, onEvent: OnConsumerEvent) {
@@ -30,7 +30,7 @@ export class ConsumerProcess {
     });
   }
 
-  /** What it said last of itself; "frozen" and "gone" where that tells nothing. */
+  /** The state that the process last reported; "frozen" or "gone" if the process cannot report. */
   get state(): string {
     return this.#frozen ? "frozen" : this.#state;
   }
@@ -52,13 +52,16 @@ export class ConsumerProcess {
 
   thaw(): void {
     this.#frozen = false;
-    // It may have lost the lease, and does not know yet.
+    // It may have lost the lease without knowing yet.
     if (this.#state === "running") this.#state = "waking";
     this.#child.kill("SIGCONT");
     this.#happened({ kind: "thawed" });
   }
 
-  /** Lets it finish what it has begun; kills it when that takes too long. Whether it ended by itself. */
+  /**
+   * Asks the process to finish its work and stop. Kills it after `millis` milliseconds. Resolves to true if it stopped
+   * in time.
+   */
   async stop(millis: number): Promise<boolean> {
     this.#ending = true;
     let inTime = true;
@@ -73,7 +76,7 @@ export class ConsumerProcess {
   }
 
   #hear({ at, news }: ConsumerReport): void {
-    // What it still said before it was killed arrives, and tells nothing of how it is.
+    // News from before a kill may arrive after it. They say nothing about the current state.
     if (news.kind === "state" && this.#state !== "gone") this.#state = news.state;
     if (news.kind === "committed" && this.#state === "waking") this.#state = "running";
     this.#onEvent(this.name, at, news);

@@ -1,7 +1,7 @@
 /**
- * One of several processes that run the same exclusive consumer, for the soak test: writes down what it handles, and
- * who did it under which token, as docs/coordination.md tells those to do who take over. Settings come as JSON on the
- * command line; SIGTERM stops it in order.
+ * One of several processes that run the same exclusive consumer in the soak test. It records the entries that it
+ * handles, with its name and its token, and takes over as docs/coordination.md tells consumers to. Settings come as
+ * JSON on the command line; SIGTERM stops the process in order.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
@@ -31,13 +31,13 @@ type Held = HandlerContext<StoreHandle<Input, Input>>;
 const settings = JSON.parse(process.argv[2]!) as ConsumerSettings;
 const { ttl, deviation } = settings;
 /**
- * What handling takes, beside its append: so that there is something to be interrupted. More, where it matters to what
- * is broken.
+ * Duration of handling in addition to the append, in milliseconds, so that trouble has something to interrupt. Some
+ * deviations need more.
  */
 const workMillis = deviation === undefined || deviation === "long-ttl" ? 20 : 700;
 const tell = (news: ConsumerNews): void => void process.send?.({ at: now(), news } satisfies ConsumerReport);
 
-// Whoever started this process is gone: nothing stays behind.
+// Ends with the process that started it.
 process.once("disconnect", () => process.exit(0));
 
 const transport = anyInstance(settings.urls, settings.first);
@@ -48,14 +48,14 @@ const outputOf = (held: Held) =>
   (deviation === "unfenced" ? store : held.store).space(OUTPUT).withCodec(json<Output>());
 const signatureOf = ({ fencingToken }: Held) => ({ process: settings.process, token: Number(fencingToken) });
 
-/** The token that was shown to all segments of the output, or is about to be. */
+/** The last token that all segments of the output have seen or will see with the append in progress. */
 let shown: { readonly token: bigint | undefined; readonly done: Promise<unknown> } | undefined;
 
 function showToken(held: Held): Promise<unknown> {
   const token = held.fencingToken;
   if (shown !== undefined && shown.token === token) return shown.done;
-  // Conditions without a record: a segment refuses a token once it has seen a larger one, and this shows it to all of
-  // them.
+  // Conditions without records. A segment refuses a token once it has seen a larger one, so all segments must see this
+  // one.
   const segments = deviation === "unfenced" || token === undefined ? [] : Object.values(INPUTS).flat();
   const done = outputOf(held).append([
     { segment: TAKEOVERS, records: [signatureOf(held)] },
@@ -65,14 +65,14 @@ function showToken(held: Held): Promise<unknown> {
   void done.then(
     () => tell({ kind: "output", token: Number(token) }),
     () => {
-      // The next attempt of any handler shows it again.
+      // The next attempt of any handler shows the token again.
       shown = undefined;
     },
   );
   return done;
 }
 
-/** Transactions whose outcome is not known: an attempt after them is the same one. */
+/** Ids of transactions with an unknown outcome. The next attempt uses the same id. */
 const unfinished = new Map<string, string>();
 
 async function handle(entries: readonly Entry<Input>[], held: Held): Promise<void> {
@@ -97,7 +97,7 @@ const consumer = store.consumer({
   maxBatch: 20,
   commitInterval: 250,
   batchHandler: deviation === "commits-first" ? (entries, held) => void handle(entries, held).catch(() => {}) : handle,
-  // Nothing is wrong with any entry: what fails is on the way, and passes.
+  // The entries are never at fault: a failure comes from the connection and passes.
   onFailure: () => "retry",
   onCommit: () => tell({ kind: "committed" }),
   onStateChange: (state) => {
@@ -107,7 +107,7 @@ const consumer = store.consumer({
   },
 });
 
-/** What a state says of who does the work; nothing where it is about the connection of who does it. */
+/** Returns the state if it says who does the work; undefined if it is only about the connection. */
 function stateOfWork(state: ConsumerState): string | undefined {
   switch (state.name) {
     case "connecting":

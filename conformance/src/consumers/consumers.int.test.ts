@@ -1,5 +1,5 @@
 /**
- * Exclusive consumers whose processes and servers are killed and frozen: small, for CI. The long run is `npm run
+ * A short run for CI of exclusive consumers whose processes and servers are killed and frozen. The long run is `npm run
  * conformance:consumers`.
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -10,10 +10,11 @@ import type { ConsumerDeviation } from "./settings.ts";
 import { summaryOf } from "./summary.ts";
 
 /**
- * Nine processes on two cores, beside another test: more than the long run allows, which has its machine for itself.
+ * Time limit of a call. Nine processes share two cores with another test, so the limit exceeds that of the long run,
+ * which has the machine for itself.
  */
 const CALL_MILLIS = 3_000;
-/** How often it is tried to see enough, or what is broken: how much happens in a run is the machine's. */
+/** Most runs until enough was seen. The amount of events in a run depends on the machine. */
 const MOST_RUNS = 10;
 
 let cluster: Cluster | undefined;
@@ -33,21 +34,21 @@ it("every entry is handled, by one at a time, and the next one goes on in time",
     acked += result.history.acked.length;
     handOvers += handOversOf(result.history).length;
   }
-  // There was something to lose.
+  // There were entries and hand-overs to lose.
   expect(acked).toBeGreaterThan(100);
   expect(handOvers).toBeGreaterThan(2);
 });
 
 it.each<[ConsumerDeviation, string, number, number]>([
-  // The first trouble of the seed is a long freeze of the active one.
+  // The seed begins with a long freeze of the active process.
   ["unfenced", "one holder", 11, 6_500],
-  // The first two are kills of the active one.
+  // The seeds begin with two kills of the active process.
   ["commits-first", "handled", 35, 5_000],
   ["long-ttl", "hand-over", 7, 5_000],
 ])("consumers that are %s are found out", { timeout: 600_000 }, async (deviation, rule, first, millis) => {
   const found = new Set<string>();
   for (let run = 0; run < MOST_RUNS && !found.has(rule); run++) {
-    // The seed that shows it soonest comes first; each that follows has more time for its trouble.
+    // The first seed is the one that shows the fault soonest. Each later run lasts longer.
     const options = { seed: first + run, millis: millis * (1 + run / 2), ttl: 1_500, deviation };
     for (const violation of (await runSoak(cluster!, options)).violations) found.add(violation.rule);
   }

@@ -3,7 +3,7 @@ import { ConsumerProcess, type OnConsumerEvent } from "./consumer-process.ts";
 import type { ConsumerEvent } from "./history.ts";
 import type { ConsumerSettings } from "./settings.ts";
 
-/** How long a process may take to stop in order. */
+/** Time limit for a process to stop in order, in milliseconds. */
 const STOP_MILLIS = 20_000;
 
 /** Processes that compete for one consumer. */
@@ -25,18 +25,22 @@ export class Crowd implements AsyncDisposable {
     return this.#members.length;
   }
 
-  /** The index of the one that runs the consumer, as far as is known. */
+  /** Index of the process that runs the consumer; undefined if none is known to. */
   get active(): number | undefined {
     const index = this.#members.findIndex(({ state }) => state === "running");
     return index < 0 ? undefined : index;
   }
 
-  /** Those that wait for the one that runs it to go. */
+  /** Indexes of the processes that wait for the lease. */
   get waiting(): readonly number[] {
     return [...this.#members.keys()].filter((index) => this.#members[index]!.state === "standby");
   }
 
-  /** Resolves when something is so; it is looked at after everything that happens. */
+  /**
+   * Resolves once `isSo` returns true. Checks it after every event.
+   *
+   * @throws Error if that takes longer than `millis` milliseconds; the reason of `signal` once it is aborted
+   */
   async until(what: string, isSo: () => boolean, millis: number, signal?: AbortSignal): Promise<void> {
     const done = new AbortController();
     let late = false;
@@ -62,7 +66,7 @@ export class Crowd implements AsyncDisposable {
     return this.#members[index]!.kill();
   }
 
-  /** After a kill: another process, with another name, at the next instance. */
+  /** Starts a new process with a new name in place of a killed one. It calls the next instance first. */
   startAgain(index: number): void {
     this.#members[index] = this.#start(index);
   }
@@ -75,7 +79,7 @@ export class Crowd implements AsyncDisposable {
     this.#members[index]!.thaw();
   }
 
-  /** Stops all, in order. Those that did not manage to. */
+  /** Stops all processes in order. Resolves to the names of those that did not stop in time. */
   async stop(): Promise<string[]> {
     const stopped = this.#members.map(async (member) => ((await member.stop(STOP_MILLIS)) ? [] : [member.name]));
     return (await Promise.all(stopped)).flat();
@@ -93,7 +97,7 @@ export class Crowd implements AsyncDisposable {
 
   #happened(process: string, at: number, event: ConsumerEvent): void {
     this.#onEvent(process, at, event);
-    // Looked at once whoever tells has noted it, too.
+    // Wait until the receiver has recorded the event too.
     queueMicrotask(() => {
       this.#changed.resolve();
       this.#changed = Promise.withResolvers();

@@ -1,27 +1,29 @@
 import type { SoakEvent, SoakHistory } from "./history.ts";
 
-/** A time without anybody who could do the work, from the moment on at which the active consumer was lost. */
+/** A time during which no process could do the work. It begins with the loss of the active consumer. */
 export interface HandOver {
   readonly cause: "killed" | "frozen" | "gave up";
   readonly from: number;
-  /** When another one, or the same one again, had the lease. */
+  /** Time at which a process, perhaps the same one, had the lease. */
   readonly to: number;
   readonly by: string;
-  /** When its first output was acknowledged; absent where it was lost before. */
+  /** Time at which its first output was acknowledged. Absent if it was lost before that. */
   readonly outputAt?: number;
-  /** How often instances were in trouble meanwhile, or within a ttl before. */
+  /** Number of troubles of instances during the hand-over or within a ttl before it. */
   readonly troubles: number;
-  /** Most milliseconds from the loss to the lease, and to the output. */
+  /** Most milliseconds from the loss to the lease, and from the loss to the first output. */
   readonly bound: number;
   readonly outputBound: number;
 }
 
-/** To begin: the cursor is read, and taken over; the spaces are followed; the token is shown. */
+/**
+ * Calls of a new consumer before its first output: read the cursor, take it over, follow the spaces, show the token.
+ */
 const CALLS_TO_OUTPUT = 4;
 
 type Handed = Pick<HandOver, "cause" | "from" | "to" | "by" | "outputAt">;
 
-/** What happened to the work: who had it, and how long nobody. */
+/** Returns the hand-overs of a history. */
 export function handOversOf(history: SoakHistory): HandOver[] {
   const handed: Handed[] = [];
   let active: string | undefined;
@@ -31,7 +33,7 @@ export function handOversOf(history: SoakHistory): HandOver[] {
     const { process, at } = event;
     const isActive = process === active;
     if (event.kind === "state" && event.state === "running") {
-      // Without a vacancy: whoever had it before has not said yet that it is gone.
+      // Without a vacancy, the previous consumer has not yet reported that it has stopped.
       if (active !== undefined) handed.push({ ...(vacancy ?? { cause: "gave up", from: at }), to: at, by: process });
       active = process;
       vacancy = undefined;
@@ -41,9 +43,9 @@ export function handOversOf(history: SoakHistory): HandOver[] {
         handed[handed.length - 1] = { ...last, outputAt: at };
       }
     } else if (!isActive) {
-      // Whatever it is, the work is not concerned.
+      // The event does not affect the work.
     } else if (event.kind === "killed" || event.kind === "died") {
-      // Killed while it was frozen: it is gone since it was frozen.
+      // A process that was killed while frozen has been absent since the freeze.
       vacancy ??= { cause: "killed", from: at };
     } else if (event.kind === "frozen") {
       if (vacancy?.cause !== "gave up") vacancy = { cause: "frozen", from: at };
@@ -51,7 +53,7 @@ export function handOversOf(history: SoakHistory): HandOver[] {
       // It woke up in time.
       if (vacancy?.cause === "frozen") vacancy = undefined;
     } else if (event.kind === "thawed") {
-      // In time to renew, and perhaps not to be told so: then the lease lasts from now on.
+      // It woke up in time to renew, although the answer may be lost: the lease then lasts from now on.
       if (vacancy?.cause === "frozen" && at - vacancy.from < history.ttl) vacancy = { cause: "frozen", from: at };
     } else if (event.kind === "state") {
       vacancy ??= { cause: "gave up", from: at };
@@ -61,7 +63,7 @@ export function handOversOf(history: SoakHistory): HandOver[] {
   return handed.map((each) => judged(each, outages, history));
 }
 
-/** From when on, and until when, an instance did not answer. */
+/** A period in which an instance did not answer. */
 interface Outage {
   readonly from: number;
   readonly to: number;
@@ -79,9 +81,9 @@ function outagesOf(events: readonly SoakEvent[]): Outage[] {
 }
 
 /**
- * The bound of docs/coordination.md. An outage of an instance adds as long as it lasts within the hand-over, for
- * whoever waits for that instance; and what a hand-over takes, for whoever goes to another one, which may begin to
- * count then.
+ * Computes the bound of docs/coordination.md. An outage of an instance delays a process that waits for this instance by
+ * the part of the outage within the hand-over. It delays a process that turns to another instance by a further
+ * hand-over, because that instance may only then begin to observe the lease.
  */
 function judged(handed: Handed, outages: readonly Outage[], { ttl, callMillis }: SoakHistory): HandOver {
   const takes = ttl + ttl / 8 + callMillis;

@@ -1,14 +1,14 @@
 import type { ConsumerNews, InputEntry, Output } from "./settings.ts";
 
-/** What happened, in plain values: the input of the checker. Times are milliseconds on one monotonic clock. */
+/** The events of a run in plain values: the input of the checker. Times are milliseconds on one monotonic clock. */
 export interface SoakHistory {
   readonly ttl: number;
-  /** How long a call may take before it is made again, elsewhere. */
+  /** Time limit of a call in milliseconds. */
   readonly callMillis: number;
   readonly events: readonly SoakEvent[];
-  /** Ids of the inputs that writers were told are stored. */
+  /** Ids of the inputs whose appends were acknowledged. */
   readonly acked: readonly string[];
-  /** What is stored in the end: of inputs, in the order of each segment; of the output, in the order of its space. */
+  /** The stored entries at the end: inputs in the order of their segments, outputs in the order of their space. */
   readonly inputs: readonly InputEntry[];
   readonly outputs: readonly Output[];
 }
@@ -20,7 +20,7 @@ export type SoakEvent = { readonly at: number } & (
 
 export type ConsumerEvent =
   | ConsumerNews
-  /** What was done to it. */
+  /** The nemesis did this to the process. */
   | { readonly kind: "killed" | "frozen" | "thawed" }
-  /** It ended, and nobody had killed it or told it to. */
+  /** The process ended, and nothing of the test had ended it. */
   | { readonly kind: "died"; readonly how: string };

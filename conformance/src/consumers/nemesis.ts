@@ -5,12 +5,12 @@ import type { SoakEvent } from "./history.ts";
 import { type ConsumerTrouble, consumerTroubles, type InstanceTrouble, instanceTroubles } from "./plan.ts";
 import { now } from "./settings.ts";
 
-/** How many consumers are down at the same time; of the others, one is active, and the rest waits. */
+/** Most consumers that are down at the same time. One of the others is active; the rest wait. */
 const MOST_DOWN = 2;
-/** How long it may take until the next trouble can be made: much longer than any hand-over. */
+/** Longest wait for the next trouble, in multiples of the ttl: much longer than any hand-over. */
 const PATIENCE_TTLS = 30;
 
-/** Makes the trouble that a seed plans. */
+/** Makes the planned trouble of a seed. */
 export class SoakNemesis {
   readonly #cluster: Cluster;
   readonly #crowd: Crowd;
@@ -26,7 +26,7 @@ export class SoakNemesis {
     this.#onEvent = onEvent;
   }
 
-  /** Goes on for so long; resolves when everything runs again. */
+  /** Makes trouble for `millis` milliseconds. Resolves when everything runs again. */
   async run(seed: number, millis: number): Promise<void> {
     const instances = this.#cluster.members.length;
     const failed = new AbortController();
@@ -53,10 +53,10 @@ export class SoakNemesis {
     }
   }
 
-  /** Resolves when it has begun: others may follow while it lasts. */
+  /** Resolves when the trouble has begun, so that others may follow while it lasts. */
   async #consumer({ pauseMillis, kind, victim, millis }: ConsumerTrouble, signal: AbortSignal): Promise<void> {
     const crowd = this.#crowd;
-    // The bound of a hand-over is for those who were waiting when it began.
+    // The bound of a hand-over applies only to processes that wait when it begins.
     const ready = (): boolean => {
       return crowd.active !== undefined && crowd.waiting.length > 0 && this.#down.size < MOST_DOWN;
     };
@@ -64,7 +64,7 @@ export class SoakNemesis {
       return crowd.until("a consumer runs, and another waits", ready, PATIENCE_TTLS * this.#ttl, signal);
     };
     await untilReady();
-    // Time to do something: those that are lost at once get nowhere, and have nothing to lose.
+    // Let the process work first: without work done, it has nothing to lose.
     await pause(pauseMillis, signal);
     signal.throwIfAborted();
     await untilReady();
@@ -95,7 +95,7 @@ export class SoakNemesis {
     await pause(pauseMillis, signal);
     if (signal.aborted) return;
     const { instance } = this.#cluster.members[index]!;
-    // Nobody looks at them, and they are many.
+    // Nobody reads the recorded requests, and there are many.
     for (const { proxy } of this.#cluster.members) proxy.takeRequests();
     this.#onEvent({ at: now(), instance: index, kind: "down", how: kind });
     if (kind === "kill") {
@@ -109,7 +109,7 @@ export class SoakNemesis {
   }
 }
 
-/** Part of the plan, cut short at the end. */
+/** A pause of the plan, cut short at the end. */
 async function pause(millis: number, signal: AbortSignal): Promise<void> {
   await setTimeout(millis, undefined, { signal }).catch(() => {});
 }

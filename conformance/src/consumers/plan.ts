@@ -1,16 +1,22 @@
 import { Random } from "../lab/random.ts";
 
-/** Something that happens. */
+/** One trouble. */
 interface Trouble {
-  /** How long after the one before it; of consumers, after somebody has taken over from it. */
+  /**
+   * Pause before the trouble, in milliseconds. It begins at the previous trouble; for consumers, at the takeover after
+   * it.
+   */
   readonly pauseMillis: number;
   readonly kind: "kill" | "freeze";
-  /** How long it stays down: until it is started again (beside what starting takes), or woken up. */
+  /**
+   * Duration of the trouble in milliseconds: until the restart of a killed process (not counting its start), or until a
+   * frozen one wakes up.
+   */
   readonly millis: number;
 }
 
 export interface ConsumerTrouble extends Trouble {
-  /** The one that runs the consumer, or one that waits: 0 for the first of them, 1 for the next, and around. */
+  /** The active process, or an index among the waiting ones. The index wraps around. */
   readonly victim: "active" | number;
 }
 
@@ -19,7 +25,8 @@ export interface InstanceTrouble extends Trouble {
 }
 
 /**
- * What happens to consumers, without an end: the same for the same seed. Half of it follows closely on what was before.
+ * Yields troubles of consumers without end, the same for the same seed. Half of them follow closely on the previous
+ * one.
  */
 export function* consumerTroubles(seed: number, ttl: number): Generator<ConsumerTrouble, never> {
   const random = new Random(seed);
@@ -28,7 +35,7 @@ export function* consumerTroubles(seed: number, ttl: number): Generator<Consumer
     yield {
       pauseMillis: ttl * random.next() * (random.chance(0.5) ? 0.5 : 2),
       kind,
-      // Most freezes are longer than the lease lasts; some are not, and the others must not take over too soon.
+      // Most freezes outlast the lease. During the others, no process may take over.
       millis:
         ttl *
         (kind === "kill" ? random.next() : random.chance(0.7) ? between(random, 1.2, 3) : between(random, 0.1, 0.9)),
@@ -37,9 +44,9 @@ export function* consumerTroubles(seed: number, ttl: number): Generator<Consumer
   }
 }
 
-/** What happens to instances, one at a time; likewise. */
+/** Yields troubles of instances without end, one at a time, the same for the same seed. */
 export function* instanceTroubles(seed: number, ttl: number, instances: number): Generator<InstanceTrouble, never> {
-  // A generator of its own: what happens to consumers does not depend on it.
+  // A separate generator, so that the troubles of consumers do not depend on those of instances.
   const random = new Random(~seed);
   for (;;) {
     const kind = random.chance(0.5) ? "kill" : "freeze";

@@ -13,13 +13,13 @@ import { write } from "./writer.ts";
 
 export interface SoakOptions {
   readonly seed: number;
-  /** How long things go wrong. What is begun then is finished, and everything handled. */
-  readonly millis: number;
-  /** Of the lease. Default: 2,000. */
-  readonly ttl?: number;
   /**
-   * What "one call" is in the bound of a hand-over: a call that takes longer is made again, elsewhere. Default: 1,000.
+   * Duration of the trouble in milliseconds. Afterwards, troubles in progress end and the consumers handle all entries.
    */
+  readonly millis: number;
+  /** Ttl of the lease in milliseconds. Default: 2,000. */
+  readonly ttl?: number;
+  /** Time limit of a call in milliseconds, which is "one call" in the bound of a hand-over. Default: 1,000. */
   readonly callMillis?: number;
   readonly deviation?: ConsumerDeviation;
 }
@@ -32,11 +32,11 @@ export interface SoakResult {
 
 const CONSUMERS = 5;
 const WRITERS = 3;
-/** How long it may take until everybody runs; and, in the end, until more is handled. */
+/** Time limit in milliseconds for all consumers to run, and later for each further progress. */
 const SETTLE_MILLIS = 60_000;
 
 /**
- * Lets processes compete for a consumer while they and their servers are killed and frozen, and checks what came of it.
+ * Lets processes compete for a consumer while a nemesis kills and freezes them and their servers. Checks the result.
  */
 export async function runSoak(
   cluster: Cluster,
@@ -81,7 +81,10 @@ export async function runSoak(
   return { seed, history, violations };
 }
 
-/** Waits until the cursor is at the end of all inputs. What is left then, if it takes too long. */
+/**
+ * Waits until the cursor is at the end of all inputs. Resolves to the remaining entries if there is no progress in
+ * time.
+ */
 async function handleAll(store: StoreHandle): Promise<string[]> {
   let least = Number.POSITIVE_INFINITY;
   let deadline = 0;
@@ -107,7 +110,7 @@ async function readInputs(store: StoreHandle): Promise<InputEntry[]> {
   return inputs;
 }
 
-/** What went wrong inside the instances meanwhile, and is no consequence of trouble. */
+/** Returns failures inside the instances that the trouble does not explain. */
 function failuresOf({ members }: Cluster): string[] {
   return members.flatMap(({ instance }) => {
     const failures = instance.failures.filter(({ reason }) => reason !== "STORAGE_UNAVAILABLE");

@@ -1,69 +1,72 @@
-/** What one of several processes that run the same consumer is told, and tells. */
+/** Settings of a process that runs the consumer. */
 export interface ConsumerSettings {
-  /** This process; one that is started again has another name. */
+  /** Name of the process. A restarted process gets a new name. */
   readonly process: string;
-  /** The instances, and the index of the one that it calls first. */
+  /** URLs of the instances, and the index of the instance to call first. */
   readonly urls: readonly string[];
   readonly first: number;
   readonly storeId: string;
   readonly ttl: number;
-  /** How long a call may take before it is made again, elsewhere. */
+  /** Time limit of a call in milliseconds. After it, the transport cancels the call and turns to another instance. */
   readonly callMillis: number;
   readonly deviation?: ConsumerDeviation;
 }
 
-/** What is broken about consumers, on purpose: the checker must find each. */
+/** Deliberate faults of consumers. The checker must find each of them. */
 export type ConsumerDeviation =
-  /** Appends without the token, and without looking whether the lease is still held. */
+  /** Appends without the token and without checking that the lease is still held. */
   | "unfenced"
-  /** Counts entries as handled before they are. */
+  /** Commits the cursor before it has handled the entries. */
   | "commits-first"
-  /** Takes the lease for three times as long as it says. */
+  /** Acquires the lease for three times the configured ttl. */
   | "long-ttl";
 
-/** Milliseconds on the monotonic clock, which all processes of a machine share. */
+/** Returns milliseconds on the monotonic clock, which all processes of a machine share. */
 export function now(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000;
 }
 
-/** What a consumer process tells its parent of itself. */
+/** News of a consumer process about itself, for its parent. */
 export type ConsumerNews =
   | { readonly kind: "state"; readonly state: string; readonly reason?: string }
-  /** The cursor was committed: it is the active one. */
+  /** The consumer committed the cursor, so it is the active one. */
   | { readonly kind: "committed" }
-  /** The first output under a token was acknowledged. */
+  /** An output under this token was acknowledged for the first time. */
   | { readonly kind: "output"; readonly token: number };
 
-/** With its own `now()`. */
+/** News with the time at which the process sent it, as `now()`. */
 export interface ConsumerReport {
   readonly at: number;
   readonly news: ConsumerNews;
 }
 
-/** The spaces that are consumed, and their segments. */
+/** The input spaces and their segments. */
 export const INPUTS: Readonly<Record<string, readonly string[]>> = {
   orders: ["o-1", "o-2", "o-3", "o-4"],
   payments: ["p-1", "p-2", "p-3"],
   parcels: ["q-1", "q-2", "q-3"],
 };
 
-/** Where handlers write: per segment of an input, a segment of the same name; and one that says who has taken over. */
+/**
+ * The output space has one segment per input segment, with the same name, and the segment TAKEOVERS, which records each
+ * takeover.
+ */
 export const OUTPUT = "handled";
 export const TAKEOVERS = "takeovers";
 
-/** One entry of an input: unique. */
+/** One entry of an input. Its id is unique. */
 export interface Input {
   readonly id: string;
 }
 
-/** One entry of the output: an input was handled, or, without one, a process has taken over. */
+/** One entry of the output: a handled input, or a takeover if it has no input. */
 export interface Output {
   readonly process: string;
   readonly token: number;
   readonly input?: InputEntry;
 }
 
-/** An input where it is. */
+/** An input with its position. */
 export interface InputEntry extends Input {
   readonly space: string;
   readonly segment: string;

@@ -1,7 +1,7 @@
 import { type HandOver, handOversOf } from "./hand-overs.ts";
 import type { SoakResult } from "./run.ts";
 
-/** What a run showed, in some lines for people. */
+/** Summarises a run in some lines for people. */
 export function summaryOf({ seed, history, violations }: SoakResult): string[] {
   const { acked, inputs, outputs, ttl, callMillis } = history;
   const handled = outputs.filter(({ input }) => input !== undefined).length;
@@ -33,7 +33,7 @@ function troublesOf(events: SoakResult["history"]["events"]): string {
   );
 }
 
-/** From the loss to the lease, and to the first output. */
+/** Durations from the loss to the lease, and to the first output. */
 function timesOf(what: string, handOvers: readonly HandOver[]): string[] {
   if (handOvers.length === 0) return [];
   const leases = handOvers.map(({ from, to }) => to - from);

@@ -4,7 +4,9 @@ import type { Random } from "../lab/random.ts";
 import { anyInstance } from "./any-instance.ts";
 import { INPUTS, type Input } from "./settings.ts";
 
-/** Writes numbered entries to all inputs until told to stop; tells which are acknowledged. */
+/**
+ * Appends numbered entries to all inputs until the signal is aborted. Resolves to the ids of the acknowledged entries.
+ */
 export async function write(
   name: string,
   random: Random,
@@ -19,7 +21,7 @@ export async function write(
   const spaces = Object.entries(INPUTS);
   for (let number = 0; !signal.aborted; ) {
     const [space, segments] = spaces[random.below(spaces.length)]!;
-    // Of some transactions, a part goes to a second segment.
+    // Some transactions write to a second segment too.
     const first = random.below(segments.length);
     const chosen = random.chance(0.3) ? [first, (first + 1) % segments.length] : [first];
     const appends = chosen.map((index) => {
@@ -30,11 +32,11 @@ export async function write(
       await store.space(space).append(appends);
       onAcked(appends.flatMap(({ records }) => records.map(({ id }) => id)));
     } catch {
-      // Its outcome is not known; what is stored of it is to be handled all the same.
+      // The outcome is unknown. If the append is stored, a consumer must handle its entries.
     }
     await setTimeout(random.below(MOST_PAUSE_MILLIS), undefined, { signal }).catch(() => {});
   }
 }
 
-/** The pace: what a consumer that is interrupted all the time can follow. */
+/** Longest pause between appends: a consumer that is often interrupted can keep up with this pace. */
 const MOST_PAUSE_MILLIS = 500;

@@ -2,7 +2,7 @@ import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufb
 import type { PartitionStore, Row } from "@streamkit/server";
 import { messageOf, rowOf } from "./stored-row.ts";
 
-/** A store that shows rows as `see` wants them, wherever it shows them. */
+/** Returns a store whose reads all pass rows through `see`, which may change or hide a row. */
 export function seeing(
   store: PartitionStore,
   see: (partition: string, row: Row) => Row | undefined,
@@ -17,7 +17,7 @@ export function seeing(
   };
 }
 
-/** A row with its message changed. */
+/** Returns a row with a changed message. */
 export function changed<Desc extends DescMessage>(
   row: Row,
   schema: Desc,

@@ -1,4 +1,4 @@
-/** Fault 19: whatever the bus does, appends work, and followers are complete by polling. */
+/** Fault 19: with any fault of the bus, appends work, and polling lets followers see everything. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { BusWeatherName } from "./bus/bus-weather.ts";
@@ -10,8 +10,7 @@ const space = "orders";
 let cluster: Cluster | undefined;
 
 beforeAll(async () => {
-  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call
-  // again.
+  // No request is held here. A long timeout avoids that a busy Azurite fails a call, which nobody would repeat.
   cluster = await Cluster.start({ instances: 2, requestTimeoutMillis: 10_000 });
 });
 
@@ -30,7 +29,7 @@ it.each<BusWeatherName>(["dead", "lossy", "forging", "wild"])(
     for (let n = 0; n < total; n++) await calls[n % 2]!.append({ [`s${n % 3}`]: `${n}` });
     const texts = Array.from({ length: total }, (_, n) => `${n}`);
     for (const entries of await Promise.all(following)) expect(entries.map(({ text }) => text)).toEqual(texts);
-    // Nobody has been taken in by a message so far as to fail.
+    // No message made an instance fail.
     expect(members.flatMap(({ instance }) => instance.failures)).toEqual([]);
     for (const each of calls) each[Symbol.dispose]();
   },

@@ -11,17 +11,17 @@ import {
 } from "@streamkit/protocol";
 import type { Member } from "./cluster.ts";
 
-/** One entry in a form that reads well in a failed expectation. */
+/** One entry in a form that is easy to read in a failed expectation. */
 export interface Entry {
   readonly segment: string;
   readonly sequence: number;
   readonly offset: number;
   readonly text: string;
-  /** Commit time, microseconds since 1970. */
+  /** Commit time in microseconds since 1970. */
   readonly micros: number;
 }
 
-/** Calls of one space at one instance, over a connection of its own. */
+/** Calls for one space at one instance, over a new connection. */
 export class Calls implements Disposable {
   readonly stream: Client<typeof StreamService>;
   readonly stores: Client<typeof StoreService>;
@@ -63,7 +63,7 @@ export class Calls implements Disposable {
     return entries;
   }
 
-  /** Follows the space until it has so many entries. */
+  /** Follows the space until it has `count` entries. */
   async follow(count: number): Promise<Entry[]> {
     const entries: Entry[] = [];
     const request = { storeId: this.storeId, space: this.#space, follow: true, limit: BigInt(count) };
@@ -76,7 +76,7 @@ export class Calls implements Disposable {
   }
 }
 
-/** What a call was refused with. */
+/** Resolves to the detail of the error with which a call was refused; undefined if the call succeeded. */
 export async function refusalOf(call: Promise<unknown>): Promise<ErrorDetail | undefined> {
   const error = await call.then(
     () => undefined,

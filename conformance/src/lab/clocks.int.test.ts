@@ -1,4 +1,4 @@
-/** Fault 18: instances whose clocks are minutes apart, and are set back while they run. */
+/** Fault 18: the clocks of instances differ by minutes and are set back while the instances run. */
 import { randomUUID } from "node:crypto";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -11,8 +11,7 @@ const MINUTE = 60_000;
 let cluster: Cluster | undefined;
 
 beforeAll(async () => {
-  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call
-  // again.
+  // No request is held here. A long timeout avoids that a busy Azurite fails a call, which nobody would repeat.
   cluster = await Cluster.start({ instances: 3, requestTimeoutMillis: 10_000 });
 });
 
@@ -40,14 +39,14 @@ it("gives transactions times that rise, in the order of the space, whatever the 
       times.push(microsOf(commitTime));
     }
   }
-  // Nobody's clock is waited for: what was committed 2.5 minutes ahead is followed by the next microseconds.
+  // No instance waits for its clock: a commit time 2.5 minutes ahead is followed by the next microseconds.
   expect(times.every((time, index) => index === 0 || time > times[index - 1]!)).toBe(true);
   expect(times[0]! - Date.now() * 1_000).toBeGreaterThan(2 * MINUTE * 1_000);
   expect(times[59]! - times[0]!).toBeLessThan(MINUTE * 1_000);
   for (const entries of await Promise.all(following)) expect(entries.map(({ micros }) => micros)).toEqual(times);
   for (const each of calls) expect((await each.read()).map(({ micros }) => micros)).toEqual(times);
 
-  // Bounds of time find their place, at an instance whose own clock is elsewhere.
+  // Time bounds find their position even at an instance with a different clock.
   const from = times[30]!;
   const minTime = { ...timestampFromMs(Math.floor(from / 1_000)), nanos: (from % 1_000_000) * 1_000 };
   const found = [];
@@ -66,7 +65,7 @@ it("recognises transactions across clocks that are apart and set back (G7)", { t
   await members[0]!.instance.setClock(-2.5 * MINUTE);
   await members[1]!.instance.setClock(2.5 * MINUTE);
   const first = await calls[0]!.append({ s: "once" }, { transactionId });
-  // Started again, so that nothing is in its memory.
+  // The restart empties its memory.
   await members[1]!.instance.restart();
   using cold = new Calls(members[1]!, storeId, space);
   const answers = [await cold.append({ s: "once" }, { transactionId })];

@@ -7,20 +7,23 @@ import type { InstanceSettings } from "./settings.ts";
 
 export interface ClusterOptions {
   readonly instances: number;
-  /** How often followed spaces are looked at. Short, so that tests do not wait; default: 200. */
+  /** Interval at which instances poll followed spaces, in milliseconds. Default: 200, so that tests need not wait. */
   readonly pollMillis?: number;
-  /** Short, so that a request without an answer is given up within a test; default: 1,000. */
+  /**
+   * Timeout of a request to storage, in milliseconds. Default: 1,000, so that a request without an answer fails within
+   * a test.
+   */
   readonly requestTimeoutMillis?: number;
   readonly deviation?: InstanceDeviation;
 }
 
-/** An instance, and its own way to Azurite. */
+/** An instance and its own proxy to Azurite. */
 export interface Member {
   readonly instance: Instance;
   readonly proxy: FaultProxy;
 }
 
-/** Server processes on one Azurite, each behind a proxy of its own, with a bus between them. */
+/** Server processes on one Azurite, with a bus between them. Each has its own proxy. */
 export class Cluster implements AsyncDisposable {
   readonly members: readonly Member[];
   readonly #azurite: Azurite;
@@ -52,7 +55,10 @@ export class Cluster implements AsyncDisposable {
     return new Cluster(await Promise.all(Array.from({ length: instances }, (_, seed) => start(seed))), azurite, hub);
   }
 
-  /** Ends all trouble: every instance runs, its clock and its bus are right, and no request is held, broken or late. */
+  /**
+   * Ends all trouble. Afterwards every instance runs, its clock and its bus are right, and its proxy passes all
+   * requests on.
+   */
   async heal(): Promise<void> {
     await Promise.all(
       this.members.map(async ({ instance, proxy }) => {

@@ -1,4 +1,4 @@
-/** Faults 15 and 16 with real processes: who writes at the same time, and who is held up in the middle of it. */
+/** Faults 15 and 16 with real processes: concurrent writers, and a writer that is held up in the middle of a commit. */
 import { randomUUID } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";
 import { azureStorage } from "@streamkit/server/azure";
@@ -15,7 +15,7 @@ let calls: Calls[];
 let storeId: string;
 
 beforeAll(async () => {
-  // A request waits longer than any test: what is held is held, and not given up.
+  // Longer than any test, so that a held request does not time out.
   cluster = await Cluster.start({ instances: 3, requestTimeoutMillis: 60_000 });
 });
 
@@ -49,7 +49,7 @@ it("lets one of three appends with the same expectation win; the others leave no
   const rounds = 10;
   const losers: string[] = [];
   for (let sequence = 0; sequence < rounds; sequence++) {
-    // Each also writes a segment that nobody else does, so that its rows can be told from others'.
+    // Each append also writes a segment of its own, which tells its rows from those of the others.
     const own = [0, 1, 2].map((instance) => `own-${sequence}-${instance}`);
     const expected = { shared: sequence };
     const results = own.map((name, instance) => calls[instance]!.append({ shared: name, [name]: name }, { expected }));
@@ -68,7 +68,7 @@ it("lets one of three appends with the same expectation win; the others leave no
   }
   const keys = await storedKeys();
   expect(losers.filter((name) => keys.some((key) => key.includes(name)))).toEqual([]);
-  // Head; then per round: a block of the space, and for two segments a block each; heads of the segments.
+  // The rows: one head; per round one block of the space, and a block and a head for each of two segments.
   expect(keys.length).toBe(1 + rounds * 3 + (1 + rounds));
   for (const each of calls) expect((await each.read("shared")).map(({ sequence }) => sequence)).toHaveLength(rounds);
 });
@@ -86,7 +86,7 @@ it("goes on while an instance is held up in the middle of a commit; followers ev
     for (let n = 0; n < perWriter; n++) await calls[instance]!.append({ [`s${instance}`]: `${instance}.${n}` });
   };
   await Promise.all([write(1), write(2)]);
-  // Everything else was written on top of what the held commit was made for.
+  // The other appends have changed the state that the held commit is based on.
   expect(await release()).toContain("412");
   expect(await late).toMatchObject({ deduplicated: false, ranges: [{ firstSequence: 2n, firstOffset: 32n }] });
   const [first, ...others] = await Promise.all(following);

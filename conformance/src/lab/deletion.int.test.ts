@@ -1,4 +1,4 @@
-/** Fault 33, second half: a store is deleted at one instance, and others have it open. */
+/** Fault 33, second half: one instance deletes a store that other instances have open. */
 import { randomUUID } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
@@ -7,7 +7,7 @@ import { Calls } from "./calls.ts";
 import { Cluster } from "./cluster.ts";
 
 const space = "orders";
-/** How long another instance may take to find out: it looks every 200 ms, and the machine may have other work to do. */
+/** Time limit for another instance to notice, in milliseconds. It checks every 200 ms, but the machine may be busy. */
 const NOTICE_MILLIS = 20_000;
 
 let cluster: Cluster | undefined;
@@ -15,8 +15,7 @@ let here: Calls;
 let elsewhere: Calls;
 
 beforeAll(async () => {
-  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call
-  // again.
+  // No request is held here. A long timeout avoids that a busy Azurite fails a call, which nobody would repeat.
   cluster = await Cluster.start({ instances: 2, requestTimeoutMillis: 10_000 });
 });
 

@@ -3,27 +3,27 @@ import type { Row, StreamkitOptions } from "@streamkit/server";
 import { changedStorage } from "../../../server/src/storage/changed-storage.ts";
 import { changed, seeing } from "./bent-rows.ts";
 
-/** Instances that break a promise that only several of them can break: the histories must catch each. */
+/** Instances with a fault that shows only between several instances. The histories must catch each of them. */
 export type InstanceDeviation =
   | "head-condition-ignored"
   | "cached-head-trusted"
   | "never-polls"
   | "transactions-forgotten"
-  /** Of leases and cursors. */
+  /** Faults of leases and cursors. */
   | "coordination-condition-ignored"
   | "wall-clock-trusted"
   | "fences-forgotten";
 
-/** The tags of rows that remember transactions, and of heads of segments, see the engine's key space. */
+/** Tags of the rows for remembered transactions and segment heads; see the engine's key space. */
 const TRANSACTION_TAG = 0x74;
 const SEGMENT_HEAD_TAG = 0x73;
-/** Partitions of the engine's other key space. */
+/** Partitions of the engine's coordination key space. */
 const LEASES = "leases";
 const CURSORS = "cursors";
-/** The longest that a timer can wait: 25 days. */
+/** Longest wait of a timer: 25 days. */
 const NEVER_MILLIS = 2 ** 31 - 1;
 
-/** Options with one thing broken. */
+/** Returns the options with one fault added. */
 export function deviate(options: StreamkitOptions, deviation: InstanceDeviation | undefined): StreamkitOptions {
   switch (deviation) {
     case undefined:
@@ -60,7 +60,7 @@ export function deviate(options: StreamkitOptions, deviation: InstanceDeviation 
       return misread(options, (partition, row) =>
         partition === LEASES
           ? changed(row, LeaseRecordSchema, (lease) => {
-              // What is left by the clock of whoever looks; 0 is over.
+              // Time left by the clock of the reading instance; 0 means expired.
               lease.ttlMillis = BigInt(Math.max(0, Math.floor(Number(lease.expireTime) / 1_000 - Date.now())));
             })
           : row,

@@ -1,4 +1,4 @@
-/** Fault 17: a writer is frozen with a commit on its way, the others move on, and it wakes up. */
+/** Fault 17: a writer is frozen while its commit is in flight, other writers continue, and it wakes up. */
 import { randomUUID } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
@@ -18,7 +18,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   const storeId = randomUUID();
   calls = cluster!.members.map((member) => new Calls(member, storeId, space));
-  // Both know the space: a commit is made for what its instance has in memory.
+  // Both instances have the space in memory; a commit is based on that state.
   await calls[0]!.append({ s: "first" });
   await calls[1]!.append({ s: "second" });
   await calls[0]!.read();
@@ -31,12 +31,12 @@ afterEach(async () => {
 
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-/** Starts an append at the first instance and freezes it with its commit on the way. */
+/** Starts an append at the first instance, and freezes the instance while the commit is in flight. */
 async function freezeInCommit<T>(append: () => Promise<T>): Promise<{ held: HeldCommit; result: Promise<T> }> {
   const { instance, proxy } = cluster!.members[0]!;
   const holding = holdCommit(proxy);
   const result = append();
-  // Looked at later; it must not count as unhandled until then.
+  // A later expectation reads the result; until then it must not count as unhandled.
   result.catch(() => undefined);
   const held = await holding;
   instance.freeze();
@@ -46,7 +46,7 @@ async function freezeInCommit<T>(append: () => Promise<T>): Promise<{ held: Held
 const thaw = () => cluster!.members[0]!.instance.thaw();
 
 for (const first of ["the commit arrives", "it wakes up"] as const) {
-  /** The stale commit arrives, and is refused. */
+  /** The stale commit arrives and fails its condition. */
   const wakeUp = async ({ release }: HeldCommit): Promise<void> => {
     if (first === "it wakes up") thaw();
     expect(await release()).toContain("412");

@@ -1,12 +1,12 @@
 import type { FaultProxy } from "../../../server/src/storage/azure/test/fault-proxy.ts";
 
-/** A commit that was on its way to Azure and is held back. */
+/** A commit on its way to Azure that the proxy holds back. */
 export interface HeldCommit {
-  /** Lets it go on. Resolves with Azure's answer, whether or not anybody waits for it any more. */
+  /** Lets the commit continue. Resolves to Azure's answer, even if the instance no longer waits for it. */
   release(): Promise<string>;
 }
 
-/** Holds the next commit that goes through a proxy: resolves when there is one. */
+/** Holds back the next commit through a proxy. Resolves when there is one. */
 export function holdCommit(proxy: FaultProxy): Promise<HeldCommit> {
   const released = Promise.withResolvers<void>();
   return new Promise((resolve) => {

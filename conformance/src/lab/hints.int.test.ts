@@ -1,18 +1,17 @@
-/** What the bus is for: followers elsewhere need not wait for the next poll. */
+/** The purpose of the bus: followers at other instances need not wait for the next poll. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Calls } from "./calls.ts";
 import { Cluster } from "./cluster.ts";
 
 const space = "orders";
-/** Much longer than a hint takes, much shorter than until the next poll. */
+/** Much longer than a hint takes, much shorter than the poll interval. */
 const PATIENCE_MILLIS = 20_000;
 
 let cluster: Cluster | undefined;
 
 beforeAll(async () => {
-  // Nothing is held here: a request that is given up is one that Azurite was too busy for, and nobody makes the call
-  // again.
+  // No request is held here. A long timeout avoids that a busy Azurite fails a call, which nobody would repeat.
   cluster = await Cluster.start({ instances: 2, pollMillis: 600_000, requestTimeoutMillis: 10_000 });
 });
 

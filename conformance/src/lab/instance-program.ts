@@ -1,6 +1,6 @@
 /**
- * A server instance as a process of its own, for tests: what bin.ts is, with a clock that can be set, a short poll
- * interval and a bus that misbehaves. Settings come as JSON on the command line, orders over IPC (settings.ts).
+ * A server instance as a process of its own, for tests. It works like bin.ts, but has an adjustable clock, a short poll
+ * interval and a faulty bus. Settings come as JSON on the command line, orders over IPC (settings.ts).
  */
 import { ErrorReason } from "@streamkit/protocol";
 import { createStreamkit, ServerError } from "@streamkit/server";
@@ -16,7 +16,7 @@ const settings = JSON.parse(process.argv[2]!) as InstanceSettings;
 const { port, connectionString, pollMillis, requestTimeoutMillis } = settings;
 const report = (what: Report): void => void process.send?.(what);
 
-// Whoever started this process is gone: nothing stays behind.
+// Ends with the process that started it.
 process.once("disconnect", () => process.exit(0));
 
 setWallClock(settings.clockMillis);
@@ -34,7 +34,7 @@ const streamkit = createStreamkit(
       bus,
       pollMillis,
       onEvent: ({ kind, message: what, cause }) => {
-        // Callers know of the others: faults of storage and of the bus are what these histories are made of.
+        // Callers see all other failures. These histories cause faults of storage and of the bus on purpose.
         if (kind !== "background-failed" && kind !== "internal-error" && kind !== "data-loss") return;
         const reason =
           kind === "data-loss" ? "DATA_LOSS" : cause instanceof ServerError ? ErrorReason[cause.reason] : "INTERNAL";

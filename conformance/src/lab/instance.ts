@@ -5,33 +5,33 @@ import type { BusWeatherName } from "./bus/bus-weather.ts";
 import type { Control, InstanceSettings, Report } from "./settings.ts";
 import { startProgram } from "./start-program.ts";
 
-/** How long an instance may take to listen. */
+/** Time limit for an instance to listen, in milliseconds. */
 const START_MILLIS = 60_000;
 
-/** Something that went wrong inside an instance and that no call has told. */
+/** A failure inside an instance that no call has reported. */
 export interface InstanceFailure {
   readonly what: string;
-  /** As in ErrorDetail, or "DIED". */
+  /** Reason as in ErrorDetail, or "DIED". */
   readonly reason: string;
   readonly message: string;
 }
 
-/** One server process, and everything that may happen to it. */
+/** One server process with the actions of a test on it. */
 export class Instance implements ServerUnderTest {
   readonly name: string;
   readonly capabilities: readonly string[] = ["socket", "any_store", "durable", "kill"];
   url = "";
   generation = 0;
-  /** Failures since they were last taken. */
+  /** Failures since the test last emptied the list. */
   failures: InstanceFailure[] = [];
   #settings: InstanceSettings;
   #child!: ChildProcess;
   #exited!: Promise<unknown>;
-  /** Who waits for it to do what it was told, in order. */
+  /** Callbacks of the open orders, oldest first. */
   #told: (() => void)[] = [];
-  /** The end of the process is ours. */
+  /** True if this object ends the process. */
   #ending = false;
-  /** One start or end at a time. */
+  /** Chains starts and ends, so that only one runs at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(settings: InstanceSettings) {
@@ -50,7 +50,7 @@ export class Instance implements ServerUnderTest {
     await this.restart();
   }
 
-  /** kill -9, and a new process on the same port. */
+  /** Kills the process (kill -9) and starts a new one on the same port. */
   restart(): Promise<void> {
     return this.#alone(async () => {
       await this.#kill();
@@ -58,7 +58,7 @@ export class Instance implements ServerUnderTest {
     });
   }
 
-  /** Stops the process where it is, with whatever it has in flight. Until `thaw`, or a restart. */
+  /** Stops the process in its current state until `thaw` or a restart. */
   freeze(): void {
     this.#child.kill("SIGSTOP");
   }
@@ -68,21 +68,21 @@ export class Instance implements ServerUnderTest {
   }
 
   /**
-   * Sets its wall clock: so many milliseconds before (or, negative, behind) that of the machine. Survives a restart.
-   * Resolves when it is set: not as long as the process is frozen.
+   * Sets the difference between the wall clock of the process and that of the machine; negative values set it back. The
+   * setting survives a restart. Resolves once it is in effect, which a frozen process delays.
    */
   setClock(offsetMillis: number): Promise<void> {
     this.#settings = { ...this.#settings, clockMillis: offsetMillis };
     return this.#tell({ set: "clock", offsetMillis });
   }
 
-  /** What its bus does from now on; likewise. */
+  /** Sets the weather of the bus. The setting survives a restart. Resolves once it is in effect. */
   setWeather(name: BusWeatherName): Promise<void> {
     this.#settings = { ...this.#settings, weather: name };
     return this.#tell({ set: "weather", name });
   }
 
-  /** Resolves when it runs: no start or end is under way, and one that died by itself was started again. */
+  /** Starts the process again if it died. Resolves once no start or end is in progress. */
   revive(): Promise<void> {
     return this.#alone(async () => {
       if (this.#child.exitCode !== null || this.#child.signalCode !== null) await this.#start();
@@ -123,7 +123,7 @@ export class Instance implements ServerUnderTest {
 
   #tell(control: Control): Promise<void> {
     return new Promise((resolve) => {
-      // A process that is gone, or about to be, learns it from its settings when it is started again.
+      // A process that has ended gets the order through its settings when it starts again.
       if (!this.#child.connected) return resolve();
       this.#told.push(resolve);
       this.#child.send(control, () => {});
@@ -137,7 +137,7 @@ export class Instance implements ServerUnderTest {
   }
 }
 
-/** Resolves with the address of an instance once it listens. */
+/** Resolves to the address of an instance once it listens. */
 function listening(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => child.kill("SIGKILL"), START_MILLIS);

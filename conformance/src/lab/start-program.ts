@@ -1,23 +1,22 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** Programs are started from their sources in the repository, from their builds where the package is installed. */
+/** The repository runs programs from their sources, an installed package from its build. */
 const IS_SOURCE = import.meta.url.endsWith(".ts");
 const NODE_OPTIONS = IS_SOURCE ? ["--conditions=@streamkit/source"] : [];
 
-/** All that run. One listener for them, however many there are. */
+/** All running programs. One exit listener serves them all. */
 const running = new Set<ChildProcess>();
 process.once("exit", () => {
-  // SIGKILL ends a frozen process as well; nothing may stay behind.
+  // SIGKILL also ends a frozen process.
   for (const child of running) child.kill("SIGKILL");
 });
 
 /**
- * Starts a program of the suite as a process of its own, with a channel for messages: it ends with this process at the
- * latest.
+ * Starts a program of the suite as a process with a message channel. The program ends with this process at the latest.
  *
- * @param path relative to the module `from`, without extension
- * @param settings its only argument, as JSON
+ * @param path path relative to the module `from`, without extension
+ * @param settings the program's only argument, as JSON
  */
 export function startProgram(path: string, from: string, settings: unknown): ChildProcess {
   const program = fileURLToPath(new URL(`${path}.${IS_SOURCE ? "ts" : "js"}`, from));

@@ -1,14 +1,14 @@
-/** The frame around stored rows, as proto/streamkit/storage/v1/rows.proto describes it, without compression. */
+/** The frame of an uncompressed stored row, as proto/streamkit/storage/v1/rows.proto describes it. */
 const FORMAT = 1;
 const UNCOMPRESSED = 0;
 const FRAME_BYTES = 6;
 
-/** The message in a stored row. */
+/** Returns the message in a stored row. */
 export function messageOf(row: Uint8Array): Uint8Array {
   return row.subarray(FRAME_BYTES);
 }
 
-/** A stored row with this message. */
+/** Returns a stored row with this message. */
 export function rowOf(message: Uint8Array): Uint8Array {
   const row = new Uint8Array(FRAME_BYTES + message.length);
   row[0] = FORMAT;
@@ -18,7 +18,7 @@ export function rowOf(message: Uint8Array): Uint8Array {
   return row;
 }
 
-/** CRC-32C, bit by bit: the rows of mutants are small. */
+/** CRC-32C, computed bit by bit, which suffices for the small rows of mutants. */
 function crc32c(bytes: Iterable<number>): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {

@@ -1,7 +1,6 @@
 /**
- * Sets the wall clock of this process to that of the machine and some minutes: what a machine with a wrong clock has,
- * and, when it is set again, one whose clock is corrected while it runs (fault 18). The monotonic clock and timers go
- * on as they are.
+ * Sets the wall clock of this process apart from that of the machine, as on a machine with a wrong clock. A second call
+ * corrects the clock while the process runs (fault 18). The monotonic clock and timers do not change.
  */
 export function setWallClock(offsetMillis: number): void {
   Date.now = () => machineNow() + offsetMillis;

@@ -6,5 +6,5 @@ if (refusal !== undefined) {
   console.error(`streamkit-conformance: ${refusal}`);
   process.exit(1);
 }
-// Later, because the suite uses parts of Node that older versions do not have.
+// Imported only after the check, because the suite uses parts of Node that older versions lack.
 await import("./main.ts");

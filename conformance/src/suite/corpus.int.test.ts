@@ -7,11 +7,10 @@ import { coveringCases, selectCases } from "./corpus/select.ts";
 import { readKnownFailures } from "./run/matrix.ts";
 import { runSuite } from "./run/suite.ts";
 
-/** The fast slice: a few cells that differ in much. `npm run conformance` runs the whole matrix. */
+/** The fast slice: a few cells that differ widely. `npm run conformance` runs the whole matrix. */
 describe("the corpus against the server of this repository", () => {
   const cases = loadCases();
-  // For cells in which every call is expensive: all that is about several instances, and of the rest enough for each
-  // clause.
+  // For cells with expensive calls: all cases about several instances, and enough others to prove each clause.
   const fewer = [...new Set([...selectCases(cases, { ids: ["EVERYWHERE-"], clauses: [] }), ...coveringCases(cases)])];
   const knownFailures = readKnownFailures(fileURLToPath(new URL("../../known-failures.yaml", import.meta.url)));
 

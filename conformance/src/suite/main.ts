@@ -73,7 +73,7 @@ if (cases.length === 0 || cells.length === 0) {
   process.exit(2);
 }
 
-// Ending by exit() runs what ends the servers under test.
+// `process.exit` runs the handlers that end the servers under test.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
 const azureConnectionString = args["azure-connection-string"] ?? process.env.CONFORMANCE_AZURE_CONNECTION_STRING;

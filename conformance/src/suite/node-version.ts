@@ -1,7 +1,8 @@
 /**
- * What to say where Node is too old, or `undefined`. Imports nothing, so that old versions of Node can load it.
+ * Returns the error for a version of Node that is too old; undefined for a sufficient one. The file imports nothing, so
+ * that old versions of Node can load it.
  *
- * @param version as in `process.versions.node`: "22.15.0"
+ * @param version version as in `process.versions.node`, such as "22.15.0"
  */
 export function refusalOfNode(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split(".").map(Number);

@@ -1,18 +1,18 @@
-/** What a bus does to its messages. Chances are from 0 to 1, per message and listener. */
+/** The faults of a bus. Chances are from 0 to 1, per message and listener. */
 export interface BusWeather {
   readonly lose: number;
   readonly repeat: number;
-  /** Messages arrive up to this much later, each by itself, in milliseconds: so they overtake each other. */
+  /** Longest delay of a message in milliseconds. Delays are random, so messages overtake each other. */
   readonly delayMillis: number;
-  /** How often a listener gets a message that nobody sent, in milliseconds; 0 for never. */
+  /** Interval at which a listener receives a forged message, in milliseconds; 0 for never. */
   readonly forgeMillis: number;
-  /** Nothing gets through. */
+  /** True if no message arrives. */
   readonly dead: boolean;
 }
 
 const FAIR: BusWeather = { lose: 0, repeat: 0, delayMillis: 0, forgeMillis: 0, dead: false };
 
-/** Kinds of weather, by name (fault 19). */
+/** Kinds of weather by name (fault 19). */
 export const BUS_WEATHER = {
   fair: FAIR,
   lossy: { ...FAIR, lose: 0.5 },

@@ -13,7 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => hub[Symbol.asyncDispose]());
 
-// The bus of the instances is a bus like any other, as long as the weather is fair.
+// In fair weather, the bus of the instances must be a bus like any other.
 const runner = { describe, it };
 describeBusContract({ name: "hub", runner, makeBus: () => new HubBus(hub.port) });
 describeBusContract({

@@ -8,7 +8,7 @@ import { FrameReader, frameOf } from "./frames.ts";
 
 const storeId = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 
-/** A bus without a network: who listens gets what is sent, at once. */
+/** A bus without a network: listeners receive messages at once. */
 function plainBus(): Bus {
   const listeners = new Map<object, { topic: string; listener: (message: Uint8Array) => void }>();
   return {
@@ -35,7 +35,7 @@ describe("a faulty bus", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  /** Revisions that arrive of those from 1 to 200, and other messages. */
+  /** Sends revisions 1 to 200. Resolves to the revisions that arrive, and the number of other messages. */
   async function arriving(name: BusWeatherName): Promise<{ revisions: number[]; others: number }> {
     const bus = new FaultyBus(plainBus(), BUS_WEATHER[name], 1);
     const revisions: number[] = [];

@@ -8,8 +8,8 @@ import { forge } from "./forge.ts";
 type Listener = (message: Uint8Array) => void;
 
 /**
- * A bus that does to the messages of another one what its weather says (fault 19). Whatever that is, streams must be
- * complete: hints change latency, and nothing else.
+ * A bus that applies its weather to the messages of another bus (fault 19). Streams must be complete in any weather:
+ * hints may only change latency.
  */
 export class FaultyBus implements Bus {
   readonly kind: string;
@@ -18,7 +18,7 @@ export class FaultyBus implements Bus {
   readonly #random: Random;
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #subscribed = new Map<Listener, string>();
-  /** Names seen in messages: lies about what exists are the better ones. */
+  /** Names seen in messages. Forged messages about existing spaces do more harm. */
   readonly #spaces = new Set<string>();
   #weather: BusWeather;
 
@@ -40,7 +40,7 @@ export class FaultyBus implements Bus {
   }
 
   subscribe(topic: string, listener: Listener): Disposable {
-    // A listener of its own for each subscription, so that two with the same function stay two.
+    // A new function for each subscription keeps two subscriptions of the same listener apart.
     const mine: Listener = (message) => listener(message);
     this.#subscribed.set(mine, topic);
     const subscription = this.#inner.subscribe(topic, (message) => this.#deliver(mine, message));
@@ -64,7 +64,7 @@ export class FaultyBus implements Bus {
     if (dead || this.#random.chance(lose)) return;
     const times = this.#random.chance(repeat) ? 2 + this.#random.below(3) : 1;
     for (let time = 0; time < times; time++) {
-      // A copy each: the buffer is the listener's.
+      // A copy for each listener, because the listener owns its buffer.
       const copy = message.slice();
       if (delayMillis === 0) listener(copy);
       else this.#later(this.#random.below(delayMillis), () => this.#subscribed.has(listener) && listener(copy));
@@ -75,7 +75,7 @@ export class FaultyBus implements Bus {
     try {
       for (const { space } of fromBinary(NotificationSchema, message).spaces) this.#spaces.add(space);
     } catch {
-      // Somebody else's lie.
+      // The message is a forgery.
     }
   }
 

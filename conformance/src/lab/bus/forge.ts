@@ -7,7 +7,11 @@ type Lie = Exclude<MessageInitShape<typeof NotificationSchema>, { $typeName: str
 
 const LARGEST = 2n ** 64n - 1n;
 
-/** What nobody sent: hints that are absurd, false, or no messages at all. `spaces` are names that exist. */
+/**
+ * Forges a message: an absurd or false hint, or bytes that are no message.
+ *
+ * @param spaces names of existing spaces
+ */
 export function forge(random: Random, storeId: string, spaces: readonly string[]): Uint8Array {
   const lies: readonly (() => Lie)[] = [
     () => ({ spaces: spaces.map((space) => change(space, LARGEST)) }),

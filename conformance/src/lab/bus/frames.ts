@@ -1,6 +1,4 @@
-/**
- * A message on its way over the hub: its length, the length of its topic, both in four bytes, then topic and message.
- */
+/** Frames a message for the hub: its length and the length of its topic, four bytes each, then topic and message. */
 export function frameOf(topic: string, message: Uint8Array): Buffer {
   const name = Buffer.from(topic);
   const sizes = Buffer.alloc(8);
@@ -9,7 +7,7 @@ export function frameOf(topic: string, message: Uint8Array): Buffer {
   return Buffer.concat([sizes, name, message]);
 }
 
-/** Puts frames together again from what a socket delivers, in whatever pieces. */
+/** Assembles frames from the chunks of a socket. */
 export class FrameReader {
   #rest: Buffer = Buffer.alloc(0);
 

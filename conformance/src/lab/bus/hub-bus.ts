@@ -7,7 +7,7 @@ interface Subscription {
   readonly listener: (message: Uint8Array) => void;
 }
 
-/** A bus for tests over a hub (hub.ts). Does not connect again: the hub lives as long as the test. */
+/** A bus for tests over a hub (hub.ts). It never reconnects, because the hub lives as long as the test. */
 export class HubBus implements Bus {
   readonly kind = "hub";
   readonly location: string;
@@ -43,10 +43,10 @@ export class HubBus implements Bus {
     for (const subscription of [...this.#subscriptions]) {
       if (subscription.topic !== topic || !this.#subscriptions.has(subscription)) continue;
       try {
-        // A copy each: the buffer is the listener's.
+        // A copy for each listener, because the listener owns its buffer.
         subscription.listener(message.slice());
       } catch {
-        // A listener must not throw; one that does must not keep others from listening.
+        // A listener that throws must not keep other listeners from their messages.
       }
     }
   }

@@ -2,12 +2,15 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { FrameReader, frameOf } from "./frames.ts";
 
-/** The middle of a bus for tests: what one connection sends, all get. */
+/** The centre of a bus for tests: every connection receives the messages of all connections. */
 export interface Hub extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Beyond it, messages to one connection are dropped: a bus waits for nobody, be they frozen. */
+/**
+ * Most bytes that wait for one connection. Further messages are dropped, because a bus waits for no receiver, not even
+ * a frozen one.
+ */
 const MAX_QUEUED_BYTES = 1024 * 1024;
 
 /** Opens a hub on a free port of the loopback interface. */

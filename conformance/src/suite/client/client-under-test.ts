@@ -1,20 +1,20 @@
 import type { Hello, Observation, Operation } from "@streamkit/protocol/conformance";
 
 /**
- * A client that the suite drives: built in, or a program that speaks Operation and Observation over its standard
- * streams (proto/streamkit/conformance/v1/operation.proto).
+ * A client that the suite drives: a built-in client, or a program that speaks Operation and Observation over its
+ * standard streams (proto/streamkit/conformance/v1/operation.proto).
  */
 export interface ClientUnderTest {
-  /** Who it is and what it can do. */
+  /** Name and capabilities of the client. */
   readonly hello: Hello;
-  /** Starts an operation. What comes of it goes to the observer given at construction. */
+  /** Starts an operation. The observer given at construction receives its observations. */
   perform(operation: Operation): void;
-  /** Ends every call and frees everything. */
+  /** Ends every call and releases all resources. */
   close(): Promise<void>;
 }
 
 /** Receives observations as they happen. */
 export type Observer = (observation: Observation) => void;
 
-/** Makes a client under test, one per case run, so that cases share nothing. */
+/** Creates a client under test. Each run of a case has its own, so cases share no state. */
 export type ClientFactory = (observe: Observer) => Promise<ClientUnderTest>;

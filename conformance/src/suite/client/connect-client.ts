@@ -34,8 +34,8 @@ interface LiveCall {
 }
 
 /**
- * The generated Connect client as a client under test: requests and responses exactly as they are on the wire, no
- * retry, no resumption.
+ * The generated Connect client as a client under test. Its requests and responses are exactly those on the wire: it
+ * neither retries nor resumes.
  */
 export class ConnectClient implements ClientUnderTest {
   readonly hello: Hello = create(HelloSchema, {
@@ -68,7 +68,10 @@ export class ConnectClient implements ClientUnderTest {
   readonly #actors = new Map<string, OpenTransport>();
   readonly #calls = new Map<bigint, LiveCall>();
 
-  /** @param inProcess finds a server in this process */
+  /**
+   * @param observe receives the observations
+   * @param inProcess finds a server in this process by its URL
+   */
   constructor(observe: Observer, inProcess?: (url: string) => Transport) {
     this.#observe = observe;
     this.#inProcess = inProcess;

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema } from "@streamkit/protocol";
 import { type Failure, FailureSchema } from "@streamkit/protocol/conformance";
 
-/** Whatever a call threw, as the suite reports it. */
+/** Converts any thrown value into the failure that the suite reports. */
 export function toFailure(error: unknown): Failure {
   const connectError = ConnectError.from(error);
   return create(FailureSchema, {
@@ -13,7 +13,7 @@ export function toFailure(error: unknown): Failure {
   });
 }
 
-/** `Code.InvalidArgument` as "INVALID_ARGUMENT". */
+/** Returns the name of a code in the protocol's spelling: `Code.InvalidArgument` is "INVALID_ARGUMENT". */
 function codeName(code: Code): string {
   return Code[code].replace(/(?<!^)([A-Z])/g, "_$1").toUpperCase();
 }

@@ -1,4 +1,4 @@
-/** Messages on a byte stream: four bytes of length, big endian, then the message. */
+/** Frames a message for a byte stream: four bytes of length, big-endian, then the message. */
 export function frame(message: Uint8Array): Uint8Array {
   const framed = new Uint8Array(4 + message.length);
   new DataView(framed.buffer).setUint32(0, message.length);
@@ -6,12 +6,13 @@ export function frame(message: Uint8Array): Uint8Array {
   return framed;
 }
 
-/** Most bytes of one framed message: the largest response of the protocol with room to spare. */
+/** Most bytes of one framed message: far more than the largest response of the protocol. */
 const MAX_FRAME_BYTES = 64 * 1_048_576;
 
 /**
- * Splits a byte stream into messages. @throws Error for a length beyond reason, and for a stream that ends inside a
- * message
+ * Splits a byte stream into messages.
+ *
+ * @throws Error if a length exceeds MAX_FRAME_BYTES, or the stream ends inside a message
  */
 export async function* unframe(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let held = Buffer.alloc(0);

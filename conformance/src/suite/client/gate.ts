@@ -1,4 +1,4 @@
-/** Holds a reader back until it is opened; once open it stays open. */
+/** Holds a reader back until the gate is opened. An open gate stays open. */
 export class Gate {
   #open: boolean;
   #waiting: (() => void) | undefined;
@@ -12,7 +12,7 @@ export class Gate {
     this.#waiting?.();
   }
 
-  /** Resolves when the gate is open, or the signal fires. */
+  /** Resolves once the gate is open or the signal is aborted. */
   async passed(signal: AbortSignal): Promise<void> {
     if (this.#open || signal.aborted) return;
     await new Promise<void>((resolve) => {

@@ -10,7 +10,9 @@ import {
 import type { ClientUnderTest, Observer } from "./client-under-test.ts";
 import { frame, unframe } from "./framing.ts";
 
-/** A client under test in any language: a program that is fed operations on stdin and tells observations on stdout. */
+/**
+ * A client under test in any language: a program that reads operations from stdin and writes observations to stdout.
+ */
 export class ProgramClient implements ClientUnderTest {
   readonly hello: Hello;
   readonly #process: ChildProcess;
@@ -21,7 +23,11 @@ export class ProgramClient implements ClientUnderTest {
     this.hello = hello;
   }
 
-  /** Starts the program, in a shell, and waits for its introduction. @throws Error when it ends before that */
+  /**
+   * Starts the program in a shell and waits for its hello.
+   *
+   * @throws Error if the program ends before its hello
+   */
   static async start(command: string, observe: Observer): Promise<ProgramClient> {
     const child = spawn(command, { shell: true, stdio: ["pipe", "pipe", "inherit"] });
     const messages = unframe(child.stdout);

@@ -31,7 +31,7 @@ import {
 
 type Message = Response["message"];
 
-/** Performs a request through the SDK, the way an application would, and gives what it sees as response messages. */
+/** Performs a request through the SDK as an application would. Yields the results as response messages. */
 export async function* callSdk(
   client: StreamkitClient,
   request: Request["message"],
@@ -191,7 +191,7 @@ function append(client: StreamkitClient, request: AppendRequest, signal: AbortSi
   return space.append(appends, options);
 }
 
-/** What every read has, without the members that are absent. */
+/** Returns the options that all reads share. Absent fields give no option. */
 function readOptions(
   request: Pick<ConsumeSegmentRequest, "minTime" | "maxTime" | "limit" | "follow" | "heartbeatInterval">,
   signal: AbortSignal,
@@ -218,7 +218,10 @@ function singlePageOptions(
   return { ...options, backward, ...(wait && { wait: Number(wait.seconds) * 1_000 + wait.nanos / 1_000_000 }) };
 }
 
-/** Entries in the order of the application, which backward is not that of a batch. */
+/**
+ * Returns each entry as a batch, in the order in which the application receives them. A backward read reverses the
+ * order of a batch.
+ */
 function eachEntry(entries: readonly Entry[]) {
   return entries.map((entry) => toEntryBatch(entry.batch, [entry]));
 }

@@ -16,7 +16,7 @@ import type { ClientUnderTest, Observer } from "./client-under-test.ts";
 import { callSdk } from "./sdk-calls.ts";
 import { sdkFailure } from "./sdk-wire.ts";
 
-/** How the SDK names what `Protocol` names. */
+/** Options of the SDK for each `Protocol`. */
 const OPTIONS: Readonly<Partial<Record<Protocol, Omit<Parameters<typeof createNodeTransport>[0], "baseUrl">>>> = {
   [Protocol.CONNECT_H1]: { protocol: "connect", httpVersion: "1.1" },
   [Protocol.CONNECT_H2]: { protocol: "connect", httpVersion: "2" },
@@ -26,8 +26,8 @@ const OPTIONS: Readonly<Partial<Record<Protocol, Omit<Parameters<typeof createNo
 };
 
 /**
- * The TypeScript SDK as a client under test: what an application sees through it, with retries and resumption. It shows
- * entries and results, not the messages they came in; so it has no capability "raw".
+ * The TypeScript SDK as a client under test: the view of an application, with retries and resumption. The SDK shows
+ * entries and results but not the messages that carried them, so this client lacks the capability "raw".
  */
 export class SdkClient implements ClientUnderTest {
   readonly hello: Hello = create(HelloSchema, {
@@ -40,7 +40,10 @@ export class SdkClient implements ClientUnderTest {
   readonly #actors = new Map<string, StreamkitClient>();
   readonly #calls = new Map<bigint, AbortController>();
 
-  /** @param inProcess finds a server in this process */
+  /**
+   * @param observe receives the observations
+   * @param inProcess finds a server in this process by its URL
+   */
   constructor(observe: Observer, inProcess?: (url: string) => Transport) {
     this.#observe = observe;
     this.#inProcess = inProcess;
@@ -50,7 +53,7 @@ export class SdkClient implements ClientUnderTest {
     const { id, actor, action } = operation;
     switch (action.case) {
       case "connect":
-        // A client that lives on across a restart finds the server by itself.
+        // The SDK finds the server again after a restart, so an actor keeps its client.
         if (!this.#actors.has(actor)) this.#actors.set(actor, this.#connect(action.value));
         this.#end(id, undefined);
         break;
@@ -79,7 +82,7 @@ export class SdkClient implements ClientUnderTest {
     }
     const find = this.#inProcess;
     if (find === undefined) throw new Error("there is no server in this process");
-    // Looked up at each call: a restart makes a new one.
+    // Looks the server up at each call, because a restart replaces it.
     const current: Transport = {
       unary: (...call) => find(connect.url).unary(...call),
       stream: (...call) => find(connect.url).stream(...call),

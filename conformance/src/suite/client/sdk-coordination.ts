@@ -15,7 +15,7 @@ import {
 import type { Request, Response } from "@streamkit/protocol/conformance";
 import { toCursorMessage, toLeaseMessage, toWorkerMessage } from "./sdk-wire.ts";
 
-/** Performs a call about leases, cursors or workers through the SDK; undefined for any other. */
+/** Performs a call about leases, cursors or workers through the SDK. Resolves to undefined for any other call. */
 export async function callCoordination(
   client: StreamkitClient,
   request: Request["message"],
@@ -114,23 +114,23 @@ async function listWorkers(
   return { case: "listWorkers", value: create(ListWorkersResponseSchema, value) };
 }
 
-/** Which page of a list, as options of the SDK. */
+/** Returns the SDK's options for a page of a list. */
 export function pageOptions({ pageSize, pageToken }: { pageSize: number; pageToken: string }, signal: AbortSignal) {
   return { ...(pageSize !== 0 && { pageSize }), pageToken, signal };
 }
 
-/** The same for a list with a prefix. */
+/** Returns the SDK's options for a page of a list with a prefix. */
 export function listOptions(request: { prefix: string; pageSize: number; pageToken: string }, signal: AbortSignal) {
   return { ...pageOptions(request, signal), prefix: request.prefix };
 }
 
-/** A span of time as an option of the SDK, which are in milliseconds; nothing where it is absent. */
+/** Returns a duration as an SDK option in milliseconds; no option if it is absent. */
 export function millisOf<Name extends string>(name: Name, span: Duration | undefined): { [N in Name]?: number } {
   if (span === undefined) return {};
   return { [name]: Number(span.seconds) * 1_000 + span.nanos / 1_000_000 } as { [N in Name]?: number };
 }
 
-/** What the SDK tells by `undefined`. */
+/** The error of the protocol for which the SDK returns `undefined`. */
 function notFound(what: string): StreamkitError {
   return new StreamkitError("NOT_FOUND", "not_found", `there is no such ${what}`);
 }

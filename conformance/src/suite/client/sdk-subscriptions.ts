@@ -17,7 +17,7 @@ import { SendQueue } from "./send-queue.ts";
 
 const WORKERS_PER_RESPONSE = 100;
 
-/** Watches segments through the SDK. That it subscribed again shows in nothing but a further snapshot. */
+/** Watches segments through the SDK. A new subscription shows only as a further snapshot. */
 export async function* watchSegments(
   client: StreamkitClient,
   request: SubscribeToSegmentStatusRequest,
@@ -40,7 +40,7 @@ export async function* watchSegments(
   throwIfCanceled(signal);
 }
 
-/** Watches workers through the SDK, as one of them or not. */
+/** Watches workers through the SDK, either as one of them or as an observer. */
 export async function* watchWorkers(
   client: StreamkitClient,
   request: SubscribeToWorkersRequest,
@@ -64,8 +64,8 @@ export async function* watchWorkers(
 }
 
 /**
- * Each inventory is a snapshot. The first response comes when it is complete; a response has no more workers than fit
- * into it.
+ * Converts an inventory into the responses of a snapshot. The first response comes once the snapshot is complete. Each
+ * response has at most WORKERS_PER_RESPONSE workers.
  */
 function* toResponses(workers: Inventory): Generator<SubscribeToWorkersResponse> {
   for (let at = 0; at === 0 || at < workers.length; at += WORKERS_PER_RESPONSE) {
@@ -78,7 +78,7 @@ function* toResponses(workers: Inventory): Generator<SubscribeToWorkersResponse>
   yield create(SubscribeToWorkersResponseSchema, { event: { case: "snapshotComplete", value } });
 }
 
-/** A subscription that its signal ends is over without an error; the call that it stands for was canceled. */
+/** A subscription that its signal ends finishes without an error, but the equivalent call ends with CANCELED. */
 function throwIfCanceled(signal: AbortSignal): void {
   if (signal.aborted) throw new StreamkitError("CANCELED", "canceled", "the subscription was closed");
 }

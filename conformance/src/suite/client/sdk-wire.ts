@@ -28,18 +28,18 @@ import {
 } from "@streamkit/protocol";
 import { type Failure, FailureSchema } from "@streamkit/protocol/conformance";
 
-/** Microseconds since 1970 as a timestamp. */
+/** Converts microseconds since 1970 into a timestamp. */
 function microsToTimestamp(micros: number): Timestamp {
   const seconds = Math.floor(micros / 1_000_000);
   return create(TimestampSchema, { seconds: BigInt(seconds), nanos: (micros - seconds * 1_000_000) * 1_000 });
 }
 
-/** A timestamp as the SDK takes times. */
+/** Converts a timestamp into the SDK's form of a time. */
 export function toMicros(time: Timestamp | undefined): { micros: number } | undefined {
   return time && { micros: Number(time.seconds) * 1_000_000 + Math.floor(time.nanos / 1_000) };
 }
 
-/** What an append gave, as the message it came in. */
+/** Converts the SDK's result of an append into the response message. */
 export function toAppendResponse(result: AppendResult): AppendResponse {
   return create(AppendResponseSchema, {
     transaction: { id: result.transactionId, number: BigInt(result.transactionNumber) },
@@ -54,7 +54,7 @@ export function toAppendResponse(result: AppendResult): AppendResponse {
   });
 }
 
-/** A batch, or some entries of one, as a message. */
+/** Converts a batch, or some of its entries, into a message. */
 export function toEntryBatch(batch: Batch, entries: Iterable<Entry> = batch): EntryBatch {
   const list = [...entries];
   return create(EntryBatchSchema, {
@@ -107,7 +107,10 @@ export function toWorkerMessage({ id, metadata, joinTime, registration }: Worker
   return create(WorkerSchema, { id, metadata: { ...metadata }, joinTime: timestampFromDate(joinTime), registration });
 }
 
-/** What the SDK threw, as the suite reports it. The three reasons that the SDK adds have no detail. */
+/**
+ * Converts an error of the SDK into the failure that the suite reports. The three reasons that the SDK adds have no
+ * detail.
+ */
 export function sdkFailure(error: unknown): Failure {
   if (!(error instanceof StreamkitError)) {
     return create(FailureSchema, { code: "UNKNOWN", message: error instanceof Error ? error.message : String(error) });
@@ -129,7 +132,7 @@ export function sdkFailure(error: unknown): Failure {
   return create(FailureSchema, { code: error.code.toUpperCase(), message: error.message, details });
 }
 
-/** An option that the SDK refuses by its own name, as the field of the request that it stands for. */
+/** Converts the name of an SDK option into the name of the equivalent request field. */
 function toFieldName(field: string): string {
   return /^[a-z]+([A-Z][a-z]+)+$/.test(field)
     ? field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)

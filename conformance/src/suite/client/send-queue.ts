@@ -1,4 +1,4 @@
-/** What is sent on a bidirectional call: an async iterable that is filled from outside. */
+/** The requests of a bidirectional call: an async iterable that the caller fills. */
 export class SendQueue<T> implements AsyncIterable<T> {
   readonly #items: T[] = [];
   #ended = false;

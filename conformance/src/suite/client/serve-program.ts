@@ -3,7 +3,10 @@ import { ObservationSchema, OperationSchema } from "@streamkit/protocol/conforma
 import type { ClientUnderTest, Observer } from "./client-under-test.ts";
 import { frame, unframe } from "./framing.ts";
 
-/** Serves a client under test as a program: operations on `input`, observations on `output`, until the input ends. */
+/**
+ * Serves a client under test as a program. Reads operations from `input` and writes observations to `output` until the
+ * input ends.
+ */
 export async function serveProgram(
   make: (observe: Observer) => ClientUnderTest,
   input: AsyncIterable<Uint8Array>,

@@ -7,13 +7,18 @@ import {
 } from "@connectrpc/connect-node";
 import { type Connect, Protocol } from "@streamkit/protocol/conformance";
 
-/** A transport with a connection of its own, and what closes it. */
+/** A transport with its own connection. */
 export interface OpenTransport {
   readonly transport: Transport;
   close(): void;
 }
 
-/** Opens what `connect` asks for; `inProcess` finds a server in this process. */
+/**
+ * Opens the transport for a connect operation.
+ *
+ * @param inProcess finds a server in this process by its URL
+ * @throws Error if the operation asks for a server in this process and there is none
+ */
 export function openTransport(connect: Connect, inProcess?: (url: string) => Transport): OpenTransport {
   if (connect.protocol === Protocol.IN_PROCESS) {
     if (inProcess === undefined) throw new Error("there is no server in this process");

@@ -8,7 +8,7 @@ export interface Clause {
   readonly text: string;
 }
 
-/** Where the specification lies: beside the cases in the published package, in docs/ in the repository. */
+/** Path of the specification: beside the cases in the published package, in docs/ in the repository. */
 const SPEC_FILE = ["../../../spec.md", "../../../../docs/spec.md"]
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(path));
@@ -18,7 +18,7 @@ const LINE = /^- \*\*([A-Z]{3}-\d{3})\*\* (MUST|SHOULD)(?: \[[a-z]+\])? (.+)$/;
 /**
  * Reads the clauses of the specification.
  *
- * @throws Error for a line that looks like a clause and is none, and for an id that occurs twice
+ * @throws Error if a malformed line begins like a clause, or an id occurs twice
  */
 export function readClauses(file: string = SPEC_FILE ?? "docs/spec.md"): Map<string, Clause> {
   const clauses = new Map<string, Clause>();

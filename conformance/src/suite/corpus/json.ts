@@ -1,11 +1,11 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 
-/** True for `{...}`, false for lists, null and plain values. */
+/** True for `{...}`; false for lists, null and plain values. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A copy of `value` in which `change` has replaced every string. */
+/** Returns a copy of `value` with every string replaced by `change`. */
 export function mapStrings(value: JsonValue, change: (text: string) => JsonValue): JsonValue {
   if (typeof value === "string") return change(value);
   if (Array.isArray(value)) return value.map((item) => mapStrings(item, change));
@@ -19,8 +19,8 @@ export function mapStrings(value: JsonValue, change: (text: string) => JsonValue
 }
 
 /**
- * The value at a dotted path ("ranges.0.last_sequence"); `undefined` when there is none. Negative indexes count from
- * the end.
+ * Returns the value at a dotted path ("ranges.0.last_sequence"); undefined if there is none. Negative indexes count
+ * from the end.
  */
 export function at(value: unknown, path: string): unknown {
   let current: unknown = value;

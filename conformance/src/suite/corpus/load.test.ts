@@ -4,7 +4,7 @@ import { parseCases } from "./load.ts";
 import { completeRequest } from "./request.ts";
 import { Scope } from "./scope.ts";
 
-/** Written so that nobody takes it for a template. */
+/** Builds the placeholder in code, so that no tool takes this file for a template. */
 const placeholder = (name: string): string => `\${${name}}`;
 
 const head = "cases:\n  - {id: A, title: t, clauses: [ORD-001], ";

@@ -7,13 +7,13 @@ import { parse } from "yaml";
 import { isObject } from "./json.ts";
 import { fillVariant } from "./scope.ts";
 
-/** The folder of the cases that come with the suite. */
+/** Folder of the cases that come with the suite. */
 const CASES_FOLDER = fileURLToPath(new URL("../../../cases", import.meta.url));
 
 /**
- * Reads every `*.yaml` of a folder, strictly, and makes one case per variant.
+ * Reads every `*.yaml` file of a folder strictly. Returns one case per variant.
  *
- * @throws Error that names the file, for YAML that does not fit the schema, and for an id that occurs twice
+ * @throws Error with the name of the file if its YAML does not fit the schema, or if an id occurs twice
  */
 export function loadCases(folder: string = CASES_FOLDER): Case[] {
   const cases: Case[] = [];

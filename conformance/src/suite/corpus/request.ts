@@ -2,8 +2,8 @@ import type { DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isObject } from "./json.ts";
 
 /**
- * Turns the request of a case into the JSON form of the message: default store, space and segment, and the shorthands
- * described at the head of case.proto. Placeholders are resolved before.
+ * Converts the request of a case into the JSON form of the message. Adds the default store, space and segment, and
+ * expands the shorthands described at the head of case.proto. The caller has already replaced the placeholders.
  */
 export function completeRequest(
   input: DescMessage,
@@ -43,7 +43,7 @@ function moveIntoAppends(request: JsonObject): void {
   request.appends = [append];
 }
 
-/** Lists of records: strings are payloads, `{count, bytes}` makes several. */
+/** Expands a list of records: a string becomes a payload, `{count, bytes}` becomes several records. */
 function expandRecords(records: JsonValue): JsonValue {
   if (!Array.isArray(records)) return records;
   return records.flatMap((record): JsonValue[] => {
@@ -57,7 +57,7 @@ function expandRecords(records: JsonValue): JsonValue {
   });
 }
 
-/** Replaces the shorthands for long strings and large maps. */
+/** Expands the shorthands for long strings and large maps. */
 export function expandRepeats(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(expandRepeats);
   if (!isObject(value)) return value;
@@ -77,7 +77,7 @@ export function expandRepeats(value: JsonValue): JsonValue {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expandRepeats(item)]));
 }
 
-/** So many labels with keys of seven bytes and empty values. */
+/** Returns `count` labels with keys of seven bytes and empty values. */
 function labels(count: number): JsonObject {
   return Object.fromEntries(numbers(count).map((n) => [`k${String(n).padStart(6, "0")}`, ""]));
 }

@@ -7,7 +7,7 @@ const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, Cu
 /**
  * Finds an RPC by "Method" or "Service.Method".
  *
- * @throws Error when the protocol has no such RPC
+ * @throws Error if the protocol has no such RPC
  */
 export function findRpc(name: string): DescMethod {
   const [service, method] = name.includes(".") ? name.split(".") : [undefined, name];
@@ -19,13 +19,15 @@ export function findRpc(name: string): DescMethod {
   throw new Error(`the protocol has no RPC ${name}`);
 }
 
-/** True when the RPC has a member of its own in `Request`; others travel as `OtherCall`. */
+/** True if `Request` has a member for the RPC. All other RPCs travel as `OtherCall`. */
 export function isNamed(rpc: DescMethod): boolean {
   return RequestSchema.oneofs[0]!.fields.some((field) => field.localName === rpc.localName);
 }
 
 /**
- * The message that starts a call. @throws Error when `json` does not fit the RPC's request, also for unknown members
+ * Returns the message that starts a call.
+ *
+ * @throws Error if `json` does not fit the request of the RPC, including unknown members
  */
 export function startRequest(rpc: DescMethod, json: JsonObject): Request {
   if (rpc.localName === "produce") return create(RequestSchema, { message: { case: "produce", value: {} } });

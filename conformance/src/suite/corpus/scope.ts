@@ -5,29 +5,29 @@ import { mapStrings } from "./json.ts";
 const PLACEHOLDER = /\$\{([a-z][\w:-]*?)([+-]\d+)?\}/gi;
 const WHOLE = /^\$\{([a-z][\w:-]*)\}$/i;
 
-/** The placeholders of one run of a case: what the runner made unique, and what steps have captured. */
+/** The placeholders of one run of a case: names that the runner makes unique, and values that steps capture. */
 export class Scope {
   readonly #values: Map<string, JsonValue>;
-  /** Shared with children: `${uuid:x}` is the same in the whole run. */
+  /** Shared with children: `${uuid:x}` stays the same for the whole run. */
   readonly #uuids: Map<string, string>;
 
-  /** @param values initial placeholders; `store` and `space` at least */
+  /** @param values initial placeholders; must contain `store` and `space` */
   constructor(values: Record<string, JsonValue>, uuids = new Map<string, string>()) {
     this.#values = new Map(Object.entries(values));
     this.#uuids = uuids;
   }
 
-  /** Names a value for later steps. */
+  /** Sets a placeholder for later steps. */
   set(name: string, value: JsonValue): void {
     this.#values.set(name, value);
   }
 
-  /** The same placeholders and some more; captures go to the child only. */
+  /** Returns a child scope with more placeholders. The parent does not see the child's captures. */
   with(values: Record<string, JsonValue>): Scope {
     return new Scope({ ...Object.fromEntries(this.#values), ...values }, this.#uuids);
   }
 
-  /** @throws Error when no such placeholder is known */
+  /** @throws Error if there is no such placeholder */
   get(name: string): JsonValue {
     const known = this.#values.get(name);
     if (known !== undefined) return known;
@@ -52,8 +52,8 @@ export class Scope {
 }
 
 /**
- * Replaces the placeholders of a variant; those it does not know stay. A string that is one placeholder takes the
- * value's type.
+ * Replaces the placeholders of a variant; unknown placeholders stay. A string that consists of one placeholder takes
+ * the type of its value.
  */
 export function fillVariant<T extends JsonValue>(template: T, variant: Record<string, JsonValue>): T {
   return mapStrings(template, (text) => {

@@ -1,6 +1,6 @@
 import type { Case } from "@streamkit/protocol/conformance";
 
-/** The cases that a selection asks for; an empty selection asks for all. */
+/** Returns the cases of a selection. An empty selection means all cases. */
 export function selectCases(
   cases: readonly Case[],
   { ids, clauses }: { ids: readonly string[]; clauses: readonly string[] },
@@ -12,7 +12,10 @@ export function selectCases(
   );
 }
 
-/** Cases that together prove every clause that any case proves: each that proves one which none before it does. */
+/**
+ * Returns cases that together prove every clause that any case proves: each one proves a clause that no earlier one
+ * does.
+ */
 export function coveringCases(cases: readonly Case[]): Case[] {
   const proved = new Set<string>();
   return cases.filter(({ clauses }) => {

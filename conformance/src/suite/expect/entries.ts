@@ -3,7 +3,7 @@ import { at } from "../corpus/json.ts";
 import { type Difference, match, show } from "./match.ts";
 import type { Observed, ObservedEntry } from "./observed.ts";
 
-/** Compares what a reader received with what a case expects of the entries. */
+/** Compares received entries with the expected ones. */
 export function matchEntries(expected: Entries, observed: Observed): Difference {
   const { entries } = observed;
   return (
@@ -86,7 +86,7 @@ function eachBatch(expected: Entries, observed: Observed): Difference {
   return undefined;
 }
 
-/** "1-3,5" as numbers. */
+/** Parses "1-3,5" into numbers. */
 export function parseRanges(text: string): bigint[] {
   if (text === "") return [];
   return text.split(",").flatMap((part) => {
@@ -95,7 +95,7 @@ export function parseRanges(text: string): bigint[] {
   });
 }
 
-/** Numbers as "1-3,5". */
+/** Formats numbers as "1-3,5". */
 export function formatRanges(numbers: readonly bigint[]): string {
   const parts: [bigint, bigint][] = [];
   for (const each of numbers) {

@@ -8,7 +8,7 @@ import { matchEntries } from "./entries.ts";
 import { type Difference, match, show } from "./match.ts";
 import type { Observed, ObservedError } from "./observed.ts";
 
-/** The expectation with its placeholders replaced. */
+/** Returns the expectation with its placeholders replaced. */
 export function resolveExpectation(expectation: Expectation | undefined, scope: Scope): Expectation {
   if (expectation === undefined) return fromJson(ExpectationSchema, {});
   return fromJson(ExpectationSchema, expandRepeats(scope.resolve(toJson(ExpectationSchema, expectation))));
@@ -32,7 +32,10 @@ export function matchExpectation(expected: Expectation, observed: Observed): Dif
   );
 }
 
-/** Compares the results of several equal calls: how many succeeded, and what they have in common. */
+/**
+ * Compares the results of several equal calls: the number of successes, and the values that must be the same or
+ * different.
+ */
 export function matchRepeated(expected: Expectation, all: readonly Observed[]): Difference {
   const successes = all.filter((each) => each.error === undefined);
   const wanted = expected.succeeded ?? (expectsFailure(expected) ? 0 : all.length);
@@ -68,7 +71,7 @@ function matchDetail(expected: Expectation, error: ObservedError | undefined): D
   if (error === undefined) return undefined;
   if (expected.reason !== "") {
     if (error.reason !== expected.reason) return `reason: expected ${expected.reason}, found ${error.reason || "none"}`;
-    // ERR-001: whoever states a reason also states that it is the only one.
+    // ERR-001: a server that gives a reason gives exactly one.
     if (error.details !== 1) return `details: expected exactly one, found ${error.details}`;
   }
   const violations = at(error.detail, "field_violations");

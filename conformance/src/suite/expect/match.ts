@@ -1,14 +1,14 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { isObject } from "../corpus/json.ts";
 
-/** A difference between what was expected and what was found; `undefined` when there is none. */
+/** A difference between an expectation and an observation; undefined if they agree. */
 export type Difference = string | undefined;
 
 /**
- * Compares by the rules at `Expectation` in case.proto: objects by the members given, lists element by element,
- * `$` strings as tests.
+ * Compares by the rules of `Expectation` in case.proto: objects by the given members, lists element by element, strings
+ * that begin with `$` as tests.
  *
- * @param path where in the observation this is, for the message
+ * @param path position in the observation, for the message
  */
 export function match(expected: JsonValue, found: unknown, path: string): Difference {
   if (typeof expected === "string" && expected.startsWith("$")) return testValue(expected, found, path);
@@ -70,7 +70,11 @@ const TESTS: Readonly<Record<string, Test>> = {
   sorted: (found) => isSorted(found),
 };
 
-/** Applies one `$` test. @throws Error for a test that does not exist */
+/**
+ * Applies one `$` test.
+ *
+ * @throws Error if there is no such test
+ */
 function testValue(expected: string, found: unknown, path: string): Difference {
   const colon = expected.indexOf(":");
   const name = expected.slice(1, colon === -1 ? undefined : colon);
@@ -80,7 +84,7 @@ function testValue(expected: string, found: unknown, path: string): Difference {
   return test(found, argument) ? undefined : `${path}: expected ${expected}, found ${show(found)}`;
 }
 
-/** Compares two numbers, or two spans of time in their JSON form; false for anything else. */
+/** Compares two numbers, or two durations in their JSON form. False for any other values. */
 function compare(found: unknown, argument: string, holds: (found: bigint, argument: bigint) => boolean): boolean {
   const measure = argument.endsWith("s") ? nanosOfSpan : wholeNumber;
   const [left, right] = [measure(String(found)), measure(argument)];
@@ -110,7 +114,7 @@ function nanosOf(found: unknown): bigint | undefined {
   return BigInt(Date.parse(`${seconds}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
 }
 
-/** A value for a message, cut where it is long. */
+/** Formats a value for a message, and shortens a long one. */
 export function show(value: unknown): string {
   const text = typeof value === "string" ? `"${value}"` : (JSON.stringify(value) ?? "nothing");
   return text.length > 300 ? `${text.slice(0, 300)}…` : text;

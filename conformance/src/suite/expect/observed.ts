@@ -16,17 +16,17 @@ export interface ObservedEntry {
   readonly time: string;
 }
 
-/** What a step observed, in the form that expectations are compared with. Field names are those of the protos. */
+/** The observation of a step in the form that expectations are compared with. Field names are those of the protos. */
 export interface Observed {
   readonly responses: readonly JsonObject[];
   readonly response: JsonObject | undefined;
   readonly error: ObservedError | undefined;
-  /** Bytes of the largest response in its binary form; 0 when there was none. */
+  /** Bytes of the largest response in its binary form; 0 without a response. */
   readonly largestResponse: number;
   readonly entries: readonly ObservedEntry[];
-  /** Of a status subscription, since it began. */
+  /** All statuses of a status subscription since its start. */
   readonly statuses: Statuses;
-  /** Of a subscription to workers, since it began. */
+  /** All workers of a worker subscription since its start. */
   readonly roster: Roster;
   readonly ended: boolean;
 }
@@ -34,19 +34,19 @@ export interface Observed {
 export interface ObservedError {
   readonly code: string;
   readonly message: string;
-  /** How many details there were; the spec wants one. */
+  /** Number of details; the specification requires one. */
   readonly details: number;
   readonly detail: JsonObject | undefined;
-  /** Without prefix; empty when there was no detail. */
+  /** Reason without prefix; empty without a detail. */
   readonly reason: string;
 }
 
 const JSON_OPTIONS = { useProtoFieldName: true, alwaysEmitImplicit: true } as const;
 
 /**
- * Turns responses and the end of a call into what expectations look at.
+ * Converts the responses and the end of a call into an observation.
  *
- * @param told what every response since the call began tells
+ * @param told the statuses and workers of all responses since the start of the call
  */
 export function observe(
   responses: readonly Response["message"][],
@@ -62,7 +62,7 @@ export function observe(
     responses: json,
     response: json.at(-1),
     error,
-    // Few cases look at it.
+    // Computed on demand, because few cases need it.
     get largestResponse() {
       return Math.max(0, ...responses.map(responseBytes));
     },
@@ -84,14 +84,14 @@ function schemaOf(name: string): DescMessage {
   return ResponseSchema.fields.find((each) => each.localName === name)!.message!;
 }
 
-/** True for a response that only shows that its stream lives. */
+/** True for a response that carries no news. */
 export function isHeartbeat(response: Response["message"]): boolean {
   if (response.case === "subscribeToSegmentStatus") return response.value.event.case === "heartbeat";
   if (response.case === "subscribeToWorkers") return response.value.event.case === "heartbeat";
   return batchesOf(response).length === 0;
 }
 
-/** The batches of any response that has them. */
+/** Returns the batches of a response; none if its type has no batches. */
 export function batchesOf(response: Response["message"]): readonly EntryBatch[] {
   switch (response.case) {
     case "consumeSegment":
@@ -107,7 +107,7 @@ export function batchesOf(response: Response["message"]): readonly EntryBatch[] 
   }
 }
 
-/** A response in its JSON form. */
+/** Converts a response into its JSON form. */
 export function responseJson(response: Response["message"]): JsonObject {
   if (response.case === undefined || response.case === "other") return {};
   const batches = batchesOf(response);
@@ -119,7 +119,7 @@ export function responseJson(response: Response["message"]): JsonObject {
   return json;
 }
 
-/** The library writes base64 byte by byte, which took seconds for large responses; records are written here instead. */
+/** Writes records by hand: the library encodes base64 byte by byte, which takes seconds for a large response. */
 function recordJson(record: EntryBatch["records"][number]): JsonObject {
   return { payload: Buffer.from(record.payload).toString("base64"), metadata: { ...record.metadata } };
 }

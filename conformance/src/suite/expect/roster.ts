@@ -10,32 +10,32 @@ import {
 } from "@streamkit/protocol";
 import { type Difference, match } from "./match.ts";
 
-/** What a subscription to workers has told of a group so far, put together by the rules of SubscribeToWorkers. */
+/** The workers of a group as a subscription has reported them so far, assembled by the rules of SubscribeToWorkers. */
 export class Roster {
   readonly #workers = new Map<string, Worker>();
   #begun = false;
   #inSnapshot = true;
-  /** The workers as of the latest state that was named. */
+  /** The workers at the latest group state in a response. */
   #complete: readonly Worker[] | undefined;
-  /** Says so when the responses broke a rule. */
+  /** The first broken rule; undefined if the responses obey the rules. */
   broken: Difference;
 
-  /** Whether a snapshot was complete. */
+  /** True once a snapshot was complete. */
   get complete(): boolean {
     return this.#complete !== undefined;
   }
 
-  /** Takes note of a response. */
+  /** Applies a response. */
   add(response: SubscribeToWorkersResponse): void {
     this.broken ??= this.#apply(response);
   }
 
-  /** Whether these are the workers. */
+  /** True if exactly these workers were reported. */
   has(expected: JsonValue): boolean {
     return this.#complete !== undefined && this.match(expected) === undefined;
   }
 
-  /** Whether these are the workers, by id. */
+  /** Compares the reported workers, sorted by id, with the expected ones. */
   match(expected: JsonValue): Difference {
     return match(expected, this.#complete?.map(toWorkerJson), "workers");
   }

@@ -2,14 +2,14 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { isObject } from "../corpus/json.ts";
 import { type Difference, match, show } from "./match.ts";
 
-/** What a status subscription has told of segments so far. */
+/** The segment statuses that a subscription has reported so far. */
 export class Statuses {
   /** The latest status of each segment. */
   readonly latest = new Map<string, JsonObject>();
-  /** Says so when a status was older than one of the same segment before it. */
+  /** The first status that was older than its predecessor of the same segment; undefined if there was none. */
   stale: Difference;
 
-  /** Takes note of a response, in its JSON form; one that is no status changes nothing. */
+  /** Applies a response in its JSON form. A response without a status has no effect. */
   add({ status }: JsonObject): void {
     if (!isObject(status)) return;
     const segment = String(status.segment);
@@ -18,12 +18,12 @@ export class Statuses {
     this.latest.set(segment, status);
   }
 
-  /** Whether these segments have these latest statuses. */
+  /** True if these segments have these latest statuses. */
   has(expected: JsonObject): boolean {
     return this.#difference(expected) === undefined;
   }
 
-  /** Whether these segments have these latest statuses, and no other segment has one. */
+  /** Compares the latest statuses with the expected ones. No other segment may have a status. */
   match(expected: JsonObject): Difference {
     if (this.stale !== undefined) return `latest: ${this.stale}`;
     const [wanted, found] = [names(Object.keys(expected)), names(this.latest.keys())];
@@ -44,7 +44,7 @@ function names(segments: Iterable<string>): string {
   return [...segments].sort().join(", ") || "none";
 }
 
-/** Both bounds of a segment only ever grow. */
+/** Both bounds of a segment never decrease. */
 function isOlder(status: JsonObject, before: JsonObject): boolean {
   const numbers = ["first_sequence", "last_sequence"];
   return numbers.some((name) => BigInt(String(status[name])) < BigInt(String(before[name])));

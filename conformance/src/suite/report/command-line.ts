@@ -1,7 +1,7 @@
 /** Options whose values are secret. */
 const SECRET = ["--token", "--azure-connection-string"];
 
-/** The command line of a run as a statement shows it: without what nobody but its user may know. */
+/** Returns the command line of a run for a statement, with secret values hidden. */
 export function commandLine(args: readonly string[]): string {
   const shown = args.map((arg, index) => {
     const [name] = arg.split("=", 1);

@@ -1,6 +1,6 @@
 import { type Result, Verdict } from "@streamkit/protocol/conformance";
 
-/** How the cases of one cell fared. */
+/** Number of cases of one cell by verdict. */
 export interface Count {
   readonly pass: number;
   readonly fail: number;
@@ -22,7 +22,7 @@ export function count(results: readonly Result[]): Count {
   };
 }
 
-/** Reasons why cases were not applicable, with how many. */
+/** Returns the reasons why cases were not applicable, with the number of cases. */
 export function notApplicableReasons(results: readonly Result[]): [string, number][] {
   const reasons = new Map<string, number>();
   for (const { verdict, reason } of results) {
@@ -31,7 +31,7 @@ export function notApplicableReasons(results: readonly Result[]): [string, numbe
   return [...reasons].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** Results by the name of their cell, in the order of the run. */
+/** Groups results by the name of their cell, in the order of the run. */
 export function byCell(results: readonly Result[], nameOf: (result: Result) => string): Map<string, Result[]> {
   const cells = new Map<string, Result[]>();
   for (const result of results) {

@@ -8,7 +8,7 @@ import {
   ResultSchema,
 } from "@streamkit/protocol/conformance";
 
-/** First line of a report: what is going to be done. */
+/** First line of a report: the plan of the run. */
 export function manifestLine(manifest: Manifest): string {
   return toJsonString(ManifestSchema, manifest);
 }
@@ -18,7 +18,7 @@ export function resultLine(result: Result): string {
   return toJsonString(ResultSchema, result);
 }
 
-/** Last line: the verdict over all. */
+/** Last line: the overall verdict. */
 export function closingLine(report: Report): string {
   return toJsonString(ReportSchema, create(ReportSchema, { manifest: report.manifest!, conforms: report.conforms }));
 }

@@ -2,7 +2,7 @@ import { type Report, type Result, Verdict } from "@streamkit/protocol/conforman
 import { cellName } from "../run/matrix.ts";
 import { byCell, count } from "./count.ts";
 
-/** The report in the XML that CI systems read: a suite per cell, a test case per case. */
+/** Returns the report in the XML that CI systems read: a suite per cell, a test case per case. */
 export function junit(report: Report, titles: ReadonlyMap<string, string>): string {
   const suites = [...byCell(report.results, (result) => cellName(result.cell!))].map(([name, results]) => {
     const { fail, unexpected, notApplicable, total } = count(results);
@@ -31,6 +31,6 @@ function testCase(suite: string, result: Result, titles: ReadonlyMap<string, str
 
 function xmlText(text: string): string {
   const named: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-  // XML 1.0 has no way to write most control characters.
+  // XML 1.0 cannot represent most control characters.
   return Array.from(text, (c) => named[c] ?? (c < " " ? " " : c)).join("");
 }

@@ -4,7 +4,9 @@ import type { Clause } from "../corpus/clauses.ts";
 import { cellName, type ExcludedCell } from "../run/matrix.ts";
 import { byCell, count, notApplicableReasons } from "./count.ts";
 
-/** A conformance statement: what ran, what was found, clause by clause. In Markdown, to be committed. */
+/**
+ * Returns a conformance statement in Markdown, to be committed: the cells of the run and the findings for each clause.
+ */
 export function statement(
   report: Report,
   cases: readonly Case[],

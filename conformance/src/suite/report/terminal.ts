@@ -8,7 +8,7 @@ const LINE_CHARS = 240;
 
 export const HEADING = row("cell", "pass", "fail", "known", "n/a", "total", "seconds");
 
-/** One line of the matrix, and the reasons of what was not applicable. */
+/** Returns one line of the matrix, and the reasons why cases were not applicable. */
 export function cellLine(name: string, results: readonly Result[], millis: number): string {
   const { pass, fail, known, unexpected, notApplicable, total } = count(results);
   const reasons = notApplicableReasons(results).map(([reason, times]) => `${times} ${reason}`);
@@ -20,7 +20,7 @@ function row(name: string, ...columns: (string | number)[]): string {
   return name.padEnd(32) + columns.map((each) => String(each).padStart(8)).join("");
 }
 
-/** What went wrong with a case, with what was sent and seen. Empty for a result that is as it should be. */
+/** Describes a failed case with its trace. Empty for any other result. */
 export function failureText(result: Result, title: string): string {
   if (result.verdict !== Verdict.FAIL && result.verdict !== Verdict.UNEXPECTED_PASS) return "";
   const lines = [`${result.caseId} in ${cellName(result.cell!)}: ${title}`];

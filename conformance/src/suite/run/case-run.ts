@@ -11,47 +11,50 @@ import type { Slots } from "./slots.ts";
 import { runStep } from "./step.ts";
 import { Trace } from "./trace.ts";
 
-/** How often a case is begun when the machine was too slow for it. */
+/** Most attempts at a case on a machine that is too slow for it. */
 const ATTEMPTS = 5;
 
-/** What a case runs in. */
+/** The surroundings of a case. */
 export interface CaseEnvironment {
   readonly target: Target;
   readonly client: ClientFactory;
-  /** Present when the server is restarted between steps. */
+  /** Present if the server is restarted between steps. */
   readonly lockstep?: Lockstep;
-  /** Bounds how many steps run at a time: whoever waits for the machine cannot tell what takes the server long. */
+  /**
+   * Bounds the number of steps that run at the same time. A step that waits for the machine cannot measure the time of
+   * the server.
+   */
   readonly slots: Slots;
-  /** Where all cases share one store; absent: each has its own. */
+  /** The store that all cases share. Absent if each case has its own. */
   readonly store?: string;
-  /** Most milliseconds that a step may take that does not say how long. */
+  /** Time limit in milliseconds of a step that names none. */
   readonly stepMillis: number;
-  /** How many times as long as it says another step may take: this machine may be slow. */
+  /** Factor for the time limits of all other steps, because the machine may be slow. */
   readonly patience: number;
 }
 
-/** What became of one run of a case. */
+/** The outcome of one run of a case. */
 export interface CaseOutcome {
-  /** Absent: everything expected was observed. */
+  /** The first difference. Absent if the run observed everything that the case expects. */
   readonly failure?: string;
   readonly trace: Trace;
   readonly millis: number;
 }
 
-/** State of one run of a case, shared by its steps. */
+/** State of one run of a case, which its steps share. */
 export interface CaseState {
   readonly environment: CaseEnvironment;
   readonly session: Session;
   readonly scope: Scope;
-  /** Calls started with `as`. */
+  /** Calls that a step started with `as`. */
   readonly named: Map<string, LiveCall>;
-  /** When each step began, in milliseconds, in the order of the steps. */
+  /** Start of each step, in milliseconds of `performance.now()`, in the order of the steps. */
   readonly begun: number[];
-  /** When the latest step began that was no pause. */
+  /** Start of the latest step that was not a pause. */
   acted: number;
 }
 
-/** Runs one case, again where the machine was too slow for it. Never throws. */
+/** Runs one case, and repeats it if the machine was too slow for it. Never throws. */
 export async function runCase(one: Case, environment: CaseEnvironment): Promise<CaseOutcome> {
   for (let attempts = 1; ; attempts++) {
     const { late, ...outcome } = await runOnce(one, environment);
@@ -62,7 +65,7 @@ export async function runCase(one: Case, environment: CaseEnvironment): Promise<
   }
 }
 
-/** Step after step, to the first difference. */
+/** Runs step after step, up to the first difference. */
 async function runOnce(one: Case, environment: CaseEnvironment): Promise<CaseOutcome & { readonly late: boolean }> {
   const trace = new Trace();
   const start = performance.now();
@@ -80,7 +83,8 @@ async function runOnce(one: Case, environment: CaseEnvironment): Promise<CaseOut
       acted: 0,
     };
     for (const [index, step] of one.steps.entries()) {
-      // A server in this process may answer without any input or output; timers are looked at only in between.
+      // A server in this process may answer without any input or output. The event loop would then not run timers
+      // between steps.
       await setImmediate();
       if (index > 0) await passGap(state);
       const outcome = await environment.slots.run(() => runStep(step, state));
@@ -107,7 +111,7 @@ function newScope(environment: CaseEnvironment): Scope {
   });
 }
 
-/** Between two steps, unless a call is open: what the server is to forget then is not what the case is about. */
+/** Restarts the server between two steps, unless a call is open: the restart would end the call. */
 async function passGap(state: CaseState): Promise<void> {
   const { lockstep } = state.environment;
   if (lockstep === undefined || [...state.named.values()].some((call) => !call.ended)) return;
@@ -121,7 +125,10 @@ function prefixed(difference: string | undefined, index: number, step: Step): st
   return `step ${index + 1} (${step.action.case} ${what}): ${difference}`;
 }
 
-/** Deletes the case's store, so that a long run does not fill the disk; failing at it is not the case's failure. */
+/**
+ * Deletes the store of a case, so that a long run does not fill the disk. A failure to delete it does not fail the
+ * case.
+ */
 async function cleanUp(state: CaseState): Promise<void> {
   for (const call of state.named.values()) if (!call.ended) state.session.cancel(call);
   if (state.environment.store !== undefined) return;

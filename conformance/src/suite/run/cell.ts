@@ -19,17 +19,17 @@ import { optionalServices } from "./optional-services.ts";
 import type { Target } from "./session.ts";
 import { Slots } from "./slots.ts";
 
-/** Cases that run at the same time, each in a store of its own. */
+/** Cases that run at the same time, each in its own store. */
 const CONCURRENCY = 12;
-/** Cases that share the restarts of a lockstep, and how many of them make a step at the same time. */
+/** Most cases that share the restarts of a lockstep, and most of them that run a step at the same time. */
 const LOCKSTEP_GROUP = 160;
 const LOCKSTEP_CONCURRENCY = 32;
 
-/** What is allowed to steps, as in CaseEnvironment: a machine with ten times its load is no broken server. */
+/** Time limits of steps, as in CaseEnvironment. They tolerate a machine with ten times its normal load. */
 const STEP_MILLIS = 120_000;
 const PATIENCE = 4;
 
-/** The wrappers, and what they do to the server between steps. */
+/** The wrappers and their actions on the server between steps. */
 const WRAPPERS: Readonly<Record<string, ServerControl | undefined>> = {
   plain: undefined,
   restart: "restart",
@@ -37,7 +37,7 @@ const WRAPPERS: Readonly<Record<string, ServerControl | undefined>> = {
   "two-instances": undefined,
 };
 
-/** The names that matrix files and reports use. */
+/** The names of protocols in matrix files and reports. */
 export const TRANSPORTS: Readonly<Record<string, Protocol>> = {
   "in-process": Protocol.IN_PROCESS,
   "connect-h1": Protocol.CONNECT_H1,
@@ -58,13 +58,13 @@ export interface CellOptions {
   readonly stepMillis?: number;
   readonly patience?: number;
   readonly knownFailures?: readonly KnownFailure[];
-  /** Told of each result as it is there. */
+  /** Receives each result as soon as it exists. */
   readonly onResult?: (result: Result) => void;
-  /** Ends the cell early; cases not begun then have no result. */
+  /** Ends the cell early. Cases that have not begun then get no result. */
   readonly signal?: AbortSignal;
 }
 
-/** Runs cases in one cell. Every case has exactly one result. */
+/** Runs cases in one cell. Returns exactly one result per case. */
 export async function runCell(cases: readonly Case[], options: CellOptions): Promise<Result[]> {
   const results: Result[] = [];
   const report = (result: Result): void => {
@@ -78,7 +78,7 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
     report(toResult(one, options, Verdict.NOT_APPLICABLE, `needs ${missing.join(", ")}`));
     return false;
   });
-  // Whoever stops the server has it for himself.
+  // A case that stops the server needs the server for itself.
   const alone = applicable.filter((one) => one.steps.some((step) => step.action.case === "server"));
   const together = applicable.filter((one) => !alone.includes(one));
   const slots = new Slots(LOCKSTEP_CONCURRENCY);
@@ -122,11 +122,11 @@ function environmentOf(options: CellOptions, slots: Slots, lockstep: Lockstep | 
   };
 }
 
-/** What a cell can do: the server and the control over it, the client, the transport. */
+/** Returns the capabilities of a cell: those of the server, its control, the client and the transport. */
 async function capabilitiesOf(options: CellOptions): Promise<Set<string>> {
   const { cell, client, instances, hello } = options;
   const optional = await optionalServices(client, targetOf(options));
-  // Instances are alike, but for their clocks.
+  // Instances differ only in their clocks.
   const present = new Set([...instances[0]!.capabilities, ...hello.capabilities, ...optional]);
   if (instances.length === 1) present.add("one_clock");
   if (cell.transport === "connect-h1") present.delete("full_duplex");

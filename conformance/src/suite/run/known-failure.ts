@@ -1,6 +1,6 @@
 import type { Cell, KnownFailure } from "@streamkit/protocol/conformance";
 
-/** The first entry of a list that is about a case in a cell. */
+/** Returns the first entry of the list that applies to a case in a cell. */
 export function findKnownFailure(
   list: readonly KnownFailure[],
   caseId: string,

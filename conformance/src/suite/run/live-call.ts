@@ -3,34 +3,34 @@ import { responseJson } from "../expect/observed.ts";
 import { Roster } from "../expect/roster.ts";
 import { Statuses } from "../expect/statuses.ts";
 
-/** A call in progress, seen from the runner: what has arrived, and waiting for more. */
+/** A call in progress as the runner sees it: the responses so far, and a way to wait for more. */
 export class LiveCall {
   readonly id: bigint;
   readonly responses: Response["message"][] = [];
   failure: Failure | undefined;
   ended = false;
-  /** How many responses an await has already looked at. */
+  /** Number of responses that earlier awaits have seen. */
   seen = 0;
   readonly #keep: number;
   readonly #statuses = new Statuses();
   readonly #roster = new Roster();
-  /** Responses that were taken note of in these. */
+  /** Number of responses that are applied to the statuses and the roster. */
   #noted = 0;
   readonly #watchers = new Set<() => void>();
 
-  /** @param keep how many responses are kept, the first ones */
+  /** @param keep most responses that are kept, beginning with the first */
   constructor(id: bigint, keep = Number.POSITIVE_INFINITY) {
     this.id = id;
     this.#keep = keep;
   }
 
-  /** What all responses of a status subscription tell of segments; nothing for any other call. */
+  /** The segment statuses in all responses of a status subscription; empty for any other call. */
   get statuses(): Statuses {
     this.#note();
     return this.#statuses;
   }
 
-  /** What all responses of a subscription to workers tell of them; nothing for any other call. */
+  /** The workers in all responses of a worker subscription; empty for any other call. */
   get roster(): Roster {
     this.#note();
     return this.#roster;
@@ -47,7 +47,7 @@ export class LiveCall {
     this.#notify();
   }
 
-  /** Resolves with true once `condition` holds, with false after `millis`. */
+  /** Resolves to true once `condition` holds, to false after `millis` milliseconds. */
   until(condition: () => boolean, millis: number): Promise<boolean> {
     if (condition()) return Promise.resolve(true);
     return new Promise((resolve) => {

@@ -1,9 +1,8 @@
 /**
- * Lets many cases go through the gaps between their steps together, so that one restart of the server serves all of
- * them.
+ * Lets many cases pass the gaps between their steps together, so that one restart of the server serves all of them.
  *
- * A case enters, arrives at each gap, and leaves. When every case that has entered is at a gap, the action runs once
- * and all go on.
+ * A case enters, arrives at each gap, and leaves. Once every entered case is at a gap, the action runs once and all
+ * cases continue.
  */
 export class Lockstep {
   readonly #action: () => Promise<void>;
@@ -11,7 +10,7 @@ export class Lockstep {
   #waiting: (() => void)[] = [];
   #failed: ((error: unknown) => void)[] = [];
 
-  /** @param action what happens in the gaps */
+  /** @param action runs in each gap */
   constructor(action: () => Promise<void>) {
     this.#action = action;
   }
@@ -25,7 +24,7 @@ export class Lockstep {
     this.#passIfComplete();
   }
 
-  /** Resolves after the action; rejects when it failed. */
+  /** Resolves after the action; rejects if the action fails. */
   gap(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(resolve);

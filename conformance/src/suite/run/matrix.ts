@@ -10,14 +10,19 @@ import {
 } from "@streamkit/protocol/conformance";
 import { parse } from "yaml";
 
-/** Reads a matrix file. @throws Error for a file that does not fit the schema */
+/**
+ * Reads a matrix file.
+ *
+ * @throws Error if the file does not fit the schema
+ */
 export function readMatrix(file: string): Matrix {
   return fromJson(MatrixSchema, parse(readFileSync(file, "utf8")) as JsonValue);
 }
 
 /**
- * Reads a file of known failures. @throws Error for a file that does not fit the schema, and for a failure without
- * reason
+ * Reads a file of known failures.
+ *
+ * @throws Error if the file does not fit the schema, or a failure has no reason
  */
 export function readKnownFailures(file: string): KnownFailure[] {
   const { failures } = fromJson(KnownFailuresSchema, parse(readFileSync(file, "utf8")) as JsonValue);
@@ -28,13 +33,13 @@ export function readKnownFailures(file: string): KnownFailure[] {
   return failures;
 }
 
-/** A cell that a matrix leaves out, and why. */
+/** A cell that a matrix leaves out, with the reason. */
 export interface ExcludedCell {
   readonly cell: Cell;
   readonly reason: string;
 }
 
-/** All combinations of a matrix: those that run, and those that are excluded. */
+/** Returns all combinations of a matrix: the cells that run and the excluded ones. */
 export function cellsOf(matrix: Matrix): { cells: Cell[]; excluded: ExcludedCell[] } {
   const cells: Cell[] = [];
   const excluded: ExcludedCell[] = [];
@@ -59,7 +64,7 @@ export function cellsOf(matrix: Matrix): { cells: Cell[]; excluded: ExcludedCell
   return { cells, excluded };
 }
 
-/** A cell as people write it: "level/grpc/kill", with the client where it is not the raw one. */
+/** Returns the name of a cell, such as "level/grpc/kill". The name includes the client unless it is the raw one. */
 export function cellName(cell: Cell): string {
   const name = `${cell.backend}/${cell.transport}/${cell.wrapper}`;
   return cell.client === "raw" || cell.client === "" ? name : `${name}/${cell.client}`;

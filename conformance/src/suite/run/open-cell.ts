@@ -9,19 +9,19 @@ import type { ServerUnderTest } from "../server/server-under-test.ts";
 import { openServer, type ServerSubjects } from "./open-server.ts";
 import { Started } from "./started.ts";
 
-/** Where the server and the client of a run come from; absent: those of this repository. */
+/** The server and the client of a run. Default: those of this repository. */
 export interface Subjects extends ServerSubjects {
   readonly clientCommand?: string;
 }
 
-/** A cell that is ready to run cases. Disposing of it ends the server. */
+/** A cell that is ready to run cases. Disposing it ends the server. */
 export interface OpenCell extends AsyncDisposable {
   readonly instances: readonly ServerUnderTest[];
   readonly client: ClientFactory;
   readonly hello: Hello;
 }
 
-/** Starts what a cell needs. */
+/** Starts the server and the client of a cell. */
 export async function openCell(cell: Cell, subjects: Subjects, azure: AzureAccount): Promise<OpenCell> {
   await using started = new Started();
   const instances = await openServer(cell, subjects, azure, started);

@@ -11,7 +11,7 @@ import { RemoteServer } from "../server/remote-server.ts";
 import type { ServerUnderTest } from "../server/server-under-test.ts";
 import type { Started } from "./started.ts";
 
-/** The command of the standalone server: the source in the repository, the build where the package is installed. */
+/** Command of the standalone server: the source in the repository, the build in an installed package. */
 function standalone(): string {
   const server = dirname(createRequire(import.meta.url).resolve("@streamkit/server/package.json"));
   const source = join(server, "src", "bin.ts");
@@ -20,26 +20,26 @@ function standalone(): string {
 }
 
 /**
- * How often instances look for what others wrote to a space that is followed, in milliseconds. They have no other way
- * to learn of it, and the default of a second would make up most of the time of a cell.
+ * Interval in milliseconds at which instances look for commits of other instances in followed spaces. In these cells
+ * polling is the only way to learn of them. The default of a second would dominate the duration of a cell.
  */
 const POLL_MILLIS = 100;
 
-/** The clocks of instances in this process are apart: order must not depend on them (ORD-005). */
+/** The clocks of instances in this process differ, because order must not depend on them (ORD-005). */
 const CLOCK_OFFSET_MILLIS = -300_000;
 
-/** Where the server of a run comes from; absent: that of this repository. */
+/** The server of a run. Default: the server of this repository. */
 export interface ServerSubjects {
-  /** Servers that run. More than one: instances on the same data. */
+  /** URLs of running servers. Several are instances on the same data. */
   readonly serverUrls?: readonly string[];
   readonly serverCommand?: string;
-  /** With `serverUrls`: whether cases may make stores of their own. */
+  /** With `serverUrls`: true if cases may create their own stores. */
   readonly anyStore: boolean;
-  /** The account of cells with Azure storage. Absent: an Azurite that the run starts and ends. */
+  /** The account of cells with Azure storage. Default: an Azurite that the run starts and ends. */
   readonly azureConnectionString?: string;
 }
 
-/** Starts the instances that a cell wants; `started` takes what ends them. */
+/** Starts the instances of a cell. `started` receives the functions that end them. */
 export async function openServer(
   cell: Cell,
   subjects: ServerSubjects,
@@ -51,12 +51,12 @@ export async function openServer(
   const opening = Array.from({ length: count }, async (_, index) =>
     started.adopt(await open(index), (server) => server.close()),
   );
-  // One that fails must not hide those that have started.
+  // Wait for all instances: if one fails, `started` must still know the others.
   await Promise.allSettled(opening);
   return Promise.all(opening);
 }
 
-/** How one instance of a cell is started. Instances of one cell share their data. */
+/** Returns a function that starts one instance of a cell. The instances of a cell share their data. */
 async function opener(
   cell: Cell,
   count: number,
@@ -86,7 +86,7 @@ async function opener(
   };
   if (serverCommand === undefined) {
     if (count > 1 && connectionString === undefined) throw new Error(`processes cannot share ${backend}`);
-    // A runner that is busy for longer than the usual interval is no client that has vanished.
+    // The runner may be busy for longer than the default interval; the server must not take it for a vanished client.
     const command = `${standalone()} --port {port} --storage ${backend} --path {data} --keep-alive 600`;
     if (count === 1) return () => ProgramServer.start(command, options);
     return () => ProgramServer.start(`${command} --poll ${POLL_MILLIS}`, options);
@@ -97,7 +97,7 @@ async function opener(
   return () => ProgramServer.start(serverCommand, { ...options, folder });
 }
 
-/** Storage that instances in this process share; undefined where each server has its own. */
+/** Returns storage that instances in this process share; undefined if each server has its own. */
 async function sharedStorage(
   backend: string,
   count: number,

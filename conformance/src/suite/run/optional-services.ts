@@ -2,12 +2,15 @@ import type { ClientFactory } from "../client/client-under-test.ts";
 import { Session, type Target } from "./session.ts";
 import { Trace } from "./trace.ts";
 
-/** What a server of protocol version 1 may leave out, as GetServerInfo names it. */
+/** The capabilities in GetServerInfo that a server of protocol version 1 may lack. */
 const OPTIONAL = ["cursor", "lease", "presence", "segment-status"];
-/** How long a server may take to say what it can do, in milliseconds. */
+/** Time limit for the server's answer, in milliseconds. */
 const PATIENCE_MILLIS = 10_000;
 
-/** For each optional part of the protocol: its name when the server has it, "without_" and the name when not. */
+/**
+ * Returns the name of each optional part of the protocol that the server has, and "without_" + the name of each part
+ * that it lacks.
+ */
 export async function optionalServices(client: ClientFactory, target: Target): Promise<string[]> {
   const session = await Session.open(client, target, new Trace());
   try {

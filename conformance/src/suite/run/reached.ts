@@ -7,9 +7,9 @@ import { match } from "../expect/match.ts";
 import { batchesOf, isHeartbeat, responseJson } from "../expect/observed.ts";
 import type { LiveCall } from "./live-call.ts";
 
-/** Whether an await may stop: what it waits for has come, or the call has ended. */
+/** True if an await may stop: its condition holds, or the call has ended. */
 export function isReached(until: Until | undefined, call: LiveCall, scope: Scope): boolean {
-  // Ending is the end of waiting too; the expectation tells whether that is right.
+  // The end of a call always ends the await; the expectation decides whether that is right.
   if (until === undefined || until.end || call.ended) return call.ended;
   const fresh = call.responses.slice(call.seen);
   const last = fresh.at(-1);
@@ -19,7 +19,7 @@ export function isReached(until: Until | undefined, call: LiveCall, scope: Scope
   const resolve = (json: JsonObject): JsonObject => expandRepeats(scope.resolve(json)) as JsonObject;
   if (until.latest !== undefined && !call.statuses.has(resolve(until.latest))) return false;
   const { roster } = call;
-  // Responses that break a rule lead to no workers: the expectation says so.
+  // If the responses break a rule, stop waiting: the expectation reports the rule.
   if (roster.broken === undefined) {
     if (until.snapshot && !roster.complete) return false;
     if (until.workers !== undefined) {
@@ -32,7 +32,7 @@ export function isReached(until: Until | undefined, call: LiveCall, scope: Scope
   return fresh.some((response) => match(wanted, responseJson(response), "response") === undefined);
 }
 
-/** How many entries have arrived. */
+/** Returns the number of entries received so far. */
 export function entryCount(call: LiveCall): number {
   return call.responses.reduce(
     (sum, each) => sum + batchesOf(each).reduce((n, batch) => n + batch.records.length, 0),

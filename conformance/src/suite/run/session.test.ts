@@ -6,7 +6,7 @@ import type { ServerUnderTest } from "../server/server-under-test.ts";
 import { Session } from "./session.ts";
 import { Trace } from "./trace.ts";
 
-/** A server that only notes what is done to it. */
+/** A server that only records the actions on it. */
 function fakeServer(url: string): ServerUnderTest & { readonly acts: string[] } {
   const acts: string[] = [];
   return {
@@ -22,7 +22,7 @@ function fakeServer(url: string): ServerUnderTest & { readonly acts: string[] } 
   };
 }
 
-/** A session whose client answers everything with success; `performed` is what it was asked. */
+/** A session whose client answers every operation with success. `performed` lists the operations. */
 async function openSession(...urls: string[]) {
   const performed: string[] = [];
   const factory: ClientFactory = async (observe) => ({

@@ -14,26 +14,27 @@ import type { ServerControl, ServerUnderTest } from "../server/server-under-test
 import { LiveCall } from "./live-call.ts";
 import type { Trace } from "./trace.ts";
 
-/** What a session talks to, and how. */
+/** The server that a session calls, and the way to call it. */
 export interface Target {
-  /** The instances of the server, one or several on the same data. */
+  /** The instances of the server: one, or several on the same data. */
   readonly instances: readonly ServerUnderTest[];
   readonly token: string;
   readonly protocol: Protocol;
 }
 
 /**
- * One client under test in the hands of the runner: numbers operations, sorts observations, keeps the trace.
+ * One client under test, driven by the runner. The session numbers operations, assigns observations to calls and keeps
+ * the trace.
  *
- * Where the server has several instances, calls go to them in turn, so that what a call must see was done elsewhere. An
- * actor of a case is then one actor per instance towards the client, "main@1" and "main@2": a client under test need
- * not know that there are several, and the trace shows who called whom.
+ * If the server has several instances, calls go to them in turn, so that the effects that a call must see come from
+ * another instance. Towards the client, an actor of a case is then one actor per instance: "main@1" and "main@2". The
+ * client under test need not know about instances, and the trace shows which instance each call went to.
  */
 export class Session {
   readonly trace: Trace;
   readonly #target: Target;
   readonly #calls = new Map<bigint, LiveCall>();
-  /** Actors that are connected, with the generation of the server they are connected to. */
+  /** Connected actors, with the generation of the server that each is connected to. */
   readonly #actors = new Map<string, number>();
   #client!: ClientUnderTest;
   #last = 0n;
@@ -50,22 +51,23 @@ export class Session {
     return session;
   }
 
-  /** The instance whose turn it is, for a call by other means than the client. The next call goes to the next one. */
+  /**
+   * Returns the next instance in turn, for a call that does not use the client. The following call goes to the instance
+   * after it.
+   */
   takeTurn(): ServerUnderTest {
     this.#turns += 1;
     return this.#target.instances[this.#current]!;
   }
 
-  /** Acts on the instance that was called last; others go on. */
+  /** Acts on the instance that was called last; the others keep running. */
   async act(control: ServerControl): Promise<void> {
     const { instances } = this.#target;
     this.trace.note(instances.length === 1 ? `the server: ${control}` : `instance ${this.#current + 1}: ${control}`);
     await instances[this.#current]!.act(control);
   }
 
-  /**
-   * Starts a call, at the instance whose turn it is unless one is named; connects the actor first where that is due.
-   */
+  /** Starts a call at the next instance in turn, or at a given one. Connects the actor first if necessary. */
   async call(
     actor: string,
     request: Request,
@@ -101,7 +103,7 @@ export class Session {
     this.#start("", { case: "resume", value: { $typeName: "streamkit.conformance.v1.Resume", callId: call.id } });
   }
 
-  /** A request without fields that need checking, for the runner's own purposes. */
+  /** Builds a request for the runner's own purposes, without checks of its fields. */
   static request(message: Request["message"]): Request {
     return create(RequestSchema, { message });
   }
@@ -110,14 +112,14 @@ export class Session {
     await this.#client.close();
   }
 
-  /** Index of the instance that was called last; of the first before any call. */
+  /** Index of the instance that was called last; 0 before the first call. */
   get #current(): number {
     return Math.max(0, this.#turns - 1) % this.#target.instances.length;
   }
 
   async #connected(actor: string, { url, generation }: ServerUnderTest): Promise<void> {
     const { token, protocol } = this.#target;
-    // A restart may have moved the server, and has closed its connections.
+    // A restart may have changed the server's address, and has closed its connections.
     if (this.#actors.get(actor) === generation) return;
     this.#actors.set(actor, generation);
     const connect = this.#start(actor, {

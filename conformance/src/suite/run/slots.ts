@@ -1,4 +1,4 @@
-/** Lets at most so many pieces of work run at a time; the others wait in the order they came. */
+/** Bounds the pieces of work that run at the same time. Others wait in the order of their arrival. */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -13,7 +13,7 @@ export class Slots {
     try {
       return await work();
     } finally {
-      // The slot goes to the next in line, or is free.
+      // The slot goes to the next in line; without one it becomes free.
       const next = this.#waiting.shift();
       if (next === undefined) this.#free += 1;
       else next();

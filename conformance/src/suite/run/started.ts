@@ -1,6 +1,4 @@
-/**
- * What was started so far, and ends in reverse order. Node 22 has no AsyncDisposableStack, which does the same.
- */
+/** Started parts, which are ended in reverse order. Node 22 has no AsyncDisposableStack, which does the same. */
 export class Started implements AsyncDisposable {
   #ends: (() => Promise<void> | void)[] = [];
 
@@ -13,7 +11,7 @@ export class Started implements AsyncDisposable {
     return value;
   }
 
-  /** Hands everything to another owner; disposing of this one ends nothing then. */
+  /** Hands all parts to a new owner. Disposing this one then ends nothing. */
   move(): Started {
     const moved = new Started();
     moved.#ends = this.#ends;
@@ -21,7 +19,11 @@ export class Started implements AsyncDisposable {
     return moved;
   }
 
-  /** @throws AggregateError when some could not be ended; the others are */
+  /**
+   * Ends all parts, even if some fail.
+   *
+   * @throws the error of a part that could not be ended; AggregateError if there are several
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     const errors: unknown[] = [];
     for (const end of this.#ends.splice(0).reverse()) {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { parseCases } from "../corpus/load.ts";
 import { runSuite } from "./suite.ts";
 
-/** Runs steps against the server in this process; what went wrong, or nothing. */
+/** Runs steps against the server in this process. Returns the failure; an empty text if there is none. */
 async function failureOf(steps: string): Promise<string> {
   const text = `cases: [{ id: STEPS, title: steps, clauses: [ORD-001], steps: [${steps}] }]`;
   const cells = [create(CellSchema, { backend: "memory", transport: "in-process", wrapper: "plain", client: "raw" })];

@@ -5,7 +5,7 @@ import { tooSoon } from "./step.ts";
 
 const notBefore = create(DurationSchema, { nanos: 300_000_000 });
 
-/** The difference of a step that ends now, `millis` after the beginning of the previous step. */
+/** Returns the difference of a step that ends now, `millis` milliseconds after the start of the previous step. */
 const endedAfter = (millis: number) => {
   const now = performance.now();
   return tooSoon({ notBefore }, { begun: [now - millis, now] });

@@ -17,21 +17,25 @@ import type { CaseState } from "./case-run.ts";
 import type { LiveCall } from "./live-call.ts";
 import { entryCount, isReached } from "./reached.ts";
 
-/** Pause between calls that are repeated until something has come about. */
+/** Pause between calls that are repeated until they fit, in milliseconds. */
 const REPEAT_MILLIS = 50;
 
-/** A timer of whole milliseconds may end this much before the suite's finer clock says so. */
+/** A timer of whole milliseconds may end this much earlier by the suite's finer clock. */
 const TIMER_MILLIS = 2;
 
-/** What a step has shown. */
+/** The outcome of a step. */
 export interface StepOutcome {
-  /** The first difference; absent: everything expected was observed. */
+  /** The first difference. Absent if the step observed everything it expects. */
   readonly difference?: string;
-  /** The step ended too late for a difference to show anything. */
+  /** True if the step ended too late for a difference to prove anything. */
   readonly late: boolean;
 }
 
-/** Performs one step and compares. @throws Error for a defect of the case */
+/**
+ * Performs one step and compares its observation.
+ *
+ * @throws Error if the case itself has a defect
+ */
 export async function runStep(step: Step, state: CaseState): Promise<StepOutcome> {
   state.begun.push(performance.now());
   const difference = (await perform(step, state)) ?? tooSoon(step, state);
@@ -41,14 +45,13 @@ export async function runStep(step: Step, state: CaseState): Promise<StepOutcome
 }
 
 /**
- * Whether the step was over too late to show anything: measured from the beginning of the latest step that was no
- * pause.
+ * True if the step ended too late to prove anything, measured from the start of the latest step that was not a pause.
  */
 function isLate({ inTime }: Step, { acted }: CaseState): boolean {
   return inTime !== undefined && performance.now() - acted > toMillis(inTime);
 }
 
-/** The difference if the step ended before `notBefore`, counted from the beginning of the previous step. */
+/** Returns a difference if the step ended before `notBefore`, measured from the start of the previous step. */
 export function tooSoon({ notBefore }: Pick<Step, "notBefore">, { begun }: Pick<CaseState, "begun">): Difference {
   if (notBefore === undefined) return undefined;
   const millis = performance.now() - (begun.at(-2) ?? Number.POSITIVE_INFINITY);
@@ -140,7 +143,7 @@ async function callAndWait(step: Step, state: CaseState): Promise<Difference> {
   return difference;
 }
 
-/** Lists page by page; the response is the last page with the items of all. */
+/** Lists page by page. The response is the last page with the items of all pages. */
 async function callForPages(step: Step, state: CaseState): Promise<Observed | string> {
   const responses: LiveCall["responses"] = [];
   for (let token: unknown = ""; ; ) {

@@ -53,7 +53,7 @@ async function runOneCell(cell: Cell, options: SuiteOptions, azure: AzureAccount
   return await runCell(options.cases, { ...options, cell, instances, client, hello });
 }
 
-/** True when every computed case has a result and none is a failure or an unexpected pass. */
+/** True if every computed case has a result, and none is a failure or an unexpected pass. */
 function conforms(options: SuiteOptions, results: readonly Result[]): boolean {
   const bad = new Set([Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.UNSPECIFIED]);
   if (results.some((result) => bad.has(result.verdict))) return false;

@@ -14,6 +14,6 @@ it("keeps what was sent, without the token of a connection", () => {
   const [line] = trace.lines;
   expect(toJsonString(TraceLineSchema, line!)).toContain("http://127.0.0.1:1");
   expect(toJsonString(TraceLineSchema, line!)).not.toContain("t0p");
-  // What goes to the client still has it.
+  // The operation for the client still contains the token.
   expect(connect.action.value).toMatchObject({ token: "t0p" });
 });

@@ -1,10 +1,10 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Observation, type Operation, type TraceLine, TraceLineSchema } from "@streamkit/protocol/conformance";
 
-/** Most lines kept per case: a generated flood must not fill the memory of the runner. */
+/** Most lines per case: a generated flood must not fill the memory of the runner. */
 const MAX_LINES = 400;
 
-/** What was sent and seen in one run of a case, in order. */
+/** The operations and observations of one run of a case, in order. */
 export class Trace {
   readonly lines: TraceLine[] = [];
   readonly #start = performance.now();
@@ -28,7 +28,7 @@ export class Trace {
   }
 }
 
-/** Traces are published with reports. */
+/** Hides the token of a connection, because reports publish traces. */
 function withoutToken(operation: Operation): Operation {
   const { action } = operation;
   if (action.case !== "connect" || action.value.token === "") return operation;

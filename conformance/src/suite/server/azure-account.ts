@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 
-/** The repository's tool that starts an Azurite. It is no part of the package. */
+/** The repository's tool that starts an Azurite. The package does not contain it. */
 const AZURITE = new URL("../../../../server/src/storage/azure/test/azurite.ts", import.meta.url);
 
 interface AzuriteTool {
@@ -8,20 +8,20 @@ interface AzuriteTool {
   connectionStringTo(port: number): string;
 }
 
-/** Where the cells of backend "azure" keep their data. */
+/** The account in which cells of backend "azure" keep their data. */
 export class AzureAccount implements AsyncDisposable {
   readonly #given: string | undefined;
   #azurite: ReturnType<AzuriteTool["startAzurite"]> | undefined;
 
   /**
-   * @param connectionString of an account to use; absent: in the repository, an Azurite that starts when it is first
-   *   needed
+   * @param connectionString account to use. Default: in the repository, an Azurite that starts when a cell first needs
+   * it.
    */
   constructor(connectionString?: string) {
     this.#given = connectionString;
   }
 
-  /** @throws Error when no account was given, outside of the repository */
+  /** @throws Error outside of the repository if no account was given */
   async connectionString(): Promise<string> {
     if (this.#given !== undefined) return this.#given;
     if (!existsSync(AZURITE)) {
@@ -34,7 +34,7 @@ export class AzureAccount implements AsyncDisposable {
     return connectionStringTo((await this.#azurite).port);
   }
 
-  /** Ends the Azurite, and with it everything that it held. An account that was given is left as it is. */
+  /** Ends the Azurite, whose data vanish with it. A given account stays unchanged. */
   async [Symbol.asyncDispose](): Promise<void> {
     await (await this.#azurite?.catch(() => undefined))?.stop();
   }

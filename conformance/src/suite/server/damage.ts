@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Smaller files hold no entries: markers, locks, pointers. */
+/** Smaller files hold no entries; they are markers, locks and pointers. */
 const MIN_BYTES = 256;
 
-/** Flips one bit in the middle of every data file (logs and tables) below a folder. Returns how many. */
+/** Flips one bit in the middle of every data file (logs and tables) below a folder. Returns the number of files. */
 export function damageFiles(folder: string): number {
   let damaged = 0;
   for (const name of readdirSync(folder)) {

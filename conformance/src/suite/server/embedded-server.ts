@@ -7,30 +7,30 @@ import { damageFiles } from "./damage.ts";
 import type { ServerControl, ServerUnderTest } from "./server-under-test.ts";
 
 export interface EmbeddedOptions {
-  /** "memory" or "level", which the server then has for itself; anything else together with `storage`. */
+  /** "memory" or "level" for storage of the server's own; any other value needs `storage`. */
   readonly backend: string;
-  /** Gives the storage for each start, where it is not the server's own: several servers may be on it. */
+  /** Returns the storage for each start. Several servers may share it. */
   readonly storage?: () => Storage;
-  /** Tells this instance from others of the same cell; see `Connect.url`. */
+  /** Distinguishes this instance from others of the same cell; see `Connect.url`. */
   readonly url?: string;
-  /** How often followed spaces are looked at, in milliseconds. */
+  /** Interval at which the server polls followed spaces, in milliseconds. */
   readonly pollMillis?: number;
-  /** How far its clock is from that of this machine, in milliseconds. */
+  /** Difference between the server's clock and that of this machine, in milliseconds. */
   readonly clockOffsetMillis?: number;
-  /** Puts something between engine and storage, for broken servers. Called once per start, with the start's number. */
+  /** Wraps the storage of a broken server. Called once per start, with the number of the start. */
   readonly wrapStorage?: (storage: Storage, generation: number) => Storage;
-  /** Puts something between callers and the server, for broken servers. */
+  /** Wraps the transport of a broken server. */
   readonly wrapTransport?: (transport: Transport) => Transport;
 }
 
-/** The Streamkit server in this process, without a port. A restart closes it and creates it anew on the same data. */
+/** The Streamkit server in this process, without a port. A restart closes it and creates a new one on the same data. */
 export class EmbeddedServer implements ServerUnderTest {
   readonly name: string;
   readonly url: string;
   readonly capabilities: readonly string[];
   generation = 0;
   readonly #options: EmbeddedOptions;
-  /** Of its own; empty where it has none. */
+  /** Data folder of this server; empty if it has none. */
   readonly #folder: string;
   readonly #storage: () => Storage;
   #streamkit: Streamkit;

@@ -5,21 +5,28 @@ import { join } from "node:path";
 import { damageFiles } from "./damage.ts";
 import type { ServerControl, ServerUnderTest } from "./server-under-test.ts";
 
-/** How long a server may take to print its address, or to end after SIGTERM. */
+/** Time limit for a server to print its address, or to end after SIGTERM, in milliseconds. */
 const PATIENCE_MILLIS = 20_000;
 
 export interface ProgramOptions {
-  /** Whether its data outlive the process. */
+  /** True if the server's data outlive the process. */
   readonly durable: boolean;
-  /** What `{data}` becomes, where several servers share it. Absent: a folder of its own, which goes with the server. */
+  /**
+   * Folder that replaces `{data}` and that several servers may share. Default: a new folder, which is removed with the
+   * server.
+   */
   readonly folder?: string;
-  /** Environment variables besides those of the runner. Secrets go here: a command line is for everyone to see. */
+  /**
+   * Environment variables in addition to those of the runner. Secrets belong here, because every user of the machine
+   * can read a command line.
+   */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 /**
- * A server program. The command is run by a shell; `{port}` in it becomes the port (0 at the first start, the same port
- * later), `{data}` a folder of its own. The first line on stdout that has an `http://` address tells that it is ready.
+ * A server program. A shell runs the command. `{port}` in it becomes the port: 0 at the first start, the same port at
+ * later starts. `{data}` becomes a folder. The first line on stdout with an `http://` address means that the server is
+ * ready.
  */
 export class ProgramServer implements ServerUnderTest {
   readonly name: string;
@@ -65,11 +72,11 @@ export class ProgramServer implements ServerUnderTest {
   async #start(): Promise<void> {
     const port = this.url === "" ? "0" : new URL(this.url).port;
     const command = this.#command.replaceAll("{port}", port).replaceAll("{data}", this.#folder);
-    // `exec`: the signal must reach the server, not the shell.
+    // `exec`, because the signal must reach the server and not the shell.
     const env = { ...process.env, ...this.#options.environment };
     const child = spawn("sh", ["-c", `exec ${command}`], { stdio: ["ignore", "pipe", "inherit"], env });
     this.#process = child;
-    // A runner that is ended leaves no server behind.
+    // If the runner ends, its servers end too.
     const end = (): void => void child.kill("SIGKILL");
     process.once("exit", end);
     child.once("exit", () => process.off("exit", end));

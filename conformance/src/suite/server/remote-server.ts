@@ -1,13 +1,13 @@
 import type { ServerControl, ServerUnderTest } from "./server-under-test.ts";
 
-/** A server that runs somewhere, and that the runner can only call. */
+/** A running server that the runner can only call. */
 export class RemoteServer implements ServerUnderTest {
   readonly name: string;
   readonly url: string;
   readonly generation = 0;
   readonly capabilities: readonly string[];
 
-  /** @param anyStore whether cases may write stores of their own; otherwise all share one */
+  /** @param anyStore true if cases may create their own stores; otherwise all cases share one */
   constructor(url: string, options: { anyStore: boolean }) {
     this.name = url;
     this.url = url;

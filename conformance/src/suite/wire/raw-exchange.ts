@@ -9,7 +9,7 @@ import type { Scope } from "../corpus/scope.ts";
 import { type Difference, match, show } from "../expect/match.ts";
 import { bodyJson, exchange, httpRequest, type RawAnswer } from "./raw-http.ts";
 
-/** Sends what a raw step describes, and reads the answer. */
+/** Sends the bytes of a raw step and reads the answer. */
 export async function performRaw(
   raw: RawExchange,
   scope: Scope,
@@ -42,7 +42,7 @@ function hexBytes(hex: string): Buffer {
   return Buffer.from(hex.replaceAll(/\s/g, ""), "hex");
 }
 
-/** Compares the answer on a raw socket with what a case expects. */
+/** Compares the answer on a raw socket with the expected one. */
 export function matchAnswer(expected: HttpAnswer, answer: RawAnswer): Difference {
   const json = bodyJson(answer);
   return (

@@ -1,17 +1,17 @@
 import { connect } from "node:net";
 import type { JsonValue } from "@bufbuild/protobuf";
 
-/** What came back on a raw socket. */
+/** The answer on a raw socket. */
 export interface RawAnswer {
-  /** HTTP status; 0 when the bytes were no HTTP answer. */
+  /** HTTP status; 0 if the bytes are not an HTTP answer. */
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** The server closed the connection. */
+  /** True if the server closed the connection. */
   readonly closed: boolean;
 }
 
-/** A request as bytes, with a content length and `connection: close`. */
+/** Returns the bytes of a request with a content length and `connection: close`. */
 export function httpRequest(
   method: string,
   path: string,
@@ -25,7 +25,7 @@ export function httpRequest(
   return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), body]);
 }
 
-/** Sends bytes over a socket of its own and reads until the server closes, or `millis` have passed. */
+/** Sends bytes over a new socket. Reads until the server closes the connection or `millis` milliseconds have passed. */
 export function exchange(url: string, bytes: Uint8Array, millis: number): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
@@ -72,7 +72,7 @@ function joinChunks(bytes: Buffer): Buffer {
   return Buffer.concat(chunks);
 }
 
-/** The body as JSON; `undefined` when it is none. */
+/** Returns the body as JSON; undefined if it is not JSON. */
 export function bodyJson(answer: RawAnswer): JsonValue | undefined {
   try {
     return JSON.parse(answer.body.toString()) as JsonValue;
