@@ -67,7 +67,7 @@ async function runAll(): Promise<void> {
   if (instances > 1) return runSeeds(seeds, { instances, parallel: Number(args.parallel), ...sizes }, print);
   const { backend, transport, wrapper } = args;
   const cell = create(CellSchema, { backend, transport, wrapper, client: "raw" });
-  // One for all runs.
+  // All runs share one account.
   await using azure = new AzureAccount(
     args["azure-connection-string"] ?? process.env.CONFORMANCE_AZURE_CONNECTION_STRING,
   );
@@ -106,7 +106,7 @@ function report(result: WrittenHistory, what: string): void {
   console.log(`     again: ${again(seed)}\n     history: ${writeHistory(result)}`);
 }
 
-/** The command that repeats a seed. */
+/** Returns the command that repeats a seed. */
 function again(seed: number): string {
   const given = process.argv.slice(2).join(" ");
   const others = given
@@ -116,7 +116,7 @@ function again(seed: number): string {
   return `npm run conformance:histories -- --seed ${seed} ${others}`.trim();
 }
 
-// What was started ends with this process: only an exit of its own tells those who see to that.
+// Only `process.exit` runs the handlers that end the started processes.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 let bad = 0;

@@ -17,17 +17,17 @@ function bend(where: Deviation["where"], name: string, wrong: string, bends: Ben
   return { name, wrong, where, transport: (next) => bentTransport(next, bends) };
 }
 
-/** Answers a call with an empty message; the call still reaches the server as a harmless one. */
+/** Answers a call with an empty message. The server receives a harmless call instead. */
 function swallowed(name: string): NonNullable<Bends["instead"]> {
   return (rpc, message, output: DescMessage) => {
     if (rpc !== name) return undefined;
-    // The server sees a space that nobody uses.
+    // The server receives the name of an unused space.
     if ("space" in message) message.space = "conformance-swallowed";
     return create(output) as Message;
   };
 }
 
-/** Changes every name of a request. */
+/** Changes every name in a request. */
 function renamed(change: (name: string) => string): Bends {
   return {
     request(_, message) {
@@ -40,7 +40,7 @@ function renamed(change: (name: string) => string): Bends {
   };
 }
 
-/** Servers that list, trim, delete, isolate or fail wrongly. */
+/** Servers with faults in lists, trims, deletions, isolation and errors. */
 export const ADMIN_DEVIATIONS: readonly Deviation[] = [
   bend("admin", "ignored-store", "keeps all stores in one", {
     request(_, message) {

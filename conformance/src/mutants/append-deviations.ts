@@ -9,7 +9,7 @@ function bend(name: string, wrong: string, bends: Bends): Deviation {
   return { name, wrong, where: "append", transport: (next) => bentTransport(next, bends) };
 }
 
-/** Servers that append wrongly. */
+/** Servers with faults in appends. */
 export const APPEND_DEVIATIONS: readonly Deviation[] = [
   bend("sequence-off-by-one", "answers sequences that are one too large", {
     appended(response) {

@@ -20,32 +20,33 @@ export type ReadResponse = ConsumeSegmentResponse | ConsumeSpaceResponse | Consu
 export type WatchRequest = SubscribeToSegmentStatusRequest | SubscribeToWorkersRequest;
 export type WatchResponse = SubscribeToSegmentStatusResponse | SubscribeToWorkersResponse;
 
-/** Where a deviation puts its hands. Requests and responses may be changed in place: they are copies. */
+/** The hooks of a deviation. Hooks may change requests and responses in place, because they are copies. */
 export interface Bends {
   /**
-   * Before an append is sent; may return several requests, sent one after the other, of which the last result counts.
+   * Called before an append is sent. May return several requests, which are sent one after the other; the last result
+   * counts.
    */
   append?(request: AppendRequest): AppendRequest[] | undefined;
   appended?(response: AppendResponse, request: AppendRequest): void;
-  /** Before any consume is sent. */
+  /** Called before any consume is sent. */
   read?(request: ReadRequest): void;
-  /** What becomes of the responses of a consume. */
+  /** Replaces the responses of a consume. */
   pages?(responses: AsyncIterable<ReadResponse>, request: ReadRequest): AsyncIterable<ReadResponse>;
-  /** What becomes of the responses of a subscription, to statuses or to workers. */
+  /** Replaces the responses of a subscription to statuses or workers. */
   events?(responses: AsyncIterable<WatchResponse>, request: WatchRequest): AsyncIterable<WatchResponse>;
-  /** In the place of a unary call; `send` makes it. */
+  /** Replaces a unary call; `send` makes the call. */
   around?(rpc: string, request: Message, send: () => Promise<Message>): Promise<Message>;
-  /** Before any request is sent, whatever the RPC; `rpc` is its name. */
+  /** Called before any request is sent. `rpc` is the name of the RPC. */
   request?(rpc: string, message: Message): void;
-  /** Any unary response but that of Append. */
+  /** Called with every unary response except that of Append. */
   response?(rpc: string, message: Message, request: Message): void;
-  /** Instead of sending: a response, or undefined to go on. */
+  /** Returns a response instead of sending the request; undefined sends the request. */
   instead?(rpc: string, message: Message, output: DescMessage): Message | undefined;
-  /** Any failure. */
+  /** Replaces any failure. */
   failure?(error: ConnectError, rpc: string): ConnectError;
 }
 
-/** A transport that does what another does, except where it is bent. */
+/** A transport that behaves like `next` except for the hooks in `bends`. */
 export function bentTransport(next: Transport, bends: Bends): Transport {
   const failing = (error: unknown, rpc: string): unknown => {
     const connectError = ConnectErrorClass.from(error);
@@ -59,7 +60,7 @@ export function bentTransport(next: Transport, bends: Bends): Transport {
       const plain = (message: Message) =>
         next.unary(method, signal, timeoutMs, header, message as typeof input, contextValues);
       const call = (message: Message) => (bends.around === undefined ? plain(message) : around(message));
-      /** A response that `around` made up has no headers. */
+      /** A response that `around` invented has no headers. */
       const around = async (message: Message): ReturnType<typeof plain> => {
         let response: Awaited<ReturnType<typeof plain>> | undefined;
         const answer = await bends.around!(method.name, message, async () => {
@@ -117,7 +118,7 @@ function isWatch(rpc: string): boolean {
   return rpc.startsWith("SubscribeTo");
 }
 
-/** A message of its own, from a message or from what initialises one. */
+/** Returns a new message from a message or its initial values. */
 function copied(schema: DescMessage, input: unknown): Message {
   return clone(schema, create(schema, input as Message)) as Message;
 }

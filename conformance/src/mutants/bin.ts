@@ -12,14 +12,14 @@ import type { Deviation } from "./deviation.ts";
 import { HOLLOW_SERVERS } from "./hollow-servers.ts";
 import { DEVIATIONS, type Kill, runDeviation } from "./kill-matrix.ts";
 
-/** Failures after which a mutant counts as dead without running the rest. */
+/** Number of failures after which a mutant counts as killed without running the rest. */
 const ENOUGH = 4;
-/** Every failure, but only those that repeat when nothing else runs. */
+/** Runs every case, and counts failures that also occur alone. */
 const ALL = Number.POSITIVE_INFINITY;
-/** Part of the applicable cases that must fail on a server that is none. */
+/** Fraction of the applicable cases that must fail on a hollow server. */
 const HOLLOW_SHARE = 0.9;
 
-/** The cell in which two instances are examined. */
+/** The cell in which two instances run. */
 const SHARED_MEMORY = create(CellSchema, {
   backend: "memory",
   transport: "in-process",
@@ -53,7 +53,7 @@ const print = (name: string, wrong: string, kill: Kill, dead: boolean): void => 
 };
 
 let controlFailures = 0;
-/** The cases that pass where nothing is bent: what fails there proves nothing elsewhere. */
+/** Returns the cases that pass without any fault. A case that fails here proves nothing about broken servers. */
 async function sound(name: string, where: Deviation["where"], selected: readonly Case[]): Promise<Case[]> {
   const { passed, failed } = await runDeviation({ name, wrong: "nothing", where, transport: unbent }, selected, ALL);
   console.log(`${name}: ${passed.length} cases pass, ${failed.length} fail ${failed.join(", ")}`);

@@ -8,14 +8,14 @@ import { EmbeddedServer } from "../suite/server/embedded-server.ts";
 import { type Bends, bentTransport, type ReadRequest } from "./bent-transport.ts";
 import { type Kill, runBroken } from "./kill-matrix.ts";
 
-/** A client that is broken in one way. */
+/** A client with one fault. */
 export interface BrokenClient {
   readonly name: string;
   readonly wrong: string;
   readonly make: (observe: Observer, transport: () => Transport) => ClientUnderTest;
 }
 
-/** The Connect client, with its observations changed. Returning nothing swallows one, several repeat it. */
+/** The Connect client with changed observations. An empty result drops an observation; several repeat it. */
 function seeing(name: string, wrong: string, change: (observation: Observation) => Observation[]): BrokenClient {
   const make: BrokenClient["make"] = (observe, transport) =>
     new ConnectClient((observation) => {
@@ -24,7 +24,7 @@ function seeing(name: string, wrong: string, change: (observation: Observation) 
   return { name, wrong, make };
 }
 
-/** The Connect client, with what it sends changed. */
+/** The Connect client with changed requests. */
 function sending(name: string, wrong: string, bends: Bends): BrokenClient {
   return {
     name,
@@ -33,7 +33,7 @@ function sending(name: string, wrong: string, bends: Bends): BrokenClient {
   };
 }
 
-/** The SDK, resuming by itself over a transport that bends what is sent after a broken read. */
+/** The SDK, which resumes by itself over a transport that changes the request after a broken read. */
 function resuming(name: string, wrong: string, bend: (request: ReadRequest) => void): BrokenClient {
   return {
     name,
@@ -65,7 +65,10 @@ function withFailure(observation: Observation, change: (failure: Failure) => voi
   return [observation];
 }
 
-/** Clients that are not broken, made the same way as those that are: what fails with them proves nothing. */
+/**
+ * Sound clients, built in the same way as the broken ones. A case that fails with them proves nothing about broken
+ * ones.
+ */
 export const SOUND_CLIENTS: readonly BrokenClient[] = [
   sending("connect, unbent", "nothing", {}),
   resuming("sdk, unbent", "nothing", () => {}),
@@ -147,7 +150,7 @@ export async function runBrokenClient(client: BrokenClient, cases: readonly Case
   const server = new EmbeddedServer({ backend: "memory" });
   try {
     const make = async (observe: Observer) => client.make(observe, () => server.transport());
-    // Resumption first: it is what only some clients can do wrong.
+    // Resumption first, because only clients that resume can break it.
     const sorted = [...cases].sort((a, b) => Number(b.id.startsWith("RESUME")) - Number(a.id.startsWith("RESUME")));
     return await runBroken(client.name, [server], make, sorted, enough);
   } finally {

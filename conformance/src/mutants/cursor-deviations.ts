@@ -50,7 +50,7 @@ function bendList(
   });
 }
 
-/** Knows what it has answered last, and commits no offset that is less. */
+/** Remembers its last answers and never commits a smaller offset. */
 function neverBack(): Bends {
   const known = new Map<string, Readonly<Record<string, bigint>>>();
   const nameOf = ({ storeId, name }: CommitCursorRequest): string => `${storeId}/${name}`;
@@ -72,7 +72,7 @@ function neverBack(): Bends {
   };
 }
 
-/** Servers that keep cursors wrongly. */
+/** Servers with faults in their cursors. */
 export const CURSOR_DEVIATIONS: readonly Deviation[] = [
   bendCommit("ignored-cursor-version", "does not look at expected_version", (request) => {
     delete request.expectedVersion;
@@ -84,7 +84,7 @@ export const CURSOR_DEVIATIONS: readonly Deviation[] = [
     if ((request.expectedVersion ?? 0n) > 2n) delete request.expectedVersion;
   }),
   {
-    // One instance alone takes turns at a cursor, whatever its storage says.
+    // A single instance gives out turns at a cursor, regardless of the storage.
     ...bendStore("lost-cursor-update", "writes cursors without looking whether another instance has", (store) => ({
       commit: (partition, batch) =>
         store.commit(partition, partition === CURSORS ? { ...batch, conditions: [] } : batch),

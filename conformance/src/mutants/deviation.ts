@@ -1,13 +1,13 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Storage } from "@streamkit/server";
 
-/** A server that is broken in one way: the real one, with something put before or behind it. */
+/** A server with one fault: the real server, with a wrapper before or behind it. */
 export interface Deviation {
-  /** Short, permanent, in words with dashes. */
+  /** Short permanent name, in words with dashes. */
   readonly name: string;
-  /** What it does wrong, as a sentence. */
+  /** Description of the fault, as the predicate of a sentence about the server. */
   readonly wrong: string;
-  /** The part that is bent; "instances" runs on two instances, both of them bent. */
+  /** Part of the protocol with the fault. "instances" runs two instances, both with the fault. */
   readonly where:
     | "append"
     | "read"
@@ -20,10 +20,10 @@ export interface Deviation {
     | "cursor"
     | "presence"
     | "instances";
-  /** How often instances look for what others wrote, in milliseconds. */
+  /** Interval at which instances poll for commits of others, in milliseconds. */
   readonly pollMillis?: number;
-  /** Between callers and the server. Called once per server start. */
+  /** Wraps the transport between callers and the server. Called once per server start. */
   readonly transport?: (next: Transport) => Transport;
-  /** Between engine and storage. Called once per server start; the same object sees all starts of one server. */
+  /** Wraps the storage of the server. Called once per server; the returned function is called at each of its starts. */
   readonly storage?: () => (next: Storage, generation: number) => Storage;
 }

@@ -8,7 +8,7 @@ function bend(name: string, wrong: string, pages: NonNullable<Bends["pages"]>): 
   return { name, wrong, where: "follow", transport: (next) => bentTransport(next, bends) };
 }
 
-/** Servers that follow wrongly. */
+/** Servers with faults in follows. */
 export const FOLLOW_DEVIATIONS: readonly Deviation[] = [
   bend("lost-hand-over-entry", "loses the first batch after the head was reached", async function* (responses) {
     let atHead = false;

@@ -2,7 +2,7 @@ import { create, type Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { Deviation } from "./deviation.ts";
 
-/** Answers every unary call with an empty message and every stream with its end. */
+/** Answers every unary call with an empty message, and ends every stream at once. */
 function alwaysOk(): Transport {
   return {
     async unary(method, _signal, _timeoutMs, _header, _input) {
@@ -38,7 +38,7 @@ function nothing(): Transport {
   return { unary: fail, stream: fail };
 }
 
-/** Servers that are none: nearly every case must fail on them, or the cases prove nothing. */
+/** Servers without any function. Nearly every case must fail on them, or the cases prove nothing. */
 export const HOLLOW_SERVERS: readonly Deviation[] = [
   { name: "always-ok", wrong: "answers everything with an empty success", where: "error", transport: alwaysOk },
   { name: "null", wrong: "fails every call", where: "error", transport: nothing },

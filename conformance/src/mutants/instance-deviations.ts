@@ -6,16 +6,14 @@ import { changed, seeing } from "../lab/bent-rows.ts";
 import { messageOf } from "../lab/stored-row.ts";
 import type { Deviation } from "./deviation.ts";
 
-/** First bytes of keys; server/src/engine/rows/key-space.ts lists them all. */
+/** First bytes of keys, as in server/src/engine/rows/key-space.ts. */
 const HEAD = "h".charCodeAt(0);
 const SEGMENT_HEAD = "s".charCodeAt(0);
 const TRANSACTION = "t".charCodeAt(0);
-/** Of server/src/engine/coordination/key-space.ts. */
+/** First byte of a key, as in server/src/engine/coordination/key-space.ts. */
 const WORKER = "w".charCodeAt(0);
 
-/**
- * An instance that is the only one to know something about its stores. `change` is called once per instance and store.
- */
+/** An instance with private knowledge of its stores. `change` is called once per instance and store. */
 function bend(name: string, wrong: string, change: (store: PartitionStore) => Partial<PartitionStore>): Deviation {
   return {
     name,
@@ -25,7 +23,7 @@ function bend(name: string, wrong: string, change: (store: PartitionStore) => Pa
   };
 }
 
-/** What an instance has seen of rows, by partition and key. */
+/** The rows that an instance has seen, by partition and key. */
 class Memory<T> {
   readonly #values = new Map<string, T>();
 
@@ -50,7 +48,10 @@ function nameOf(partition: string, key: Uint8Array): string {
   return `${partition}\n${Buffer.from(key).toString("latin1")}`;
 }
 
-/** Does not see what another instance did to a segment, if `isSuch`, before the segment has its next entry. */
+/**
+ * An instance that misses changes of another instance to a segment for which `isSuch` returns true, until the segment
+ * has its next entry.
+ */
 function unseen(name: string, wrong: string, isSuch: (before: SegmentHead, after: SegmentHead) => boolean): Deviation {
   return bend(name, wrong, (store) => {
     const known = new Memory<Uint8Array>();
@@ -82,7 +83,7 @@ function segmentHeadOf(value: Uint8Array): SegmentHead {
   return fromBinary(SegmentHeadSchema, messageOf(value));
 }
 
-/** Looks at a row of a partition once, and again when it has written it, or wanted to. */
+/** An instance that reads a row of a partition once, and again only after it has tried to write it. */
 function remembering(name: string, wrong: string, remembered: string): Deviation {
   return bend(name, wrong, (store) => {
     const known = new Memory<Row | undefined>();
@@ -100,7 +101,7 @@ function remembering(name: string, wrong: string, remembered: string): Deviation
   });
 }
 
-/** Servers that are right as long as they are alone with their data. */
+/** Servers that work correctly while they are alone with their data. */
 export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
   {
     name: "alone-on-shared-storage",
@@ -118,7 +119,7 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
       },
       async commit(partition, batch) {
         const result = await store.commit(partition, batch);
-        // A conflict, and an own commit, make it look again.
+        // A conflict, and a commit of its own, make the instance read again.
         heads.delete(partition, Uint8Array.of(HEAD));
         return result;
       },

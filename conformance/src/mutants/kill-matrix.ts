@@ -20,7 +20,7 @@ import { SINGLE_READ_DEVIATIONS } from "./single-read-deviations.ts";
 import { STORAGE_DEVIATIONS } from "./storage-deviations.ts";
 import { WATCH_DEVIATIONS } from "./watch-deviations.ts";
 
-/** Every broken server, each broken in one way. */
+/** Every broken server. Each has one fault. */
 export const DEVIATIONS: readonly Deviation[] = [
   ...APPEND_DEVIATIONS,
   ...READ_DEVIATIONS,
@@ -36,18 +36,18 @@ export const DEVIATIONS: readonly Deviation[] = [
   ...INSTANCE_DEVIATIONS,
 ];
 
-/** How long a step may take on a broken server before it counts as failed, in milliseconds. */
+/** Time limit of a step on a broken server, in milliseconds. */
 const STEP_MILLIS = 1_500;
-/** How often instances look for what others wrote, in milliseconds: well within a step. */
+/** Interval at which instances poll for commits of others, in milliseconds: well within a step. */
 const POLL_MILLIS = 20;
 
-/** How far the clock of the second instance is from that of the first. */
+/** Difference between the clocks of the two instances. */
 const CLOCK_OFFSET_MILLIS = -300_000;
 
-/** What the corpus found out about one broken server or client. */
+/** The findings of the corpus about one broken server or client. */
 export interface Kill {
   readonly name: string;
-  /** Cases that failed, so far as they were run. */
+  /** Failed cases among those that were run. */
   readonly failed: readonly string[];
   readonly passed: readonly string[];
 }
@@ -55,8 +55,8 @@ export interface Kill {
 /**
  * Runs cases against a broken server in this process.
  *
- * @param enough stops after so many failures; absent: runs every case
- * @param stepMillis how long a step may take before it counts as failed
+ * @param enough number of failures after which the run stops. Default: runs every case.
+ * @param stepMillis time limit of a step in milliseconds
  */
 export async function runDeviation(
   deviation: Deviation,
@@ -74,7 +74,7 @@ export async function runDeviation(
   }
 }
 
-/** One server with a memory of its own; or two on one memory, for what goes wrong between them. */
+/** Opens one server with its own memory; two on one memory if the fault lies between instances. */
 function openInstances(deviation: Deviation): EmbeddedServer[] {
   const { transport, pollMillis = POLL_MILLIS } = deviation;
   const memory = memoryStorage({ shared: true });
@@ -93,7 +93,7 @@ function openInstances(deviation: Deviation): EmbeddedServer[] {
   });
 }
 
-/** The cases that are most likely to find a deviation come first; the order changes nothing but the time. */
+/** Cases that are likely to find a deviation run first. The order affects only the duration. */
 const FIRST: Readonly<Record<Deviation["where"], RegExp>> = {
   append: /^(APPEND|EXPECT|FENCE|DEDUPE|LIMIT)/,
   read: /^(SEGMENT|SPACE|MERGE|PEEK|SIZE|PAGE)/,
@@ -114,8 +114,8 @@ function ordered(cases: readonly Case[], where: Deviation["where"]): Case[] {
 }
 
 /**
- * Runs cases with a client, which may be broken, against a server, which may be broken. With `enough`, what failed is
- * run once more by itself, so that a slow machine does not pass for a broken server.
+ * Runs cases with a client against a server; either may be broken. With `enough`, failed cases run once more alone, so
+ * that a slow machine does not look like a broken server.
  */
 export async function runBroken(
   name: string,
@@ -152,7 +152,7 @@ export async function runBroken(
     return { name, failed, passed };
   };
   if (enough === undefined) return run(cases, Number.POSITIVE_INFINITY);
-  // What failed among others may have failed for want of time: only what fails by itself too counts.
+  // A case may fail among others for lack of time. Only a case that also fails alone counts.
   let rest = [...cases];
   let passed: readonly string[] = [];
   while (rest.length > 0) {

@@ -22,7 +22,7 @@ import { type Bends, bentTransport } from "./bent-transport.ts";
 import type { Deviation } from "./deviation.ts";
 
 type Claim = RenewLeaseRequest | ReleaseLeaseRequest;
-/** What some requests have, and others not. */
+/** Fields that some of the requests have. */
 type Asked = Pick<AcquireLeaseRequest, "key" | "ttl"> & Pick<ListLeasesRequest, "prefix">;
 
 function bend(name: string, wrong: string, bends: () => Bends): Deviation {
@@ -44,7 +44,7 @@ function misreading(
   return { name, wrong, where: "lease", storage: () => (next) => changedStorage(next, bent) };
 }
 
-/** Takes every claim to a lease for that of its holder, in one respect. */
+/** A server that accepts any claim to a lease as if one of its fields matched the holder's. */
 function trusting(name: string, wrong: string, rpc: string, trust: (claim: Claim, lease: Lease) => void): Deviation {
   return bend(name, wrong, () => {
     const leases = new Map<string, Lease>();
@@ -90,7 +90,7 @@ function bendRequest(
   }));
 }
 
-/** LEASE_HELD with another advice when to come back. */
+/** A server with other advice about the next attempt in LEASE_HELD. */
 function advising(name: string, wrong: string, millis: number | undefined): Deviation {
   return bend(name, wrong, () => ({
     failure(error) {
@@ -107,7 +107,7 @@ function advising(name: string, wrong: string, millis: number | undefined): Devi
 const TTL = ["AcquireLease", "RenewLease"];
 const BY_KEY = [...TTL, "ReleaseLease", "GetLease"];
 
-/** Servers that lease wrongly. */
+/** Servers with faults in their leases. */
 export const LEASE_DEVIATIONS: readonly Deviation[] = [
   misreading(
     "token-again-after-release",

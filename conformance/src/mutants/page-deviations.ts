@@ -2,9 +2,9 @@ import type { EntryBatch, ListCursorsRequest, ListCursorsResponse } from "@strea
 import { type Bends, bentTransport, type ReadResponse } from "./bent-transport.ts";
 import type { Deviation } from "./deviation.ts";
 
-/** What gRPC's clients refuse. */
+/** Size of responses that gRPC clients refuse. */
 const TOO_MUCH = 4 * 1024 * 1024;
-/** A response of so much is one that was cut for its size. */
+/** A response of at least this size was cut because of its size. */
 const CUT = 400 * 1024;
 const DEFAULT_PAGE_SIZE = 100;
 
@@ -16,7 +16,7 @@ function bytesOf(batches: readonly EntryBatch[]): number {
   return batches.reduce((sum, { records }) => sum + records.reduce((all, { payload }) => all + payload.length, 0), 0);
 }
 
-/** Puts responses together until they have too much. */
+/** Joins responses up to the size that clients refuse. */
 async function* joined(responses: AsyncIterable<ReadResponse>): AsyncGenerator<ReadResponse> {
   let batches: EntryBatch[] = [];
   for await (const response of responses) {
@@ -28,7 +28,7 @@ async function* joined(responses: AsyncIterable<ReadResponse>): AsyncGenerator<R
   }
 }
 
-/** Loses the first batch after a response that was cut. */
+/** Loses the first batch after a response that was cut because of its size. */
 async function* losing(responses: AsyncIterable<ReadResponse>): AsyncGenerator<ReadResponse> {
   let cut = false;
   for await (const response of responses) {
@@ -38,7 +38,7 @@ async function* losing(responses: AsyncIterable<ReadResponse>): AsyncGenerator<R
   }
 }
 
-/** Fills the page of a list whatever its size. */
+/** Fills the page of a list regardless of its size. */
 const filledPage: Bends = {
   async around(rpc, message, send) {
     if (rpc !== "ListCursors") return send();
@@ -64,7 +64,7 @@ function onShortPages(change: (response: ListCursorsResponse) => void): Bends["r
   };
 }
 
-/** Takes the token of another list for none. */
+/** Treats the token of another list as no token. */
 function anyToken(): Bends {
   const lists = new Map<string, string>();
   return {
@@ -79,7 +79,7 @@ function anyToken(): Bends {
   };
 }
 
-/** Servers that cut responses and pages wrongly. */
+/** Servers with faults in the sizes of responses and pages. */
 export const PAGE_DEVIATIONS: readonly Deviation[] = [
   bend("read", "four-mebibytes", "sends entries in responses of 4 MiB and more", { pages: joined }),
   bend("read", "lost-at-the-cut", "loses the first batch after a response that was cut for its size", {

@@ -23,7 +23,7 @@ function bendRequest(name: string, wrong: string, change: (request: SubscribeToW
   }));
 }
 
-/** Changes the workers that subscribers are told of, and those of lists. */
+/** Changes the workers in the responses of subscriptions and lists. */
 function bendWorkers(
   name: string,
   wrong: string,
@@ -42,12 +42,12 @@ function bendWorkers(
   });
 }
 
-/** Says something about a worker's place in a group. */
+/** Returns a key for a worker of a group. */
 function placeOf({ storeId, group }: { readonly storeId: string; readonly group: string }, id: string): string {
   return `${storeId}/${group}/${id}`;
 }
 
-/** The stream that was the first with an id goes on, and later ones only watch. */
+/** The first stream with an id keeps its worker; later ones only watch. */
 function firstWorkerStays(): Bends {
   const registered = new Set<string>();
   return {
@@ -68,7 +68,7 @@ function firstWorkerStays(): Bends {
   };
 }
 
-/** When a stream ends, its worker is not shown any more, though another stream has registered it since. */
+/** The end of a stream hides its worker, even if another stream has registered the worker since. */
 function endTakesAll(): Bends {
   const latest = new Map<string, object>();
   const hidden = new Set<string>();
@@ -96,7 +96,7 @@ function endTakesAll(): Bends {
   };
 }
 
-/** Servers that keep track of workers wrongly. */
+/** Servers with faults in their workers. */
 export const PRESENCE_DEVIATIONS: readonly Deviation[] = [
   ...PRESENCE_STREAM_DEVIATIONS,
   bendWorkers("same-registration", "gives all registrations the same number", () => (workers) => {
@@ -184,7 +184,7 @@ export const PRESENCE_DEVIATIONS: readonly Deviation[] = [
       },
     };
   }),
-  bend("renews-nobody", "acknowledges renewals of workers that are not there", () => ({
+  bend("renews-nobody", "acknowledges renewals of workers that do not exist", () => ({
     around: async (rpc, _, send) => {
       if (rpc !== "RenewWorker") return send();
       return send().catch((error: unknown) => {

@@ -11,12 +11,12 @@ import { type Bends, bentTransport } from "./bent-transport.ts";
 import type { Deviation } from "./deviation.ts";
 import { type Responses, respond, retold, stateOf } from "./retold-workers.ts";
 
-/** A server or client that is broken in how it deals with workers. */
+/** A server or client with a fault in its handling of workers. */
 export function bend(name: string, wrong: string, bends: (next: Transport) => Bends): Deviation {
   return { name, wrong, where: "presence", transport: (next) => bentTransport(next, bends(next)) };
 }
 
-/** What becomes of the responses of SubscribeToWorkers. */
+/** Changes the responses of SubscribeToWorkers. */
 export function events(change: (responses: Responses, request: SubscribeToWorkersRequest) => Responses): Bends {
   return {
     events: (responses, request) => {
@@ -30,7 +30,7 @@ export function bendEvents(name: string, wrong: string, change: Parameters<typeo
   return bend(name, wrong, () => events(change));
 }
 
-/** Changes messages that tell of workers. */
+/** Changes the messages about workers. */
 function bendChanges(name: string, wrong: string, change: (changes: WorkerChanges) => void): Deviation {
   return bendEvents(name, wrong, async function* (responses) {
     for await (const response of responses) {
@@ -92,7 +92,7 @@ export const PRESENCE_STREAM_DEVIATIONS: readonly Deviation[] = [
   bendChanges("unmarked-snapshot", "does not say that a snapshot begins", (changes) => {
     changes.snapshotStart = false;
   }),
-  bendChanges("forgets-who-left", "tells of those who come, and of nobody who leaves", (changes) => {
+  bendChanges("forgets-who-left", "reports workers that join and none that leave", (changes) => {
     changes.left = [];
   }),
   bendChanges("wrong-left", "gives another id for a worker that left", (changes) => {
@@ -101,7 +101,7 @@ export const PRESENCE_STREAM_DEVIATIONS: readonly Deviation[] = [
   bendChanges("counts-only", "does not say which workers a group has, only how many", ({ state }) => {
     if (state !== undefined) state.digest = 0n;
   }),
-  bendEvents("stale-heartbeat", "repeats in heartbeats that there is nobody", async function* (responses) {
+  bendEvents("stale-heartbeat", "repeats in heartbeats that the group is empty", async function* (responses) {
     for await (const response of responses) {
       const isHeartbeat = response.event.case === "heartbeat";
       yield isHeartbeat ? respond({ case: "heartbeat", value: stateOf([]) }) : response;

@@ -6,7 +6,7 @@ function bend(name: string, wrong: string, bends: Bends): Deviation {
   return { name, wrong, where: "read", transport: (next) => bentTransport(next, bends) };
 }
 
-/** A deviation that changes responses one at a time. */
+/** A deviation that changes single responses. */
 function bendPages(name: string, wrong: string, change: (response: ReadResponse) => void): Deviation {
   return bend(name, wrong, {
     async *pages(responses) {
@@ -18,7 +18,7 @@ function bendPages(name: string, wrong: string, change: (response: ReadResponse)
   });
 }
 
-/** Servers that read wrongly. */
+/** Servers with faults in reads. */
 export const READ_DEVIATIONS: readonly Deviation[] = [
   bendPages("dropped-last-record", "does not deliver the last record of a batch", (response) => {
     for (const batch of response.batches) if (batch.records.length > 1) batch.records.pop();

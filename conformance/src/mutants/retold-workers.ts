@@ -18,9 +18,7 @@ export function stateOf(workers: readonly Worker[]) {
   return create(GroupStateSchema, { workerCount: workers.length, digest });
 }
 
-/**
- * The responses of a server that keeps all rules, and that has other workers than the one whose responses it is given.
- */
+/** Returns the responses of a correct server whose workers differ from those in the given responses. */
 export async function* retold(responses: Responses, change: (workers: Worker[]) => Worker[]): Responses {
   const known = new Map<string, Worker>();
   let told: Worker[] | undefined;

@@ -32,7 +32,7 @@ function bendPage(
   });
 }
 
-/** Calls without `wait`, around a wait of its own. */
+/** Replaces `wait` by its own waiting around calls without it. */
 function bendWait(
   name: string,
   wrong: string,
@@ -55,7 +55,7 @@ function move(response: PageResponse, by: bigint): void {
   else response.nextOffset += by;
 }
 
-/** Servers that read single pages wrongly. */
+/** Servers with faults in reads of single pages. */
 export const SINGLE_READ_DEVIATIONS: readonly Deviation[] = [
   bendRequest("ignored-backward", "reads forward when it is to read backward", (request) => {
     request.backward = false;

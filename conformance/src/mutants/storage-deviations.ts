@@ -17,10 +17,7 @@ interface Written {
   readonly batch: CommitBatch;
 }
 
-/**
- * Stores that remember what was committed, and a restart that brings back all but the last `lost` commits of each
- * store.
- */
+/** Storage that records commits. A restart brings back all but the last `lost` commits of each store. */
 function forgetful(lost: number): () => (next: Storage, generation: number) => Storage {
   return () => {
     const written: Written[] = [];
@@ -40,7 +37,7 @@ function forgetful(lost: number): () => (next: Storage, generation: number) => S
   };
 }
 
-/** A new storage into which commits are written before its first use. */
+/** Creates a storage and writes recorded commits into it before its first use. */
 function replayed(written: readonly Written[], lost: number): Storage {
   const storage = memoryStorage();
   const kept = written.filter(

@@ -16,7 +16,7 @@ function bend(name: string, wrong: string, bends: Bends): Deviation {
   return { name, wrong, where: "watch", transport: (next) => bentTransport(next, bends) };
 }
 
-/** A deviation of what a status subscription sends. */
+/** A deviation in the responses of a status subscription. */
 function bendEvents(
   name: string,
   wrong: string,
@@ -30,7 +30,7 @@ function bendEvents(
   });
 }
 
-/** A deviation of what a status subscription asks for. */
+/** A deviation in the request of a status subscription. */
 function bendRequest(
   name: string,
   wrong: string,
@@ -43,7 +43,10 @@ function bendRequest(
   });
 }
 
-/** A deviation that leaves out what `isLost`; `before` is the status of the same segment that was sent before it. */
+/**
+ * A deviation that drops the statuses for which `isLost` returns true; `before` is the previous status of the same
+ * segment.
+ */
 function losing(
   name: string,
   wrong: string,
@@ -66,7 +69,7 @@ function statusResponse(value: SegmentStatus): SubscribeToSegmentStatusResponse 
   return create(SubscribeToSegmentStatusResponseSchema, { event: { case: "status", value } });
 }
 
-/** Tells every subscriber of a store of every append to it, in whatever space. */
+/** Reports every append to a store to every subscriber of the store, regardless of the space. */
 function leaking(): Bends {
   const subscribers = new Set<{ readonly storeId: string; hear: (status: SegmentStatus) => void }>();
   return {
@@ -94,7 +97,7 @@ function leaking(): Bends {
   };
 }
 
-/** Servers that tell of segments wrongly. */
+/** Servers with faults in status subscriptions. */
 export const WATCH_DEVIATIONS: readonly Deviation[] = [
   bendEvents("no-snapshot-mark", "does not say that the snapshot is complete", async function* (responses) {
     for await (const response of responses) if (response.event.case !== "snapshotComplete") yield response;
@@ -214,7 +217,7 @@ export const WATCH_DEVIATIONS: readonly Deviation[] = [
         yield* responses;
       } catch (error) {
         if (ConnectError.from(error).code !== Code.NotFound) throw error;
-        // For longer than any case waits.
+        // Longer than any case waits.
         await setTimeout(60_000, undefined, { ref: false });
       }
     },

@@ -20,21 +20,21 @@ import { requestOf } from "../entries/requests.ts";
 import type { CoordinationEvent, CursorCommit, CursorState, FencedAppend, LeaseCall } from "./event.ts";
 import { TTL_MILLIS } from "./plan.ts";
 
-/** The space in which holders write, each key in a segment of its own. */
+/** The space of the holders' appends. Each key has its own segment. */
 const SPACE = "coordinated";
 
-/** Who calls, and where. */
+/** The caller and the instance that it calls. */
 export interface Caller {
   readonly actor: string;
   readonly instance: number;
 }
 
-/** Reasons that trouble explains, and refusals that the rules look at. Anything else is a defect. */
+/** Reasons that trouble explains, and refusals that the rules check. Any other reason is a defect. */
 const EXPLAINED: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.STORAGE_UNAVAILABLE,
   ErrorReason.SHUTTING_DOWN,
   ErrorReason.OVERLOADED,
-  // A server that is first to see that the time of a call is over, or that its connection is gone, says so.
+  // The server may notice an exceeded deadline or a closed connection before the client does.
   ErrorReason.DEADLINE_EXCEEDED,
   ErrorReason.CANCELED,
   ErrorReason.LEASE_HELD,
@@ -44,9 +44,9 @@ const EXPLAINED: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.NOT_FOUND,
 ]);
 
-/** Makes calls, each once, and records what was seen. */
+/** Makes each call once and records it. */
 export class CoordinationCalls {
-  /** How long a call may take before its outcome counts as unknown, in milliseconds. */
+  /** Time limit of a call in milliseconds; after it, the outcome counts as unknown. */
   callMillis: number;
   readonly #storeId: string;
   readonly #session: Session;
@@ -59,7 +59,7 @@ export class CoordinationCalls {
     this.#record = record;
   }
 
-  /** @param claimed the token that is renewed or given back */
+  /** @param claimed token to renew or release */
   async lease(caller: Caller, rpc: LeaseCall["rpc"], key: string, claimed = 0): Promise<LeaseCall> {
     const common = { storeId: this.#storeId, key, holder: caller.actor };
     const ttl = durationFromMs(TTL_MILLIS);
@@ -75,7 +75,7 @@ export class CoordinationCalls {
     return this.#recorded(rpc === "acquire" ? { ...event, outcome } : { ...event, claimed, outcome });
   }
 
-  /** Looks who has a lease. */
+  /** Reads the holder of a lease. */
   async look(caller: Caller, key: string): Promise<void> {
     const value = create(GetLeaseRequestSchema, { storeId: this.#storeId, key });
     const { call, timed } = await this.#call(`look at ${key}`, caller, { case: "getLease", value });
@@ -99,7 +99,7 @@ export class CoordinationCalls {
     return this.#recorded({ kind: "fenced", ...timed, key, token, payload, outcome: { is } });
   }
 
-  /** Reads what is in the segment of a key; true when all of it came. */
+  /** Reads the segment of a key. Resolves to true if the read is complete. */
   async log(caller: Caller, key: string): Promise<boolean> {
     const value = create(ConsumeSegmentRequestSchema, { storeId: this.#storeId, space: SPACE, segment: key });
     const { call, timed } = await this.#call(`read ${key}`, caller, { case: "consumeSegment", value });
@@ -125,7 +125,7 @@ export class CoordinationCalls {
     return this.#recorded(expected === undefined ? event : { ...event, expected });
   }
 
-  /** Reads a cursor; undefined when there was no answer. */
+  /** Reads a cursor. Resolves to undefined without an answer. */
   async read(caller: Caller, name: string): Promise<CursorState | undefined> {
     const value = create(GetCursorRequestSchema, { storeId: this.#storeId, name });
     const { call, timed } = await this.#call(`read ${name}`, caller, { case: "getCursor", value });

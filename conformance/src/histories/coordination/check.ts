@@ -8,7 +8,7 @@ import { checkHeld, checkOwners, checkRefused, checkReleased, checkRising } from
 const KEY_RULES = [checkOwners, checkRising, checkReleased, checkHeld, checkRefused, checkFences, checkFenced];
 const CURSOR_RULES = [checkVersions, checkConflicts, checkStates, checkCounted];
 
-/** Checks a history of leases, of appends with their tokens, and of cursors against docs/spec.md. */
+/** Checks a history of leases, appends with tokens, and cursors against docs/spec.md. */
 export function checkCoordination(history: readonly CoordinationEvent[]): Violation[] {
   const violations = history.filter((event) => event.kind === "failure").map(toViolation);
   const found = (name: string, rules: Iterable<Violation>): void => {

@@ -2,12 +2,12 @@ import { setTimeout } from "node:timers/promises";
 import type { Caller, CoordinationCalls } from "./calls.ts";
 import type { PlannedOnCursor, PlannedOnLease, PlannedStep } from "./plan.ts";
 
-/** Offsets of one client are apart from those of the others. */
+/** Keeps the offsets of different clients apart. */
 const OFFSETS_PER_CLIENT = 100_000;
 
 /**
- * One client of a workload. It knows the tokens that it was given and the versions that it has seen, and goes on with
- * them whether or not they still hold: whoever was frozen does the same.
+ * One client of a workload. It continues to use the tokens and versions that it has received, even if they no longer
+ * hold, as a client does after a freeze.
  */
 export class CoordinationClient {
   readonly #calls: CoordinationCalls;
@@ -22,7 +22,7 @@ export class CoordinationClient {
     this.#last = number * OFFSETS_PER_CLIENT;
   }
 
-  /** @param done told after each step */
+  /** @param done called after each step */
   async run(steps: readonly PlannedStep[], done: () => void): Promise<void> {
     for (const step of steps) {
       const caller = { actor: this.#actor, instance: step.instance };
@@ -61,7 +61,7 @@ export class CoordinationClient {
     const expected = kind === "commit" ? undefined : (this.#versions.get(name) ?? 0);
     const { outcome } = await this.#calls.commit(caller, { name, space, offset: this.#last, expected });
     if (outcome.is === "acked") this.#versions.set(name, outcome.version);
-    // Of no use any more: whoever is refused looks again.
+    // The version is outdated, so read the current one.
     if (outcome.is === "conflict")
       await this.#onCursor(caller, { kind: "read", name, space, instance: caller.instance });
   }

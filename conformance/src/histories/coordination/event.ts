@@ -1,9 +1,8 @@
 import type { FailureEvent } from "../entries/event.ts";
 
 /**
- * What a generated workload on leases, tokens and cursors saw, in plain values: the input of the checker. Times are
- * milliseconds on one clock, `start` before the call was sent and `end` after its answer was there. No call is made
- * twice.
+ * An observation of a generated workload on leases, tokens and cursors in plain values: the input of the checker. Times
+ * are milliseconds on one clock: `start` before the call was sent, `end` after its answer arrived. No call is repeated.
  */
 export type CoordinationEvent =
   | LeaseCall
@@ -17,11 +16,11 @@ export type CoordinationEvent =
 interface Timed {
   readonly start: number;
   readonly end: number;
-  /** For people. */
+  /** Instance that was called, for people. */
   readonly instance: number;
 }
 
-/** The connection broke, or time was up: it may have happened or not, and may still happen. */
+/** The connection broke or the time was up: the call may have happened or not, and may still happen. */
 interface Unknown {
   readonly is: "unknown";
 }
@@ -31,9 +30,9 @@ export interface LeaseCall extends Timed {
   readonly rpc: "acquire" | "renew" | "release";
   readonly key: string;
   readonly holder: string;
-  /** The same for all calls of a key. */
+  /** Ttl of the lease in milliseconds, the same for all calls of a key. */
   readonly ttlMillis: number;
-  /** What a renewal or a release claims. */
+  /** Token that a renewal or release claims. */
   readonly claimed?: number;
   readonly outcome:
     | { readonly is: "granted"; readonly token: number }
@@ -41,11 +40,11 @@ export interface LeaseCall extends Timed {
     | Unknown;
 }
 
-/** Who has a lease, as an instance says. */
+/** The holder of a lease as an instance reports it. */
 export interface LeaseLook extends Timed {
   readonly kind: "look";
   readonly key: string;
-  /** Absent: nobody. */
+  /** Absent if the lease is free. */
   readonly found?: { readonly holder: string; readonly token: number };
 }
 
@@ -59,7 +58,7 @@ export interface FencedAppend extends Timed {
   readonly outcome: { readonly is: "acked" | "refused" } | Unknown;
 }
 
-/** Everything in the segment of a key, when all was over. */
+/** All entries in the segment of a key, read at the end. */
 export interface FencedLog extends Timed {
   readonly kind: "log";
   readonly key: string;
@@ -86,6 +85,6 @@ export interface CursorCommit extends Timed {
 export interface CursorRead extends Timed {
   readonly kind: "cursor";
   readonly name: string;
-  /** Absent: there is no such cursor. */
+  /** Absent if there is no such cursor. */
   readonly found?: CursorState;
 }

@@ -12,7 +12,7 @@ import { type Grant, isGrant } from "./rules/leases.ts";
 
 export type { Violation } from "../entries/space-history.ts";
 
-/** Everything about one lease, and what was written under it. */
+/** The events of one lease, and the entries written under it. */
 export class KeyHistory {
   readonly calls: readonly LeaseCall[];
   readonly grants: readonly Grant[];
@@ -28,7 +28,9 @@ export class KeyHistory {
     this.log = events.find((event) => event.kind === "log");
   }
 
-  /** When a holder first began to give back a token, whether or not it was answered; Infinity if never. */
+  /**
+   * Returns the time at which a holder first started to release a token, with or without an answer; Infinity if never.
+   */
   firstRelease(holder: string, token: number): number {
     const releases = this.calls.filter(
       (call) => call.rpc === "release" && call.holder === holder && call.claimed === token,
@@ -37,11 +39,11 @@ export class KeyHistory {
   }
 }
 
-/** Everything about one cursor. */
+/** The events of one cursor. */
 export class CursorHistory {
   readonly commits: readonly CursorCommit[];
   readonly acked: readonly AckedCommit[];
-  /** The last one is of the very end. */
+  /** The reads of the cursor. The last one is from the end of the run. */
   readonly reads: readonly CursorRead[];
 
   constructor(events: readonly CoordinationEvent[]) {

@@ -4,16 +4,17 @@ import type { InstanceDeviation } from "../../lab/deviations.ts";
 import { runCoordinationHistory } from "./run.ts";
 
 /**
- * Seeds after which a deviation counts as not found. Whether a race comes about is the machine's; most need one or two.
+ * Number of seeds after which a deviation counts as not found. A race depends on the machine; most deviations need one
+ * or two seeds.
  */
 const MOST_SEEDS = 30;
 
-/** Runs seeds on broken instances until one breaks any of some clauses; which clauses were seen to be broken. */
+/** Runs seeds on broken instances until one breaks any of the wanted clauses. Returns all broken clauses. */
 async function brokenClauses(deviation: InstanceDeviation, wanted: readonly string[]): Promise<string[]> {
   await using cluster = await Cluster.start({ instances: 2, deviation });
   const found = new Set<string>();
   for (let seed = 1; seed <= MOST_SEEDS && !wanted.some((clause) => found.has(clause)); seed++) {
-    // Nothing but clocks goes wrong: what is found is not the fault of trouble.
+    // Only clocks are wrong, so that trouble explains no finding.
     const { violations } = await runCoordinationHistory(seed, cluster, { clients: 6, steps: 24, troubles: 0 });
     for (const { clause } of violations) found.add(clause);
   }

@@ -1,6 +1,6 @@
 import { Random } from "../../lab/random.ts";
 
-/** What a workload on leases and cursors is going to do: the same for the same seed. */
+/** The plan of a workload on leases and cursors, the same for the same seed. */
 export interface CoordinationPlan {
   readonly seed: number;
   readonly store: string;
@@ -15,21 +15,21 @@ interface Planned {
 }
 
 export interface PlannedOnLease extends Planned {
-  /** Who has no token that could be renewed, given back or used acquires the lease first. */
+  /** A client without a token acquires the lease before it renews, releases or appends. */
   readonly kind: "acquire" | "renew" | "release" | "look" | "append";
   readonly key: string;
-  /** Goes on with the token although it is told that it holds no more. */
+  /** True to continue with a token after the server said that it no longer holds. */
   readonly stubborn: boolean;
 }
 
 export interface PlannedOnCursor extends Planned {
-  /** A commit may expect the version that the client has seen last. */
+  /** A conditional commit expects the version that the client saw last. */
   readonly kind: "commit" | "commit if same" | "read";
   readonly name: string;
   readonly space: string;
 }
 
-/** The client does nothing for a while: long enough, now and then, for its lease to expire. */
+/** The client rests, sometimes long enough for its lease to expire. */
 interface PlannedRest extends Planned {
   readonly kind: "rest";
   readonly millis: number;
@@ -38,7 +38,7 @@ interface PlannedRest extends Planned {
 export interface CoordinationPlanOptions {
   readonly instances: number;
   readonly clients: number;
-  /** Per client. */
+  /** Steps per client. */
   readonly steps: number;
 }
 
@@ -46,11 +46,11 @@ export const KEYS: readonly string[] = ["one", "two", "three"];
 export const CURSORS: readonly string[] = ["alpha", "beta"];
 export const SPACES: readonly string[] = ["x", "y"];
 
-/** The shortest that there is: leases expire again and again. */
+/** The shortest allowed ttl, so that leases expire often. */
 export const TTL_MILLIS = 1_000;
 const MAX_REST_MILLIS = 1_300;
 
-/** How often something is done, of a hundred. */
+/** Frequency of each step, in percent. */
 const LEASE_STEPS: Readonly<Record<PlannedOnLease["kind"], number>> = {
   acquire: 18,
   renew: 14,

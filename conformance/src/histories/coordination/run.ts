@@ -16,9 +16,9 @@ import { runCoordination } from "./workload.ts";
 export interface CoordinationOptions {
   /** Default: 8. */
   readonly clients?: number;
-  /** Per client. Default: 40. */
+  /** Number of steps per client. Default: 40. */
   readonly steps?: number;
-  /** How many things go wrong. Default: 8. */
+  /** Number of troubles. Default: 8. */
   readonly troubles?: number;
 }
 
@@ -29,12 +29,11 @@ export interface CoordinationResult {
   readonly trouble: readonly { readonly start: number }[];
 }
 
-/** Long enough for a busy machine, shorter than some freezes. */
+/** Time limit of a call: long enough for a busy machine, shorter than some freezes. */
 const CALL_MILLIS = 1_000;
 
 /**
- * Generates a workload on leases and cursors, and trouble, from a seed, runs both on a cluster, and checks what
- * happened.
+ * Generates a workload on leases and cursors, and trouble, from a seed. Runs both on a cluster and checks the history.
  */
 export async function runCoordinationHistory(
   seed: number,

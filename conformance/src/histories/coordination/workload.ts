@@ -4,19 +4,20 @@ import type { CoordinationCalls } from "./calls.ts";
 import { CoordinationClient } from "./client.ts";
 import { type CoordinationPlan, CURSORS, KEYS, SPACES, TTL_MILLIS } from "./plan.ts";
 
-/** How long a call may take once all trouble is over: as long as a busy machine needs. */
+/** Time limit of a call after all trouble has ended: as much as a busy machine needs. */
 const CALM_CALL_MILLIS = 20_000;
 /**
- * How long it may take until a lease is free: every instance may begin to count when it is asked, one after the other.
+ * Time limit for a lease to become free. Every instance may start to observe it only when it is asked, one after the
+ * other.
  */
 const FREE_MILLIS = 30_000;
 const PAUSE_MILLIS = TTL_MILLIS / 10;
 
 /**
- * Runs a plan, and looks at everything once more when all trouble is over: every lease can be had, every instance shows
- * the same.
+ * Runs a plan. After all trouble has ended, checks that every lease can be acquired, and reads everything at every
+ * instance.
  *
- * @throws Error when servers do not recover
+ * @throws Error if the servers do not recover
  */
 export async function runCoordination(
   plan: CoordinationPlan,
@@ -33,7 +34,7 @@ export async function runCoordination(
   for (const name of CURSORS) await commitLast(calls, name, plan);
 }
 
-/** LEA-016: whoever asks again and again gets the lease, and then may write. */
+/** LEA-016: a client that keeps asking gets the lease, and then may write. */
 async function takeLast(calls: CoordinationCalls, key: string, instance: number): Promise<void> {
   const caller = { actor: "last", instance };
   const end = performance.now() + FREE_MILLIS;
@@ -51,7 +52,7 @@ async function takeLast(calls: CoordinationCalls, key: string, instance: number)
   }
 }
 
-/** Commits on the version that the first instance shows, and reads at all of them. */
+/** Commits on the version that the first instance shows, and reads the cursor at all instances. */
 async function commitLast(calls: CoordinationCalls, name: string, { instances }: CoordinationPlan): Promise<void> {
   const [space] = SPACES;
   const actor = "last";

@@ -14,11 +14,11 @@ import type { Acked, AppendEvent, AppendedPart, Event, ReadEntry, ReadEvent } fr
 import { Positions } from "./positions.ts";
 import { Requests, requestOf } from "./requests.ts";
 
-/** Attempts of a call that was not answered. */
+/** Most attempts at a call without an answer. */
 const ATTEMPTS = 8;
 const PAUSE_MILLIS = 150;
 
-/** Reasons that trouble explains, and refusals. Anything else is a defect, whatever happened. */
+/** Reasons that trouble explains, and refusals. Any other reason is a defect. */
 const EXPLAINED: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.STORAGE_UNAVAILABLE,
   ErrorReason.SHUTTING_DOWN,
@@ -26,14 +26,14 @@ const EXPLAINED: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.OVERLOADED,
   ErrorReason.SEQUENCE_MISMATCH,
   ErrorReason.SESSION_ABORTED,
-  // A server that is first to see that the time of a call is over, or that its connection is gone, says so.
+  // The server may notice an exceeded deadline or a closed connection before the client does.
   ErrorReason.DEADLINE_EXCEEDED,
   ErrorReason.CANCELED,
 ]);
 
-/** Where a call goes. */
+/** The target of a call. */
 export interface Target {
-  /** Who calls: each has a connection of its own to each instance. */
+  /** Name of the caller. Each caller has its own connection to each instance. */
   readonly actor: string;
   readonly instance: number;
   readonly space: string;
@@ -42,14 +42,14 @@ export interface Target {
 export interface CallerOptions {
   readonly store: string;
   readonly instances: number;
-  /** How long a call may take before its outcome counts as unknown, in milliseconds. */
+  /** Time limit of a call in milliseconds; after it, the outcome counts as unknown. */
   readonly callMillis: number;
 }
 
-/** Makes the calls of a workload, and turns what comes back into events. */
+/** Makes the calls of a workload and turns the results into events. */
 export class Caller {
   readonly instances: number;
-  /** How long a call may take before its outcome counts as unknown, in milliseconds. */
+  /** Time limit of a call in milliseconds; after it, the outcome counts as unknown. */
   callMillis: number;
   readonly positions = new Positions();
   readonly requests: Requests;
@@ -64,7 +64,7 @@ export class Caller {
     this.#record = record;
   }
 
-  /** Appends, and asks again, the next instance each time, while the outcome is unknown. */
+  /** Appends. While the outcome is unknown, repeats the request at the next instance. */
   async append(target: Target, transactionId: string, parts: readonly AppendedPart[]): Promise<AppendEvent> {
     const start = performance.now();
     const request = requestOf({ case: "append", value: this.requests.append(target.space, transactionId, parts) });
@@ -91,7 +91,7 @@ export class Caller {
     return this.#recorded({ kind: "append", ...timed(start, target), ...what });
   }
 
-  /** Learns what is there from an acknowledgement. */
+  /** Learns positions from an acknowledgement. */
   acked(response: AppendResponse | ProduceResponse, space: string): Acked {
     const { ranges, transaction, commitTime, deduplicated } = response;
     for (const range of ranges) {
@@ -111,7 +111,7 @@ export class Caller {
     };
   }
 
-  /** Learns what is there from a refusal; undefined when the call failed otherwise. */
+  /** Learns positions from a refusal. Returns undefined if the call failed for another reason. */
   refused(call: LiveCall, space: string): AppendEvent["outcome"] | undefined {
     const detail: ErrorDetail | undefined = call.failure?.details[0];
     if (detail?.reason !== ErrorReason.SEQUENCE_MISMATCH) return undefined;
@@ -120,7 +120,7 @@ export class Caller {
     return { is: "refused", segment: detail.segment, actual };
   }
 
-  /** Reads a space, or a segment of it, to its head. */
+  /** Reads a space, or one of its segments, to its head. */
   async read(target: Target, segment: string | undefined, from: number): Promise<ReadEvent> {
     const start = performance.now();
     const call = await this.#unary("read", target, this.requests.read(target.space, segment, from, false));
@@ -130,9 +130,9 @@ export class Caller {
   }
 
   /**
-   * As `read`, again until everything is delivered.
+   * Reads like `read`, and repeats the read until it is complete.
    *
-   * @throws Error when it never is
+   * @throws Error if no attempt is complete
    */
   async readSurely(target: Target, segment: string | undefined, from: number): Promise<ReadEvent> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -144,7 +144,7 @@ export class Caller {
     throw new Error(`instance ${target.instance} does not deliver ${what}, although all trouble is over`);
   }
 
-  /** Looks at the last entry of a segment: a read that begins with it. */
+  /** Peeks at the last entry of a segment, and records it as a read that begins with it. */
   async peek(target: Target, segment: string): Promise<void> {
     const start = performance.now();
     const call = await this.#unary("peek", target, this.requests.peek(target.space, segment));
@@ -164,14 +164,14 @@ export class Caller {
     this.#recorded({ kind: "status", ...timed(start, target), segment, ...positions });
   }
 
-  /** Trims; once, as another one does the same later. */
+  /** Trims once. A trim without an answer is not repeated, because a later trim covers it. */
   async trim(target: Target, segment: string, before: number): Promise<void> {
     const start = performance.now();
     const call = await this.#unary("trim", target, this.requests.trim(target.space, segment, before));
     this.#recorded({ kind: "trim", ...timed(start, target), segment, before, acked: call.responses.length > 0 });
   }
 
-  /** Starts a call that goes on: a follow, or a Produce session. */
+  /** Starts a call that stays open: a follow or a Produce session. */
   open({ actor, instance }: Target, request: Request, deadlineMillis?: number): Promise<LiveCall> {
     return this.#session.call(actor, request, {
       instance,
@@ -191,7 +191,7 @@ export class Caller {
     this.#session.cancel(call);
   }
 
-  /** Takes note of what a call that is over failed with, where trouble does not explain it. */
+  /** Records the failure of an ended call, unless trouble explains it. */
   ended(call: LiveCall, what: string, target: Target, start: number): void {
     const detail = call.failure?.details[0];
     if (call.failure === undefined || detail === undefined || EXPLAINED.has(detail.reason)) return;
@@ -203,7 +203,7 @@ export class Caller {
   async #unary(what: string, target: Target, request: Request): Promise<LiveCall> {
     const start = performance.now();
     const call = await this.open(target, request, this.callMillis);
-    // ERR-010: the deadline ends it; a client that does not honour it must not stop the workload.
+    // ERR-010: the deadline must end the call. A client that ignores the deadline must not stop the workload.
     if (!(await call.until(() => call.ended, 2 * this.callMillis))) this.cancel(call);
     this.ended(call, what, target, start);
     return call;
@@ -215,7 +215,7 @@ export class Caller {
   }
 }
 
-/** A read that ends now. */
+/** Returns the event of a read that ends now. */
 export function readEvent(
   start: number,
   target: Target,

@@ -99,7 +99,7 @@ describe("the checker of histories", () => {
   });
 });
 
-/** The same transaction again, at another time, with another answer. */
+/** Repeats a transaction at another time, with changes to the outcome. */
 function again(call: AppendEvent, start: number, change: Partial<AppendEvent["outcome"]> = {}): AppendEvent {
   const outcome = { ...call.outcome, ...(call.outcome.is === "acked" ? { deduplicated: true } : {}), ...change };
   return { ...call, start, end: start + 1, outcome: outcome as AppendEvent["outcome"] };

@@ -23,10 +23,10 @@ const RULES: readonly ((history: SpaceHistory) => Iterable<Violation>)[] = [
 ];
 
 /**
- * Checks a history against docs/spec.md. What all readers saw together is the log of a space, with the last complete
- * read of the whole space first; everything else must agree with it.
+ * Checks a history against docs/spec.md. The entries of all readers together are the log of a space; the last complete
+ * read of the whole space has precedence. Everything else must agree with that log.
  *
- * @throws Error for a history without a complete read of a space that was written
+ * @throws Error if a space with appends has no complete read
  */
 export function checkHistory(history: readonly Event[]): Violation[] {
   const violations = history.filter((event) => event.kind === "failure").map(toViolation);
@@ -43,7 +43,7 @@ export function checkHistory(history: readonly Event[]): Violation[] {
   return violations;
 }
 
-/** The clause that is nearest to a failure which must not be. */
+/** The clause that is closest to an unexplained failure, by its reason. */
 const CLAUSES: Readonly<Record<string, string>> = { DATA_LOSS: "LOU-001", NOT_FOUND: "STO-005" };
 
 export function toViolation({ what, reason, message }: FailureEvent): Violation {

@@ -3,7 +3,7 @@ import type { Response } from "@streamkit/protocol/conformance";
 import { batchesOf } from "../../suite/expect/observed.ts";
 import type { ReadEntry } from "./event.ts";
 
-/** The entries of some responses, in plain values. */
+/** Converts the entries of responses into plain values. */
 export function entriesOf(responses: readonly Response["message"][]): ReadEntry[] {
   return responses.flatMap((response) => batchesOf(response).flatMap(toEntries));
 }

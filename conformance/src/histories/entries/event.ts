@@ -1,29 +1,32 @@
-/** What a generated workload saw, in plain values: the input of the checker. Times are milliseconds on one clock. */
+/**
+ * An observation of a generated workload in plain values: the input of the checker. Times are milliseconds on one
+ * clock.
+ */
 export type Event = AppendEvent | ReadEvent | TrimEvent | StatusEvent | FailureEvent;
 
 interface Timed {
-  /** Before it began. */
+  /** Time before the operation began. */
   readonly start: number;
-  /** After it ended. */
+  /** Time after the operation ended. */
   readonly end: number;
   readonly space: string;
-  /** The server that was called last, of several; for people. */
+  /** With several servers: the one that was called last, for people. */
   readonly instance?: number;
 }
 
-/** One append, with its attempts, and its outcome. A repetition of the same transaction is an event of its own. */
+/** One append with its attempts and its outcome. A repetition of the same transaction is a separate event. */
 export interface AppendEvent extends Timed {
   readonly kind: "append";
   readonly transactionId: string;
-  /** Records by segment, in the order of the request; payloads are unique in the whole history. */
+  /** Records by segment, in the order of the request. Payloads are unique in the whole history. */
   readonly parts: readonly AppendedPart[];
-  /** How often it was sent; more than once only after attempts without an answer. */
+  /** Number of attempts. There is a second one only after an attempt without an answer. */
   readonly attempts: number;
   readonly outcome:
     | Acked
-    /** Refused: nothing was written. For a mismatch, the value that was found. */
+    /** The server refused the append and wrote nothing. For a mismatch, the event has the sequence that it reported. */
     | { readonly is: "refused"; readonly segment?: string; readonly actual?: number }
-    /** The connection broke, or time was up: it may have happened or not. */
+    /** The connection broke or the time was up: the append may have happened or not. */
     | { readonly is: "unknown" };
 }
 
@@ -33,7 +36,7 @@ export interface AppendedPart {
   readonly expected?: number;
 }
 
-/** What the writer was told. */
+/** The acknowledgement that the writer received. */
 export interface Acked {
   readonly is: "acked";
   readonly number: number;
@@ -46,16 +49,16 @@ export interface Acked {
   }[];
 }
 
-/** What one read, or one follow from its begin to its end, delivered. */
+/** The entries that one read, or one follow from start to end, delivered. */
 export interface ReadEvent extends Timed {
   readonly kind: "read";
-  /** Absent: the whole space. */
+  /** Absent for the whole space. */
   readonly segment?: string;
-  /** First position asked for: a sequence with `segment`, an offset without. */
+  /** First requested position: a sequence with `segment`, otherwise an offset. */
   readonly from: number;
-  /** True when it ended at the head as of its call; false for a follow, and for a read that broke. */
+  /** True if the read ended at the head at the time of its call; false for a follow and a broken read. */
   readonly complete: boolean;
-  /** A follow that was given time to reach the end of everything: it must have. */
+  /** Set for a follow that had time to reach the end. It must have received everything. */
   readonly follows?: true;
   readonly entries: readonly ReadEntry[];
 }
@@ -66,21 +69,21 @@ export interface ReadEntry {
   readonly offset: number;
   readonly payload: string;
   readonly transactionId: string;
-  /** The number of its transaction. */
+  /** Transaction number. */
   readonly number: number;
   readonly micros: number;
 }
 
-/** A trim: entries with a sequence below `before` are gone, from the moment on that it is acknowledged. */
+/** A trim. Entries with a sequence below `before` are gone once the trim is acknowledged. */
 export interface TrimEvent extends Timed {
   readonly kind: "trim";
   readonly segment: string;
   readonly before: number;
-  /** Not acknowledged: it may have happened, happen later, or never. */
+  /** False if there was no acknowledgement: the trim may have happened, may happen later, or never. */
   readonly acked: boolean;
 }
 
-/** Where a segment was said to stand. */
+/** The bounds of a segment in an answer. */
 export interface StatusEvent extends Timed {
   readonly kind: "status";
   readonly segment: string;
@@ -88,11 +91,11 @@ export interface StatusEvent extends Timed {
   readonly lastSequence: number;
 }
 
-/** A failure that no trouble explains: a call that ended with a reason which means a defect, or a server that died. */
+/** A failure that the trouble does not explain: a call ended with a reason that means a defect, or a server died. */
 export interface FailureEvent extends Timed {
   readonly kind: "failure";
   readonly what: string;
-  /** As in ErrorDetail, or "DIED". */
+  /** Reason as in ErrorDetail, or "DIED". */
   readonly reason: string;
   readonly message: string;
 }

@@ -4,10 +4,12 @@ import { entriesOf } from "./entries.ts";
 import type { ReadEntry, ReadEvent } from "./event.ts";
 import type { PlannedRead } from "./plan.ts";
 
-/** How often a follower looks whether it is to stop. */
+/** Interval at which a follower checks whether it must stop, in milliseconds. */
 const GLANCE_MILLIS = 50;
 
-/** Follows a space or a segment on one instance; begins anew at its next position when the stream breaks (ORD-007). */
+/**
+ * Follows a space or a segment at one instance. If the stream breaks, it starts again at its next position (ORD-007).
+ */
 export class Follower {
   readonly space: string;
   readonly segment: string | undefined;
@@ -27,7 +29,7 @@ export class Follower {
     this.#running = this.#run();
   }
 
-  /** Resolves when it has received the entry at a position, or when the time is up. */
+  /** Resolves once the follower has received the entry at a position, or after `millis` milliseconds. */
   async reached(position: number, millis: number): Promise<void> {
     const timeout = new AbortController();
     const reached = new Promise<void>((resolve) => {
@@ -38,7 +40,7 @@ export class Follower {
     timeout.abort();
   }
 
-  /** Ends it, and says what it has received. */
+  /** Ends the follower. Resolves to the event with the entries that it received. */
   async end(): Promise<ReadEvent> {
     this.#stop.abort();
     await this.#running;
@@ -68,7 +70,7 @@ export class Follower {
       }
       if (!call.ended) this.#caller.cancel(call);
       else this.#caller.ended(call, "follow", this.#target, start);
-      // A server that is down refuses at once.
+      // A stopped server refuses at once, so pause before the next attempt.
       if (!signal.aborted) await setTimeout(GLANCE_MILLIS);
     }
   }

@@ -3,7 +3,7 @@ import type { ServerUnderTest } from "../../suite/server/server-under-test.ts";
 import { type Plan, writesOf } from "./plan.ts";
 import type { Nemesis } from "./workload.ts";
 
-/** Kills a server a few times while a workload runs on it: after which writes is given by the plan's seed. */
+/** Kills a server a few times while a workload runs. The seed of the plan decides after which writes. */
 export class Kills implements Nemesis {
   readonly #server: ServerUnderTest;
   readonly #after: number[];

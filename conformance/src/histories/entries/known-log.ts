@@ -2,13 +2,13 @@ import type { AppendEvent, ReadEntry, ReadEvent } from "./event.ts";
 import type { Trims } from "./trims.ts";
 
 /**
- * Everything that is known to have been written to a space, in order: what readers received, all of them put together,
- * and what writers were told about entries that were trimmed before anybody read them.
+ * All entries that are known to have been written to a space, in order. The sources are the entries of all readers and,
+ * for entries that were trimmed before a reader saw them, the answers to writers.
  *
- * Of readers that disagree, those that come first are believed; the others then differ from the log.
+ * If readers disagree, the first reader has precedence; the others then differ from the log.
  */
 export class KnownLog {
-  /** By offset. */
+  /** Entries by offset. */
   readonly entries: readonly ReadEntry[];
   readonly #bySegment: ReadonlyMap<string, readonly ReadEntry[]>;
   readonly #byName: ReadonlyMap<string, readonly ReadEntry[]>;
@@ -32,28 +32,28 @@ export class KnownLog {
     this.#firstOf = firstOf;
   }
 
-  /** The entries of a segment, or, without one, of the space. */
+  /** Returns the entries of a segment; those of the whole space without one. */
   view(segment: string | undefined): readonly ReadEntry[] {
     return segment === undefined ? this.entries : (this.#bySegment.get(segment) ?? []);
   }
 
-  /** Where a record is; in more than one place if it was written more than once. */
+  /** Returns the entries with a payload: several if the record was written more than once. */
   places(segment: string, payload: string): readonly ReadEntry[] {
     return this.#byName.get(`${segment} ${payload}`) ?? [];
   }
 
-  /** The first entry of a transaction. */
+  /** Returns the first entry of a transaction. */
   firstOf(transactionId: string): ReadEntry | undefined {
     return this.#firstOf.get(transactionId);
   }
 
-  /** The last sequence of a segment when the space ended with `offset`. */
+  /** Returns the last sequence of a segment when the space ended at `offset`. */
   lastSequence(segment: string, offset: number): number {
     const view = this.view(segment);
     return view[countUntil(view, (entry) => entry.offset <= offset) - 1]?.sequence ?? 0;
   }
 
-  /** Whether some transaction left the segment with this last sequence. */
+  /** True if the segment had this last sequence after some transaction. */
   isBoundary(segment: string, sequence: number): boolean {
     if (sequence === 0) return true;
     const view = this.view(segment);
@@ -63,7 +63,8 @@ export class KnownLog {
 }
 
 /**
- * How many elements at the start satisfy a condition that holds for all up to one place, and for none from there on.
+ * Returns the number of elements at the start that satisfy a condition. The condition must hold for all elements up to
+ * some index and for none after it.
  */
 export function countUntil<T>(sorted: readonly T[], holds: (element: T) => boolean): number {
   let low = 0;
@@ -84,7 +85,7 @@ export function positionOf(entry: ReadEntry, segment: string | undefined): numbe
   return segment === undefined ? entry.offset : entry.sequence;
 }
 
-/** The entries that a writer was told to have written. */
+/** Returns the entries that an acknowledgement says were written. */
 function toldEntries({ parts, outcome, transactionId }: AppendEvent): ReadEntry[] {
   if (outcome.is !== "acked") return [];
   const { number, micros, ranges } = outcome;

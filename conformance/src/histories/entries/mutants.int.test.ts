@@ -11,7 +11,7 @@ import { Kills } from "./kills.ts";
 import { makePlan } from "./plan.ts";
 import { runPlan } from "./workload.ts";
 
-/** Clauses that a generated history on a broken server is seen to break. */
+/** Returns the clauses that a generated history on a broken server breaks. */
 async function brokenClauses(deviationName: string | undefined, seed: number): Promise<string[]> {
   const transport = DEVIATIONS.find(({ name }) => name === deviationName)?.transport;
   const server = new EmbeddedServer({ backend: "memory", ...(transport && { wrapTransport: transport }) });
@@ -22,7 +22,8 @@ async function brokenClauses(deviationName: string | undefined, seed: number): P
   const plan = makePlan(seed);
   const history: Event[] = [];
   const record = (event: Event) => history.push(event);
-  // Followers of a broken server may wait in vain; those of a sound one have the time that a busy machine needs.
+  // Followers of a broken server may wait in vain, so their time is short. Those of a sound server get as much as a
+  // busy machine needs.
   const options = deviationName === undefined ? {} : { followMillis: 500 };
   await runPlan(plan, session, new Kills(server, plan, 0), record, options);
   await session.close();

@@ -1,16 +1,16 @@
 import { Random } from "../../lab/random.ts";
 
-/** What a workload is going to do: the same for the same seed. What the servers make of it depends on timing. */
+/** The plan of a workload, the same for the same seed. Its effects depend on timing. */
 export interface Plan {
   readonly seed: number;
   readonly store: string;
   readonly spaces: readonly string[];
-  /** Servers that share the store, counted from 0. What is planned names the one that is called first. */
+  /** Number of servers that share the store. Planned operations name the server to call first, counted from 0. */
   readonly instances: number;
   readonly writers: readonly (readonly PlannedWrite[])[];
   readonly readers: readonly (readonly PlannedRead[])[];
   readonly followers: readonly PlannedRead[];
-  /** Of the transactions that end it all, one per space. */
+  /** Ids of the final transactions, one per space. */
   readonly lastIds: readonly string[];
 }
 
@@ -25,23 +25,23 @@ export interface PlannedAppend extends Planned {
   readonly kind: "append";
   readonly transactionId: string;
   readonly parts: readonly PlannedPart[];
-  /** The same transaction again, as a call of its own. */
+  /** Repeats the same transaction in a separate call. */
   readonly repeat?: PlannedRepeat;
-  /** What to look at on the acknowledgement, to see whether it is there (G5). */
+  /** Where to look for the entries after the acknowledgement (G5). */
   readonly look?: { readonly instance: number; readonly at: "segment" | "space" | "peek" | "status" };
 }
 
 interface PlannedPart {
   readonly segment: string;
-  /** None: the segment is only a condition. */
+  /** Empty if the segment is only a condition. */
   readonly payloads: readonly string[];
-  /** Expect what the writer believes to be the last sequence of the segment. */
+  /** True to expect the last sequence that the writer believes the segment to have. */
   readonly conditional: boolean;
 }
 
 interface PlannedRepeat {
   readonly instance: number;
-  /** While the first call runs, on its answer, or after some more writes of the same writer. */
+  /** During the first call, after its answer, or after some more writes of the same writer. */
   readonly when: "at once" | "next" | "later";
 }
 
@@ -54,13 +54,13 @@ export interface PlannedSession extends Planned {
 export interface PlannedTrim extends Planned {
   readonly kind: "trim";
   readonly segment: string;
-  /** Part of what is known to be there that goes, from 0 to 1. */
+  /** Fraction of the known entries to trim, from 0 to 1. */
   readonly part: number;
 }
 
 export interface PlannedRead extends Planned {
   readonly segment: string | undefined;
-  /** Part of what is known to be there at which to begin, from 0 to 1. */
+  /** Fraction of the known entries to skip at the start, from 0 to 1. */
   readonly start: number;
 }
 
@@ -69,25 +69,25 @@ export interface PlanOptions {
   readonly instances?: number;
   /** Default: 1. */
   readonly spaces?: number;
-  /** Default: 160. Without repetitions. */
+  /** Number of transactions without repetitions. Default: 160. */
   readonly transactions?: number;
   /** Default: 4. */
   readonly writers?: number;
-  /** Part of the writes that are Produce sessions; 0 where the transport has none. Default: 0.05. */
+  /** Fraction of the writes that are Produce sessions; 0 if the transport cannot carry them. Default: 0.05. */
   readonly sessions?: number;
-  /** Part of the writes that are trims. Default: 0.05. */
+  /** Fraction of the writes that are trims. Default: 0.05. */
   readonly trims?: number;
 }
 
 export const SEGMENTS: readonly string[] = ["a", "b", "c", "d"];
 
-/** Appends of one Produce session, at most. */
+/** Most appends of one Produce session. */
 const SESSION_APPENDS = 6;
 const WRITERS = 4;
 const TRANSACTIONS = 160;
 const READS = 200;
 
-/** Plans a workload. */
+/** Creates the plan of a workload. */
 export function makePlan(seed: number, options: PlanOptions = {}): Plan {
   const random = new Random(seed);
   const { instances = 1, spaces = 1, writers = WRITERS, transactions = TRANSACTIONS } = options;
@@ -107,7 +107,7 @@ export function makePlan(seed: number, options: PlanOptions = {}): Plan {
   };
 }
 
-/** How many writes a plan has, as a nemesis counts them. */
+/** Returns the number of writes of a plan as a nemesis counts them. */
 export function writesOf(plan: Plan): number {
   return plan.writers.reduce((sum, writes) => sum + writes.length, 0);
 }
@@ -127,7 +127,7 @@ class Planner {
     this.#trims = options.trims ?? 0.05;
   }
 
-  /** The writes of one writer, with so many transactions. */
+  /** The writes of one writer, with this number of transactions. */
   writes(writer: number, transactions: number): PlannedWrite[] {
     const writes: PlannedWrite[] = [];
     for (let index = 0; index < transactions; ) {
@@ -150,7 +150,7 @@ class Planner {
     return { ...this.#place(), segment, start: this.#random.next() };
   }
 
-  /** On every instance: one of each space, and one of a segment. */
+  /** Followers on every instance: one of each space, and one of a segment. */
   followers(): PlannedRead[] {
     return Array.from({ length: this.#instances }, (_, instance) => [
       ...this.#spaces.map((space) => ({ space, instance, segment: undefined, start: 0 })),
@@ -167,7 +167,7 @@ class Planner {
     }));
     if (this.#random.chance(conditional)) {
       parts[0] = { ...parts[0]!, conditional: true };
-      // G6: a condition may also name a segment that is not written.
+      // G6: a condition may also name a segment that gets no records.
       if (parts.length > 1 && this.#random.chance(0.3)) {
         const bare = { ...parts.pop()!, payloads: [], conditional: true };
         if (this.#random.chance(0.5)) parts[0] = { ...parts[0]!, conditional: false };

@@ -1,8 +1,8 @@
-/** The highest positions known to be there, per segment, and per space: what one client learned, another may use. */
+/** The highest known positions, per segment and per space. All clients share them. */
 export class Positions {
   readonly #last = new Map<string, number>();
 
-  /** @param segment absent: the space */
+  /** @param segment undefined for the space */
   last(space: string, segment?: string): number {
     return this.#last.get(key(space, segment)) ?? 0;
   }

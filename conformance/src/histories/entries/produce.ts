@@ -12,8 +12,9 @@ interface Append {
 }
 
 /**
- * Sends appends in one Produce session, all at once, and takes the answers as they come: one event per append. After a
- * refusal nothing that follows is applied (PRO-004); after any other failure, outcomes without an answer are unknown.
+ * Sends appends in one Produce session, all at once, and reads the answers as they arrive. Resolves to one event per
+ * append. After a refusal, none of the following appends is applied (PRO-004). After any other failure, the outcome of
+ * appends without an answer is unknown.
  */
 export async function produce(caller: Caller, target: Target, appends: readonly Append[]): Promise<AppendEvent[]> {
   const start = performance.now();

@@ -11,7 +11,7 @@ import {
 import { type Request, RequestSchema } from "@streamkit/protocol/conformance";
 import type { AppendedPart } from "./event.ts";
 
-/** The requests of a workload, all on one store. */
+/** Builds the requests of a workload, all for one store. */
 export class Requests {
   readonly #storeId: string;
 
@@ -32,7 +32,7 @@ export class Requests {
     });
   }
 
-  /** @param segment absent: the whole space */
+  /** @param segment undefined for the whole space */
   read(space: string, segment: string | undefined, from: number, follow: boolean): Request {
     const common = { storeId: this.#storeId, space, follow };
     const position = BigInt(from);

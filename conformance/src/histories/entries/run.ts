@@ -11,23 +11,23 @@ import { Kills } from "./kills.ts";
 import { makePlan, type PlanOptions } from "./plan.ts";
 import { runPlan } from "./workload.ts";
 
-/** What one generated history showed. */
+/** The result of one generated history. */
 export interface HistoryResult {
   readonly seed: number;
   readonly appends: { readonly acked: number; readonly refused: number; readonly unknown: number };
   readonly entries: number;
   readonly violations: readonly Violation[];
   readonly history: readonly Event[];
-  /** What went wrong on purpose, and when it began; for people. */
+  /** The troubles and the times at which they began, for people. */
   readonly trouble?: readonly { readonly start: number }[];
 }
 
 export interface HistoryOptions extends PlanOptions {
-  /** How often the server is killed, where that can be done. Default: never. */
+  /** Number of kills of the server, if it can be killed. Default: 0. */
   readonly kills?: number;
 }
 
-/** Generates a workload from a seed, runs it in a cell and checks what happened. */
+/** Generates a workload from a seed, runs it in a cell and checks its history. */
 export async function runHistory(
   seed: number,
   cell: Cell,

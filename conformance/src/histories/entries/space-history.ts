@@ -8,7 +8,7 @@ export interface Violation {
   readonly what: string;
 }
 
-/** The history of one space, prepared for the rules that look at it. */
+/** The history of one space, prepared for the rules. */
 export class SpaceHistory {
   readonly space: string;
   readonly appends: readonly AppendEvent[];
@@ -18,12 +18,12 @@ export class SpaceHistory {
   readonly statuses: readonly StatusEvent[];
   readonly trims: Trims;
   readonly log: KnownLog;
-  /** What was there in the end: the last complete read of the whole space. */
+  /** The entries present at the end: those of the last complete read of the whole space. */
   readonly rest: readonly ReadEntry[];
-  /** The space was known to reach at least to an offset, from a time on. Both rise. */
+  /** From each time on, the space was known to reach at least this offset. Both values rise. */
   readonly #known: readonly { readonly time: number; readonly offset: number }[];
 
-  /** @throws Error without a complete read of the space */
+  /** @throws Error if there is no complete read of the space */
   constructor(space: string, events: readonly Event[]) {
     this.space = space;
     this.appends = events.filter((event) => event.kind === "append");
@@ -38,19 +38,21 @@ export class SpaceHistory {
     this.#known = knownOffsets(this.appends, this.reads);
   }
 
-  /** The offset that the space was known to reach at a time: somebody had been told, or had read it (G5). */
+  /**
+   * Returns the offset that the space was known to reach at a time, from answers and reads that ended before it (G5).
+   */
   knownOffset(time: number): number {
     return this.#known[countUntil(this.#known, (known) => known.time < time) - 1]?.offset ?? 0;
   }
 
-  /** Whether a segment had a last sequence when the space ended with `offset`. */
+  /** True if a segment had this last sequence when the space ended at `offset`. */
   stoodAt(segment: string, offset: number, sequence: number): boolean {
     const found = this.log.lastSequence(segment, offset);
-    // What was trimmed before anybody saw it, nobody knows.
+    // No one knows the entries that were trimmed before any reader saw them.
     return found === sequence || (found < sequence && sequence < this.trims.possible(segment));
   }
 
-  /** Whether a segment may have had a last sequence at some moment from `start` on. */
+  /** True if a segment may have had this last sequence at some moment after `start`. */
   mayStandAt(segment: string, sequence: number, start: number): boolean {
     if (sequence < this.log.lastSequence(segment, this.knownOffset(start))) return false;
     return this.log.isBoundary(segment, sequence) || sequence < this.trims.possible(segment);
@@ -66,7 +68,7 @@ function knownOffsets(appends: readonly AppendEvent[], reads: readonly ReadEvent
     });
     return [{ time: end, offset: Math.max(0, ...lasts) }];
   });
-  // Entries come in order, so the last one is the highest.
+  // Entries are in order, so the last one has the highest offset.
   const read = reads.map(({ end, entries }) => ({ time: end, offset: entries.at(-1)?.offset ?? 0 }));
   let highest = 0;
   return [...told, ...read]

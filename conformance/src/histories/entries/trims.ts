@@ -1,6 +1,6 @@
 import type { TrimEvent } from "./event.ts";
 
-/** What the trims of a space removed: surely, and possibly. */
+/** The trims of a space: the sequences that they have certainly removed, and those that they may have removed. */
 export class Trims {
   readonly #bySegment: ReadonlyMap<string, readonly TrimEvent[]>;
 
@@ -8,12 +8,18 @@ export class Trims {
     this.#bySegment = Map.groupBy(trims, ({ segment }) => segment);
   }
 
-  /** The first sequence that was certainly left at a time: no trim that began before it asked for more. */
+  /**
+   * Returns the lowest sequence that was certainly still present at a time: no trim that began before it asked to
+   * remove more.
+   */
   possible(segment: string, time = Number.POSITIVE_INFINITY): number {
     return this.#highest(segment, ({ start }) => start < time);
   }
 
-  /** The first sequence that was left at most: trims acknowledged before that time have removed what is below. */
+  /**
+   * Returns the lowest sequence that may still have been present at a time: the trims acknowledged before it have
+   * removed all lower ones.
+   */
   certain(segment: string, time: number): number {
     return this.#highest(segment, ({ acked, end }) => acked && end < time);
   }

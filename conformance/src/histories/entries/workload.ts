@@ -6,31 +6,34 @@ import { Follower } from "./follower.ts";
 import { type Plan, SEGMENTS } from "./plan.ts";
 import { Writer } from "./writer.ts";
 
-/** What makes trouble while a workload runs. */
+/** Makes trouble while a workload runs. */
 export interface Nemesis {
-  /** Told when another write of the plan is over: trouble then comes at the same places, however fast servers are. */
+  /**
+   * Called after each write of the plan, so that trouble comes at the same places regardless of the speed of the
+   * servers.
+   */
   progress(writes: number): void;
-  /** Ends all trouble. Resolves when every server works, and goes on doing so. */
+  /** Ends all trouble. Resolves once every server works and will continue to. */
   heal(): Promise<void>;
 }
 
 export interface WorkloadOptions {
-  /** How long a call may take before its outcome counts as unknown, in milliseconds. Default: 5,000. */
+  /** Time limit of a call in milliseconds; after it, the outcome counts as unknown. Default: 5,000. */
   readonly callMillis?: number;
-  /** How long followers may take to reach the end once everything is over, in milliseconds. Default: 20,000. */
+  /** Time limit for followers to reach the end after the last write, in milliseconds. Default: 20,000. */
   readonly followMillis?: number;
 }
 
 const READ_PAUSE_MILLIS = 20;
-/** How long a call may take once all trouble is over: as long as a busy machine needs. */
+/** Time limit of a call after all trouble has ended: as much as a busy machine needs. */
 const CALM_CALL_MILLIS = 20_000;
 
 /**
- * Runs a plan against servers and records what happened. In the end there is no trouble any more, every outcome is
- * known, followers had time to receive everything, and every server was asked for it.
+ * Runs a plan against servers and records the events. Afterwards all trouble has ended, every outcome is known,
+ * followers have had time to receive everything, and every server has been read completely.
  *
- * @param record told of each event as it is over
- * @throws Error when servers do not recover
+ * @param record receives each event when it ends
+ * @throws Error if the servers do not recover
  */
 export async function runPlan(
   plan: Plan,
@@ -53,7 +56,7 @@ export async function runPlan(
     for (const { space, segment, instance, start } of reads) {
       const from = 1 + Math.floor(caller.positions.last(space, segment) * start);
       await caller.read({ actor: `reader-${index}`, instance, space }, segment, from);
-      // Readers are there for as long as writers are, and no longer.
+      // Readers run for as long as the writers do.
       await setTimeout(READ_PAUSE_MILLIS);
       if (written.signal.aborted) return;
     }
@@ -67,7 +70,7 @@ export async function runPlan(
   await nemesis.heal();
   caller.callMillis = Math.max(caller.callMillis, CALM_CALL_MILLIS);
   await settle(caller, history);
-  // Followers must get to the end by themselves: a call at their instance would show it what is new.
+  // Followers must reach the end by themselves: a call at their instance would make it look for new commits.
   await appendLast(caller, plan);
   const { positions } = caller;
   await Promise.all(
@@ -79,7 +82,7 @@ export async function runPlan(
   await readEverything(caller, plan);
 }
 
-/** Asks again what became of transactions without an answer: there must be one now. */
+/** Repeats every transaction without an answer. After the trouble each must have an outcome. */
 async function settle(caller: Caller, history: readonly Event[]): Promise<void> {
   const appends = history.filter((event): event is AppendEvent => event.kind === "append");
   const known = new Set(
@@ -93,7 +96,7 @@ async function settle(caller: Caller, history: readonly Event[]): Promise<void> 
   }
 }
 
-/** Appends to every segment of every space, once more, each space at another instance. */
+/** Appends once more to every segment of every space, each space at another instance. */
 async function appendLast(caller: Caller, { seed, spaces, instances, lastIds }: Plan): Promise<void> {
   for (const [index, space] of spaces.entries()) {
     const parts = SEGMENTS.map((segment) => ({ segment, payloads: [`last.${segment}`] }));
@@ -103,7 +106,7 @@ async function appendLast(caller: Caller, { seed, spaces, instances, lastIds }: 
   }
 }
 
-/** Reads every space at every instance, and every segment at one. */
+/** Reads every space at every instance, and every segment at one instance. */
 async function readEverything(caller: Caller, { spaces, instances }: Plan): Promise<void> {
   for (const [index, space] of spaces.entries()) {
     for (const [number, segment] of SEGMENTS.entries()) {

@@ -7,7 +7,7 @@ interface Timed {
   readonly start: number;
 }
 
-/** What a run of a seed leaves behind. */
+/** The output of a run of a seed. */
 export interface WrittenHistory {
   readonly seed: number;
   readonly violations: readonly Violation[];
@@ -16,8 +16,8 @@ export interface WrittenHistory {
 }
 
 /**
- * Writes a history to a file of its own, as JSON lines: violations, then what happened in the order of begin. Returns
- * its path.
+ * Writes a history to a new file as JSON lines: first the violations, then the events in the order of their starts.
+ * Returns its path.
  */
 export function writeHistory({ seed, violations, history, trouble = [] }: WrittenHistory): string {
   const path = join(mkdtempSync(join(tmpdir(), "streamkit-history-")), `seed-${seed}.jsonl`);

@@ -3,14 +3,14 @@ import type { AppendEvent, AppendedPart } from "./event.ts";
 import type { PlannedAppend, PlannedSession, PlannedTrim, PlannedWrite } from "./plan.ts";
 import { produce } from "./produce.ts";
 
-/** How many writes later a writer repeats what it is to repeat later. */
+/** Number of further writes before a planned later repetition. */
 const LATER_WRITES = 10;
 
 /** Does the writes of one writer, one after the other. */
 export class Writer {
   readonly #caller: Caller;
   readonly #actor: string;
-  /** What is to be repeated, and after which write. */
+  /** The pending repetitions, with the number of the write after which each is due. */
   readonly #later: { readonly after: number; readonly repeat: () => Promise<unknown> }[] = [];
 
   constructor(caller: Caller, actor: string) {
@@ -44,7 +44,7 @@ export class Writer {
     if (repeat?.when === "later") this.#later.push({ after: index + LATER_WRITES, repeat: again });
   }
 
-  /** G5: what was acknowledged is there, at every instance. The checker compares. */
+  /** G5: an acknowledged entry is visible at every instance. The checker compares the result. */
   async #look({ outcome }: AppendEvent, target: Target, at: "segment" | "space" | "peek" | "status"): Promise<void> {
     const range = outcome.is === "acked" ? outcome.ranges[0] : undefined;
     if (range === undefined) return;
@@ -54,7 +54,7 @@ export class Writer {
     else await this.#caller.status(target, range.segment);
   }
 
-  /** What gets no answer is asked for again when all trouble is over. */
+  /** Appends without an answer are repeated after all trouble has ended. */
   async #produce(planned: PlannedSession): Promise<void> {
     const target = this.#target(planned);
     const appends = planned.appends.map((append) => ({ ...append, parts: this.#parts(append) }));

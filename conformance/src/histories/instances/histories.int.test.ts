@@ -1,11 +1,11 @@
-/** Faults 10 to 13 and 15 to 19, all at once and at random, against three server processes on one Azurite. */
+/** Faults 10 to 13 and 15 to 19, all together and at random, against three server processes on one Azurite. */
 import { expect, it } from "vitest";
 import { writeHistory } from "../entries/write-history.ts";
 import { runSeeds } from "./run-seeds.ts";
 
 /**
- * Small, for CI; `npm run conformance:histories -- --instances 3 --runs 200 --parallel 2` is ten times that, with
- * larger ones.
+ * A small run for CI. `npm run conformance:histories -- --instances 3 --runs 200 --parallel 2` runs ten times as many,
+ * and larger ones.
  */
 const SEEDS = Array.from({ length: 20 }, (_, index) => 1 + index);
 const SIZE = { instances: 3, transactions: 100, troubles: 8 };
@@ -21,6 +21,6 @@ it(`${SEEDS.length} generated histories are good`, { timeout: 600_000 }, async (
     bad.push({ again, history: writeHistory(result), violations: result.violations.slice(0, 5) });
   });
   expect(bad).toEqual([]);
-  // There was something to lose.
+  // There were entries to lose.
   expect(acked).toBeGreaterThan(70 * SEEDS.length);
 });

@@ -4,11 +4,12 @@ import type { InstanceDeviation } from "../../lab/deviations.ts";
 import { runClusterHistory } from "./run.ts";
 
 /**
- * Seeds after which a deviation counts as not found. Whether a race comes about is the machine's; most need one or two.
+ * Number of seeds after which a deviation counts as not found. A race depends on the machine; most deviations need one
+ * or two seeds.
  */
 const MOST_SEEDS = 30;
 
-/** Runs seeds on broken instances until one breaks any of some clauses; which clauses were seen to be broken. */
+/** Runs seeds on broken instances until one breaks any of the wanted clauses. Returns all broken clauses. */
 async function brokenClauses(deviation: InstanceDeviation, troubles: number, wanted: readonly string[]) {
   await using cluster = await Cluster.start({ instances: 3, deviation });
   const found = new Set<string>();
@@ -20,11 +21,11 @@ async function brokenClauses(deviation: InstanceDeviation, troubles: number, wan
 }
 
 it.each<[InstanceDeviation, number, readonly string[]]>([
-  // Rows that overwrite each other are also found by the servers themselves, which then refuse to read.
+  // Servers also find rows that overwrite each other, and then refuse to read.
   ["head-condition-ignored", 0, ["ORD-002", "LOU-001"]],
   ["cached-head-trusted", 0, ["LIN-001"]],
   ["never-polls", 0, ["FOL-001"]],
-  // Others remember what they have seen; an instance that is started again has to look.
+  // The other instances remember recent transactions; a restarted instance must look in storage.
   ["transactions-forgotten", 12, ["DED-001"]],
 ])("a generated history finds %s out", { timeout: 900_000 }, async (deviation, troubles, clauses) => {
   const found = await brokenClauses(deviation, troubles, clauses);

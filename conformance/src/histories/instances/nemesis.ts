@@ -8,19 +8,19 @@ import type { Trouble } from "./trouble.ts";
 
 type Script = (request: ProxiedRequest) => Fault | undefined;
 
-/** How long a stall waits for a commit to hold; where nobody writes, the instance just freezes. */
+/** Time in milliseconds for a stall to catch a commit. If there is none, the instance just freezes. */
 const CATCH_MILLIS = 500;
 
-/** Makes the trouble that was planned for a cluster. */
+/** Makes the planned trouble on a cluster. */
 export class ClusterNemesis implements Nemesis {
-  /** What was made so far. */
+  /** The troubles so far. */
   readonly made: (Trouble & { readonly start: number })[] = [];
   readonly #cluster: Cluster;
   readonly #random: Random;
   readonly #planned: Trouble[];
   readonly #running = new Set<Promise<void>>();
   readonly #over = new AbortController();
-  /** Scripts of the proxies, by instance: what is held comes before what is broken. */
+  /** Scripts of the proxies, by instance. A script that holds requests goes before one that breaks them. */
   readonly #holds = new Map<number, Script>();
   readonly #storms = new Map<number, Script>();
 
@@ -61,7 +61,7 @@ export class ClusterNemesis implements Nemesis {
       case "stall":
         return this.#stall(member, trouble);
       case "clock":
-        // Frozen, it does so when it wakes up.
+        // A frozen instance sets its clock when it wakes up.
         return void member.instance.setClock(trouble.offsetMillis);
       case "storm":
         return this.#during(this.#storms, trouble.instance, randomFaults(this.#random, trouble.part), trouble.millis);
@@ -76,7 +76,7 @@ export class ClusterNemesis implements Nemesis {
     instance.thaw();
   }
 
-  /** Fault 17: what it sent arrives when the others have moved on, and then it wakes up. */
+  /** Fault 17: a request of a frozen instance arrives after others have continued; then the instance wakes up. */
   async #stall(member: Member, { instance, millis, holds }: Trouble & { kind: "stall" }): Promise<void> {
     const caught = Promise.withResolvers<void>();
     const { promise: until, resolve: release } = Promise.withResolvers<void>();
@@ -92,11 +92,11 @@ export class ClusterNemesis implements Nemesis {
     await waiting;
   }
 
-  /** Puts a script in place for a while. */
+  /** Runs a script for some time. */
   async #during(scripts: Map<number, Script>, instance: number, script: Script, millis: number): Promise<void> {
     scripts.set(instance, script);
     await this.#pause(millis);
-    // Another one may have taken its place.
+    // Another script may have replaced it.
     if (scripts.get(instance) === script) scripts.delete(instance);
   }
 

@@ -17,7 +17,7 @@ const REFUSALS = [
   [500, "InternalError"],
 ] as const;
 
-/** What may happen to any request (faults 11 to 13). */
+/** Faults of any request (faults 11 to 13). */
 const FAULTS: readonly MakeFault[] = [
   refuse,
   () => ({ kind: "reset-before" }),
@@ -26,18 +26,18 @@ const FAULTS: readonly MakeFault[] = [
   (random) => ({ kind: "answer-after", until: soon(random, 300) }),
 ];
 
-/** What matters for commits most (faults 10, 13): nobody knows whether it happened, or whether it will. */
+/** Faults of commits (faults 10 and 13). After them it is unknown whether the commit has happened or will happen. */
 const COMMIT_FAULTS: readonly MakeFault[] = [
   ...FAULTS,
   () => ({ kind: "reset-after" }),
   (random) => ({ kind: "land-late", until: soon(random, 100) }),
   (random) => ({ kind: "land-late", until: soon(random, 1_500) }),
-  // Longer than a request may take.
+  // Longer than the timeout of a request.
   (random) => ({ kind: "after", until: soon(random, 2_000) }),
   () => ({ kind: "hang" }),
 ];
 
-/** A script for a fault proxy: something happens to a part of the requests. Which ones depends on timing as well. */
+/** Returns a script for a fault proxy that hits a fraction of the requests. Timing also decides which ones. */
 export function randomFaults(random: Random, part: number): (request: ProxiedRequest) => Fault | undefined {
   return ({ isTransaction }) => {
     if (!random.chance(part)) return undefined;

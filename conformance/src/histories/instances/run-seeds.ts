@@ -5,12 +5,12 @@ import { type ClusterHistoryOptions, runClusterHistory } from "./run.ts";
 
 export interface SeedsOptions extends ClusterHistoryOptions {
   readonly instances: number;
-  /** How many seeds run at the same time, on as many clusters. Default: 1. */
+  /** Number of seeds that run at the same time, each on its own cluster. Default: 1. */
   readonly parallel?: number;
   readonly deviation?: InstanceDeviation;
 }
 
-/** Runs seeds on clusters that are started for them, one seed after the other on each. */
+/** Starts clusters and runs seeds on them, one after the other on each cluster. */
 export async function runSeeds(
   seeds: readonly number[],
   { instances, parallel = 1, deviation, ...options }: SeedsOptions,

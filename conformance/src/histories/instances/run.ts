@@ -18,16 +18,19 @@ export interface ClusterHistoryOptions {
   readonly spaces?: number;
   /** Default: 10. */
   readonly writers?: number;
-  /** How many things go wrong. Default: 12. */
+  /** Number of troubles. Default: 12. */
   readonly troubles?: number;
-  /** As of a workload. */
+  /** Time limit for followers to reach the end, in milliseconds, as in a workload. */
   readonly followMillis?: number;
 }
 
-/** Long enough for a busy machine, shorter than some freezes: what is not answered is asked again, elsewhere. */
+/**
+ * Time limit of a call: long enough for a busy machine, shorter than some freezes. The caller repeats an unanswered
+ * call elsewhere.
+ */
 const CALL_MILLIS = 1_000;
 
-/** Generates a workload and trouble from a seed, runs both on a cluster, and checks what happened. */
+/** Generates a workload and trouble from a seed, runs both on a cluster, and checks the history. */
 export async function runClusterHistory(
   seed: number,
   cluster: Cluster,
@@ -44,7 +47,7 @@ export async function runClusterHistory(
   try {
     await runPlan(plan, session, nemesis, (event) => history.push(event), options);
   } catch (error) {
-    // Servers that do not recover leave no complete history; their failures may tell why.
+    // If the servers do not recover, the history is incomplete, but their failures may say why.
     history.push(...failuresOf(cluster));
     const failures = checkHistory(history.filter((event) => event.kind === "failure"));
     const stuck = { clause: "BAK-002", what: (error as Error).message };
@@ -57,10 +60,10 @@ export async function runClusterHistory(
   return { ...resultOf(seed, history, checkHistory(history)), trouble: nemesis.made };
 }
 
-/** What went wrong inside the instances meanwhile, and is no consequence of trouble. */
+/** Returns failures inside the instances that the trouble does not explain. */
 export function failuresOf({ members }: Cluster): FailureEvent[] {
   return members.flatMap(({ instance, proxy }, index) => {
-    // Nobody looks at them.
+    // Nobody reads the recorded requests.
     proxy.takeRequests();
     const failures = instance.failures.filter(({ reason }) => reason !== "STORAGE_UNAVAILABLE");
     instance.failures = [];

@@ -1,18 +1,21 @@
 import { BUS_WEATHER, type BusWeatherName } from "../../lab/bus/bus-weather.ts";
 import { Random } from "../../lab/random.ts";
 
-/** Something that happens to one instance, once so many writes of the plan are over. */
+/** A trouble of one instance, after a number of writes of the plan. */
 export type Trouble = { readonly after: number; readonly instance: number } & (
   | { readonly kind: "kill" }
-  /** The process stands still for a while, wherever it is. */
+  /** The process stops for some time, wherever it is. */
   | { readonly kind: "freeze"; readonly millis: number }
-  /** It stands still with a commit on its way, which arrives when the others have moved on, or whose answer does. */
+  /**
+   * The process stops while a commit is in flight. The commit, or its answer, arrives after other instances have
+   * continued.
+   */
   | { readonly kind: "stall"; readonly millis: number; readonly holds: "commit" | "answer" }
-  /** Its wall clock is set to that of the machine and so many milliseconds. */
+  /** The wall clock of the process is set this far from that of the machine. */
   | { readonly kind: "clock"; readonly offsetMillis: number }
-  /** Its way to Azure fails, delays, and loses, for a while, a part of the requests. */
+  /** For some time, the proxy of the instance makes a fraction of its requests to Azure fail, late or lost. */
   | { readonly kind: "storm"; readonly millis: number; readonly part: number }
-  /** Its bus changes. */
+  /** The weather of the bus changes. */
   | { readonly kind: "bus"; readonly weather: BusWeatherName }
 );
 
@@ -21,28 +24,28 @@ type Kind = Trouble["kind"];
 const KINDS: readonly Kind[] = ["kill", "freeze", "stall", "clock", "storm", "bus"];
 
 /**
- * How far clocks are off at most, either way. Twice this must be less than the dedupe window: an instance whose clock
- * is further ahead takes what another just committed for forgotten.
+ * Most milliseconds by which clocks differ, in either direction. Twice this must be less than the dedupe window: an
+ * instance whose clock is further ahead would take a transaction that another one has just committed for an old one.
  */
 const MAX_CLOCK_MILLIS = 4 * 60_000;
 const MIN_PAUSE_MILLIS = 200;
 const MAX_PAUSE_MILLIS = 1_500;
 
-/** What trouble has to know of a workload. */
+/** The facts about a workload that the planning of trouble needs. */
 interface Troubled {
   readonly seed: number;
   readonly instances: number;
-  /** How many steps it has, as it tells its nemesis. */
+  /** Number of steps, as the workload reports them to its nemesis. */
   readonly writes: number;
 }
 
-/** Plans trouble for a workload: the same for the same seed. Every kind in its turn, in an order of its own. */
+/** Plans trouble for a workload, the same for the same seed. All kinds occur equally often, in random order. */
 export function planTrouble(plan: Troubled, count: number): Trouble[] {
-  // A generator of its own: more trouble is no other workload.
+  // A separate generator, so that the trouble does not change the workload.
   const random = new Random(~plan.seed);
   const kinds = Array.from({ length: Math.ceil(count / KINDS.length) }, () => shuffled(random, KINDS)).flat();
   const places = Array.from({ length: count }, () => 1 + random.below(plan.writes)).sort((a, b) => a - b);
-  // Clocks are apart from the beginning.
+  // Clocks differ from the beginning.
   const clocks = Array.from({ length: plan.instances }, (_, instance) => troubleOf("clock", random, 0, instance));
   return [...clocks, ...places.map((after, at) => troubleOf(kinds[at]!, random, after, random.below(plan.instances)))];
 }

@@ -4,8 +4,8 @@ import type { CursorHistory, Violation } from "../key-history.ts";
 export type AckedCommit = CursorCommit & { readonly outcome: { readonly is: "acked" } & CursorState };
 
 /**
- * CUR-002, CUR-007, CUR-018: each commit has a version of its own, over the one that it expected, and later ones larger
- * ones.
+ * CUR-002, CUR-007, CUR-018: each commit has its own version, the one after its expected version. Later commits have
+ * larger versions.
  */
 export function* checkVersions({ acked }: CursorHistory): Generator<Violation> {
   const versions = new Map<number, AckedCommit>();
@@ -16,7 +16,10 @@ export function* checkVersions({ acked }: CursorHistory): Generator<Violation> {
     }
     const other = versions.get(version);
     if (other !== undefined) {
-      yield { clause: "CUR-018", what: `version ${version} is that of ${other.offset} and of ${commit.offset}` };
+      yield {
+        clause: "CUR-018",
+        what: `version ${version} belongs to both offset ${other.offset} and offset ${commit.offset}`,
+      };
     }
     versions.set(version, commit);
     for (const before of acked) {
@@ -27,7 +30,7 @@ export function* checkVersions({ acked }: CursorHistory): Generator<Violation> {
   }
 }
 
-/** CUR-008: a commit is refused only where the version may have been another one. */
+/** CUR-008: a commit is refused only if the cursor may have had another version. */
 export function* checkConflicts({ commits, acked }: CursorHistory): Generator<Violation> {
   for (const refused of commits) {
     if (refused.outcome.is !== "conflict") continue;
@@ -39,12 +42,15 @@ export function* checkConflicts({ commits, acked }: CursorHistory): Generator<Vi
         start < refused.end && (outcome.is === "unknown" || (outcome.is === "acked" && outcome.version > expected)),
     );
     if (wasThere && !explained) {
-      yield { clause: "CUR-008", what: `a commit on version ${expected} was refused, and nobody had made a later one` };
+      yield {
+        clause: "CUR-008",
+        what: `a commit on version ${expected} was refused although no commit had made a later one`,
+      };
     }
   }
 }
 
-/** CUR-003, CUR-005, CUR-017, CUR-022: what was committed is there, in the version that it made and in all after it. */
+/** CUR-003, CUR-005, CUR-017, CUR-022: a committed offset is visible in its version and in all later ones. */
 export function* checkStates({ commits, acked, reads }: CursorHistory): Generator<Violation> {
   const seen = [...reads, ...acked.map(asRead)];
   for (const { found, start, end } of seen) {
@@ -56,7 +62,7 @@ export function* checkStates({ commits, acked, reads }: CursorHistory): Generato
     if (version > begun.length) {
       yield { clause: "CUR-002", what: `version ${version} was seen when ${begun.length} commits had begun` };
     }
-    // Each commit is counted: as many versions as acknowledgements, and as unanswered ones that may have happened.
+    // Each commit counts once: a state includes the acknowledged commits, and unanswered ones that may have happened.
     if (found === undefined) continue;
     for (const space of new Set(commits.map((commit) => commit.space))) {
       const offset = found.offsets[space];
@@ -76,7 +82,7 @@ export function* checkStates({ commits, acked, reads }: CursorHistory): Generato
   }
 }
 
-/** CUR-017: in the end each commit has been counted. */
+/** CUR-017: at the end, the version has counted every commit. */
 export function* checkCounted({ commits, acked, reads }: CursorHistory): Generator<Violation> {
   const last = reads.at(-1);
   if (last === undefined) return;
@@ -88,7 +94,7 @@ export function* checkCounted({ commits, acked, reads }: CursorHistory): Generat
   }
 }
 
-/** An acknowledgement shows the cursor as well. */
+/** Treats an acknowledgement as a read, because it shows the cursor too. */
 function asRead({ outcome, ...commit }: AckedCommit): CursorRead {
   const { version, offsets } = outcome;
   const { name, start, end, instance } = commit;

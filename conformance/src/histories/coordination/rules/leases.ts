@@ -1,25 +1,25 @@
 import type { LeaseCall, LeaseLook } from "../event.ts";
 import type { KeyHistory, Violation } from "../key-history.ts";
 
-/** An acquisition or a renewal that was acknowledged. */
+/** An acknowledged acquisition or renewal. */
 export type Grant = LeaseCall & { readonly outcome: { readonly is: "granted"; readonly token: number } };
 
 export function isGrant(call: LeaseCall): call is Grant {
   return call.outcome.is === "granted";
 }
 
-/** LEA-027: no two holders have one token. */
+/** LEA-027: each token has one holder. */
 export function* checkOwners({ grants, looks }: KeyHistory): Generator<Violation> {
   const owners = new Map<number, string>();
   const shown = looks.flatMap(({ found }) => found ?? []);
   for (const { holder, token } of [...grants.map(claimOf), ...shown]) {
     const owner = owners.get(token) ?? holder;
     owners.set(token, owner);
-    if (owner !== holder) yield { clause: "LEA-027", what: `token ${token} is that of ${owner} and of ${holder}` };
+    if (owner !== holder) yield { clause: "LEA-027", what: `token ${token} belongs to both ${owner} and ${holder}` };
   }
 }
 
-/** LEA-005, LEA-010, LEA-028: what was given, or shown, is never followed by a smaller token. */
+/** LEA-005, LEA-010, LEA-028: after a token was granted or shown, no smaller token is. */
 export function* checkRising({ grants, looks }: KeyHistory): Generator<Violation> {
   for (const before of grants) {
     const { token } = before.outcome;
@@ -36,13 +36,13 @@ export function* checkRising({ grants, looks }: KeyHistory): Generator<Violation
   }
 }
 
-/** LEA-005, LEA-009: a lease that was given back does not come back, whoever asks. */
+/** LEA-005, LEA-009: a released lease does not come back. */
 export function* checkReleased({ calls, grants }: KeyHistory): Generator<Violation> {
   for (const release of calls) {
     if (release.outcome.is !== "released") continue;
     for (const grant of grants) {
       if (release.end >= grant.start || grant.outcome.token !== release.claimed) continue;
-      // Who gives back what is another's changes nothing.
+      // The release of another holder's lease has no effect.
       if (grant.holder !== release.holder) continue;
       const clause = grant.rpc === "acquire" ? "LEA-005" : "LEA-009";
       yield { clause, what: `${grant.rpc} gave token ${grant.outcome.token} after it was given back` };
@@ -50,7 +50,7 @@ export function* checkReleased({ calls, grants }: KeyHistory): Generator<Violati
   }
 }
 
-/** LEA-015, LEA-004: for its time, as its holder counts it, a lease is his, unless he gives it back. */
+/** LEA-015, LEA-004: a holder keeps its lease for the ttl, measured by its own clock, unless it releases the lease. */
 export function* checkHeld(history: KeyHistory): Generator<Violation> {
   for (const grant of history.grants) {
     const { holder, outcome, start, ttlMillis } = grant;
@@ -67,7 +67,7 @@ export function* checkHeld(history: KeyHistory): Generator<Violation> {
         yield { clause: "LEA-015", what: `${what}; a renewal within them was refused` };
       }
       if (call.rpc === "acquire" && call.outcome.is === "held") {
-        yield { clause: "LEA-004", what: `${what}; within them it was refused to him as held by another` };
+        yield { clause: "LEA-004", what: `${what}; within them it was refused to its holder as held by another` };
       }
     }
     for (const look of history.looks) {
@@ -77,7 +77,7 @@ export function* checkHeld(history: KeyHistory): Generator<Violation> {
   }
 }
 
-/** LEA-002: a lease is refused only where somebody else may have it. */
+/** LEA-002: a lease is refused only if another caller may hold it. */
 export function* checkRefused({ calls }: KeyHistory): Generator<Violation> {
   for (const refused of calls) {
     if (refused.outcome.is !== "held") continue;
@@ -88,7 +88,11 @@ export function* checkRefused({ calls }: KeyHistory): Generator<Violation> {
         start < refused.end &&
         (outcome.is === "granted" || outcome.is === "unknown"),
     );
-    if (!others) yield { clause: "LEA-002", what: `${refused.holder} was refused what nobody else had asked for` };
+    if (!others)
+      yield {
+        clause: "LEA-002",
+        what: `${refused.holder} was refused although no other caller had asked for the lease`,
+      };
   }
 }
 

@@ -2,8 +2,8 @@ import type { Acked, AppendEvent } from "../event.ts";
 import type { SpaceHistory, Violation } from "../space-history.ts";
 
 /**
- * ATM-001, ATM-002, ATM-003, DUR-002, DED-001: a transaction is there once and whole, or not at all, as its callers
- * were told.
+ * ATM-001, ATM-002, ATM-003, DUR-002, DED-001: a transaction is present once and completely, or not at all, in
+ * agreement with the answers to its callers.
  */
 export function* checkAppends(history: SpaceHistory): Generator<Violation> {
   for (const calls of history.transactions.values()) {
@@ -18,7 +18,7 @@ export function* checkAppends(history: SpaceHistory): Generator<Violation> {
     if (refused === undefined || history.log.firstOf(first.transactionId) === undefined) continue;
     const sentOnce = calls.length === 1 && first.attempts === 1;
     if (!sentOnce && mayBeForgotten(refused, history)) continue;
-    yield { clause: "ATM-003", what: `${first.transactionId} was refused and is there` };
+    yield { clause: "ATM-003", what: `${first.transactionId} was refused but is present` };
   }
 }
 
@@ -28,18 +28,18 @@ function* checkAppend(append: AppendEvent, history: SpaceHistory): Generator<Vio
   const wanted = parts.flatMap(({ segment, payloads }) => payloads.map((payload) => ({ segment, payload })));
   const places = wanted.map(({ segment, payload }) => log.places(segment, payload));
   if (places.some((each) => each.length > 1)) {
-    yield { clause: "DED-001", what: `${transactionId} is there twice` };
+    yield { clause: "DED-001", what: `${transactionId} is present twice` };
     return;
   }
   const found = places.map(([place]) => place);
   const present = found.filter((place) => place !== undefined);
   if (outcome.is === "acked" && present.length === 0) {
-    yield { clause: "DUR-002", what: `${transactionId} was acknowledged and is lost` };
+    yield { clause: "DUR-002", what: `${transactionId} was acknowledged but is missing` };
     return;
   }
   if (present.length === 0) return;
   if (!isWhole(append, history)) {
-    yield { clause: "ATM-001", what: `${transactionId}: ${present.length} of ${wanted.length} records are there` };
+    yield { clause: "ATM-001", what: `${transactionId}: ${present.length} of ${wanted.length} records are present` };
     return;
   }
   const starts = found.flatMap((place, index) => (place === undefined ? [] : [place.offset - index]));
@@ -50,7 +50,7 @@ function* checkAppend(append: AppendEvent, history: SpaceHistory): Generator<Vio
   if (outcome.is === "acked") yield* checkAnswer(append, outcome, starts[0]!, history);
 }
 
-/** Whether all records are there, but for those that may have been trimmed before anybody saw them. */
+/** True if all records are present, except those that may have been trimmed before any reader saw them. */
 function isWhole({ parts }: AppendEvent, { log, trims }: SpaceHistory): boolean {
   return parts.every(({ segment, payloads }) => {
     const sequences = payloads.map((payload) => log.places(segment, payload)[0]?.sequence);
@@ -60,7 +60,7 @@ function isWhole({ parts }: AppendEvent, { log, trims }: SpaceHistory): boolean 
   });
 }
 
-/** APP-001, APP-003, APP-004: what the writer was told is what there is. */
+/** APP-001, APP-003, APP-004: the answer agrees with the log. */
 function* checkAnswer(
   { parts, transactionId }: AppendEvent,
   { ranges, number, micros }: Acked,
@@ -91,9 +91,9 @@ function* checkAnswer(
 }
 
 /**
- * Whether a transaction that was written may be refused when it is repeated: with an expectation, it is recognised by
- * the entries that follow the expected sequence, and its result is made up again from those of its other segments.
- * Trims take both.
+ * True if a repetition of an applied transaction may be refused. A transaction with an expectation is recognised by the
+ * entries after the expected sequence, and its result is rebuilt from the entries of its other segments. Trims can
+ * remove both.
  */
 export function mayBeForgotten({ parts, end }: AppendEvent, { log, trims }: SpaceHistory): boolean {
   const written = parts.filter(({ payloads }) => payloads.length > 0);

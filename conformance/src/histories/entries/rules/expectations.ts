@@ -2,7 +2,8 @@ import type { AppendEvent } from "../event.ts";
 import type { SpaceHistory, Violation } from "../space-history.ts";
 
 /**
- * EXP-001, EXP-002, EXP-003, EXP-006: expectations held where their append landed; refusals had a reason, and told it.
+ * EXP-001, EXP-002, EXP-003, EXP-006: the expectations of every applied append held, and every refused append was
+ * refused for a true reason.
  */
 export function* checkExpectations(history: SpaceHistory): Generator<Violation> {
   for (const append of history.appends) {
@@ -26,9 +27,15 @@ function* checkRefused(append: AppendEvent, history: SpaceHistory): Generator<Vi
   if (outcome.is !== "refused" || outcome.segment === undefined || outcome.actual === undefined) return;
   const { segment, actual } = outcome;
   if (parts.find((part) => part.segment === segment)?.expected === actual) {
-    yield { clause: "EXP-002", what: `${transactionId} was refused although ${segment} was at ${actual}` };
+    yield {
+      clause: "EXP-002",
+      what: `${transactionId} was refused because ${segment} is at ${actual}, the expected sequence`,
+    };
   }
   if (!history.mayStandAt(segment, actual, start)) {
-    yield { clause: "EXP-003", what: `${transactionId} was told that ${segment} is at ${actual}, which it was not` };
+    yield {
+      clause: "EXP-003",
+      what: `${transactionId} was told that ${segment} is at ${actual}, but it was not at that time`,
+    };
   }
 }

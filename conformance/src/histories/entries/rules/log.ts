@@ -2,9 +2,9 @@ import type { ReadEntry } from "../event.ts";
 import { nameOf } from "../known-log.ts";
 import type { SpaceHistory, Violation } from "../space-history.ts";
 
-/** ORD-003, ORD-001, ORD-004: offsets and sequences are dense and agree. */
+/** ORD-003, ORD-001, ORD-004: offsets and sequences are dense and consistent. */
 export function* checkDense({ log, trims, transactions }: SpaceHistory): Generator<Violation> {
-  // Records that may have been written and trimmed without that anybody was told or saw them.
+  // Records that may have been written and trimmed without any answer or reader showing them.
   const unseen = [...transactions.values()]
     .filter((calls) => {
       const maybe = calls.some(({ outcome, attempts }) => outcome.is === "unknown" || attempts > 1);
@@ -32,8 +32,8 @@ export function* checkDense({ log, trims, transactions }: SpaceHistory): Generat
 }
 
 /**
- * ORD-005, ORD-008: one time and number per transaction; a later time and the next number in the next, whatever the
- * clocks.
+ * ORD-005, ORD-008: each transaction has one time and one number. The next transaction has a later time and the next
+ * number, regardless of the clocks.
  */
 export function* checkTransactions({ log }: SpaceHistory): Generator<Violation> {
   let before: ReadEntry | undefined;
@@ -52,7 +52,7 @@ export function* checkTransactions({ log }: SpaceHistory): Generator<Violation> 
   }
 }
 
-/** APP-005: nothing is there that nobody wrote. */
+/** APP-005: every entry was written by an append. */
 export function* checkOwners({ log, appends }: SpaceHistory): Generator<Violation> {
   const written = new Map<string, string>();
   for (const { parts, transactionId } of appends) {
@@ -62,15 +62,15 @@ export function* checkOwners({ log, appends }: SpaceHistory): Generator<Violatio
   }
   for (const entry of log.entries) {
     if (written.get(nameOf(entry)) === entry.transactionId) continue;
-    yield { clause: "APP-005", what: `offset ${entry.offset} holds "${entry.payload}", which nobody wrote so` };
+    yield { clause: "APP-005", what: `offset ${entry.offset} holds "${entry.payload}", which no append wrote there` };
   }
 }
 
-/** ORD-002: what somebody has read is there in the end, unless it was trimmed. */
+/** ORD-002: every entry that was read still exists at the end, unless it was trimmed. */
 export function* checkLost({ log, rest, trims }: SpaceHistory): Generator<Violation> {
   const kept = new Set(rest.map(({ offset }) => offset));
   for (const { offset, segment, sequence, payload } of log.entries) {
     if (kept.has(offset) || sequence < trims.possible(segment)) continue;
-    yield { clause: "ORD-002", what: `"${payload}" was read at offset ${offset}, and is lost` };
+    yield { clause: "ORD-002", what: `"${payload}" was read at offset ${offset}and is missing at the end` };
   }
 }

@@ -3,9 +3,9 @@ import { countUntil, nameOf, positionOf } from "../known-log.ts";
 import type { SpaceHistory, Violation } from "../space-history.ts";
 
 /**
- * ORD-002, ORD-007, FOL-002: what a reader received is a piece of the log, from where it began, without gap or
- * repetition. TRM-001: except for what was trimmed, which may be missing from the request of the trim on, and must be
- * from its answer on.
+ * ORD-002, ORD-007, FOL-002: the entries that a reader received are a piece of the log from its first position on,
+ * without gap or repetition. TRM-001: trimmed entries may be missing once the trim was requested, and must be missing
+ * once it was acknowledged.
  */
 export function* checkOrder({ reads, log, trims }: SpaceHistory): Generator<Violation> {
   for (const read of reads) {
@@ -26,7 +26,7 @@ export function* checkOrder({ reads, log, trims }: SpaceHistory): Generator<Viol
   }
 }
 
-/** LIN-001: what anybody knew to be there before a read began is in it, at whatever instance (G5). */
+/** LIN-001: a read contains every entry that any caller knew of before the read began, at any instance (G5). */
 export function* checkFresh(history: SpaceHistory): Generator<Violation> {
   const { reads, trims } = history;
   for (const read of reads) {
@@ -38,21 +38,27 @@ export function* checkFresh(history: SpaceHistory): Generator<Violation> {
   }
 }
 
-/** LIN-002: likewise for a status, which also says nothing that was never so. */
+/**
+ * LIN-002: a status shows every entry that any caller knew of before the call, and only bounds that the segment has
+ * had.
+ */
 export function* checkStatuses(history: SpaceHistory): Generator<Violation> {
   for (const { segment, firstSequence, lastSequence, start, end } of history.statuses) {
     if (!history.mayStandAt(segment, lastSequence, start)) {
-      yield { clause: "LIN-002", what: `${segment} was said to be at ${lastSequence}, which it was not` };
+      yield {
+        clause: "LIN-002",
+        what: `${segment} has the last sequence ${lastSequence} in a status, which it never had then`,
+      };
     }
     const { trims } = history;
     const right = trims.certain(segment, start) <= firstSequence && firstSequence <= trims.possible(segment, end);
     if (lastSequence > 0 && !right) {
-      yield { clause: "LIN-002", what: `${segment} was said to begin at ${firstSequence}, which it does not` };
+      yield { clause: "LIN-002", what: `${segment} begins at ${firstSequence} in a status, where it cannot begin` };
     }
   }
 }
 
-/** FOL-001: a follower that was given time has received everything. */
+/** FOL-001: a follower that had enough time has received everything. */
 export function* checkFollows(history: SpaceHistory): Generator<Violation> {
   for (const read of history.reads) {
     if (read.follows === undefined) continue;
