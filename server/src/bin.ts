@@ -8,6 +8,6 @@ if (refusal !== undefined) {
   process.exit(1);
 }
 growHeap();
-// Later, because the server uses parts of Node that older versions do not have.
+// Imported late, because the server uses features of Node that older versions lack.
 const { main } = await import("./cli/main.ts");
 await main();

@@ -1,3 +1,3 @@
-/** What implementations of the server's ports must do, as test suites: one for storage, one for buses. */
+/** The contracts of the server's ports, as test suites: one for storage, one for buses. */
 export * from "./bus/contract/index.ts";
 export * from "./storage/contract/index.ts";

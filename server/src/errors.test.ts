@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import * as server from "./index.ts";
 import * as storage from "./storage.ts";
 
-test("the error of the server does not have the name of the one of the client", () => {
+test("the errors of the server and the client have different names", () => {
   const thrown = new storage.ServerError(ErrorReason.DISK_FULL, "full");
   expect(thrown.name).toBe("ServerError");
   expect(server.ServerError).toBe(storage.ServerError);

@@ -2,17 +2,17 @@ import { ErrorReason } from "@streamkit/protocol";
 
 /** The facts of a failure, beyond its reason. Becomes `streamkit.v1.ErrorDetail` at the edge of the server. */
 export interface ErrorFacts {
-  /** The segment concerned. */
+  /** The segment with the failure. */
   segment?: string;
-  /** For SEQUENCE_MISMATCH: what was expected. */
+  /** For SEQUENCE_MISMATCH: the last sequence that the request expected. */
   expectedLastSequence?: bigint;
-  /** For SEQUENCE_MISMATCH: what was found. */
+  /** For SEQUENCE_MISMATCH: the last sequence in the segment. */
   actualLastSequence?: bigint;
-  /** How long to wait before a retry, in milliseconds. */
+  /** Time to wait before a retry, in milliseconds. */
   retryAfterMillis?: number;
-  /** For INVALID_FIELD: each field with a problem, and what was expected. */
+  /** For INVALID_FIELD: each invalid field, with the expected form. */
   fieldViolations?: readonly FieldViolation[];
-  /** What led to this; for logs, never sent to clients. */
+  /** The cause, for logs. The server never sends it to clients. */
   cause?: unknown;
 }
 
@@ -45,14 +45,14 @@ export interface FieldViolation {
   readonly description: string;
 }
 
-/** Violations that one error names; of more, the first. */
+/** Most violations in one error. Further ones are dropped. */
 export const MAX_VIOLATIONS = 16;
 
 /** Fields of a request are missing, malformed or out of range. */
 export function invalidFields(violations: readonly FieldViolation[]): ServerError {
   const fieldViolations = violations.slice(0, MAX_VIOLATIONS);
   const listed = fieldViolations.map(({ field, description }) => `${field}: ${description}`).join("; ");
-  const message = violations.length === 1 ? listed : `${violations.length} fields are wrong: ${listed}`;
+  const message = violations.length === 1 ? listed : `${violations.length} fields are invalid: ${listed}`;
   return new ServerError(ErrorReason.INVALID_FIELD, message, { fieldViolations });
 }
 
@@ -61,14 +61,14 @@ export function dataLoss(message: string, cause?: unknown): ServerError {
   return new ServerError(ErrorReason.DATA_LOSS, message, { cause });
 }
 
-/** The storage failed or does not answer; for a commit, its outcome is unknown. */
+/** The storage failed or did not answer. The outcome of a commit is then unknown. */
 export function storageUnavailable(message: string, cause?: unknown, retryAfterMillis = 1_000): ServerError {
   return new ServerError(ErrorReason.STORAGE_UNAVAILABLE, message, { cause, retryAfterMillis });
 }
 
 /**
- * The store was deleted under its reader or writer, by another instance; perhaps it was made anew since. Nothing was
- * read or written. The store can be opened again, and is then empty.
+ * Another instance deleted the store during the operation, and may have created a new one. Nothing was read or written.
+ * A caller may open the store again, and then finds an empty one.
  */
 export class StoreDeletedError extends ServerError {
   constructor(cause?: unknown) {
@@ -76,19 +76,17 @@ export class StoreDeletedError extends ServerError {
   }
 }
 
-/** An operation on a store that was closed meanwhile; it was not begun. The store can be opened again. */
+/** The store was closed before the operation started. A caller may open the store again. */
 export class StoreClosedError extends ServerError {
   constructor(cause?: unknown) {
     super(ErrorReason.STORAGE_UNAVAILABLE, "the store is closed", { cause, retryAfterMillis: 1_000 });
   }
 }
 
-/**
- * A store whose last opening failed a moment ago: this call did not try again, and nothing is known but that failure.
- */
+/** The store failed to open a moment ago, so this call did not try again. Only the earlier failure is known. */
 export class NotTriedError extends ServerError {}
 
-/** An append that was refused before anything of it was written, because what room is left is kept for other things. */
+/** An append was refused before it wrote anything, because the remaining room is reserved for other operations. */
 export class NoRoomError extends ServerError {
   constructor(cause?: unknown) {
     super(ErrorReason.DISK_FULL, "no space left on the device of the store", { cause, retryAfterMillis: 5_000 });
@@ -102,7 +100,7 @@ export class StorageUnusableError extends ServerError {
   }
 }
 
-/** A defect: something that the code around it rules out. */
+/** A defect: the code around it rules this state out. */
 export function defect(message: string): ServerError {
   return new ServerError(ErrorReason.INTERNAL, message);
 }

@@ -1,8 +1,8 @@
 import type { Report, StreamkitEvent } from "./event.ts";
 
 /**
- * Kinds and stores that are told apart at a time; beyond, the events of a kind are counted together, whatever their
- * store.
+ * Most pairs of kind and store with windows of their own. Beyond that, events of one kind share a window, for all
+ * stores.
  */
 const MAX_TRACKED = 256;
 
@@ -13,7 +13,8 @@ interface Window {
 }
 
 /**
- * Lets the first event of a kind and store through, and one per interval from then on, with the count of the others.
+ * Passes the first event of each kind and store at once, then one per interval. That one is the latest, with the count
+ * of the events that it stands for.
  */
 export class EventLimiter {
   readonly #send: (event: StreamkitEvent) => void;
@@ -39,7 +40,7 @@ export class EventLimiter {
     this.#send({ ...report, count: 1 });
   }
 
-  /** Sends what is held back, and begins anew. */
+  /** Sends the retained events, and starts over. */
   flush(): void {
     for (const { held, count, end } of this.#windows.values()) {
       clearTimeout(end);

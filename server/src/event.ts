@@ -1,16 +1,16 @@
-/** How much an event matters: "info" is news, "warn" needs a look some time, "error" needs one now. */
+/** Severity of an event: "info" is news, "warn" needs attention some time, "error" needs it now. */
 export type EventLevel = "info" | "warn" | "error";
 
 /**
- * What an event is about. The set is closed; an upgrade may add to it.
+ * The subject of an event. The set is closed; an upgrade may add to it.
  *
- * - `health-changed`: the server became ready, or stopped being ready; the message says why.
+ * - `health-changed`: the server became ready, or stopped being ready; the message gives the reason.
  * - `storage-failed`: storage refused an operation, did not answer, or is full.
  * - `data-loss`: stored data is damaged or missing. Every occurrence is reported.
- * - `background-failed`: work that no caller waits for failed; it is tried again.
+ * - `background-failed`: background work failed, and will be tried again.
  * - `internal-error`: a call met a defect of the server.
- * - `request-refused`: a request was refused because of a limit of the server, before its method ran.
- * - `connection-refused`: a connection was refused or ended because of a limit, or because the peer broke the protocol.
+ * - `request-refused`: a limit of the server refused a request before its method ran.
+ * - `connection-refused`: the server refused or ended a connection because of a limit or a violation of the protocol.
  * - `uncaught`: an error reached the top of the process.
  * - `bus-changed`: the connection to the bus was lost, or is back.
  * - `unsafe-setup`: the configuration lets strangers in, or has no effect.
@@ -27,19 +27,19 @@ export type EventKind =
   | "bus-changed"
   | "unsafe-setup";
 
-/** Something that the operator of a server should know. */
+/** An event that the operator of a server should know about. */
 export interface StreamkitEvent {
   readonly level: EventLevel;
   readonly kind: EventKind;
-  /** What happened, in one sentence; without payloads and secrets. */
+  /** One sentence about the event, without payloads and secrets. */
   readonly message: string;
-  /** The store concerned, where there is one. */
+  /** The store of the event, if it concerns one. */
   readonly storeId?: string;
-  /** What led to the event. May hold paths: it is for the operator, never for clients. */
+  /** The cause of the event. It may hold paths: it is for the operator, never for clients. */
   readonly cause?: unknown;
-  /** Occurrences of this kind at this store since the event before, this one included. At least 1. */
+  /** Occurrences of this kind at this store since the previous event, including this one. At least 1. */
   readonly count: number;
 }
 
-/** What is reported; the count is added. */
+/** An event to report. The count is added later. */
 export type Report = Omit<StreamkitEvent, "count">;

@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 describe("Events", () => {
-  it("reports the first of a kind at a store at once, and the others with their number when the interval is over", () => {
+  it("reports the first event of a kind and store at once, and the number of the others at the end of the interval", () => {
     const { got, events } = gathered();
     for (let i = 0; i < 500; i++) events.report({ ...failed, message: `failure ${i}` });
     events.report({ ...failed, storeId: "b" });
@@ -44,7 +44,7 @@ describe("Events", () => {
     expect(got.map(({ kind, count }) => [kind, count])).toEqual(Array(3).fill(["data-loss", 1]));
   });
 
-  it("reports what it held back when it is flushed", () => {
+  it("reports retained events when it is flushed", () => {
     const { got, events } = gathered();
     for (let i = 0; i < 3; i++) events.report(failed);
     events.flush();
@@ -52,7 +52,7 @@ describe("Events", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("stays small, and says little, however many stores fail", () => {
+  it("bounds memory and output when many stores fail", () => {
     const { got, events } = gathered();
     for (let i = 0; i < 10_000; i++) events.report({ ...failed, storeId: `store ${i}` });
     expect(got.length).toBeLessThan(300);
@@ -63,7 +63,7 @@ describe("Events", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("passes over what it knows: errors that were reported, and what follows from them", () => {
+  it("ignores errors that were reported before, and their consequences", () => {
     const { got, events } = gathered();
     const first = storageUnavailable("the database failed", new Error("EIO"));
     events.failure(first, "Append", "a");

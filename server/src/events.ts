@@ -8,31 +8,30 @@ import { formatEvent } from "./format-event.ts";
 export interface EventCounts {
   /** Occurrences by kind, reported or not. */
   readonly kinds: ReadonlyMap<EventKind, number>;
-  /** Failed calls by the reason that the client was told. */
+  /** Failed calls by the reason that the client got. */
   readonly refusals: ReadonlyMap<ErrorReason, number>;
 }
 
-/** Kinds that are news every time. Changes of health are as rare as probes. */
+/** Kinds that are reported every time. Changes of health are no more frequent than probes. */
 const ALWAYS: ReadonlySet<EventKind> = new Set(["data-loss", "health-changed"]);
 
-/** Reasons that are a failure of the storage, and not of the request. */
+/** Reasons that blame the storage and not the request. */
 const STORAGE_REASONS: ReadonlySet<ErrorReason> = new Set([ErrorReason.STORAGE_UNAVAILABLE, ErrorReason.DISK_FULL]);
 
 /**
- * The one place that failures are reported to. The first event of a kind at a store goes out at once; those that follow
- * within the interval are counted, and the last one goes out, with the count, when the interval is over. Kinds that are
- * news every time always go out.
+ * The single receiver of failures. It sends the first event of a kind and store at once, and counts further ones. When
+ * the interval ends, it sends the latest of them with the count. It sends every event of the kinds in `ALWAYS`.
  */
 export class Events {
   readonly #sink: (event: StreamkitEvent) => unknown;
   readonly #limiter: EventLimiter;
   readonly #kinds = new Map<EventKind, number>();
   readonly #refusals = new Map<ErrorReason, number>();
-  /** Errors that went through here, so that a failure that passes several layers is one event. */
+  /** Errors that were reported here, so that a failure that passes several layers is one event. */
   readonly #reported = new WeakSet<object>();
 
   /**
-   * @param sink gets the events; what it throws is ignored. Default: one line of text per event on stderr
+   * @param sink receives the events; its errors are ignored. Default: writes one line of text per event to stderr
    * @param intervalMillis least time between two events of one kind at one store, in milliseconds. Default 30,000
    */
   constructor(sink: (event: StreamkitEvent) => unknown = writeLine, intervalMillis = 30_000) {
@@ -40,7 +39,7 @@ export class Events {
     this.#limiter = new EventLimiter((event) => this.#send(event), intervalMillis);
   }
 
-  /** Reports something that happened. Never throws. */
+  /** Reports an event. Never throws. */
   report(report: Report): void {
     this.#kinds.set(report.kind, (this.#kinds.get(report.kind) ?? 0) + 1);
     if (ALWAYS.has(report.kind)) this.#send({ ...report, count: 1 });
@@ -48,18 +47,18 @@ export class Events {
   }
 
   /**
-   * Reports a failure, as the kind that its reason stands for. Failures that are no news are passed over: errors
-   * reported before and their consequences, stores that were closed or deleted, and refusals of requests.
+   * Reports a failure, with the kind of its reason. Ignores expected failures: errors that were reported before and
+   * their consequences, stores that were closed or deleted, and refusals of requests.
    *
-   * @param what what was going on, for instance the name of a method
-   * @param kind what to report as, unless it is DATA_LOSS. Default: failures of storage as `storage-failed`, and no
-   *   others
+   * @param operation the operation that failed, for instance the name of a method
+   * @param kind kind of the event, unless the error is DATA_LOSS. Default: `storage-failed` for failures of the
+   *   storage; other failures are not reported
    */
-  failure(error: unknown, what: string, storeId?: string, kind?: EventKind): void {
+  failure(error: unknown, operation: string, storeId?: string, kind?: EventKind): void {
     const reportedAs = kindOf(error, kind);
     if (reportedAs === undefined || this.#isKnown(error)) return;
     if (typeof error === "object" && error !== null) this.#reported.add(error);
-    const message = error instanceof ServerError ? `${what}: ${error.message}` : `${what} failed`;
+    const message = error instanceof ServerError ? `${operation}: ${error.message}` : `${operation} failed`;
     this.report({ level: "error", kind: reportedAs, message, cause: error, ...(storeId !== undefined && { storeId }) });
   }
 
@@ -72,14 +71,12 @@ export class Events {
     return { kinds: new Map(this.#kinds), refusals: new Map(this.#refusals) };
   }
 
-  /** Reports what was held back. Events after this are reported as before. */
+  /** Sends the retained events. Later events are reported as before. */
   flush(): void {
     this.#limiter.flush();
   }
 
-  /**
-   * Whether an error, or an error that it came from, was reported, or is the consequence of a decision of this server.
-   */
+  /** True if an error or one of its causes was reported, or follows from a decision of this server. */
   #isKnown(error: unknown): boolean {
     for (let at = error, depth = 0; typeof at === "object" && at !== null && depth < 8; depth++) {
       if (this.#reported.has(at)) return true;
@@ -90,7 +87,7 @@ export class Events {
   }
 
   #send(event: StreamkitEvent): void {
-    // The reporter of failures has nobody to report its own to.
+    // This class has no other place to report a failure of the sink to.
     const ignored = () => undefined;
     try {
       Promise.resolve(this.#sink(event)).catch(ignored);

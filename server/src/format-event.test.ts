@@ -14,13 +14,13 @@ const event: StreamkitEvent = {
 };
 
 describe("formatEvent", () => {
-  it("writes text: what, where, why, how often", () => {
+  it("writes text with the message, the store, the cause and the count", () => {
     expect(formatEvent(event, "text")).toBe(
       "streamkit: error: storage-failed: Append: the database failed (store 5f0c): EIO: i/o error, open '/data/x' [7 times]",
     );
   });
 
-  it("names the code of a cause whose message does not", () => {
+  it("adds the code of a cause if its message lacks the code", () => {
     const cause = Object.assign(new Error("could not be written"), { code: "LEVEL_IO_ERROR" });
     expect(formatEvent({ ...event, cause, count: 1 }, "text")).toMatch(/: could not be written \(LEVEL_IO_ERROR\)$/);
   });
@@ -38,21 +38,21 @@ describe("formatEvent", () => {
     });
   });
 
-  it("names the places of a defect", () => {
+  it("gives the stack of a defect", () => {
     const defect: StreamkitEvent = { ...event, kind: "internal-error", cause: new TypeError("x is not a function") };
     expect(formatEvent(defect, "text")).toMatch(/x is not a function \| at .*format-event\.test/);
     expect(JSON.parse(formatEvent(defect, "json")).stack[0]).toMatch(/^at /);
   });
 
-  it.each(["text", "json"] as const)("stays one line of bounded length, whatever an error says (%s)", (format) => {
+  it.each(["text", "json"] as const)("writes one line of bounded length for any error (%s)", (format) => {
     const cause = new Error(`first\nstreamkit: error: forged\r\u001b[31m${"x".repeat(100_000)}`);
     const line = formatEvent({ ...event, cause }, format);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the line must not contain them
     expect(line).not.toMatch(/[\u0000-\u001f\u007f]/);
     expect(line.length).toBeLessThan(3_000);
   });
 
-  it("does not loop over causes that lead back to themselves", () => {
+  it("ends for circular causes", () => {
     const cause = new Error("round");
     cause.cause = cause;
     expect(formatEvent({ ...event, cause }, "text")).toContain(": round");

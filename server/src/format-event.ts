@@ -1,14 +1,14 @@
 import type { StreamkitEvent } from "./event.ts";
 
-/** Longest text that a line quotes of one error, in characters. */
+/** Longest quotation of one error in a line, in characters. */
 const MAX_TEXT = 1_000;
-/** Places of the stack of a defect that a line names. */
+/** Most frames of the stack of a defect in a line. */
 const MAX_FRAMES = 5;
 
-/** How events are written: a line for people, or a line of JSON for machines. */
+/** Form of events: a line for people, or a line of JSON for machines. */
 export type EventFormat = "text" | "json";
 
-/** One event as one line, without the line break. Control characters are escaped. */
+/** Formats an event as one line, without the line break. Escapes control characters. */
 export function formatEvent(event: StreamkitEvent, format: EventFormat, now: Date = new Date()): string {
   const { level, kind, message, storeId, count } = event;
   const cause = describeCause(event.cause, message);
@@ -33,9 +33,9 @@ export function formatEvent(event: StreamkitEvent, format: EventFormat, now: Dat
 }
 
 /**
- * What an error and the errors that it came from say: messages, and the code where a message does not name it.
+ * The messages of an error and its causes, with the code of an error whose message lacks the code.
  *
- * @param told what the reader knows already, and is not told again
+ * @param told text that the reader has seen; it is not repeated
  */
 export function describeCause(error: unknown, told = ""): string | undefined {
   const parts: string[] = [];
@@ -68,10 +68,12 @@ function clip(text: string): string {
   return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}...`;
 }
 
-/** Texts of errors may quote what a peer sent: nothing in them may look like another line, or steer a terminal. */
+/**
+ * Escapes control characters. The text of an error may quote a peer, and must neither fake a line nor steer a terminal.
+ */
 function oneLine(text: string): string {
   return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to escape
     /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -37,7 +37,7 @@ afterEach(() => {
 });
 
 describe("StorageHealth", () => {
-  it("does not take a process that was held up for a storage that is silent", async () => {
+  it("does not mistake a busy process for a silent storage", async () => {
     vi.useRealTimers();
     const { events, health } = make(
       async () => {
@@ -47,7 +47,7 @@ describe("StorageHealth", () => {
       { timeoutMillis: 500 },
     );
     const probed = health.probe();
-    // The answer is there all the while; nobody looks at it.
+    // The answer has arrived, but the process does not read it.
     const until = performance.now() + 700;
     while (performance.now() < until);
     await probed;
@@ -56,7 +56,7 @@ describe("StorageHealth", () => {
     health.close();
   });
 
-  it("is not ready while probes fail, says why, and is ready with the first that succeeds", async () => {
+  it("is not ready while probes fail, gives the reason, and is ready after the first success", async () => {
     const cause = Object.assign(new Error("EROFS: read-only file system, open '/data/x'"), { code: "EROFS" });
     let broken: Error | undefined = storageUnavailable("the folder is read-only", cause);
     const { health, events } = make(async () => {
@@ -87,7 +87,7 @@ describe("StorageHealth", () => {
     health.close();
   });
 
-  it("is not ready when calls fail in a row though probes succeed, and stays so for as long as they do", async () => {
+  it("is not ready while calls keep failing, even if probes succeed", async () => {
     const { health } = make(async () => {});
     for (let i = 0; i < 5; i++) health.failed(failure());
     expect(health.ready().reason).toBe("the storage failed 5 times in a row: the database failed");
@@ -101,7 +101,7 @@ describe("StorageHealth", () => {
     health.close();
   });
 
-  it("follows calls alone where the storage has no probe", () => {
+  it("follows calls alone if the storage has no probe", () => {
     const { health } = make();
     for (let i = 0; i < 4; i++) health.failed(failure());
     health.worked();
@@ -114,7 +114,7 @@ describe("StorageHealth", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("passes over failures that say nothing about the storage", () => {
+  it("ignores failures that are not the storage's", () => {
     const { health } = make();
     for (let i = 0; i < 10; i++) {
       health.failed(new StoreClosedError());
@@ -125,7 +125,7 @@ describe("StorageHealth", () => {
     expect(health.ready().ready).toBe(true);
   });
 
-  it("takes a probe without an answer for a failure, and sends no other meanwhile", async () => {
+  it("counts a probe without an answer as failed, and sends no other meanwhile", async () => {
     let probes = 0;
     const { promise, resolve } = Promise.withResolvers<void>();
     const { health } = make(() => {

@@ -3,10 +3,10 @@ import { NotTriedError, ServerError, StoreClosedError, StoreDeletedError } from 
 import type { Events } from "./events.ts";
 import type { Storage } from "./storage/port.ts";
 
-/** Whether the server can do its work. */
+/** Readiness of the server for its work. */
 export interface Readiness {
   readonly ready: boolean;
-  /** Why it is not ready, for anybody: without paths and addresses. The event has the cause. */
+  /** Why the server is not ready, without paths and addresses, as anybody may read it. The event has the cause. */
   readonly reason?: string;
 }
 
@@ -18,22 +18,21 @@ interface Failure {
 export interface HealthOptions {
   /** Time between probes while the storage works, in milliseconds. Default 30,000. */
   readonly restMillis?: number;
-  /** Time between probes while it does not. Default 1,000. */
+  /** Time between probes while the storage fails, in milliseconds. Default 1,000. */
   readonly failingMillis?: number;
-  /** A probe without an answer for so long has failed. Default 10,000. */
+  /** A probe fails without an answer in this time, in milliseconds. Default 10,000. */
   readonly timeoutMillis?: number;
 }
 
-/** Calls that fail without a success between them, after which the storage counts as failing. */
+/** Consecutive failures of calls after which the storage counts as failing. */
 const FAILING_AFTER = 5;
 
-/** Steps in which the time for the answer to a probe passes. */
+/** Number of steps in which the time limit of a probe passes. */
 const TIMEOUT_STEPS = 10;
 
 /**
- * Whether the storage works: fed by what becomes of calls, and by probes. The server is not ready while the last probe
- * failed, and when calls have failed several times in a row. A probe that succeeds makes it ready again, unless calls
- * go on failing.
+ * Knows whether the storage works, from the outcome of calls and of probes. The server is not ready if the latest probe
+ * failed, or if several calls in a row failed. A successful probe makes it ready again, unless calls keep failing.
  */
 export class StorageHealth {
   readonly #storage: Storage;
@@ -68,14 +67,14 @@ export class StorageHealth {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
   }
 
-  /** Begins to probe now and then. Calls that use the storage begin it as well. */
+  /** Starts periodic probes. The first call that uses the storage also starts them. */
   start(): void {
     if (this.#storage.probe === undefined || this.#begun) return;
     this.#begun = true;
     void this.probe();
   }
 
-  /** A call used the storage with success. */
+  /** Records that a call used the storage successfully. */
   worked(): void {
     this.start();
     if (this.#failures === 0) return;
@@ -86,7 +85,7 @@ export class StorageHealth {
     });
   }
 
-  /** A call failed. Failures that say nothing about the storage are passed over. */
+  /** Records that a call failed. Ignores failures that are not the storage's. */
   failed(error: unknown): void {
     if (!isStorageFailure(error)) return;
     this.start();
@@ -97,14 +96,14 @@ export class StorageHealth {
         this.#callFailure = { reason: `the storage failed ${FAILING_AFTER} times in a row: ${reason}`, cause: error };
       });
     }
-    // Reads that succeed between writes that fail say nothing: a probe decides, at once or as soon as the last one is
-    // old enough.
+    // Reads that succeed between failing writes prove nothing. So a probe decides, as soon as the last one is old
+    // enough.
     if (this.#probing === undefined) {
       this.#schedule(Math.max(0, this.#probedAt + this.#options.failingMillis - performance.now()));
     }
   }
 
-  /** Probes the storage now; joins a probe that is under way. Never rejects. */
+  /** Probes the storage now, or joins a probe under way. Never rejects. */
   probe(): Promise<void> {
     this.#probing ??= this.#probe().finally(() => {
       this.#probing = undefined;
@@ -114,7 +113,7 @@ export class StorageHealth {
     return this.#probing;
   }
 
-  /** No more probes; not ready from now on. */
+  /** Ends the probes. The server is not ready from now on. */
   close(): void {
     clearTimeout(this.#timer);
     this.#change(() => {
@@ -132,7 +131,7 @@ export class StorageHealth {
     const { timeoutMillis } = this.#options;
     const { promise: timeout, resolve } = Promise.withResolvers<Failure>();
     const silence = { reason: `the storage did not answer within ${timeoutMillis} ms`, cause: undefined };
-    // In steps: while the process itself is held up, answers are not seen, and no more than one step passes.
+    // The limit passes in steps. While the process is busy it reads no answers, and at most one step passes.
     let steps = 0;
     const timer = setInterval(() => {
       steps++;
@@ -141,7 +140,7 @@ export class StorageHealth {
     const late = timeout.then((failure) => this.#probed(failure));
     await Promise.race([outcome, late]);
     clearInterval(timer);
-    // One probe at a time, also when the storage hangs: what it says in the end counts.
+    // Only one probe at a time, even if the storage hangs. The late answer replaces the failure.
     this.#probed(await outcome);
   }
 
@@ -178,7 +177,7 @@ export class StorageHealth {
 }
 
 function failureOf(error: unknown): Failure {
-  // Texts of other errors may hold anything.
+  // The message of any other error may hold paths.
   return { reason: error instanceof ServerError ? error.message : "the storage failed", cause: error };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Streamkit's server, to be embedded: `createStreamkit({storage: levelStorage({path: "./data"})})`.
+ * Streamkit's server, for embedding: `createStreamkit({storage: levelStorage({path: "./data"})})`.
  *
  * @packageDocumentation
  */

@@ -1,11 +1,11 @@
 import { createRequire } from "node:module";
 
 /**
- * Loads a package that only some users install: those who use the part of the server that needs it.
+ * Loads an optional package, for a part of the server that needs it.
  *
  * @param name of an optional peer dependency
  * @param purpose subject of the message: "a bus over Redis"
- * @throws Error that says what to install when the package is missing
+ * @throws Error if the package is not installed; the message gives the command that installs it
  */
 export function requirePackage<T>(name: string, purpose: string): T {
   try {

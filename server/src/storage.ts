@@ -1,6 +1,6 @@
 /**
- * What the author of a backend or a bus needs: the ports to implement, and the errors to throw. The suites that prove
- * an implementation are in `@streamkit/server/contract`.
+ * For authors of a backend or a bus: the ports to implement, and the errors to throw. The suites that test an
+ * implementation are in `@streamkit/server/contract`.
  *
  * @packageDocumentation
  */

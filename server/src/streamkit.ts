@@ -25,96 +25,98 @@ import { createRoutes } from "./routes/mount.ts";
 import type { Storage } from "./storage/port.ts";
 
 export interface StreamkitOptions {
-  /** Where the data lives: `levelStorage({path})`, `memoryStorage()`, or your own backend. Closed with the instance. */
+  /** Where the data lives: `levelStorage({path})`, `memoryStorage()`, or your own backend. Closes with the instance. */
   readonly storage: Storage;
-  /** How long a transaction id without an expectation is remembered, in milliseconds. Default 600,000 (10 minutes). */
+  /**
+   * Time during which the server remembers the id of a transaction without an expectation, in milliseconds. Default
+   * 600,000 (10 minutes).
+   */
   readonly dedupeWindowMillis?: number;
-  /** Compression of stored rows. Default "none": LevelDB compresses by itself, and blocks can be copied through. */
+  /**
+   * Compression of stored rows. Default "none": LevelDB compresses by itself, and the server can copy blocks through.
+   */
   readonly compression?: RowCompression;
-  /** A store that nobody used for this long is closed, in milliseconds. Default 300,000 (5 minutes). */
+  /** Time after which an unused store is closed, in milliseconds. Default 300,000 (5 minutes). */
   readonly idleMillis?: number;
-  /** What the server spends on its callers: streams, bytes, connections, times. Default: `DEFAULT_SERVER_LIMITS`. */
+  /** Limits on streams, bytes, connections and times of callers. Default: `DEFAULT_SERVER_LIMITS`. */
   readonly limits?: Partial<ServerLimits>;
   /** Origins that may call from a browser, such as "https://app.example.com": scheme, host and port. Default: none. */
   readonly cors?: AllowedOrigins;
   /**
-   * With storage that several instances share: how often followed spaces are looked at, in milliseconds. Default 1,000.
+   * For shared storage: time between polls of followed spaces for changes by other instances, in milliseconds. Default
+   * 1,000.
    */
   readonly pollMillis?: number;
   /**
-   * With storage that several instances share: how they tell each other that something is new, so that followers need
-   * not wait for the next poll. `redisBus(url)`, `natsBus(url)`, or your own. Default: none. Closed with the instance.
+   * For shared storage: the bus on which instances announce changes, so that followers need not wait for the next poll.
+   * `redisBus(url)`, `natsBus(url)`, or your own. Default: none. Closes with the instance.
    */
   readonly bus?: Bus;
   /**
-   * Connect interceptors that run around every call, on all transports, the first one outermost: for logs, metrics,
-   * access. To refuse a call, an interceptor throws a ConnectError. Default: none. Calls that carry entries (Append,
-   * Produce, Peek, Consume*) have them as encoded bytes in all formats but JSON; leave these messages as they are.
+   * Connect interceptors for logs, metrics or access control. They run around every call, on all transports, the first
+   * one outermost. An interceptor refuses a call by throwing a ConnectError. Default: none. In calls that carry entries
+   * (Append, Produce, Peek, Consume*), the entries are encoded bytes in all formats except JSON; leave these messages
+   * unchanged.
    */
   readonly interceptors?: readonly Interceptor[];
-  /** The clock that commit times come from. Default: the machine's. */
+  /** The clock for commit times. Default: the clock of the machine. */
   readonly clock?: Clock;
   /**
-   * Told what an operator should know: failures of storage, lost data, defects. Repetitions are counted and reported
-   * every 30 s; what the function throws is ignored. Default: one line of text per event on stderr.
+   * Receives events for the operator: failures of storage, lost data, defects. Repetitions are counted, and reported
+   * every 30 s. Errors of the function are ignored. Default: writes one line of text per event to stderr.
    */
   readonly onEvent?: (event: StreamkitEvent) => void;
 }
 
 export interface HandlerOptions {
-  /**
-   * Answers requests for paths that are none of Streamkit's. Default: the next middleware if there is one, otherwise
-   * 404.
-   */
+  /** Answers requests for other paths than Streamkit's. Default: the next middleware if there is one, otherwise 404. */
   readonly fallback?: Fallback;
   /**
-   * Host names, without port, that RPCs are answered for beside addresses and the names of this machine; "*" for all.
-   * Protects servers that a browser can reach from pages that take their name (DNS rebinding). Default: all, as the
-   * application around the handler knows its names.
+   * Host names, without port, for which the handler answers RPCs, besides addresses and the names of this machine; "*"
+   * for all. Protects a server that browsers can reach from pages that take its name (DNS rebinding). Default: all,
+   * since the application around the handler knows its names.
    */
   readonly allowedHosts?: readonly string[] | "*";
 }
 
-/** Largest message that is read: a full transaction with its overhead, also as JSON. */
+/** Largest message of a request: a full transaction with its overhead, even as JSON. */
 const READ_MAX_BYTES = 8 * 1024 * 1024;
-/** How long open calls may take to end when the server closes. */
+/** Longest time for open calls to end when the server closes. */
 const GRACE_MILLIS = 2_000;
 
-/** A Streamkit instance, to be embedded in any Node application. */
+/** A Streamkit instance, for embedding in any Node application. */
 export interface Streamkit extends AsyncDisposable {
   /** Mounts all services in a Connect router: for Fastify, Express, or your own adapter. */
   routes(router: ConnectRouter): void;
   /** A transport that calls this instance in the same process, without a network. */
   transport(): Transport;
   /**
-   * A request listener for Node's http, https, http2 servers, and a middleware for Express and its like, with CORS.
-   * Other paths go to `fallback`, or to the next middleware, or answer 404. Reads bodies itself, so it comes before any
-   * body parser.
+   * A request listener for the http, https and http2 servers of Node, and a middleware for Express and similar
+   * frameworks, with CORS. Other paths go to `fallback`, or to the next middleware, or get 404. It reads bodies itself,
+   * so mount it before any body parser.
    */
   handler(options?: HandlerOptions): RequestListener;
   /**
    * Answers a request of the Fetch API: for Hono, Next.js route handlers, Bun, Deno. Speaks Connect and gRPC-Web, with
-   * CORS; other paths answer 404. Needs no `this`: `Bun.serve({ fetch: streamkit.fetch })`.
+   * CORS. Other paths get 404. Needs no `this`: `Bun.serve({ fetch: streamkit.fetch })`.
    */
   readonly fetch: FetchHandler;
   /** Opens a port that speaks HTTP/1.1 and HTTP/2, Connect, gRPC and gRPC-Web. */
   listen(options?: ListenOptions): Promise<Listener>;
-  /**
-   * How often what happened since the start: events by kind, and failed calls by the reason that their callers were
-   * told.
-   */
+  /** Totals since the start: events by kind, and failed calls by the reason that their callers got. */
   counts(): EventCounts;
   /**
-   * Ends streams with SHUTTING_DOWN, lets appends in flight finish, closes ports and storage. Resolves when the callers
-   * have their answers; a caller that takes none within 2 seconds is not waited for. Idempotent.
+   * Ends streams with SHUTTING_DOWN, finishes appends in flight, and closes ports and storage. Resolves when the
+   * callers have their answers, but waits at most 2 seconds for callers that do not read them. Idempotent.
    */
   close(): Promise<void>;
 }
 
 /**
- * Creates a Streamkit instance. Nothing is opened until it is used.
+ * Creates a Streamkit instance. It opens nothing until it is used.
  *
  * @throws TypeError for an origin in `cors` that no browser sends
+ * @throws RangeError for an invalid limit in `limits`
  */
 export function createStreamkit(options: StreamkitOptions): Streamkit {
   const { storage } = options;
@@ -123,7 +125,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
   const events = new Events(options.onEvent);
   const dedupeWindowMillis = options.dedupeWindowMillis ?? 600_000;
   const health = new StorageHealth(storage, events);
-  // Stores that could not be opened because of what is over need not wait for the end of their pause.
+  // When the storage works again, stores that failed to open need not wait for the end of their pause.
   health.subscribe(() => health.ready().ready && openStores.forgetFailures());
   const openStores = new OpenStores(storage, {
     clock: options.clock ?? systemClock,
@@ -189,8 +191,8 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
 
   const streamkit: Streamkit = {
     routes,
-    // How clients learn what a transport can do without importing each other: see the client's
-    // transport/description.ts.
+    // Clients and servers do not import each other. A client learns the abilities of a transport from this property;
+    // see the client's transport/description.ts.
     transport: () =>
       Object.defineProperty(createRouterTransport(routes), Symbol.for("streamkit.transport-description"), {
         value: { format: "binary", duplex: true },

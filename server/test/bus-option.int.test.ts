@@ -69,12 +69,12 @@ describe("--bus", () => {
     expect(without.line).toMatch(/ listens on http:\S+; data: http:\S+devstoreaccount1$/);
   });
 
-  it("has no effect where nobody else writes, and says so", async () => {
+  it("has no effect on unshared storage, and a warning says so", async () => {
     await using bus = await startNats();
     await using server = await start("--storage", "memory", "--bus", bus.url);
     expect(server.line).toMatch(/; data: memory of this process$/);
     expect(server.errors()).toBe(
-      "streamkit: warn: unsafe-setup: --bus has no effect: nobody else writes to memory storage\n",
+      "streamkit: warn: unsafe-setup: --bus has no effect: no other server writes to memory storage\n",
     );
   });
 

@@ -29,7 +29,7 @@ describe("Accounts", () => {
     expect(accounts.server.used("streams")).toBe(7);
   });
 
-  it("take nothing anywhere when one of them is full", () => {
+  it("take nothing from any account when one is full", () => {
     const accounts = new Accounts(limits);
     const a = accounts.connect("1").account;
     expect(() => a.take("requestBytes", 41)).toThrow(/OVERLOADED|limit is 40/);
@@ -51,10 +51,10 @@ describe("Accounts", () => {
   });
 });
 
-it("serverLimits names what is wrong", () => {
+it("serverLimits names the invalid limit", () => {
   expect(serverLimits()).toEqual(DEFAULT_SERVER_LIMITS);
   expect(serverLimits({ streams: undefined as never })).toEqual(DEFAULT_SERVER_LIMITS);
-  expect(() => serverLimits({ stream: 1 } as never)).toThrow(/limits.stream is no limit/);
+  expect(() => serverLimits({ stream: 1 } as never)).toThrow(/limits.stream is not a limit/);
   for (const value of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "1" as never]) {
     expect(() => serverLimits({ streams: value })).toThrow(/limits.streams is .*; expected a positive integer/);
   }

@@ -2,16 +2,16 @@ import { ErrorReason } from "@streamkit/protocol";
 import { ServerError } from "../errors.ts";
 import type { ServerLimits } from "./limits.ts";
 
-/** What an account counts. */
+/** The resources that an account counts. */
 export type Resource = "streams" | "requestBytes" | "responseBytes";
 
-/** Whose use is counted: the outer ones contain the inner ones. */
+/** The owner of an account. Outer scopes contain the inner ones. */
 export type Scope = "connection" | "address" | "server";
 
 const NOUNS: Record<Resource, string> = {
   streams: "open streams",
   requestBytes: "bytes of unanswered requests",
-  responseBytes: "bytes of responses that were not read yet",
+  responseBytes: "bytes of unread responses",
 };
 const ADVICE: Record<Scope, string> = {
   connection: "end some calls, or use another connection",
@@ -21,9 +21,9 @@ const ADVICE: Record<Scope, string> = {
 const RETRY_AFTER_MILLIS = 1_000;
 
 /**
- * Counts what one connection, one address or the server uses. What an inner account takes, its outer ones take too, so
- * a caller can use up its own share and no more. A principal gets an account between address and server once there is
- * authentication.
+ * Counts the resources that one connection, one address or the server uses. Every amount counts in an account and in
+ * its outer ones. So a caller can exhaust its own share and no more. With authentication, principals will get accounts
+ * between address and server.
  */
 export class Account {
   readonly #scope: Scope;
@@ -37,18 +37,18 @@ export class Account {
     this.#outer = outer;
   }
 
-  /** What is in use now. */
+  /** The amount in use. */
   used(resource: Resource): number {
     return this.#used[resource];
   }
 
-  /** What is left: the least of this account and its outer ones. */
+  /** The remaining amount: the minimum over this account and its outer ones. */
   left(resource: Resource): number {
     const own = Math.max(0, this.#limits[resource] - this.#used[resource]);
     return this.#outer === undefined ? own : Math.min(own, this.#outer.left(resource));
   }
 
-  /** True when half of this account, or of an outer one, is in use. */
+  /** True if at least half of this account, or of an outer one, is in use. */
   isHalfUsed(resource: Resource): boolean {
     if (2 * this.#used[resource] >= this.#limits[resource]) return true;
     return this.#outer?.isHalfUsed(resource) ?? false;
@@ -57,7 +57,7 @@ export class Account {
   /**
    * Takes an amount, here and in the outer accounts.
    *
-   * @throws ServerError OVERLOADED when one of them would pass its limit; then nothing is taken
+   * @throws ServerError OVERLOADED if an account would exceed its limit; then no account changes
    */
   take(resource: Resource, amount: number): void {
     const full = this.#full(resource, amount);
@@ -65,18 +65,18 @@ export class Account {
     this.add(resource, amount);
   }
 
-  /** Takes an amount whatever the limits say: for what exists already. */
+  /** Takes an amount even beyond the limits, for data that exists already. */
   add(resource: Resource, amount: number): void {
     this.#used[resource] += amount;
     this.#outer?.add(resource, amount);
   }
 
-  /** Gives back what was taken. */
+  /** Gives back an amount. */
   give(resource: Resource, amount: number): void {
     this.add(resource, -amount);
   }
 
-  /** Throws OVERLOADED when nothing is left. */
+  /** @throws ServerError OVERLOADED if nothing is left */
   check(resource: Resource): void {
     const full = this.#full(resource, 1);
     if (full !== undefined) throw full.#refusal(resource);
@@ -110,7 +110,7 @@ export class Accounts {
     return this.#addresses.get(address)?.connections ?? 0;
   }
 
-  /** The account of a new connection. The caller disposes it when the connection is gone. */
+  /** The account of a new connection. Dispose it when the connection is gone. */
   connect(address: string): { readonly account: Account } & Disposable {
     const limits = this.#limits;
     let from = this.#addresses.get(address);

@@ -13,15 +13,16 @@ const SMALL_BYTES = 8 * 1024;
 
 export interface AdmissionOptions {
   readonly limits: ServerLimits;
-  /** The account of the server: of calls whose transport knows no peer. */
+  /** The account of the server, for calls whose transport knows no peer. */
   readonly server: Account;
-  /** What a call fails with that is refused here, as the error that its protocol can carry. */
+  /** Turns a refusal into an error that the protocol of the call can carry. */
   readonly toError: (error: ServerError) => Error;
 }
 
 /**
- * Admits calls: counts streams and bytes for the caller, and ends requests that do not arrive in time. One for all ways
- * in. `wrap` does all of it for a handler of Connect; a way in without such handlers calls the parts.
+ * Admits calls: counts streams and bytes for the caller, and ends requests that do not arrive in time. All entrances of
+ * a server share one. `wrap` applies it to a handler of Connect; an entrance without such handlers calls the other
+ * methods.
  */
 export class Admission {
   readonly #limits: ServerLimits;
@@ -36,7 +37,10 @@ export class Admission {
     this.#deadlines = new Deadlines(limits.requestMillis);
   }
 
-  /** Notes the account that a call is counted for: that of its connection, or the server's where none is known. */
+  /**
+   * Selects the account of a call, and records it in the context values: the account of the connection, or that of the
+   * server if the transport knows none.
+   */
   admit(values: ContextValues): Account {
     const account = values.get(peerKey)?.account ?? this.#server;
     values.set(accountKey, account);
@@ -46,7 +50,7 @@ export class Admission {
   /**
    * Counts a stream until the result is disposed.
    *
-   * @throws what `toError` makes of OVERLOADED
+   * @throws the result of `toError` for OVERLOADED
    */
   openStream(account: Account): Disposable {
     this.#take(account, "streams", 1);
@@ -54,25 +58,25 @@ export class Admission {
   }
 
   /**
-   * Counts bytes of a request, which the caller gives back to the account.
+   * Counts bytes of a request. The caller gives them back to the account.
    *
-   * @throws what `toError` makes of OVERLOADED; then nothing is counted
+   * @throws the result of `toError` for OVERLOADED; then nothing is counted
    */
   takeRequest(account: Account, bytes: number): void {
     this.#take(account, "requestBytes", bytes);
   }
 
   /**
-   * Expects a request, or the first one of a stream, within `limits.requestMillis`.
+   * Starts the deadline `limits.requestMillis` for a request, or for the first message of a stream.
    *
-   * @param single true where the method takes one message
+   * @param single true if the method takes one message
    * @param onLate called with DEADLINE_EXCEEDED unless the result is disposed in time
    */
   expect(single: boolean, onLate: (error: Error) => void): Disposable {
     return this.#deadlines.begin(() => onLate(this.#late(single)));
   }
 
-  /** Puts all of this around a handler. */
+  /** Returns a handler that admits each call before `handler` runs. */
   wrap(handler: UniversalHandler): UniversalHandler {
     const streaming = handler.method.methodKind !== "unary";
     const single = !streaming || handler.method.methodKind === "server_streaming";
@@ -94,7 +98,7 @@ export class Admission {
         if (body instanceof RequestMeter) body.end();
         stream?.[Symbol.dispose]();
       });
-      // The response of a call whose client has gone may never be asked for.
+      // Nobody may ask for the response of a call whose client has gone.
       if (streaming) request.signal.addEventListener("abort", end, { once: true });
       let response: UniversalServerResponse;
       try {
@@ -128,7 +132,7 @@ export class Admission {
   }
 }
 
-/** A response body that counts what its reader was given and has not taken: until it asks for more. */
+/** A response body that counts each chunk from the moment its reader gets it until the reader asks for the next one. */
 class ResponseMeter implements AsyncIterableIterator<Uint8Array> {
   readonly #inner: AsyncIterator<Uint8Array>;
   readonly #account: Account;

@@ -1,19 +1,19 @@
-/** Something that has to come about in time. */
+/** A party with a deadline. */
 interface Waiting {
   readonly due: number;
   readonly onLate: () => void;
 }
 
-/** How late a deadline may be noticed, as a part of its length. */
+/** Longest delay after a deadline, as a part of its length. */
 const PRECISION = 1 / 8;
 
 /**
- * Deadlines of one length, for any number of calls: one timer for all of them, which runs only while there are some.
- * Beginning and ending one costs an insertion and a removal.
+ * Deadlines of one length, for any number of calls. All of them share one timer, which runs only while there are some.
+ * A deadline costs one insertion and one removal.
  */
 export class Deadlines {
   readonly #millis: number;
-  /** In order of their begin, so of their end. */
+  /** In the order of their start, and therefore of their end. */
   readonly #waiting = new Set<Waiting>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -22,7 +22,7 @@ export class Deadlines {
     this.#millis = millis;
   }
 
-  /** Calls `onLate` when the deadline passes before the result is disposed. */
+  /** Calls `onLate` if the deadline passes before the result is disposed. */
   begin(onLate: () => void): Disposable {
     const waiting = { due: performance.now() + this.#millis, onLate };
     this.#waiting.add(waiting);

@@ -1,14 +1,14 @@
 import { createContextKey } from "@connectrpc/connect";
 import type { Account } from "./account.ts";
 
-/** Who is calling, as far as the transport knows. */
+/** The caller, as far as the transport knows it. */
 export interface Peer {
   /** The account of the connection. */
   readonly account: Account;
 }
 
-/** Set by transports that know their peers; calls without are counted for the server alone. */
-export const peerKey = createContextKey<Peer | undefined>(undefined, { description: "who is calling" });
+/** Set by transports that know their peers. Calls without a peer count for the server alone. */
+export const peerKey = createContextKey<Peer | undefined>(undefined, { description: "the peer of the call" });
 
-/** The account that this call is counted for; set for every call that was admitted. */
-export const accountKey = createContextKey<Account | undefined>(undefined, { description: "who pays for the call" });
+/** The account that counts this call. Set for every admitted call. */
+export const accountKey = createContextKey<Account | undefined>(undefined, { description: "the account of the call" });

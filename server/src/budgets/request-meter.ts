@@ -4,9 +4,12 @@ import type { Admission } from "./admission.ts";
 export interface RequestMeterOptions {
   readonly admission: Admission;
   readonly account: Account;
-  /** The body is a sequence of messages, each behind a flag byte and its length; else the body is one message. */
+  /**
+   * True if the body is a sequence of messages, each after a flag byte and its length; false if the body is one
+   * message.
+   */
   readonly enveloped: boolean;
-  /** The method takes one message: its body has to end in time. Else its first message has to be there in time. */
+  /** True if the method takes one message: the whole body must arrive in time. Otherwise, the first message must. */
   readonly single: boolean;
 }
 
@@ -14,9 +17,9 @@ export interface RequestMeterOptions {
 const ENVELOPE_BYTES = 5;
 
 /**
- * The body of a request, on its way to the protocol. Counts bytes for the caller: those of a message until it is
- * complete, those of a unary request until `end`. Fails when the caller's account is full, and when the first message,
- * or the end of a single one, is late.
+ * The body of a request, on its way to the protocol. It counts the bytes of an enveloped message until the message is
+ * complete, and those of a unary request until `end`. Reading fails if the caller's account is full, or if the first
+ * message, or the end of a single one, is late.
  */
 export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
   readonly #inner: AsyncIterator<Uint8Array>;
@@ -25,7 +28,7 @@ export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
   #taken = 0;
   #failure: Error | undefined;
   #reject: ((error: Error) => void) | undefined;
-  /** Of the message that is arriving: the bytes of its envelope so far, then the bytes that are missing. */
+  /** State of the current message: bytes of its envelope so far, its length, and its missing bytes. */
   #header = 0;
   #length = 0;
   #missing = 0;
@@ -58,7 +61,7 @@ export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
     return { done: true, value: undefined };
   }
 
-  /** Gives back all that is counted: the call is over. */
+  /** Gives back all counted bytes, at the end of the call. */
   end(): void {
     this.#deadline[Symbol.dispose]();
     this.#give(this.#taken);
@@ -75,7 +78,7 @@ export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
     if (this.#options.enveloped) this.#split(chunk);
   }
 
-  /** Finds out where messages end; their bytes are the implementation's from there on. */
+  /** Finds the ends of messages. A complete message is no longer counted, as it belongs to the implementation. */
   #split(chunk: Uint8Array): void {
     for (let at = 0; at < chunk.byteLength; ) {
       if (this.#header < ENVELOPE_BYTES) {
@@ -92,7 +95,7 @@ export class RequestMeter implements AsyncIterableIterator<Uint8Array> {
       if (!this.#options.single) this.#deadline[Symbol.dispose]();
       this.#header = 0;
       this.#length = 0;
-      // What follows in this chunk belongs to the next message.
+      // The rest of this chunk belongs to the next message.
       this.#give(this.#taken - (chunk.byteLength - at));
     }
   }

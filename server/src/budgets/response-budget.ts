@@ -5,9 +5,8 @@ import type { Account } from "./account.ts";
 import { accountKey } from "./peer.ts";
 
 /**
- * Ends a stream with OVERLOADED instead of making its next message while its caller has left too much unread. What is
- * made already stays with the caller, so the memory of slow readers is bounded by the limits and one message per
- * stream.
+ * Ends a stream with OVERLOADED before its next message if its caller has left too much unread. The caller still gets
+ * all earlier messages. So the limits and one message per stream bound the memory that slow readers take.
  */
 export const responseBudget: Interceptor = (next) => async (request) => {
   const response = await next(request);
@@ -24,13 +23,13 @@ async function* checked<T>(messages: AsyncIterable<T>, account: Account): AsyncG
   }
 }
 
-/** Pages for which there has to be room before they get smaller. */
+/** A page shrinks once fewer than this many full pages have room. */
 const PAGES_OF_ROOM = 256;
 const MIN_PAGE_BYTES = 16 * 1024;
 
 /**
- * Sizes the pages of a read: fewer bytes, the more its caller has left unread. So a connection has room for hundreds of
- * readers that have paused, and a single one that reads on gets large pages.
+ * Sizes the pages of a read. The more bytes the caller has left unread, the smaller the pages. So a connection has room
+ * for hundreds of paused readers, while a single active reader gets large pages.
  */
 export class ReadPace implements Pace {
   readonly #account: Account;
@@ -44,7 +43,9 @@ export class ReadPace implements Pace {
     return Math.max(MIN_PAGE_BYTES, Math.min(PAGE_BYTES, share));
   }
 
-  /** Counts a page that is read and not sent yet, so that readers that begin at the same time know of each other. */
+  /**
+   * Counts a page that was read but not sent yet, so that readers that start at the same time see each other's pages.
+   */
   reserve(bytes: number): Disposable {
     let reserved = bytes;
     this.#account.add("responseBytes", reserved);

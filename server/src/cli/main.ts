@@ -22,7 +22,7 @@ import { endOnSignals } from "./signals.ts";
 import { endOnUncaught } from "./uncaught.ts";
 import { usage } from "./usage.ts";
 
-/** Runs the standalone server: exit code 2 for options that cannot be used, 1 for a start that fails. */
+/** Runs the standalone server. Exits with code 2 for invalid options, and with code 1 if the start fails. */
 export async function main(): Promise<void> {
   try {
     const options = checkTogether(readOptions(OPTIONS, { flags: process.argv.slice(2), environment: process.env }));
@@ -41,16 +41,16 @@ export async function main(): Promise<void> {
   }
 }
 
-/** @throws UsageError for options that need or exclude each other */
+/** @throws UsageError for options that require or exclude each other */
 function checkTogether(options: Options): Options {
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
-    throw new UsageError("--tls-cert and --tls-key go together");
+    throw new UsageError("--tls-cert and --tls-key need each other: pass both, or neither");
   }
   return options;
 }
 
 async function serve(options: Options): Promise<void> {
-  // What this process writes is for its user alone: data folders get 0700, files 0600.
+  // Files of this process are for its user alone: data folders get mode 0700, files 0600.
   process.umask(0o077);
   const onEvent = (event: StreamkitEvent) => console.error(formatEvent(event, options.log));
   const storage = await openStorage(options).catch(refuse());
@@ -64,9 +64,9 @@ async function serve(options: Options): Promise<void> {
     limits: Object.fromEntries(options.limit),
     onEvent,
   });
-  // A reader of the output that has gone away is no reason to stop.
+  // The server keeps running without a reader of its output.
   for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined);
-  // Before the address is printed: a reader of that line may stop the server at once.
+  // Must come before the address is printed, since a reader of that line may stop the server at once.
   endOnSignals(() => streamkit.close());
   await probeStorage(storage, streamkit);
   endOnUncaught(() => streamkit.close(), onEvent);
@@ -91,8 +91,9 @@ async function serve(options: Options): Promise<void> {
 }
 
 /**
- * @throws Error in one line when the storage cannot work; failures that may pass let the server start, and make it not
- *   ready
+ * Checks the storage before the start. After a transient failure the server starts, and is not ready.
+ *
+ * @throws Error with a message of one line if the storage cannot work
  */
 async function probeStorage(storage: Storage, streamkit: Streamkit): Promise<void> {
   try {
@@ -105,7 +106,7 @@ async function probeStorage(storage: Storage, streamkit: Streamkit): Promise<voi
   }
 }
 
-/** A failure that the options cause: what they ask for cannot be had. */
+/** Throws a failure that the options cause, as an error with one line. */
 function refuse(prefix = ""): (error: Error) => never {
   return (error) => {
     throw new UsageError(`${prefix}${error.message}`);
@@ -119,7 +120,7 @@ async function openStorage(options: Options): Promise<Storage> {
     case "memory":
       return memoryStorage();
     case "azure": {
-      // Loaded on demand: most servers do not need it, and start faster without.
+      // Loaded on demand, since most servers do not need it and start faster without it.
       const { azureStorage, defaultAzureCredential } = await import("../storage/azure/index.ts");
       const { azureConnectionString: connectionString, azureEndpoint: endpoint } = options;
       if (connectionString !== undefined) return azureStorage({ connectionString });
@@ -129,7 +130,7 @@ async function openStorage(options: Options): Promise<Storage> {
   }
 }
 
-/** The bus at this URL; it connects in its own time. */
+/** Opens the bus at this URL. The bus connects in the background. */
 async function openBusFor(
   { kind, shared }: Storage,
   url: string | undefined,
@@ -143,13 +144,13 @@ async function openBusFor(
     },
   });
   if (shared) return bus;
-  const message = `--bus has no effect: nobody else writes to ${kind} storage`;
+  const message = `--bus has no effect: no other server writes to ${kind} storage`;
   onEvent({ level: "warn", kind: "unsafe-setup", message, count: 1 });
   await bus.close();
   return undefined;
 }
 
-/** @throws Error in one line that names the option and the file which cannot be used */
+/** @throws Error with a message of one line that names the option and the file */
 async function tlsFiles({ tlsCert, tlsKey }: Options) {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
   const read = (flag: string, path: string) =>
@@ -161,7 +162,7 @@ async function tlsFiles({ tlsCert, tlsKey }: Options) {
     createSecureContext({ cert, key });
   } catch (error) {
     const files = `--tls-cert ${tlsCert} and --tls-key ${tlsKey}`;
-    throw new Error(`${files} are no certificate and its key, as PEM: ${(error as Error).message}`);
+    throw new Error(`${files} are not a certificate and its key in PEM format: ${(error as Error).message}`);
   }
   return { cert, key };
 }

@@ -1,5 +1,5 @@
 /**
- * What to say where Node is too old, or `undefined`. Imports nothing, so that old versions of Node can load it.
+ * The refusal of a Node version that is too old, or `undefined`. Imports nothing, so that old versions can load it.
  *
  * @param version as in `process.versions.node`: "22.15.0"
  */

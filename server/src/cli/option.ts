@@ -1,6 +1,6 @@
-/** Kinds of options: how a text becomes a value, and what a text must look like. */
+/** Kinds of options. A kind defines the valid texts and their values. */
 
-/** A text that an option cannot take. `expected` completes the sentence "expected ...". */
+/** A text that an option does not accept. `expected` completes the sentence "expected ...". */
 export class UnusableValue extends Error {
   readonly value: string;
   readonly expected: string;
@@ -12,30 +12,30 @@ export class UnusableValue extends Error {
   }
 }
 
-/** One option: how to read it, and what the help says about it. */
+/** One option: its parser, and its part of the help. */
 export interface Option<T> {
   /** One line for the help. */
   readonly help: string;
   /** Stands for the value in the help: "N", "FILE". A switch has none. */
   readonly value?: string;
-  /** The value when nobody gives one. Without a default it is `undefined`, or an empty list. */
+  /** The value if no source gives one. Without a default, the value is `undefined`, or an empty list. */
   readonly default?: T;
   /** A flag of one letter, "h" for -h. */
   readonly letter?: string;
   /** Variables to look at after STREAMKIT_<NAME>, such as PORT. */
   readonly environment?: readonly string[];
-  /** True when no message may repeat the value. */
+  /** True if messages must not repeat the value. */
   readonly secret?: boolean;
-  /** True when the option may be given several times. */
+  /** True if the option may be given several times. */
   readonly list: boolean;
-  /** @throws UnusableValue for a text that the option cannot take */
+  /** @throws UnusableValue for a text that the option does not accept */
   parse(texts: readonly string[]): T;
 }
 
-/** What all kinds of options have in common. The value is optional, `undefined` included, when there is no default. */
+/** The properties that all kinds of options share. Without a default, the value may be `undefined`. */
 type Details<D> = Omit<Option<unknown>, "list" | "parse" | "default"> & { readonly default?: D };
 
-/** An option with one value: the last one wins. */
+/** An option with one value: the last given one. */
 function single<T, D>(details: Details<D>, parse: (text: string) => T): Option<T | D> {
   return { ...details, list: false, parse: (texts) => parse(texts.at(-1) ?? "") };
 }
@@ -58,7 +58,7 @@ export function decimal<D extends number | undefined = undefined>(min: number, m
   });
 }
 
-/** Any text but an empty one. */
+/** Any text except an empty one. */
 export function text<D extends string | undefined = undefined>(details: Details<D>) {
   return single<string, D>(details, (text) => {
     if (text !== "") return text;
@@ -90,7 +90,7 @@ export function toggle(details: Details<boolean>): Option<boolean> {
   };
 }
 
-/** An option that may be given several times. The environment separates the values by commas. */
+/** An option that may be given several times. Commas separate the values in the environment. */
 export function list<T>(details: Details<readonly T[]>, parse: (text: string) => T): Option<readonly T[]> {
   return { default: [], ...details, list: true, parse: (texts) => texts.map(parse) };
 }

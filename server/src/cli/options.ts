@@ -37,7 +37,7 @@ export const OPTIONS = {
     value: "URL",
     secret: true,
     help:
-      "how servers on one storage tell each other what is new: redis://, rediss://, nats:// or tls://\n" +
+      "bus over which servers on one storage announce changes: redis://, rediss://, nats:// or tls://\n" +
       "[user:password@]host[:port]; needs ioredis or @nats-io/transport-node",
   }),
   tlsCert: text({ value: "FILE", help: "PEM certificate; with --tls-key, serves https" }),
@@ -75,7 +75,7 @@ export const OPTIONS = {
   poll: integer(10, 3_600_000, {
     value: "MS",
     default: 1_000,
-    help: "milliseconds between looks at what other servers on the same storage wrote, for followers",
+    help: "milliseconds between polls of followed spaces for changes by other servers on the same storage",
   }),
   config: text({ value: "FILE", help: 'JSON file with options: {"port": 9000, "cors-origin": ["https://a.example"]}' }),
   version: toggle({ letter: "v", help: "prints the version" }),

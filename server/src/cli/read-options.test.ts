@@ -17,7 +17,7 @@ function file(contents: unknown): string {
   return path;
 }
 
-/** The message with which options are refused. */
+/** The message that refuses these options. */
 function refusal(flags: string[], environment: Record<string, string> = {}): string {
   try {
     read(flags, environment);
@@ -28,7 +28,7 @@ function refusal(flags: string[], environment: Record<string, string> = {}): str
   return expect.unreachable();
 }
 
-/** A text that an option takes, for tests of all options. */
+/** A valid text for each option, for tests of all options. */
 const SAMPLES: Record<string, string> = {
   storage: "memory",
   log: "json",
@@ -73,21 +73,21 @@ describe("options", () => {
     expect(read(["--config", file({ "cors-origin": origins })]).corsOrigin).toEqual(origins);
   });
 
-  it("take numbers as numbers in the file", () => {
+  it("may be JSON numbers in the file", () => {
     expect(read(["--config", file({ port: 9000, "dedupe-window": 0.5e2 })])).toMatchObject({
       port: 9000,
       dedupeWindow: 50,
     });
   });
 
-  it("of one letter ask for help and the version, whatever the file holds", () => {
+  it("of one letter ask for help and the version, even if the file is broken", () => {
     expect(read(["-h"]).help).toBe(true);
     expect(read(["-v"]).version).toBe(true);
     expect(read(["-h"], { STREAMKIT_CONFIG: "/nowhere/streamkit.json" }).help).toBe(true);
   });
 });
 
-describe("refusals name the place, the value and what is expected", () => {
+describe("refusals name the place, the value and the expected form", () => {
   it.each(["1.5", "-1", "65536", "1e3", "0x10", " 80", "", "eighty"])("--port=%s", (value) => {
     expect(refusal([`--port=${value}`])).toBe(`--port is "${value}"; expected a whole number from 0 to 65535`);
   });
@@ -134,8 +134,8 @@ describe("refusals name the place, the value and what is expected", () => {
   });
 
   it.each([
-    [{ prot: 80 }, /"prot" in .* is no option; expected one of port, host, /],
-    [{ config: "x" }, /"config" in .* is no option/],
+    [{ prot: 80 }, /"prot" in .* is not an option; expected one of port, host, /],
+    [{ config: "x" }, /"config" in .* is not an option/],
     [{ port: null }, /"port" in .* is null; expected a string, a number, true or false/],
     [{ port: [1, 2] }, /"port" in .* is \[1,2\]; expected/],
     [{ "cors-origin": [{}] }, /"cors-origin" in .*; expected a string/],
@@ -146,7 +146,7 @@ describe("refusals name the place, the value and what is expected", () => {
     expect(refusal(["--config", file(contents)])).toMatch(message);
   });
 
-  it("a file that is not there", () => {
+  it("a missing file", () => {
     expect(refusal(["--config", "/nowhere/options.json"])).toMatch(/ENOENT.*'\/nowhere\/options.json'/);
   });
 

@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Option, UnusableValue } from "./option.ts";
 
-/** Options that cannot be used: the message names the option, the value, and what was expected. */
+/** Options that the program does not accept. The message names the option, the value, and the expected form. */
 export class UsageError extends Error {}
 
-/** Where values come from; the first source that has one wins. */
+/** The sources of values. The first source with a value for an option wins. */
 export interface Sources {
   /** The command line, without the program. */
   readonly flags: readonly string[];
@@ -16,7 +16,7 @@ export interface Sources {
 type Table = Readonly<Record<string, Option<unknown>>>;
 type ValuesOf<T extends Table> = { readonly [Name in keyof T]: T[Name] extends Option<infer V> ? V : never };
 
-/** Texts of one option, and what to call their place in a message. */
+/** Texts of one option, and the name of their place for messages. */
 interface Given {
   readonly place: string;
   readonly texts: readonly string[];
@@ -34,16 +34,16 @@ export function variableName(name: string): string {
 
 /**
  * Reads options from the flags, then the environment, then the file that the option `config` names. The first source
- * that has an option decides it. An empty variable counts as absent.
+ * that has an option decides its value. An empty variable counts as absent.
  *
- * @throws UsageError for an unknown option, a value that an option cannot take, or a file that cannot be read
+ * @throws UsageError for an unknown option, an invalid value, or an unreadable file
  */
 export function readOptions<T extends Table>(table: T, sources: Sources): ValuesOf<T> {
   const fromFlags = readFlags(table, sources.flags);
   const given = (name: string, option: Option<unknown>) =>
     fromFlags.get(name) ?? readVariable(name, option, sources.environment);
   const config = table.config && given("config", table.config)?.texts.at(-1);
-  // Asked for help, the program ignores a broken file.
+  // With --help or --version, the program ignores a broken file.
   const help = ["help", "version"].some((name) => fromFlags.has(name));
   const fromFile = config === undefined || help ? new Map<string, Given>() : readFile(table, config);
   const values = Object.entries(table).map(([name, option]) => {
@@ -85,7 +85,7 @@ function readFlags(table: Table, flags: readonly string[]): Map<string, Given> {
 }
 
 function readVariable(name: string, option: Option<unknown>, environment: Sources["environment"]): Given | undefined {
-  // STREAMKIT_HELP or STREAMKIT_VERSION would keep the server from starting, and say nothing.
+  // STREAMKIT_HELP or STREAMKIT_VERSION would keep the server from starting, without an error.
   if (name === "help" || name === "version") return undefined;
   for (const place of [variableName(name), ...(option.environment ?? [])]) {
     const text = environment[place];
@@ -103,7 +103,7 @@ function readFile(table: Table, path: string): Map<string, Given> {
     const place = `"${key}" in ${path}`;
     const name = names.get(key);
     if (name === undefined)
-      throw new UsageError(`${place} is no option; expected one of ${[...names.keys()].join(", ")}`);
+      throw new UsageError(`${place} is not an option; expected one of ${[...names.keys()].join(", ")}`);
     const parts = Array.isArray(value) && table[name].list ? value : [value];
     const wrong = parts.find((part) => !["string", "number", "boolean"].includes(typeof part));
     if (wrong !== undefined) {
@@ -126,7 +126,7 @@ function readJsonObject(path: string): object {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    // The message of the parser quotes the file, which may hold a password.
+    // The parser's message quotes the file, which may hold a password.
     const place = / at position \d+.*$/.exec((error as Error).message)?.[0] ?? "";
     throw new UsageError(`${path} is not JSON${place}; expected an object such as {"port": 8080}`);
   }

@@ -8,7 +8,7 @@ export function endOnSignals(close: () => Promise<void>): void {
       close().then(
         () => process.exit(0),
         (error) => {
-          console.error("streamkit-server: while closing:", error);
+          console.error("streamkit-server: closing failed:", error);
           process.exit(1);
         },
       );

@@ -1,12 +1,12 @@
 import type { StreamkitEvent } from "../index.ts";
 
-/** How long the server may take to close after an error that nobody caught. */
+/** Longest time for closing the server after an uncaught error. */
 const CLOSE_MILLIS = 10_000;
 
 /**
- * An error that reaches the top of the process is a defect. What the process knows may be wrong from then on, so it
- * tells of the error, ends through `close`, which finishes appends in flight, and exits with code 1 for a supervisor to
- * start it again.
+ * Ends the process after an error that reaches its top. Such an error is a defect, and may have left wrong state in
+ * memory. The process reports the error, calls `close`, which finishes appends in flight, and exits with code 1, so
+ * that a supervisor starts it again.
  */
 export function endOnUncaught(close: () => Promise<void>, onEvent: (event: StreamkitEvent) => void): void {
   let ending = false;

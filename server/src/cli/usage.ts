@@ -3,7 +3,7 @@ import type { Option } from "./option.ts";
 import { OPTIONS } from "./options.ts";
 import { flagName } from "./read-options.ts";
 
-/** Where the explanations begin. */
+/** Column of the explanations. */
 const INDENT = " ".repeat(28);
 
 /** The text of --help. */

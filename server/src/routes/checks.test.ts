@@ -34,7 +34,7 @@ describe("checkAll", () => {
     const nested = () => checkAll({ c: bad("c"), d: bad("d") });
     expect(failure(() => checkAll({ a: bad("a"), b: () => 1, nested, e: bad("e") }))).toEqual({
       reason: ErrorReason.INVALID_FIELD,
-      message: "4 fields are wrong: a: a is wrong; c: c is wrong; d: d is wrong; e: e is wrong",
+      message: "4 fields are invalid: a: a is wrong; c: c is wrong; d: d is wrong; e: e is wrong",
       fields: ["a", "c", "d", "e"],
     });
     expect(failure(() => checkAll({ a: bad("a") }))?.message).toBe("a: a is wrong");
@@ -43,7 +43,7 @@ describe("checkAll", () => {
   it("names so many fields, and no more", () => {
     const found = failure(() => checkEach(Array.from({ length: 100 }), (_, index) => bad(`f${index}`)()));
     expect(found?.fields).toHaveLength(MAX_VIOLATIONS);
-    expect(found?.message).toContain("100 fields are wrong");
+    expect(found?.message).toContain("100 fields are invalid");
   });
 
   it("prefers invalid fields to other refusals, and throws those else", () => {
