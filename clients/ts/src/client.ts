@@ -16,6 +16,7 @@ import {
   PAGE_OPTIONS,
   text,
 } from "./options.ts";
+import { type LongPolling, Streams } from "./read/streams.ts";
 import type { RetryEvent, RetryOptions } from "./retry/backoff.ts";
 import { StoreHandle } from "./store.ts";
 import { durationMillis } from "./time.ts";
@@ -41,6 +42,12 @@ export interface ClientOptions {
    * resumed. At the head, `follow` and subscriptions wait for two heartbeats instead.
    */
   readonly timeoutMillis?: number;
+  /**
+   * Which reads call again and again for entries in place of a stream. Default `auto`: those whose stream delivers
+   * nothing while the server answers calls, as behind a proxy that holds responses back. `onRetry` is told. `always` is
+   * for networks without streams. Guarantees are the same; each response costs a request.
+   */
+  readonly longPolling?: LongPolling;
   /** Overrides what is known about the transport's encoding of messages. */
   readonly wireFormat?: "binary" | "json";
 }
@@ -59,6 +66,7 @@ const CLIENT_OPTIONS = {
   retry: fields(RETRY_OPTIONS),
   onRetry: callback,
   timeoutMillis: millis(1, Number.POSITIVE_INFINITY),
+  longPolling: oneOf("auto", "always", "never"),
   wireFormat: oneOf("binary", "json"),
 } satisfies ChecksOf<ClientOptions>;
 
@@ -129,7 +137,7 @@ export function createStreamkitClient(options: ClientOptions): StreamkitClient {
 }
 
 function createContext(options: ClientOptions): ClientContext {
-  const { transport, retry = {}, onRetry, timeoutMillis = 30_000 } = options;
+  const { transport, retry = {}, onRetry, timeoutMillis = 30_000, longPolling = "auto" } = options;
   const description = transportDescription(transport);
   const format = options.wireFormat ?? description?.format ?? "json";
   const settings = { transport, timeoutMillis, contact: new Contact(description) };
@@ -138,6 +146,7 @@ function createContext(options: ClientOptions): ClientContext {
     ...settings,
     retry,
     onRetry,
+    streams: new Streams(longPolling, timeoutMillis),
     peer: format === "binary" ? opaquePeer(settings) : publicPeer(settings),
     duplex: typeof duplex === "function" ? duplex : () => duplex,
   };

@@ -1,10 +1,11 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { type RetryPolicy, withRetry } from "./retry/retry.ts";
+import type { ReadPolicy } from "./read/page-reader.ts";
+import { withRetry } from "./retry/retry.ts";
 import { type CallSettings, callUnary } from "./transport/call.ts";
 import type { Peer } from "./transport/peer.ts";
 
 /** What all handles of one client share. */
-export interface ClientContext extends CallSettings, RetryPolicy {
+export interface ClientContext extends CallSettings, ReadPolicy {
   readonly peer: Peer;
   /** True when Produce can send and receive at once. */
   readonly duplex: () => boolean | Promise<boolean>;

@@ -54,6 +54,7 @@ export type {
   SegmentPageOptions,
   SpacePageOptions,
 } from "./read/single-page.ts";
+export type { LongPolling } from "./read/streams.ts";
 export type { RetryEvent, RetryOptions } from "./retry/backoff.ts";
 export type {
   SegmentAppendOptions,

@@ -1,4 +1,3 @@
-import type { StreamkitError } from "./errors/error.ts";
 import { LONGEST_TIMER_MILLIS } from "./options.ts";
 
 /** The wait that a timer can do: `millis`, or 24.8 days if `millis` is longer. */
@@ -14,7 +13,7 @@ export function unlessSilent<T>(
   promise: Promise<T>,
   millis: number,
   signal: AbortSignal | undefined,
-  toError: () => StreamkitError,
+  toError: () => Error,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer =
@@ -39,6 +38,22 @@ export function unlessSilent<T>(
 /** Waits for a promise, or for the signal: then rejects at once, whatever becomes of the promise. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return unlessSilent(promise, Number.POSITIVE_INFINITY, signal, unreachable);
+}
+
+/** True if the promise resolves or rejects within so many milliseconds. Rejects when the signal fires. */
+export async function settlesWithin(promise: Promise<unknown>, millis: number, signal: AbortSignal): Promise<boolean> {
+  const late = new Error("late");
+  try {
+    const settled = promise.then(
+      () => {},
+      () => {},
+    );
+    await unlessSilent(settled, millis, signal, () => late);
+    return true;
+  } catch (thrown) {
+    if (thrown !== late) throw thrown;
+    return false;
+  }
 }
 
 function unreachable(): never {

@@ -12,12 +12,14 @@ describe("the corpus against the server of this repository", () => {
   const cases = loadCases();
   // For cells with expensive calls: all cases about several instances, and enough others to prove each clause.
   const fewer = [...new Set([...selectCases(cases, { ids: ["EVERYWHERE-"], clauses: [] }), ...coveringCases(cases)])];
+  const reads = selectCases(cases, { ids: ["FOLLOW-", "MERGE-", "SEGMENT-", "SPACE-"], clauses: [] });
   const knownFailures = readKnownFailures(fileURLToPath(new URL("../../known-failures.yaml", import.meta.url)));
 
   it.each([
     ["memory", "in-process", "plain", "raw", cases],
     ["level", "grpc", "plain", "raw", cases],
     ["memory", "in-process", "restart", "sdk", cases],
+    ["level", "connect-h1", "plain", "sdk-polling", reads],
     ["memory", "in-process", "two-instances", "raw", cases],
     ["azure", "in-process", "plain", "raw", fewer],
     ["azure", "grpc", "two-instances", "raw", fewer],

@@ -8,6 +8,7 @@ import { ModelService } from "../../test/model-service.ts";
 import { bytes } from "../codec.ts";
 import type { ClientContext } from "../context.ts";
 import { StreamkitError } from "../errors/error.ts";
+import { Streams } from "../read/streams.ts";
 import { StoreHandle } from "../store.ts";
 import { Contact } from "../transport/contact.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
@@ -54,6 +55,7 @@ function client(peerOf: (peer: Peer, connect: (signal: AbortSignal | undefined) 
     onRetry: undefined,
     peer,
     duplex: () => true,
+    streams: new Streams("auto", settings.timeoutMillis),
   };
   return { model, context, waiting: waiting.promise, connect: connected.resolve };
 }

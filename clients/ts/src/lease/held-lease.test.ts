@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, LeaseService, RenewLeaseResponseSchema } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Streams } from "../read/streams.ts";
 import { Contact } from "../transport/contact.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
 import { HeldLease } from "./held-lease.ts";
@@ -32,6 +33,7 @@ function hold(answer: (renewal: number) => Promise<void> | void) {
     onRetry: undefined,
     peer: opaquePeer(settings),
     duplex: () => true,
+    streams: new Streams("auto", settings.timeoutMillis),
   };
   let slept = 0;
   let jump = 0;

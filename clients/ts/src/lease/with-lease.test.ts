@@ -4,6 +4,7 @@ import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { AcquireLeaseResponseSchema, LeaseService } from "@streamkit/protocol";
 import { expect, it, vi } from "vitest";
 import { holdTime, pass, settle } from "../../test/held-time.ts";
+import { Streams } from "../read/streams.ts";
 import { Contact } from "../transport/contact.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
 import { withLease } from "./with-lease.ts";
@@ -33,7 +34,14 @@ function server(answer: (call: number) => Promise<void> | void, takesBack = true
   const settings = { transport, timeoutMillis: 30_000, contact: new Contact(undefined) };
   return {
     calls,
-    context: { ...settings, retry: {}, onRetry: undefined, peer: opaquePeer(settings), duplex: () => true },
+    context: {
+      ...settings,
+      retry: {},
+      onRetry: undefined,
+      peer: opaquePeer(settings),
+      duplex: () => true,
+      streams: new Streams("auto", 1_000),
+    },
   };
 }
 

@@ -12,6 +12,7 @@ import {
 } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
 import { holdTime, pass } from "../../test/held-time.ts";
+import { Streams } from "../read/streams.ts";
 import { Contact } from "../transport/contact.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
 import { type JoinOptions, Presence } from "./presence.ts";
@@ -84,7 +85,14 @@ function server() {
     });
   });
   const settings = { transport, timeoutMillis: 30_000, contact: new Contact(undefined) };
-  const context = { ...settings, retry: {}, onRetry: undefined, peer: opaquePeer(settings), duplex: () => true };
+  const context = {
+    ...settings,
+    retry: {},
+    onRetry: undefined,
+    peer: opaquePeer(settings),
+    duplex: () => true,
+    streams: new Streams("auto", 1_000),
+  };
   const join = (options: Partial<JoinOptions> = {}) =>
     new Presence(context, "store", "g").join({ id: "w", interval: INTERVAL, ...options });
   return { state, join };

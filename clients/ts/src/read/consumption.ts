@@ -1,10 +1,9 @@
 import type { StreamkitError } from "../errors/error.ts";
-import type { RetryPolicy } from "../retry/retry.ts";
 import { callbackFailed, ReadStates } from "../state.ts";
 import type { Batch } from "./batch.ts";
 import type { ReadOptions } from "./bounds.ts";
 import type { Entry } from "./entry.ts";
-import { PageReader } from "./page-reader.ts";
+import { PageReader, type ReadPolicy } from "./page-reader.ts";
 import type { Page, Read } from "./read.ts";
 
 /** An iterator that holds a connection: ended by the end of `for await`, by `return()`, or by `await using`. */
@@ -34,7 +33,7 @@ export interface Consumption<T, P = number> extends AsyncIterable<Entry<T>> {
 /** Makes the consumption of a read; `start` makes the read, anew for each iteration. */
 export function consumption<T, P>(
   start: () => Read<T, P>,
-  policy: RetryPolicy,
+  policy: ReadPolicy,
   options: ReadOptions<P>,
 ): Consumption<T, P> {
   const pages = () => {

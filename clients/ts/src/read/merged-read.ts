@@ -5,7 +5,13 @@ import { toDuration, toTimestamp } from "../time.ts";
 import type { EncodedPage, Peer } from "../transport/peer.ts";
 import { type Batch, decodeBatch } from "./batch.ts";
 import type { MergedReadOptions } from "./bounds.ts";
-import { type Page, type Read, silenceMillis } from "./read.ts";
+import { MAX_WAIT_MILLIS, pauseAfter, pollTimes, requireWritten } from "./polling.ts";
+import { heartbeatMillis, type Page, type Read, silenceMillis } from "./read.ts";
+
+/** Most spaces of a read for whose entries calls wait at the same time: browsers have few connections. */
+const MAX_HELD_CALLS = 3;
+/** How long these calls wait where there are more spaces, in milliseconds. */
+const SHORT_WAIT_MILLIS = 1_000;
 
 /** Which store to read, and through what. */
 export interface StoreSource {
@@ -76,6 +82,78 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
       signal,
       this.follow ? silenceMillis(options.heartbeatInterval) : undefined,
     );
+  }
+
+  poll(signal: AbortSignal): AsyncIterable<EncodedPage<SpaceOffsets>> | undefined {
+    this.asked = new Map(this.next);
+    return this.follow ? this.pollHeads(signal) : undefined;
+  }
+
+  /** Reads up to the heads again and again. */
+  private async *pollHeads(signal: AbortSignal): AsyncGenerator<EncodedPage<SpaceOffsets>> {
+    const { storeId, peer } = this.source;
+    const { maxMicros, ...times } = pollTimes(this.options);
+    /** Spaces without an entry after `maxTime` so far. */
+    const open = new Set(this.next.keys());
+    /** Last offsets that surely were written. */
+    const known = new Map<string, number>();
+    for (;;) {
+      const positions = [...this.next].filter(([space]) => open.has(space));
+      const spaces = Object.fromEntries(positions.map(([space, offset]) => [space, BigInt(offset)]));
+      const limit = Number.isFinite(this.remaining) ? BigInt(this.remaining) : 0n;
+      for await (const page of peer.consume({ storeId, spaces, ...times, limit, follow: false }, signal)) {
+        for (const [space, offset] of page.next) if (offset > (this.next.get(space) ?? 0)) known.set(space, offset - 1);
+        const wanted = maxMicros === Number.POSITIVE_INFINITY ? page : this.before(page, maxMicros, open);
+        yield wanted;
+        if (open.size === 0) return;
+      }
+      const reached = [...this.next].filter(([space]) => open.has(space));
+      await this.waitForEntries(reached, known, signal);
+    }
+  }
+
+  /** Waits for an entry from these positions on, for a while. Throws when the store was deleted meanwhile. */
+  private async waitForEntries(
+    positions: readonly (readonly [string, number])[],
+    known: ReadonlyMap<string, number>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { storeId, peer } = this.source;
+    const held = positions.slice(0, MAX_HELD_CALLS);
+    const heartbeat = Math.min(heartbeatMillis(this.options.heartbeatInterval), MAX_WAIT_MILLIS);
+    const wait = held.length === positions.length ? heartbeat : Math.min(heartbeat, SHORT_WAIT_MILLIS);
+    const asked = performance.now();
+    const over = new AbortController();
+    const until = AbortSignal.any([signal, over.signal]);
+    const calls = held.map(([space, offset]) => {
+      const request = { storeId, space, minOffset: BigInt(offset), limit: 1n, wait: toDuration("wait", wait) };
+      return peer.readSpace(request, until, wait);
+    });
+    try {
+      const found = await new Promise<boolean>((resolve, reject) => {
+        for (const call of calls) call.then(({ batches }) => batches.length > 0 && resolve(true), reject);
+        Promise.all(calls).then(() => resolve(false), reject);
+      });
+      if (found) return;
+      for (const [space] of held) {
+        const last = known.get(space) ?? 0;
+        if (last > 0) requireWritten(await this.source.lastOffset(space, signal), last);
+      }
+      await pauseAfter(asked, wait, signal);
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** The part of a page up to a time. Closes the spaces that have a later entry. */
+  private before(page: EncodedPage<SpaceOffsets>, maxMicros: number, open: Set<string>): EncodedPage<SpaceOffsets> {
+    const batches = page.batches.filter((encoded) => {
+      const { space, commitTimeMicros } = decodeBatch(this.source.storeId, encoded, this.codec);
+      if (commitTimeMicros > maxMicros) open.delete(space);
+      return open.has(space);
+    });
+    const next = new Map([...page.next].filter(([space]) => open.has(space)));
+    return { batches, next, caughtUp: page.caughtUp };
   }
 
   receive(page: EncodedPage<SpaceOffsets>): Page<T, SpaceOffsets> {

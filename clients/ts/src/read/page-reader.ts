@@ -1,17 +1,17 @@
 import { connectionLost, located, type StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
+import type { RetryEvent } from "../retry/backoff.ts";
 import { Attempts, type RetryPolicy } from "../retry/retry.ts";
 import { unlessAborted } from "../silence.ts";
 import type { ReadStates } from "../state.ts";
 import type { EncodedPage } from "../transport/peer.ts";
+import { type Connection, connect, disconnect, firstResponse } from "./connection.ts";
 import type { Page, Read } from "./read.ts";
+import type { Streams } from "./streams.ts";
 
-/** One connection of a read. */
-interface Connection<P> {
-  readonly pages: AsyncIterator<EncodedPage<P>>;
-  readonly controller: AbortController;
-  /** Responses so far. */
-  responses: number;
+/** How the reads of a client behave. */
+export interface ReadPolicy extends RetryPolicy {
+  readonly streams: Streams;
 }
 
 /**
@@ -28,26 +28,27 @@ export class PageReader<T, P> {
   private readonly read: Read<T, P>;
   private readonly attempts: Attempts;
   private readonly states: ReadStates<P>;
+  private readonly streams: Streams;
   private readonly lifetime = new AbortController();
+  private readonly onRetry: (event: RetryEvent) => void;
   private readonly signal: AbortSignal | undefined;
   private readonly onAbort = () => this.lifetime.abort(this.signal?.reason);
   private connection: Connection<P> | undefined;
   private begun = false;
   private ended = false;
 
-  constructor(read: Read<T, P>, policy: RetryPolicy, signal: AbortSignal | undefined, states: ReadStates<P>) {
+  constructor(read: Read<T, P>, policy: ReadPolicy, signal: AbortSignal | undefined, states: ReadStates<P>) {
     this.read = read;
     this.states = states;
+    this.streams = policy.streams;
     // A follower is meant to outlive its servers; a bounded read has a caller that waits.
+    this.onRetry = (event) => {
+      const { attempt, delayMillis } = event;
+      policy.onRetry?.(event);
+      states.enter({ name: "retrying", reason: event.error as StreamkitError, attempt, delayMillis });
+    };
     this.attempts = new Attempts(
-      {
-        retry: policy.retry,
-        onRetry: (event) => {
-          const { attempt, delayMillis } = event;
-          policy.onRetry?.(event);
-          states.enter({ name: "retrying", reason: event.error as StreamkitError, attempt, delayMillis });
-        },
-      },
+      { retry: policy.retry, onRetry: this.onRetry },
       read.follow ? Number.POSITIVE_INFINITY : undefined,
     );
     this.signal = signal;
@@ -102,9 +103,9 @@ export class PageReader<T, P> {
   /** One response; `undefined` at the end of the read. */
   private async attempt(): Promise<Page<T, P> | undefined> {
     const { read } = this;
-    this.connection ??= this.connect();
+    this.connection ??= connect(read, this.streams);
+    const result = await this.respond(this.connection);
     const { connection } = this;
-    const result = await unlessAborted(connection.pages.next(), this.lifetime.signal);
     if (result.done) {
       if (read.complete || read.mayEnd) return undefined;
       throw connectionLost("the server ended the stream before everything that was asked for had been sent");
@@ -124,17 +125,31 @@ export class PageReader<T, P> {
     this.states.begin(page.next, head);
   }
 
-  private connect(): Connection<P> {
-    const controller = new AbortController();
-    return { pages: this.read.open(controller.signal)[Symbol.asyncIterator](), controller, responses: 0 };
+  /** The next response of a connection, which another connection replaces if its stream delivers nothing. */
+  private async respond(stream: Connection<P>): Promise<IteratorResult<EncodedPage<P>>> {
+    const { signal } = this.lifetime;
+    if (stream.polls || stream.responses > 0 || !this.streams.doubted) {
+      return unlessAborted(stream.pages.next(), signal);
+    }
+    const { connection, result } = await firstResponse(stream, this.read, this.streams, signal);
+    if (connection !== stream) {
+      this.connection = connection;
+      this.streams.distrust();
+      this.onRetry({ attempt: 1, delayMillis: 0, error: located(heldBack(), this.read.place) });
+    }
+    return result;
   }
 
   private disconnect(): void {
     const { connection } = this;
-    if (connection === undefined) return;
     this.connection = undefined;
-    // The signal frees the call at once; the iterator may be in the middle of something, and its end interests nobody.
-    connection.controller.abort();
-    connection.pages.return?.().then(undefined, () => {});
+    if (connection !== undefined) disconnect(connection);
   }
+}
+
+function heldBack(): StreamkitError {
+  return connectionLost(
+    "the server answers calls and nothing of its stream arrives: a proxy on the way seems to hold responses back. " +
+      "The read goes on by long polling; let the proxy pass responses on as they come",
+  );
 }

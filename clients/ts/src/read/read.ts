@@ -26,6 +26,8 @@ export interface Read<T, P> {
   readonly mayEnd: boolean;
   /** Starts, or goes on from the position reached. */
   open(signal: AbortSignal): AsyncIterable<EncodedPage<P>>;
+  /** As `open`, with calls that end; `undefined` where the call of `open` ends by itself as soon. */
+  poll(signal: AbortSignal): AsyncIterable<EncodedPage<P>> | undefined;
   /** Takes a response: drops what was delivered before (G8), moves on. */
   receive(page: EncodedPage<P>, signal: AbortSignal): Page<T, P> | Promise<Page<T, P>>;
   /**
@@ -38,7 +40,12 @@ export interface Read<T, P> {
 /** What the server does when no interval is asked for. */
 const DEFAULT_HEARTBEAT_MILLIS = 15_000;
 
+/** The interval of heartbeats that the server is asked for, in milliseconds. */
+export function heartbeatMillis(heartbeatInterval = DEFAULT_HEARTBEAT_MILLIS): number {
+  return heartbeatInterval;
+}
+
 /** Longest silence of a server that promises a heartbeat: two of them, in milliseconds. */
-export function silenceMillis(heartbeatInterval = DEFAULT_HEARTBEAT_MILLIS): number {
-  return 2 * heartbeatInterval;
+export function silenceMillis(heartbeatInterval?: number): number {
+  return 2 * heartbeatMillis(heartbeatInterval);
 }

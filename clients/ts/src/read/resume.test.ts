@@ -10,6 +10,7 @@ import type { RetryEvent } from "../retry/backoff.ts";
 import type { EncodedPage, Peer } from "../transport/peer.ts";
 import { consumption } from "./consumption.ts";
 import { SegmentRead } from "./segment-read.ts";
+import { Streams } from "./streams.ts";
 
 const STORE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 const NO_DELAY = { initialDelayMillis: 0, maxDelayMillis: 0 };
@@ -241,7 +242,11 @@ function readOf(peer: ScriptedPeer, options: Parameters<typeof consumption>[2], 
     peer: peer as unknown as Peer,
     status: async () => ({ first: peer.firstRetained, last: peer.last }),
   };
-  const policy = { retry: NO_DELAY, onRetry: (event: RetryEvent) => void retries.push(event) };
+  const policy = {
+    retry: NO_DELAY,
+    onRetry: (event: RetryEvent) => void retries.push(event),
+    streams: new Streams("never", 1_000),
+  };
   return consumption(() => new SegmentRead(source, options, bytes as Codec<Uint8Array, never>), policy, options);
 }
 

@@ -5,7 +5,8 @@ import { toDuration, toTimestamp } from "../time.ts";
 import type { EncodedPage, Peer } from "../transport/peer.ts";
 import { type Batch, decodeBatch } from "./batch.ts";
 import type { SegmentReadOptions } from "./bounds.ts";
-import { type Page, type Read, silenceMillis } from "./read.ts";
+import { pollPages, pollTimes } from "./polling.ts";
+import { heartbeatMillis, type Page, type Read, silenceMillis } from "./read.ts";
 
 /** What a read of a segment needs to know of the world. */
 export interface SegmentSource {
@@ -83,6 +84,42 @@ export class SegmentRead<T> implements Read<T, number> {
       },
       signal,
       this.follow ? silenceMillis(options.heartbeatInterval) : undefined,
+    );
+  }
+
+  poll(signal: AbortSignal): AsyncIterable<EncodedPage<number>> {
+    const { storeId, space, segment, peer } = this.source;
+    const { options } = this;
+    const { maxMicros, ...times } = pollTimes(options);
+    this.asked = this.next;
+    return pollPages(
+      {
+        from: this.next,
+        through: this.max,
+        last: this.positioned ? 0 : toPosition("last", options.last),
+        limit: this.remaining,
+        maxMicros,
+        follow: this.follow,
+        waitMillis: heartbeatMillis(options.heartbeatInterval),
+        head: async () => (await this.source.status(signal)).last,
+        page: ({ min, max, limit, wait }) =>
+          peer.readSegment(
+            {
+              storeId,
+              space,
+              segment,
+              minSequence: min,
+              maxSequence: max,
+              ...times,
+              limit,
+              wait: toDuration("wait", wait),
+            },
+            signal,
+            wait,
+          ),
+        positionOf: (batch) => batch.firstSequence,
+      },
+      signal,
     );
   }
 

@@ -4,7 +4,8 @@ import { toDuration, toTimestamp } from "../time.ts";
 import type { EncodedPage, Peer } from "../transport/peer.ts";
 import { type Batch, decodeBatch } from "./batch.ts";
 import type { SpaceReadOptions } from "./bounds.ts";
-import { type Page, type Read, silenceMillis } from "./read.ts";
+import { pollPages, pollTimes } from "./polling.ts";
+import { heartbeatMillis, type Page, type Read, silenceMillis } from "./read.ts";
 
 /** Which space to read, and through what. */
 export interface SpaceSource {
@@ -79,6 +80,43 @@ export class SpaceRead<T> implements Read<T, number> {
       },
       signal,
       this.follow ? silenceMillis(options.heartbeatInterval) : undefined,
+    );
+  }
+
+  poll(signal: AbortSignal): AsyncIterable<EncodedPage<number>> {
+    const { storeId, space, peer } = this.source;
+    const { options } = this;
+    const { segmentPrefix = "" } = options;
+    const { maxMicros, ...times } = pollTimes(options);
+    this.asked = this.next;
+    return pollPages(
+      {
+        from: this.next,
+        through: this.max,
+        last: this.positioned ? 0 : toPosition("last", options.last),
+        limit: this.remaining,
+        maxMicros,
+        follow: this.follow,
+        waitMillis: heartbeatMillis(options.heartbeatInterval),
+        head: () => this.source.lastOffset(signal),
+        page: ({ min, max, limit, wait }) =>
+          peer.readSpace(
+            {
+              storeId,
+              space,
+              minOffset: min,
+              maxOffset: max,
+              segmentPrefix,
+              ...times,
+              limit,
+              wait: toDuration("wait", wait),
+            },
+            signal,
+            wait,
+          ),
+        positionOf: (batch) => batch.firstOffset,
+      },
+      signal,
     );
   }
 

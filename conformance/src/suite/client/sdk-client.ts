@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { createStreamkitClient, describeTransport, type StreamkitClient } from "@streamkit/client";
+import { type ClientOptions, createStreamkitClient, describeTransport, type StreamkitClient } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
 import {
   type Call,
@@ -40,13 +40,21 @@ export class SdkClient implements ClientUnderTest {
   readonly #actors = new Map<string, StreamkitClient>();
   readonly #calls = new Map<bigint, AbortController>();
 
+  readonly #options: Pick<ClientOptions, "longPolling">;
+
   /**
    * @param observe receives the observations
    * @param inProcess finds a server in this process by its URL
+   * @param options how the client differs from one with all defaults
    */
-  constructor(observe: Observer, inProcess?: (url: string) => Transport) {
+  constructor(
+    observe: Observer,
+    inProcess?: (url: string) => Transport,
+    options: Pick<ClientOptions, "longPolling"> = {},
+  ) {
     this.#observe = observe;
     this.#inProcess = inProcess;
+    this.#options = options;
   }
 
   perform(operation: Operation): void {
@@ -78,7 +86,7 @@ export class SdkClient implements ClientUnderTest {
     const retry = { initialDelayMillis: 20, maxDelayMillis: 200, maxAttempts: 40 };
     if (connect.protocol !== Protocol.IN_PROCESS) {
       const transport = createNodeTransport({ baseUrl: connect.url, ...OPTIONS[connect.protocol] } as never);
-      return createStreamkitClient({ transport, retry });
+      return createStreamkitClient({ transport, retry, ...this.#options });
     }
     const find = this.#inProcess;
     if (find === undefined) throw new Error("there is no server in this process");
@@ -88,7 +96,7 @@ export class SdkClient implements ClientUnderTest {
       stream: (...call) => find(connect.url).stream(...call),
     };
     const transport = describeTransport(current, { format: "binary", duplex: true });
-    return createStreamkitClient({ transport, retry, wireFormat: "json" });
+    return createStreamkitClient({ transport, retry, wireFormat: "json", ...this.#options });
   }
 
   async #run(id: bigint, actor: string, call: Call): Promise<void> {

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Cell, type Hello, HelloSchema } from "@streamkit/protocol/conformance";
-import type { ClientFactory } from "../client/client-under-test.ts";
+import type { ClientFactory, ClientUnderTest } from "../client/client-under-test.ts";
 import { ConnectClient } from "../client/connect-client.ts";
 import { ProgramClient } from "../client/program-client.ts";
 import { SdkClient } from "../client/sdk-client.ts";
@@ -8,6 +8,12 @@ import type { AzureAccount } from "../server/azure-account.ts";
 import type { ServerUnderTest } from "../server/server-under-test.ts";
 import { openServer, type ServerSubjects } from "./open-server.ts";
 import { Started } from "./started.ts";
+
+/** The clients under test other than the generated one. */
+const CLIENTS: Readonly<Record<string, (...args: ConstructorParameters<typeof ConnectClient>) => ClientUnderTest>> = {
+  sdk: (observe, inProcess) => new SdkClient(observe, inProcess),
+  "sdk-polling": (observe, inProcess) => new SdkClient(observe, inProcess, { longPolling: "always" }),
+};
 
 /** The server and the client of a run. Default: those of this repository. */
 export interface Subjects extends ServerSubjects {
@@ -30,7 +36,7 @@ export async function openCell(cell: Cell, subjects: Subjects, azure: AzureAccou
     : undefined;
   const client: ClientFactory = async (observe) => {
     if (subjects.clientCommand !== undefined) return ProgramClient.start(subjects.clientCommand, observe);
-    return cell.client === "sdk" ? new SdkClient(observe, inProcess) : new ConnectClient(observe, inProcess);
+    return CLIENTS[cell.client]?.(observe, inProcess) ?? new ConnectClient(observe, inProcess);
   };
   const probe = await client(() => {});
   const hello = create(HelloSchema, probe.hello);

@@ -43,7 +43,8 @@ export declare type Matrix = Message<"streamkit.conformance.v1.Matrix"> & {
   wrappers: string[];
 
   /**
-   * "raw" (the generated Connect client) or "sdk" (the TypeScript SDK). Empty means raw.
+   * "raw" (the generated Connect client), "sdk" (the TypeScript SDK), or "sdk-polling" (the SDK with long polling in
+   * place of streams). Empty means raw.
    *
    * @generated from field: repeated string clients = 4;
    */
