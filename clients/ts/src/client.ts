@@ -16,7 +16,6 @@ import {
   PAGE_OPTIONS,
   text,
 } from "./options.ts";
-import { type LongPolling, Streams } from "./read/streams.ts";
 import type { RetryEvent, RetryOptions } from "./retry/backoff.ts";
 import { StoreHandle } from "./store.ts";
 import { durationMillis } from "./time.ts";
@@ -24,6 +23,7 @@ import { Contact } from "./transport/contact.ts";
 import { transportDescription } from "./transport/description.ts";
 import { opaquePeer } from "./transport/opaque-peer.ts";
 import { publicPeer } from "./transport/public-peer.ts";
+import { type LongPolling, Streams } from "./transport/streams.ts";
 
 /** How a client connects and behaves. */
 export interface ClientOptions {

@@ -1,11 +1,12 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import type { ReadPolicy } from "./read/page-reader.ts";
-import { withRetry } from "./retry/retry.ts";
+import { type RetryPolicy, withRetry } from "./retry/retry.ts";
 import { type CallSettings, callUnary } from "./transport/call.ts";
 import type { Peer } from "./transport/peer.ts";
+import type { Streams } from "./transport/streams.ts";
 
 /** What all handles of one client share. */
-export interface ClientContext extends CallSettings, ReadPolicy {
+export interface ClientContext extends CallSettings, RetryPolicy {
+  readonly streams: Streams;
   readonly peer: Peer;
   /** True when Produce can send and receive at once. */
   readonly duplex: () => boolean | Promise<boolean>;

@@ -54,7 +54,6 @@ export type {
   SegmentPageOptions,
   SpacePageOptions,
 } from "./read/single-page.ts";
-export type { LongPolling } from "./read/streams.ts";
 export type { RetryEvent, RetryOptions } from "./retry/backoff.ts";
 export type {
   SegmentAppendOptions,
@@ -76,6 +75,7 @@ export type {
 export type { Subscription, SubscriptionOptions } from "./subscribe/subscription.ts";
 export type { TimeInput } from "./time.ts";
 export { describeTransport, type TransportDescription } from "./transport/description.ts";
+export type { LongPolling } from "./transport/streams.ts";
 export type { RecordInit } from "./wire/record.ts";
 export type { AppendRange, AppendResult, SegmentAppendResult } from "./write/append-result.ts";
 export type { ProduceOptions, ProduceSummary } from "./write/produce.ts";

@@ -8,11 +8,11 @@ import { ModelService } from "../../test/model-service.ts";
 import { bytes } from "../codec.ts";
 import type { ClientContext } from "../context.ts";
 import { StreamkitError } from "../errors/error.ts";
-import { Streams } from "../read/streams.ts";
 import { StoreHandle } from "../store.ts";
 import { Contact } from "../transport/contact.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
 import type { Peer } from "../transport/peer.ts";
+import { Streams } from "../transport/streams.ts";
 import { fenced } from "./fence.ts";
 
 /** A lease that a test can lose. */

@@ -3,9 +3,9 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, LeaseService, RenewLeaseResponseSchema } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Streams } from "../read/streams.ts";
 import { Contact } from "../transport/contact.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
+import { Streams } from "../transport/streams.ts";
 import { HeldLease } from "./held-lease.ts";
 import type { Clocks } from "./moment.ts";
 

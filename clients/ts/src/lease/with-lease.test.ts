@@ -4,9 +4,9 @@ import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { AcquireLeaseResponseSchema, LeaseService } from "@streamkit/protocol";
 import { expect, it, vi } from "vitest";
 import { holdTime, pass, settle } from "../../test/held-time.ts";
-import { Streams } from "../read/streams.ts";
 import { Contact } from "../transport/contact.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
+import { Streams } from "../transport/streams.ts";
 import { withLease } from "./with-lease.ts";
 
 const TTL = 5_000;

@@ -12,9 +12,9 @@ import {
 } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
 import { holdTime, pass } from "../../test/held-time.ts";
-import { Streams } from "../read/streams.ts";
 import { Contact } from "../transport/contact.ts";
 import { opaquePeer } from "../transport/opaque-peer.ts";
+import { Streams } from "../transport/streams.ts";
 import { type JoinOptions, Presence } from "./presence.ts";
 
 const INTERVAL = 10_000;

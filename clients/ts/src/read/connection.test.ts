@@ -2,9 +2,9 @@
 import { expect, test } from "vitest";
 import { connectionLost } from "../errors/error.ts";
 import type { EncodedPage } from "../transport/peer.ts";
+import { Streams } from "../transport/streams.ts";
 import { type Connection, connect, firstResponse } from "./connection.ts";
 import type { Read } from "./read.ts";
-import { Streams } from "./streams.ts";
 
 const STREAM: EncodedPage<number> = { batches: [], next: 1, caughtUp: true };
 const CALLS: EncodedPage<number> = { batches: [], next: 2, caughtUp: true };

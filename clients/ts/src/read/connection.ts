@@ -1,7 +1,7 @@
 import { settlesWithin, unlessAborted } from "../silence.ts";
 import type { EncodedPage } from "../transport/peer.ts";
+import type { Streams } from "../transport/streams.ts";
 import type { Read } from "./read.ts";
-import type { Streams } from "./streams.ts";
 
 /** One connection of a read: a stream, or calls one after the other. */
 export interface Connection<P> {

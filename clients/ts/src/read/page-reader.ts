@@ -5,9 +5,9 @@ import { Attempts, type RetryPolicy } from "../retry/retry.ts";
 import { unlessAborted } from "../silence.ts";
 import type { ReadStates } from "../state.ts";
 import type { EncodedPage } from "../transport/peer.ts";
+import type { Streams } from "../transport/streams.ts";
 import { type Connection, connect, disconnect, firstResponse } from "./connection.ts";
 import type { Page, Read } from "./read.ts";
-import type { Streams } from "./streams.ts";
 
 /** How the reads of a client behave. */
 export interface ReadPolicy extends RetryPolicy {

@@ -13,7 +13,7 @@ const EARLY_PAUSE_MILLIS = 1_000;
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
 /** One call for a page. Positions are inclusive; 0 means no bound. */
-export interface PollRequest {
+interface PollRequest {
   readonly min: bigint;
   readonly max: bigint;
   readonly limit: bigint;
@@ -93,8 +93,8 @@ export async function* pollPages(poll: Poll, signal: AbortSignal): AsyncGenerato
 }
 
 /**
- * A call that waits fails when its store is deleted. A store that is deleted between two calls shows only in a head that
- * went back.
+ * Checks that the store was not deleted between two calls: then its head went back. A call that waits at that moment
+ * fails by itself.
  *
  * @throws StreamkitError NOT_FOUND, with which a stream ends then
  */
@@ -113,7 +113,7 @@ export async function pauseAfter(asked: number, wait: number, signal: AbortSigna
 }
 
 /** The first batch after a time, in microseconds since 1970. Commit times rise with positions. */
-export function indexAfter(batches: readonly Uint8Array[], maxMicros: number): number | undefined {
+function indexAfter(batches: readonly Uint8Array[], maxMicros: number): number | undefined {
   if (maxMicros === Number.POSITIVE_INFINITY) return undefined;
   const index = batches.findIndex((encoded) => decodeBatch("", encoded, bytes).commitTimeMicros > maxMicros);
   return index < 0 ? undefined : index;

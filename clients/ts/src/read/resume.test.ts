@@ -8,9 +8,9 @@ import { bytes, type Codec } from "../codec.ts";
 import { createStreamkitClient } from "../index.ts";
 import type { RetryEvent } from "../retry/backoff.ts";
 import type { EncodedPage, Peer } from "../transport/peer.ts";
+import { Streams } from "../transport/streams.ts";
 import { consumption } from "./consumption.ts";
 import { SegmentRead } from "./segment-read.ts";
-import { Streams } from "./streams.ts";
 
 const STORE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 const NO_DELAY = { initialDelayMillis: 0, maxDelayMillis: 0 };
