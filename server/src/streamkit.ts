@@ -1,3 +1,5 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { type ConnectRouter, createRouterTransport, type Interceptor, type Transport } from "@connectrpc/connect";
 import { Accounts } from "./budgets/account.ts";
 import { Admission } from "./budgets/admission.ts";
@@ -9,6 +11,7 @@ import type { RowCompression } from "./engine/rows/row-frame.ts";
 import type { StreamkitEvent } from "./event.ts";
 import { type EventCounts, Events } from "./events.ts";
 import { StorageHealth } from "./health.ts";
+import { hostCheck } from "./http/authority.ts";
 import type { Fallback, RequestListener } from "./http/cors.ts";
 import type { AllowedOrigins } from "./http/cors-rules.ts";
 import { createDirectCalls } from "./http/direct/direct-calls.ts";
@@ -19,9 +22,11 @@ import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
 import { OpenCalls } from "./http/open-calls.ts";
 import { checkOrigins } from "./http/origin.ts";
 import { createRequestListener } from "./http/request-listener.ts";
+import type { UpgradeListener } from "./http/upgrades.ts";
 import { toConnectError } from "./routes/connect-error.ts";
 import { createImplementations } from "./routes/index.ts";
 import { createRoutes } from "./routes/mount.ts";
+import { Sockets } from "./socket/upgrade.ts";
 import type { Storage } from "./storage/port.ts";
 
 export interface StreamkitOptions {
@@ -83,6 +88,8 @@ export interface HandlerOptions {
 const READ_MAX_BYTES = 8 * 1024 * 1024;
 /** Longest time for open calls to end when the server closes. */
 const GRACE_MILLIS = 2_000;
+/** How often sockets are checked to be alive. As the default of `listen()`. */
+const KEEP_ALIVE_MILLIS = 15_000;
 
 /** A Streamkit instance, for embedding in any Node application. */
 export interface Streamkit extends AsyncDisposable {
@@ -101,6 +108,18 @@ export interface Streamkit extends AsyncDisposable {
    * CORS. Other paths get 404. Needs no `this`: `Bun.serve({ fetch: streamkit.fetch })`.
    */
   readonly fetch: FetchHandler;
+  /**
+   * Takes an upgrade to a WebSocket, for the "upgrade" event of Node's http and https servers, and of frameworks on
+   * them. `listen()` does so by itself.
+   *
+   * @returns true if the request is for Streamkit's path, and is answered; false for any other path, and nothing is done
+   */
+  handleUpgrade(
+    request: IncomingMessage,
+    connection: Duplex,
+    head: Buffer,
+    options?: Pick<HandlerOptions, "allowedHosts">,
+  ): boolean;
   /** Opens a port that speaks HTTP/1.1 and HTTP/2, Connect, gRPC and gRPC-Web. */
   listen(options?: ListenOptions): Promise<Listener>;
   /** Totals since the start: events by kind, and failed calls by the reason that their callers got. */
@@ -163,6 +182,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
   const onFailure = (cause: unknown) =>
     events.report({ level: "error", kind: "internal-error", message: "the port failed", cause });
   const calls = new OpenCalls();
+  const sockets = new Sockets({ implementations, admission, events, limits, accounts, origins: options.cors });
   const adapter = {
     calls,
     origins: options.cors,
@@ -202,15 +222,24 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
       fetchHandler ??= createFetchHandler({ ...adapter, handlers: handlers() });
       return fetchHandler(request);
     },
+    handleUpgrade(request, connection, head, { allowedHosts = "*" } = {}) {
+      const isKnownHost = hostCheck(allowedHosts);
+      return sockets.upgrade({ request, connection, head, isKnownHost, keepAliveMillis: KEEP_ALIVE_MILLIS });
+    },
     async listen(listenOptions = {}) {
       health.start();
       const { host, allowedHosts = [], fallback } = listenOptions;
+      const hosts = host === undefined ? allowedHosts : [...allowedHosts, host];
       const handler = makeHandler({
-        allowedHosts: host === undefined ? allowedHosts : [...allowedHosts, host],
+        allowedHosts: hosts,
         readiness: () => health.ready(),
         ...(fallback !== undefined && { fallback }),
       });
-      const listener = await listen({ handler, limits, onRefused, onFailure }, listenOptions);
+      const isKnownHost = hostCheck(hosts);
+      const keepAliveMillis = listenOptions.keepAliveMillis ?? KEEP_ALIVE_MILLIS;
+      const upgrade: UpgradeListener = (request, connection, head) =>
+        sockets.upgrade({ request, connection, head, isKnownHost, keepAliveMillis });
+      const listener = await listen({ handler, upgrade, limits, onRefused, onFailure }, listenOptions);
       listeners.add(listener);
       return listener;
     },
@@ -220,9 +249,10 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
         shutdown.abort();
         health.close();
         for (const listener of listeners) listener.stop();
+        sockets.goAway();
         await openStores.close();
         const closed = [...listeners].map((listener) => listener.close(GRACE_MILLIS));
-        await Promise.all([...closed, calls.settled(GRACE_MILLIS)]);
+        await Promise.all([...closed, sockets.close(GRACE_MILLIS), calls.settled(GRACE_MILLIS)]);
         await options.bus?.close();
         await storage.close();
         events.flush();

@@ -13,6 +13,7 @@ import { limitConnections } from "./connections.ts";
 import type { Fallback, RequestListener } from "./cors.ts";
 import { keepAlive } from "./keepalive.ts";
 import { createSniffingServer } from "./sniff.ts";
+import { onUpgrade, type UpgradeListener } from "./upgrades.ts";
 
 export interface ListenOptions {
   /** TCP port; 0 takes a free one. Default 8080. */
@@ -51,6 +52,8 @@ export interface Listener {
 /** The parts of a server that `listen` connects to a port. */
 export interface ListenContext {
   readonly handler: RequestListener;
+  /** Takes requests that ask for another protocol; false for those that it leaves alone. */
+  readonly upgrade: UpgradeListener;
   readonly limits: ServerLimits;
   /**
    * Receives a message for each connection that is closed because of a limit or because the peer broke the protocol.
@@ -158,7 +161,7 @@ function http1Options({ headerMillis, requestMillis }: ServerLimits) {
 }
 
 function secure(
-  { handler, limits, onRefused }: ListenContext,
+  { handler, upgrade, limits, onRefused }: ListenContext,
   tls: { cert: string | Buffer; key: string | Buffer },
 ): Servers {
   const options: SecureServerOptions = {
@@ -171,12 +174,14 @@ function secure(
   const server = createSecureServer(options, handler);
   // Node overwrites the HTTP/1.1 options of such a server with its defaults.
   Object.assign(server, http1Options(limits));
+  onUpgrade(server as unknown as Http1Server, "secureConnection", upgrade);
   server.on("tlsClientError", (error) => onRefused("a TLS handshake failed", error));
   return { tcp: server as unknown as Server, http2: server };
 }
 
-function plain({ handler, limits }: ListenContext): Servers {
+function plain({ handler, upgrade, limits }: ListenContext): Servers {
   const http1 = createHttp1Server(http1Options(limits), handler);
+  onUpgrade(http1, "connection", upgrade);
   const http2 = createHttp2Server(http2Options(limits), handler);
   const tcp = createSniffingServer({ http1, http2, silentMillis: limits.headerMillis });
   return { tcp, http2, http1 };

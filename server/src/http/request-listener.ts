@@ -4,10 +4,11 @@ import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { Accounts } from "../budgets/account.ts";
 import { peerKey } from "../budgets/peer.ts";
-import { hostCheck, parseHostname } from "./authority.ts";
+import { hostCheck } from "./authority.ts";
+import { reasonToRefuse } from "./caller-check.ts";
 import { ConnectionAccounts } from "./connection-accounts.ts";
 import { applyCors, type Fallback, type RequestListener } from "./cors.ts";
-import { type AllowedOrigins, isForeignOrigin } from "./cors-rules.ts";
+import type { AllowedOrigins } from "./cors-rules.ts";
 import type { DirectCalls } from "./direct/direct-calls.ts";
 import type { Handlers } from "./handlers.ts";
 import { healthAnswer, type Readiness } from "./health-paths.ts";
@@ -142,37 +143,6 @@ function toWebHeaders(headers: Request["headers"]): Headers {
     for (const item of Array.isArray(value) ? value : [value]) result.append(name, item);
   }
   return result;
-}
-
-/**
- * Returns the status and the message with which to refuse a request for an RPC; undefined if the request may reach it.
- * A request is refused if it names no host, names a host that is not this server, or comes from a foreign page.
- */
-function reasonToRefuse(
-  request: Request,
-  isKnownHost: (hostname: string) => boolean,
-  origins: AllowedOrigins | undefined,
-): { readonly status: number; readonly message: string } | undefined {
-  const authority = ("authority" in request ? request.authority : undefined) || request.headers.host;
-  const hostname = parseHostname(authority);
-  if (authority === undefined || hostname === undefined) {
-    return { status: 400, message: `the request names the host ${shown(authority)}; expected a host, or host:port` };
-  }
-  if (!isKnownHost(hostname)) {
-    const message = `this server does not answer to the host name ${shown(hostname)}; allow it with --allowed-host or allowedHosts`;
-    return { status: 403, message };
-  }
-  const { origin } = request.headers;
-  if (isForeignOrigin(origin, authority, origins)) {
-    const message = `pages of ${shown(origin)} must not call this server; allow them with --cors-origin or cors`;
-    return { status: 403, message };
-  }
-  return undefined;
-}
-
-/** Makes text of a client short and safe for logs. */
-function shown(text: string | undefined): string {
-  return text === undefined ? "(none)" : JSON.stringify(text.slice(0, 100));
 }
 
 function answerText(request: Request, response: Response, status: number, text: string): void {

@@ -1,0 +1,40 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+
+/** Takes a request of HTTP/1.1 that asks for another protocol. False, and nothing done, for those that it leaves alone. */
+export type UpgradeListener = (request: IncomingMessage, connection: Duplex, head: Buffer) => boolean;
+
+/**
+ * Hands requests that ask for another protocol to a listener. Those that it leaves alone are answered as if they had
+ * not asked, as HTTP allows: some clients ask for h2c with every request. Node reads nothing behind the headers of such
+ * a request, so its bytes go in again, without the wish.
+ *
+ * Unnecessary once all supported versions of Node have `shouldUpgradeCallback` (24.9).
+ *
+ * @param connectionEvent the event by which the server takes a connection
+ */
+export function onUpgrade(server: Server, connectionEvent: string, listener: UpgradeListener): void {
+  server.on("upgrade", (request: IncomingMessage, connection: Duplex, head: Buffer) => {
+    if (listener(request, connection, head)) return;
+    if (head.length > 0) connection.unshift(head);
+    connection.unshift(Buffer.from(withoutUpgrade(request), "latin1"));
+    server.emit(connectionEvent, connection);
+    connection.resume();
+  });
+}
+
+function withoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const [name = "", value = ""] = rawHeaders.slice(at, at + 2);
+    if (/^(upgrade|http2-settings)$/i.test(name)) continue;
+    lines.push(`${name}: ${/^connection$/i.test(name) ? withoutWish(value) : value}`);
+  }
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+/** The options of `Connection` without those of an upgrade. */
+function withoutWish(value: string): string {
+  const options = value.split(",").map((option) => option.trim());
+  return options.filter((option) => !/^(upgrade|http2-settings)$/i.test(option)).join(", ");
+}

@@ -1,0 +1,255 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ErrorReason } from "@streamkit/protocol";
+import { type Frame, FrameError, FrameKind, Inbox } from "@streamkit/protocol/transport";
+import type { Account } from "../budgets/account.ts";
+import type { Admission } from "../budgets/admission.ts";
+import { ServerError } from "../errors.ts";
+import type { Events } from "../events.ts";
+import { reasonOf, toConnectError, toRequestError } from "../routes/connect-error.ts";
+import type { Implementations } from "../routes/implementations.ts";
+import { unreadable } from "../routes/reading/refusal.ts";
+import type { CallHost, SocketCall } from "./call.ts";
+import { SocketContext } from "./context.ts";
+import { type Header, MAX_HEADER_BYTES, MAX_HEADERS } from "./headers.ts";
+import type { RequestPayload } from "./read-payload.ts";
+import { errorResult } from "./result-frames.ts";
+import type { Sender } from "./sender.ts";
+import { StreamCall } from "./stream-call.ts";
+import { UnaryCall } from "./unary-call.ts";
+
+/** Lengths of messages are checked by method, where the call is known. */
+const MAX_MESSAGE_BYTES = 2 ** 32 - 1;
+/** Credit below this goes back together with later credit. */
+const LEAST_CREDIT = 16_384;
+const RETRY_AFTER_MILLIS = 1_000;
+
+export interface CallsOptions {
+  readonly implementations: Implementations;
+  readonly admission: Admission;
+  readonly events: Events;
+  readonly account: Account;
+  readonly sender: Sender;
+  /** Calls that may be open at once. */
+  readonly maxCalls: number;
+  /** Told when the last call is over. */
+  readonly onNone: () => void;
+}
+
+/** The open calls of one socket. */
+export class Calls implements CallHost {
+  readonly admission: Admission;
+  readonly account: Account;
+  readonly #options: CallsOptions;
+  readonly #sender: Sender;
+  readonly #inbox = new Inbox(MAX_MESSAGE_BYTES);
+  readonly #open = new Map<number, SocketCall>();
+  /** Calls whose RESULT waits behind messages without credit. */
+  readonly #finished = new Set<number>();
+  /** The id of the call that began last. */
+  #latest = 0;
+  /** True when new calls are refused. */
+  #stopped = false;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+    this.#sender = options.sender;
+    this.admission = options.admission;
+    this.account = options.account;
+  }
+
+  /** Calls that are open, also those with an answer that has not left yet. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Refuses new calls from here on. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Begins a call.
+   *
+   * @throws FrameError for an id that is not higher than all before it, and for a message without credit
+   */
+  begin(id: number, request: RequestPayload, socketHeaders: readonly Header[]): void {
+    if (id <= this.#latest) throw new FrameError(`REQUEST has the id ${id}; expected one above ${this.#latest}`);
+    this.#latest = id;
+    // Nothing waits for this message: its credit goes back at once.
+    if (request.message !== undefined) this.#inbox.pay(id, request.message.length);
+    const implementation = this.#options.implementations.get(request.path);
+    const refusal = this.#reasonToRefuse(request);
+    if (refusal !== undefined || implementation === undefined) {
+      this.#refuseUnopened(id, refusal ?? unknownPath(request.path));
+      return;
+    }
+    const { path, binary } = implementation;
+    const context = new SocketContext({
+      path,
+      method: binary.method,
+      account: this.account,
+      socketHeaders,
+      headers: request.headers.headers,
+      timeoutMillis: request.timeoutMillis,
+    });
+    const call =
+      binary.kind === "unary"
+        ? new UnaryCall(id, this, implementation, binary, context)
+        : new StreamCall(id, this, implementation, binary, context);
+    this.#open.set(id, call);
+    this.#sender.outbox.open(id);
+    try {
+      call.start(request.message);
+      if (call.takesMessages) this.#inbox.open(id);
+    } catch (error) {
+      this.refuse(call, error);
+    }
+  }
+
+  /**
+   * Takes a frame for a call: MESSAGE, FIRST, NEXT or HALF_CLOSE. Calls that are over pass over it.
+   *
+   * @throws FrameError for frames out of order, and messages without credit
+   */
+  receive(frame: Frame): void {
+    this.#checkUsed(frame);
+    const { call: id, kind } = frame;
+    const call = this.#open.get(id);
+    if (kind === FrameKind.HALF_CLOSE) {
+      if (this.#inbox.isReceiving(id)) throw new FrameError("HALF_CLOSE comes inside an unfinished message");
+    }
+    const message = kind === FrameKind.HALF_CLOSE ? undefined : this.#inbox.receive(frame);
+    if (call === undefined || this.#finished.has(id)) return;
+    try {
+      if (kind === FrameKind.HALF_CLOSE) call.halfClose();
+      else call.receive(frame, message);
+      // The sender needs credit of the call no more.
+      if (call.isSingle && !call.takesMessages) this.#inbox.close(id);
+    } catch (error) {
+      this.refuse(call, error);
+    }
+  }
+
+  /** Takes RESET. */
+  reset(frame: Frame): void {
+    this.#checkUsed(frame);
+    const call = this.#open.get(frame.call);
+    if (call !== undefined) this.#end(call);
+  }
+
+  /** Takes credit that the client gave. */
+  give(frame: Frame, bytes: number): void {
+    if (frame.call !== 0) this.#checkUsed(frame);
+    this.#sender.outbox.give(frame.call, bytes);
+    if (frame.call === 0 || this.#sender.outbox.waiting(frame.call) > 0) this.#sender.schedule();
+  }
+
+  /** The last frame of a call has left. */
+  emptied(id: number): void {
+    const call = this.#open.get(id);
+    if (this.#finished.delete(id)) {
+      if (call !== undefined) this.#end(call);
+    } else {
+      call?.sent();
+    }
+  }
+
+  /** Adds the frames that give credit back. */
+  addCredits(): void {
+    for (const frame of this.#inbox.credits(LEAST_CREDIT)) this.#sender.outbox.control(frame);
+  }
+
+  /** Ends all calls: the socket is gone. */
+  endAll(): void {
+    for (const call of [...this.#open.values()]) this.#end(call);
+  }
+
+  taken(id: number, messageBytes: number): void {
+    this.#inbox.taken(id, messageBytes);
+    this.#sender.schedule();
+  }
+
+  send(id: number, message: Uint8Array): void {
+    this.#sender.outbox.send(id, message);
+    this.#sender.schedule();
+  }
+
+  respond(id: number, frame: Uint8Array): void {
+    this.#sender.outbox.frame(id, frame);
+    this.#sender.schedule();
+  }
+
+  pay(id: number, messageBytes: number): boolean {
+    return this.#sender.outbox.pay(id, messageBytes);
+  }
+
+  finish(call: SocketCall, result: Uint8Array): void {
+    if (this.#open.get(call.id) !== call) return;
+    this.#finished.add(call.id);
+    this.#sender.outbox.frame(call.id, result, true);
+    this.#sender.schedule();
+  }
+
+  fail(call: SocketCall, error: unknown): void {
+    if (this.#open.get(call.id) !== call) return;
+    if (!(error instanceof ConnectError)) {
+      const message = "a call of a WebSocket met a defect";
+      this.#options.events.report({ level: "error", kind: "internal-error", message, cause: error });
+    }
+    const metadata = this.#open.get(call.id)?.metadata;
+    this.#end(call);
+    this.#sender.outbox.control(errorResult(call.id, toConnectError(error), metadata));
+    this.#sender.schedule();
+  }
+
+  refuse(call: SocketCall, error: unknown): void {
+    if (this.#open.get(call.id) === call) this.fail(call, this.#counted(error));
+  }
+
+  /** A failure with the code and detail of the protocol, counted by its reason. */
+  #counted(error: unknown): ConnectError {
+    const translated = toRequestError(toConnectError(error));
+    const reason = reasonOf(translated);
+    if (reason !== undefined) this.#options.events.refused(reason);
+    return translated;
+  }
+
+  #refuseUnopened(id: number, error: unknown): void {
+    this.#sender.outbox.control(errorResult(id, this.#counted(error)));
+    this.#sender.schedule();
+  }
+
+  #reasonToRefuse({ headers }: RequestPayload): Error | undefined {
+    if (this.#stopped) return new ServerError(ErrorReason.SHUTTING_DOWN, "the server is shutting down");
+    const { maxCalls, events } = this.#options;
+    if (this.#open.size >= maxCalls) {
+      const message = `this socket has ${this.#open.size} open calls; the limit is ${maxCalls}: end some calls, or use another socket`;
+      events.report({ level: "warn", kind: "request-refused", message });
+      return new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: RETRY_AFTER_MILLIS });
+    }
+    if (headers.tooLarge) {
+      return unreadable(`REQUEST has more than ${MAX_HEADERS} headers, or more than ${MAX_HEADER_BYTES} bytes of them`);
+    }
+    return headers.valid ? undefined : unreadable("a header has a name or a value that HTTP could not carry");
+  }
+
+  #checkUsed({ call, kind }: Frame): void {
+    if (call === 0 || call > this.#latest) throw new FrameError(`a frame of kind ${kind} has the unused id ${call}`);
+  }
+
+  #end(call: SocketCall): void {
+    const { id } = call;
+    this.#open.delete(id);
+    this.#finished.delete(id);
+    this.#inbox.close(id);
+    this.#sender.outbox.close(id);
+    call.end();
+    // Credit may be due, and a socket that is to close waits for its last call.
+    this.#sender.schedule();
+    if (this.#open.size === 0) this.#options.onNone();
+  }
+}
+
+function unknownPath(path: string): ConnectError {
+  return new ConnectError(`no Streamkit method has the path ${JSON.stringify(path.slice(0, 100))}`, Code.Unimplemented);
+}

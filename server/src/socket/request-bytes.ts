@@ -1,0 +1,55 @@
+import { type Frame, FrameKind, leadingNumber } from "@streamkit/protocol/transport";
+import type { Account } from "../budgets/account.ts";
+import type { Admission } from "../budgets/admission.ts";
+import { tooLarge } from "../routes/reading/refusal.ts";
+import { maxRequestBytes } from "../routes/request-limits.ts";
+
+/** Counts the bytes of the requests of one call, and waits for the first message. */
+export class RequestBytes {
+  readonly #admission: Admission;
+  readonly #account: Account;
+  readonly #limit: number;
+  #held = 0;
+  #deadline: Disposable | undefined;
+
+  constructor(admission: Admission, account: Account, path: string) {
+    this.#admission = admission;
+    this.#account = account;
+    this.#limit = maxRequestBytes(path);
+  }
+
+  /** Expects a message in time: `onLate` gets DEADLINE_EXCEEDED unless `arrived` is called before. */
+  expect(single: boolean, onLate: (error: Error) => void): void {
+    this.#deadline = this.#admission.expect(single, onLate);
+  }
+
+  /** The message that was expected is here. */
+  arrived(): void {
+    this.#deadline?.[Symbol.dispose]();
+    this.#deadline = undefined;
+  }
+
+  /** @throws ConnectError REQUEST_TOO_LARGE for a frame that begins a message over the limit of the method; OVERLOADED */
+  take(frame: Frame): void {
+    const total = frame.kind === FrameKind.FIRST ? leadingNumber(frame) : frame.payload.length;
+    if (frame.kind !== FrameKind.NEXT && total > this.#limit) throw tooLarge(this.#limit, total);
+    this.add(frame.payload.length);
+  }
+
+  /** @throws ConnectError OVERLOADED */
+  add(bytes: number): void {
+    this.#admission.takeRequest(this.#account, bytes);
+    this.#held += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#held -= bytes;
+    this.#account.give("requestBytes", bytes);
+  }
+
+  /** Gives all back. */
+  release(): void {
+    this.arrived();
+    this.give(this.#held);
+  }
+}

@@ -1,0 +1,109 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { Frame } from "@streamkit/protocol/transport";
+import type { Implementation } from "../routes/implementations.ts";
+import { readMessage } from "../routes/reading/read-message.ts";
+import { unreadable } from "../routes/reading/refusal.ts";
+import type { RequestBytes } from "./request-bytes.ts";
+
+export interface RequestQueueOptions {
+  readonly implementation: Implementation;
+  readonly bytes: RequestBytes;
+  /** True if the method takes one message. */
+  readonly single: boolean;
+  /** Told of every message that the implementation takes. */
+  readonly onTaken: (messageBytes: number) => void;
+}
+
+/** The requests of a stream between the socket and the implementation. They wait as bytes. */
+export class RequestQueue implements AsyncIterableIterator<Message> {
+  readonly #options: RequestQueueOptions;
+  readonly #waiting: Uint8Array[] = [];
+  #state: "open" | "ended" | "failed" = "open";
+  #failure: unknown;
+  #wake: (() => void) | undefined;
+
+  constructor(options: RequestQueueOptions) {
+    this.#options = options;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /**
+   * Takes a frame of a request. A message that breaks a limit fails the queue, where the implementation learns of it.
+   *
+   * @throws ConnectError INVALID_FIELD for a message behind the last one
+   */
+  receive(frame: Frame, message: Uint8Array | undefined): void {
+    if (this.#state === "failed") return;
+    if (this.#state === "ended") {
+      throw unreadable(
+        this.#options.single
+          ? "the request has more than one message; this method takes one"
+          : "a message follows the end of the requests",
+      );
+    }
+    try {
+      this.#options.bytes.take(frame);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (message !== undefined) this.add(message);
+  }
+
+  /** Adds a whole message, whose bytes are counted. */
+  add(message: Uint8Array): void {
+    this.#options.bytes.arrived();
+    this.#waiting.push(ownBytes(message));
+    if (this.#options.single) this.#state = "ended";
+    this.#wake?.();
+  }
+
+  /** No more messages come. */
+  end(): void {
+    if (this.#state !== "open") return;
+    this.#state = "ended";
+    this.#options.bytes.arrived();
+    this.#wake?.();
+  }
+
+  /** The implementation gets this failure in place of all messages that it has not taken. */
+  fail(error: unknown): void {
+    if (this.#state === "failed") return;
+    this.#state = "failed";
+    this.#failure = error;
+    this.#wake?.();
+  }
+
+  async next(): Promise<IteratorResult<Message>> {
+    for (;;) {
+      if (this.#state === "failed") throw this.#failure;
+      const bytes = this.#waiting.shift();
+      if (bytes !== undefined) {
+        this.#options.bytes.give(bytes.length);
+        this.#options.onTaken(bytes.length);
+        return { done: false, value: readMessage(this.#options.implementation, bytes, "binary") };
+      }
+      if (this.#state === "ended") return { done: true, value: undefined };
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+  }
+
+  async return(): Promise<IteratorResult<Message>> {
+    return { done: true, value: undefined };
+  }
+}
+
+/** A message that keeps no much larger WebSocket message in memory while it waits. */
+function ownBytes(message: Uint8Array): Uint8Array {
+  return 2 * message.byteLength < message.buffer.byteLength ? new Uint8Array(message) : message;
+}

@@ -1,0 +1,88 @@
+import { Outbox } from "@streamkit/protocol/transport";
+import type { WebSocket } from "ws";
+import type { Account } from "../budgets/account.ts";
+
+/** Bytes that wait in this process for the client to read, beyond which messages stay in the outbox. */
+const FULL_BYTES = 256 * 1024;
+/** Bytes that no credit holds back, beyond which the server reads nothing from a client that reads nothing itself. */
+const UNREAD_BYTES = 1024 * 1024;
+
+export interface SenderOptions {
+  readonly socket: WebSocket;
+  readonly account: Account;
+  /** Told of a call when the last of its frames has left. */
+  readonly onEmpty: (call: number) => void;
+  /** May add frames. */
+  readonly beforeFlush: () => void;
+  /** Told when nothing waits any more. */
+  readonly onIdle: () => void;
+}
+
+/**
+ * Writes the frames of a session: all that are ready in one turn of the event loop in one WebSocket message. For a
+ * client that reads slowly, messages wait in the outbox, and the server reads nothing while answers pile up.
+ */
+export class Sender {
+  readonly outbox: Outbox;
+  readonly #options: SenderOptions;
+  #scheduled = false;
+  #closed = false;
+  /** Bytes that were handed to the socket and have not left this process. */
+  #inFlight = 0;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    this.outbox = new Outbox(options.onEmpty);
+  }
+
+  /** True if nothing waits for the client to read. */
+  get isIdle(): boolean {
+    return this.#inFlight === 0 && !this.#scheduled && this.outbox.controlBytes === 0;
+  }
+
+  /** Sends what is ready at the end of this turn. */
+  schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  /** Sends nothing any more: the socket is gone, or closes. */
+  close(): void {
+    const { account, socket } = this.#options;
+    if (this.#closed) return;
+    this.#closed = true;
+    account.give("responseBytes", this.#inFlight);
+    this.#inFlight = 0;
+    if (socket.isPaused) socket.resume();
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    if (this.#closed) return;
+    const { socket, beforeFlush, onIdle } = this.#options;
+    beforeFlush();
+    while (this.#inFlight < FULL_BYTES) {
+      const message = this.outbox.take();
+      if (message === undefined) break;
+      this.#write(message);
+    }
+    const unread = this.#inFlight + this.outbox.controlBytes;
+    if (unread > UNREAD_BYTES && !socket.isPaused) socket.pause();
+    else if (unread <= UNREAD_BYTES / 2 && socket.isPaused) socket.resume();
+    if (this.isIdle) onIdle();
+  }
+
+  #write(message: Uint8Array): void {
+    const { account, socket } = this.#options;
+    const bytes = message.length;
+    this.#inFlight += bytes;
+    account.add("responseBytes", bytes);
+    socket.send(message, { binary: true, compress: false }, () => {
+      if (this.#closed) return;
+      this.#inFlight -= bytes;
+      account.give("responseBytes", bytes);
+      this.schedule();
+    });
+  }
+}

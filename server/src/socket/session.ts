@@ -1,0 +1,196 @@
+import {
+  encodeFrame,
+  type Frame,
+  FrameError,
+  FrameKind,
+  leadingNumber,
+  readFrames,
+} from "@streamkit/protocol/transport";
+import type { WebSocket } from "ws";
+import type { Account } from "../budgets/account.ts";
+import type { Admission } from "../budgets/admission.ts";
+import type { ServerLimits } from "../budgets/limits.ts";
+import type { Events } from "../events.ts";
+import type { Implementations } from "../routes/implementations.ts";
+import { Calls } from "./calls.ts";
+import { type Header, MAX_HEADER_BYTES, MAX_HEADERS } from "./headers.ts";
+import { checkReset, readRequest, readSettings } from "./read-payload.ts";
+import { Sender } from "./sender.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+/** Unary calls that a socket may have open when its streams are all taken. As over HTTP/2. */
+const UNARY_CALLS = 1_000;
+const CANCELS_PER_SECOND = 500;
+const MAX_PINGS = 100;
+const PINGS_PER_SECOND = 10;
+const MAX_PING_BYTES = 125;
+/** The longest reason of a close, in characters of one byte. */
+const MAX_REASON = 120;
+
+const ONLY_OF_SOCKET: ReadonlySet<FrameKind> = new Set([FrameKind.SETTINGS, FrameKind.PING, FrameKind.PONG]);
+
+export interface SessionOptions {
+  readonly implementations: Implementations;
+  readonly admission: Admission;
+  readonly events: Events;
+  readonly limits: ServerLimits;
+  readonly account: Account;
+}
+
+/** The server's side of one socket: reads frames and hands them to the calls. */
+export class Session {
+  readonly #socket: WebSocket;
+  readonly #events: Events;
+  readonly #sender: Sender;
+  readonly #calls: Calls;
+  readonly #cancels: TokenBucket;
+  readonly #pings = new TokenBucket(MAX_PINGS, PINGS_PER_SECOND);
+  /** The headers of SETTINGS. */
+  #headers: readonly Header[] = [];
+  /** After "going", the server takes no new calls; after "finishing", it closes the socket when none is open. */
+  #state: "open" | "going" | "finishing" | "closed" = "open";
+
+  constructor(socket: WebSocket, { implementations, admission, events, limits, account }: SessionOptions) {
+    this.#socket = socket;
+    this.#events = events;
+    const maxCalls = limits.streamsPerConnection + UNARY_CALLS;
+    this.#cancels = new TokenBucket(maxCalls, CANCELS_PER_SECOND);
+    this.#sender = new Sender({
+      socket,
+      account,
+      onEmpty: (call) => this.#calls.emptied(call),
+      beforeFlush: () => this.#calls.addCredits(),
+      onIdle: () => this.#closeIfDone(),
+    });
+    const onNone = () => this.#closeIfDone();
+    this.#calls = new Calls({ implementations, admission, events, account, sender: this.#sender, maxCalls, onNone });
+  }
+
+  /** Takes a WebSocket message. Bytes that break the protocol close the socket; nothing is thrown. */
+  receive(message: Uint8Array, isBinary: boolean): void {
+    try {
+      if (!isBinary) throw new FrameError("a WebSocket message is text; expected binary");
+      for (const frame of readFrames(message)) {
+        if (this.#state === "closed") return;
+        this.#receive(frame);
+      }
+    } catch (error) {
+      if (this.#state === "closed") return;
+      if (error instanceof FrameError) {
+        this.#break(error);
+        return;
+      }
+      const text = "a WebSocket met a defect";
+      this.#events.report({ level: "error", kind: "internal-error", message: text, cause: error });
+      this.close(1011, "internal error");
+    }
+  }
+
+  /** Counts a ping of WebSocket, which the socket answers by itself. */
+  pinged(): void {
+    if (this.#state !== "closed" && !this.#pings.take()) this.#break(new FrameError("too many pings", 4429));
+  }
+
+  /** Tells the client that the server stops. Open calls go on, and new ones are refused. */
+  goAway(): void {
+    if (this.#state !== "open") return;
+    this.#state = "going";
+    this.#calls.stop();
+    this.#sender.outbox.control(encodeFrame(FrameKind.GOAWAY, 0, new Uint8Array()));
+    this.#sender.schedule();
+  }
+
+  /** Closes the socket once the open calls are over. */
+  finish(): void {
+    this.goAway();
+    if (this.#state !== "closed") this.#state = "finishing";
+    this.#closeIfDone();
+  }
+
+  /** Ends all calls, and closes the socket. */
+  close(code: number, reason: string): void {
+    if (this.#state === "closed") return;
+    this.end();
+    this.#socket.close(code, reason.slice(0, MAX_REASON));
+  }
+
+  /** Ends all calls: the socket is gone. */
+  end(): void {
+    this.#state = "closed";
+    this.#sender.close();
+    this.#calls.endAll();
+  }
+
+  #receive(frame: Frame): void {
+    const { kind, call, payload } = frame;
+    if (ONLY_OF_SOCKET.has(kind) && call !== 0) throw new FrameError(`${nameOf(kind)} has the id ${call}; expected 0`);
+    switch (kind) {
+      case FrameKind.SETTINGS:
+        this.#set(payload);
+        break;
+      case FrameKind.REQUEST:
+        this.#calls.begin(call, readRequest(payload), this.#headers);
+        break;
+      case FrameKind.MESSAGE:
+      case FrameKind.FIRST:
+      case FrameKind.NEXT:
+        this.#calls.receive(frame);
+        break;
+      case FrameKind.HALF_CLOSE:
+        if (payload.length > 0) throw new FrameError("HALF_CLOSE has a payload; expected none");
+        this.#calls.receive(frame);
+        break;
+      case FrameKind.RESET:
+        checkReset(payload);
+        if (!this.#cancels.take()) throw new FrameError("too many RESET and SETTINGS", 4429);
+        this.#calls.reset(frame);
+        break;
+      case FrameKind.CREDIT:
+        if (payload.length !== 4) throw new FrameError(`CREDIT has ${payload.length} bytes; expected 4`);
+        this.#calls.give(frame, leadingNumber(frame));
+        break;
+      case FrameKind.PING:
+        this.#pong(payload);
+        break;
+      case FrameKind.PONG:
+        if (payload.length > MAX_PING_BYTES) throw new FrameError("PONG has more than 125 bytes");
+        break;
+      default:
+        throw new FrameError(`only servers send ${nameOf(kind)}`);
+    }
+  }
+
+  #set(payload: Uint8Array): void {
+    if (!this.#cancels.take()) throw new FrameError("too many RESET and SETTINGS", 4429);
+    const { headers, tooLarge, valid } = readSettings(payload);
+    if (tooLarge) {
+      throw new FrameError(
+        `SETTINGS has more than ${MAX_HEADERS} headers, or more than ${MAX_HEADER_BYTES} bytes`,
+        4413,
+      );
+    }
+    if (!valid) throw new FrameError("SETTINGS has a header with a name or a value that HTTP could not carry");
+    this.#headers = headers;
+  }
+
+  #pong(payload: Uint8Array): void {
+    if (payload.length > MAX_PING_BYTES) throw new FrameError("PING has more than 125 bytes");
+    if (!this.#pings.take()) throw new FrameError("too many pings", 4429);
+    this.#sender.outbox.control(encodeFrame(FrameKind.PONG, 0, payload));
+    this.#sender.schedule();
+  }
+
+  #closeIfDone(): void {
+    if (this.#state === "finishing" && this.#calls.size === 0 && this.#sender.isIdle) this.close(1001, "shutting down");
+  }
+
+  #break({ closeCode, message }: FrameError): void {
+    const text = `a WebSocket was closed with ${closeCode}: ${message}`;
+    this.#events.report({ level: "info", kind: "connection-refused", message: text });
+    this.close(closeCode, message);
+  }
+}
+
+function nameOf(kind: FrameKind): string {
+  return Object.entries(FrameKind).find(([, value]) => value === kind)?.[0] ?? `kind ${kind}`;
+}
