@@ -41,7 +41,7 @@ export class Calls implements CallHost {
   readonly account: Account;
   readonly #options: CallsOptions;
   readonly #sender: Sender;
-  readonly #inbox = new Inbox(MAX_MESSAGE_BYTES);
+  readonly #inbox = new Inbox(MAX_MESSAGE_BYTES, LEAST_CREDIT);
   readonly #open = new Map<number, SocketCall>();
   /** Calls whose RESULT waits behind messages without credit. */
   readonly #finished = new Set<number>();
@@ -156,7 +156,7 @@ export class Calls implements CallHost {
 
   /** Adds the frames that give credit back. */
   addCredits(): void {
-    for (const frame of this.#inbox.credits(LEAST_CREDIT)) this.#sender.outbox.control(frame);
+    for (const frame of this.#inbox.credits()) this.#sender.outbox.control(frame);
   }
 
   /** Ends all calls: the socket is gone. */
@@ -166,7 +166,7 @@ export class Calls implements CallHost {
 
   taken(id: number, messageBytes: number): void {
     this.#inbox.taken(id, messageBytes);
-    this.#sender.schedule();
+    if (this.#inbox.hasCredits) this.#sender.schedule();
   }
 
   send(id: number, message: Uint8Array): void {

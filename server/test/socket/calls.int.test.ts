@@ -94,13 +94,13 @@ it("a streamed read ends with RESULT, and its headers come first", async () => {
 it("a stream both ways answers as requests arrive, and ends behind HALF_CLOSE", async () => {
   using socket = await RawSocket.open(listener.url);
   const id = socket.request({ path: path("Produce") });
-  const produce = (number: number) => {
+  const produce = () => {
     const appends = [{ segment: "p", records: [{ payload: new Uint8Array(3) }] }];
     const request = create(ProduceRequestSchema, { storeId, space: "p", appends });
     socket.send(rawFrame(KIND.message, id, toBinary(ProduceRequestSchema, request)));
   };
   for (let number = 1; number <= 3; number++) {
-    produce(number);
+    produce();
     await socket.until(() => socket.messages(id).length === number);
   }
   socket.send(rawFrame(KIND.halfClose, id));
