@@ -10,8 +10,8 @@ export interface CallerRefusal {
 }
 
 /**
- * Returns the status and the message with which to refuse a request for an RPC or a socket; undefined if the request may
- * reach it. A request is refused if it names no host, names a host that is not this server, or comes from a foreign
+ * Returns the status and the message with which to refuse a request for an RPC or a socket; undefined if the request
+ * may reach it. A request is refused if it names no host, names a host that is not this server, or comes from a foreign
  * page.
  */
 export function reasonToRefuse(

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 
-/** Takes a request of HTTP/1.1 that asks for another protocol. False, and nothing done, for those that it leaves alone. */
+/** Takes a request of HTTP/1.1 that asks for another protocol; false if it leaves the request alone. */
 export type UpgradeListener = (request: IncomingMessage, connection: Duplex, head: Buffer) => boolean;
 
 /**

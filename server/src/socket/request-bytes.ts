@@ -29,7 +29,11 @@ export class RequestBytes {
     this.#deadline = undefined;
   }
 
-  /** @throws ConnectError REQUEST_TOO_LARGE for a frame that begins a message over the limit of the method; OVERLOADED */
+  /**
+   * Counts a frame.
+   *
+   * @throws ConnectError REQUEST_TOO_LARGE for the beginning of a message over the limit of the method; OVERLOADED
+   */
   take(frame: Frame): void {
     const total = frame.kind === FrameKind.FIRST ? leadingNumber(frame) : frame.payload.length;
     if (frame.kind !== FrameKind.NEXT && total > this.#limit) throw tooLarge(this.#limit, total);

@@ -62,7 +62,7 @@ function varint(value: number): Buffer {
 }
 
 /** A length-delimited field of protobuf. */
-export function field(number: number, value: Uint8Array | string): Buffer {
+function field(number: number, value: Uint8Array | string): Buffer {
   const bytes = Buffer.from(value as Uint8Array);
   return Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes]);
 }
@@ -78,7 +78,7 @@ function headerFields(headers: readonly (readonly [string, string])[], number: n
   return headers.map(([name, value]) => field(number, Buffer.concat([field(1, name), field(2, value)])));
 }
 
-export function requestPayload({ path, headers = [], timeoutMillis, message }: RawRequest): Buffer {
+function requestPayload({ path, headers = [], timeoutMillis, message }: RawRequest): Buffer {
   return Buffer.concat([
     field(1, path),
     ...headerFields(headers, 2),
@@ -92,7 +92,7 @@ export function settingsPayload(headers: readonly (readonly [string, string])[])
 }
 
 /** The fields of a message, in their order. */
-export function fieldsOf(bytes: Buffer): { readonly number: number; readonly value: Buffer | number }[] {
+function fieldsOf(bytes: Buffer): { readonly number: number; readonly value: Buffer | number }[] {
   const found: { number: number; value: Buffer | number }[] = [];
   let at = 0;
   const number = () => {
@@ -122,7 +122,7 @@ const bytesOf = (message: Buffer, number: number): Buffer[] =>
 const headersOf = (message: Buffer, number: number): [string, string][] =>
   bytesOf(message, number).map((each) => [String(bytesOf(each, 1)[0] ?? ""), String(bytesOf(each, 2)[0] ?? "")]);
 
-export function resultOf(payload: Buffer): RawResult {
+function resultOf(payload: Buffer): RawResult {
   const [status] = bytesOf(payload, 2);
   const code = status === undefined ? 0 : fieldsOf(status).find((each) => each.number === 1)?.value;
   return {
