@@ -112,7 +112,7 @@ export interface Streamkit extends AsyncDisposable {
    * Takes an upgrade to a WebSocket, for the "upgrade" event of Node's http and https servers, and of frameworks on
    * them. `listen()` does so by itself.
    *
-   * @returns true if the request is for Streamkit's path, and is answered; false for any other path, and nothing happens
+   * @returns true if the request is for Streamkit's path, and answered; false for any other path, which is left alone
    */
   handleUpgrade(
     request: IncomingMessage,
