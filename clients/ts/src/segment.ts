@@ -78,22 +78,22 @@ export class SegmentHandle<Out, In> {
   readonly space: string;
   /** The segment's name. */
   readonly name: string;
-  private readonly context: ClientContext;
-  private readonly codec: Codec<Out, In>;
+  readonly #context: ClientContext;
+  readonly #codec: Codec<Out, In>;
 
   /** @internal Made by `SpaceHandle.segment`. */
   constructor(context: ClientContext, storeId: string, space: string, name: string, codec: Codec<Out, In>) {
-    this.context = context;
+    this.#context = context;
     this.storeId = storeId;
     this.space = space;
     this.name = name;
-    this.codec = codec;
+    this.#codec = codec;
   }
 
   /** The same segment, with values of a type: see `json` and `protobuf`. */
   withCodec<O, I>(codec: Codec<O, I>): SegmentHandle<O, I> {
     checkArgument("withCodec", "codec", codec, codecs);
-    return new SegmentHandle(this.context, this.storeId, this.space, this.name, codec);
+    return new SegmentHandle(this.#context, this.storeId, this.space, this.name, codec);
   }
 
   /** Appends one record; otherwise as `append`. */
@@ -110,9 +110,9 @@ export class SegmentHandle<Out, In> {
     checkOptions("append", options, SEGMENT_APPEND_OPTIONS);
     const { expectedLastSequence, fencingToken, signal } = options;
     const append = { segment: this.name, records, expectedLastSequence, fencingToken };
-    const place = { ...this.place, fencingToken: this.context.fencingToken };
-    const transaction = encodeTransaction(place, this.codec as Codec<never, In>, [append], options);
-    const response = await withRetry(this.context, signal, () => this.context.peer.append(transaction, signal));
+    const place = { ...this.#place, fencingToken: this.#context.fencingToken };
+    const transaction = encodeTransaction(place, this.#codec as Codec<never, In>, [append], options);
+    const response = await withRetry(this.#context, signal, () => this.#context.peer.append(transaction, signal));
     return toSegmentResult(toAppendResult(response, transaction));
   }
 
@@ -128,13 +128,14 @@ export class SegmentHandle<Out, In> {
   ): Promise<SegmentProduceSummary> {
     checkArgument("produce", "source", records, source);
     checkOptions("produce", options, SEGMENT_PRODUCE_OPTIONS);
-    const { name, codec } = this;
-    const fencingToken = optionalPosition("fencingToken", options.fencingToken) ?? this.context.fencingToken;
+    const { name } = this;
+    const codec = this.#codec;
+    const fencingToken = optionalPosition("fencingToken", options.fencingToken) ?? this.#context.fencingToken;
     const expectedAtFirst = optionalPosition("expectedLastSequence", options.expectedLastSequence);
     let taken = 0n;
     let firstSequence = 0;
     const target = {
-      ...this.place,
+      ...this.#place,
       toRecord: (input: In | Labeled<In>, index: number) => {
         const record = toRecord(codec as Codec<never, In>, input, () => `source[${index}]`);
         taken += 1n;
@@ -146,7 +147,7 @@ export class SegmentHandle<Out, In> {
         fencingToken,
       }),
     };
-    const summary = await produce(this.context, target, records, options, (first) => {
+    const summary = await produce(this.#context, target, records, options, (first) => {
       firstSequence = first.ranges[0].firstSequence;
     });
     return { ...summary, firstSequence, lastSequence: summary.last?.ranges[0].lastSequence ?? 0 };
@@ -155,11 +156,11 @@ export class SegmentHandle<Out, In> {
   /** The latest entry; `undefined` when the segment has none (any more). */
   async peek(options: { signal?: AbortSignal } = {}): Promise<Entry<Out> | undefined> {
     checkOptions("peek", options, CALL_OPTIONS);
-    const request = { ...this.place, segment: this.name };
-    const encoded = await withRetry(this.context, options.signal, () =>
-      this.context.peer.peek(request, options.signal),
+    const request = { ...this.#place, segment: this.name };
+    const encoded = await withRetry(this.#context, options.signal, () =>
+      this.#context.peer.peek(request, options.signal),
     );
-    return encoded && decodeBatch(this.storeId, encoded, this.codec as Codec<Out, never>).at(0);
+    return encoded && decodeBatch(this.storeId, encoded, this.#codec as Codec<Out, never>).at(0);
   }
 
   /**
@@ -170,22 +171,22 @@ export class SegmentHandle<Out, In> {
     checkOptions("read", options, SEGMENT_PAGE_OPTIONS);
     const { signal, wait, backward } = options;
     const request = {
-      ...this.place,
+      ...this.#place,
       segment: this.name,
       minSequence: toWirePosition("minSequence", options.minSequence),
       maxSequence: toWirePosition("maxSequence", options.maxSequence),
       ...toPageFields(options),
     };
-    const page = await withRetry(this.context, signal, () => this.context.peer.readSegment(request, signal, wait));
-    return toEntryPage(this.storeId, page, this.codec as Codec<Out, never>, backward);
+    const page = await withRetry(this.#context, signal, () => this.#context.peer.readSegment(request, signal, wait));
+    return toEntryPage(this.storeId, page, this.#codec as Codec<Out, never>, backward);
   }
 
   /** Loads all that the segment has, in as few calls as possible: what an event-sourced aggregate is made from. */
   async load(options: LoadOptions = {}): Promise<LoadedSegment<Out>> {
     checkOptions("load", options, LOAD_OPTIONS);
-    const { context } = this;
+    const context = this.#context;
     const { signal } = options;
-    const request = { ...this.place, segment: this.name };
+    const request = { ...this.#place, segment: this.name };
     const source: LoadSource = {
       ...request,
       readSegment: (fields) => context.peer.readSegment({ ...request, ...fields }, signal),
@@ -194,14 +195,14 @@ export class SegmentHandle<Out, In> {
         return Number(status?.firstSequence ?? 0n);
       },
     };
-    return loadSegment(source, this.codec as Codec<Out, never>, context, options);
+    return loadSegment(source, this.#codec as Codec<Out, never>, context, options);
   }
 
   /** Reads the segment in sequence order. Lazy: see `Consumption`. */
   consume(options: SegmentReadOptions = {}): Consumption<Out> {
     checkOptions("consume", options, SEGMENT_READ_OPTIONS);
-    const { context } = this;
-    const request = { ...this.place, segment: this.name };
+    const context = this.#context;
+    const request = { ...this.#place, segment: this.name };
     const source = {
       ...request,
       peer: context.peer,
@@ -210,7 +211,7 @@ export class SegmentHandle<Out, In> {
         return { first: Number(status?.firstSequence ?? 0n), last: Number(status?.lastSequence ?? 0n) };
       },
     };
-    return consumption(() => new SegmentRead(source, options, this.codec as Codec<Out, never>), context, options);
+    return consumption(() => new SegmentRead(source, options, this.#codec as Codec<Out, never>), context, options);
   }
 
   /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
@@ -224,15 +225,15 @@ export class SegmentHandle<Out, In> {
   subscribe(options: SegmentSubscriptionOptions, handlers: StatusHandlers): StatusCallbacks;
   subscribe(options: SegmentSubscriptionOptions = {}, handlers?: StatusHandlers) {
     checkOptions("subscribe", options, SEGMENT_SUBSCRIPTION_OPTIONS);
-    const subscription = subscribeToStatus(this.context, { ...this.place, segment: this.name }, options);
+    const subscription = subscribeToStatus(this.#context, { ...this.#place, segment: this.name }, options);
     return handlers === undefined ? subscription : callBack(subscription, handlers);
   }
 
   /** Where the segment stands. Zeros for one that was never written. */
   async status(options: { signal?: AbortSignal } = {}): Promise<SegmentStatus> {
     checkOptions("status", options, CALL_OPTIONS);
-    const request = { ...this.place, segment: this.name };
-    const response = await call(this.context, StreamService.method.getSegmentStatus, request, options.signal);
+    const request = { ...this.#place, segment: this.name };
+    const response = await call(this.#context, StreamService.method.getSegmentStatus, request, options.signal);
     return toSegmentStatus(this.space, this.name, response.status);
   }
 
@@ -243,19 +244,19 @@ export class SegmentHandle<Out, In> {
   async trim(options: { beforeSequence: Position; signal?: AbortSignal }): Promise<SegmentStatus> {
     checkOptions("trim", options, TRIM_OPTIONS, ["beforeSequence"]);
     const beforeSequence = toWirePosition("beforeSequence", options.beforeSequence);
-    const request = { ...this.place, segment: this.name, beforeSequence };
-    const response = await call(this.context, StreamService.method.trimSegment, request, options.signal);
+    const request = { ...this.#place, segment: this.name, beforeSequence };
+    const response = await call(this.#context, StreamService.method.trimSegment, request, options.signal);
     return toSegmentStatus(this.space, this.name, response.status);
   }
 
   /** Removes all entries and takes the segment off the lists. A later append continues its sequence. */
   async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
     checkOptions("delete", options, CALL_OPTIONS);
-    const request = { ...this.place, segment: this.name };
-    await call(this.context, StreamService.method.deleteSegment, request, options.signal);
+    const request = { ...this.#place, segment: this.name };
+    await call(this.#context, StreamService.method.deleteSegment, request, options.signal);
   }
 
-  private get place(): { storeId: string; space: string } {
+  get #place(): { storeId: string; space: string } {
     return { storeId: this.storeId, space: this.space };
   }
 }

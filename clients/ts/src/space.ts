@@ -79,27 +79,27 @@ export class SpaceHandle<Out, In> {
   readonly storeId: string;
   /** The space's name. */
   readonly name: string;
-  private readonly context: ClientContext;
-  private readonly codec: Codec<Out, In>;
+  readonly #context: ClientContext;
+  readonly #codec: Codec<Out, In>;
 
   /** @internal Made by `StoreHandle.space`. */
   constructor(context: ClientContext, storeId: string, name: string, codec: Codec<Out, In>) {
-    this.context = context;
+    this.#context = context;
     this.storeId = storeId;
     this.name = name;
-    this.codec = codec;
+    this.#codec = codec;
   }
 
   /** The same space, with values of a type: see `json` and `protobuf`. */
   withCodec<O, I>(codec: Codec<O, I>): SpaceHandle<O, I> {
     checkArgument("withCodec", "codec", codec, codecs);
-    return new SpaceHandle(this.context, this.storeId, this.name, codec);
+    return new SpaceHandle(this.#context, this.storeId, this.name, codec);
   }
 
   /** A handle on a segment; no I/O. Segments need no creation. */
   segment(name: string): SegmentHandle<Out, In> {
     checkArgument("segment", "name", name, text);
-    return new SegmentHandle(this.context, this.storeId, this.name, name, this.codec);
+    return new SegmentHandle(this.#context, this.storeId, this.name, name, this.#codec);
   }
 
   /**
@@ -108,10 +108,10 @@ export class SpaceHandle<Out, In> {
    */
   async append(appends: Iterable<SegmentAppend<In>>, options: AppendOptions = {}): Promise<AppendResult> {
     checkOptions("append", options, APPEND_OPTIONS);
-    const place = { storeId: this.storeId, space: this.name, fencingToken: this.context.fencingToken };
-    const transaction = encodeTransaction(place, this.codec as Codec<never, In>, appends, options);
+    const place = { storeId: this.storeId, space: this.name, fencingToken: this.#context.fencingToken };
+    const transaction = encodeTransaction(place, this.#codec as Codec<never, In>, appends, options);
     const { signal } = options;
-    const response = await withRetry(this.context, signal, () => this.context.peer.append(transaction, signal));
+    const response = await withRetry(this.#context, signal, () => this.#context.peer.append(transaction, signal));
     return toAppendResult(response, transaction);
   }
 
@@ -123,24 +123,24 @@ export class SpaceHandle<Out, In> {
   async produce(records: RecordSource<RoutedRecord<In>>, options: SpaceProduceOptions = {}): Promise<ProduceSummary> {
     checkArgument("produce", "source", records, source);
     checkOptions("produce", options, SPACE_PRODUCE_OPTIONS);
-    const fencingToken = optionalPosition("fencingToken", options.fencingToken) ?? this.context.fencingToken;
+    const fencingToken = optionalPosition("fencingToken", options.fencingToken) ?? this.#context.fencingToken;
     const target = {
       storeId: this.storeId,
       space: this.name,
       toRecord: (item: RoutedRecord<In>, index: number) => {
         checkArgument("produce", `source[${index}]`, item, ROUTED_RECORD);
-        const record = toRecord(this.codec as Codec<never, In>, item.record, () => `source[${index}].record`);
+        const record = toRecord(this.#codec as Codec<never, In>, item.record, () => `source[${index}].record`);
         return { segment: item.segment, record };
       },
       conditionsOf: () => ({ fencingToken }),
     };
-    return produce(this.context, target, records, options);
+    return produce(this.#context, target, records, options);
   }
 
   /** Opens a pipeline of transactions: many appends without waiting for each. End it with `close` or `await using`. */
   session(options: SessionOptions = {}): AppendSession<In> {
     checkOptions("session", options, SESSION_OPTIONS);
-    return new AppendSession(this.context, this.storeId, this.name, this.codec as Codec<never, In>, options);
+    return new AppendSession(this.#context, this.storeId, this.name, this.#codec as Codec<never, In>, options);
   }
 
   /**
@@ -158,17 +158,18 @@ export class SpaceHandle<Out, In> {
       maxOffset: toWirePosition("maxOffset", options.maxOffset),
       ...toPageFields(options),
     };
-    const page = await withRetry(this.context, signal, () => this.context.peer.readSpace(request, signal, wait));
-    return toEntryPage(this.storeId, page, this.codec as Codec<Out, never>, backward);
+    const page = await withRetry(this.#context, signal, () => this.#context.peer.readSpace(request, signal, wait));
+    return toEntryPage(this.storeId, page, this.#codec as Codec<Out, never>, backward);
   }
 
   /** Reads all segments of the space in offset order. Lazy: see `Consumption`. */
   consume(options: SpaceReadOptions = {}): Consumption<Out> {
     checkOptions("consume", options, SPACE_READ_OPTIONS);
-    const { context, storeId, name: space } = this;
+    const { storeId, name: space } = this;
+    const context = this.#context;
     const lastOffset = (signal: AbortSignal) => lastOffsetOf(context, storeId, space, signal);
     const source = { storeId, space, peer: context.peer, lastOffset };
-    return consumption(() => new SpaceRead(source, options, this.codec as Codec<Out, never>), context, options);
+    return consumption(() => new SpaceRead(source, options, this.#codec as Codec<Out, never>), context, options);
   }
 
   /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
@@ -186,7 +187,7 @@ export class SpaceHandle<Out, In> {
   subscribe(options: StatusSubscriptionOptions = {}, handlers?: StatusHandlers) {
     checkOptions("subscribe", options, STATUS_SUBSCRIPTION_OPTIONS);
     const place = { storeId: this.storeId, space: this.name, segment: "" };
-    const subscription = subscribeToStatus(this.context, place, options);
+    const subscription = subscribeToStatus(this.#context, place, options);
     return handlers === undefined ? subscription : callBack(subscription, handlers);
   }
 
@@ -194,7 +195,7 @@ export class SpaceHandle<Out, In> {
   async status(options: { signal?: AbortSignal } = {}): Promise<SpaceStatus> {
     checkOptions("status", options, CALL_OPTIONS);
     const request = { storeId: this.storeId, space: this.name };
-    const response = await call(this.context, StreamService.method.getSpaceStatus, request, options.signal);
+    const response = await call(this.#context, StreamService.method.getSpaceStatus, request, options.signal);
     return toSpaceStatus(this.name, response.status);
   }
 
@@ -203,7 +204,7 @@ export class SpaceHandle<Out, In> {
     checkOptions("listSegments", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
       const request = { storeId: this.storeId, space: this.name, prefix: options.prefix ?? "", pageSize, pageToken };
-      const response = await call(this.context, StreamService.method.listSegments, request, options.signal);
+      const response = await call(this.#context, StreamService.method.listSegments, request, options.signal);
       const items = response.segments.map((status) => toSegmentStatus(this.name, status.segment, status));
       return { items, nextPageToken: response.nextPageToken };
     });
@@ -213,7 +214,7 @@ export class SpaceHandle<Out, In> {
   async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
     checkOptions("delete", options, CALL_OPTIONS);
     const request = { storeId: this.storeId, space: this.name };
-    await call(this.context, StreamService.method.deleteSpace, request, options.signal);
+    await call(this.#context, StreamService.method.deleteSpace, request, options.signal);
   }
 }
 

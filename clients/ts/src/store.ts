@@ -38,35 +38,36 @@ export interface LeaseScope<Out, In> {
 export class StoreHandle<Out = Uint8Array, In = BytesInput> {
   /** The store's id, a UUID. */
   readonly id: string;
-  private readonly context: ClientContext;
-  private readonly codec: Codec<Out, In>;
+  readonly #context: ClientContext;
+  readonly #codec: Codec<Out, In>;
 
   /** @internal Made by `StreamkitClient.store`. */
   constructor(context: ClientContext, id: string, codec?: Codec<Out, In>) {
-    this.context = context;
+    this.#context = context;
     this.id = id;
-    this.codec = codec ?? (bytes as unknown as Codec<Out, In>);
+    this.#codec = codec ?? (bytes as unknown as Codec<Out, In>);
   }
 
   /** The same store, with values of a type: see `json` and `protobuf`. */
   withCodec<O, I>(codec: Codec<O, I>): StoreHandle<O, I> {
     checkArgument("withCodec", "codec", codec, codecs);
-    return new StoreHandle(this.context, this.id, codec);
+    return new StoreHandle(this.#context, this.id, codec);
   }
 
   /** A handle on a space; no I/O. Spaces need no creation. */
   space(name: string): SpaceHandle<Out, In> {
     checkArgument("space", "name", name, text);
-    return new SpaceHandle(this.context, this.id, name, this.codec);
+    return new SpaceHandle(this.#context, this.id, name, this.#codec);
   }
 
   /** Reads several spaces, merged by commit time. Lazy: see `Consumption`. */
   consume(options: MergedReadOptions): Consumption<Out, SpaceOffsets> {
     checkOptions("consume", options, MERGED_READ_OPTIONS, ["spaces"]);
-    const { context, id: storeId } = this;
+    const { id: storeId } = this;
+    const context = this.#context;
     const lastOffset = (space: string, signal: AbortSignal) => lastOffsetOf(context, storeId, space, signal);
     const source = { storeId, peer: context.peer, lastOffset };
-    return consumption(() => new MergedRead(source, options, this.codec as Codec<Out, never>), context, options);
+    return consumption(() => new MergedRead(source, options, this.#codec as Codec<Out, never>), context, options);
   }
 
   /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
@@ -80,7 +81,7 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
     checkOptions("listSpaces", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
       const request = { storeId: this.id, prefix: options.prefix ?? "", pageSize, pageToken };
-      const response = await call(this.context, StreamService.method.listSpaces, request, options.signal);
+      const response = await call(this.#context, StreamService.method.listSpaces, request, options.signal);
       const items = response.spaces.map((status) => toSpaceStatus(status.space, status));
       return { items, nextPageToken: response.nextPageToken };
     });
@@ -88,18 +89,18 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
 
   /** Leases, one call each. `withLease` keeps one for you. */
   get leases(): Leases {
-    return new Leases(this.context, this.id);
+    return new Leases(this.#context, this.id);
   }
 
   /** Cursors: how far consumers have come. `consumer` keeps one for you. */
   get cursors(): Cursors {
-    return new Cursors(this.context, this.id);
+    return new Cursors(this.#context, this.id);
   }
 
   /** A group of workers: who is alive. No I/O. */
   presence(group: string): Presence {
     checkArgument("presence", "group", group, text);
-    return new Presence(this.context, this.id, group);
+    return new Presence(this.#context, this.id, group);
   }
 
   /**
@@ -119,9 +120,9 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
     checkArgument("withLease", "key", key, text);
     checkOptions("withLease", options, WITH_LEASE_OPTIONS, ["ttl"]);
     checkArgument("withLease", "run", run, callback);
-    return withLease(this.context, this.id, key, options, (held, signal) => {
+    return withLease(this.#context, this.id, key, options, (held, signal) => {
       const fence = { token: held.fencingToken, check: () => held.check() };
-      const store = new StoreHandle(fenced(this.context, fence), this.id, this.codec);
+      const store = new StoreHandle(fenced(this.#context, fence), this.id, this.#codec);
       const { key, holder, fencingToken } = held;
       return run({ key, holder, fencingToken, store, signal, check: fence.check });
     });
@@ -129,14 +130,14 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
 
   /** Makes a consumer: reads from a durable cursor, hands entries to a handler. No I/O until it is `run`. */
   consumer(options: ConsumerOptions<Out, StoreHandle<Out, In>>): Consumer<Out, StoreHandle<Out, In>> {
-    return new Consumer(this.context, this.id, (context) => new StoreHandle(context, this.id, this.codec), options);
+    return new Consumer(this.#context, this.id, (context) => new StoreHandle(context, this.id, this.#codec), options);
   }
 
   /** Whether the store exists: it does from its first append on. */
   async exists(options: { signal?: AbortSignal } = {}): Promise<boolean> {
     checkOptions("exists", options, CALL_OPTIONS);
     try {
-      await call(this.context, StoreService.method.getStore, { storeId: this.id }, options.signal);
+      await call(this.#context, StoreService.method.getStore, { storeId: this.id }, options.signal);
       return true;
     } catch (error) {
       if (error instanceof StreamkitError && error.reason === "NOT_FOUND") return false;
@@ -147,13 +148,13 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
   /** Confirms that the store exists, and gives its id as the server spells it. Throws `NOT_FOUND` otherwise. */
   async get(options: { signal?: AbortSignal } = {}): Promise<{ storeId: string }> {
     checkOptions("get", options, CALL_OPTIONS);
-    const response = await call(this.context, StoreService.method.getStore, { storeId: this.id }, options.signal);
+    const response = await call(this.#context, StoreService.method.getStore, { storeId: this.id }, options.signal);
     return { storeId: response.store?.storeId ?? this.id };
   }
 
   /** Forgets everything about the store, positions included. Deleting what does not exist succeeds. */
   async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
     checkOptions("delete", options, CALL_OPTIONS);
-    await call(this.context, StoreService.method.deleteStore, { storeId: this.id }, options.signal);
+    await call(this.#context, StoreService.method.deleteStore, { storeId: this.id }, options.signal);
   }
 }

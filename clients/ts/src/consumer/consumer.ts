@@ -29,19 +29,19 @@ export type StoreFactory<Store> = (context: ClientContext) => Store;
  * segment. Commits the cursor after handling, so a crash repeats entries and never loses one.
  */
 export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDisposable {
-  private readonly context: ClientContext;
-  private readonly storeId: string;
-  private readonly open: StoreFactory<Store>;
-  private readonly options: ConsumerOptions<Out, Store>;
-  private readonly stopping = new AbortController();
-  private readonly aborting = new AbortController();
-  private readonly counts: ConsumerCounts = { handled: 0, failures: 0, skipped: 0, parked: 0, commits: 0 };
-  private current: ConsumerState = { name: "idle" };
+  readonly #context: ClientContext;
+  readonly #storeId: string;
+  readonly #open: StoreFactory<Store>;
+  readonly #options: ConsumerOptions<Out, Store>;
+  readonly #stopping = new AbortController();
+  readonly #aborting = new AbortController();
+  readonly #counts: ConsumerCounts = { handled: 0, failures: 0, skipped: 0, parked: 0, commits: 0 };
+  #current: ConsumerState = { name: "idle" };
   /** While it runs. */
-  private stint: Stint<Out, Store> | undefined;
+  #stint: Stint<Out, Store> | undefined;
   /** How far the stints came that have ended. */
-  private reached: ReadonlyMap<string, number> = new Map();
-  private running: Promise<void> | undefined;
+  #reached: ReadonlyMap<string, number> = new Map();
+  #running: Promise<void> | undefined;
 
   /** @internal Made by `StoreHandle.consumer`. */
   constructor(
@@ -51,25 +51,25 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
     options: ConsumerOptions<Out, Store>,
   ) {
     checkConsumerOptions(options);
-    this.context = context;
-    this.storeId = storeId;
-    this.open = open;
-    this.options = options;
+    this.#context = context;
+    this.#storeId = storeId;
+    this.#open = open;
+    this.#options = options;
   }
 
   /** How it is doing, and why. */
   get state(): ConsumerState {
-    return this.current;
+    return this.#current;
   }
 
   /** True while this process has the cursor, and with `exclusive` the lease: also while it reconnects. */
   get active(): boolean {
-    return this.stint?.isLost === false;
+    return this.#stint?.isLost === false;
   }
 
   /** What it has done so far. */
   get metrics(): ConsumerMetrics {
-    return { ...this.counts, offsets: this.stint?.offsets ?? this.reached };
+    return { ...this.#counts, offsets: this.#stint?.offsets ?? this.#reached };
   }
 
   /**
@@ -79,11 +79,11 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
    */
   async lag(options: { signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, number>> {
     checkOptions("consumer.lag", options, CALL_OPTIONS);
-    const store = this.open(this.context);
+    const store = this.#open(this.#context);
     // Somebody else may have gone on since a stint ended, or has lost its lease.
-    const own = this.active ? this.stint?.offsets : undefined;
-    const offsets = own ?? (await this.cursors.get(this.options.name, options))?.offsets ?? new Map<string, number>();
-    const lags = this.options.spaces.map(async (space): Promise<[string, number]> => {
+    const own = this.active ? this.#stint?.offsets : undefined;
+    const offsets = own ?? (await this.#cursors.get(this.#options.name, options))?.offsets ?? new Map<string, number>();
+    const lags = this.#options.spaces.map(async (space): Promise<[string, number]> => {
       const { firstOffset, lastOffset } = await store.space(space).status(options);
       // What was trimmed cannot be handled any more.
       const from = Math.max(offsets.get(space) ?? 0, firstOffset - 1);
@@ -98,8 +98,8 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
    * error, when that is what was decided, or a StreamkitError.
    */
   run(): Promise<void> {
-    this.running ??= this.runUnderSignal();
-    return this.running;
+    this.#running ??= this.#runUnderSignal();
+    return this.#running;
   }
 
   /**
@@ -110,14 +110,14 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
    */
   async stop(options: { grace?: number } = {}): Promise<void> {
     checkOptions("consumer.stop", options, STOP_OPTIONS);
-    this.stopping.abort();
+    this.#stopping.abort();
     const { grace } = options;
     const timer =
-      grace === undefined ? undefined : setTimeout(() => this.aborting.abort(outOfGrace()), timerMillis(grace));
+      grace === undefined ? undefined : setTimeout(() => this.#aborting.abort(outOfGrace()), timerMillis(grace));
     try {
       // A failure is told by `run`.
-      await this.running?.catch(() => {});
-      if (this.running === undefined) this.enter({ name: "ended", reason: undefined });
+      await this.#running?.catch(() => {});
+      if (this.#running === undefined) this.#enter({ name: "ended", reason: undefined });
     } finally {
       clearTimeout(timer);
     }
@@ -127,68 +127,68 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
     return this.stop();
   }
 
-  private get cursors(): Cursors {
-    return new Cursors(this.context, this.storeId);
+  get #cursors(): Cursors {
+    return new Cursors(this.#context, this.#storeId);
   }
 
   /** The caller's signal may live for longer than the consumer: nothing is left on it. */
-  private async runUnderSignal(): Promise<void> {
-    const { signal } = this.options;
-    const onAbort = () => this.stopping.abort();
+  async #runUnderSignal(): Promise<void> {
+    const { signal } = this.#options;
+    const onAbort = () => this.#stopping.abort();
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort);
     try {
-      await this.keepRunning();
+      await this.#keepRunning();
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
   }
 
-  private async keepRunning(): Promise<void> {
+  async #keepRunning(): Promise<void> {
     for (let failures = 0; ; ) {
-      const before = this.counts.commits;
+      const before = this.#counts.commits;
       try {
-        if (!this.stopping.signal.aborted) await this.runOnce();
-        this.enter({ name: "ended", reason: undefined });
+        if (!this.#stopping.signal.aborted) await this.#runOnce();
+        this.#enter({ name: "ended", reason: undefined });
         return;
       } catch (error) {
-        if (this.stopping.signal.aborted && isEnding(error)) {
-          this.enter({ name: "ended", reason: undefined });
+        if (this.#stopping.signal.aborted && isEnding(error)) {
+          this.#enter({ name: "ended", reason: undefined });
           return;
         }
-        if (!(error instanceof StreamkitError) || !this.mayGoOn(error)) {
-          this.enter({ name: "ended", reason: error });
+        if (!(error instanceof StreamkitError) || !this.#mayGoOn(error)) {
+          this.#enter({ name: "ended", reason: error });
           throw error;
         }
-        failures = this.counts.commits > before ? 1 : failures + 1;
-        const delayMillis = backoffMillis(failures, this.context.retry);
-        this.enter({ name: "retrying", reason: error, attempt: failures, delayMillis });
-        await delay(delayMillis, this.stopping.signal).catch(() => {});
+        failures = this.#counts.commits > before ? 1 : failures + 1;
+        const delayMillis = backoffMillis(failures, this.#context.retry);
+        this.#enter({ name: "retrying", reason: error, attempt: failures, delayMillis });
+        await delay(delayMillis, this.#stopping.signal).catch(() => {});
       }
     }
   }
 
-  private async runOnce(): Promise<void> {
-    const { exclusive } = this.options;
+  async #runOnce(): Promise<void> {
+    const { exclusive } = this.#options;
     if (exclusive === undefined || exclusive === false) {
-      return this.runStint(this.context, new AbortController().signal);
+      return this.#runStint(this.#context, new AbortController().signal);
     }
-    const { ttl, key = `consumer/${this.options.name}`, holder } = exclusive;
+    const { ttl, key = `consumer/${this.#options.name}`, holder } = exclusive;
     const lease = {
       ttl,
       // Whoever asks with the same name has the same lease; so each stint has one of its own.
       ...(holder !== undefined && { holder: `${holder} ${randomId().slice(0, 8)}` }),
-      onHeld: () => this.enter({ name: "standby" }),
-      signal: this.stopping.signal,
+      onHeld: () => this.#enter({ name: "standby" }),
+      signal: this.#stopping.signal,
     };
     const overdue = new AbortController();
-    let unlimited = limitLastCalls(this.aborting.signal, overdue);
+    let unlimited = limitLastCalls(this.#aborting.signal, overdue);
     let working: Promise<void> | undefined;
-    const leasing = withLease(this.context, this.storeId, key, lease, (held) => {
+    const leasing = withLease(this.#context, this.#storeId, key, lease, (held) => {
       unlimited();
       const fence = { token: held.fencingToken, check: () => held.check() };
-      working = this.runStint(fenced(this.context, fence), held.signal).finally(() => {
-        unlimited = limitLastCalls(this.aborting.signal, overdue);
+      working = this.#runStint(fenced(this.#context, fence), held.signal).finally(() => {
+        unlimited = limitLastCalls(this.#aborting.signal, overdue);
       });
       return working;
     });
@@ -203,44 +203,46 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
     }
   }
 
-  private async runStint(context: ClientContext, lost: AbortSignal): Promise<void> {
-    const { options, counts, cursors } = this;
-    const stopping = this.stopping.signal;
-    const aborting = this.aborting.signal;
+  async #runStint(context: ClientContext, lost: AbortSignal): Promise<void> {
+    const options = this.#options;
+    const counts = this.#counts;
+    const cursors = this.#cursors;
+    const stopping = this.#stopping.signal;
+    const aborting = this.#aborting.signal;
     const { fencingToken } = context;
     const stint = new Stint({
-      store: this.open(context),
+      store: this.#open(context),
       fencingToken,
       cursors,
       options,
       counts,
-      onStateChange: (state) => this.enter(state),
+      onStateChange: (state) => this.#enter(state),
       lost,
       stopping,
       aborting,
     });
-    this.stint = stint;
-    this.enter({ name: "connecting" });
+    this.#stint = stint;
+    this.#enter({ name: "connecting" });
     try {
       await stint.run();
     } finally {
-      this.reached = stint.offsets ?? this.reached;
-      this.stint = undefined;
+      this.#reached = stint.offsets ?? this.#reached;
+      this.#stint = undefined;
     }
   }
 
   /** Whether another stint may succeed. */
-  private mayGoOn(error: StreamkitError): boolean {
+  #mayGoOn(error: StreamkitError): boolean {
     if (error.retryable) return true;
     // Another process has taken over; if nobody else is meant to run, that is a mistake to be told.
     const isLoss = ["LEASE_LOST", "FENCED", "CURSOR_CONFLICT"].includes(error.reason);
-    return isLoss && this.options.exclusive !== undefined && this.options.exclusive !== false;
+    return isLoss && this.#options.exclusive !== undefined && this.#options.exclusive !== false;
   }
 
-  private enter(state: ConsumerState): void {
-    if (this.current.name === state.name && state.name !== "retrying") return;
-    this.current = state;
-    this.options.onStateChange?.(state);
+  #enter(state: ConsumerState): void {
+    if (this.#current.name === state.name && state.name !== "retrying") return;
+    this.#current = state;
+    this.#options.onStateChange?.(state);
   }
 }
 

@@ -15,95 +15,95 @@ export interface LanesOptions<Item> {
  * different keys at the same time, up to a bound. What is added without a pause counts as there together.
  */
 export class Lanes<Item> {
-  private readonly options: LanesOptions<Item>;
+  readonly #options: LanesOptions<Item>;
   /** Keys with items, in the order in which they want to run; those that run are in it with what waits behind. */
-  private readonly queues = new Map<string, Item[]>();
-  private readonly ready: string[] = [];
-  private running = 0;
-  private waiting: (() => void)[] = [];
-  private queued = 0;
-  private starting = false;
-  private stopped = false;
+  readonly #queues = new Map<string, Item[]>();
+  readonly #ready: string[] = [];
+  #running = 0;
+  #waiting: (() => void)[] = [];
+  #queued = 0;
+  #starting = false;
+  #stopped = false;
 
   constructor(options: LanesOptions<Item>) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Items that are not finished. */
   get size(): number {
-    return this.queued;
+    return this.#queued;
   }
 
   add(key: string, item: Item): void {
-    if (this.stopped) return;
-    this.queued++;
-    const queue = this.queues.get(key);
+    if (this.#stopped) return;
+    this.#queued++;
+    const queue = this.#queues.get(key);
     if (queue !== undefined) {
       queue.push(item);
       return;
     }
-    this.queues.set(key, [item]);
-    this.ready.push(key);
-    this.startSoon();
+    this.#queues.set(key, [item]);
+    this.#ready.push(key);
+    this.#startSoon();
   }
 
   /** Resolves when fewer than `count` items are left, or no more are begun. */
   async fewerThan(count: number): Promise<void> {
-    while (this.queued >= count && !this.stopped) {
+    while (this.#queued >= count && !this.#stopped) {
       await new Promise<void>((resolve) => {
-        this.waiting.push(resolve);
+        this.#waiting.push(resolve);
       });
     }
   }
 
   /** Begins nothing further, and resolves when what runs has ended. */
   async stop(): Promise<void> {
-    this.stopped = true;
-    this.wake();
-    while (this.running > 0) {
+    this.#stopped = true;
+    this.#wake();
+    while (this.#running > 0) {
       await new Promise<void>((resolve) => {
-        this.waiting.push(resolve);
+        this.#waiting.push(resolve);
       });
     }
   }
 
   /** When the adding caller has paused: so that the first call gets more than the first item. */
-  private startSoon(): void {
-    if (this.starting) return;
-    this.starting = true;
+  #startSoon(): void {
+    if (this.#starting) return;
+    this.#starting = true;
     queueMicrotask(() => {
-      this.starting = false;
-      this.start();
+      this.#starting = false;
+      this.#start();
     });
   }
 
-  private start(): void {
-    while (!this.stopped && this.running < this.options.concurrency) {
-      const key = this.ready.shift();
+  #start(): void {
+    while (!this.#stopped && this.#running < this.#options.concurrency) {
+      const key = this.#ready.shift();
       if (key === undefined) return;
-      this.running++;
-      void this.run(key);
+      this.#running++;
+      void this.#run(key);
     }
   }
 
-  private async run(key: string): Promise<void> {
-    const queue = this.queues.get(key) as Item[];
-    const items = queue.splice(0, this.options.most);
+  async #run(key: string): Promise<void> {
+    const queue = this.#queues.get(key) as Item[];
+    const items = queue.splice(0, this.#options.most);
     try {
-      await this.options.handle(items);
+      await this.#options.handle(items);
     } catch (error) {
-      this.stopped = true;
-      this.options.onError(error);
+      this.#stopped = true;
+      this.#options.onError(error);
     }
-    this.running--;
-    this.queued -= items.length;
-    if (queue.length === 0) this.queues.delete(key);
-    else this.ready.push(key);
-    this.wake();
-    this.startSoon();
+    this.#running--;
+    this.#queued -= items.length;
+    if (queue.length === 0) this.#queues.delete(key);
+    else this.#ready.push(key);
+    this.#wake();
+    this.#startSoon();
   }
 
-  private wake(): void {
-    for (const resume of this.waiting.splice(0)) resume();
+  #wake(): void {
+    for (const resume of this.#waiting.splice(0)) resume();
   }
 }

@@ -40,13 +40,13 @@ const COMMIT_OPTIONS = { expectedVersion: position, signal };
 
 /** The cursors of a store. */
 export class Cursors {
-  private readonly context: ClientContext;
-  private readonly storeId: string;
+  readonly #context: ClientContext;
+  readonly #storeId: string;
 
   /** @internal Made by `StoreHandle`. */
   constructor(context: ClientContext, storeId: string) {
-    this.context = context;
-    this.storeId = storeId;
+    this.#context = context;
+    this.#storeId = storeId;
   }
 
   /** A cursor; `undefined` for one that was never committed, or was deleted. */
@@ -54,8 +54,8 @@ export class Cursors {
     checkArgument("cursors.get", "name", name, text);
     checkOptions("cursors.get", options, CALL_OPTIONS);
     try {
-      const request = { storeId: this.storeId, name };
-      return toCursor((await call(this.context, CursorService.method.getCursor, request, options.signal)).cursor);
+      const request = { storeId: this.#storeId, name };
+      return toCursor((await call(this.#context, CursorService.method.getCursor, request, options.signal)).cursor);
     } catch (error) {
       if (error instanceof StreamkitError && error.reason === "NOT_FOUND") return undefined;
       throw error;
@@ -80,16 +80,16 @@ export class Cursors {
     const expectedVersion =
       options.expectedVersion === undefined ? undefined : toWirePosition("expectedVersion", options.expectedVersion);
     const request = {
-      storeId: this.storeId,
+      storeId: this.#storeId,
       name,
       offsets: wire,
       ...(expectedVersion !== undefined && { expectedVersion }),
     };
-    const attempts = new Attempts(this.context);
+    const attempts = new Attempts(this.#context);
     for (let unsure = false; ; ) {
       try {
         signal?.throwIfAborted();
-        return toCursor((await callUnary(this.context, CursorService.method.commitCursor, request, signal)).cursor);
+        return toCursor((await callUnary(this.#context, CursorService.method.commitCursor, request, signal)).cursor);
       } catch (thrown) {
         const error = toStreamkitError(thrown, signal);
         if (unsure && error.reason === "CURSOR_CONFLICT") {
@@ -106,8 +106,8 @@ export class Cursors {
   list(options: ListOptions = {}): Listing<Cursor> {
     checkOptions("cursors.list", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
-      const request = { storeId: this.storeId, prefix: options.prefix ?? "", pageSize, pageToken };
-      const response = await call(this.context, CursorService.method.listCursors, request, options.signal);
+      const request = { storeId: this.#storeId, prefix: options.prefix ?? "", pageSize, pageToken };
+      const response = await call(this.#context, CursorService.method.listCursors, request, options.signal);
       return { items: response.cursors.map(toCursor), nextPageToken: response.nextPageToken };
     });
   }
@@ -116,7 +116,7 @@ export class Cursors {
   async delete(name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     checkArgument("cursors.delete", "name", name, text);
     checkOptions("cursors.delete", options, CALL_OPTIONS);
-    await call(this.context, CursorService.method.deleteCursor, { storeId: this.storeId, name }, options.signal);
+    await call(this.#context, CursorService.method.deleteCursor, { storeId: this.#storeId, name }, options.signal);
   }
 }
 

@@ -35,34 +35,34 @@ export class HeldLease {
   readonly key: string;
   readonly holder: string;
   readonly fencingToken: bigint;
-  private readonly context: ClientContext;
-  private readonly storeId: string;
-  private readonly ttl: number;
-  private readonly clocks: Clocks;
-  private readonly lost = new AbortController();
-  private readonly stopped = new AbortController();
+  readonly #context: ClientContext;
+  readonly #storeId: string;
+  readonly #ttl: number;
+  readonly #clocks: Clocks;
+  readonly #lost = new AbortController();
+  readonly #stopped = new AbortController();
   /** When the latest request was sent that proved it. */
-  private proven: Moment;
-  private deadline: ReturnType<typeof setTimeout> | undefined;
-  private readonly renewing: Promise<void>;
+  #proven: Moment;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  readonly #renewing: Promise<void>;
 
   /** @param sent when the request that took it was sent */
   constructor(context: ClientContext, storeId: string, lease: Lease, ttl: number, sent: Moment, clocks: Clocks) {
-    this.context = context;
-    this.storeId = storeId;
+    this.#context = context;
+    this.#storeId = storeId;
     this.key = lease.key;
     this.holder = lease.holder;
     this.fencingToken = lease.fencingToken;
-    this.ttl = ttl;
-    this.clocks = clocks;
-    this.proven = sent;
-    this.watch();
-    this.renewing = this.renew();
+    this.#ttl = ttl;
+    this.#clocks = clocks;
+    this.#proven = sent;
+    this.#watch();
+    this.#renewing = this.#renew();
   }
 
   /** Aborted, with a StreamkitError as the reason, as soon as the lease cannot be proven held any more. */
   get signal(): AbortSignal {
-    return this.lost.signal;
+    return this.#lost.signal;
   }
 
   /**
@@ -72,74 +72,75 @@ export class HeldLease {
    */
   check(): AbortSignal {
     // A process that was frozen comes back here before its timers run.
-    if (this.left <= 0) this.lose("it was not renewed in time");
-    this.lost.signal.throwIfAborted();
-    return this.lost.signal;
+    if (this.#left <= 0) this.#lose("it was not renewed in time");
+    this.#lost.signal.throwIfAborted();
+    return this.#lost.signal;
   }
 
   /** Ends the renewals. */
   async stop(): Promise<void> {
-    clearTimeout(this.deadline);
-    this.stopped.abort();
-    await this.renewing;
+    clearTimeout(this.#deadline);
+    this.#stopped.abort();
+    await this.#renewing;
   }
 
   /** How long the lease is proven, in milliseconds. */
-  private get left(): number {
-    return this.ttl * PROVEN - elapsedSince(this.proven, this.clocks);
+  get #left(): number {
+    return this.#ttl * PROVEN - elapsedSince(this.#proven, this.#clocks);
   }
 
   /**
    * Gives the lease up when it is over, also by an answer that was late and proves what is over already; else looks
    * again later.
    */
-  private watch(): void {
-    clearTimeout(this.deadline);
-    const { left } = this;
-    if (left <= 0) this.lose("it was not renewed in time");
-    else this.deadline = setTimeout(() => this.watch(), Math.min(left, this.ttl / LOOKS, MAX_SLICE_MILLIS));
+  #watch(): void {
+    clearTimeout(this.#deadline);
+    const left = this.#left;
+    if (left <= 0) this.#lose("it was not renewed in time");
+    else this.#deadline = setTimeout(() => this.#watch(), Math.min(left, this.#ttl / LOOKS, MAX_SLICE_MILLIS));
   }
 
-  private async renew(): Promise<void> {
-    const ending = AbortSignal.any([this.lost.signal, this.stopped.signal]);
+  async #renew(): Promise<void> {
+    const ending = AbortSignal.any([this.#lost.signal, this.#stopped.signal]);
     let failures = 0;
     while (!ending.aborted) {
-      const pause = failures === 0 ? this.ttl / RENEWALS : Math.min(this.ttl / 10, backoffMillis(failures, {}));
+      const pause = failures === 0 ? this.#ttl / RENEWALS : Math.min(this.#ttl / 10, backoffMillis(failures, {}));
       await delay(pause, ending).catch(() => {});
       if (ending.aborted) return;
       // Who wakes up when it is over does not renew: the server may count longer, and nobody would have the lease for
       // another ttl.
-      if (this.left <= 0) return this.lose("it was not renewed in time");
-      const sent = momentOf(this.clocks);
+      if (this.#left <= 0) return this.#lose("it was not renewed in time");
+      const sent = momentOf(this.#clocks);
       try {
-        await this.renewOnce(ending);
+        await this.#renewOnce(ending);
         failures = 0;
         if (ending.aborted) return;
-        this.proven = sent;
-        this.watch();
+        this.#proven = sent;
+        this.#watch();
       } catch (thrown) {
         const error = toStreamkitError(thrown);
         failures += 1;
         // Whatever it is, it may pass; until then, time tells.
-        if (error.reason === "LEASE_LOST") this.lose("another holder has it, or it has expired", error);
+        if (error.reason === "LEASE_LOST") this.#lose("another holder has it, or it has expired", error);
       }
     }
   }
 
-  private async renewOnce(signal: AbortSignal): Promise<void> {
-    const { key, holder, fencingToken, storeId } = this;
+  async #renewOnce(signal: AbortSignal): Promise<void> {
+    const { key, holder, fencingToken } = this;
+    const storeId = this.#storeId;
     // Rather a second attempt than one that hangs.
     const settings = {
-      ...this.context,
-      timeoutMillis: Math.min(this.context.timeoutMillis, Math.ceil(this.ttl / RENEWALS)),
+      ...this.#context,
+      timeoutMillis: Math.min(this.#context.timeoutMillis, Math.ceil(this.#ttl / RENEWALS)),
     };
-    const request = { storeId, key, holder, fencingToken, ttl: toDuration("ttl", this.ttl) };
+    const request = { storeId, key, holder, fencingToken, ttl: toDuration("ttl", this.#ttl) };
     await callUnary(settings, LeaseService.method.renewLease, request, signal);
   }
 
-  private lose(why: string, cause?: unknown): void {
-    clearTimeout(this.deadline);
+  #lose(why: string, cause?: unknown): void {
+    clearTimeout(this.#deadline);
     const message = `lease "${this.key}" is lost: ${why}`;
-    this.lost.abort(new StreamkitError("LEASE_LOST", "failed_precondition", message, { cause }));
+    this.#lost.abort(new StreamkitError("LEASE_LOST", "failed_precondition", message, { cause }));
   }
 }

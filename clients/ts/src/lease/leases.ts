@@ -40,13 +40,13 @@ const LEASE_OPTIONS = { ttl, signal };
  * The leases of a store, one call each: for those who keep time themselves. `StoreHandle.withLease` does that for you.
  */
 export class Leases {
-  private readonly context: ClientContext;
-  private readonly storeId: string;
+  readonly #context: ClientContext;
+  readonly #storeId: string;
 
   /** @internal Made by `StoreHandle`. */
   constructor(context: ClientContext, storeId: string) {
-    this.context = context;
-    this.storeId = storeId;
+    this.#context = context;
+    this.#storeId = storeId;
   }
 
   /**
@@ -57,27 +57,27 @@ export class Leases {
     checkArgument("leases.acquire", "key", key, text);
     checkArgument("leases.acquire", "holder", holder, text);
     checkOptions("leases.acquire", options, LEASE_OPTIONS);
-    const request = { storeId: this.storeId, key, holder, ttl: toDuration("ttl", options.ttl) };
+    const request = { storeId: this.#storeId, key, holder, ttl: toDuration("ttl", options.ttl) };
     const { acquireLease } = LeaseService.method;
-    const attempt = () => callUnary(this.context, acquireLease, request, options.signal);
+    const attempt = () => callUnary(this.#context, acquireLease, request, options.signal);
     // A held lease is an answer; a caller that wants to wait says so.
     const final = (error: StreamkitError) => error.reason === "LEASE_HELD";
-    return toLease((await withRetry(this.context, options.signal, attempt, final)).lease);
+    return toLease((await withRetry(this.#context, options.signal, attempt, final)).lease);
   }
 
   /** Extends a lease. Throws `LEASE_LOST` when it is not the claimant's any more. */
   async renew(claim: LeaseClaim, options: LeaseOptions = {}): Promise<Lease> {
     checkClaim("leases.renew", claim);
     checkOptions("leases.renew", options, LEASE_OPTIONS);
-    const request = { ...this.toRequest(claim), ttl: toDuration("ttl", options.ttl) };
-    return toLease((await call(this.context, LeaseService.method.renewLease, request, options.signal)).lease);
+    const request = { ...this.#toRequest(claim), ttl: toDuration("ttl", options.ttl) };
+    return toLease((await call(this.#context, LeaseService.method.renewLease, request, options.signal)).lease);
   }
 
   /** Gives a lease back. Does nothing when it is not the claimant's any more. */
   async release(claim: LeaseClaim, options: { signal?: AbortSignal } = {}): Promise<void> {
     checkClaim("leases.release", claim);
     checkOptions("leases.release", options, CALL_OPTIONS);
-    await call(this.context, LeaseService.method.releaseLease, this.toRequest(claim), options.signal);
+    await call(this.#context, LeaseService.method.releaseLease, this.#toRequest(claim), options.signal);
   }
 
   /** Who holds a key; `undefined` when nobody does. */
@@ -85,8 +85,8 @@ export class Leases {
     checkArgument("leases.get", "key", key, text);
     checkOptions("leases.get", options, CALL_OPTIONS);
     try {
-      const request = { storeId: this.storeId, key };
-      return toLease((await call(this.context, LeaseService.method.getLease, request, options.signal)).lease);
+      const request = { storeId: this.#storeId, key };
+      return toLease((await call(this.#context, LeaseService.method.getLease, request, options.signal)).lease);
     } catch (error) {
       if (error instanceof StreamkitError && error.reason === "NOT_FOUND") return undefined;
       throw error;
@@ -97,14 +97,14 @@ export class Leases {
   list(options: ListOptions = {}): Listing<Lease> {
     checkOptions("leases.list", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
-      const request = { storeId: this.storeId, prefix: options.prefix ?? "", pageSize, pageToken };
-      const response = await call(this.context, LeaseService.method.listLeases, request, options.signal);
+      const request = { storeId: this.#storeId, prefix: options.prefix ?? "", pageSize, pageToken };
+      const response = await call(this.#context, LeaseService.method.listLeases, request, options.signal);
       return { items: response.leases.map(toLease), nextPageToken: response.nextPageToken };
     });
   }
 
-  private toRequest({ key, holder, fencingToken }: LeaseClaim) {
-    return { storeId: this.storeId, key, holder, fencingToken: toWirePosition("fencingToken", fencingToken) };
+  #toRequest({ key, holder, fencingToken }: LeaseClaim) {
+    return { storeId: this.#storeId, key, holder, fencingToken: toWirePosition("fencingToken", fencingToken) };
   }
 }
 

@@ -12,70 +12,70 @@ const MAX_FAILURES = 2;
  * be there.
  */
 export class FindingTransport implements Transport {
-  private readonly find: () => Promise<HttpVersion>;
-  private readonly make: (version: HttpVersion) => Transport;
-  private readonly transports = new Map<HttpVersion, Transport>();
-  private known: HttpVersion | undefined;
-  private finding: Promise<HttpVersion> | undefined;
-  private failures = 0;
+  readonly #find: () => Promise<HttpVersion>;
+  readonly #make: (version: HttpVersion) => Transport;
+  readonly #transports = new Map<HttpVersion, Transport>();
+  #known: HttpVersion | undefined;
+  #finding: Promise<HttpVersion> | undefined;
+  #failures = 0;
 
   /** `make` is called once per version. */
   constructor(find: () => Promise<HttpVersion>, make: (version: HttpVersion) => Transport) {
-    this.find = find;
-    this.make = make;
+    this.#find = find;
+    this.#make = make;
   }
 
   /** The version of the server; a promise while it is not known. */
   version(): HttpVersion | Promise<HttpVersion> {
-    if (this.known !== undefined) return this.known;
-    this.finding ??= this.find()
+    if (this.#known !== undefined) return this.#known;
+    this.#finding ??= this.#find()
       .then((version) => {
-        this.known = version;
-        this.failures = 0;
+        this.#known = version;
+        this.#failures = 0;
         return version;
       })
       .finally(() => {
-        this.finding = undefined;
+        this.#finding = undefined;
       });
-    return this.finding;
+    return this.#finding;
   }
 
   readonly unary: Transport["unary"] = (method, signal, ...rest) =>
-    this.run(signal, (transport) => transport.unary(method, signal, ...rest));
+    this.#run(signal, (transport) => transport.unary(method, signal, ...rest));
 
   readonly stream: Transport["stream"] = (method, signal, ...rest) =>
-    this.run(signal, (transport) => transport.stream(method, signal, ...rest));
+    this.#run(signal, (transport) => transport.stream(method, signal, ...rest));
 
-  private async run<R>(signal: AbortSignal | undefined, call: (transport: Transport) => Promise<R>): Promise<R> {
+  async #run<R>(signal: AbortSignal | undefined, call: (transport: Transport) => Promise<R>): Promise<R> {
     let version = this.version();
     if (typeof version !== "string") version = await (signal === undefined ? version : unlessAborted(version, signal));
     try {
-      const response = await call(this.transport(version));
-      this.failures = 0;
+      const response = await call(this.#transport(version));
+      this.#failures = 0;
       return response;
     } catch (thrown) {
-      if (!signal?.aborted) this.failed(thrown);
+      if (!signal?.aborted) this.#failed(thrown);
       throw thrown;
     }
   }
 
-  private transport(version: HttpVersion): Transport {
-    let transport = this.transports.get(version);
+  #transport(version: HttpVersion): Transport {
+    let transport = this.#transports.get(version);
     if (transport === undefined) {
-      transport = this.make(version);
-      this.transports.set(version, transport);
+      transport = this.#make(version);
+      this.#transports.set(version, transport);
     }
     return transport;
   }
 
-  private failed(thrown: unknown): void {
+  #failed(thrown: unknown): void {
     const { reason } = toStreamkitError(thrown);
     if (reason !== "CONNECTION_LOST" && reason !== "MISCONFIGURED") {
-      this.failures = 0;
+      this.#failures = 0;
       return;
     }
-    this.failures += 1;
-    if (this.failures >= MAX_FAILURES || isOfOtherVersion(thrown)) this.known = undefined;
+    this.#failures += 1;
+    if (this.#failures >= MAX_FAILURES || isOfOtherVersion(thrown)) this.#known = undefined;
   }
 }
 

@@ -19,8 +19,8 @@ export interface SessionOptions {
 
 /** A session manager for streams of bulk data, some of which are silent for long. */
 export class WideSessionManager extends Http2SessionManager {
-  private readonly pingTimeoutMillis: number;
-  private session: ClientHttp2Session | undefined;
+  readonly #pingTimeoutMillis: number;
+  #session: ClientHttp2Session | undefined;
 
   constructor({ baseUrl, pingIntervalMillis, pingTimeoutMillis, nodeOptions }: SessionOptions) {
     super(
@@ -31,14 +31,14 @@ export class WideSessionManager extends Http2SessionManager {
         settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false, ...nodeOptions?.settings },
       },
     );
-    this.pingTimeoutMillis = pingTimeoutMillis;
+    this.#pingTimeoutMillis = pingTimeoutMillis;
   }
 
   override async request(...args: Parameters<Http2SessionManager["request"]>) {
     const stream = await super.request(...args);
     const session = stream.session as ClientHttp2Session | undefined;
-    if (session !== undefined && session !== this.session) {
-      this.session = session;
+    if (session !== undefined && session !== this.#session) {
+      this.#session = session;
       // HTTP/2 has no setting for the window of a connection, so it is widened when its first stream shows the session.
       session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     }
@@ -51,11 +51,11 @@ export class WideSessionManager extends Http2SessionManager {
 
   /** Drops the connection unless it answers a ping in time. The interval of regular pings may be far from over. */
   probe(): void {
-    const { session } = this;
+    const session = this.#session;
     if (session === undefined || session.destroyed) return;
     const timer = setTimeout(() => {
       session.destroy(new ConnectError("the connection does not answer", Code.Unavailable));
-    }, this.pingTimeoutMillis);
+    }, this.#pingTimeoutMillis);
     if (!session.ping(() => clearTimeout(timer))) clearTimeout(timer);
   }
 }

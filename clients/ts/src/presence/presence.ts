@@ -65,20 +65,20 @@ const DEFAULT_INTERVAL_MILLIS = 15_000;
 
 /** A group of workers: who is alive. */
 export class Presence {
-  private readonly context: ClientContext;
-  private readonly place: { readonly storeId: string; readonly group: string };
+  readonly #context: ClientContext;
+  readonly #place: { readonly storeId: string; readonly group: string };
 
   /** @internal Made by `StoreHandle.presence`. */
   constructor(context: ClientContext, storeId: string, group: string) {
-    this.context = context;
-    this.place = { storeId, group };
+    this.#context = context;
+    this.#place = { storeId, group };
   }
 
   /** Watches the group: the inventory now, and after each change. Subscribes again by itself. */
   watch(options: PresenceOptions = {}): Subscription<Inventory> {
     checkOptions("presence.watch", options, PRESENCE_OPTIONS);
     const { interval = DEFAULT_INTERVAL_MILLIS } = options;
-    return new Subscription(inventories(this.opener(interval)), this.context, options);
+    return new Subscription(inventories(this.#opener(interval)), this.#context, options);
   }
 
   /**
@@ -87,13 +87,14 @@ export class Presence {
    */
   join(options: JoinOptions): Membership {
     checkOptions("presence.join", options, JOIN_OPTIONS, ["id"]);
-    const { context, place } = this;
+    const context = this.#context;
+    const place = this.#place;
     const { id, interval = DEFAULT_INTERVAL_MILLIS } = options;
     // Rather a second attempt than one that hangs: the server waits for three intervals, and meanwhile no other renewal
     // leaves.
     const hasty = { ...context, timeoutMillis: Math.min(context.timeoutMillis, Math.ceil(interval / 2)) };
     const registration = new Registration(id, interval, {
-      register: this.opener(interval, { id, metadata: { ...options.metadata } }),
+      register: this.#opener(interval, { id, metadata: { ...options.metadata } }),
       renew: (signal) => call(hasty, PresenceService.method.renewWorker, { ...place, workerId: id }, signal),
       list: (signal) => this.list({ signal }),
     });
@@ -106,8 +107,8 @@ export class Presence {
   list(options: PageOptions = {}): Listing<Worker> {
     checkOptions("presence.list", options, PAGE_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
-      const request = { ...this.place, pageSize, pageToken };
-      const response = await call(this.context, PresenceService.method.listWorkers, request, options.signal);
+      const request = { ...this.#place, pageSize, pageToken };
+      const response = await call(this.#context, PresenceService.method.listWorkers, request, options.signal);
       return { items: response.workers.map(toWorker), nextPageToken: response.nextPageToken };
     });
   }
@@ -116,15 +117,15 @@ export class Presence {
    * Makes connections, of a worker or of somebody who watches. Throws at once what no connection is needed for to
    * refuse.
    */
-  private opener(interval: number, worker?: { id: string; metadata: Record<string, string> }) {
-    const request = { ...this.place, interval: toDuration("interval", interval), ...(worker && { worker }) };
+  #opener(interval: number, worker?: { id: string; metadata: Record<string, string> }) {
+    const request = { ...this.#place, interval: toDuration("interval", interval), ...(worker && { worker }) };
     const { subscribeToWorkers } = PresenceService.method;
-    const limits = patience(this.context, silenceMillis(interval));
+    const limits = patience(this.#context, silenceMillis(interval));
     return (signal: AbortSignal): AsyncIterable<Inventory | undefined> => {
       // Each connection begins with a snapshot.
       const roster = new Roster();
       const apply = (response: SubscribeToWorkersResponse) => roster.apply(response);
-      return callStream(this.context, subscribeToWorkers, only(request), signal, apply, limits);
+      return callStream(this.#context, subscribeToWorkers, only(request), signal, apply, limits);
     };
   }
 }

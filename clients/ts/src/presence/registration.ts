@@ -24,65 +24,65 @@ export interface WorkerCalls {
  * renewals got lost is alive and comes back.
  */
 export class Registration {
-  private readonly id: string;
-  private readonly interval: number;
-  private readonly calls: WorkerCalls;
-  private readonly clocks: Clocks;
+  readonly #id: string;
+  readonly #interval: number;
+  readonly #calls: WorkerCalls;
+  readonly #clocks: Clocks;
   /** When the latest request was sent that showed the server that the worker lives. */
-  private shown: Moment;
+  #shown: Moment;
   /** The number of its registration: tells it from that of another worker with the id. */
-  private number: bigint | undefined;
+  #number: bigint | undefined;
   /** What ended it, when that may have been missed renewals and nobody has looked yet. */
-  private lapse: StreamkitError | undefined;
+  #lapse: StreamkitError | undefined;
 
   constructor(id: string, interval: number, calls: WorkerCalls, clocks: Clocks = systemClocks) {
-    this.id = id;
-    this.interval = interval;
-    this.calls = calls;
-    this.clocks = clocks;
-    this.shown = momentOf(clocks);
+    this.#id = id;
+    this.#interval = interval;
+    this.#calls = calls;
+    this.#clocks = clocks;
+    this.#shown = momentOf(clocks);
   }
 
   /** One connection, with the worker registered from the first inventory on. Undefined: the connection lives. */
   async *open(signal: AbortSignal): AsyncGenerator<Inventory | undefined, void, undefined> {
-    if (this.lapse !== undefined) await this.giveWay(this.lapse, signal);
+    if (this.#lapse !== undefined) await this.#giveWay(this.#lapse, signal);
     // From here on it may be registered without knowing it: whoever is found then may be this one.
-    this.lapse = undefined;
-    const sent = momentOf(this.clocks);
+    this.#lapse = undefined;
+    const sent = momentOf(this.#clocks);
     let registered = false;
     try {
-      for await (const workers of this.calls.register(signal)) {
+      for await (const workers of this.#calls.register(signal)) {
         if (!registered && workers !== undefined) {
           registered = true;
-          this.shown = sent;
-          this.number = workers.find(({ id }) => id === this.id)?.registration;
+          this.#shown = sent;
+          this.#number = workers.find(({ id }) => id === this.#id)?.registration;
         }
         yield workers;
       }
     } catch (thrown) {
       const error = toStreamkitError(thrown, signal);
-      if (!registered || error.reason !== "NOT_FOUND" || !this.mayHaveLapsed) throw error;
-      this.lapse = error;
-      throw connectionLost(`the server has not heard of worker "${this.id}" for too long`, error);
+      if (!registered || error.reason !== "NOT_FOUND" || !this.#mayHaveLapsed) throw error;
+      this.#lapse = error;
+      throw connectionLost(`the server has not heard of worker "${this.#id}" for too long`, error);
     }
   }
 
   /** Shows the server that the worker lives. */
   async renew(signal: AbortSignal): Promise<void> {
-    const sent = momentOf(this.clocks);
-    await this.calls.renew(signal);
-    this.shown = sent;
+    const sent = momentOf(this.#clocks);
+    await this.#calls.renew(signal);
+    this.#shown = sent;
   }
 
   /** False when the server has heard of the worker so lately that it cannot have missed renewals. */
-  private get mayHaveLapsed(): boolean {
-    return elapsedSince(this.shown, this.clocks) >= MISSED_INTERVALS * this.interval * MAY_BE;
+  get #mayHaveLapsed(): boolean {
+    return elapsedSince(this.#shown, this.#clocks) >= MISSED_INTERVALS * this.#interval * MAY_BE;
   }
 
   /** Throws the error that ended the registration when another worker has the id now. */
-  private async giveWay(error: StreamkitError, signal: AbortSignal): Promise<void> {
-    for await (const worker of this.calls.list(signal)) {
-      if (worker.id === this.id && worker.registration !== this.number) throw error;
+  async #giveWay(error: StreamkitError, signal: AbortSignal): Promise<void> {
+    for await (const worker of this.#calls.list(signal)) {
+      if (worker.id === this.#id && worker.registration !== this.#number) throw error;
     }
   }
 }

@@ -5,9 +5,9 @@ import type { Inventory, Worker } from "./presence.ts";
 
 /** The workers of a group, put together from the responses of one subscription. */
 export class Roster {
-  private readonly workers = new Map<string, Worker>();
+  readonly #workers = new Map<string, Worker>();
   /** The numbers of all registrations, combined with exclusive or. */
-  private digest = 0n;
+  #digest = 0n;
 
   /**
    * Takes in a response. Returns the inventory when the server has named the state of the group that it leads to;
@@ -18,49 +18,49 @@ export class Roster {
   apply({ event }: SubscribeToWorkersResponse): Inventory | undefined {
     switch (event.case) {
       case "changes":
-        this.change(event.value);
+        this.#change(event.value);
         if (event.value.state === undefined) return undefined;
-        this.check(event.value.state);
-        return this.inventory();
+        this.#check(event.value.state);
+        return this.#inventory();
       case "snapshotComplete":
-        this.check(event.value);
-        return this.inventory();
+        this.#check(event.value);
+        return this.#inventory();
       case "heartbeat":
-        this.check(event.value);
+        this.#check(event.value);
         return undefined;
       default:
         return undefined;
     }
   }
 
-  private change({ snapshotStart, workers, left }: WorkerChanges): void {
+  #change({ snapshotStart, workers, left }: WorkerChanges): void {
     if (snapshotStart) {
-      this.workers.clear();
-      this.digest = 0n;
+      this.#workers.clear();
+      this.#digest = 0n;
     }
-    for (const id of left) this.remove(id);
+    for (const id of left) this.#remove(id);
     for (const worker of workers) {
-      this.remove(worker.id);
-      this.workers.set(worker.id, toWorker(worker));
-      this.digest ^= worker.registration;
+      this.#remove(worker.id);
+      this.#workers.set(worker.id, toWorker(worker));
+      this.#digest ^= worker.registration;
     }
   }
 
-  private remove(id: string): void {
-    const worker = this.workers.get(id);
+  #remove(id: string): void {
+    const worker = this.#workers.get(id);
     if (worker === undefined) return;
-    this.workers.delete(id);
-    this.digest ^= worker.registration;
+    this.#workers.delete(id);
+    this.#digest ^= worker.registration;
   }
 
-  private check({ workerCount, digest }: GroupState): void {
-    if (workerCount === this.workers.size && digest === this.digest) return;
-    const found = `${this.workers.size} workers here, ${workerCount} on the server`;
+  #check({ workerCount, digest }: GroupState): void {
+    if (workerCount === this.#workers.size && digest === this.#digest) return;
+    const found = `${this.#workers.size} workers here, ${workerCount} on the server`;
     throw connectionLost(`a change of the group of workers was lost (${found}); the group is read again`);
   }
 
-  private inventory(): Inventory {
-    return [...this.workers.values()].sort((a, b) => compareNames(a.id, b.id));
+  #inventory(): Inventory {
+    return [...this.#workers.values()].sort((a, b) => compareNames(a.id, b.id));
   }
 }
 

@@ -15,32 +15,32 @@ export interface RetryPolicy {
  * Counts attempts in a row without progress, and waits between them. One per call, stream or session.
  */
 export class Attempts {
-  private readonly policy: RetryPolicy;
-  private readonly maxAttempts: number;
-  private failed = 0;
+  readonly #policy: RetryPolicy;
+  readonly #maxAttempts: number;
+  #failed = 0;
 
   constructor(policy: RetryPolicy, defaultMaxAttempts = DEFAULT_MAX_ATTEMPTS) {
-    this.policy = policy;
-    this.maxAttempts = policy.retry.maxAttempts ?? defaultMaxAttempts;
+    this.#policy = policy;
+    this.#maxAttempts = policy.retry.maxAttempts ?? defaultMaxAttempts;
   }
 
   /** Something arrived: the next failure is a first one again. */
   progressed(): void {
-    this.failed = 0;
+    this.#failed = 0;
   }
 
   /** Waits before another attempt. Throws `error` when it cannot help, or was the last one that is allowed. */
   async again(error: StreamkitError, signal: AbortSignal | undefined): Promise<void> {
-    this.failed += 1;
-    if (!error.retryable || this.failed >= this.allowed(error)) throw error;
-    const delayMillis = backoffMillis(this.failed, this.policy.retry, error.retryAfterMillis);
-    this.policy.onRetry?.({ attempt: this.failed, delayMillis, error });
+    this.#failed += 1;
+    if (!error.retryable || this.#failed >= this.#allowed(error)) throw error;
+    const delayMillis = backoffMillis(this.#failed, this.#policy.retry, error.retryAfterMillis);
+    this.#policy.onRetry?.({ attempt: this.#failed, delayMillis, error });
     await delay(delayMillis, signal);
   }
 
   /** A host that nobody knows may be one that starts, and may be a typing error: nothing waits for it without end. */
-  private allowed(error: StreamkitError): number {
-    return isUnknownHost(error) ? Math.min(this.maxAttempts, DEFAULT_MAX_ATTEMPTS) : this.maxAttempts;
+  #allowed(error: StreamkitError): number {
+    return isUnknownHost(error) ? Math.min(this.#maxAttempts, DEFAULT_MAX_ATTEMPTS) : this.#maxAttempts;
   }
 }
 

@@ -37,61 +37,61 @@ interface Connection<E> {
  * its connection breaks. An async iterable for one reader; a reader that is slow gets fewer events, never stale ones.
  */
 export class Subscription<E> implements AsyncIterableIterator<E, undefined, undefined>, AsyncDisposable {
-  private readonly source: SubscriptionSource<E>;
-  private readonly attempts: Attempts;
-  private readonly lifetime = new AbortController();
-  private readonly options: SubscriptionOptions;
-  private readonly onAbort = () => this.close();
-  private current: SubscriptionState = { name: "connecting" };
-  private begun = false;
-  private connection: Connection<E> | undefined;
+  readonly #source: SubscriptionSource<E>;
+  readonly #attempts: Attempts;
+  readonly #lifetime = new AbortController();
+  readonly #options: SubscriptionOptions;
+  readonly #onAbort = () => this.close();
+  #current: SubscriptionState = { name: "connecting" };
+  #begun = false;
+  #connection: Connection<E> | undefined;
 
   /** @internal Made by the handles that can be subscribed to. */
   constructor(source: SubscriptionSource<E>, policy: RetryPolicy, options: SubscriptionOptions) {
-    this.source = source;
-    this.options = options;
+    this.#source = source;
+    this.#options = options;
     // It is meant to outlive its servers.
     const onRetry = (event: RetryEvent): void => {
       const { attempt, delayMillis } = event;
       policy.onRetry?.(event);
-      this.enter({ name: "retrying", reason: event.error as StreamkitError, attempt, delayMillis });
+      this.#enter({ name: "retrying", reason: event.error as StreamkitError, attempt, delayMillis });
     };
-    this.attempts = new Attempts({ retry: policy.retry, onRetry }, Number.POSITIVE_INFINITY);
+    this.#attempts = new Attempts({ retry: policy.retry, onRetry }, Number.POSITIVE_INFINITY);
     if (options.signal?.aborted) this.close();
-    else options.signal?.addEventListener("abort", this.onAbort, { once: true });
+    else options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   /** How the subscription is doing, and why. */
   get state(): SubscriptionState {
-    return this.current;
+    return this.#current;
   }
 
   /** The next event; done once the subscription is closed. Rejects with StreamkitError when it has failed. */
   async next(): Promise<IteratorResult<E, undefined>> {
     for (;;) {
-      if (this.current.name === "ended") {
-        if (this.current.reason !== undefined) throw this.current.reason;
+      if (this.#current.name === "ended") {
+        if (this.#current.reason !== undefined) throw this.#current.reason;
         return { done: true, value: undefined };
       }
-      if (!this.begun) {
-        this.begun = true;
-        this.enter({ name: "connecting" });
+      if (!this.#begun) {
+        this.#begun = true;
+        this.#enter({ name: "connecting" });
         continue;
       }
       try {
-        const event = await this.attempt();
+        const event = await this.#attempt();
         if (event === undefined) continue;
-        if (this.source.isLive(event)) this.enter({ name: "live" });
+        if (this.#source.isLive(event)) this.#enter({ name: "live" });
         return { done: false, value: event };
       } catch (thrown) {
-        await this.recover(thrown);
+        await this.#recover(thrown);
       }
     }
   }
 
   /** Ends the subscription and frees its connection. */
   close(): void {
-    this.end(undefined);
+    this.#end(undefined);
   }
 
   /**
@@ -102,7 +102,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
       try {
         callback(event);
       } catch (thrown) {
-        throw this.fail(thrown);
+        throw this.#fail(thrown);
       }
     }
   }
@@ -120,68 +120,68 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     this.close();
   }
 
-  private async attempt(): Promise<E | undefined> {
-    const { source } = this;
-    this.connection ??= this.connect();
-    const { connection } = this;
-    const result = await unlessAborted(connection.events.next(), this.lifetime.signal);
+  async #attempt(): Promise<E | undefined> {
+    const source = this.#source;
+    this.#connection ??= this.#connect();
+    const connection = this.#connection;
+    const result = await unlessAborted(connection.events.next(), this.#lifetime.signal);
     if (result.done) throw connectionLost("the server ended the subscription");
     // A snapshot comes at once and may be all that a failing connection manages: whoever lives on after it is not
     // failing any more.
-    if (connection.live) this.attempts.progressed();
+    if (connection.live) this.#attempts.progressed();
     else connection.live = result.value !== undefined && source.isLive(result.value);
     return result.value;
   }
 
-  private connect(): Connection<E> {
+  #connect(): Connection<E> {
     const controller = new AbortController();
-    return { events: this.source.open(controller.signal)[Symbol.asyncIterator](), controller, live: false };
+    return { events: this.#source.open(controller.signal)[Symbol.asyncIterator](), controller, live: false };
   }
 
-  private async recover(thrown: unknown): Promise<void> {
-    this.disconnect();
-    if (this.ended) return;
-    const reason = toStreamkitError(thrown, this.lifetime.signal);
+  async #recover(thrown: unknown): Promise<void> {
+    this.#disconnect();
+    if (this.#ended) return;
+    const reason = toStreamkitError(thrown, this.#lifetime.signal);
     try {
-      await this.attempts.again(reason, this.lifetime.signal);
+      await this.#attempts.again(reason, this.#lifetime.signal);
     } catch (final) {
-      this.end(toStreamkitError(final));
+      this.#end(toStreamkitError(final));
     }
   }
 
-  private get ended(): boolean {
-    return this.current.name === "ended";
+  get #ended(): boolean {
+    return this.#current.name === "ended";
   }
 
   /** Enters the last state, unless it has ended already, and keeps nothing. */
-  private end(reason: StreamkitError | undefined): void {
-    this.options.signal?.removeEventListener("abort", this.onAbort);
-    this.disconnect();
-    this.enter({ name: "ended", reason });
-    this.lifetime.abort();
+  #end(reason: StreamkitError | undefined): void {
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#disconnect();
+    this.#enter({ name: "ended", reason });
+    this.#lifetime.abort();
   }
 
   /** Ends it for what one of the caller's functions threw. */
-  private fail(thrown: unknown): StreamkitError {
+  #fail(thrown: unknown): StreamkitError {
     const reason = thrown instanceof StreamkitError ? thrown : callbackFailed("a callback of the subscription", thrown);
-    this.end(reason);
+    this.#end(reason);
     return reason;
   }
 
-  private enter(state: SubscriptionState): void {
-    if (this.ended || (this.current.name === "live" && state.name === "live")) return;
-    this.current = state;
+  #enter(state: SubscriptionState): void {
+    if (this.#ended || (this.#current.name === "live" && state.name === "live")) return;
+    this.#current = state;
     try {
-      this.options.onStateChange?.(state);
+      this.#options.onStateChange?.(state);
     } catch (thrown) {
-      this.fail(thrown);
+      this.#fail(thrown);
     }
   }
 
-  private disconnect(): void {
-    const { connection } = this;
+  #disconnect(): void {
+    const connection = this.#connection;
     if (connection === undefined) return;
-    this.connection = undefined;
+    this.#connection = undefined;
     connection.controller.abort();
     connection.events.return?.().then(undefined, () => {});
   }

@@ -29,30 +29,30 @@ export class SegmentAppendEncoder {
   /** Their size, as the limits count it. */
   recordBytes = 0;
 
-  private buffer: Uint8Array;
-  private length = 0;
+  #buffer: Uint8Array;
+  #length = 0;
   /** Where the records begin. */
-  private readonly headerLength: number;
+  readonly #headerLength: number;
 
   constructor(segment: string, conditions: SegmentConditions = {}, expectedBytes = 512) {
     const nameLength = utf8Length(segment);
-    this.buffer = new Uint8Array(Math.max(expectedBytes, nameLength + 32));
-    if (nameLength > 0) this.writeText(TAG_SEGMENT, segment, nameLength);
+    this.#buffer = new Uint8Array(Math.max(expectedBytes, nameLength + 32));
+    if (nameLength > 0) this.#writeText(TAG_SEGMENT, segment, nameLength);
     if (conditions.expectedLastSequence !== undefined) {
-      this.writeUint64(TAG_EXPECTED_LAST_SEQUENCE, conditions.expectedLastSequence);
+      this.#writeUint64(TAG_EXPECTED_LAST_SEQUENCE, conditions.expectedLastSequence);
     }
-    if (conditions.fencingToken !== undefined) this.writeUint64(TAG_FENCING_TOKEN, conditions.fencingToken);
-    this.headerLength = this.length;
+    if (conditions.fencingToken !== undefined) this.#writeUint64(TAG_FENCING_TOKEN, conditions.fencingToken);
+    this.#headerLength = this.#length;
   }
 
   /** Length of what is encoded so far. */
   get byteLength(): number {
-    return this.length;
+    return this.#length;
   }
 
   /** Length of the encoded records alone, as the limits count it. */
   get recordsByteLength(): number {
-    return this.length - this.headerLength;
+    return this.#length - this.#headerLength;
   }
 
   /** Appends one record of `size` bytes as `recordSize` counts. */
@@ -64,58 +64,58 @@ export class SegmentAppendEncoder {
       const entry = entryLength(utf8Length(name), utf8Length(metadata[name]));
       length += 1 + varintLength(entry) + entry;
     }
-    this.reserve(length + 6);
-    this.length = writeLength(this.buffer, this.length, TAG_RECORD, length);
+    this.#reserve(length + 6);
+    this.#length = writeLength(this.#buffer, this.#length, TAG_RECORD, length);
     if (payloadLength > 0) {
-      this.length = writeLength(this.buffer, this.length, TAG_PAYLOAD, payloadLength);
-      this.buffer.set(payload, this.length);
-      this.length += payloadLength;
+      this.#length = writeLength(this.#buffer, this.#length, TAG_PAYLOAD, payloadLength);
+      this.#buffer.set(payload, this.#length);
+      this.#length += payloadLength;
     }
-    for (const name in metadata) this.writeMetadata(name, metadata[name]);
+    for (const name in metadata) this.#writeMetadata(name, metadata[name]);
     this.records += 1;
     this.recordBytes += size;
   }
 
   /** The encoded message. The encoder is not used after that. */
   finish(): Uint8Array {
-    return this.buffer.subarray(0, this.length);
+    return this.#buffer.subarray(0, this.#length);
   }
 
-  private writeMetadata(name: string, value: string): void {
+  #writeMetadata(name: string, value: string): void {
     const nameLength = utf8Length(name);
     const valueLength = utf8Length(value);
-    this.length = writeLength(this.buffer, this.length, TAG_METADATA, entryLength(nameLength, valueLength));
-    this.writeText(TAG_KEY, name, nameLength);
-    this.writeText(TAG_VALUE, value, valueLength);
+    this.#length = writeLength(this.#buffer, this.#length, TAG_METADATA, entryLength(nameLength, valueLength));
+    this.#writeText(TAG_KEY, name, nameLength);
+    this.#writeText(TAG_VALUE, value, valueLength);
   }
 
-  private writeText(tag: number, text: string, byteLength: number): void {
-    const { buffer } = this;
-    let at = writeLength(buffer, this.length, tag, byteLength);
+  #writeText(tag: number, text: string, byteLength: number): void {
+    const buffer = this.#buffer;
+    let at = writeLength(buffer, this.#length, tag, byteLength);
     if (byteLength === text.length && byteLength <= 32) {
       for (let i = 0; i < byteLength; i++) buffer[at++] = text.charCodeAt(i);
     } else {
       at += utf8.encodeInto(text, buffer.subarray(at)).written;
     }
-    this.length = at;
+    this.#length = at;
   }
 
-  private writeUint64(tag: number, value: bigint): void {
-    this.reserve(11);
-    this.buffer[this.length++] = tag;
+  #writeUint64(tag: number, value: bigint): void {
+    this.#reserve(11);
+    this.#buffer[this.#length++] = tag;
     while (value > 0x7fn) {
-      this.buffer[this.length++] = Number(value & 0x7fn) | 0x80;
+      this.#buffer[this.#length++] = Number(value & 0x7fn) | 0x80;
       value >>= 7n;
     }
-    this.buffer[this.length++] = Number(value);
+    this.#buffer[this.#length++] = Number(value);
   }
 
-  private reserve(count: number): void {
-    const needed = this.length + count;
-    if (needed <= this.buffer.length) return;
-    const larger = new Uint8Array(Math.max(needed, this.buffer.length * 2));
-    larger.set(this.buffer.subarray(0, this.length));
-    this.buffer = larger;
+  #reserve(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#buffer.length) return;
+    const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+    larger.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = larger;
   }
 }
 

@@ -23,56 +23,56 @@ export class Batcher {
   /** Records gathered. */
   records = 0;
 
-  private readonly place: { readonly storeId: string; readonly space: string };
-  private readonly limits: BatchLimits;
-  private readonly conditionsOf: (segment: string) => SegmentConditions;
-  private readonly encoders = new Map<string, SegmentAppendEncoder>();
+  readonly #place: { readonly storeId: string; readonly space: string };
+  readonly #limits: BatchLimits;
+  readonly #conditionsOf: (segment: string) => SegmentConditions;
+  readonly #encoders = new Map<string, SegmentAppendEncoder>();
   /** Size of the records gathered, as the limits count it. */
-  private recordBytes = 0;
+  #recordBytes = 0;
   /** Size of their encoding, which labels make larger. */
-  private encodedBytes = 0;
+  #encodedBytes = 0;
   /** First guess for the next buffer: what the last one came to. */
-  private expectedBytes = 512;
+  #expectedBytes = 512;
 
   constructor(
     place: { storeId: string; space: string },
     limits: Partial<BatchLimits>,
     conditionsOf: (segment: string) => SegmentConditions,
   ) {
-    this.place = place;
-    this.limits = {
+    this.#place = place;
+    this.#limits = {
       maxRecords: Math.min(limits.maxRecords ?? Number.POSITIVE_INFINITY, LIMITS.maxTransactionRecords),
       maxBytes: Math.min(limits.maxBytes ?? Number.POSITIVE_INFINITY, LIMITS.maxTransactionBytes),
     };
-    this.conditionsOf = conditionsOf;
+    this.#conditionsOf = conditionsOf;
   }
 
   /** True when no further record fits, whatever its size. */
   get full(): boolean {
-    return this.records >= this.limits.maxRecords || this.recordBytes >= this.limits.maxBytes;
+    return this.records >= this.#limits.maxRecords || this.#recordBytes >= this.#limits.maxBytes;
   }
 
   /** True when the transaction may also take this record. An empty one takes any: the server has the last word. */
   fits(segment: string, size: number): boolean {
     if (this.records === 0) return true;
-    if (this.records >= this.limits.maxRecords || this.recordBytes + size > this.limits.maxBytes) return false;
+    if (this.records >= this.#limits.maxRecords || this.#recordBytes + size > this.#limits.maxBytes) return false;
     // Leaves room for the labels of this record, whose encoding is not known yet.
-    if (this.encodedBytes + size > LIMITS.maxTransactionBytes + ROOM_FOR_LABELS) return false;
-    return this.encoders.has(segment) || this.encoders.size < LIMITS.maxTransactionSegments;
+    if (this.#encodedBytes + size > LIMITS.maxTransactionBytes + ROOM_FOR_LABELS) return false;
+    return this.#encoders.has(segment) || this.#encoders.size < LIMITS.maxTransactionSegments;
   }
 
   /** Takes a record that fits. Records of one segment keep their order. */
   add(segment: string, record: EncodedRecord, size: number): void {
-    let encoder = this.encoders.get(segment);
+    let encoder = this.#encoders.get(segment);
     if (encoder === undefined) {
-      encoder = new SegmentAppendEncoder(segment, this.conditionsOf(segment), this.expectedBytes);
-      this.encoders.set(segment, encoder);
+      encoder = new SegmentAppendEncoder(segment, this.#conditionsOf(segment), this.#expectedBytes);
+      this.#encoders.set(segment, encoder);
     }
     const before = encoder.byteLength;
     encoder.add(record, size);
-    this.encodedBytes += encoder.byteLength - before;
+    this.#encodedBytes += encoder.byteLength - before;
     this.records += 1;
-    this.recordBytes += size;
+    this.#recordBytes += size;
   }
 
   /** The transaction, with an id of its own; starts the next one. */
@@ -80,20 +80,20 @@ export class Batcher {
     const appends: Uint8Array[] = [];
     const segments: { segment: string; records: number }[] = [];
     let bytes = 0;
-    for (const [segment, encoder] of this.encoders) {
+    for (const [segment, encoder] of this.#encoders) {
       const message = encoder.finish();
       appends.push(message);
       segments.push({ segment, records: encoder.records });
       bytes += message.length;
     }
-    const { storeId, space } = this.place;
+    const { storeId, space } = this.#place;
     const { records } = this;
     const transaction = { storeId, space, transactionId: randomId(), appends, segments, records, bytes };
-    this.expectedBytes = Math.ceil(bytes / appends.length) + 64;
-    this.encoders.clear();
+    this.#expectedBytes = Math.ceil(bytes / appends.length) + 64;
+    this.#encoders.clear();
     this.records = 0;
-    this.recordBytes = 0;
-    this.encodedBytes = 0;
+    this.#recordBytes = 0;
+    this.#encodedBytes = 0;
     return transaction;
   }
 }

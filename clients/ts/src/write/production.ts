@@ -24,64 +24,64 @@ export interface ProductionEvents<V> {
  * While the pipeline has no room a batch that is due keeps growing: under load, batches become larger by themselves.
  */
 export class Production<V> {
-  private readonly pipeline: Pipeline;
-  private readonly batcher: Batcher;
-  private readonly lingerMillis: number;
-  private readonly events: ProductionEvents<V>;
+  readonly #pipeline: Pipeline;
+  readonly #batcher: Batcher;
+  readonly #lingerMillis: number;
+  readonly #events: ProductionEvents<V>;
   /** The open batch is to be sent as soon as there is room. */
-  private due = false;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private wakeSource: (() => void) | undefined;
-  private stop: ((error: unknown) => void) | undefined;
-  private stopped = false;
+  #due = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #wakeSource: (() => void) | undefined;
+  #stop: ((error: unknown) => void) | undefined;
+  #stopped = false;
   /** Settles when the latest transaction is acknowledged, or refused: acks come in order. */
-  private lastAck: Promise<void> | undefined;
+  #lastAck: Promise<void> | undefined;
 
   constructor(pipeline: Pipeline, batcher: Batcher, lingerMillis: number, events: ProductionEvents<V>) {
-    this.pipeline = pipeline;
-    this.batcher = batcher;
-    this.lingerMillis = lingerMillis;
-    this.events = events;
+    this.#pipeline = pipeline;
+    this.#batcher = batcher;
+    this.#lingerMillis = lingerMillis;
+    this.#events = events;
   }
 
   /** Runs until the source has ended and everything is durable. Rejects with the first failure. */
   async run(source: RecordSource<V>): Promise<void> {
     const iterator =
       Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : (source as Iterable<V>)[Symbol.iterator]();
-    this.pipeline.onRoom = () => this.makeUseOfRoom();
+    this.#pipeline.onRoom = () => this.#makeUseOfRoom();
     // A source may be silent for ever, so a failure must not wait for its next record.
     const failed = new Promise<never>((_, reject) => {
-      this.stop = reject;
-      this.pipeline.onFailure = reject;
+      this.#stop = reject;
+      this.#pipeline.onFailure = reject;
     });
-    if (this.pipeline.error !== undefined) this.stop?.(this.pipeline.error);
-    const pumped = this.pump(iterator);
+    if (this.#pipeline.error !== undefined) this.#stop?.(this.#pipeline.error);
+    const pumped = this.#pump(iterator);
     pumped.catch(() => {});
     try {
       await Promise.race([pumped, failed]);
     } catch (error) {
-      this.pipeline.abort();
+      this.#pipeline.abort();
       throw error;
     } finally {
-      this.stopped = true;
-      clearTimeout(this.timer);
-      this.wakeSource?.();
+      this.#stopped = true;
+      clearTimeout(this.#timer);
+      this.#wakeSource?.();
       Promise.resolve(iterator.return?.()).catch(() => {});
     }
   }
 
-  private async pump(iterator: Iterator<V> | AsyncIterator<V>): Promise<void> {
+  async #pump(iterator: Iterator<V> | AsyncIterator<V>): Promise<void> {
     let ended: { error?: unknown } | undefined;
     let index = 0;
     while (ended === undefined) {
       try {
         const next = iterator.next();
         const result = "then" in next ? await next : next;
-        if (this.stopped) return;
+        if (this.#stopped) return;
         if (result.done) ended = {};
         else {
-          const { segment, record } = this.events.toRecord(result.value, index++);
-          const taken = this.take(segment, record);
+          const { segment, record } = this.#events.toRecord(result.value, index++);
+          const taken = this.#take(segment, record);
           if (taken !== undefined) await taken;
         }
       } catch (error) {
@@ -89,69 +89,69 @@ export class Production<V> {
         ended = { error };
       }
     }
-    if (this.batcher.records > 0) {
-      await this.room();
-      this.send();
+    if (this.#batcher.records > 0) {
+      await this.#room();
+      this.#send();
     }
-    await this.pipeline.close();
-    await this.lastAck;
-    if (this.pipeline.error !== undefined) throw this.pipeline.error;
+    await this.#pipeline.close();
+    await this.#lastAck;
+    if (this.#pipeline.error !== undefined) throw this.#pipeline.error;
     if ("error" in ended) throw ended.error;
   }
 
   /** Adds one record; returns a promise only when the source has to wait. */
-  private take(segment: string, record: EncodedRecord): Promise<void> | undefined {
+  #take(segment: string, record: EncodedRecord): Promise<void> | undefined {
     const size = recordSize(record);
     checkRecordSize(segment, size);
-    if (!this.batcher.fits(segment, size)) {
-      if (!this.pipeline.hasRoom) return this.room().then(() => this.take(segment, record));
-      this.send();
+    if (!this.#batcher.fits(segment, size)) {
+      if (!this.#pipeline.hasRoom) return this.#room().then(() => this.#take(segment, record));
+      this.#send();
     }
-    const first = this.batcher.records === 0;
-    this.batcher.add(segment, record, size);
-    if (this.batcher.full) {
-      if (!this.pipeline.hasRoom) return this.room().then(() => this.send());
-      this.send();
+    const first = this.#batcher.records === 0;
+    this.#batcher.add(segment, record, size);
+    if (this.#batcher.full) {
+      if (!this.#pipeline.hasRoom) return this.#room().then(() => this.#send());
+      this.#send();
     } else if (first) {
-      this.armTrigger();
+      this.#armTrigger();
     }
     return undefined;
   }
 
   /** Resolves when the pipeline takes another transaction. */
-  private async room(): Promise<void> {
-    while (!this.pipeline.hasRoom && !this.stopped) {
+  async #room(): Promise<void> {
+    while (!this.#pipeline.hasRoom && !this.#stopped) {
       await new Promise<void>((resolve) => {
-        this.wakeSource = resolve;
+        this.#wakeSource = resolve;
       });
     }
   }
 
-  private armTrigger(): void {
+  #armTrigger(): void {
     // One that comes late, after its batch was full, says the same of the next: the source had its turn.
     const trigger = () => {
-      if (this.batcher.records === 0) return;
-      this.due = true;
-      this.makeUseOfRoom();
+      if (this.#batcher.records === 0) return;
+      this.#due = true;
+      this.#makeUseOfRoom();
     };
-    if (this.lingerMillis > 0) this.timer = setTimeout(trigger, this.lingerMillis);
+    if (this.#lingerMillis > 0) this.#timer = setTimeout(trigger, this.#lingerMillis);
     else soon(trigger);
   }
 
-  private makeUseOfRoom(): void {
-    if (this.due && this.pipeline.hasRoom) this.send();
-    this.wakeSource?.();
+  #makeUseOfRoom(): void {
+    if (this.#due && this.#pipeline.hasRoom) this.#send();
+    this.#wakeSource?.();
   }
 
   /** Hands the open batch, if there is one, to the pipeline. */
-  private send(): void {
-    if (this.batcher.records === 0 || this.stopped) return;
-    this.due = false;
-    clearTimeout(this.timer);
-    const transaction = this.batcher.seal();
-    this.lastAck = this.pipeline
+  #send(): void {
+    if (this.#batcher.records === 0 || this.#stopped) return;
+    this.#due = false;
+    clearTimeout(this.#timer);
+    const transaction = this.#batcher.seal();
+    this.#lastAck = this.#pipeline
       .submit(transaction)
-      .then((result) => this.events.onAck(result, transaction))
-      .catch((error) => this.stop?.(error));
+      .then((result) => this.#events.onAck(result, transaction))
+      .catch((error) => this.#stop?.(error));
   }
 }

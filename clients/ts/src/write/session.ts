@@ -38,12 +38,12 @@ export const SESSION_OPTIONS = {
  * and so does every later append: a session never skips one and goes on.
  */
 export class AppendSession<In> implements AsyncDisposable {
-  private readonly place: { storeId: string; space: string; fencingToken: bigint | undefined };
-  private readonly codec: Codec<never, In>;
-  private readonly pipeline: Pipeline;
-  private waiting: (() => void)[] = [];
+  readonly #place: { storeId: string; space: string; fencingToken: bigint | undefined };
+  readonly #codec: Codec<never, In>;
+  readonly #pipeline: Pipeline;
+  #waiting: (() => void)[] = [];
   /** Why a transaction was refused before it was sent; those before it are not concerned, those behind it are. */
-  private refusal: StreamkitError | undefined;
+  #refusal: StreamkitError | undefined;
 
   /** @internal Made by `SpaceHandle.session`. */
   constructor(
@@ -53,15 +53,15 @@ export class AppendSession<In> implements AsyncDisposable {
     codec: Codec<never, In>,
     options: SessionOptions,
   ) {
-    this.place = { storeId, space, fencingToken: context.fencingToken };
-    this.codec = codec;
+    this.#place = { storeId, space, fencingToken: context.fencingToken };
+    this.#codec = codec;
     const limits = {
       maxInFlight: options.maxInFlight ?? PIPELINE_LIMITS.maxInFlight,
       maxInFlightBytes: options.maxInFlightBytes ?? PIPELINE_LIMITS.maxInFlightBytes,
     };
-    this.pipeline = new Pipeline(context, limits, options.signal);
-    this.pipeline.onRoom = () => {
-      if (this.pipeline.hasRoom) for (const resolve of this.waiting.splice(0)) resolve();
+    this.#pipeline = new Pipeline(context, limits, options.signal);
+    this.#pipeline.onRoom = () => {
+      if (this.#pipeline.hasRoom) for (const resolve of this.#waiting.splice(0)) resolve();
     };
   }
 
@@ -69,30 +69,30 @@ export class AppendSession<In> implements AsyncDisposable {
    * Sends one transaction. Resolves when it is durable. Await `ready` first where the source is faster than the server.
    */
   async append(appends: Iterable<SegmentAppend<In>>, options: TransactionOptions = {}): Promise<AppendResult> {
-    if (this.refusal !== undefined) throw abandoned(this.refusal);
+    if (this.#refusal !== undefined) throw abandoned(this.#refusal);
     let transaction: SizedTransaction;
     try {
       checkOptions("append", options, TRANSACTION_OPTIONS);
-      transaction = encodeTransaction(this.place, this.codec, appends, options);
+      transaction = encodeTransaction(this.#place, this.#codec, appends, options);
     } catch (thrown) {
-      this.refusal = toStreamkitError(thrown);
+      this.#refusal = toStreamkitError(thrown);
       throw thrown;
     }
-    return this.pipeline.submit(transaction);
+    return this.#pipeline.submit(transaction);
   }
 
   /** Resolves when fewer transactions are in flight than the session allows, or when it has failed. */
   async ready(): Promise<void> {
-    while (!this.pipeline.hasRoom && this.pipeline.error === undefined) {
+    while (!this.#pipeline.hasRoom && this.#pipeline.error === undefined) {
       await new Promise<void>((resolve) => {
-        this.waiting.push(resolve);
+        this.#waiting.push(resolve);
       });
     }
   }
 
   /** Waits until every transaction is settled, then ends the session. Does not throw: their promises tell. */
   async close(): Promise<void> {
-    await this.pipeline.close();
+    await this.#pipeline.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

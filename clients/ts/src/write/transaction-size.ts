@@ -8,32 +8,32 @@ import { StreamkitError } from "../errors/error.ts";
 export class TransactionSize {
   /** Records so far. */
   records = 0;
-  private segments = 0;
-  private segmentRecords = 0;
-  private bytes = 0;
-  private encodedBytes = 0;
+  #segments = 0;
+  #segmentRecords = 0;
+  #bytes = 0;
+  #encodedBytes = 0;
 
   /** Begins the next segment. */
   addSegment(): void {
-    this.segments += 1;
-    this.segmentRecords = 0;
-    check("segments", this.segments, LIMITS.maxTransactionSegments);
+    this.#segments += 1;
+    this.#segmentRecords = 0;
+    check("segments", this.#segments, LIMITS.maxTransactionSegments);
   }
 
   /** Counts one record of the segment that was begun last; `size` as `recordSize` counts. */
   addRecord(segment: string, size: number): void {
-    checkRecordSize(segment, size, `appends[${this.segments - 1}].records[${this.segmentRecords}]`);
-    this.segmentRecords += 1;
+    checkRecordSize(segment, size, `appends[${this.#segments - 1}].records[${this.#segmentRecords}]`);
+    this.#segmentRecords += 1;
     this.records += 1;
-    this.bytes += size;
+    this.#bytes += size;
     check("records", this.records, LIMITS.maxTransactionRecords);
-    check("bytes", this.bytes, LIMITS.maxTransactionBytes);
+    check("bytes", this.#bytes, LIMITS.maxTransactionBytes);
   }
 
   /** Counts the encoding of one segment's records. */
   addEncoding(bytes: number): void {
-    this.encodedBytes += bytes;
-    check("encoded bytes", this.encodedBytes, LIMITS.maxTransactionEncodedBytes);
+    this.#encodedBytes += bytes;
+    check("encoded bytes", this.#encodedBytes, LIMITS.maxTransactionEncodedBytes);
   }
 }
 
