@@ -28,27 +28,28 @@ import { type LongPolling, Streams } from "./transport/streams.ts";
 /** How a client connects and behaves. */
 export interface ClientOptions {
   /**
-   * How to reach the server: from `@streamkit/client/node`, `@streamkit/client/web`, a server in this process, or any
-   * other Connect transport (see `describeTransport`).
+   * The connection to the server: `createNodeTransport` of `@streamkit/client/node`, `createWebTransport` of
+   * `@streamkit/client/web`, the transport of a server in this process, or any other Connect transport (see
+   * `describeTransport`).
    */
   readonly transport: Transport;
-  /** How transient failures are retried. */
+  /** Number of attempts and pauses between them, when a call fails transiently. */
   readonly retry?: RetryOptions;
-  /** Told before each retry and each reconnect. */
+  /** Called before each retry and each reconnect. */
   readonly onRetry?: (event: RetryEvent) => void;
   /**
-   * Longest wait for a server that owes an answer, in milliseconds. Default 30,000. It ends a unary attempt, a read and
-   * a Produce session that wait so long for their next response, with CONNECTION_LOST; they are then tried again, or
-   * resumed. At the head, `follow` and subscriptions wait for two heartbeats instead.
+   * Longest wait for the next response of the server, in milliseconds: 1 or more, or Infinity. Default 30,000. A unary
+   * attempt, a read or a Produce session that waits longer fails with CONNECTION_LOST; the client then retries or
+   * resumes it. At the head, `follow` and subscriptions wait for two heartbeats instead.
    */
   readonly timeoutMillis?: number;
   /**
-   * Which reads call again and again for entries in place of a stream. Default `auto`: those whose stream delivers
-   * nothing while the server answers calls, as behind a proxy that holds responses back. `onRetry` is told. `always` is
-   * for networks without streams. Guarantees are the same; each response costs a request.
+   * Reads that poll for entries in place of a stream. Default `auto`: reads whose stream delivers nothing while the
+   * server answers calls, as behind a proxy that holds responses back; the client then calls `onRetry`. `always` is for
+   * networks without streams. All guarantees stay the same. Each response costs a request.
    */
   readonly longPolling?: LongPolling;
-  /** Overrides what is known about the transport's encoding of messages. */
+  /** Encoding of messages. Default: the one of the transport's description, or "json" without a description. */
   readonly wireFormat?: "binary" | "json";
 }
 
@@ -70,11 +71,11 @@ const CLIENT_OPTIONS = {
   wireFormat: oneOf("binary", "json"),
 } satisfies ChecksOf<ClientOptions>;
 
-/** What one connection to a server may use. */
+/** The resources that a server grants to one connection. */
 export interface ServerBudgets {
-  /** Most streaming calls that may be open. */
+  /** Most streaming calls open at a time. */
   readonly maxConnectionStreams: number;
-  /** Most bytes of requests that are not answered yet. */
+  /** Most bytes of unanswered requests. */
   readonly maxConnectionRequestBytes: number;
   /** Most bytes of responses that the client has not read yet. */
   readonly maxConnectionResponseBytes: number;
@@ -82,37 +83,37 @@ export interface ServerBudgets {
   readonly requestTimeoutMillis: number;
 }
 
-/** What a server is. */
+/** A server's version, limits and abilities. */
 export interface ServerInfo {
   /** The server's version. */
   readonly version: string;
   /** The limits in force; meaning and units: proto/streamkit/v1/limits.proto. */
   readonly limits: Readonly<Record<keyof typeof LIMITS, number>>;
-  /** What the server can do, sorted. */
+  /** Names of the server's optional features, sorted. */
   readonly capabilities: readonly string[];
-  /** Kind of storage behind it. */
+  /** Kind of storage behind the server. */
   readonly storage: string;
-  /** How long a transaction id without an expectation is remembered, in milliseconds. */
+  /** How long the server remembers the id of a transaction without `expectedLastSequence`, in milliseconds. */
   readonly dedupeWindowMillis: number;
-  /** What one connection may use; `undefined` where the server does not say. */
+  /** The resources of one connection; `undefined` if the server does not report them. */
   readonly budgets: ServerBudgets | undefined;
 }
 
-/** The entry to everything. Holds no connection of its own: that is the transport's. */
+/** The entry to all stores of a server. The transport holds the connection; the client needs no closing. */
 export interface StreamkitClient {
-  /** A handle on a store; no I/O. `id` is a UUID. */
+  /** Makes a handle on a store, without I/O. `id` is a UUID. */
   store(id: string): StoreHandle;
-  /** The ids of all stores, in byte order. Needs admin rights. */
+  /** Lists the ids of all stores, in byte order. Needs admin rights. */
   listStores(options?: PageOptions): Listing<string>;
-  /** What the server is and can do. */
+  /** Asks the server for its version, limits and features. */
   serverInfo(options?: { signal?: AbortSignal }): Promise<ServerInfo>;
 }
 
 /**
- * Makes a client; no I/O.
+ * Makes a client, without I/O.
  *
- * @throws StreamkitError INVALID_FIELD for options that are unknown, missing or out of range; so do all methods that
- *   take options
+ * @throws StreamkitError INVALID_FIELD for options that are unknown, missing or out of range; all methods with options
+ *   throw the same error
  */
 export function createStreamkitClient(options: ClientOptions): StreamkitClient {
   checkOptions("createStreamkitClient", options, CLIENT_OPTIONS, ["transport"]);

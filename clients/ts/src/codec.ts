@@ -3,7 +3,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { is, shown } from "./options.ts";
 import type { RecordInit } from "./wire/record.ts";
 
-/** What a codec may look at beside the payload. */
+/** The facts of an entry that a codec may use beside the payload. */
 export interface DecodeContext {
   readonly segment: string;
   readonly sequence: number;
@@ -11,29 +11,29 @@ export interface DecodeContext {
 }
 
 /**
- * Turns values into records and back. `Out` is what reads give as `entry.value`, `In` what writes take.
+ * Turns values into records and back. `In` is the type of values that writes take, `Out` the type of `entry.value`.
  *
- * What `encode` or `decode` throws reaches the caller as the `cause` of a StreamkitError CODEC_FAILED, which says
- * where.
+ * If `encode` or `decode` throws, the caller gets a StreamkitError CODEC_FAILED, which names the record or entry and
+ * has the codec's error as its `cause`.
  */
 export interface Codec<Out, In = Out> {
   encode(value: In): Uint8Array | RecordInit;
   decode(payload: Uint8Array, entry: DecodeContext): Out;
 }
 
-/** What a handle without a codec writes: bytes, or bytes with labels. */
+/** The input of a handle without a codec: bytes, or bytes with labels. */
 export type BytesInput = Uint8Array | RecordInit;
 
-/** The default codec: bytes as they are. */
+/** The default codec, which leaves bytes as they are. */
 export const bytes: Codec<Uint8Array, BytesInput> = {
   encode: (value) => value,
   decode: (payload) => payload,
 };
 
 /**
- * JSON in UTF-8. The type is taken on trust: validate what others wrote. A value that JSON cannot express is refused:
- * `undefined`, a bigint, a Map, bytes, NaN. Inside of a value, JSON.stringify decides: it drops `undefined` and makes
- * `{}` of a Map.
+ * JSON in UTF-8. The codec does not check that entries have the type `T`: validate entries of other writers. Encoding
+ * throws for a value that JSON cannot express: `undefined`, a bigint, a Map, bytes, NaN. Inside of a value,
+ * JSON.stringify decides; it drops `undefined` and turns a Map into `{}`.
  */
 export function json<T>(): Codec<T> {
   const encoder = new TextEncoder();
@@ -50,14 +50,14 @@ export function json<T>(): Codec<T> {
   };
 }
 
-/** True when nothing of a value is left: `{}` of a Map, a Set or a Promise, `null` of NaN. */
+/** True if JSON loses the whole value: `{}` for a Map, a Set or a Promise, `null` for NaN. */
 function isLoss(value: unknown, text: string): boolean {
   if (text === "null") return value !== null;
   if (text !== "{}" || typeof (value as { toJSON?: unknown }).toJSON === "function") return false;
   return Object.prototype.toString.call(value) !== "[object Object]";
 }
 
-/** A protobuf message in the binary format. Writes take initialisers, reads give messages. */
+/** Protobuf messages in the binary format. Writes take initialisers, reads give messages. */
 export function protobuf<S extends DescMessage>(schema: S): Codec<MessageShape<S>, MessageInitShape<S>> {
   return {
     encode: (value) => toBinary(schema, create(schema, value)),
@@ -65,7 +65,7 @@ export function protobuf<S extends DescMessage>(schema: S): Codec<MessageShape<S
   };
 }
 
-/** A value with labels; made by `withMetadata`. */
+/** A value with labels. Make it with `withMetadata`. */
 export class Labeled<In> {
   readonly value: In;
   readonly metadata: Readonly<Record<string, string>>;
@@ -76,12 +76,12 @@ export class Labeled<In> {
   }
 }
 
-/** A value of any codec with labels, for `publish`, `append` and `produce`. */
+/** Adds labels to a value, for `publish`, `append` and `produce` with any codec. */
 export function withMetadata<In>(value: In, metadata: Readonly<Record<string, string>>): Labeled<In> {
   return new Labeled(value, metadata);
 }
 
-/** Tells a codec from other things, such as the function `json` that was not called. */
+/** The check of a codec argument. It catches mistakes such as `json` in place of `json()`. */
 export const codecs = is(
   "a codec, such as json(): an object with the functions encode and decode",
   (value) =>

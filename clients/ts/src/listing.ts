@@ -2,38 +2,38 @@ import { LIMITS } from "@streamkit/protocol";
 
 /** One page of a list. */
 export interface ListPage<V> {
-  /** In byte order of their names. May be fewer than `pageSize`, and none, also where more follow. */
+  /** The items, in byte order of their names. A page may be empty although more pages follow. */
   readonly items: readonly V[];
-  /** Pass as `pageToken` for the next page; `undefined` on the last one. */
+  /** The `pageToken` of the next page; `undefined` on the last page. */
   readonly nextPageToken: string | undefined;
 }
 
-/** Which page of a list. */
+/** Options of one page of a list. */
 export interface PageOptions {
   /**
-   * Most items wanted of one call: 1 to 1,000. Default 100; an iteration over the list asks for 1,000 from its second
-   * call on.
+   * Most items of one page: 1 to 1,000. Default 100. An iteration over the whole list uses 1,000 from its second page
+   * on.
    */
   readonly pageSize?: number;
-  /** `nextPageToken` of the page before. Absent: the first page. */
+  /** `nextPageToken` of the previous page. Default: the first page. */
   readonly pageToken?: string;
   /** Ends the call with `CANCELED`. */
   readonly signal?: AbortSignal;
 }
 
-/** What to list. */
+/** Options of a list of names. */
 export interface ListOptions extends PageOptions {
-  /** Only names that start with this. */
+  /** Prefix of the listed names. Default: all names. */
   readonly prefix?: string;
 }
 
-/** A list in byte order: an async iterable over all its items, and its pages one by one. */
+/** A list in byte order. Iterate over all items, or take one page. */
 export interface Listing<V> extends AsyncIterable<V> {
-  /** The page that the options name, and no more. */
+  /** Fetches the one page that the options name. */
   page(): Promise<ListPage<V>>;
 }
 
-/** Makes a listing of a call that gives one page. */
+/** Makes a listing from a function that fetches one page. */
 export function listing<V>(
   options: PageOptions,
   fetchPage: (pageSize: number, pageToken: string) => Promise<{ items: readonly V[]; nextPageToken: string }>,
@@ -51,7 +51,7 @@ export function listing<V>(
         const page = await fetchPage(next, pageToken);
         yield* page.items;
         pageToken = page.nextPageToken;
-        // The application wants more than a first page: the fewer calls, the better.
+        // The application reads on, so larger pages save calls.
         next = options.pageSize ?? LIMITS.maxPageSize;
       } while (pageToken !== "");
     },

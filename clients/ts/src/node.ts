@@ -20,41 +20,42 @@ import { type ChecksOf, callbacks, checkOptions, count, flag, is, millis, oneOf,
 import { parseBaseUrl } from "./transport/base-url.ts";
 import { describeTransport } from "./transport/description.ts";
 
-/** How to reach a server from Node.js. */
+/** The way to reach a server from Node.js. */
 export interface NodeTransportOptions {
-  /** Address of the server, for example `http://127.0.0.1:8080`. With TLS: `https://`. */
+  /** Address of the server, for example `http://127.0.0.1:8080`, or `https://...` with TLS. */
   readonly baseUrl: string;
   /**
-   * Default `auto`: finds out which version the server speaks, or a proxy in front of it, when the transport is first
-   * used, and prefers `2`, which `produce` needs to be fast. With `nodeOptions.agent` it is `1.1`, with
-   * `nodeOptions.createConnection` it is `2`: what they connect to cannot be asked.
+   * Version of HTTP. Default `auto`: at its first call the transport asks the server, or the proxy in front of it, and
+   * prefers `2`, which `produce` needs to be fast. The default is `1.1` with `nodeOptions.agent` or
+   * `nodeOptions.socketPath`, and `2` with `nodeOptions.createConnection`, since the transport cannot ask through them.
    */
   readonly httpVersion?: HttpVersion | "auto";
   /**
-   * Default: over HTTP/2 gRPC for streams, whose framing is the fastest, and Connect for single calls, which needs no
-   * trailers and took a tenth less time; over HTTP/1.1, and where the server refuses gRPC, Connect. gRPC needs HTTP/2.
+   * Protocol of all calls. Default over HTTP/2: gRPC for streams, because its framing is the fastest, and Connect for
+   * unary calls, because it needs no trailers and took a tenth less time. Default over HTTP/1.1, and for a server that
+   * refuses gRPC: Connect. `grpc` needs HTTP/2.
    */
   readonly protocol?: "grpc" | "connect" | "grpc-web";
-  /** JSON instead of binary messages. Default false. */
+  /** True for JSON instead of binary messages. Default false. */
   readonly json?: boolean;
-  /** Run around every call, for example to add an `authorization` header. */
+  /** Interceptors run around every call, for example to add an `authorization` header. */
   readonly interceptors?: readonly Interceptor[];
-  /** Largest message that is accepted, in bytes. Default 8 MiB. */
+  /** Largest message that the client accepts, in bytes. Default 8 MiB. */
   readonly readMaxBytes?: number;
-  /**
-   * How long a connection with open calls may be silent before it is probed, in milliseconds. HTTP/2. Default 10,000.
-   */
+  /** Silence on an HTTP/2 connection with open calls before the client probes it, in milliseconds. Default 10,000. */
   readonly pingIntervalMillis?: number;
-  /** How long a probe may take before the connection counts as lost, in milliseconds. HTTP/2. Default 5,000. */
+  /**
+   * Time that a probe of an HTTP/2 connection may take before the connection is lost, in milliseconds. Default 5,000.
+   */
   readonly pingTimeoutMillis?: number;
   /**
-   * Compressions to ask the server for. Default none: on a fast network compression made reads three times slower.
-   * Where bandwidth is scarce, pass `compressionGzip` of `@connectrpc/connect-node`.
+   * Compressions that the client asks the server for. Default none: on a fast network compression made reads three
+   * times slower. Pass `compressionGzip` of `@connectrpc/connect-node` where bandwidth is scarce.
    */
   readonly acceptCompression?: readonly Compression[];
-  /** Compression of what is sent. Default none. */
+  /** Compression of requests. Default none. */
   readonly sendCompression?: Compression;
-  /** TLS and socket options, passed to Node.js. */
+  /** TLS and socket options, which the transport passes to Node.js. */
   readonly nodeOptions?: SecureClientSessionOptions | RequestOptions;
 }
 
@@ -72,16 +73,16 @@ const NODE_TRANSPORT_OPTIONS = {
   nodeOptions: opaque,
 } satisfies ChecksOf<NodeTransportOptions>;
 
-/** Longest wait for each answer of a server that is asked for its version. */
+/** Longest wait for each answer of the server when the transport looks for its version of HTTP, in milliseconds. */
 const FIND_MILLIS = 5_000;
-/** Longest wait of an explanation: a caller waits for it who knows already that the call failed. */
+/** Longest wait for a diagnosis, in milliseconds. The call has failed by then, and its caller waits for the reason. */
 const DIAGNOSE_MILLIS = 1_500;
 
 /**
- * Makes a transport for Node.js. Connects when it is first used, and again whenever needed.
+ * Makes a transport for Node.js. It connects at its first call, and again after it lost a connection.
  *
- * @throws StreamkitError INVALID_FIELD for an address that is none, options that are unknown or wrong, or exclude each
- *   other
+ * @throws StreamkitError INVALID_FIELD for a malformed address, and for options that are unknown, out of range or
+ *   exclude each other
  */
 export function createNodeTransport(options: NodeTransportOptions): Transport {
   checkOptions("createNodeTransport", options, NODE_TRANSPORT_OPTIONS, ["baseUrl"]);
@@ -168,7 +169,10 @@ function commonOptions(options: NodeTransportOptions) {
   };
 }
 
-/** Why a server cannot be reached with the version that the application chose, if that is for good. */
+/**
+ * The reason why the client cannot reach a server with the version that the application chose; `undefined` if the
+ * failure may pass.
+ */
 async function whatIsWrong(wanted: HttpVersion, finding: Promise<HttpVersion>): Promise<string | undefined> {
   try {
     const found = await finding;

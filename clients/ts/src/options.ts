@@ -1,42 +1,47 @@
 import { LIMITS } from "@streamkit/protocol";
 import { type FieldViolation, invalidFields } from "./errors/error.ts";
 
-/** Notes one problem with one field: what was expected, and what was given. */
+/** Notes one problem with one field. `description` says what the field must be, and which value it has. */
 type Report = (field: string, description: string) => void;
 
-/** Checks one value that was given, and reports each problem with it. */
+/** Checks one value, and reports each problem with it. */
 export type Check = (value: unknown, field: string, report: Report) => void;
 
 /** The fields that an object may have. */
 export type Checks = Readonly<Record<string, Check>>;
 
-/** The checks of an options type: one for each of its fields, and no others. */
+/** The checks of an options type: exactly one for each of its fields. */
 export type ChecksOf<T> = { readonly [K in keyof Required<T>]: Check };
 
-/** Longest time of a timer, in milliseconds: 24.8 days. A timer that is set for longer fires at once. */
+/** Longest time of a timer, in milliseconds: 24.8 days. JavaScript fires a timer for any longer time at once. */
 export const LONGEST_TIMER_MILLIS = 2 ** 31 - 1;
 
 /**
- * Checks an options object where it is given. Fields that are absent or `undefined` are not checked.
+ * Checks an options object. Ignores fields that are absent or `undefined`.
  *
- * @param call the method that takes the options, for the message
+ * @param call name of the method that takes the options, for the message
+ * @param needed names of the fields that must be there
  * @throws StreamkitError INVALID_FIELD, which names every field with a problem
  */
 export function checkOptions(call: string, options: unknown, checks: Checks, needed: readonly string[] = []): void {
   checkArgument(call, "options", options, fields(checks, needed));
 }
 
-/** Checks one argument. */
+/**
+ * Checks one argument.
+ *
+ * @throws StreamkitError INVALID_FIELD, which names every field with a problem
+ */
 export function checkArgument(call: string, field: string, value: unknown, check: Check): void {
   const violations: FieldViolation[] = [];
   check(value, field, (at, description) => void violations.push({ field: at, description }));
   if (violations.length > 0) throw invalidFields(call, violations);
 }
 
-/** An object with these fields and no others; those that are `needed` must be there. */
+/** An object with these fields and no others. It must have the fields in `needed`. */
 export function fields(checks: Checks, needed: readonly string[] = []): Check {
   return (value, field, report) => {
-    // A signal that is given in place of `{signal}` has no field of its own, and would be ignored.
+    // A signal in place of `{signal}` has no fields of its own, so it would pass the checks without any effect.
     if (!isPlain(value) || isSignal(value)) {
       report(field, `must be an object with fields out of ${Object.keys(checks).join(", ")}; got ${shown(value)}`);
       return;
@@ -51,7 +56,7 @@ export function fields(checks: Checks, needed: readonly string[] = []): Check {
   };
 }
 
-/** A check that a test decides; `expected` completes "must be ...". */
+/** Makes a check of a test; `expected` completes the sentence "must be ...". */
 export function is(expected: string, test: (value: unknown) => boolean): Check {
   return (value, field, report) => {
     if (!test(value)) report(field, `must be ${expected}; got ${shown(value)}`);
@@ -64,7 +69,7 @@ export const callback = is("a function", (value) => typeof value === "function")
 export const signal = is("an AbortSignal", isSignal);
 /** A sequence, an offset, or a number of entries. */
 export const position = is("a whole number from 0 to 2^53 - 1", (value) => isWhole(value, 0n, 2n ** 53n - 1n));
-/** What the server compares and the client does not count with: a fencing token, an expected sequence. */
+/** A number that only the server compares, so it may exceed 2^53: a fencing token, an expected sequence. */
 export const token = is("a whole number from 0 to 2^64 - 1", (value) => isWhole(value, 0n, 2n ** 64n - 1n));
 export const time = is(
   "a valid Date, or {micros} with whole microseconds since 1970",
@@ -83,17 +88,17 @@ export const source = is(
     isObject(value) && !ArrayBuffer.isView(value) && (Symbol.asyncIterator in value || Symbol.iterator in value),
 );
 export const heartbeat = millis(LIMITS.minHeartbeatMillis, LIMITS.maxHeartbeatMillis);
-/** How long a lease lasts. */
+/** Time to live of a lease, in milliseconds. */
 export const ttl = millis(1_000, 86_400_000);
 
-/** Objects or functions that a library below takes, and checks itself. */
+/** An object or a function for a library below, which checks the content itself. */
 export const opaque = is("an object or a function", (value) => isObject(value) || typeof value === "function");
 export const callbacks = is(
   "an array of functions",
   (value) => Array.isArray(value) && value.every((one) => typeof one === "function"),
 );
 
-/** A number of things. */
+/** A whole number from `least` to `most`, or Infinity if `infinite` is true. */
 export function count(least: number, most: number = Number.MAX_SAFE_INTEGER, infinite = false): Check {
   const range = most === Number.MAX_SAFE_INTEGER ? `, at least ${least}` : ` from ${least} to ${grouped(most)}`;
   return is(
@@ -104,7 +109,7 @@ export function count(least: number, most: number = Number.MAX_SAFE_INTEGER, inf
   );
 }
 
-/** A span of time in milliseconds. A span that may be `Infinity` may be longer than any timer. */
+/** A time in milliseconds. If it may be `Infinity`, it may also exceed `LONGEST_TIMER_MILLIS`. */
 export function millis(least: number, most: number = LONGEST_TIMER_MILLIS): Check {
   const range = most === Number.POSITIVE_INFINITY ? `, at least ${least}` : `: ${grouped(least)} to ${grouped(most)}`;
   return is(
@@ -136,16 +141,16 @@ export function oneOf(...values: readonly unknown[]): Check {
   return is(values.map((value) => JSON.stringify(value)).join(" or "), (value) => values.includes(value));
 }
 
-/** The options of a call that has no others. */
+/** The options of a call without options of its own. */
 export const CALL_OPTIONS = { signal };
 
-/** The options of a list of everything. */
+/** The options of a list without a prefix. */
 export const PAGE_OPTIONS = { pageSize: count(1, LIMITS.maxPageSize), pageToken: text, signal };
 
 /** The options of a list of names. */
 export const LIST_OPTIONS = { ...PAGE_OPTIONS, prefix: text };
 
-/** A value, for a message: short, and without what an object holds. */
+/** Describes a value in a message: briefly, and without the content of objects. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return value.length > 40 ? "a string" : JSON.stringify(value);
   if (typeof value === "bigint") return `${value}n`;
@@ -168,12 +173,12 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** False for a Map, a Date, a Promise and the like, whose content is in no field. */
+/** False for a Map, a Date, a Promise and other objects that keep their content outside of fields. */
 function isPlain(value: unknown): value is object {
   return Object.prototype.toString.call(value) === "[object Object]";
 }
 
-/** Also true for a signal of another realm, or of a library that brings its own. */
+/** Also true for a signal of another realm, or of a library with its own AbortSignal. */
 function isSignal(value: unknown): boolean {
   return isObject(value) && "aborted" in value && "addEventListener" in value;
 }
@@ -187,7 +192,7 @@ function grouped(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-/** The known name that a wrong one most likely stands for. */
+/** Suggests the known name closest to a wrong name; otherwise lists all known names. */
 function suggestion(name: string, known: readonly string[]): string {
   const nearest = known
     .map((candidate) => ({ candidate, distance: distance(name.toLowerCase(), candidate.toLowerCase()) }))
@@ -198,7 +203,7 @@ function suggestion(name: string, known: readonly string[]): string {
   return `known: ${known.join(", ")}`;
 }
 
-/** Letters to insert, remove or replace to make one word of another. */
+/** Number of letters to insert, remove or replace to turn one word into another. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

@@ -1,12 +1,12 @@
 import { invalidArgument } from "./errors/error.ts";
 
 /**
- * A sequence, an offset, or a count of entries. The client gives `number`, exact up to 2^53 (at a million entries per
- * second that is 285 years); it takes `bigint` as well.
+ * A sequence, an offset, or a number of entries. The client takes `number` and `bigint`, and returns `number`, which is
+ * exact up to 2^53: 285 years at a million entries per second.
  */
 export type Position = number | bigint;
 
-/** Next offset per space. */
+/** Space -> an offset in it. */
 export type SpaceOffsets = ReadonlyMap<string, number>;
 
 /** The wire form of a position; 0 for `undefined`. */
@@ -20,14 +20,14 @@ export function toWirePosition(field: string, position: Position | undefined): b
   return BigInt(position);
 }
 
-/** As toWirePosition, as a number, for arithmetic. */
+/** `toWirePosition` as a number, for arithmetic. */
 export function toPosition(field: string, position: Position | undefined): number {
   const value = Number(toWirePosition(field, position));
   if (!Number.isSafeInteger(value)) throw invalidArgument(field, "must be at most 2^53 - 1");
   return value;
 }
 
-/** As toWirePosition, where absence means something else than 0. */
+/** `toWirePosition` for fields whose absence means something other than 0: `undefined` stays `undefined`. */
 export function optionalPosition(field: string, position: Position | undefined): bigint | undefined {
   return position === undefined ? undefined : toWirePosition(field, position);
 }

@@ -1,6 +1,6 @@
 /**
- * A random UUID (version 4). `crypto.randomUUID` exists in secure contexts only, so a page that was loaded over plain
- * HTTP does not have it; `crypto.getRandomValues` exists everywhere.
+ * A random UUID (version 4). Pages loaded over plain HTTP have no `crypto.randomUUID`, which exists in secure contexts
+ * only; `crypto.getRandomValues` exists everywhere.
  */
 export function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -46,22 +46,22 @@ import {
 
 /** Options of an append to one segment. */
 export interface SegmentAppendOptions extends AppendConditions, TransactionOptions {
-  /** Ends the call with `CANCELED`; the outcome is then unknown. */
+  /** Ends the call with `CANCELED`. The outcome of the append is then unknown. */
   readonly signal?: AbortSignal;
 }
 
 /** Options of a production into one segment. */
 export interface SegmentProduceOptions extends ProduceOptions, AppendConditions {}
 
-/** What a production has written to a segment. */
+/** The records that a production has written to a segment. */
 export interface SegmentProduceSummary extends ProduceSummary {
-  /** Sequence of the first record written; 0 when there was none. */
+  /** Sequence of the first record written; 0 if the source was empty. */
   readonly firstSequence: number;
-  /** Sequence of the last record written; 0 when there was none. */
+  /** Sequence of the last record written; 0 if the source was empty. */
   readonly lastSequence: number;
 }
 
-/** How one segment is watched. */
+/** Options of a subscription to the status of one segment. */
 export type SegmentSubscriptionOptions = Omit<StatusSubscriptionOptions, "prefix">;
 
 const SEGMENT_APPEND_OPTIONS = { ...APPEND_CONDITIONS, ...TRANSACTION_OPTIONS, signal };
@@ -70,7 +70,7 @@ const SEGMENT_PRODUCE_OPTIONS = { ...PRODUCE_OPTIONS, ...APPEND_CONDITIONS };
 
 const TRIM_OPTIONS = { beforeSequence: position, signal };
 
-/** One segment: an ordered stream of entries. A light handle; make as many as you like. */
+/** A handle on one segment, an ordered stream of entries. Handles are light: make as many as you like. */
 export class SegmentHandle<Out, In> {
   /** The store's id. */
   readonly storeId: string;
@@ -90,21 +90,21 @@ export class SegmentHandle<Out, In> {
     this.#codec = codec;
   }
 
-  /** The same segment, with values of a type: see `json` and `protobuf`. */
+  /** The same segment, with a codec for the values of records: see `json` and `protobuf`. */
   withCodec<O, I>(codec: Codec<O, I>): SegmentHandle<O, I> {
     checkArgument("withCodec", "codec", codec, codecs);
     return new SegmentHandle(this.#context, this.storeId, this.space, this.name, codec);
   }
 
-  /** Appends one record; otherwise as `append`. */
+  /** Appends one record, as `append` does. */
   async publish(record: In | Labeled<In>, options: SegmentAppendOptions = {}): Promise<SegmentAppendResult> {
     checkOptions("publish", options, SEGMENT_APPEND_OPTIONS);
     return this.append([record], options);
   }
 
   /**
-   * Appends records as one transaction (G3), and resolves when they are durable (G4). Retried by itself with the same
-   * transaction id, so nothing is written twice (G7).
+   * Appends records as one transaction (G3), and resolves when they are durable (G4). The client retries with the same
+   * transaction id, so the server writes nothing twice (G7).
    */
   async append(records: Iterable<In | Labeled<In>>, options: SegmentAppendOptions = {}): Promise<SegmentAppendResult> {
     checkOptions("append", options, SEGMENT_APPEND_OPTIONS);
@@ -117,10 +117,11 @@ export class SegmentHandle<Out, In> {
   }
 
   /**
-   * Writes everything that a source gives, in transactions of many records, pipelined; resolves when all of it is
-   * durable. With `expectedLastSequence` every transaction expects exactly what the one before it left, so nobody
-   * else's records come between. Throws the first failure that retries cannot help, with what was `acknowledged` before
-   * it.
+   * Writes all records of a source in large, pipelined transactions, and resolves when all of them are durable. With
+   * `expectedLastSequence`, every transaction expects the last sequence of the one before, so no other writer's records
+   * come between.
+   *
+   * @throws StreamkitError the first failure that retries cannot mend; `acknowledged` counts the durable records
    */
   async produce(
     records: RecordSource<In | Labeled<In>>,
@@ -141,7 +142,7 @@ export class SegmentHandle<Out, In> {
         taken += 1n;
         return { segment: name, record };
       },
-      // Asked for when a transaction takes its first record, which is counted already.
+      // The producer calls this with the first record of a transaction, which `taken` includes already.
       conditionsOf: () => ({
         expectedLastSequence: expectedAtFirst === undefined ? undefined : expectedAtFirst + taken - 1n,
         fencingToken,
@@ -153,7 +154,7 @@ export class SegmentHandle<Out, In> {
     return { ...summary, firstSequence, lastSequence: summary.last?.ranges[0].lastSequence ?? 0 };
   }
 
-  /** The latest entry; `undefined` when the segment has none (any more). */
+  /** Reads the latest entry; `undefined` if the segment has no entries. */
   async peek(options: { signal?: AbortSignal } = {}): Promise<Entry<Out> | undefined> {
     checkOptions("peek", options, CALL_OPTIONS);
     const request = { ...this.#place, segment: this.name };
@@ -164,8 +165,8 @@ export class SegmentHandle<Out, In> {
   }
 
   /**
-   * Reads one page of the segment in one call; see `EntryPage` for how to go on. `consume` is for everything, and for
-   * following.
+   * Reads one page of the segment in one call. `EntryPage` says how to read the next page. To read a whole segment, or
+   * to follow it, use `consume`.
    */
   async read(options: SegmentPageOptions = {}): Promise<EntryPage<Out>> {
     checkOptions("read", options, SEGMENT_PAGE_OPTIONS);
@@ -181,7 +182,9 @@ export class SegmentHandle<Out, In> {
     return toEntryPage(this.storeId, page, this.#codec as Codec<Out, never>, backward);
   }
 
-  /** Loads all that the segment has, in as few calls as possible: what an event-sourced aggregate is made from. */
+  /**
+   * Loads all entries of the segment in as few calls as possible, for example to rebuild an event-sourced aggregate.
+   */
   async load(options: LoadOptions = {}): Promise<LoadedSegment<Out>> {
     checkOptions("load", options, LOAD_OPTIONS);
     const context = this.#context;
@@ -198,7 +201,7 @@ export class SegmentHandle<Out, In> {
     return loadSegment(source, this.#codec as Codec<Out, never>, context, options);
   }
 
-  /** Reads the segment in sequence order. Lazy: see `Consumption`. */
+  /** Reads the segment in sequence order. The read starts when you iterate it: see `Consumption`. */
   consume(options: SegmentReadOptions = {}): Consumption<Out> {
     checkOptions("consume", options, SEGMENT_READ_OPTIONS);
     const context = this.#context;
@@ -214,13 +217,13 @@ export class SegmentHandle<Out, In> {
     return consumption(() => new SegmentRead(source, options, this.#codec as Codec<Out, never>), context, options);
   }
 
-  /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
+  /** `consume` with `follow: true`: the read stays open at the head and delivers later commits. */
   follow(options: Omit<SegmentReadOptions, "follow"> = {}): Consumption<Out> {
     checkOptions("follow", options, SEGMENT_FOLLOW_OPTIONS);
     return this.consume({ ...options, follow: true });
   }
 
-  /** Watches the state of the segment; see `SpaceHandle.subscribe`. */
+  /** Watches the status of the segment, as `SpaceHandle.subscribe` does. */
   subscribe(options?: SegmentSubscriptionOptions): Subscription<StatusEvent>;
   subscribe(options: SegmentSubscriptionOptions, handlers: StatusHandlers): StatusCallbacks;
   subscribe(options: SegmentSubscriptionOptions = {}, handlers?: StatusHandlers) {
@@ -229,7 +232,7 @@ export class SegmentHandle<Out, In> {
     return handlers === undefined ? subscription : callBack(subscription, handlers);
   }
 
-  /** Where the segment stands. Zeros for one that was never written. */
+  /** Asks for the first and last sequence of the segment. All numbers are 0 for a segment without any append. */
   async status(options: { signal?: AbortSignal } = {}): Promise<SegmentStatus> {
     checkOptions("status", options, CALL_OPTIONS);
     const request = { ...this.#place, segment: this.name };
@@ -238,8 +241,8 @@ export class SegmentHandle<Out, In> {
   }
 
   /**
-   * Removes the entries with a sequence below `beforeSequence`: 1 to the last sequence + 1, which empties the segment.
-   * Sequences and offsets are never used again.
+   * Removes the entries with a sequence below `beforeSequence`, which is 1 to the last sequence + 1; the largest value
+   * empties the segment. The server never uses their sequences and offsets again.
    */
   async trim(options: { beforeSequence: Position; signal?: AbortSignal }): Promise<SegmentStatus> {
     checkOptions("trim", options, TRIM_OPTIONS, ["beforeSequence"]);
@@ -249,7 +252,7 @@ export class SegmentHandle<Out, In> {
     return toSegmentStatus(this.space, this.name, response.status);
   }
 
-  /** Removes all entries and takes the segment off the lists. A later append continues its sequence. */
+  /** Removes all entries, and the segment from lists. A later append continues its sequence. */
   async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
     checkOptions("delete", options, CALL_OPTIONS);
     const request = { ...this.#place, segment: this.name };

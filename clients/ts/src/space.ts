@@ -51,11 +51,11 @@ import {
 
 /** Options of an append. */
 export interface AppendOptions extends TransactionOptions {
-  /** Ends the call with `CANCELED`; the outcome is then unknown. */
+  /** Ends the call with `CANCELED`. The outcome of the append is then unknown. */
   readonly signal?: AbortSignal;
 }
 
-/** A record on its way to a segment. */
+/** A record, and the segment that it goes to. */
 export interface RoutedRecord<In> {
   readonly segment: string;
   readonly record: In | Labeled<In>;
@@ -65,7 +65,7 @@ const ROUTED_RECORD = fields({ segment: text, record: () => {} }, ["segment"]);
 
 /** Options of a production into a space. */
 export interface SpaceProduceOptions extends ProduceOptions {
-  /** From a lease: carried by every transaction, on every segment. */
+  /** The token of a lease. Every transaction carries it, for every segment. */
   readonly fencingToken?: Position;
 }
 
@@ -73,7 +73,7 @@ const APPEND_OPTIONS = { ...TRANSACTION_OPTIONS, signal };
 
 const SPACE_PRODUCE_OPTIONS = { ...PRODUCE_OPTIONS, fencingToken: token };
 
-/** One space: what transactions and offsets span. A light handle; make as many as you like. */
+/** A handle on one space. Transactions and offsets span a space. Handles are light: make as many as you like. */
 export class SpaceHandle<Out, In> {
   /** The store's id. */
   readonly storeId: string;
@@ -90,21 +90,21 @@ export class SpaceHandle<Out, In> {
     this.#codec = codec;
   }
 
-  /** The same space, with values of a type: see `json` and `protobuf`. */
+  /** The same space, with a codec for the values of records: see `json` and `protobuf`. */
   withCodec<O, I>(codec: Codec<O, I>): SpaceHandle<O, I> {
     checkArgument("withCodec", "codec", codec, codecs);
     return new SpaceHandle(this.#context, this.storeId, this.name, codec);
   }
 
-  /** A handle on a segment; no I/O. Segments need no creation. */
+  /** Makes a handle on a segment, without I/O. Segments need no creation. */
   segment(name: string): SegmentHandle<Out, In> {
     checkArgument("segment", "name", name, text);
     return new SegmentHandle(this.#context, this.storeId, this.name, name, this.#codec);
   }
 
   /**
-   * Commits one transaction over one or several segments (G3), and resolves when it is durable (G4). Retried by itself
-   * with the same transaction id, so nothing is written twice (G7).
+   * Commits one transaction over one or several segments (G3), and resolves when it is durable (G4). The client retries
+   * with the same transaction id, so the server writes nothing twice (G7).
    */
   async append(appends: Iterable<SegmentAppend<In>>, options: AppendOptions = {}): Promise<AppendResult> {
     checkOptions("append", options, APPEND_OPTIONS);
@@ -116,9 +116,10 @@ export class SpaceHandle<Out, In> {
   }
 
   /**
-   * Writes everything that a source gives, in transactions of many records, pipelined; resolves when all of it is
-   * durable. Records of one segment keep their order; within one transaction records are grouped by segment. Throws
-   * the first failure that retries cannot help, with what was `acknowledged` before it.
+   * Writes all records of a source in large, pipelined transactions, and resolves when all of them are durable. Records
+   * of one segment keep their order; a transaction groups its records by segment.
+   *
+   * @throws StreamkitError the first failure that retries cannot mend; `acknowledged` counts the durable records
    */
   async produce(records: RecordSource<RoutedRecord<In>>, options: SpaceProduceOptions = {}): Promise<ProduceSummary> {
     checkArgument("produce", "source", records, source);
@@ -137,15 +138,15 @@ export class SpaceHandle<Out, In> {
     return produce(this.#context, target, records, options);
   }
 
-  /** Opens a pipeline of transactions: many appends without waiting for each. End it with `close` or `await using`. */
+  /** Opens a pipeline of appends that do not wait for each other. End it with `close` or `await using`. */
   session(options: SessionOptions = {}): AppendSession<In> {
     checkOptions("session", options, SESSION_OPTIONS);
     return new AppendSession(this.#context, this.storeId, this.name, this.#codec as Codec<never, In>, options);
   }
 
   /**
-   * Reads one page of the space in one call; see `EntryPage` for how to go on. `consume` is for everything, and for
-   * following.
+   * Reads one page of the space in one call. `EntryPage` says how to read the next page. To read a whole space, or to
+   * follow it, use `consume`.
    */
   async read(options: SpacePageOptions = {}): Promise<EntryPage<Out>> {
     checkOptions("read", options, SPACE_PAGE_OPTIONS);
@@ -162,7 +163,7 @@ export class SpaceHandle<Out, In> {
     return toEntryPage(this.storeId, page, this.#codec as Codec<Out, never>, backward);
   }
 
-  /** Reads all segments of the space in offset order. Lazy: see `Consumption`. */
+  /** Reads all segments of the space in offset order. The read starts when you iterate it: see `Consumption`. */
   consume(options: SpaceReadOptions = {}): Consumption<Out> {
     checkOptions("consume", options, SPACE_READ_OPTIONS);
     const { storeId, name: space } = this;
@@ -172,15 +173,15 @@ export class SpaceHandle<Out, In> {
     return consumption(() => new SpaceRead(source, options, this.#codec as Codec<Out, never>), context, options);
   }
 
-  /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
+  /** `consume` with `follow: true`: the read stays open at the head and delivers later commits. */
   follow(options: Omit<SpaceReadOptions, "follow"> = {}): Consumption<Out> {
     checkOptions("follow", options, SPACE_FOLLOW_OPTIONS);
     return this.consume({ ...options, follow: true });
   }
 
   /**
-   * Watches the states of segments: a snapshot, then each change; the latest state wins when the reader is slow. An
-   * async iterable that subscribes again by itself, or, with handlers, one that calls them.
+   * Watches the status of segments: first a snapshot, then each change. A slow reader gets the latest status only.
+   * Returns an async iterable that reconnects by itself; with `handlers`, calls them instead.
    */
   subscribe(options?: StatusSubscriptionOptions): Subscription<StatusEvent>;
   subscribe(options: StatusSubscriptionOptions, handlers: StatusHandlers): StatusCallbacks;
@@ -191,7 +192,7 @@ export class SpaceHandle<Out, In> {
     return handlers === undefined ? subscription : callBack(subscription, handlers);
   }
 
-  /** Where the space stands. Zeros for one that was never written. */
+  /** Asks for the first and last offset of the space. All numbers are 0 for a space without any append. */
   async status(options: { signal?: AbortSignal } = {}): Promise<SpaceStatus> {
     checkOptions("status", options, CALL_OPTIONS);
     const request = { storeId: this.storeId, space: this.name };
@@ -199,7 +200,7 @@ export class SpaceHandle<Out, In> {
     return toSpaceStatus(this.name, response.status);
   }
 
-  /** The segments of the space, by name in byte order. */
+  /** Lists the segments of the space, by name in byte order. */
   listSegments(options: ListOptions = {}): Listing<SegmentStatus> {
     checkOptions("listSegments", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
@@ -210,7 +211,10 @@ export class SpaceHandle<Out, In> {
     });
   }
 
-  /** Removes all entries of all segments. A later append continues offsets and sequences. Deleting nothing succeeds. */
+  /**
+   * Removes all entries of all segments. A later append continues offsets and sequences. Succeeds also if the space
+   * does not exist.
+   */
   async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
     checkOptions("delete", options, CALL_OPTIONS);
     const request = { storeId: this.storeId, space: this.name };
@@ -218,7 +222,7 @@ export class SpaceHandle<Out, In> {
   }
 }
 
-/** Offset of the last entry that was ever appended to a space; one attempt. */
+/** Offset of the last entry ever appended to a space. Makes one attempt, without retries. */
 export async function lastOffsetOf(
   context: ClientContext,
   storeId: string,

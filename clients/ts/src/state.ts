@@ -1,60 +1,60 @@
 import { StreamkitError } from "./errors/error.ts";
 import type { SpaceOffsets } from "./position.ts";
 
-/** The connection broke, or could not be made, and is made again after a pause. */
+/** The connection failed. The client connects again after a pause. */
 export interface Retrying {
   readonly name: "retrying";
-  /** Why. */
+  /** The error of the connection. */
   readonly reason: StreamkitError;
-  /** Attempts in a row that failed without progress. */
+  /** Number of attempts in a row that failed without progress. */
   readonly attempt: number;
-  /** How long the pause is, in milliseconds. */
+  /** Length of the pause, in milliseconds. */
   readonly delayMillis: number;
 }
 
-/** How a subscription is doing. */
+/** The state of a subscription. */
 export type SubscriptionState =
-  /** The first connection is being made, or its snapshot has not arrived yet. */
+  /** The subscription makes its first connection, or waits for its snapshot. */
   | { readonly name: "connecting" }
-  /** Connected. A subscription has delivered its snapshot; a read delivers the entries that there are. */
+  /** Connected. A subscription has its snapshot; a read has entries to deliver. */
   | { readonly name: "live" }
   | Retrying
   /**
-   * It has ended: for a `reason` that retries cannot help; without one, because it was closed or has delivered
-   * everything.
+   * Ended. `reason` is an error that retries cannot mend; `undefined` if the caller closed the subscription or read, or
+   * the read has delivered everything.
    */
   | { readonly name: "ended"; readonly reason: StreamkitError | undefined };
 
 /**
- * How a read is doing: as a subscription, with the head. `P` is a sequence for a segment, an offset for a space, and a
- * map of offsets by space for several spaces.
+ * The state of a read: a state of its connection, or its place at the head. `P` is a sequence for a segment, an offset
+ * for a space, and a map of offsets by space for several spaces.
  */
 export type ReadState<P = number> =
   | SubscriptionState
   /**
-   * Everything was taken that is committed: up to `head`, when the read came there. Then `live` only if it falls
-   * behind.
+   * The caller has taken all committed entries; `head` is the last of them. The next state is `live` only if the read
+   * falls behind.
    */
   | { readonly name: "caughtUp"; readonly head: P }
   /**
-   * The read asks for `next`, and the last that was ever committed is `head`, more than one before it: nothing arrives
-   * until the head comes there. The store was made anew or restored from an older backup, or the position is not one of
-   * this store. Where several spaces are read, `head` has those that are concerned.
+   * The read waits for `next`, which is beyond `head` + 1, so no entry arrives until the head gets there. Either the
+   * store was created again or restored from an older backup, or the position comes from another store. For several
+   * spaces, `head` contains only the spaces concerned.
    */
   | { readonly name: "beyondHead"; readonly next: P; readonly head: P };
 
-/** How a consumer is doing: as its read, with what comes before it. */
+/** The state of a consumer: a state of its read, or of the way there. */
 export type ConsumerState =
-  /** Has not run yet, or asks for its lease. */
+  /** The consumer does not run yet, or asks for its lease. */
   | { readonly name: "idle" }
-  /** Waits for the lease, which another process holds. */
+  /** The consumer waits for the lease, which another process holds. */
   | { readonly name: "standby" }
-  /** Takes the cursor over, and connects. */
+  /** The consumer runs; `connecting` includes the takeover of the cursor. */
   | Exclude<ReadState<SpaceOffsets>, { readonly name: "ended" }>
-  /** Has ended, with what it cannot go on after as its `reason`; without one, because it was stopped. */
+  /** The consumer has ended: because of `reason`, or because it was stopped if `reason` is `undefined`. */
   | { readonly name: "ended"; readonly reason: unknown };
 
-/** Tells each new state of a read to the function that wants to know. */
+/** Reports each new state of a read to the application's function. */
 export class ReadStates<P> {
   readonly #listener: ((state: ReadState<P>) => void) | undefined;
   #current: ReadState<P>["name"] | undefined;
@@ -64,14 +64,15 @@ export class ReadStates<P> {
     this.#listener = listener;
   }
 
-  /** True when somebody wants to know. */
+  /** True if the application has given a function. */
   get wanted(): boolean {
     return this.#listener !== undefined;
   }
 
   /**
-   * Tells a state unless it is the present one, or the read has ended. Throws what `callbackFailed` makes of a throwing
-   * function.
+   * Reports a state, unless it is the present one or the read has ended.
+   *
+   * @throws StreamkitError `callbackFailed` if the application's function throws
    */
   enter(state: ReadState<P>): void {
     if (this.#current === "ended" || (this.#current === state.name && state.name !== "retrying")) return;
@@ -83,14 +84,14 @@ export class ReadStates<P> {
     }
   }
 
-  /** A connection begins, at `next`; `head` is given when that is beyond it. */
+  /** Notes a new connection that starts at `next`. `head` is defined if `next` is beyond it. */
   begin(next: P, head: P | undefined): void {
     this.#beyond = head === undefined ? undefined : { next, head };
     this.enter({ name: "live" });
     if (this.#beyond !== undefined) this.enter({ name: "beyondHead", ...this.#beyond });
   }
 
-  /** Entries arrived, of these spaces. */
+  /** Notes that entries of these spaces arrived. */
   arrived(spaces: readonly string[]): void {
     if (this.#beyond === undefined) return;
     const { next, head } = this.#beyond;
@@ -98,26 +99,26 @@ export class ReadStates<P> {
     this.#beyond = left.length > 0 ? { next, head: new Map(left) as P } : undefined;
   }
 
-  /** Everything that is committed was taken; `next` is where the read goes on. */
+  /** Notes that the caller took all committed entries. The read continues at `next`. */
   reached(next: P): void {
     if (!this.wanted) return;
     if (this.#beyond !== undefined) this.enter({ name: "beyondHead", ...this.#beyond });
     else this.enter({ name: "caughtUp", head: before(next) });
   }
 
-  /** Ends it. A read that was never begun says nothing. */
+  /** Reports the end, unless the read has never begun. */
   end(reason: StreamkitError | undefined): void {
     if (this.#current === undefined) return;
     try {
       this.enter({ name: "ended", reason });
     } catch (thrown) {
-      // The reader gets one error: why the read has failed.
+      // The reader gets one error, and the failure of the read matters more than that of the function.
       if (reason === undefined) throw thrown;
     }
   }
 }
 
-/** The error of a stream whose caller gave it a function that throws. */
+/** The error of a read or subscription whose caller's function threw. */
 export function callbackFailed(name: string, thrown: unknown): StreamkitError {
   const message = `${name} threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
   return new StreamkitError("UNKNOWN", "unknown", message, { cause: thrown });

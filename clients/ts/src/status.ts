@@ -1,42 +1,45 @@
 import type { SegmentStatus as WireSegmentStatus, SpaceStatus as WireSpaceStatus } from "@streamkit/protocol";
 import { timestampDate, timestampMicros } from "./time.ts";
 
-/** Where a segment stands. Never written: all numbers 0. Emptied: firstSequence = lastSequence + 1. */
+/**
+ * The first and last positions of a segment. All numbers are 0 for a segment without any append. `firstSequence` is
+ * `lastSequence + 1` for a segment whose entries were all removed.
+ */
 export interface SegmentStatus {
   readonly space: string;
   readonly segment: string;
   /** Sequence of the first retained entry. */
   readonly firstSequence: number;
-  /** Commit time of the first retained entry; `undefined` when nothing is retained. */
+  /** Commit time of the first retained entry; `undefined` if the segment retains none. */
   readonly firstTime: Date | undefined;
-  /** The same in microseconds since 1970: exact, to be used as a bound of a read. */
+  /** `firstTime` in microseconds since 1970, exact enough to be a bound of a read. */
   readonly firstTimeMicros: number | undefined;
   /** Sequence of the last entry ever appended. */
   readonly lastSequence: number;
-  /** Commit time of the last retained entry; `undefined` when nothing is retained. */
+  /** Commit time of the last retained entry; `undefined` if the segment retains none. */
   readonly lastTime: Date | undefined;
-  /** The same in microseconds since 1970. */
+  /** `lastTime` in microseconds since 1970. */
   readonly lastTimeMicros: number | undefined;
   /** Offset, in the space, of the last entry ever appended to the segment. */
   readonly lastOffset: number;
 }
 
-/** Where a space stands. Never written: all numbers 0. */
+/** The first and last positions of a space. All numbers are 0 for a space without any append. */
 export interface SpaceStatus {
   readonly space: string;
-  /** No entry below this offset is retained. */
+  /** Offset below which the space retains no entry. */
   readonly firstOffset: number;
   /** Offset of the last entry ever appended. */
   readonly lastOffset: number;
-  /** Commit time of the last transaction; `undefined` when never written. */
+  /** Commit time of the last transaction; `undefined` for a space without any append. */
   readonly lastTime: Date | undefined;
-  /** The same in microseconds since 1970. */
+  /** `lastTime` in microseconds since 1970. */
   readonly lastTimeMicros: number | undefined;
-  /** Number of segments that are listed. */
+  /** Number of segments that `listSegments` lists. */
   readonly segmentCount: number;
 }
 
-/** Reads the message; an absent one is a segment that was never written. */
+/** Reads the message. An absent message stands for a segment without any append. */
 export function toSegmentStatus(space: string, segment: string, status: WireSegmentStatus | undefined): SegmentStatus {
   return {
     space: status?.space || space,
@@ -51,7 +54,7 @@ export function toSegmentStatus(space: string, segment: string, status: WireSegm
   };
 }
 
-/** Reads the message; an absent one is a space that was never written. */
+/** Reads the message. An absent message stands for a space without any append. */
 export function toSpaceStatus(space: string, status: WireSpaceStatus | undefined): SpaceStatus {
   return {
     space: status?.space || space,

@@ -18,23 +18,25 @@ import { MergedRead } from "./read/merged-read.ts";
 import { lastOffsetOf, SpaceHandle } from "./space.ts";
 import { type SpaceStatus, toSpaceStatus } from "./status.ts";
 
-/** What a function gets that runs under a lease. */
+/** The lease that a function runs under, and the store under that lease. */
 export interface LeaseScope<Out, In> {
-  /** What is leased. */
+  /** The key of the lease. */
   readonly key: string;
-  /** Who holds it. */
+  /** The holder of the lease. */
   readonly holder: string;
-  /** Larger with each acquisition of the key, for ever. */
+  /** The token of the lease. It rises with each acquisition of the key, for ever. */
   readonly fencingToken: bigint;
-  /** The store: what is appended through it carries the token, and does not leave once the lease is lost. */
+  /** The store under the lease. Its appends carry the token; once the lease is lost, the client sends none of them. */
   readonly store: StoreHandle<Out, In>;
-  /** Fires when the lease is lost, before anybody else can get it, and when the caller's signal does. */
+  /** Fires when the lease is lost, before another holder can get it, and when the caller's signal fires. */
   readonly signal: AbortSignal;
-  /** Throws `LEASE_LOST` when the lease cannot be proven held any more; for what is done outside of Streamkit. */
+  /**
+   * Throws `LEASE_LOST` once the client cannot prove any more that it holds the lease. For work outside of Streamkit.
+   */
   check(): void;
 }
 
-/** One store: the unit of isolation. A light handle; make as many as you like. */
+/** A handle on one store, the unit of isolation. Handles are light: make as many as you like. */
 export class StoreHandle<Out = Uint8Array, In = BytesInput> {
   /** The store's id, a UUID. */
   readonly id: string;
@@ -48,19 +50,19 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
     this.#codec = codec ?? (bytes as unknown as Codec<Out, In>);
   }
 
-  /** The same store, with values of a type: see `json` and `protobuf`. */
+  /** The same store, with a codec for the values of records: see `json` and `protobuf`. */
   withCodec<O, I>(codec: Codec<O, I>): StoreHandle<O, I> {
     checkArgument("withCodec", "codec", codec, codecs);
     return new StoreHandle(this.#context, this.id, codec);
   }
 
-  /** A handle on a space; no I/O. Spaces need no creation. */
+  /** Makes a handle on a space, without I/O. Spaces need no creation. */
   space(name: string): SpaceHandle<Out, In> {
     checkArgument("space", "name", name, text);
     return new SpaceHandle(this.#context, this.id, name, this.#codec);
   }
 
-  /** Reads several spaces, merged by commit time. Lazy: see `Consumption`. */
+  /** Reads several spaces, merged by commit time. The read starts when you iterate it: see `Consumption`. */
   consume(options: MergedReadOptions): Consumption<Out, SpaceOffsets> {
     checkOptions("consume", options, MERGED_READ_OPTIONS, ["spaces"]);
     const { id: storeId } = this;
@@ -70,13 +72,13 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
     return consumption(() => new MergedRead(source, options, this.#codec as Codec<Out, never>), context, options);
   }
 
-  /** `consume` with `follow: true`: goes on at the head, with what is committed later. */
+  /** `consume` with `follow: true`: the read stays open at the head and delivers later commits. */
   follow(options: Omit<MergedReadOptions, "follow">): Consumption<Out, SpaceOffsets> {
     checkOptions("follow", options, MERGED_FOLLOW_OPTIONS, ["spaces"]);
     return this.consume({ ...options, follow: true });
   }
 
-  /** The spaces, by name in byte order. */
+  /** Lists the spaces, by name in byte order. */
   listSpaces(options: ListOptions = {}): Listing<SpaceStatus> {
     checkOptions("listSpaces", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
@@ -87,29 +89,30 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
     });
   }
 
-  /** Leases, one call each. `withLease` keeps one for you. */
+  /** Single calls on leases. `withLease` keeps a lease for you. */
   get leases(): Leases {
     return new Leases(this.#context, this.id);
   }
 
-  /** Cursors: how far consumers have come. `consumer` keeps one for you. */
+  /** Single calls on cursors, the positions of consumers. `consumer` keeps a cursor for you. */
   get cursors(): Cursors {
     return new Cursors(this.#context, this.id);
   }
 
-  /** A group of workers: who is alive. No I/O. */
+  /** Makes a handle on a group of workers, which tells the live ones. No I/O. */
   presence(group: string): Presence {
     checkArgument("presence", "group", group, text);
     return new Presence(this.#context, this.id, group);
   }
 
   /**
-   * Takes a lease, waiting for it if need be, runs a function under it, and gives it back. The lease is renewed at a
-   * third of its ttl. When it cannot be proven held any more (network failures included), the function's signal fires
-   * before anybody else can get it, and the call rejects with `LEASE_LOST`. Appends through the scope's store are
-   * fenced: they are refused with `FENCED` once a later holder has written, however late they arrive.
+   * Takes a lease, waits for it if another holder has it, runs a function under it, and gives it back. The client
+   * renews the lease after each third of its ttl. Once the client cannot prove any more that it holds the lease, also
+   * because of network failures, the function's signal fires before another holder can get the lease, and the call
+   * rejects with `LEASE_LOST`. Appends through the scope's store carry the token: after a later holder has written, the
+   * server refuses them with `FENCED`, however late they arrive.
    *
-   * @param ttl in milliseconds, 1,000 to 86,400,000; or options
+   * @param ttl time to live in milliseconds, 1,000 to 86,400,000; or options
    */
   async withLease<T>(
     key: string,
@@ -128,12 +131,12 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
     });
   }
 
-  /** Makes a consumer: reads from a durable cursor, hands entries to a handler. No I/O until it is `run`. */
+  /** Makes a consumer, which reads from a durable cursor and hands entries to a handler. No I/O before `run`. */
   consumer(options: ConsumerOptions<Out, StoreHandle<Out, In>>): Consumer<Out, StoreHandle<Out, In>> {
     return new Consumer(this.#context, this.id, (context) => new StoreHandle(context, this.id, this.#codec), options);
   }
 
-  /** Whether the store exists: it does from its first append on. */
+  /** True if the store exists. A store exists from its first append on. */
   async exists(options: { signal?: AbortSignal } = {}): Promise<boolean> {
     checkOptions("exists", options, CALL_OPTIONS);
     try {
@@ -145,14 +148,21 @@ export class StoreHandle<Out = Uint8Array, In = BytesInput> {
     }
   }
 
-  /** Confirms that the store exists, and gives its id as the server spells it. Throws `NOT_FOUND` otherwise. */
+  /**
+   * Gives the id of the store as the server spells it.
+   *
+   * @throws StreamkitError NOT_FOUND if the store does not exist
+   */
   async get(options: { signal?: AbortSignal } = {}): Promise<{ storeId: string }> {
     checkOptions("get", options, CALL_OPTIONS);
     const response = await call(this.#context, StoreService.method.getStore, { storeId: this.id }, options.signal);
     return { storeId: response.store?.storeId ?? this.id };
   }
 
-  /** Forgets everything about the store, positions included. Deleting what does not exist succeeds. */
+  /**
+   * Deletes the store with everything in it. Sequences and offsets of a later append start at 1 again. Succeeds also if
+   * the store does not exist.
+   */
   async delete(options: { signal?: AbortSignal } = {}): Promise<void> {
     checkOptions("delete", options, CALL_OPTIONS);
     await call(this.#context, StoreService.method.deleteStore, { storeId: this.id }, options.signal);

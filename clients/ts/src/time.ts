@@ -1,10 +1,10 @@
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { invalidArgument } from "./errors/error.ts";
 
-/** A moment: a Date (milliseconds), or microseconds since 1970-01-01T00:00Z for the full precision of commit times. */
+/** A moment: a Date, or `micros` since 1970-01-01T00:00Z, the full precision of commit times. */
 export type TimeInput = Date | { readonly micros: number };
 
-/** Microseconds since the epoch of a protobuf timestamp; exact until the year 2255. */
+/** Microseconds since 1970 of a protobuf timestamp; exact until the year 2255. */
 export function timestampMicros(timestamp: { seconds: bigint; nanos: number }): number {
   return Number(timestamp.seconds) * 1_000_000 + Math.floor(timestamp.nanos / 1_000);
 }
@@ -18,7 +18,7 @@ export function timestampDate(timestamp: Timestamp): Date {
 export function toTimestamp(field: string, time: TimeInput | undefined) {
   if (time === undefined) return undefined;
   if (time instanceof Date) {
-    // Not through microseconds, which are exact until 2255 only.
+    // The way over microseconds is exact until 2255 only.
     const millis = time.getTime();
     if (Number.isNaN(millis)) throw invalidArgument(field, "must be a valid time");
     const seconds = Math.floor(millis / 1_000);

@@ -1,4 +1,4 @@
-/** Transports over `fetch`: browsers, and every other runtime that has it. */
+/** Transports over `fetch`, for browsers and every other runtime that has it. */
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { type ChecksOf, callback, callbacks, checkOptions, flag, oneOf, text } from "./options.ts";
 import { parseBaseUrl } from "./transport/base-url.ts";
@@ -10,23 +10,23 @@ import { browserPage } from "./web/page.ts";
 
 export type { TransportWarning } from "./web/open-streams.ts";
 
-/** How to reach a server with fetch. */
+/** The way to reach a server with fetch. */
 export interface WebTransportOptions {
   /**
    * Address of the server, for example `https://streams.example.com`. On a page it may be a path, such as `/streams`.
    */
   readonly baseUrl: string;
-  /** Default `connect`. */
+  /** Protocol of all calls. Default `connect`. */
   readonly protocol?: "connect" | "grpc-web";
-  /** JSON instead of binary messages: slower, and readable in the network tab. Default false. */
+  /** True for JSON instead of binary messages: slower, and readable in the network tab. Default false. */
   readonly json?: boolean;
-  /** Run around every call, for example to add an `authorization` header. */
+  /** Interceptors run around every call, for example to add an `authorization` header. */
   readonly interceptors?: readonly Interceptor[];
-  /** Replaces the global fetch. */
+  /** The function that sends requests. Default: the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch;
   /**
-   * Told once when six or more streams are open in a browser over HTTP/1.1: they take all the connections that browsers
-   * allow, and further calls wait. Default: `console.warn`.
+   * Called once when a page has six or more streams open over HTTP/1.1. Browsers allow no more connections to one host,
+   * so further calls wait. Default: `console.warn`.
    */
   readonly onWarning?: (warning: TransportWarning) => void;
 }
@@ -41,15 +41,15 @@ const WEB_TRANSPORT_OPTIONS = {
 } satisfies ChecksOf<WebTransportOptions>;
 
 /**
- * Makes a transport over fetch. `produce` then sends its transactions one after the other: fetch has no full duplex.
+ * Makes a transport over fetch. `produce` sends its transactions one after the other, because fetch has no full duplex.
  *
- * @throws StreamkitError INVALID_FIELD for an address that is none, and options that are unknown or wrong
+ * @throws StreamkitError INVALID_FIELD for a malformed address, and for options that are unknown or out of range
  */
 export function createWebTransport(options: WebTransportOptions): Transport {
   checkOptions("createWebTransport", options, WEB_TRANSPORT_OPTIONS, ["baseUrl"]);
   const { protocol = "connect", json = false, interceptors = [] } = options;
   const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
-  // biome-ignore lint/suspicious/noConsole: the console is where the developers of pages look, and it is said once.
+  // biome-ignore lint/suspicious/noConsole: developers of pages look at the console, and the warning comes once.
   const { onWarning = ({ message }) => console.warn(message) } = options;
   const page = browserPage();
   const isPath = page !== undefined && options.baseUrl.startsWith("/");
@@ -71,7 +71,7 @@ export function createWebTransport(options: WebTransportOptions): Transport {
   });
 }
 
-/** A transport that is loaded with its first call. */
+/** A transport whose module loads with the first call. */
 function loaded(load: () => Promise<Transport>): Transport {
   let transport: Promise<Transport> | undefined;
   const get = () => {

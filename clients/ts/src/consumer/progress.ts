@@ -5,8 +5,8 @@ interface Piece {
 }
 
 /**
- * How far a consumer has come in one space: everything up to `position` is handled. Handlers finish pieces in any order,
- * so the position is right before the first unfinished piece. Memory holds unfinished pieces only.
+ * How far a consumer has come in one space: everything up to `position` is handled. Handlers finish pieces in any
+ * order, so the position is right before the first unfinished piece. Memory holds unfinished pieces only.
  */
 export class Progress {
   /** Unfinished pieces, in offset order. */

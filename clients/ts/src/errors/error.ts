@@ -1,20 +1,22 @@
 import type { ErrorReason } from "@streamkit/protocol";
 
 /**
- * Why a call failed: the names of `streamkit.v1.ErrorReason` (documented in proto/streamkit/v1/errors.proto), and some
- * that the client itself gives:
+ * The reason why a call failed: a name of `streamkit.v1.ErrorReason` (documented in proto/streamkit/v1/errors.proto),
+ * or one of the client's own reasons:
  *
- * - `CODEC_FAILED`: the codec of the handle threw, when it encoded a record or decoded an entry. `cause` is what it
- *   threw.
- * - `TRANSACTION_ID_REUSED`: the id of the transaction was used before, for other segments or another number of
- *   records. Nothing was written now.
- * - `POSITION_BEYOND_HEAD`: the cursor of a consumer is beyond everything that was ever committed to a space.
+ * - `CODEC_FAILED`: the codec of the handle threw while it encoded a record or decoded an entry. `cause` is the codec's
+ *   error.
+ * - `TRANSACTION_ID_REUSED`: an earlier append had the same transaction id, but other segments or another number of
+ *   records. The server wrote nothing now.
+ * - `POSITION_BEYOND_HEAD`: the cursor of a consumer is beyond the last entry ever committed to a space.
  * - `CANCELED`: the caller's AbortSignal fired. `cause` is the signal's reason.
- * - `CONNECTION_LOST`: no answer from a Streamkit server: refused, reset, timed out, or cut off in the middle.
- * - `MISCONFIGURED`: no server can be reached like this: the address, the certificate, the HTTP version or the origin
- *   of a page is wrong. The message says which, and what to do. Not retried, unless the same address has answered
- *   before.
- * - `UNKNOWN`: an answer that did not come from a Streamkit server and says nothing more. See `code`.
+ * - `CONNECTION_LOST`: the client got no complete answer. The connection was refused, reset or cut off, or the wait for
+ *   the answer timed out.
+ * - `MISCONFIGURED`: the address, the certificate, the HTTP version or the origin of a page is wrong, so no retry can
+ *   succeed. The message says which one, and what to do. If the same address has answered before, the client reports
+ *   `CONNECTION_LOST` instead, and retries.
+ * - `UNKNOWN`: an answer without a reason that this version knows, for example of a proxy; `code` is its status. Also an
+ *   error that a callback of the application threw, which is the `cause`.
  */
 export type StreamkitErrorReason =
   | Exclude<keyof typeof ErrorReason, "UNSPECIFIED">
@@ -47,9 +49,9 @@ export type StreamkitErrorCode =
 
 /** One problem with one field of a request. */
 export interface FieldViolation {
-  /** Path of the field in the request, for example `appends[2].records[7]`. */
+  /** Path of the field in the request or the options, for example `appends[2].records[7]`. */
   readonly field: string;
-  /** What was expected, and what was found. */
+  /** The expected value, and the value found. */
   readonly description: string;
 }
 
@@ -76,7 +78,7 @@ export interface UndecodedEntry {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The typed facts of a failure. All optional: absent means that the failure does not have them. */
+/** The typed facts of a failure. Each failure has some of them; the fields of `StreamkitError` say which. */
 export interface StreamkitErrorFacts {
   readonly retryable?: boolean;
   readonly segment?: string;
@@ -89,33 +91,35 @@ export interface StreamkitErrorFacts {
 }
 
 /**
- * The one error that this package throws and rejects with. Decide by `reason` and the typed fields; the message is for
+ * The error of all methods of this package. Let programs decide by `reason` and the typed fields. The message is for
  * people and may change.
  */
 export class StreamkitError extends Error {
   override readonly name: string = "StreamkitError";
-  /** Why the call failed. */
+  /** The reason why the call failed. */
   readonly reason: StreamkitErrorReason;
   /** The status code of the call. */
   readonly code: StreamkitErrorCode;
-  /** True when the same request, sent again, may succeed. What is safe to retry was already retried by the client. */
+  /**
+   * True if the same request may succeed when it is sent again. The client has already done all retries that are safe.
+   */
   readonly retryable: boolean;
-  /** The segment concerned, for `SEQUENCE_MISMATCH`, `FENCED` and size errors. */
+  /** For `SEQUENCE_MISMATCH`, `FENCED` and size errors: the name of the segment. */
   readonly segment: string | undefined;
   /** For `SEQUENCE_MISMATCH`: the last sequence that the request expected. */
   readonly expectedLastSequence: number | undefined;
-  /** For `SEQUENCE_MISMATCH`: the last sequence that was found. */
+  /** For `SEQUENCE_MISMATCH`: the last sequence of the segment. */
   readonly actualLastSequence: number | undefined;
-  /** How long the server asks to wait before a retry, in milliseconds. */
+  /** The wait that the server asks for before a retry, in milliseconds. */
   readonly retryAfterMillis: number | undefined;
   /** For `INVALID_FIELD`: each field with a problem. Empty otherwise. */
   readonly fieldViolations: readonly FieldViolation[];
   /**
-   * For `CODEC_FAILED` of a read: the entry that could not be decoded, with its positions, its `payload` as it was
-   * written and its `metadata`. Not shown with the error in logs, which the payload may be too long or too secret for.
+   * For `CODEC_FAILED` of a read: the entry whose payload the codec could not decode. The property is not enumerable,
+   * so that logs of the error do not show the payload, which may be long or secret.
    */
   declare readonly entry: UndecodedEntry | undefined;
-  /** For `produce`: what was durable when it failed. `undefined` for every other call. */
+  /** For `produce`: counts of the records and transactions that are durable. `undefined` for every other call. */
   acknowledged: { readonly records: number; readonly transactions: number } | undefined;
 
   constructor(
@@ -138,36 +142,36 @@ export class StreamkitError extends Error {
   }
 }
 
-/** The error of a call that its AbortSignal ended. */
+/** The error of a call whose AbortSignal fired. */
 export function canceled(signal: AbortSignal): StreamkitError {
   return new StreamkitError("CANCELED", "canceled", "the call was canceled by its signal", { cause: signal.reason });
 }
 
-/** The error of an address or a set-up with which no server can be reached; the message says what to change. */
+/** The error of a wrong address or set-up. The message says what to change. */
 export function misconfigured(message: string, cause?: unknown): StreamkitError {
   return new StreamkitError("MISCONFIGURED", "failed_precondition", message, { cause });
 }
 
-/** The same error, with what it happened to added to its message. */
+/** The same error, with the place of the failure at the end of its message. */
 export function located(error: StreamkitError, place: string): StreamkitError {
   const { reason, code, message } = error;
   return new StreamkitError(reason, code, `${message} (${place})`, { ...factsOf(error), cause: error.cause });
 }
 
-/** The same error, for a caller for whom a retry may help. */
+/** The same error with another reason, as a failure that a retry may mend. */
 export function retryable(error: StreamkitError, reason: StreamkitErrorReason): StreamkitError {
   const facts = { ...factsOf(error), retryable: true, cause: error.cause };
   return new StreamkitError(reason, error.code, error.message, facts);
 }
 
-/** The error of an argument that no server needs to see to refuse it. */
+/** The error of an argument that the client refuses before it asks a server. */
 export function invalidArgument(field: string, description: string): StreamkitError {
   return new StreamkitError("INVALID_FIELD", "invalid_argument", `${field}: ${description}`, {
     fieldViolations: [{ field, description }],
   });
 }
 
-/** The error of a call with arguments that no server needs to see to refuse them. */
+/** The error of a call whose arguments the client refuses before it asks a server. */
 export function invalidFields(call: string, violations: readonly FieldViolation[]): StreamkitError {
   const message = violations.map(({ field, description }) => `${field} ${description}`).join("; ");
   return new StreamkitError("INVALID_FIELD", "invalid_argument", `${call}: ${message}`, {
@@ -175,12 +179,12 @@ export function invalidFields(call: string, violations: readonly FieldViolation[
   });
 }
 
-/** The error of a connection that broke, or fell silent. */
+/** The error of a connection that broke or fell silent. */
 export function connectionLost(message: string, cause?: unknown): StreamkitError {
   return new StreamkitError("CONNECTION_LOST", "unavailable", message, { retryable: true, cause });
 }
 
-/** Delivered entries have a gap that no trim explains, or bytes make no sense (G11). */
+/** The error of a gap between delivered entries that no trim explains, or of malformed bytes (G11). */
 export function dataLoss(message: string, facts: { segment?: string; cause?: unknown } = {}): StreamkitError {
   return new StreamkitError("DATA_LOSS", "data_loss", message, facts);
 }

@@ -13,11 +13,11 @@ import {
 import { mistakeOf, textOfOutage } from "./mistake.ts";
 
 /**
- * Translates whatever a call threw into a StreamkitError: the one place where Connect's errors are looked into.
+ * Translates the error of a call into a StreamkitError. This is the only place that examines errors of Connect.
  *
- * A Streamkit server attaches exactly one ErrorDetail to every failure. An error without one comes from what lies
- * between: a socket, a proxy, or the protocol layer that was cut off in mid-message. Those are retryable unless the
- * code says that somebody understood the request and refused it.
+ * A Streamkit server attaches exactly one ErrorDetail to every failure. An error without a detail comes from a socket,
+ * a proxy, or a message that was cut off. Such an error is retryable, unless its code says that a server understood the
+ * request and refused it.
  */
 export function toStreamkitError(thrown: unknown, signal?: AbortSignal): StreamkitError {
   if (thrown instanceof StreamkitError) return thrown;
@@ -30,10 +30,10 @@ export function toStreamkitError(thrown: unknown, signal?: AbortSignal): Streamk
 
 function withDetail(error: ConnectError, detail: ErrorDetail): StreamkitError {
   const name = ErrorReason[detail.reason] as keyof typeof ErrorReason | undefined;
-  // A reason that this version does not know: the code and `retryable` still say what to do.
+  // This version may not know the reason. The code and `retryable` still say what to do.
   const reason = name === undefined || name === "UNSPECIFIED" ? reasonOfCode(error.code) : reasonOf(name);
   const facts: { -readonly [K in keyof StreamkitErrorFacts]: StreamkitErrorFacts[K] } = {
-    // A request that is too large stays so.
+    // A request that is too large stays too large.
     retryable: detail.retryable && !reason.endsWith("_TOO_LARGE"),
     fieldViolations: detail.fieldViolations.map(({ field, description }) => ({ field, description })),
     cause: error,
@@ -44,10 +44,10 @@ function withDetail(error: ConnectError, detail: ErrorDetail): StreamkitError {
     facts.expectedLastSequence = Number(detail.expectedLastSequence);
     facts.actualLastSequence = Number(detail.actualLastSequence);
   }
-  return new StreamkitError(reason, codeName[error.code], error.rawMessage, facts);
+  return new StreamkitError(reason, CODE_NAMES[error.code], error.rawMessage, facts);
 }
 
-/** CANCELED is for what the caller's own signal ended; a server that saw a call canceled lost the connection. */
+/** CANCELED is for the caller's own signal. A server reports CANCELED when it lost the connection of a call. */
 function reasonOf(name: Exclude<keyof typeof ErrorReason, "UNSPECIFIED">): StreamkitErrorReason {
   return name === "CANCELED" ? "CONNECTION_LOST" : name;
 }
@@ -55,14 +55,16 @@ function reasonOf(name: Exclude<keyof typeof ErrorReason, "UNSPECIFIED">): Strea
 function withoutDetail(error: ConnectError): StreamkitError {
   const mistake = mistakeOf(error);
   if (mistake !== undefined) {
-    return new StreamkitError(mistake.reason, codeName[error.code], mistake.message, { cause: error });
+    return new StreamkitError(mistake.reason, CODE_NAMES[error.code], mistake.message, { cause: error });
   }
   const reason = isCalming(error) ? "CONNECTION_LOST" : reasonOfCode(error.code);
   const retryable = reason === "CONNECTION_LOST";
-  return new StreamkitError(reason, codeName[error.code], textOfOutage(error), { retryable, cause: error });
+  return new StreamkitError(reason, CODE_NAMES[error.code], textOfOutage(error), { retryable, cause: error });
 }
 
-/** A reset of HTTP/2 with ENHANCE_YOUR_CALM: the connection had too much to do, and another one may not. */
+/**
+ * True for a reset of HTTP/2 with ENHANCE_YOUR_CALM. Its connection had too much to do; another connection may work.
+ */
 function isCalming(error: ConnectError): boolean {
   return error.code === Code.ResourceExhausted && error.rawMessage.includes("ENHANCE_YOUR_CALM");
 }
@@ -84,7 +86,7 @@ function reasonOfCode(code: Code): StreamkitErrorReason {
     case Code.AlreadyExists:
     case Code.OutOfRange:
       return "UNKNOWN";
-    // Connect reports a message that was cut off as Internal or InvalidArgument, a peer's reset as Canceled or Aborted.
+    // Connect reports a truncated message as Internal or InvalidArgument, and a peer's reset as Canceled or Aborted.
     case Code.Internal:
     case Code.InvalidArgument:
     case Code.Canceled:
@@ -96,7 +98,7 @@ function reasonOfCode(code: Code): StreamkitErrorReason {
   }
 }
 
-const codeName: Record<Code, StreamkitErrorCode> = {
+const CODE_NAMES: Record<Code, StreamkitErrorCode> = {
   [Code.Canceled]: "canceled",
   [Code.Unknown]: "unknown",
   [Code.InvalidArgument]: "invalid_argument",

@@ -1,16 +1,16 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import type { StreamkitErrorReason } from "./error.ts";
 
-/** A failure that the same call meets again each time, until somebody changes an address, a certificate or a set-up. */
+/** A failure that repeats until an operator changes an address, a certificate or a set-up. */
 export interface Mistake {
   readonly reason: StreamkitErrorReason;
-  /** What happened, and what to do. */
+  /** Says what happened, and what to do. */
   readonly message: string;
 }
 
 /**
- * Recognises what is below the protocol and for good: what Node.js, OpenSSL, llhttp and undici report with codes of
- * their own, and answers of servers that are no Streamkit. The one place that knows these codes.
+ * Recognises lasting failures below the protocol: error codes of Node.js, OpenSSL, llhttp and undici, and answers of
+ * servers other than Streamkit. This is the only place that knows these codes.
  */
 export function mistakeOf(error: ConnectError): Mistake | undefined {
   const answer = answerOf(error);
@@ -23,7 +23,7 @@ export function mistakeOf(error: ConnectError): Mistake | undefined {
   return undefined;
 }
 
-/** True when the name of the host is not known. It may be a name that is wrong, or one that does not exist yet. */
+/** True if DNS does not know the host. The name may be wrong, or the host may not exist yet. */
 export function isUnknownHost(error: unknown): boolean {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; depth++) {
     if ((cause as { code?: unknown }).code === "ENOTFOUND") return true;
@@ -32,29 +32,29 @@ export function isUnknownHost(error: unknown): boolean {
   return false;
 }
 
-/** All that browsers say when fetch gets no answer, each in its words. */
+/** The messages of browsers and of Node.js when fetch gets no answer. */
 const FETCH_FAILED = /^(Failed to fetch|NetworkError when attempting to fetch resource\.?|Load failed|fetch failed)$/;
 
-/** What to say of a call without an answer. */
+/** The message of a call without an answer. */
 export function textOfOutage(error: ConnectError): string {
   const { rawMessage } = error;
   if (error.code === Code.DeadlineExceeded) return "no answer in time";
   if (!FETCH_FAILED.test(rawMessage)) return rawMessage;
-  // That of Node.js has a cause.
+  // Node.js gives the reason as the cause; browsers give none.
   const { cause } = (error.cause ?? {}) as { cause?: unknown };
   if (cause instanceof Error) return cause.message;
   return `${rawMessage}: the browser got no answer. The server or the network may be down, the certificate untrusted, or the call blocked by a Content-Security-Policy (connect-src) or an extension`;
 }
 
-/** Statuses of HTTP that say nothing of what the next attempt finds, or that have a reason of their own. */
+/** Statuses of HTTP that may pass, or that have an error reason of their own. */
 const PASSING_STATUSES = new Set([401, 403, 408, 425, 429]);
 
-/** Connect reports an answer that is none of its protocol by these texts alone. */
+/** Recognises an answer outside of Connect's protocol. Connect reports such answers by these texts alone. */
 function answerOf({ rawMessage, metadata }: ConnectError): Mistake | undefined {
   const type = /^unsupported content type (.*)$/s.exec(rawMessage)?.[1];
   if (type !== undefined) return notStreamkit(type === "null" ? "with no content type" : `with ${type}`);
   const status = Number(/^HTTP (\d{3})$/.exec(rawMessage)?.[1]);
-  // A Streamkit where gRPC cannot be served says so in words.
+  // A Streamkit server that cannot serve gRPC explains it in this header.
   const said = metadata.get("grpc-message");
   if (status === 415 && said !== null) return { reason: "MISCONFIGURED", message: decodeMessage(said) };
   if (status === 413) {
@@ -67,7 +67,7 @@ function answerOf({ rawMessage, metadata }: ConnectError): Mistake | undefined {
   return notStreamkit(`HTTP ${status}${location === null ? "" : ` with a redirect to ${location}`}`);
 }
 
-/** gRPC percent-encodes messages; a text that is not encoded right is shown as it came. */
+/** Decodes a message, which gRPC percent-encodes. Returns a malformed message as it is. */
 function decodeMessage(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -99,14 +99,14 @@ const UNTRUSTED = new Set([
   "INVALID_PURPOSE",
   "PATH_LENGTH_EXCEEDED",
 ]);
-/** What OpenSSL makes of an answer that is not TLS. */
+/** Messages of OpenSSL for an answer that is not TLS. */
 const NOT_TLS = /wrong version number|packet length too long|unknown protocol|http request/;
 
 function codeOf(error: Error): unknown {
   return (error as { code?: unknown }).code;
 }
 
-/** fetch of Node.js speaks HTTP/1.1; its parser gives its errors a name and, often, no code. */
+/** The message for an error of undici's HTTP/1.1 parser, whose errors have a name and often no code. */
 function ofUndici(text: string): string {
   return `the server does not answer in HTTP/1.1 (${firstPart(text)}): check the port. A server that speaks HTTP/2 alone is out of reach of fetch without TLS: use @streamkit/client/node`;
 }
@@ -136,7 +136,7 @@ function ofSystem(code: unknown, text: string): string | undefined {
   return undefined;
 }
 
-/** Without the advice that Node.js adds. */
+/** The text without the advice that Node.js adds. */
 function firstPart(text: string): string {
   return text.split(";", 1)[0].trim();
 }
