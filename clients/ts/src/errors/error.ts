@@ -15,8 +15,8 @@ import type { ErrorReason } from "@streamkit/protocol";
  * - `MISCONFIGURED`: the address, the certificate, the HTTP version or the origin of a page is wrong, so no retry can
  *   succeed. The message says which one, and what to do. If the same address has answered before, the client reports
  *   `CONNECTION_LOST` instead, and retries.
- * - `UNKNOWN`: an answer without a reason that this version knows, for example of a proxy; `code` is its status. Also an
- *   error that a callback of the application threw, which is the `cause`.
+ * - `UNKNOWN`: an answer without a reason that this version knows, for example of a proxy; `code` is its status. Also
+ *   an error that a callback of the application threw, which is the `cause`.
  */
 export type StreamkitErrorReason =
   | Exclude<keyof typeof ErrorReason, "UNSPECIFIED">
