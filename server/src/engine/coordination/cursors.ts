@@ -11,13 +11,13 @@ import { CURSORS, cursorKeys } from "./key-space.ts";
 import type { CoordinationOptions } from "./leases.ts";
 import { Records } from "./records.ts";
 
-/** Spaces that one cursor may have an offset for. */
+/** Most spaces with an offset in one cursor. */
 const MAX_SPACES = 1_024;
 
-/** How far a consumer has come. */
+/** The progress of a consumer. */
 export interface Cursor {
   readonly name: string;
-  /** Space -> offset of the last entry that was handled. */
+  /** Space -> offset of the last handled entry. */
   readonly offsets: Readonly<Record<string, bigint>>;
   readonly version: bigint;
   /** Microseconds since 1970. */
@@ -28,7 +28,7 @@ interface CursorRecord extends Omit<Cursor, "name"> {
   readonly deleted: boolean;
 }
 
-/** The cursors of a store: each is one row, which every change replaces on the condition that nobody else has. */
+/** The cursors of a store. Each is one row. Every change replaces the row on the condition that no other change did. */
 export class Cursors {
   readonly #options: CoordinationOptions;
   readonly #records: Records;
@@ -49,10 +49,10 @@ export class Cursors {
   }
 
   /**
-   * Sets the offsets of some spaces; those not named stay.
+   * Sets the offsets of some spaces, and keeps the others.
    *
-   * @param expectedVersion 0 for "there is no such cursor"
-   * @throws ServerError CURSOR_CONFLICT; INVALID_FIELD when the cursor would have too many spaces
+   * @param expectedVersion 0 for "the cursor does not exist"; `undefined` for any version
+   * @throws ServerError CURSOR_CONFLICT for another version; INVALID_FIELD if the cursor would have too many spaces
    */
   commit(
     name: string,
@@ -75,7 +75,7 @@ export class Cursors {
       }
       const record: CursorRecord = {
         offsets: merged,
-        // Goes on after a deletion, so that nobody's expectation from before it ever holds again.
+        // The version keeps rising after a deletion, so that an expectation from before the deletion never holds again.
         version: (before?.version ?? 0n) + 1n,
         updateTimeMicros: this.#options.clock(),
         deleted: false,
@@ -84,7 +84,7 @@ export class Cursors {
     });
   }
 
-  /** Cursors by name, in byte order; those that were deleted are there without an item. */
+  /** Cursors by name, in byte order. A deleted cursor has an entry without an item. */
   async *list(prefix: string, after: string, atOnce: number): AsyncGenerator<Listed<Cursor>, void, undefined> {
     for await (const rows of rowsAtOnce(this.#options.store, CURSORS, cursorKeys.range(prefix, after), atOnce)) {
       for (const row of rows) {
@@ -95,7 +95,7 @@ export class Cursors {
     }
   }
 
-  /** Forgets a cursor; does nothing when there is none. */
+  /** Deletes a cursor; does nothing if it does not exist. */
   async delete(name: string): Promise<void> {
     await this.#records.change<void>(cursorKeys.key(name), (row) => {
       const before = row && decode(row, name);

@@ -2,14 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CLOCK_TOLERANCE_MICROS, Expiry } from "./expiry.ts";
 
-describe("a row that has to be renewed", () => {
-  it("is good for its time after it was seen first, whatever the clocks say", () => {
+describe("a row that its owner must renew", () => {
+  it("is valid for its ttl after the first observation, with any clock", () => {
     let now = 5_000;
     const expiry = new Expiry(
       () => 1_700_000_000_000_000,
       () => now,
     );
-    // Its writer's clock is minutes behind: by that, it would be over long since.
+    // The clock of the writer is minutes behind. By that clock, the row has long expired.
     const row = { version: 1, ttlMillis: 1_000, expireTimeMicros: 1_700_000_000_000_000 - CLOCK_TOLERANCE_MICROS + 1 };
     expect(expiry.remaining("a", row)).toBe(1_000);
     now += 999;
@@ -20,7 +20,7 @@ describe("a row that has to be renewed", () => {
     expect(expiry.remaining("b", row)).toBe(1_000);
   });
 
-  it("is watched from its writing on by the instance that wrote it, also when nobody looks", () => {
+  it("is observed from its write by the instance that wrote it, even without reads", () => {
     let now = 5_000;
     const expiry = new Expiry(
       () => 1_700_000_000_000_000,
@@ -36,7 +36,7 @@ describe("a row that has to be renewed", () => {
     expect(expiry.remaining("a", row)).toBe(0);
   });
 
-  it("is never good for more than its time", () => {
+  it("is never valid for more than its ttl", () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (now) => {
         const expiry = new Expiry(
@@ -49,7 +49,7 @@ describe("a row that has to be renewed", () => {
     );
   });
 
-  it("is over when nobody has watched, and it is overdue by more than clocks differ", () => {
+  it("has expired without observation if it is overdue by more than clocks may differ", () => {
     const clock = 1_700_000_000_000_000;
     const expiry = new Expiry(() => clock);
     const row = { version: 1, ttlMillis: 86_400_000, expireTimeMicros: clock - CLOCK_TOLERANCE_MICROS - 1 };
@@ -59,7 +59,7 @@ describe("a row that has to be renewed", () => {
     );
   });
 
-  it("that is over long since does not push out what is watched", () => {
+  it("that expired long ago does not displace observed rows", () => {
     let now = 5_000;
     const clock = 1_700_000_000_000_000;
     const expiry = new Expiry(
@@ -74,9 +74,9 @@ describe("a row that has to be renewed", () => {
     expect(expiry.remaining("watched", watched)).toBe(6_000);
   });
 
-  it("never ends for an observer before it ends for its owner", () => {
-    // Times of the owner's renewals and of the observer's looks, on one true clock; and what the observer's clock is
-    // off by.
+  it("never expires for an observer before it expires for its owner", () => {
+    // Times of the owner's renewals and of the observer's reads, on one true clock, and the error of the observer's
+    // clock.
     const plan = fc.record({
       ttl: fc.integer({ min: 1_000, max: 10_000 }),
       steps: fc.array(
@@ -98,7 +98,7 @@ describe("a row that has to be renewed", () => {
         for (const { wait, travel, what } of steps) {
           now += wait;
           if (what === "renew") {
-            // The owner counts from before it sends; the row changes when the request arrives.
+            // The owner counts from before its request. The row changes when the request arrives.
             const sent = now;
             now += travel;
             if (sent + ttl < now) continue;

@@ -2,36 +2,36 @@ import { LRUCache } from "lru-cache";
 import type { RowVersion } from "../../storage/port.ts";
 
 /**
- * How far the clocks of two instances may differ, in microseconds. Only rows that are overdue by more than this are
- * judged by the time that is written in them.
+ * Largest assumed difference between the clocks of two instances, in microseconds. An instance trusts the stored expiry
+ * time of a row only if the row is overdue by more than this.
  */
 export const CLOCK_TOLERANCE_MICROS = 600_000_000;
 
-/** Rows that are remembered; one that is forgotten is waited for once more. */
+/** Rows that one instance remembers. It observes a forgotten row for its whole ttl again. */
 const REMEMBERED = 16_384;
 
 interface Sighting {
   readonly version: RowVersion;
-  /** Milliseconds on the monotonic clock. */
+  /** Time of the first observation, in milliseconds on the monotonic clock. */
   readonly since: number;
 }
 
-/** A row that its owner has to write again within a certain time. */
+/** A row that its owner must write again within a certain time. */
 export interface Perishable {
   readonly version: RowVersion;
-  /** How long it is good from its latest write on, in milliseconds. */
+  /** Time for which the row is valid after its latest write, in milliseconds. */
   readonly ttlMillis: number;
-  /** When it ends, on the clock of the instance that wrote it; microseconds since 1970. */
+  /** End of that time, on the clock of the instance that wrote the row; microseconds since 1970. */
   readonly expireTimeMicros: number;
 }
 
 /**
- * When rows expire whose owners have to renew them: leases, and hosts of workers.
+ * Decides when rows expire that their owners must renew: leases, and hosts of workers.
  *
- * Clocks of different machines do not agree, and may be set while they run; so a row has expired once this instance has
- * seen the same version of it for the whole of its time, by its own monotonic clock. The owner counts from before it
- * sent the renewal, we from after we have seen it, so the owner's time is over first. All that is assumed is that
- * clocks run at about the same rate. Where nobody watched, a row is also over when it is overdue by more than clocks
+ * Clocks of different machines differ, and may be set at any time. So a row expires once this instance has observed the
+ * same version of it for its full ttl, on its own monotonic clock. The owner counts from before it sends a renewal, and
+ * this instance counts from after it has read the row, so the owner's time ends first. This assumes only that all
+ * clocks run at about the same rate. A row that was not observed expires as well once it is overdue by more than clocks
  * may differ.
  */
 export class Expiry {
@@ -48,20 +48,23 @@ export class Expiry {
     this.#now = now;
   }
 
-  /** Takes note of a row that this instance has just written: it is watched from now on, without anybody's looking. */
+  /** Records that this instance has just written a row. Its observation starts now, without a read. */
   written(name: string, version: RowVersion): void {
     this.#seen.set(name, { version, since: this.#now() });
   }
 
-  /** Takes note of a row as it was just read, and tells for how long it is good: milliseconds, 0 when it is over. */
+  /**
+   * Records a row that was just read. Returns the time for which it is still valid, in milliseconds; 0 if it has
+   * expired.
+   */
   remaining(name: string, row: Perishable): number {
-    // Before it is remembered: a list of rows that ended long ago shall not push out those that are watched.
+    // Before the row is remembered: a list of rows that expired long ago must not displace rows under observation.
     if (this.#clock() > row.expireTimeMicros + CLOCK_TOLERANCE_MICROS) return 0;
     const now = this.#now();
     const before = this.#seen.get(name);
     const since = before?.version === row.version ? before.since : now;
     if (since === now) this.#seen.set(name, { version: row.version, since });
-    // In this order: a sum of large and small numbers may come out as more than the whole time.
+    // In this order, because a sum of large and small numbers may exceed the full ttl.
     return Math.max(0, row.ttlMillis - (now - since));
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The key space of leases, cursors and workers. They are in partitions of their own, beside those of spaces; no two of
- * their rows are changed together, but for workers.
+ * The key space of leases, cursors and workers. They are in partitions of their own, beside those of spaces. A commit
+ * changes one of their rows; only the rows of workers change together.
  *
- * | partition    | key                      | value           | there is one                                        |
+ * | partition    | key                      | value           | one row                                             |
  * |--------------|--------------------------|-----------------|-----------------------------------------------------|
  * | `leases`     | `l` key                  | LeaseRecord     | per key ever leased                                 |
  * | `leases`     | `t`                      | TokenCeiling    | per store whose leases have handed out many tokens  |
@@ -12,7 +12,7 @@
  * | `w:` group   | `r` worker id            | WorkerRenewal   | per worker that is renewed through another instance |
  * | `w:` group   | `w` worker id            | WorkerRecord    | per worker                                          |
  *
- * `h` and `i` are side by side, so that one range read tells whether a group has changed and which instances live.
+ * `h` and `i` are adjacent, so one range read shows whether a group has changed, and which instances live.
  */
 import type { KeyRange } from "../../storage/port.ts";
 import { namedKey, namedRange, nameOfKey } from "../rows/key-space.ts";

@@ -22,7 +22,7 @@ export interface Lease {
   readonly expireTimeMicros: number;
 }
 
-/** Who claims to hold a lease. */
+/** A claim to hold a lease. */
 export interface LeaseClaim {
   readonly key: string;
   readonly holder: string;
@@ -31,12 +31,12 @@ export interface LeaseClaim {
 
 export interface CoordinationOptions {
   readonly store: PartitionStore;
-  /** Other processes may write the store. */
+  /** True if other processes may write the store. */
   readonly shared: boolean;
   readonly clock: Clock;
 }
 
-/** What is stored of a key that was leased at least once. */
+/** The row of a key that was leased at least once. */
 interface LeaseRecord {
   readonly holder: string;
   readonly fencingToken: bigint;
@@ -46,9 +46,9 @@ interface LeaseRecord {
 }
 
 /**
- * The leases of a store. Each is one row, which every change replaces on the condition that nobody else has: so the
- * order of events is that of the storage, and of two who want a lease that has ended one gets it. When a lease ends is
- * in expiry.ts.
+ * The leases of a store. Each is one row. Every change replaces the row on the condition that no other change did, so
+ * the storage orders all changes, and only one of two competitors gets a free lease. expiry.ts decides when a lease
+ * expires.
  */
 export class Leases {
   readonly #options: CoordinationOptions;
@@ -65,16 +65,16 @@ export class Leases {
   }
 
   /**
-   * Takes a lease that is free or has expired; renews it for its holder.
+   * Takes a lease that is free or has expired, or renews it for its holder.
    *
-   * @throws ServerError LEASE_HELD
+   * @throws ServerError LEASE_HELD if another holder has the lease
    */
   async acquire(key: string, holder: string, ttlMillis: number): Promise<Lease> {
     const lease = await this.#change(key, (row) => {
       const before = row && decode(row, key);
       const left = row && before ? this.#remaining(key, row, before) : 0;
       if (before !== undefined && left > 0 && before.holder !== holder) {
-        throw new ServerError(ErrorReason.LEASE_HELD, `lease "${key}" is held by another holder`, {
+        throw new ServerError(ErrorReason.LEASE_HELD, `lease "${key}" is held by another holder; try again later`, {
           retryAfterMillis: Math.ceil(left),
         });
       }
@@ -86,9 +86,10 @@ export class Leases {
   }
 
   /**
-   * Extends a lease, by as much as before unless told otherwise.
+   * Extends a lease.
    *
-   * @throws ServerError LEASE_LOST
+   * @param ttlMillis the new duration; `undefined` keeps the previous one
+   * @throws ServerError LEASE_LOST if the claimant does not hold the lease any more
    */
   renew(claim: LeaseClaim, ttlMillis: number | undefined): Promise<Lease> {
     return this.#change(claim.key, (row) => {
@@ -101,7 +102,7 @@ export class Leases {
     });
   }
 
-  /** Gives a lease back; does nothing when it is not the claimant's any more. */
+  /** Releases a lease; does nothing if the claimant does not hold it any more. */
   async release(claim: LeaseClaim): Promise<void> {
     await this.#change<void>(claim.key, (row) => {
       const before = row && decode(row, claim.key);
@@ -110,7 +111,7 @@ export class Leases {
     });
   }
 
-  /** @throws ServerError NOT_FOUND when the key has no live lease */
+  /** @throws ServerError NOT_FOUND if the key has no live lease */
   async get(key: string): Promise<Lease> {
     const row = await this.#options.store.get(LEASES, leaseKeys.key(key));
     const lease = row && this.#live(key, row);
@@ -118,7 +119,7 @@ export class Leases {
     return lease;
   }
 
-  /** Live leases by key, in byte order; those that have ended are there without an item. */
+  /** Live leases by key, in byte order. A lease that has ended has an entry without an item. */
   async *list(prefix: string, after: string, atOnce: number): AsyncGenerator<Listed<Lease>, void, undefined> {
     for await (const rows of rowsAtOnce(this.#options.store, LEASES, leaseKeys.range(prefix, after), atOnce)) {
       for (const row of rows) {

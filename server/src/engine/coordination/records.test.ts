@@ -1,6 +1,6 @@
 /**
- * Changes of leases and cursors whose outcome is unknown. They were made twice when somebody else had written in
- * between: seconds after its caller had given up, a commit of a cursor replaced one that had been acknowledged since.
+ * Changes of leases and cursors whose outcome is unknown. Such changes were once applied twice: seconds after the call
+ * had failed, a late commit of a cursor replaced an acknowledged one.
  */
 import { randomUUID } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";
@@ -14,7 +14,7 @@ import type { CommitBatch, CommitResult } from "../../storage/port.ts";
 const name = "billing";
 const lost = () => storageUnavailable("the answer is lost");
 
-/** An instance whose commits are made by `commit`, with their numbers, and one beside it on the same storage. */
+/** Two instances on one storage. The first makes its commits through `commit`, which gets their numbers. */
 function pair(
   commit: (
     number: number,
@@ -35,7 +35,7 @@ function pair(
   };
 }
 
-it("are not made again when others have written since, and may have happened", async () => {
+it("are not repeated once another writer has changed the row, and may have happened", async () => {
   const { storeId, instance, other, commits } = pair(async (_, batch, apply) => {
     await apply(batch);
     await other.cursors.commitCursor({ storeId, name, offsets: { orders: 7n } });
@@ -51,7 +51,7 @@ it("are not made again when others have written since, and may have happened", a
   expect(cursor).toMatchObject({ version: 3n, offsets: { orders: 7n } });
 });
 
-it("are not refused for what they may have done themselves", async () => {
+it("are not refused because of their own effect", async () => {
   const { storeId, instance, other } = pair(async (_, batch, apply) => {
     await apply(batch);
     await other.cursors.commitCursor({ storeId, name, offsets: { orders: 7n } });
@@ -64,7 +64,7 @@ it("are not refused for what they may have done themselves", async () => {
   expect(await failureOf(commit)).toMatchObject({ reason: ErrorReason.STORAGE_UNAVAILABLE });
 });
 
-it("are done when there is nothing left to do, whoever has written since", async () => {
+it("are done when nothing is left to do, whichever writer came last", async () => {
   const { storeId, instance, other } = pair(async (_, batch, apply) => {
     await apply(batch);
     await other.leases.acquireLease({ storeId, key: "k", holder: "two" });
@@ -94,7 +94,7 @@ it("are found when the first of two attempts without an answer arrives late", as
   expect((await other.cursors.getCursor({ storeId, name })).cursor).toEqual(cursor);
 });
 
-it("do not race with others of the same instance", async () => {
+it("do not race with other changes of the same instance", async () => {
   const { storeId, instance, other, commits } = pair((_number, batch, apply) => apply(batch));
   await using _a = instance;
   await using _b = other;
@@ -104,7 +104,7 @@ it("do not race with others of the same instance", async () => {
   expect(commits()).toBe(8);
 });
 
-it("that come together cost one reading each, and nobody waits for those who are refused", async () => {
+it("that arrive together cost one read each, and nobody waits for refused ones", async () => {
   let reads = 0;
   let commits = 0;
   const storage = changedStorage(memoryStorage({ shared: true }), (store) => ({
@@ -128,7 +128,7 @@ it("that come together cost one reading each, and nobody waits for those who are
   expect({ reads, commits }).toEqual({ reads: 100, commits: 1 });
 });
 
-it("go by what others have done since they were asked for", async () => {
+it("see the changes of others since their own request", async () => {
   const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
   const { promise: written, resolve: write } = Promise.withResolvers<void>();
   const { storeId, instance, other } = pair(async (number, batch, apply) => {
@@ -144,7 +144,7 @@ it("go by what others have done since they were asked for", async () => {
   await written;
   const { lease } = await other.leases.getLease({ storeId, key: "k" });
   await other.leases.releaseLease({ storeId, key: "k", holder: "one", fencingToken: lease!.fencingToken });
-  // Asked for after the release, while the one before it still waits for its answer.
+  // This request comes after the release, while the previous request still waits for its answer.
   const second = instance.leases.acquireLease({ storeId, key: "k", holder: "two" });
   await new Promise((resolve) => setImmediate(resolve));
   answer();
@@ -152,7 +152,7 @@ it("go by what others have done since they were asked for", async () => {
   expect((await second).lease).toMatchObject({ holder: "two" });
 });
 
-it("that write nothing do not wait for those that write", async () => {
+it("that write nothing do not wait for changes that write", async () => {
   const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
   const { promise: writing, resolve: begin } = Promise.withResolvers<void>();
   const { storeId, instance, other } = pair(async (_number, batch, apply) => {

@@ -4,46 +4,44 @@ import type { PartitionStore, Row, RowVersion } from "../../storage/port.ts";
 import { Turns } from "../turns.ts";
 
 /**
- * How long a change may wait for, and meet, those of others before it is given up: as a commit of a space
+ * Longest time for a change to wait for other changes and to meet their conflicts, as for a commit of a space
  * (space-log.ts).
  */
 const MAX_CONFLICT_MILLIS = 30_000;
-/** Attempts at one change whose outcome stays unknown. */
+/** Most commits of one change with an unknown outcome. */
 const MAX_UNKNOWN = 3;
 
-/** What becomes of a row. */
+/** The outcome of a decision about a row. */
 export interface Decision<Result> {
-  /** What is written; absent: the row stays as it is. */
+  /** The new value; absent if the row stays unchanged. */
   readonly value?: readonly Uint8Array[];
   readonly result: Result;
 }
 
-/** What one attempt may have written. */
+/** A value that one attempt may have written. */
 interface Attempt<Result> {
   readonly value: Buffer;
   readonly result: Result;
 }
 
-/** What was known of a row at a moment. */
+/** A row at one moment. */
 interface Known {
   readonly row: Row | undefined;
-  /** Before it was asked for, or written, by `performance.now()`. */
+  /** The time just before the read or write of the row, by `performance.now()`. */
   readonly at: number;
 }
 
-/**
- * Called with the row as it is; again when another writer was faster. Values must be unique: they hold a random mark.
- */
+/** Decides about a row. Called again when another writer was faster. Values must be unique: they hold a random mark. */
 export type Decide<Result> = (row: Row | undefined) => Decision<Result>;
 
-/** The rows of a partition, of which each is changed for itself. */
+/** The rows of a partition whose rows change one at a time. */
 export class Records {
   readonly #store: PartitionStore;
   readonly #shared: boolean;
   readonly #partition: string;
   readonly #turns = new Turns<Known>();
 
-  /** @param shared other processes may write the store */
+  /** @param shared true if other processes may write the store */
   constructor(store: PartitionStore, shared: boolean, partition: string) {
     this.#store = store;
     this.#shared = shared;
@@ -51,12 +49,13 @@ export class Records {
   }
 
   /**
-   * Changes one row: reads it, decides, and writes it on the condition that it is still the same. A write whose outcome
-   * is unknown is found by its value. Where others have written since, nothing tells whether theirs came after it or in
-   * its place: then nothing more is written, and the caller learns that nobody knows.
+   * Changes one row: reads it, decides, and writes it on the condition that it is unchanged. A read finds a write with
+   * an unknown outcome by its value. If another writer has changed the row, nothing shows whether that write came after
+   * ours or instead of it. Then the change fails with an unknown outcome, without another write.
    *
-   * @param written told the version of the row when it was written
-   * @throws what `decide` throws; ServerError STORAGE_UNAVAILABLE
+   * @param written called with the new version of the row once it is written
+   * @throws any error of `decide`
+   * @throws ServerError STORAGE_UNAVAILABLE
    */
   async change<Result>(
     key: Uint8Array,
@@ -65,16 +64,16 @@ export class Records {
   ): Promise<Result> {
     const start = performance.now();
     let known = await this.#read(key);
-    // Who has nothing to write, or is refused, does not wait for those who write.
+    // A caller that writes nothing, or is refused, does not wait for writers.
     const wanted = decide(known.row);
     if (wanted.value === undefined) return wanted.result;
-    // Instances race for a row; the callers of one need not.
+    // Instances race for a row; the callers of one instance take turns.
     using turn = await this.#turns.take(Buffer.from(key).toString("latin1"));
-    // What the one before has seen or written since this call began is as good as read again.
+    // A row that the previous caller has read or written since this call began is as good as a new read.
     const { waited, baton } = turn;
     if (waited) known = baton !== undefined && baton.at > start ? baton : await this.#read(key);
     turn.pass(known);
-    /** Attempts with an unknown outcome, all of them on the same row: one of them at most has happened, or will. */
+    /** Attempts with an unknown outcome, all on the same version of the row: at most one of them happens. */
     const maybe: Attempt<Result>[] = [];
     let base: RowVersion | null | undefined;
     for (let attempt = 1; ; attempt++) {
@@ -87,14 +86,21 @@ export class Records {
       const version = row?.version ?? null;
       const overtaken = maybe.length > 0 && version !== base;
       const decision = overtaken ? unlessRefused(decide, row) : decide(row);
-      // What is as it shall be needs no writing, whoever has seen to it.
+      // The row already has the desired state; no write is needed.
       if (decision !== undefined && decision.value === undefined) return decision.result;
       if (decision?.value === undefined || overtaken) {
-        throw storageUnavailable("a change was not answered, and others have written since: it may have happened");
+        throw storageUnavailable(
+          "the outcome of a change is unknown: storage did not answer, and another writer changed the row since; read it before you try again",
+        );
       }
       const at = performance.now();
       if (at - start > MAX_CONFLICT_MILLIS) {
-        throw storageUnavailable("a change had to wait too long for those of others", undefined, 100);
+        const seconds = MAX_CONFLICT_MILLIS / 1_000;
+        throw storageUnavailable(
+          `gave up after ${seconds} s of waiting for other changes of the same row`,
+          undefined,
+          100,
+        );
       }
       const { value, result } = decision;
       const batch = { conditions: [{ key, version, alwaysWritten: true }], puts: [{ key, value }], deletes: [] };
@@ -107,14 +113,14 @@ export class Records {
           return result;
         }
       } catch (error) {
-        // A local store stops after a failed write; on a shared one, reading tells.
+        // A local store stops after a failed write. On shared storage, a read shows the outcome.
         if (!this.#shared || !(error instanceof ServerError) || error instanceof StoreDeletedError) throw error;
         maybe.push({ value: Buffer.concat(value), result });
         base = version;
         if (maybe.length >= MAX_UNKNOWN) throw error;
         await delay(Math.min(1_000, error.facts.retryAfterMillis ?? 0));
       }
-      // Jitter gives everyone a turn.
+      // A random pause gives every writer a chance.
       if (attempt > 1) await delay(Math.random() * Math.min(100, 2 ** attempt));
       known = await this.#read(key);
       turn.pass(known);
@@ -127,7 +133,7 @@ export class Records {
   }
 }
 
-/** What would be decided; undefined for a refusal, which may be one because of the very change that is being made. */
+/** The decision about a row; undefined for a refusal, which this very change may have caused. */
 function unlessRefused<Result>(decide: Decide<Result>, row: Row | undefined): Decision<Result> | undefined {
   try {
     return decide(row);

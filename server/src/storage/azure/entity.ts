@@ -2,12 +2,12 @@
  * Entities: the form of a row in a table. Binary properties of 64 KiB each hold the value. A value that is too long for
  * one entity continues in a second one, its rest.
  *
- *     | property       | type    | present if                                                                        |
- *     |----------------|---------|-----------------------------------------------------------------------------------|
- *     | `d0` ... `d10` | Binary  | the value has that many bytes; in order                                           |
- *     | `g`            | String  | the value has a rest; the generation of the rest, new with every write of the row |
- *     | `v`            | String  | a condition touched the entity after the last write; the version from that write  |
- *     | `x`            | Boolean | the entity is a mark of absence (commit-plan.ts), which readers skip              |
+ * | property       | type    | present if                                                                        |
+ * |----------------|---------|-----------------------------------------------------------------------------------|
+ * | `d0` ... `d10` | Binary  | the value has that many bytes; in order                                           |
+ * | `g`            | String  | the value has a rest; the generation of the rest, new with every write of the row |
+ * | `v`            | String  | a condition touched the entity after the last write; the version from that write  |
+ * | `x`            | Boolean | the entity is a mark of absence (commit-plan.ts), which readers skip              |
  */
 import { dataLoss } from "../../errors.ts";
 import { MAX_ENTITY_VALUE_BYTES, MAX_PROPERTY_BYTES } from "./limits.ts";

@@ -8,13 +8,13 @@ const WORKERS_FIELD = 2;
 interface Encoded {
   /** The worker as an element of the field `workers` of WorkerChanges: tag, length, message. */
   readonly element: Uint8Array;
-  /** Size of the message alone: what Limits.max_group_bytes counts. */
+  /** Size of the message alone, as Limits.max_group_bytes counts it. */
   readonly bytes: number;
 }
 
 const known = new WeakMap<Worker, Encoded>();
 
-/** A worker's encoding, made once for all messages and subscribers. The worker must not change any more. */
+/** The encoding of a worker, made once for all messages and subscribers. The worker must not change afterwards. */
 export function encodedWorker(worker: Worker): Encoded {
   let encoded = known.get(worker);
   if (encoded === undefined) {

@@ -2,32 +2,32 @@ import type { GroupState } from "@streamkit/protocol";
 import type { GroupFeed } from "./group-feed.ts";
 import { type GroupMessage, stateMessage } from "./group-message.ts";
 
-/** State messages by what they are made of, for all subscribers in that state. */
+/** State messages by their state: all subscribers in one state share a message. */
 const completions = new WeakMap<GroupState, GroupMessage>();
 const heartbeats = new WeakMap<GroupState, GroupMessage>();
 
-/** One subscriber's place in the feed of a group: a snapshot first, then changes. */
+/** The position of one subscriber in the feed of a group: first in a snapshot, then in the changes. */
 export class FeedReader {
   readonly #feed: GroupFeed;
   #after = 0;
   #leftAfter: number;
   #inSnapshot = true;
-  /** The state of the group after the latest message that had one. */
+  /** The state of the group after the latest message that carried one. */
   #state: GroupState | undefined;
 
   constructor(feed: GroupFeed) {
     this.#feed = feed;
     this.#leftAfter = feed.head;
-    // A snapshot of nobody is complete with its first message.
+    // The snapshot of an empty group is complete with its first message.
     if (feed.state.workerCount === 0) this.#state = feed.state;
   }
 
-  /** Whether the subscriber still waits for the end of a snapshot, or for changes up to this sequence. */
+  /** True if the subscriber still waits for the end of a snapshot, or for changes up to this sequence. */
   wants(sequence: number): boolean {
     return this.#inSnapshot || this.#after < sequence;
   }
 
-  /** The next message. After the snapshot, to be called when the reader wants something. */
+  /** The next message. After the snapshot, call it only if `wants` is true. */
   next(): GroupMessage {
     if (this.#inSnapshot && this.#state !== undefined) {
       this.#inSnapshot = false;
@@ -41,12 +41,12 @@ export class FeedReader {
     return page.message;
   }
 
-  /** A message that repeats the state that the subscriber was told last. */
+  /** A message that repeats the last state that the subscriber got. */
   heartbeat(): GroupMessage {
     return shared(heartbeats, "heartbeat", this.#state ?? this.#feed.state);
   }
 
-  /** Who has left is not known any more: only a snapshot tells. */
+  /** Starts another snapshot, since the feed has forgotten workers that left. */
   #startAgain(): void {
     this.#after = 0;
     this.#leftAfter = this.#feed.head;

@@ -1,4 +1,4 @@
-/** Subscribers of all speeds know the group as it is, and cost no queue. */
+/** Tests that subscribers of any speed learn the state of the group, and need no queue. */
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { SubscribeToWorkersResponseSchema, type Worker, WorkerSchema } from "@streamkit/protocol";
 import fc from "fast-check";
@@ -20,14 +20,14 @@ function groupOf(workers: Iterable<Worker>): Map<string, Worker> {
 
 const encoding = (message: GroupMessage) => Buffer.concat(message.encoded());
 
-/** A subscriber that reads when it is told to. */
+/** A subscriber that reads on command. */
 function subscribe(feed: GroupFeed) {
   const reader = new FeedReader(feed);
   const roster = new Roster();
   const take = (): GroupMessage => {
     const message = reader.next();
     const decoded = fromBinary(SubscribeToWorkersResponseSchema, encoding(message));
-    // The form for JSON and the binary form are the same message.
+    // The message for JSON and the binary encoding must agree.
     expect(decoded).toEqual(message.message());
     roster.apply(decoded);
     return message;
@@ -46,13 +46,13 @@ function subscribe(feed: GroupFeed) {
 }
 
 describe("a subscriber", () => {
-  it("is told at once that there is nobody", () => {
+  it("learns at once that the group is empty", () => {
     const { catchUp, roster } = subscribe(new GroupFeed());
     expect(catchUp().map((each) => each.message().event.case)).toEqual(["snapshotComplete"]);
     expect(roster.inventories).toBe(1);
   });
 
-  it("is sent a snapshot in messages of 32 KiB, then the worker that changed and no other", () => {
+  it("gets a snapshot in messages of 32 KiB, then only the changed workers", () => {
     const feed = new GroupFeed();
     const group = groupOf(Array.from({ length: 1_000 }, (_, index) => worker(`w${index}`, 4_090)));
     feed.update(group);
@@ -70,7 +70,7 @@ describe("a subscriber", () => {
     expect(encoding(change!).length).toBeLessThan(100);
   });
 
-  it("that is slow gets everything as it is now, in one go", () => {
+  it("that is slow gets the current state in one message", () => {
     const feed = new GroupFeed();
     const group = groupOf([worker("a"), worker("b")]);
     feed.update(group);
@@ -89,7 +89,7 @@ describe("a subscriber", () => {
     expect(roster.snapshots).toBe(1);
   });
 
-  it("that was too slow to hear of all that left gets another snapshot, also of nobody", () => {
+  it("that is too slow for the workers that left gets another snapshot, even an empty one", () => {
     const feed = new GroupFeed();
     const { catchUp, roster } = subscribe(feed);
     feed.update(groupOf([worker("stays")]));
@@ -105,7 +105,7 @@ describe("a subscriber", () => {
     expect(roster.workers.size).toBe(0);
   });
 
-  it("is sent the same bytes as all others at its place", () => {
+  it("gets the same bytes as all others at its position", () => {
     const feed = new GroupFeed();
     const group = groupOf(Array.from({ length: 100 }, (_, index) => worker(`w${index}`, 4_000)));
     feed.update(group);
@@ -118,7 +118,7 @@ describe("a subscriber", () => {
   });
 });
 
-it("readers that come and read at any time know the group whenever they have read all", () => {
+it("readers that start and read at any time know the group once they have read everything", () => {
   const id = fc.integer({ min: 0, max: 30 }).map((n) => `w${n}`);
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.record({ join: id, bytes: fc.constantFrom(0, 4_000, 40_000) }) },

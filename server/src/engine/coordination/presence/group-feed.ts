@@ -3,54 +3,53 @@ import { type GroupState, GroupStateSchema, type Worker } from "@streamkit/proto
 import { encodedWorker } from "./encoded-worker.ts";
 import { changesMessage, type GroupMessage } from "./group-message.ts";
 
-/** Bytes of workers and ids with which a message is full. */
+/** Bytes of workers and ids after which a message is full. */
 const MESSAGE_BYTES = 32 * 1024;
-/** Bytes that one worker that left adds to a message, besides its id. */
+/** Bytes that a worker that left adds to a message, besides its id. */
 const LEFT_BYTES = 4;
-/** Workers that left whom the feed remembers. A subscriber that is further behind gets another snapshot. */
+/** Most workers that left and that the feed remembers. A subscriber further behind gets another snapshot. */
 const MAX_LEFT = 4_096;
-/** Bytes of messages that are kept for other subscribers. */
+/** Most bytes of messages that the feed keeps for other subscribers. */
 const MAX_SHARED_BYTES = 8 * 1024 * 1024;
 
-/** The latest that is known of an id. */
+/** The latest change of an id. */
 interface Item {
   readonly sequence: number;
   readonly id: string;
-  /** Undefined: it has left. */
+  /** Undefined if the worker has left. */
   readonly worker: Worker | undefined;
 }
 
-/** Part of what a subscriber has not heard of yet. */
+/** A part of the changes that a subscriber has not received yet. */
 export interface FeedPage {
   readonly message: GroupMessage;
-  /** The sequence of the last item in it. */
+  /** The sequence of the last item in the page. */
   readonly end: number;
-  /** The state of the group after it; undefined when more follows. */
+  /** The state of the group after the page; undefined if more pages follow. */
   readonly state: GroupState | undefined;
-  /** Bytes of its items. */
+  /** Bytes of the items in the page. */
   readonly bytes: number;
 }
 
-/** What a page begins with. */
+/** The start of a page. */
 export interface FeedPosition {
-  /** The sequence that was read last; 0 before the first. */
+  /** The last sequence that the subscriber has read; 0 before the first. */
   readonly after: number;
-  /** Workers that had left up to here are not told of: the subscriber has never heard of them. */
+  /** The page omits workers that had left up to this sequence, as the subscriber has never heard of them. */
   readonly leftAfter: number;
-  /** Whether the page is part of a snapshot. */
+  /** True if the page is part of a snapshot. */
   readonly inSnapshot: boolean;
 }
 
 /**
- * What has changed in a group, in an order in which each id has one place: that of its latest change. So what a
- * subscriber has not heard of is everything behind the place that it has read to, whether it is new, up to date or far
- * behind; it costs the subscriber a number, and nobody keeps a queue. Pages are made once for all subscribers at the
- * same place.
+ * The changes of a group. Each id has one place in their order: that of its latest change. So a subscriber always
+ * misses exactly the items after its position, whether it is new, up to date or far behind. A position is one number,
+ * and nobody keeps a queue. All subscribers at one position share a page.
  */
 export class GroupFeed {
-  /** By id, in the order of their sequences. */
+  /** Items by id, in the order of their sequences. */
   readonly #items = new Map<string, Item>();
-  /** Ids that left, in the same order. */
+  /** Ids of workers that left, in the same order. */
   readonly #left = new Set<string>();
   readonly #pages = new Map<string, FeedPage>();
   #sharedBytes = 0;
@@ -67,7 +66,7 @@ export class GroupFeed {
     return this.#head;
   }
 
-  /** Up to this sequence, workers that left may be forgotten. */
+  /** Up to this sequence, the feed may have forgotten workers that left. */
   get forgotten(): number {
     return this.#forgotten;
   }
@@ -83,7 +82,7 @@ export class GroupFeed {
     return this.#state;
   }
 
-  /** Takes note of the workers that there are now. True when they are others than before. */
+  /** Records the current workers. Returns true if they differ from the previous ones. */
   update(workers: ReadonlyMap<string, Worker>): boolean {
     const before = this.#head;
     for (const { id, worker } of [...this.#items.values()]) {
@@ -100,7 +99,7 @@ export class GroupFeed {
     return true;
   }
 
-  /** The next part of what lies behind a position. Of a subscriber that knows everything, an empty one. */
+  /** The next page after a position; an empty page for a subscriber that knows everything. */
   page(position: FeedPosition): FeedPage {
     const { after, leftAfter, inSnapshot } = position;
     const key = `${after} ${Math.max(after, leftAfter)} ${inSnapshot}`;
@@ -108,7 +107,7 @@ export class GroupFeed {
     if (page === undefined) {
       page = this.#makePage(position);
       this.#sharedBytes += page.bytes;
-      // Slow subscribers may all be somewhere else.
+      // Slow subscribers may all have different positions.
       if (this.#sharedBytes > MAX_SHARED_BYTES) {
         this.#pages.clear();
         this.#sharedBytes = page.bytes;
@@ -118,7 +117,7 @@ export class GroupFeed {
     return page;
   }
 
-  /** How many bytes of changes lie behind a sequence. */
+  /** Bytes of the changes after a sequence. */
   bytesAfter(sequence: number): number {
     const items = this.#order();
     let bytes = 0;

@@ -12,8 +12,8 @@ interface Size {
   bytes: number;
 }
 
-/** The limit that a group would exceed with one more member, in words; undefined when there is room. */
-export function whatIsFull(stored: Stored, members: Members, joining: Member): string | undefined {
+/** The limit that a group would exceed with one more member, in words; undefined if it has room. */
+export function limitExceededBy(stored: Stored, members: Members, joining: Member): string | undefined {
   const size = sizeOf(stored, (id) => id === joining.id);
   for (const member of members.values()) {
     if (member.id !== joining.id && !stored.has(member.id)) add(size, member);
@@ -22,7 +22,7 @@ export function whatIsFull(stored: Stored, members: Members, joining: Member): s
   return exceeded(size);
 }
 
-/** Members that are not stored yet and that the group has no room for, each with the limit in words. */
+/** Members that are not stored yet and exceed the limits of the group, each with the limit in words. */
 export function findExcess(stored: Stored, members: Members): [Member, string][] {
   const waiting = [...members.values()].filter((member) => !member.owns(stored.get(member.id)));
   if (waiting.length === 0) return [];
@@ -40,7 +40,7 @@ export function findExcess(stored: Stored, members: Members): [Member, string][]
   return excess;
 }
 
-/** The size of what is stored, but for ids that others will take the place of. */
+/** The size of the stored workers, without those that members replace. */
 function sizeOf(stored: Stored, isReplaced: (id: string) => boolean): Size {
   const size = { count: 0, bytes: 0 };
   for (const { record } of stored.values()) if (!isReplaced(record.worker.id)) add(size, { record });

@@ -9,9 +9,9 @@ import {
 import { varintLength, WIRE_LENGTH, writeVarint } from "@streamkit/protocol/wire";
 import { encodedWorker } from "./encoded-worker.ts";
 
-/** A response of SubscribeToWorkers: one object for all subscribers that are sent it. */
+/** A response of SubscribeToWorkers: one object for all its recipients. */
 export interface GroupMessage {
-  /** The message. Must not be changed. */
+  /** The message. Do not change it. */
   message(): SubscribeToWorkersResponse;
   /** Its binary encoding, in pieces. */
   encoded(): readonly Uint8Array[];
@@ -27,7 +27,7 @@ export interface Changes {
   readonly state: GroupState | undefined;
 }
 
-/** A message with workers that came and went. Puts together what is encoded of each worker already. */
+/** A message with workers that joined and left. It joins the existing encodings of the workers. */
 export function changesMessage({ snapshotStart, workers, left, state }: Changes): GroupMessage {
   return {
     message: () =>
@@ -38,7 +38,7 @@ export function changesMessage({ snapshotStart, workers, left, state }: Changes)
         },
       }),
     encoded() {
-      // Encodings of parts of a message, one after the other, are an encoding of the message.
+      // The concatenated encodings of parts of a message are an encoding of the message.
       const rest = toBinary(
         WorkerChangesSchema,
         create(WorkerChangesSchema, { snapshotStart, left: [...left], state }),
@@ -53,7 +53,7 @@ export function changesMessage({ snapshotStart, workers, left, state }: Changes)
   };
 }
 
-/** A message that tells the state of the group and nothing else. */
+/** A message with the state of the group and nothing else. */
 export function stateMessage(kind: "snapshotComplete" | "heartbeat", state: GroupState): GroupMessage {
   const message = create(SubscribeToWorkersResponseSchema, { event: { case: kind, value: state } });
   return { message: () => message, encoded: () => [toBinary(SubscribeToWorkersResponseSchema, message)] };

@@ -1,4 +1,4 @@
-/** From what is stored of a group to what shall be, commit after commit. */
+/** Plans that lead from the stored state of a group to its goal, commit after commit. */
 import { randomBytes, randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { memoryStorage } from "../../../storage/memory/index.ts";
@@ -10,7 +10,7 @@ import { encodeRenewal, makeRecord } from "./worker-rows.ts";
 
 const partition = groupPartition("pickers");
 const now = 1;
-/** What a commit may have on Azure. */
+/** Limit of a commit on Azure. */
 const maxOperations = 90;
 
 function membersAt(host: Uint8Array, ids: readonly string[]): Map<string, Member> {
@@ -27,40 +27,37 @@ it.each([
   { lost: 3, moved: 3, added: 3 },
   { lost: 0, moved: 30, added: 0 },
   { lost: 40, moved: 40, added: 40 },
-])(
-  "takes over from a host that is gone, and never has a worker without a host: $lost $moved $added",
-  async (counts) => {
-    const store = (await memoryStorage({ shared: true }).open(randomUUID(), { create: true }))!;
-    const view = new GroupView(store, partition);
-    const [host, gone] = [randomBytes(16), randomBytes(16)];
-    const reach = async (at: Uint8Array, members: Map<string, Member>, isGone: boolean) => {
-      for (;;) {
-        const overdue = isGone ? view.hosts.get(hex(gone)) : undefined;
-        const plan = planGroup(view, { host: at, members, overdue, renewed: new Set(), now });
-        if (plan === undefined) return;
-        const { puts, deletes } = plan.batch;
-        const keys = [...puts.map(({ key }) => key), ...deletes].map((key) => Buffer.from(key).toString("latin1"));
-        expect(new Set(keys).size).toBe(keys.length);
-        expect(keys.length).toBeLessThanOrEqual(maxOperations);
-        const result = await store.commit(partition, plan.batch);
-        if (!result.committed) throw new Error("nobody else writes");
-        plan.apply(result.versions);
-        const stored = new GroupView(store, partition);
-        await stored.refresh();
-        expect(stored.hosts).toEqual(view.hosts);
-        expect(new Set(stored.workers.keys())).toEqual(new Set(view.workers.keys()));
-        for (const { record } of stored.workers.values()) expect([...stored.hosts.keys()]).toContain(hex(record.host));
-      }
-    };
-    const [moved, lost] = [ids(counts.moved, "moved"), ids(counts.lost, "lost")];
-    await reach(gone, membersAt(gone, [...moved, ...lost]), false);
-    const puts = lost.map((id) => ({ key: renewalKeys.key(id), value: encodeRenewal(1n) }));
-    await store.commit(partition, { conditions: [], puts, deletes: [] });
-    const members = membersAt(host, [...moved, ...ids(counts.added, "added")]);
-    await reach(host, members, true);
-    expect(new Set(view.workers.keys())).toEqual(new Set(members.keys()));
-    for (const member of members.values()) expect(member.owns(view.workers.get(member.id))).toBe(true);
-    expect([...view.hosts.keys()]).toEqual([hex(host)]);
-    for await (const renewals of store.scan(partition, renewalKeys.range())) expect(renewals).toEqual([]);
-  },
-);
+])("takes over from a dead host, and never leaves a worker without a host: $lost $moved $added", async (counts) => {
+  const store = (await memoryStorage({ shared: true }).open(randomUUID(), { create: true }))!;
+  const view = new GroupView(store, partition);
+  const [host, gone] = [randomBytes(16), randomBytes(16)];
+  const reach = async (at: Uint8Array, members: Map<string, Member>, isGone: boolean) => {
+    for (;;) {
+      const overdue = isGone ? view.hosts.get(hex(gone)) : undefined;
+      const plan = planGroup(view, { host: at, members, overdue, renewed: new Set(), now });
+      if (plan === undefined) return;
+      const { puts, deletes } = plan.batch;
+      const keys = [...puts.map(({ key }) => key), ...deletes].map((key) => Buffer.from(key).toString("latin1"));
+      expect(new Set(keys).size).toBe(keys.length);
+      expect(keys.length).toBeLessThanOrEqual(maxOperations);
+      const result = await store.commit(partition, plan.batch);
+      if (!result.committed) throw new Error("the commit conflicts, although nothing else writes");
+      plan.apply(result.versions);
+      const stored = new GroupView(store, partition);
+      await stored.refresh();
+      expect(stored.hosts).toEqual(view.hosts);
+      expect(new Set(stored.workers.keys())).toEqual(new Set(view.workers.keys()));
+      for (const { record } of stored.workers.values()) expect([...stored.hosts.keys()]).toContain(hex(record.host));
+    }
+  };
+  const [moved, lost] = [ids(counts.moved, "moved"), ids(counts.lost, "lost")];
+  await reach(gone, membersAt(gone, [...moved, ...lost]), false);
+  const puts = lost.map((id) => ({ key: renewalKeys.key(id), value: encodeRenewal(1n) }));
+  await store.commit(partition, { conditions: [], puts, deletes: [] });
+  const members = membersAt(host, [...moved, ...ids(counts.added, "added")]);
+  await reach(host, members, true);
+  expect(new Set(view.workers.keys())).toEqual(new Set(members.keys()));
+  for (const member of members.values()) expect(member.owns(view.workers.get(member.id))).toBe(true);
+  expect([...view.hosts.keys()]).toEqual([hex(host)]);
+  for await (const renewals of store.scan(partition, renewalKeys.range())) expect(renewals).toEqual([]);
+});

@@ -17,7 +17,7 @@ export function hex(instance: Uint8Array): string {
   return Buffer.from(instance).toString("hex");
 }
 
-/** What is stored of a group, as of a version of its head. */
+/** The stored state of a group, at one version of its head. */
 export class GroupView {
   headVersion: RowVersion | null = null;
   readonly hosts = new Map<string, StoredHost>();
@@ -32,7 +32,8 @@ export class GroupView {
   }
 
   /**
-   * Reads head and hosts, and the workers if they have changed; true when they have. One request when they have not.
+   * Reads head and hosts, and also the workers if they have changed. Returns true if they have. Without a change, this
+   * is one request.
    */
   async refresh(): Promise<boolean> {
     let head: Row | undefined;

@@ -7,27 +7,27 @@ import { type Member, notRenewed } from "./member.ts";
 import type { WorkerGroupOptions } from "./worker-group.ts";
 import { decodeRenewal, encodeHost } from "./worker-rows.ts";
 
-/** Renewals without a worker that are removed at once. */
+/** Most renewals without a worker that one tick removes. */
 const ORPHANS_PER_TICK = 50;
 
-/** The group that a heartbeat is for. */
+/** The group that a heartbeat belongs to. */
 export interface HeartbeatOptions extends WorkerGroupOptions {
   readonly name: string;
   readonly partition: string;
   readonly view: GroupView;
   /** The workers of this instance, by id. */
   readonly members: ReadonlyMap<string, Member>;
-  /** Runs an action while no other changes the group. */
+  /** Runs an action while no other action changes the group. */
   readonly alone: (action: () => Promise<void>) => Promise<void>;
-  /** Reads what is stored. */
+  /** Reads the stored state. */
   readonly refresh: () => Promise<unknown>;
-  /** Writes what is due. */
+  /** Writes all outstanding changes. */
   readonly flush: () => Promise<void>;
   readonly end: (member: Member, reason: ServerError) => void;
 }
 
 /**
- * Shows, at every interval, that this instance and its workers of a group live, and ends workers that missed their
+ * Shows, at every interval, that this instance and its workers in one group live. Ends workers that missed their
  * renewals.
  */
 export class Heartbeat {
@@ -48,10 +48,10 @@ export class Heartbeat {
   }
 
   /**
-   * Keeps the timer at the shortest interval of the members. It slows down only when the host row says so: until then,
-   * others expect what that said before.
+   * Sets the timer to the shortest interval of the members. The timer slows down only once the host row has the longer
+   * interval. Until then, other instances expect heartbeats at the previous one.
    *
-   * @param storedMillis the interval that the host row is known to have; without it, nothing new is known
+   * @param storedMillis the interval in the host row, if it was just read or written
    */
   adjust(storedMillis = this.#millis): void {
     const { members } = this.#options;
@@ -65,12 +65,12 @@ export class Heartbeat {
     this.#timer.unref();
   }
 
-  /** Failures are not told any more. The timer ends with the last member. */
+  /** Stops reporting failures. The timer ends with the last member. */
   close(): void {
     this.#closed = true;
   }
 
-  /** Ticks, unless the tick before still waits for the storage. */
+  /** Ticks, unless the previous tick still waits for the storage. */
   async #onInterval(): Promise<void> {
     if (this.#ticking) return;
     this.#ticking = true;
@@ -102,12 +102,13 @@ export class Heartbeat {
 
   async #writeBeat(): Promise<void> {
     if (await this.#tryBeat()) return;
-    // Others took this instance for gone, and its members register again; or the answer of an earlier beat was lost.
+    // Either other instances declared this one dead, and its members register again; or the answer to an earlier beat
+    // was lost.
     await this.#options.refresh();
     await this.#tryBeat();
   }
 
-  /** Writes the host row; false when it is not as it is known. */
+  /** Writes the host row. Resolves with false if the stored row differs from the known one. */
   async #tryBeat(): Promise<boolean> {
     const { store, host, clock, view, members, partition } = this.#options;
     const known = view.hosts.get(hex(host));
@@ -141,12 +142,12 @@ export class Heartbeat {
     await this.#removeOrphans(orphans.slice(0, ORPHANS_PER_TICK));
   }
 
-  /** Removes renewals that landed after their worker had left, or that nobody knew of when it did. */
+  /** Removes renewals that landed after their worker had left, or that were unknown when it left. */
   async #removeOrphans(orphans: readonly Row[]): Promise<void> {
     if (orphans.length === 0) return;
     const { store, partition } = this.#options;
     const conditions = orphans.map(({ key, version }) => ({ key, version, alwaysWritten: true }));
-    // Where one was written meanwhile, all are left to the next tick.
+    // If one of them was written in the meantime, the next tick removes them all.
     const deletes = orphans.map(({ key }) => key);
     await store.commit(partition, { conditions, puts: [], deletes });
   }

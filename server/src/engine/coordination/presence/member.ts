@@ -3,18 +3,21 @@ import { ServerError } from "../../../errors.ts";
 import type { StoredWorker } from "./group-view.ts";
 import type { Registrant } from "./worker-rows.ts";
 
-/** A host or worker that was not heard of for so many intervals is gone. */
+/** Number of intervals without a sign of life after which a host or worker counts as dead. */
 export const MISSED_INTERVALS = 3;
 
-/** A worker that is registered through this instance. */
+/** A worker that registered through this instance. */
 export class Member {
   readonly record: StoredWorker["record"];
   readonly intervalMillis: number;
-  /** Aborted, with the reason, when the registration ends without the worker's doing. */
+  /** Aborted, with the reason, when the registration ends for a reason other than `leave`. */
   readonly ended = new AbortController();
-  /** True once its row was seen or known to be written. */
+  /** True once the row was written, or seen in storage. */
   joined = false;
-  /** When it was renewed last, milliseconds on the monotonic clock. Undefined: never, its stream is what shows life. */
+  /**
+   * Time of the latest renewal, in milliseconds on the monotonic clock. Undefined without renewals: the stream of the
+   * worker shows that it lives.
+   */
   renewedAt: number | undefined;
 
   constructor(registrant: Registrant, record: StoredWorker["record"]) {
@@ -26,26 +29,30 @@ export class Member {
     return this.record.worker.id;
   }
 
-  /** Whether a stored row is this member's. */
+  /** True if a stored row belongs to this member. */
   owns(stored: StoredWorker | undefined): boolean {
     return stored?.record.worker.registration === this.record.worker.registration;
   }
 
-  /** True when renewals have begun, and then failed to come. @param now milliseconds on the monotonic clock */
+  /**
+   * True if the worker has sent renewals, and then stopped.
+   *
+   * @param now milliseconds on the monotonic clock
+   */
   hasMissedRenewals(now: number): boolean {
     return this.renewedAt !== undefined && now - this.renewedAt > MISSED_INTERVALS * this.intervalMillis;
   }
 }
 
 export function replaced(id: string): ServerError {
-  return new ServerError(ErrorReason.NOT_FOUND, `another registration replaced that of worker "${id}"`);
+  return new ServerError(ErrorReason.NOT_FOUND, `another registration replaced the registration of worker "${id}"`);
 }
 
 export function notRenewed(id: string): ServerError {
-  return new ServerError(ErrorReason.NOT_FOUND, `worker "${id}" has missed its renewals`);
+  return new ServerError(ErrorReason.NOT_FOUND, `worker "${id}" has missed its renewals; register it again`);
 }
 
-export function groupFull(group: string, what: string): ServerError {
-  const message = `group "${group}" is full: a group has room for ${what}; register in another group, or when others have left`;
+export function groupFull(group: string, limit: string): ServerError {
+  const message = `group "${group}" is full: a group has room for ${limit}; register in another group, or after other workers have left`;
   return new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: 1_000 });
 }

@@ -1,4 +1,4 @@
-/** Presence that is closed while somebody is about to register. */
+/** Tests a store that closes while a worker is about to register. */
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { changedStorage } from "../../../storage/changed-storage.ts";
@@ -8,7 +8,7 @@ import { Presence } from "./presence.ts";
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
 afterEach(() => void vi.useRealTimers());
 
-it("registers nobody who was still reading when the store was closed", async () => {
+it("registers no worker whose call was still reading when the store closed", async () => {
   const reading = Promise.withResolvers<void>();
   const resumed = Promise.withResolvers<void>();
   const storage = changedStorage(memoryStorage({ shared: true }), (inner) => ({

@@ -8,10 +8,10 @@ import type { Inventory } from "./inventory.ts";
 import { WorkerGroup, type WorkerGroupOptions } from "./worker-group.ts";
 import type { Registrant } from "./worker-rows.ts";
 
-/** What a store has to know of presence, besides what a group works out for itself. */
+/** The options of a store's presence, without those that a group determines itself. */
 export type PresenceOptions = Omit<WorkerGroupOptions, "host" | "expiry">;
 
-/** The workers of a store, in groups; a group is in memory while somebody here takes part in it. */
+/** The workers of a store, in groups. A group is in memory while this instance has workers or subscribers in it. */
 export class Presence {
   readonly #options: WorkerGroupOptions;
   readonly #groups = new Map<string, { readonly group: WorkerGroup; holders: number }>();
@@ -20,16 +20,17 @@ export class Presence {
     this.#options = { ...options, host: randomBytes(16), expiry: new Expiry(options.clock) };
   }
 
-  /** Somebody says that the workers of a group have changed. */
+  /** Handles a hint that the workers of a group have changed. */
   hint(group: string): void {
     this.#groups.get(group)?.group.hint();
   }
 
   /**
-   * Yields a snapshot of a group, then its changes, and a heartbeat whenever there was nothing else for an interval.
-   * With `registrant`, registers a worker for as long as it is iterated over; the snapshot has it.
+   * Yields a snapshot of a group, then its changes, and a heartbeat after every interval without another message. With
+   * `registrant`, registers a worker until the iteration ends. The snapshot includes that worker.
    *
-   * @throws ServerError OVERLOADED; NOT_FOUND when the registration ends; whatever `signal` was aborted with
+   * @throws ServerError OVERLOADED if the group is full; NOT_FOUND when the registration ends
+   * @throws the reason of `signal` when it aborts
    */
   async *watch(
     name: string,
@@ -41,7 +42,7 @@ export class Presence {
     const { group } = held;
     using subscription = group.subscribe();
     await group.sync();
-    // Nobody would remove a worker that registers after the store was closed.
+    // No code would remove a worker that registers after the store was closed.
     signal.throwIfAborted();
     const membership = registrant && (await group.join(registrant));
     const ending = membership === undefined ? signal : AbortSignal.any([signal, membership.ended]);
@@ -63,7 +64,7 @@ export class Presence {
     }
   }
 
-  /** @throws ServerError NOT_FOUND when the worker is not registered */
+  /** @throws ServerError NOT_FOUND if the worker is not registered */
   async renew(name: string, id: string): Promise<void> {
     using held = this.#hold(name);
     if (await held.group.renew(id)) return;

@@ -5,11 +5,11 @@ import { GroupFeed } from "./group-feed.ts";
 import type { GroupMessage } from "./group-message.ts";
 import type { StoredWorker } from "./group-view.ts";
 
-/** Shortest and longest time between two changes that subscribers are told of, in milliseconds. */
+/** Shortest and longest time between two announcements of changes, in milliseconds. */
 const MIN_GAP_MILLIS = 20;
 const MAX_GAP_MILLIS = 5_000;
 /**
- * Messages and bytes of changes that one group may send in a second, to all its subscribers on this instance. Snapshots
+ * Messages and bytes of changes that one group may send per second to all its subscribers on this instance. Snapshots
  * do not count.
  */
 const MESSAGES_PER_SECOND = 4_000;
@@ -17,32 +17,29 @@ const BYTES_PER_SECOND = 16 * 1024 * 1024;
 
 /** One subscriber. */
 export interface GroupSubscription extends WakeSource, Disposable {
-  /**
-   * The next message of the snapshot, or the changes that subscribers are told of by now; undefined when there is none
-   * yet.
-   */
+  /** The next message of the snapshot, or the changes announced so far; undefined if there is nothing new. */
   next(): GroupMessage | undefined;
-  /** A message that repeats the state that the subscriber was told last. */
+  /** A message that repeats the last state that the subscriber got. */
   heartbeat(): GroupMessage;
 }
 
 /**
- * The subscribers of a group on this instance. All are told of changes at the same time, so that all are sent the same
- * messages. Everyone gets everything: what a change costs is the product of its size and the subscribers. The time
- * until the next change is told grows with that product, and with the subscribers alone, so many changes in a row are
- * told as one.
+ * The subscribers of a group on this instance. An announcement reaches all of them at once, so that they can share the
+ * messages. Everyone gets every change, so a change costs its size times the number of subscribers. The pause after an
+ * announcement grows with that product, and with the number of subscribers. Changes during the pause form one
+ * announcement.
  */
 export class Subscribers {
   readonly #feed = new GroupFeed();
   readonly #waiting = new Set<() => void>();
   #count = 0;
-  /** The sequence up to which subscribers are told. */
+  /** The sequence up to which changes were announced. */
   #told = 0;
-  /** When the next change may be told, in milliseconds on the monotonic clock. */
+  /** Earliest time of the next announcement, in milliseconds on the monotonic clock. */
   #notBefore = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param onNobody called when the last of them has gone */
+  /** @param onNobody called when the last subscriber has gone */
   add(onNobody: () => void): GroupSubscription {
     this.#count++;
     let reader: FeedReader | undefined;
@@ -68,7 +65,7 @@ export class Subscribers {
     };
   }
 
-  /** Takes note of the workers that there are now. */
+  /** Records the current workers. */
   update(workers: ReadonlyMap<string, StoredWorker>): void {
     const now = new Map<string, Worker>();
     for (const [id, { record }] of workers) now.set(id, record.worker);
@@ -82,7 +79,7 @@ export class Subscribers {
     else this.#timer = setTimeout(() => this.#tell(), wait).unref();
   }
 
-  /** Lets no timer go on. */
+  /** Stops the timer. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

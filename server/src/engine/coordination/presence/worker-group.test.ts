@@ -1,5 +1,6 @@
 /**
- * Heartbeats, renewals and joins of instances that share a storage: what is written when, and what others make of it.
+ * Heartbeats, renewals and joins of instances that share a storage: the rows that they write, and the conclusions of
+ * other instances.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -31,7 +32,11 @@ afterEach(() => {
   expect(failures).toEqual([]);
 });
 
-/** The group as one instance takes part in it. @param changed methods of the store that are others for this instance */
+/**
+ * The group on one instance.
+ *
+ * @param changed replaced methods of the store, for this instance only
+ */
 function instance(changed: Partial<PartitionStore> = {}) {
   const host = randomBytes(16);
   const group = new WorkerGroup(name, {
@@ -50,16 +55,16 @@ function instance(changed: Partial<PartitionStore> = {}) {
     join: (id: string, intervalMillis: number) => group.join({ id, metadata: {}, intervalMillis }),
     renew: (id: string) => group.renew(id),
     close: () => group.close(),
-    /** The ids that it knows of, once what is due before has been done. */
+    /** The ids that the instance knows of, once it has done all outstanding work. */
     workers: async () => {
       await group.sync();
       return group.inventory.workers.map(({ id }) => id).join();
     },
-    /** Waits until what is due has been done, without a look at what is stored: all it does is to register a worker. */
+    /** Waits for all outstanding work without reading the stored state, by registering a worker. */
     settled: async () => {
       await group.join({ id: "settled", metadata: {}, intervalMillis: 60_000 });
     },
-    /** The row that shows that it lives. */
+    /** The row that shows that the instance lives. */
     row: async (): Promise<StoredHost | undefined> => {
       const view = new GroupView(store, partition);
       await view.refresh();
@@ -89,7 +94,7 @@ function gate() {
   };
 }
 
-/** Lets time pass, and another instance look all the time: what it sees. */
+/** Lets time pass while `observer` keeps reading. Resolves with the states that it saw. */
 async function seenBy(observer: ReturnType<typeof instance>, others: ReturnType<typeof instance>[], millis: number) {
   const seen = new Set<string>();
   for (let passed = 0; passed < millis; passed += 500) {
@@ -100,7 +105,7 @@ async function seenBy(observer: ReturnType<typeof instance>, others: ReturnType<
   return [...seen];
 }
 
-it("the host row has the shortest interval of the workers from the join of one on, until it has left", async () => {
+it("the host row has the shortest interval of the workers, from the join of a worker until it has left", async () => {
   const a = instance();
   await a.join("long", 60_000);
   expect(await a.row()).toMatchObject({ intervalMillis: 60_000 });
@@ -110,7 +115,7 @@ it("the host row has the shortest interval of the workers from the join of one o
   expect(await a.row()).toMatchObject({ intervalMillis: 60_000 });
 });
 
-it("heartbeats are as rare again as before when a worker with a shorter interval has left", async () => {
+it("heartbeats slow down again after a worker with a shorter interval has left", async () => {
   const a = instance();
   await a.join("long", 20_000);
   await a.join("short", 1_000).then(({ leave }) => leave());
@@ -123,7 +128,7 @@ it("heartbeats are as rare again as before when a worker with a shorter interval
   expect(versions.size).toBe(5);
 });
 
-it("a worker stays when one with a shorter interval leaves", async () => {
+it("a worker stays when a worker with a shorter interval leaves", async () => {
   const [a, b] = [instance(), instance()];
   await a.join("long", 20_000);
   const short = await a.join("short", 1_000);
@@ -132,7 +137,7 @@ it("a worker stays when one with a shorter interval leaves", async () => {
   expect(await seenBy(b, [a], 90_000)).toEqual(["long"]);
 });
 
-it("a worker stays when one with a shorter interval is replaced on another instance", async () => {
+it("a worker stays when a worker with a shorter interval is replaced on another instance", async () => {
   const [a, b, c] = [instance(), instance(), instance()];
   await a.join("long", 20_000);
   const short = await a.join("short", 1_000);
@@ -143,7 +148,7 @@ it("a worker stays when one with a shorter interval is replaced on another insta
   expect(await a.row()).toMatchObject({ intervalMillis: 20_000 });
 });
 
-it("a worker stays when the join of one with a shorter interval was written, but is given up", async () => {
+it("a worker stays when the join of a worker with a shorter interval is written, but fails for its caller", async () => {
   let isLost = false;
   const a = instance({
     async commit(...args) {
@@ -164,7 +169,7 @@ it("a worker stays when the join of one with a shorter interval was written, but
   expect(await a.row()).toMatchObject({ intervalMillis: 1_000 });
   for (let passed = 0; passed < 90_000; passed += 500) {
     vi.advanceTimersByTime(500);
-    // At first it is the timer alone that finds out what has become of the join.
+    // At first, only the timer finds out the outcome of the join.
     if (passed >= 6_000) await a.settled();
     expect(await b.workers()).toContain("long");
   }
@@ -214,7 +219,7 @@ it("a heartbeat whose answer was lost is followed by another after one interval"
   expect(failures.splice(0)).toMatchObject([{ message: "the answer is lost" }]);
 });
 
-it("a renewal that lands after the end of its registration does not count for the next one", async () => {
+it("a renewal that lands after the end of its registration does not count for the next registration", async () => {
   const a = instance();
   const first = await a.join("w", 1_000);
   let leaves = true;
@@ -227,13 +232,13 @@ it("a renewal that lands after the end of its registration does not count for th
     },
   });
   await b.renew("w");
-  // PRE-011: this one was never renewed.
+  // PRE-011: this registration was never renewed.
   const { ended } = await a.join("w", 1_000);
   await seenBy(b, [a], 6_000);
   expect(ended.aborted).toBe(false);
 });
 
-it("a worker that was renewed leaves nothing behind, and one that was not costs one commit to remove", async () => {
+it("a renewed worker leaves nothing behind, and removing any other worker costs one commit", async () => {
   const commits: CommitBatch[] = [];
   const a = instance({
     commit(partition, batch) {
@@ -257,7 +262,7 @@ it("a worker that was renewed leaves nothing behind, and one that was not costs 
   expect(commits).toHaveLength(2);
 });
 
-it("renewals that nobody knew of when their worker left are removed later", async () => {
+it("renewals that were unknown when their worker left are removed later", async () => {
   const [a, b] = [instance(), instance()];
   await a.join("other", 1_000);
   const { leave } = await a.join("w", 1_000);
@@ -271,7 +276,7 @@ it("renewals that nobody knew of when their worker left are removed later", asyn
   expect(await store.get(partition, renewalKeys.key("w"))).toBeUndefined();
 });
 
-it("a worker that was renewed once has to go on", async () => {
+it("a worker that was renewed once must keep renewing", async () => {
   const [a, b, c] = [instance(), instance(), instance()];
   const { ended } = await a.join("w", 1_000);
   expect(await Promise.all([b.renew("w"), c.renew("w"), b.renew("w")])).toEqual([true, true, true]);
@@ -286,17 +291,17 @@ it("a worker that was renewed once has to go on", async () => {
   expect(ended.aborted).toBe(true);
 });
 
-it("renewals of a registration are not those of the one that replaces it", async () => {
+it("renewals of a registration do not count for its replacement", async () => {
   const [a, b, c] = [instance(), instance(), instance()];
   await a.join("w", 1_000);
   expect(await b.renew("w")).toBe(true);
-  // PRE-011: this one was never renewed.
+  // PRE-011: this registration was never renewed.
   const { ended } = await c.join("w", 1_000);
   await seenBy(b, [a, c], 6_000);
   expect(ended.aborted).toBe(false);
 });
 
-it("renewals of a registration are not those of the one that is about to replace it", async () => {
+it("renewals of a registration do not count for the registration that is about to replace it", async () => {
   const [a, b] = [instance(), instance()];
   const { commit, hold, release } = gate();
   const c = instance({ commit });

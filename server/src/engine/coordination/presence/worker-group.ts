@@ -5,7 +5,7 @@ import { SharedRun } from "../../shared-run.ts";
 import type { Expiry } from "../expiry.ts";
 import { groupPartition, renewalKeys, workerKeys } from "../key-space.ts";
 import type { CoordinationOptions } from "../leases.ts";
-import { findExcess, whatIsFull } from "./group-limits.ts";
+import { findExcess, limitExceededBy } from "./group-limits.ts";
 import { planGroup } from "./group-plan.ts";
 import { GroupView, hex, type StoredHost } from "./group-view.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -14,42 +14,42 @@ import { groupFull, Member, MISSED_INTERVALS, replaced } from "./member.ts";
 import { type GroupSubscription, Subscribers } from "./subscribers.ts";
 import { decodeWorker, encodeRenewal, makeRecord, type Registrant } from "./worker-rows.ts";
 
-/** How long a change may meet those of others before it is given up, and how often its outcome may stay unknown. */
+/** Longest time for a change to meet conflicts, and most commits of it with an unknown outcome, before it fails. */
 const MAX_CONFLICT_MILLIS = 10_000;
 const MAX_UNKNOWN = 3;
 
 export interface WorkerGroupOptions extends CoordinationOptions {
   readonly pollMillis: number;
   readonly expiry: Expiry;
-  /** This instance. 16 bytes, new with every start. */
+  /** The id of this instance: 16 bytes, new with every start. */
   readonly host: Uint8Array;
-  /** Called after each change that this instance has made. */
+  /** Called after each change by this instance. */
   readonly onChange: (group: string) => void;
-  /** Called when somebody begins to watch. */
+  /** Called when a subscription starts. */
   readonly onListen: () => void;
   /** Called when background work finds that another instance has deleted the store. */
   readonly onDeleted: (error: StoreDeletedError) => void;
-  /** Told about failures of background work. */
-  readonly onBackgroundError: (error: unknown, what: string) => void;
+  /** Receives failures of background work, with the name of the work. */
+  readonly onBackgroundError: (error: unknown, work: string) => void;
 }
 
-/** A worker's registration, to be held for as long as its stream lives. */
+/** The registration of a worker. Hold it while the stream of the worker lives. */
 export interface Membership {
   /**
-   * Aborted with NOT_FOUND when another registration replaced this one, or the worker missed its renewals; with
-   * OVERLOADED when the group was full when this instance had to register the worker again.
+   * Aborted with NOT_FOUND when another registration replaces this one, or the worker misses its renewals. Aborted with
+   * OVERLOADED if the group is full when this instance has to register the worker again.
    */
   readonly ended: AbortSignal;
   leave(): Promise<void>;
 }
 
 /**
- * One group of workers, as this instance takes part in it: with workers of its own, with subscribers, or both.
+ * One group of workers on this instance, which has workers in it, or subscribers, or both.
  *
- * Every change of the group is a commit on the condition that the group's head is as it was read, so what is known is
- * what was stored at that version. Each instance with workers writes a row of its own at every interval; when that row
- * stays the same for three, whoever watches the group removes the instance with its workers. One that was frozen finds
- * its row gone, and registers its workers again.
+ * Every commit to the group requires the known version of the group's head. So the view holds the stored state at that
+ * version. Each instance with workers writes a host row of its own at every interval. When a host row stays unchanged
+ * for three intervals, any observing instance removes that host with its workers. An instance that was frozen finds its
+ * row gone, and registers its workers again.
  */
 export class WorkerGroup {
   readonly #name: string;
@@ -83,25 +83,25 @@ export class WorkerGroup {
     });
   }
 
-  /** All workers, as far as this instance knows; another object after each change. Call `sync` first. */
+  /** All workers, as far as this instance knows. A change makes a new object. Call `sync` first. */
   get inventory(): Inventory {
     this.#inventory ??= new Inventory([...this.#view.workers.values()].map(({ record }) => record.worker));
     return this.#inventory;
   }
 
-  /** Learns what other instances have changed, and removes what is over; true when something was new. */
+  /** Reads changes of other instances, and removes dead hosts. Resolves with true if anything changed. */
   sync(): Promise<boolean> {
     return this.#syncs.run();
   }
 
-  /** Somebody says that the group has changed. */
+  /** Handles a hint that the group has changed. */
   hint(): void {
     this.#poller.hint();
   }
 
-  /** Somebody wants to be told of the workers from now on. Call `sync` before the first message is read. */
+  /** Adds a subscriber. Call `sync` before reading the first message. */
   subscribe(): GroupSubscription {
-    // Where others have workers too, polling alone keeps subscribers complete.
+    // Polling alone shows the subscribers all changes of other instances.
     if (this.#options.shared) {
       this.#poller.start();
       this.#options.onListen();
@@ -110,25 +110,25 @@ export class WorkerGroup {
   }
 
   /**
-   * Registers a worker; durable when it resolves. One with the same id is replaced.
+   * Registers a worker, and replaces a worker with the same id. The registration is durable when the promise resolves.
    *
-   * @throws ServerError OVERLOADED when the group is full
+   * @throws ServerError OVERLOADED if the group is full
    */
   async join(registrant: Registrant): Promise<Membership> {
     const member = new Member(registrant, makeRecord(registrant, this.#options.host, this.#options.clock()));
-    const full = whatIsFull(this.#view.workers, this.#members, member);
+    const full = limitExceededBy(this.#view.workers, this.#members, member);
     if (full !== undefined) throw groupFull(this.#name, full);
     this.#members.get(member.id)?.ended.abort(replaced(member.id));
     this.#members.set(member.id, member);
     this.#heartbeat.adjust();
     const leave = () => this.#leave(member);
     try {
-      // One flush writes all that are waiting: a thousand that join together cost a few.
+      // One flush writes all waiting members, so a thousand simultaneous joins cost few commits.
       await this.#alone(async () => (member.joined ? undefined : this.#flush()));
-      // Others may have filled the group meanwhile.
+      // Other instances may have filled the group in the meantime.
       if (!member.joined) member.ended.signal.throwIfAborted();
     } catch (error) {
-      // It may have been written; what is left goes with the next change.
+      // The row may exist. The next change removes it.
       if (this.#members.get(member.id) === member) {
         this.#members.delete(member.id);
         this.#heartbeat.adjust();
@@ -138,7 +138,7 @@ export class WorkerGroup {
     return { ended: member.ended.signal, leave };
   }
 
-  /** Takes note that a worker lives; false when it is not registered. */
+  /** Records that a worker lives. Resolves with false if it is not registered. */
   async renew(id: string): Promise<boolean> {
     const member = this.#members.get(id);
     if (member !== undefined) {
@@ -148,7 +148,7 @@ export class WorkerGroup {
     const { store, shared } = this.#options;
     const worker = shared ? await store.get(this.#partition, workerKeys.key(id)) : undefined;
     if (worker === undefined) return false;
-    // It may land when the registration has ended, so it says which it is of (PRE-011).
+    // The row may land after the end of the registration, so it names its registration (PRE-011).
     const { registration } = decodeWorker(worker.value).worker;
     const puts = [{ key: renewalKeys.key(id), value: encodeRenewal(registration) }];
     await store.commit(this.#partition, { conditions: [], puts, deletes: [] });
@@ -169,7 +169,7 @@ export class WorkerGroup {
     if (this.#members.get(member.id) !== member) return;
     this.#members.delete(member.id);
     this.#heartbeat.adjust();
-    // Of many that leave together, most find their rows gone already.
+    // When many workers leave together, most of them find their rows already removed.
     const isLeft = () => member.owns(this.#view.workers.get(member.id)) || this.#members.size === 0;
     await this.#alone(async () => (isLeft() ? this.#flush() : undefined));
   }
@@ -183,7 +183,7 @@ export class WorkerGroup {
     }
   }
 
-  /** Runs one change of what is known at a time. */
+  /** Runs actions that change the known state one at a time. */
   #alone<T>(action: () => Promise<T>): Promise<T> {
     const result = this.#exclusive.then(action, action);
     this.#exclusive = result.catch(() => undefined);
@@ -203,7 +203,7 @@ export class WorkerGroup {
     this.#subscribers.update(this.#view.workers);
   }
 
-  /** Ends members whose rows now belong to other registrations. A row that is missing is written again. */
+  /** Ends members whose rows now belong to other registrations. A missing row is written again. */
   #compareMembers(): void {
     for (const member of [...this.#members.values()]) {
       const stored = this.#view.workers.get(member.id);
@@ -218,12 +218,12 @@ export class WorkerGroup {
     member.ended.abort(reason);
   }
 
-  /** A host that is gone, if there is one. */
+  /** A dead host, if there is one. */
   #overdue(): StoredHost | undefined {
     const { expiry, host, shared } = this.#options;
     for (const other of this.#view.hosts.values()) {
       if (Buffer.compare(other.instance, host) === 0) continue;
-      // Alone on the storage, any other host was an earlier start of this one.
+      // On unshared storage, any other host is an earlier start of this instance.
       if (!shared) return other;
       const ttlMillis = MISSED_INTERVALS * other.intervalMillis;
       const perishable = {
@@ -236,7 +236,7 @@ export class WorkerGroup {
     return undefined;
   }
 
-  /** Writes, commit after commit, what is due. */
+  /** Writes all outstanding changes, commit after commit. */
   async #flush(): Promise<void> {
     const { store, shared, host, clock } = this.#options;
     const end = performance.now() + MAX_CONFLICT_MILLIS;
@@ -256,7 +256,7 @@ export class WorkerGroup {
           continue;
         }
       } catch (error) {
-        // On a shared storage, reading tells what has become of it.
+        // On shared storage, a read shows the outcome of the commit.
         if (!shared || !(error instanceof ServerError) || error instanceof StoreDeletedError) throw error;
         if (++unknown >= MAX_UNKNOWN) throw error;
         await delay(Math.min(1_000, error.facts.retryAfterMillis ?? 0));
@@ -268,7 +268,7 @@ export class WorkerGroup {
     }
   }
 
-  /** Ends members that were to be registered when others had filled the group already. */
+  /** Ends members that wait for their registration while other instances have filled the group. */
   #refuseExcess(): void {
     for (const [member, full] of findExcess(this.#view.workers, this.#members)) {
       this.#end(member, groupFull(this.#name, full));

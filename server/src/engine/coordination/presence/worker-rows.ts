@@ -11,7 +11,7 @@ import {
 import { random64 } from "../../random64.ts";
 import { decodeWith, frameRow } from "../../rows/row-frame.ts";
 
-/** Rows of a group of workers; see proto/streamkit/storage/v1/coordination.proto. */
+/** Encodes the rows of a group of workers; see proto/streamkit/storage/v1/coordination.proto. */
 export function encodeGroupHead(): Uint8Array[] {
   return frameRow([toBinary(WorkerGroupHeadSchema, create(WorkerGroupHeadSchema, { mark: random64() }))]);
 }
@@ -36,10 +36,10 @@ export function decodeHost(value: Uint8Array): WorkerHost {
   return { intervalMillis: Number(message.intervalMillis), beatTimeMicros: Number(message.beatTime) };
 }
 
-/** A record that has its worker, as all do. */
+/** A record with its worker, as every stored record has. */
 export type StoredRecord = WorkerRecord & { readonly worker: Worker };
 
-/** What a worker registers with. */
+/** The facts that a worker registers with. */
 export interface Registrant {
   readonly id: string;
   readonly metadata: Readonly<Record<string, string>>;
@@ -53,7 +53,7 @@ export function makeRecord({ id, metadata, intervalMillis }: Registrant, host: U
       id,
       metadata: { ...metadata },
       joinTime: timestampFromMs(Math.floor(now / 1_000)),
-      // 0 is what a message has that says nothing.
+      // 0 is the value of an absent field.
       registration: random64() || 1n,
     },
     host,
@@ -78,7 +78,7 @@ export function encodeRenewal(registration: bigint): Uint8Array[] {
   return frameRow([toBinary(WorkerRenewalSchema, create(WorkerRenewalSchema, { mark: random64(), registration }))]);
 }
 
-/** The registration that a renewal is of. */
+/** The registration that a renewal belongs to. */
 export function decodeRenewal(value: Uint8Array): bigint {
   return decodeWith(value, "renewal of a worker", (bytes) => fromBinary(WorkerRenewalSchema, bytes)).registration;
 }
