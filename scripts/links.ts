@@ -20,7 +20,7 @@ const repositoryFiles = (): string[] =>
     .filter((file) => file !== "" && existsSync(file));
 
 /** The document without its code: links and headings in there are none. Lines keep their numbers. */
-const withoutCode = (markdown: string): string =>
+export const withoutCode = (markdown: string): string =>
   markdown.replace(/^( *)(`{3,}|~{3,}).*\n(?:.*\n)*?\1\2 *$/gm, (block) => block.replace(/.*/g, ""));
 
 /** The anchors of the headings of a document, as GitHub makes them. */

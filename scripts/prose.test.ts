@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { addComments, commentLines, per1000 } from "./prose.ts";
+import { addComments, commentLines, countDocument, per1000, weakDocument } from "./prose.ts";
 
 const SOURCE = [
   "/** What it is, and who",
@@ -20,4 +20,31 @@ it("counts weak words and wide lines of comments only", () => {
   addComments(count, SOURCE);
   expect(count).toEqual({ words: 14, weak: 4, wide: 1 });
   expect(per1000(count)).toBe(285.7);
+});
+
+const DOCUMENT = [
+  "# What waits",
+  "",
+  'Whoever waits sees what is new, `who` knows, and a lease whose end is near. Not "what is refused".',
+  "",
+  "    what an output says",
+  "",
+  "```sh",
+  "echo what",
+  "```",
+  "<!-- what nobody reads -->",
+].join("\n");
+
+it("counts weak words of documents outside of code, comments and quotations", () => {
+  expect(countDocument(DOCUMENT)).toEqual({ words: 17, weak: 3 });
+});
+
+it("refuses a document with more of them than allowed, but not for a single one", () => {
+  expect(weakDocument("docs/a.md", DOCUMENT)).toMatch(
+    /^docs\/a\.md: 176.5 of "who" and "what" per 1,000 words, at most 4/,
+  );
+  expect(weakDocument("docs/a.md", DOCUMENT, 200)).toBeUndefined();
+  expect(weakDocument("docs/a.md", "What is new.")).toBeUndefined();
+  expect(weakDocument("docs/a.md", `${"word ".repeat(500)} who and what`)).toBeUndefined();
+  expect(weakDocument("docs/a.md", `${"word ".repeat(400)} who and what`)).toBeDefined();
 });
