@@ -13,9 +13,9 @@ import { limitLastCalls } from "./last-calls.ts";
 import { type ConsumerOptions, checkConsumerOptions } from "./options.ts";
 import { type ConsumerCounts, Stint } from "./stint.ts";
 
-/** What a consumer has done, in this process. */
+/** Counts of a consumer in this process. */
 export interface ConsumerMetrics extends Readonly<ConsumerCounts> {
-  /** Space -> offset of the last entry up to which everything was handled. */
+  /** Space -> offset of the last entry up to which all entries are handled. */
   readonly offsets: ReadonlyMap<string, number>;
 }
 
@@ -26,7 +26,7 @@ export type StoreFactory<Store> = (context: ClientContext) => Store;
 
 /**
  * Reads several spaces from a durable cursor and hands each entry to a handler, at least once, in order within a
- * segment. Commits the cursor after handling, so a crash repeats entries and never loses one.
+ * segment. The consumer commits the cursor after the handler, so a crash can repeat entries but never loses one.
  */
 export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDisposable {
   readonly #context: ClientContext;
@@ -37,9 +37,9 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
   readonly #aborting = new AbortController();
   readonly #counts: ConsumerCounts = { handled: 0, failures: 0, skipped: 0, parked: 0, commits: 0 };
   #current: ConsumerState = { name: "idle" };
-  /** While it runs. */
+  /** The stint that runs now. */
   #stint: Stint<Out, Store> | undefined;
-  /** How far the stints came that have ended. */
+  /** Offsets of the latest stint that has ended. */
   #reached: ReadonlyMap<string, number> = new Map();
   #running: Promise<void> | undefined;
 
@@ -57,35 +57,35 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
     this.#options = options;
   }
 
-  /** How it is doing, and why. */
+  /** The present state, with its reason. */
   get state(): ConsumerState {
     return this.#current;
   }
 
-  /** True while this process has the cursor, and with `exclusive` the lease: also while it reconnects. */
+  /** True while this process owns the cursor, and with `exclusive` the lease; also during a reconnect. */
   get active(): boolean {
     return this.#stint?.isLost === false;
   }
 
-  /** What it has done so far. */
+  /** The counts and offsets so far. */
   get metrics(): ConsumerMetrics {
     return { ...this.#counts, offsets: this.#stint?.offsets ?? this.#reached };
   }
 
   /**
-   * Entries that are committed to each space and not handled yet, by this process while it is active, otherwise
-   * according to the cursor. Negative where the cursor is beyond the head, by so many. Asks the server; costs one call
-   * per space, and one for the cursor.
+   * Number of unhandled entries by space: of this process while it is active, otherwise according to the cursor. The
+   * number is negative if the cursor is beyond the head. Costs one call per space, and one for the cursor of an
+   * inactive consumer.
    */
   async lag(options: { signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, number>> {
     checkOptions("consumer.lag", options, CALL_OPTIONS);
     const store = this.#open(this.#context);
-    // Somebody else may have gone on since a stint ended, or has lost its lease.
+    // After the end of a stint, or the loss of its lease, another process may have moved the cursor on.
     const own = this.active ? this.#stint?.offsets : undefined;
     const offsets = own ?? (await this.#cursors.get(this.#options.name, options))?.offsets ?? new Map<string, number>();
     const lags = this.#options.spaces.map(async (space): Promise<[string, number]> => {
       const { firstOffset, lastOffset } = await store.space(space).status(options);
-      // What was trimmed cannot be handled any more.
+      // Trimmed entries cannot be handled any more.
       const from = Math.max(offsets.get(space) ?? 0, firstOffset - 1);
       return [space, lastOffset - from];
     });
@@ -93,9 +93,10 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
   }
 
   /**
-   * Runs until it is stopped. Goes on by itself after transient failures; with `exclusive`, stands by while another
-   * process is active, and again after it has lost the lease. Rejects with what it cannot go on after: the handler's
-   * error, when that is what was decided, or a StreamkitError.
+   * Runs until `stop` or the signal, and resolves then. Continues by itself after transient failures. With `exclusive`,
+   * stands by while another process is active, also after the loss of the lease.
+   *
+   * @throws the handler's error if the decision was "stop", or a StreamkitError that retries cannot mend
    */
   run(): Promise<void> {
     this.#running ??= this.#runUnderSignal();
@@ -103,10 +104,10 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
   }
 
   /**
-   * Stops: begins nothing more, waits for the handlers that run, commits, and gives the lease back.
+   * Stops the consumer: starts no more handlers, waits for running ones, commits the cursor, and gives the lease back.
    *
-   * @param options.grace how long handlers may take, in milliseconds, before their signal fires; then the commit may
-   *   take a second, and giving the lease back another one. Default: for ever
+   * @param options.grace time for running handlers, in milliseconds. After it their signal fires; the commit may then
+   *   take one second, and the return of the lease another one. Default: no limit
    */
   async stop(options: { grace?: number } = {}): Promise<void> {
     checkOptions("consumer.stop", options, STOP_OPTIONS);
@@ -115,7 +116,7 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
     const timer =
       grace === undefined ? undefined : setTimeout(() => this.#aborting.abort(outOfGrace()), timerMillis(grace));
     try {
-      // A failure is told by `run`.
+      // `run` reports a failure.
       await this.#running?.catch(() => {});
       if (this.#running === undefined) this.#enter({ name: "ended", reason: undefined });
     } finally {
@@ -131,7 +132,7 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
     return new Cursors(this.#context, this.#storeId);
   }
 
-  /** The caller's signal may live for longer than the consumer: nothing is left on it. */
+  /** Runs, and then removes its listener from the caller's signal, which may live longer than the consumer. */
   async #runUnderSignal(): Promise<void> {
     const { signal } = this.#options;
     const onAbort = () => this.#stopping.abort();
@@ -176,7 +177,7 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
     const { ttl, key = `consumer/${this.#options.name}`, holder } = exclusive;
     const lease = {
       ttl,
-      // Whoever asks with the same name has the same lease; so each stint has one of its own.
+      // A holder with the same name would share the lease, so each stint gets a name of its own.
       ...(holder !== undefined && { holder: `${holder} ${randomId().slice(0, 8)}` }),
       onHeld: () => this.#enter({ name: "standby" }),
       signal: this.#stopping.signal,
@@ -193,7 +194,7 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
       return working;
     });
     try {
-      // Without an answer, giving a lease back takes a part of its ttl: that goes on by itself then.
+      // If the server does not answer, the return of the lease takes a part of its ttl. `stop` does not wait for it.
       await unlessAborted(leasing, overdue.signal);
     } catch (error) {
       if (overdue.signal.aborted) await working;
@@ -231,10 +232,10 @@ export class Consumer<Out, Store extends ConsumedStore<Out>> implements AsyncDis
     }
   }
 
-  /** Whether another stint may succeed. */
+  /** True if another stint may succeed. */
   #mayGoOn(error: StreamkitError): boolean {
     if (error.retryable) return true;
-    // Another process has taken over; if nobody else is meant to run, that is a mistake to be told.
+    // Another process has taken over. Without `exclusive` only one process should run, so this is a mistake to report.
     const isLoss = ["LEASE_LOST", "FENCED", "CURSOR_CONFLICT"].includes(error.reason);
     return isLoss && this.#options.exclusive !== undefined && this.#options.exclusive !== false;
   }
@@ -250,7 +251,7 @@ function outOfGrace(): StreamkitError {
   return new StreamkitError("CANCELED", "canceled", "the consumer was stopped, and its handlers took too long");
 }
 
-/** What a consumer ends with that was stopped while it waited for something. */
+/** True for the error of a wait that `stop` ended. */
 function isEnding(error: unknown): boolean {
   return error instanceof StreamkitError && (error.reason === "CANCELED" || error.reason === "LEASE_LOST");
 }

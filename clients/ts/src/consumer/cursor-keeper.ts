@@ -5,33 +5,33 @@ import { timerMillis } from "../silence.ts";
 import type { ConsumerOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 
-/** What a keeper works with. */
+/** The parts and options of a keeper. */
 export interface CursorKeeperContext {
   readonly cursors: Cursors;
   readonly options: Pick<ConsumerOptions<never, never>, "name" | "spaces" | "from" | "commitInterval" | "commitCount">;
-  /** Offset of the last entry of a space, now. */
+  /** Asks for the offset of the last entry of a space. */
   readonly headOf: (space: string, signal: AbortSignal) => Promise<number>;
-  /** Told after each commit of what was handled. */
+  /** Called after each commit, with the committed offsets. */
   readonly onCommit: (offsets: SpaceOffsets) => void;
   /** Ends commits. */
   readonly signal: AbortSignal;
 }
 
-/** Attempts to take a cursor over from somebody who commits it at the same time, before that counts as a conflict. */
+/** Attempts to take a cursor over while its owner commits it. After them the conflict is an error. */
 const TAKEOVERS = 10;
 
 /**
- * Keeps the cursor of a consumer: takes it over, knows up to where everything is handled, and commits that.
+ * Keeps the cursor of a consumer: takes it over, follows the progress of handlers, and commits it.
  *
- * Taking over commits the cursor as it is: its version rises, so its earlier holder cannot commit any more
- * (CURSOR_CONFLICT), however late it wakes up.
+ * A takeover commits the cursor unchanged. That raises its version, so all later commits of the earlier owner fail with
+ * CURSOR_CONFLICT.
  */
 export class CursorKeeper {
   readonly #context: CursorKeeperContext;
   readonly #progress = new Map<string, Progress>();
   #version = 0;
   readonly #committed = new Map<string, number>();
-  /** By how many offsets the positions are beyond what is committed, or is being committed. */
+  /** Number of handled offsets that no commit covers, neither a finished one nor the one under way. */
   #uncommitted = 0;
   #wake = () => {};
 
@@ -40,14 +40,15 @@ export class CursorKeeper {
   }
 
   /**
-   * Space -> offset of the last entry up to which everything was handled. `undefined` before the cursor is taken over.
+   * Space -> offset of the last entry up to which all entries are handled. `undefined` before the takeover of the
+   * cursor.
    */
   get offsets(): SpaceOffsets | undefined {
     if (this.#progress.size === 0) return undefined;
     return new Map([...this.#progress].map(([space, { position }]) => [space, position]));
   }
 
-  /** Whoever has the cursor now may commit it between the look at it and the takeover: then once more. */
+  /** Takes the cursor over. Tries again if the present owner commits it between the read and the takeover. */
   async takeOver(signal: AbortSignal): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -59,9 +60,9 @@ export class CursorKeeper {
     }
   }
 
-  /** Takes note of an entry that arrived; returns what to call when it is handled. */
+  /** Notes an entry that arrived. Returns the function to call when the entry is handled. */
   begin(space: string, offset: number): () => void {
-    // Nothing else is followed.
+    // The read follows only spaces of this map.
     const progress = this.#progress.get(space) as Progress;
     const end = progress.begin(offset);
     return () => {
@@ -71,17 +72,17 @@ export class CursorKeeper {
     };
   }
 
-  /** Nothing before these offsets will arrive any more. */
+  /** Notes that no entry before these offsets will arrive any more. */
   reached(next: SpaceOffsets): void {
     for (const [space, offset] of next) this.#progress.get(space)?.reached(offset);
   }
 
-  /** Entries were handled: it may be time to commit. */
+  /** Notes that entries were handled. Wakes the committing loop if there are enough of them. */
   handled(): void {
     if (this.#hasEnough) this.#wake();
   }
 
-  /** Commits again and again, until the signal fires. */
+  /** Commits at each interval, and each time enough entries were handled, until the signal fires. */
   async keepCommitting(ending: AbortSignal): Promise<void> {
     ending.addEventListener("abort", () => this.#wake());
     while (!ending.aborted) {
@@ -90,7 +91,7 @@ export class CursorKeeper {
     }
   }
 
-  /** Commits what was handled since the last commit. */
+  /** Commits the progress since the last commit, if there is any. */
   async commit(): Promise<void> {
     const { cursors, options, onCommit, signal } = this.#context;
     const offsets = [...(this.offsets ?? [])];
@@ -109,7 +110,7 @@ export class CursorKeeper {
   }
 
   async #isDue(): Promise<void> {
-    // Nobody is woken while a commit is under way.
+    // During a commit, `handled` finds no loop to wake, so look here once more.
     if (this.#hasEnough) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {

@@ -7,7 +7,7 @@ import { checkDecision, type FailureDecision, type HandlerFailure } from "./opti
 const MAX_ATTEMPTS = 5;
 
 /**
- * Five attempts, then the consumer stops; at once where another attempt cannot help, since the codec would fail again.
+ * The default of `onFailure`: "stop" after five attempts, or at once after CODEC_FAILED, since the codec fails again.
  */
 export function defaultDecision({
   attempt,
@@ -17,26 +17,26 @@ export function defaultDecision({
   return attempt < MAX_ATTEMPTS && !isFinal ? "retry" : "stop";
 }
 
-/** What became of entries. */
+/** The outcome of handling entries. */
 export type Outcome<Out> =
   | { readonly as: "handled" }
-  /** Some, or all, were given up; of the others nothing is known. */
+  /** `entries` are given up. They may be a part of the batch; its other entries are not handled yet. */
   | { readonly as: "skip" | "park"; readonly error: unknown; readonly entries: readonly Entry<Out>[] }
-  /** Not handled, and not to be tried again before the next start. */
+  /** Not handled. The next start delivers the entries again. */
   | { readonly as: "left" };
 
-/** What ends the handling of entries. */
+/** Signals that end the handling of entries. */
 export interface Endings {
-  /** Nothing may be done any more. */
+  /** Fires when handling must end at once. */
   readonly signal: AbortSignal;
-  /** No more attempts are to be begun. Fires with `signal`, too. */
+  /** Fires when no more attempts may start. Fires also when `signal` does. */
   readonly ending: AbortSignal;
 }
 
 /**
- * Handles entries until that succeeds, somebody decides otherwise, or the consumer stops.
+ * Handles entries until the handler succeeds, `decide` gives up, or the consumer stops.
  *
- * @throws what the handler threw, when the decision is to stop; the reason of `signal` when it fires
+ * @throws the handler's error if the decision is "stop"; the reason of `signal` when it fires
  */
 export async function handleWithRetries<Out>(
   entries: HandlerFailure<Out>["entries"],
@@ -50,7 +50,7 @@ export async function handleWithRetries<Out>(
       await handle(attempt);
       return { as: "handled" };
     } catch (error) {
-      // What fails because the lease is gone is no fault of the entries.
+      // A failure because of a lost lease is no fault of the entries.
       signal.throwIfAborted();
       if (error instanceof StreamkitError && (error.reason === "FENCED" || error.reason === "LEASE_LOST")) throw error;
       const failed = undecodable(error, entries) ?? entries;
@@ -68,8 +68,8 @@ export async function handleWithRetries<Out>(
 }
 
 /**
- * The one entry that the codec could not decode, where that is why the handler failed. The handler may have wrapped the
- * error.
+ * The entry that the codec could not decode, if that is why the handler failed. The handler may have wrapped the error
+ * of the codec.
  */
 function undecodable<Out>(thrown: unknown, entries: readonly Entry<Out>[]): readonly Entry<Out>[] | undefined {
   for (let error = thrown; error instanceof Error; error = error.cause) {

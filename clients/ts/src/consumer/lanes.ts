@@ -1,22 +1,22 @@
-/** How lanes run. */
+/** Options of lanes. */
 export interface LanesOptions<Item> {
-  /** Keys that are handled at the same time. */
+  /** Most keys handled at the same time. */
   readonly concurrency: number;
-  /** Most items of a key for one call of `handle`. */
+  /** Most items of one call of `handle`. */
   readonly most: number;
-  /** Handles items of one key, in the order in which they came. */
+  /** Handles items of one key, in the order of their arrival. */
   readonly handle: (items: Item[]) => Promise<void>;
-  /** Told when `handle` rejects; nothing further is begun then. */
+  /** Called when `handle` rejects. The lanes then start no further call. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Handles items of the same key one after the other, or together, in the order in which they came, and those of
- * different keys at the same time, up to a bound. What is added without a pause counts as there together.
+ * Handles items of the same key in the order of their arrival, one after the other or together, and items of different
+ * keys at the same time, up to a bound. Items that the caller adds without a pause arrive together.
  */
 export class Lanes<Item> {
   readonly #options: LanesOptions<Item>;
-  /** Keys with items, in the order in which they want to run; those that run are in it with what waits behind. */
+  /** Waiting items by key. A running key is in the map, also if no more items wait. */
   readonly #queues = new Map<string, Item[]>();
   readonly #ready: string[] = [];
   #running = 0;
@@ -29,7 +29,7 @@ export class Lanes<Item> {
     this.#options = options;
   }
 
-  /** Items that are not finished. */
+  /** Number of unfinished items. */
   get size(): number {
     return this.#queued;
   }
@@ -47,7 +47,7 @@ export class Lanes<Item> {
     this.#startSoon();
   }
 
-  /** Resolves when fewer than `count` items are left, or no more are begun. */
+  /** Resolves when fewer than `count` items are unfinished, or the lanes were stopped. */
   async fewerThan(count: number): Promise<void> {
     while (this.#queued >= count && !this.#stopped) {
       await new Promise<void>((resolve) => {
@@ -56,7 +56,7 @@ export class Lanes<Item> {
     }
   }
 
-  /** Begins nothing further, and resolves when what runs has ended. */
+  /** Starts no further call, and resolves when the running calls have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#wake();
@@ -67,7 +67,7 @@ export class Lanes<Item> {
     }
   }
 
-  /** When the adding caller has paused: so that the first call gets more than the first item. */
+  /** Starts calls once the adding caller pauses, so that the first call gets more than the first item. */
   #startSoon(): void {
     if (this.#starting) return;
     this.#starting = true;

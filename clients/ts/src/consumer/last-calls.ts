@@ -1,13 +1,13 @@
 /**
- * How long the last calls may take once the grace is over, in milliseconds: the commit, and then giving the lease back.
+ * Time for each of the last calls after the end of the grace, in milliseconds: the commit, and the return of the lease.
  */
 const LAST_CALLS_MILLIS = 1_000;
 
 /**
- * Puts an end to the last calls of a consumer: a while after its grace is over, and not before this while has passed
- * since the call of this function. Without the end of a grace, never.
+ * Limits the last calls of a consumer. `overdue` fires `LAST_CALLS_MILLIS` after `aborting` has fired, or after the
+ * call of this function if that is later.
  *
- * @returns what takes that back
+ * @returns the function that removes the limit
  */
 export function limitLastCalls(aborting: AbortSignal, overdue: AbortController): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -17,111 +17,123 @@ import {
 import type { Entry } from "../read/entry.ts";
 import type { ConsumerState } from "../state.ts";
 
-/** What a handler may use beside its entries. */
+/** The second argument of a handler. */
 export interface HandlerContext<Store> {
-  /** Fires when the consumer stops before its time: its lease was lost, or it has failed. */
+  /**
+   * Fires when the handler must give up: the lease is lost, the consumer has failed, or the grace of `stop` is over.
+   */
   readonly signal: AbortSignal;
-  /** 1 for the first attempt at these entries in this process, 2 for the next ... */
+  /** Number of this attempt at these entries in this process: 1 for the first. */
   readonly attempt: number;
-  /** The store. With `exclusive`, what is appended through it carries the token of the lease. */
+  /** The store. With `exclusive`, appends through it carry the token of the lease. */
   readonly store: Store;
   /**
-   * With `exclusive`: the token of the lease, larger with each process that takes over. For outside systems that can
-   * refuse what comes with a smaller one than they have seen.
+   * With `exclusive`: the token of the lease, which rises with each process that takes over; otherwise `undefined`.
+   * Pass it to outside systems that can refuse requests with a smaller token than the largest they have seen.
    */
   readonly fencingToken: bigint | undefined;
 }
 
-/** What to do about entries whose handler failed. */
+/** The way to go on after a handler has failed. */
 export type FailureDecision =
-  /** Try again, after a pause that doubles; or after so many milliseconds. */
+  /** Call the handler again, after a pause that doubles with each attempt; or after `retryAfterMillis`. */
   | "retry"
   | { readonly retryAfterMillis: number }
-  /** Go on without them: they count as handled. */
+  /** Go on without the entries, which then count as handled. */
   | "skip"
-  /** Put them aside (see `parking`), then go on. */
+  /** Write the entries to the parking segment (see `parking`), then go on. */
   | "park"
-  /** Stop the consumer with the error. They are delivered again at the next start. */
+  /** Stop the consumer with the error. The next start delivers the entries again. */
   | "stop";
 
-/** Entries that could not be handled. */
+/** A call of a handler that failed. */
 export interface HandlerFailure<Out> {
+  /** The error that the handler threw. */
   readonly error: unknown;
   /**
-   * Entries of one segment, in order: one, with `handler`; with `batchHandler` all that it got, or the one that the
-   * codec could not decode. The others are then handled without it.
+   * The entries of the call, in order, all of one segment: one entry with `handler`, the whole batch with
+   * `batchHandler`. If the codec could not decode an entry of a batch, only that entry; the consumer then handles the
+   * others without it.
    */
   readonly entries: readonly Entry<Out>[];
-  /** Attempts in this process so far. */
+  /** Number of attempts in this process so far. */
   readonly attempt: number;
 }
 
-/** Where entries go that were put aside. */
+/** The segment for parked entries. */
 export interface Parking {
   readonly space: string;
-  /** Default: the consumer's name. */
+  /** Name of the segment. Default: the consumer's name. */
   readonly segment?: string;
 }
 
-/** A consumer that only one process at a time runs. */
+/** The lease of a consumer that runs in one process at a time. */
 export interface Exclusive {
-  /** How long the active process may be silent before another takes over, in milliseconds: 1,000 to 86,400,000. */
+  /** Silence of the active process after which another process takes over, in milliseconds: 1,000 to 86,400,000. */
   readonly ttl: number;
   /** The key of the lease. Default: `consumer/` and the consumer's name. */
   readonly key?: string;
   /**
-   * This process, for people to read: part of the lease's holder, behind which something random comes. Default:
-   * nothing.
+   * Name of this process in the lease, for people. The client appends a random text to it. Default: a random holder.
    */
   readonly holder?: string;
 }
 
-/** What a consumer does. */
+/** Options of a consumer. */
 export interface ConsumerOptions<Out, Store> {
-  /** The name of its cursor. Consumers with different names know nothing of each other. */
+  /** Name of the cursor. Consumers with different names are independent of each other. */
   readonly name: string;
-  /** The spaces it reads: 1 to 64. */
+  /** Names of the spaces to read: 1 to 64. */
   readonly spaces: readonly string[];
-  /** Handles one entry. Entries of one segment come one after the other, in order; segments at the same time. */
+  /**
+   * Handles one entry. Gets the entries of one segment one after the other, in order; of several segments, in parallel.
+   */
   readonly handler?: (entry: Entry<Out>, context: HandlerContext<Store>) => unknown;
-  /** Instead of `handler`: handles consecutive entries of one segment, as many as there are, up to `maxBatch`. */
+  /** In place of `handler`: handles the waiting entries of one segment together, at most `maxBatch` of them. */
   readonly batchHandler?: (entries: readonly Entry<Out>[], context: HandlerContext<Store>) => unknown;
-  /** Most entries for one call of `batchHandler`. Default 100. */
+  /** Most entries of one call of `batchHandler`. Default 100. */
   readonly maxBatch?: number;
-  /** Segments that are handled at the same time. Default 8. */
+  /** Most handlers that run at the same time, each for another segment. Default 8. */
   readonly concurrency?: number;
-  /** Entries that may wait to be handled. Default 1,000. */
+  /** Most entries in memory: those that wait for a handler, and those that handlers work on. Default 1,000. */
   readonly maxQueued?: number;
-  /** Where a consumer without a cursor begins. Default "start". */
+  /** Start of a consumer without a cursor: the first retained entry, or the head of each space. Default "start". */
   readonly from?: "start" | "head";
   /**
-   * Longest time between the handling of an entry and the commit of the cursor, in milliseconds; may be Infinity.
-   * Default 1,000.
+   * Longest time from the handling of an entry to the commit of the cursor, in milliseconds; may be Infinity. Default
+   * 1,000.
    */
   readonly commitInterval?: number;
-  /** Entries handled after which the cursor is committed at the latest. Default 1,000. */
+  /**
+   * Number of handled entries after which the consumer commits the cursor at the latest; may be Infinity. Default
+   * 1,000.
+   */
   readonly commitCount?: number;
   /**
-   * Decides about entries whose handler failed. Default: five attempts, then "stop"; at once for an entry that the
-   * codec cannot decode (`CODEC_FAILED`). May be asynchronous.
+   * Decides about entries whose handler failed. May be asynchronous. Default: "stop" after five attempts, or at once
+   * for an entry that the codec cannot decode (`CODEC_FAILED`).
    */
   readonly onFailure?: (failure: HandlerFailure<Out>) => FailureDecision | Promise<FailureDecision>;
   /**
-   * Where "park" puts entries: their payloads and labels, with labels that say where they came from. What does not fit
-   * with those is left out, the payload first: `parked-without` says so.
+   * Segment to which "park" writes entries: payload and labels, and further labels that name their origin. If the
+   * record becomes too large, the consumer leaves out the payload, then also the labels, and names them in the label
+   * `parked-without`.
    */
   readonly parking?: Parking;
-  /** Only one process at a time; the others stand by. Default false: two that run at the same time are an error. */
+  /**
+   * A lease, so that one process at a time runs the consumer and the others stand by. Default false: if two processes
+   * run it, the earlier one fails with `CURSOR_CONFLICT`.
+   */
   readonly exclusive?: Exclusive | false;
   /**
-   * What to do when the cursor is beyond the head: the store was made anew or restored from an older backup, or
-   * somebody committed a wrong position, and nothing would arrive. Default "fail": the consumer ends with
-   * `POSITION_BEYOND_HEAD`. "wait": it waits, in the state `beyondHead`, until the head comes there.
+   * Reaction to a cursor beyond the head, for which no entries would arrive. It means that the store was created again
+   * or restored from an older backup, or that a wrong position was committed. Default "fail": the consumer ends with
+   * `POSITION_BEYOND_HEAD`. With "wait" it stays in the state `beyondHead` until the head gets there.
    */
   readonly beyondHead?: "fail" | "wait";
-  /** Told of each new state. */
+  /** Called with each new state. */
   readonly onStateChange?: (state: ConsumerState) => void;
-  /** Told after each commit of the cursor. */
+  /** Called after each commit of the cursor, with its offsets by space. */
   readonly onCommit?: (offsets: ReadonlyMap<string, number>) => void;
   /** Stops the consumer, as `stop` does. */
   readonly signal?: AbortSignal;
@@ -164,7 +176,11 @@ export function checkConsumerOptions(options: ConsumerOptions<never, never>): vo
   });
 }
 
-/** What `onFailure` decided, which the application may get wrong as well as an option. */
+/**
+ * Checks the decision of `onFailure`.
+ *
+ * @throws StreamkitError INVALID_FIELD
+ */
 export function checkDecision(decision: FailureDecision): void {
   const isPause = typeof decision === "object" && decision !== null;
   const check = isPause

@@ -5,7 +5,7 @@ import type { Parking } from "./options.ts";
 
 const TOO_LARGE: ReadonlySet<string> = new Set(["RECORD_TOO_LARGE", "TRANSACTION_TOO_LARGE"]);
 
-/** Labels of an entry that was put aside: where it came from, why it is here, and what did not fit. */
+/** Labels of a parked entry: its origin, its error, and the parts that did not fit. */
 const PARKED = {
   space: "parked-space",
   segment: "parked-segment",
@@ -16,9 +16,11 @@ const PARKED = {
 };
 
 /**
- * Puts entries aside, each as one record with its payload, its labels, and where it came from. Each is a transaction of
- * its own, whose id follows from the entry: what a consumer parks again after a crash is written once (within the
- * dedupe window), whatever it comes together with then.
+ * Writes entries to the parking segment, each as one record with its payload, its labels, and labels of its origin.
+ * Each record is a transaction of its own, whose id depends on the entry only. A consumer that parks an entry again
+ * after a crash therefore writes it once, within the dedupe window.
+ *
+ * @throws StreamkitError INVALID_FIELD if the consumer has no `parking`
  */
 export async function park(
   store: Pick<ConsumedStore<unknown>, "withCodec">,
@@ -30,12 +32,12 @@ export async function park(
   if (parking === undefined) {
     const { space, segment, sequence } = entries[0];
     const message =
-      `entry ${sequence} of segment "${segment}" in space "${space}" was to be parked, and the consumer "${consumer}" has no ` +
-      '`parking`: give it one, such as {parking: {space: "parked"}}';
+      `entry ${sequence} of segment "${segment}" in space "${space}" cannot be parked: the consumer "${consumer}" has no option ` +
+      '`parking`. Give it one, such as {parking: {space: "parked"}}';
     throw new StreamkitError("INVALID_FIELD", "invalid_argument", message, { cause: error });
   }
   const segment = store
-    .withCodec(bytesOf)
+    .withCodec(PARKED_CODEC)
     .space(parking.space)
     .segment(parking.segment ?? consumer);
   for (const entry of entries) {
@@ -49,7 +51,7 @@ type ParkedRecord = {
   readonly metadata: Record<string, string>;
 };
 
-/** What an entry becomes: all of it; or, since that takes more room than the entry did, the more important part. */
+/** The record of a parked entry, first in full, then in two smaller forms: the origin labels need room of their own. */
 function* recordsOf(entry: Entry<unknown>, error: unknown): Generator<ParkedRecord> {
   const origin = {
     [PARKED.space]: entry.space,
@@ -64,7 +66,7 @@ function* recordsOf(entry: Entry<unknown>, error: unknown): Generator<ParkedReco
   yield { payload, metadata: { ...origin, [PARKED.without]: "payload, labels" } };
 }
 
-/** What a limit refuses has written nothing. */
+/** Appends the first record that is within the limits. A refused append has written nothing. */
 async function appendWhatFits(
   records: Iterable<ParkedRecord>,
   append: (record: ParkedRecord) => Promise<unknown>,
@@ -82,15 +84,15 @@ async function appendWhatFits(
   throw refused;
 }
 
-const bytesOf = {
+const PARKED_CODEC = {
   encode: (record: ParkedRecord) => record,
   decode: () => undefined,
 };
 
 /**
- * The id under which an entry is parked: a UUID of version 8 (RFC 9562) that has the offset in full, so that no two
- * entries of a space share it, behind a hash of the consumer and the space. Not made with `crypto.subtle`, which pages
- * in no secure context do not have.
+ * The transaction id of a parked entry: a UUID of version 8 (RFC 9562) with a hash of the consumer and the space, and
+ * the whole offset, so that no two entries of a space share an id. Pages outside of secure contexts have no
+ * `crypto.subtle`, so the hash is FNV-1a.
  */
 export function parkingId(consumer: string, space: string, offset: number): string {
   const hex = fnv1a(`${consumer}\n${space}`).toString(16).padStart(16, "0") + offset.toString(16).padStart(14, "0");

@@ -1,18 +1,18 @@
 import { StreamkitError } from "../errors/error.ts";
 import { limitLastCalls } from "./last-calls.ts";
 
-/** What brings a stint to its end, from outside. */
+/** Signals that end a stint from outside. */
 export interface Endings {
-  /** Fires when nothing may be done any more: the lease is lost. */
+  /** Fires when the lease is lost. The stint then does nothing more. */
   readonly lost: AbortSignal;
-  /** Fires when no more shall be begun. */
+  /** Fires when the consumer stops. The stint then starts no more work. */
   readonly stopping: AbortSignal;
-  /** Fires after `stopping`, when handlers have had their time: what they have done is still to be committed. */
+  /** Fires after `stopping`, at the end of the grace of handlers. The stint still commits handled entries. */
   readonly aborting: AbortSignal;
 }
 
 /**
- * The way of a stint to its end, and the signals on it. What happens, and what it ends:
+ * The phases of a stint and their signals. The table shows the events, and the work that each one ends:
  *
  *                   takeover   read, retries,      calls of handlers   commits
  *                              further calls       that run
@@ -22,22 +22,22 @@ export interface Endings {
  *    lost              x             x                    x              x
  *                 `takingOver`    `ending`         `duringCall`       `committing`
  *
- * After a stop or a failure, what was handled is committed; after a loss somebody else may have the cursor, so nothing
- * is.
+ * After a stop or a failure the stint commits the handled entries. After a loss it commits nothing, because another
+ * process may own the cursor.
  */
 export class Phases {
   /** Ends the takeover of the cursor. */
   readonly takingOver: AbortSignal;
-  /** Ends everything that begins more work. */
+  /** Ends the read, retries and further calls of handlers. */
   readonly ending: AbortSignal;
   /** Ends commits. */
   readonly committing: AbortSignal;
   readonly #lost: AbortSignal;
   readonly #aborting: AbortSignal;
   readonly #failed = new AbortController();
-  /** Fires when even the last commit took too long. */
+  /** Fires when the last commit takes too long. */
   readonly #overdue = new AbortController();
-  /** Of the calls of handlers that run. */
+  /** One controller for each running call of a handler. */
   readonly #calls = new Set<AbortController>();
 
   constructor({ lost, stopping, aborting }: Endings) {
@@ -52,23 +52,25 @@ export class Phases {
     });
   }
 
-  /** True when somebody else may have the cursor by now, though handlers may still run here. */
+  /** True if another process may own the cursor by now, although handlers may still run here. */
   get isLost(): boolean {
     return this.#lost.aborted;
   }
 
-  /** True when the stint ends with an error of its own. */
+  /** True if the stint ends with an error of its own. */
   get hasFailed(): boolean {
     return this.#failed.signal.aborted;
   }
 
   /** Ends the stint with an error. The first failure counts. */
   fail(error: unknown): void {
-    // AbortControllers take anything as a reason; a later throw needs an error.
-    this.#failed.abort(error ?? new StreamkitError("UNKNOWN", "unknown", "the handler threw nothing"));
+    // A handler may throw `undefined`, which is no reason to report.
+    this.#failed.abort(
+      error ?? new StreamkitError("UNKNOWN", "unknown", "the handler threw null or undefined, not an error"),
+    );
   }
 
-  /** Throws why nothing may be done any more. */
+  /** Throws the reason of the loss, if the lease is lost. */
   throwIfLost(): void {
     this.#lost.throwIfAborted();
   }
@@ -78,14 +80,15 @@ export class Phases {
     this.#failed.signal.throwIfAborted();
   }
 
-  /** From here on, commits end a second after `aborting`. Returns what takes that back. */
+  /** Limits commits to one second after `aborting`. Returns the function that removes the limit. */
   limitCommits(): () => void {
     return limitLastCalls(this.#aborting, this.#overdue);
   }
 
   /**
-   * Each call of a handler has a signal of its own: what a handler hangs on it and leaves there goes with it. It is not
-   * derived from others by `AbortSignal.any`, of which Node 22 keeps something for as long as the others live.
+   * Runs a call of a handler with a signal of its own. Listeners that the handler leaves on the signal are garbage
+   * after the call. The signal is not made by `AbortSignal.any`, because Node 22 keeps such signals as long as their
+   * sources.
    */
   async duringCall<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const call = new AbortController();

@@ -11,39 +11,40 @@ import type { ConsumerOptions, HandlerFailure } from "./options.ts";
 import { park } from "./parking.ts";
 import { type Endings, Phases } from "./phases.ts";
 
-/** What a consumer counts, over all its stints. */
+/** Counts of a consumer over all its stints. */
 export interface ConsumerCounts {
-  /** Entries that were handled. */
+  /** Handled entries. */
   handled: number;
-  /** Calls of the handler that failed. */
+  /** Failed calls of the handler. */
   failures: number;
-  /** Entries that were skipped, and those put aside. */
+  /** Skipped entries. */
   skipped: number;
+  /** Parked entries. */
   parked: number;
   /** Commits of the cursor. */
   commits: number;
 }
 
-/** What a stint works with. */
+/** The parts and options of a stint. */
 export interface StintContext<Out, Store extends ConsumedStore<Out>> extends Endings {
-  /** With a lease: writes under it. */
+  /** With `exclusive`, a handle that writes under the lease. */
   readonly store: Store;
   readonly fencingToken: bigint | undefined;
   readonly cursors: Cursors;
   readonly options: ConsumerOptions<Out, Store>;
   readonly counts: ConsumerCounts;
-  /** Told of the states of the read. */
+  /** Called with each new state of the read. */
   readonly onStateChange: (state: Exclude<ReadState<SpaceOffsets>, { name: "ended" }>) => void;
 }
 
-/** An entry that waits to be handled. */
+/** An entry that waits for a handler. */
 interface Queued<Out> {
   readonly entry: Entry<Out>;
-  /** To be called when it is handled. */
+  /** Call it when the entry is handled. */
   readonly done: () => void;
 }
 
-/** One stint of a consumer: takes the cursor over, reads from it, handles, commits, until it is told to stop. */
+/** One stint of a consumer: takes the cursor over, reads, handles entries and commits, until one of its endings. */
 export class Stint<Out, Store extends ConsumedStore<Out>> {
   readonly #context: StintContext<Out, Store>;
   readonly #phases: Phases;
@@ -74,18 +75,19 @@ export class Stint<Out, Store extends ConsumedStore<Out>> {
   }
 
   /**
-   * Space -> offset of the last entry up to which everything was handled. `undefined` before the cursor is taken over.
+   * Space -> offset of the last entry up to which all entries are handled. `undefined` before the takeover of the
+   * cursor.
    */
   get offsets(): SpaceOffsets | undefined {
     return this.#cursor.offsets;
   }
 
-  /** True when somebody else may have the cursor by now, though handlers may still run here. */
+  /** True if another process may own the cursor by now, although handlers may still run here. */
   get isLost(): boolean {
     return this.#phases.isLost;
   }
 
-  /** Resolves when it was told to stop, and everything that was begun is handled and committed. */
+  /** Runs until an ending, and resolves when all handlers have finished and their progress is committed. */
   async run(): Promise<void> {
     const phases = this.#phases;
     await this.#cursor.takeOver(phases.takingOver);
@@ -93,7 +95,7 @@ export class Stint<Out, Store extends ConsumedStore<Out>> {
     try {
       await this.#read(phases.ending);
     } catch (error) {
-      // What ends the reading on purpose is told below.
+      // An intended end of the read is no failure of its own; `#finish` reports its reason.
       if (!phases.ending.aborted) phases.fail(error);
     }
     await this.#lanes.stop();
@@ -106,11 +108,11 @@ export class Stint<Out, Store extends ConsumedStore<Out>> {
     }
   }
 
-  /** What was handled stays handled, also when something else failed, or the grace is over. */
+  /** Commits the handled entries, also after a failure or the end of the grace. */
   async #finish(): Promise<void> {
     this.#phases.throwIfLost();
     if (!this.#phases.hasFailed) return this.#cursor.commit();
-    // The failure is what is told.
+    // The caller gets the failure, not an error of this commit.
     await this.#cursor.commit().catch(() => {});
     this.#phases.throwIfFailed();
   }
@@ -133,7 +135,7 @@ export class Stint<Out, Store extends ConsumedStore<Out>> {
     }
   }
 
-  /** The end of the read is not that of the stint. */
+  /** Reports a state of the read, except its end, which is not the end of the stint. */
   #tell(state: ReadState<SpaceOffsets>): void {
     const { options, onStateChange } = this.#context;
     if (state.name === "ended") return;
@@ -143,7 +145,7 @@ export class Stint<Out, Store extends ConsumedStore<Out>> {
   }
 
   async #handleQueued(queued: readonly Queued<Out>[]): Promise<void> {
-    // What is not handled now comes at the next start, and all that is behind it: in order.
+    // The next start delivers these entries and all entries behind them again, in order.
     if (this.#phases.ending.aborted) return;
     const entries = queued.map(({ entry }) => entry);
     if (!(await this.#phases.duringCall((signal) => this.#handle(entries, signal)))) return;
@@ -151,7 +153,7 @@ export class Stint<Out, Store extends ConsumedStore<Out>> {
     this.#cursor.handled();
   }
 
-  /** Resolves to false when they are left for the next start. */
+  /** Handles entries. Resolves to false if it leaves them for the next start. */
   async #handle(entries: readonly Entry<Out>[], signal: AbortSignal): Promise<boolean> {
     const { options, store, fencingToken, counts } = this.#context;
     const { handler, batchHandler, onFailure = defaultDecision } = options;
@@ -174,7 +176,7 @@ export class Stint<Out, Store extends ConsumedStore<Out>> {
       const { entries: given, error } = outcome;
       if (outcome.as === "park") await park(store, options, given, error, signal);
       counts[outcome.as === "park" ? "parked" : "skipped"] += given.length;
-      // The others were not at fault.
+      // The handler gets the other entries again without those.
       rest = rest.filter((entry) => !given.includes(entry));
     }
     return true;
@@ -186,8 +188,8 @@ function beyondHead(name: string, { next, head }: { next: SpaceOffsets; head: Sp
     ([space, last]) => `at offset ${(next.get(space) ?? 0) - 1} of space "${space}", whose last offset is ${last}`,
   );
   const message =
-    `the cursor "${name}" is beyond the head: ${places.join("; ")}. The store was made anew or restored from an older backup, or the ` +
-    "position is not one of this store. To begin anew, delete the cursor (store.cursors.delete) or commit a position that " +
+    `the cursor "${name}" is beyond the head: ${places.join("; ")}. The store was created again or restored from an older backup, or the ` +
+    "position comes from another store. To start again, delete the cursor (store.cursors.delete) or commit a position that " +
     'exists (store.cursors.commit); to wait for the head, use beyondHead: "wait"';
   return new StreamkitError("POSITION_BEYOND_HEAD", "out_of_range", message);
 }

@@ -18,27 +18,31 @@ import { Attempts } from "../retry/retry.ts";
 import { timestampDate } from "../time.ts";
 import { callUnary } from "../transport/call.ts";
 
-/** How far a consumer has come, durably. */
+/** The durable position of a consumer. */
 export interface Cursor {
   readonly name: string;
-  /** Space -> offset of the last entry that was handled. */
+  /** Space -> offset of the last handled entry. */
   readonly offsets: ReadonlyMap<string, number>;
-  /** Rises with each commit; for `expectedVersion`. */
+  /** Rises with each commit. Pass it as `expectedVersion`. */
   readonly version: number;
-  /** When it was committed last, on the server's clock. */
+  /** Time of the last commit, on the server's clock. */
   readonly updateTime: Date;
 }
 
-/** What a commit may say. */
+/** Options of a commit. */
 export interface CursorCommitOptions {
-  /** The cursor must have this version, or the commit fails with `CURSOR_CONFLICT`. 0: it must not exist. */
+  /**
+   * Version that the cursor must have; 0 for a cursor that must not exist. The commit fails with `CURSOR_CONFLICT`
+   * otherwise. Default: no condition.
+   */
   readonly expectedVersion?: Position;
+  /** Ends the call with `CANCELED`. The outcome of the commit is then unknown. */
   readonly signal?: AbortSignal;
 }
 
 const COMMIT_OPTIONS = { expectedVersion: position, signal };
 
-/** The cursors of a store. */
+/** Single calls on the cursors of a store. See also `StoreHandle.consumer`. */
 export class Cursors {
   readonly #context: ClientContext;
   readonly #storeId: string;
@@ -49,7 +53,7 @@ export class Cursors {
     this.#storeId = storeId;
   }
 
-  /** A cursor; `undefined` for one that was never committed, or was deleted. */
+  /** Reads a cursor; `undefined` if it was never committed, or was deleted. */
   async get(name: string, options: { signal?: AbortSignal } = {}): Promise<Cursor | undefined> {
     checkArgument("cursors.get", "name", name, text);
     checkOptions("cursors.get", options, CALL_OPTIONS);
@@ -63,8 +67,10 @@ export class Cursors {
   }
 
   /**
-   * Sets the offsets of some spaces; those not named stay. Throws `CURSOR_CONFLICT` when `expectedVersion` does not
-   * hold. Retried by itself; a retry that finds its own first attempt succeeds.
+   * Sets the offsets of some spaces; other spaces keep theirs. The client retries by itself. A retry succeeds if it
+   * finds that its earlier attempt was committed.
+   *
+   * @throws StreamkitError CURSOR_CONFLICT if the cursor does not have `expectedVersion`
    */
   async commit(
     name: string,
@@ -102,7 +108,7 @@ export class Cursors {
     }
   }
 
-  /** Cursors by name, in byte order. */
+  /** Lists the cursors, by name in byte order. */
   list(options: ListOptions = {}): Listing<Cursor> {
     checkOptions("cursors.list", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
@@ -112,7 +118,7 @@ export class Cursors {
     });
   }
 
-  /** Forgets a cursor. Deleting what does not exist succeeds. */
+  /** Deletes a cursor. Succeeds also if the cursor does not exist. */
   async delete(name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     checkArgument("cursors.delete", "name", name, text);
     checkOptions("cursors.delete", options, CALL_OPTIONS);
@@ -121,8 +127,8 @@ export class Cursors {
 }
 
 /**
- * True for what a commit leaves behind that succeeded though its answer was lost. A cursor does not say who committed
- * it: one of somebody else with the same offsets on the same version looks the same.
+ * True if a cursor looks like the result of this commit, whose answer may have been lost. The commit of another process
+ * with the same offsets on the same version looks the same.
  */
 function isOwn(found: Cursor, offsets: Record<string, bigint>, expectedVersion: bigint | undefined): boolean {
   if (expectedVersion !== undefined && expectedVersion > 0n && BigInt(found.version) !== expectedVersion + 1n)

@@ -3,21 +3,22 @@ import type { ClientContext } from "../context.ts";
 import { unlessAborted } from "../silence.ts";
 import type { EncodedTransaction, Peer } from "../transport/peer.ts";
 
-/** What the holder of a lease writes under. */
+/** The fence around the writes of a lease holder. */
 export interface Fence {
-  /** Carried by every append. */
+  /** The token that every append carries. */
   readonly token: bigint;
   /**
-   * Throws LEASE_LOST when the lease cannot be proven held any more.
+   * Checks that the client can still prove that it holds the lease.
    *
-   * @returns a signal that fires, with LEASE_LOST as the reason, as soon as that is so
+   * @returns the signal that fires, with LEASE_LOST as the reason, when the lease is lost
+   * @throws StreamkitError LEASE_LOST
    */
   check(): AbortSignal;
 }
 
 /**
- * The same client, writing under a lease: every transaction carries the token, and none leaves once the lease is lost.
- * One that waits, for a connection say, is taken back then: it would leave whenever the wait is over.
+ * The same client, writing under a lease: every transaction carries the token, and the client sends none after the loss
+ * of the lease. The loss also cancels transactions that wait, for example for a connection.
  */
 export function fenced(context: ClientContext, fence: Fence): ClientContext {
   const { peer } = context;
@@ -61,7 +62,8 @@ async function* checked(
 }
 
 /**
- * A signal that fires when either does. Unlike that of AbortSignal.any, nothing of it stays with those that outlive it.
+ * A signal that fires when either signal fires. Unlike a signal of AbortSignal.any, it leaves nothing behind on signals
+ * that outlive it.
  */
 function eitherOf(lost: AbortSignal, signal: AbortSignal | undefined): { signal: AbortSignal; leave: () => void } {
   const controller = new AbortController();

@@ -11,21 +11,20 @@ import { type Clocks, elapsedSince, type Moment, momentOf } from "./moment.ts";
 /** Renewals per ttl. */
 const RENEWALS = 3;
 /**
- * Part of the ttl, counted from before the request that proved the lease was sent, for which it is taken for held.
- * Servers count the whole ttl from after they have seen it. The rest is for clocks that do not run at quite the same
- * rate, and for timers that are late.
+ * Part of the ttl for which a renewal proves the lease. The client counts from before it sent the renewal, and servers
+ * count the whole ttl from after they saw it. The rest allows for clocks of different rates and for late timers.
  */
 const PROVEN = 0.95;
 /**
- * Looks at the clocks per ttl, at least. A timer does not count the time that the machine sleeps, so one for the whole
- * rest would be late by as much; a slice is late by no more than what the ttl has left beyond what is proven.
+ * Least number of looks at the clocks per ttl. Timers do not count the time that the machine sleeps, so one timer for
+ * the whole ttl could be late by as much. A slice is late by at most the part of the ttl that `PROVEN` leaves.
  */
 const LOOKS = 20;
 const MAX_SLICE_MILLIS = 60_000;
 
 /**
- * Holds a lease: renews it at a third of its ttl, again and again when that fails, and gives it up before anybody else
- * can get it.
+ * Holds a lease: renews it after each third of its ttl, retries failed renewals, and gives the lease up before another
+ * holder can get it.
  *
  *   held -- renewed --> held
  *        -- LEASE_LOST, or not renewed in time --> lost
@@ -41,12 +40,12 @@ export class HeldLease {
   readonly #clocks: Clocks;
   readonly #lost = new AbortController();
   readonly #stopped = new AbortController();
-  /** When the latest request was sent that proved it. */
+  /** The moment before the client sent the latest request that proved the lease. */
   #proven: Moment;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   readonly #renewing: Promise<void>;
 
-  /** @param sent when the request that took it was sent */
+  /** @param sent the moment before the client sent the request that took the lease */
   constructor(context: ClientContext, storeId: string, lease: Lease, ttl: number, sent: Moment, clocks: Clocks) {
     this.#context = context;
     this.#storeId = storeId;
@@ -60,18 +59,19 @@ export class HeldLease {
     this.#renewing = this.#renew();
   }
 
-  /** Aborted, with a StreamkitError as the reason, as soon as the lease cannot be proven held any more. */
+  /** Fires, with a StreamkitError as the reason, once the client cannot prove any more that it holds the lease. */
   get signal(): AbortSignal {
     return this.#lost.signal;
   }
 
   /**
-   * Throws LEASE_LOST when the lease cannot be proven held any more, also when the timer has not fired yet.
+   * Checks that the client can still prove that it holds the lease, also if the timer is late.
    *
-   * @returns the signal that tells when that is so later
+   * @returns the signal that fires when the lease is lost
+   * @throws StreamkitError LEASE_LOST
    */
   check(): AbortSignal {
-    // A process that was frozen comes back here before its timers run.
+    // A frozen process may get here before its timers run.
     if (this.#left <= 0) this.#lose("it was not renewed in time");
     this.#lost.signal.throwIfAborted();
     return this.#lost.signal;
@@ -84,14 +84,14 @@ export class HeldLease {
     await this.#renewing;
   }
 
-  /** How long the lease is proven, in milliseconds. */
+  /** Time until the proof of the lease ends, in milliseconds. */
   get #left(): number {
     return this.#ttl * PROVEN - elapsedSince(this.#proven, this.#clocks);
   }
 
   /**
-   * Gives the lease up when it is over, also by an answer that was late and proves what is over already; else looks
-   * again later.
+   * Gives the lease up if its proof has ended, also right after a renewal whose answer came late; else looks again
+   * later.
    */
   #watch(): void {
     clearTimeout(this.#deadline);
@@ -107,8 +107,8 @@ export class HeldLease {
       const pause = failures === 0 ? this.#ttl / RENEWALS : Math.min(this.#ttl / 10, backoffMillis(failures, {}));
       await delay(pause, ending).catch(() => {});
       if (ending.aborted) return;
-      // Who wakes up when it is over does not renew: the server may count longer, and nobody would have the lease for
-      // another ttl.
+      // A late process does not renew: the server may still accept the renewal, and then no process could use the lease
+      // for another ttl.
       if (this.#left <= 0) return this.#lose("it was not renewed in time");
       const sent = momentOf(this.#clocks);
       try {
@@ -120,7 +120,7 @@ export class HeldLease {
       } catch (thrown) {
         const error = toStreamkitError(thrown);
         failures += 1;
-        // Whatever it is, it may pass; until then, time tells.
+        // Any other failure may pass. If it lasts, the proof ends.
         if (error.reason === "LEASE_LOST") this.#lose("another holder has it, or it has expired", error);
       }
     }
@@ -129,7 +129,7 @@ export class HeldLease {
   async #renewOnce(signal: AbortSignal): Promise<void> {
     const { key, holder, fencingToken } = this;
     const storeId = this.#storeId;
-    // Rather a second attempt than one that hangs.
+    // A short timeout leaves time for a second attempt.
     const settings = {
       ...this.#context,
       timeoutMillis: Math.min(this.#context.timeoutMillis, Math.ceil(this.#ttl / RENEWALS)),

@@ -10,34 +10,37 @@ import { callUnary } from "../transport/call.ts";
 
 /** One live lease. */
 export interface Lease {
-  /** What is leased. */
+  /** The key of the lease. */
   readonly key: string;
-  /** Who holds it. */
+  /** The holder of the lease. */
   readonly holder: string;
-  /** Larger with each acquisition of the key, for ever. Pass it to appends as `fencingToken`. */
+  /**
+   * The token of the lease. It rises with each acquisition of the key, for ever. Pass it to appends as `fencingToken`.
+   */
   readonly fencingToken: bigint;
-  /** When it ends unless renewed, on the server's clock: for people to read. */
+  /** End of the lease unless it is renewed, on the server's clock. For people, not for programs. */
   readonly expireTime: Date;
 }
 
-/** Which lease, and as whom. */
+/** A lease, as its holder knows it. A `Lease` is a claim. */
 export interface LeaseClaim {
   readonly key: string;
   readonly holder: string;
   readonly fencingToken: Position;
 }
 
-/** What an acquisition or renewal may say. */
+/** Options of an acquisition or a renewal. */
 export interface LeaseOptions {
-  /** How long the lease is to last, in milliseconds: 1,000 to 86,400,000. Default 30,000; for a renewal, as before. */
+  /** Time to live, in milliseconds: 1,000 to 86,400,000. Default 30,000; for a renewal, the ttl of the lease. */
   readonly ttl?: number;
+  /** Ends the call with `CANCELED`. */
   readonly signal?: AbortSignal;
 }
 
 const LEASE_OPTIONS = { ttl, signal };
 
 /**
- * The leases of a store, one call each: for those who keep time themselves. `StoreHandle.withLease` does that for you.
+ * Single calls on the leases of a store, for applications that keep time themselves. See also `StoreHandle.withLease`.
  */
 export class Leases {
   readonly #context: ClientContext;
@@ -50,8 +53,9 @@ export class Leases {
   }
 
   /**
-   * Takes a lease that is free or has expired; renews it for its holder. Throws `LEASE_HELD`, with when to come back,
-   * when another holder has it.
+   * Takes a lease that is free or expired. Renews it if `holder` has it already.
+   *
+   * @throws StreamkitError LEASE_HELD, with `retryAfterMillis`, if another holder has the lease
    */
   async acquire(key: string, holder: string, options: LeaseOptions = {}): Promise<Lease> {
     checkArgument("leases.acquire", "key", key, text);
@@ -60,12 +64,16 @@ export class Leases {
     const request = { storeId: this.#storeId, key, holder, ttl: toDuration("ttl", options.ttl) };
     const { acquireLease } = LeaseService.method;
     const attempt = () => callUnary(this.#context, acquireLease, request, options.signal);
-    // A held lease is an answer; a caller that wants to wait says so.
+    // LEASE_HELD is an answer, not a failure to retry.
     const final = (error: StreamkitError) => error.reason === "LEASE_HELD";
     return toLease((await withRetry(this.#context, options.signal, attempt, final)).lease);
   }
 
-  /** Extends a lease. Throws `LEASE_LOST` when it is not the claimant's any more. */
+  /**
+   * Extends a lease.
+   *
+   * @throws StreamkitError LEASE_LOST if the lease has expired, or another holder has it
+   */
   async renew(claim: LeaseClaim, options: LeaseOptions = {}): Promise<Lease> {
     checkClaim("leases.renew", claim);
     checkOptions("leases.renew", options, LEASE_OPTIONS);
@@ -73,14 +81,14 @@ export class Leases {
     return toLease((await call(this.#context, LeaseService.method.renewLease, request, options.signal)).lease);
   }
 
-  /** Gives a lease back. Does nothing when it is not the claimant's any more. */
+  /** Gives a lease back. Does nothing if the lease has expired, or another holder has it. */
   async release(claim: LeaseClaim, options: { signal?: AbortSignal } = {}): Promise<void> {
     checkClaim("leases.release", claim);
     checkOptions("leases.release", options, CALL_OPTIONS);
     await call(this.#context, LeaseService.method.releaseLease, this.#toRequest(claim), options.signal);
   }
 
-  /** Who holds a key; `undefined` when nobody does. */
+  /** Reads the lease of a key; `undefined` if no holder has it. */
   async get(key: string, options: { signal?: AbortSignal } = {}): Promise<Lease | undefined> {
     checkArgument("leases.get", "key", key, text);
     checkOptions("leases.get", options, CALL_OPTIONS);
@@ -93,7 +101,7 @@ export class Leases {
     }
   }
 
-  /** Live leases, by key in byte order. */
+  /** Lists the live leases, by key in byte order. */
   list(options: ListOptions = {}): Listing<Lease> {
     checkOptions("leases.list", options, LIST_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
@@ -108,7 +116,7 @@ export class Leases {
   }
 }
 
-/** Other fields are left alone: a claim may be kept with what belongs to it. */
+/** Checks the fields of a claim. It may have others, for example those of a `Lease`. */
 function checkClaim(call: string, claim: LeaseClaim): void {
   checkArgument(call, "claim.key", claim?.key, text);
   checkArgument(call, "claim.holder", claim?.holder, text);

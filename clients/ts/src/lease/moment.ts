@@ -1,13 +1,13 @@
 /**
- * A moment on two clocks. Neither alone will do: the monotonic one stands still while a machine sleeps, the other one
- * is set.
+ * A moment on two clocks. Neither suffices alone: the monotonic clock may stand still while the machine sleeps, and an
+ * operator may set the wall clock.
  */
 export interface Moment {
   readonly monotonic: number;
   readonly wall: number;
 }
 
-/** Milliseconds, both. What a test replaces. */
+/** Two clocks, in milliseconds. Tests replace them. */
 export interface Clocks {
   monotonic(): number;
   wall(): number;
@@ -19,7 +19,7 @@ export function momentOf(clocks: Clocks): Moment {
   return { monotonic: clocks.monotonic(), wall: clocks.wall() };
 }
 
-/** How much time has passed, in milliseconds: as much as either clock says, which is never too little. */
+/** The time since a moment, in milliseconds: the longer one of both clocks, so that it is never too short. */
 export function elapsedSince(moment: Moment, clocks: Clocks): number {
   return Math.max(clocks.monotonic() - moment.monotonic, clocks.wall() - moment.wall);
 }

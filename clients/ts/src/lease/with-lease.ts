@@ -8,17 +8,17 @@ import { HeldLease } from "./held-lease.ts";
 import { type Lease, Leases } from "./leases.ts";
 import { type Clocks, elapsedSince, momentOf, systemClocks } from "./moment.ts";
 
-/** How a lease is held. */
+/** Options of `withLease`. */
 export interface WithLeaseOptions {
-  /** How long it lasts when nobody renews it, in milliseconds: 1,000 to 86,400,000. */
+  /** Time to live without renewals, in milliseconds: 1,000 to 86,400,000. */
   readonly ttl: number;
-  /** Who holds it. Default: a random name, so that every call is a holder of its own. */
+  /** Name of the holder. Default: a random name, so that every call is a holder of its own. */
   readonly holder?: string;
-  /** How long to wait for another holder, in milliseconds. Default: for ever. 0: fail at once, with LEASE_HELD. */
+  /** Longest wait for another holder, in milliseconds; then the call fails with LEASE_HELD. Default: no limit. */
   readonly wait?: number;
-  /** Told while another holder has the lease. */
+  /** Called at each attempt that finds another holder, with its LEASE_HELD. */
   readonly onHeld?: (error: StreamkitError) => void;
-  /** Ends it: the function's signal fires, and the lease is given back. */
+  /** Ends the call: the function's signal fires, and the client gives the lease back. */
   readonly signal?: AbortSignal;
 }
 
@@ -30,17 +30,17 @@ export const WITH_LEASE_OPTIONS = {
   signal,
 } satisfies ChecksOf<WithLeaseOptions>;
 
-/** How often a waiting client looks, per ttl. What it adds to the time of a hand-over is a ttl divided by this. */
+/** Attempts of a waiting client per ttl. A hand-over takes at most one pause between attempts longer. */
 const LOOKS = 10;
-/** Longest time that a waiting client waits for a lease to be given back, in milliseconds. */
+/** Longest wait for the return of a lease while a caller waits for an error, in milliseconds. */
 const MAX_PATIENCE_MILLIS = 2_000;
 
 /**
  * Takes a lease, runs a function under it, and gives it back.
  *
- * @param run gets the lease and a signal that fires when the lease is lost, or `options.signal` does
- * @throws LEASE_HELD when it was not free in time; LEASE_LOST when it was lost, whatever the function made of its
- *   signal; otherwise what the function throws
+ * @param run gets the lease, and a signal that fires when the lease is lost or `options.signal` fires
+ * @throws LEASE_HELD if another holder had the lease during the whole wait; LEASE_LOST if the lease was lost, whether
+ *   or not the function failed; otherwise the error of the function
  */
 export async function withLease<T>(
   context: ClientContext,
@@ -51,7 +51,8 @@ export async function withLease<T>(
   clocks: Clocks = systemClocks,
 ): Promise<T> {
   const { ttl, signal } = options;
-  // Rather a second attempt than an answer that comes so late that it has to be asked for again; see below.
+  // A lease whose answer takes half of its ttl has to be renewed at once (see `acquire`), so a second attempt is
+  // better.
   const timeoutMillis = Math.min(context.timeoutMillis, Math.ceil(ttl / 2));
   const leases = new Leases({ ...context, timeoutMillis }, storeId);
   const { lease, sent } = await acquire(leases, key, options, clocks);
@@ -61,12 +62,12 @@ export async function withLease<T>(
     held.check();
     return result;
   } catch (error) {
-    // Whatever went wrong then, this is why.
+    // The loss of the lease explains any other error.
     throw held.signal.aborted ? held.signal.reason : error;
   } finally {
     await held.stop();
-    // When it is lost, too: a renewal may have arrived whose answer did not, and nobody would have it for another ttl.
-    // But then somebody waits to be told.
+    // Gives back a lost lease as well: the server may have got a renewal whose answer is lost, and then no holder could
+    // get the lease for another ttl. The patience is short in that case, because a caller waits for LEASE_LOST.
     const patience = held.signal.aborted ? hastyPatience(ttl) : ttl / 2;
     await giveBack(leases, lease, patience);
   }
@@ -82,11 +83,11 @@ async function acquire(leases: Leases, key: string, options: WithLeaseOptions, c
       if (signal?.aborted) throw canceled(signal);
       const lease = await attempt(leases, key, holder, ttl, signal);
       if (elapsedSince(sent, clocks) <= ttl / 2) return { lease, sent };
-      // Answered so late that little is left of it: once more, which renews it.
+      // The answer came so late that little of the ttl is left. Another attempt renews the lease.
       late = lease;
     } catch (error) {
       if (!(error instanceof StreamkitError) || error.reason !== "LEASE_HELD") {
-        // It may last for a while yet, and nobody would have it.
+        // The server may still count the lease as held.
         if (late !== undefined) await giveBack(leases, late, hastyPatience(ttl));
         throw error;
       }
@@ -94,7 +95,7 @@ async function acquire(leases: Leases, key: string, options: WithLeaseOptions, c
       const left = wait - elapsedSince(begin, clocks);
       if (left <= 0) throw error;
       onHeld?.(error);
-      // Not as late as the server says: who watches the lease sees its last renewal, and knows when it ends.
+      // Earlier than the server suggests: attempts let its instances observe the lease, and notice its end sooner.
       const pause = (ttl / LOOKS) * (0.75 + Math.random() / 2);
       await delay(Math.min(left, pause, error.retryAfterMillis ?? pause), signal);
     }
@@ -102,8 +103,8 @@ async function acquire(leases: Leases, key: string, options: WithLeaseOptions, c
 }
 
 /**
- * Asks for the lease. When the signal fires first, a lease that was given all the same goes back: nobody would have it
- * for a ttl.
+ * Asks for the lease. If the signal fires first and the server grants the lease all the same, gives it back, because
+ * otherwise no holder could get it for a ttl.
  */
 async function attempt(leases: Leases, key: string, holder: string, ttl: number, signal: AbortSignal | undefined) {
   const givingUp = new AbortController();
@@ -120,7 +121,7 @@ async function attempt(leases: Leases, key: string, holder: string, ttl: number,
   }
 }
 
-/** Best effort: what cannot be given back expires. */
+/** Gives a lease back, if the server answers in time. Otherwise the lease expires. */
 async function giveBack(leases: Leases, lease: Lease, patience: number): Promise<void> {
   const givingUp = new AbortController();
   const timer = setTimeout(() => givingUp.abort(), patience);

@@ -4,11 +4,11 @@ import type { SubscriptionState } from "../state.ts";
 import type { Subscription } from "../subscribe/subscription.ts";
 import type { Inventory } from "./presence.ts";
 
-/** A worker's place in its group. */
+/** The membership of a worker in its group. */
 export class Membership implements AsyncDisposable {
   /**
-   * Resolves when the membership was closed; rejects with StreamkitError when another worker took the id, or it has
-   * failed, also because `onChange` threw.
+   * Resolves after `close`. Rejects with StreamkitError if another worker took the id, if the connection failed for
+   * good, or if `onChange` threw.
    */
   readonly ended: Promise<void>;
   readonly #subscription: Subscription<Inventory>;
@@ -31,18 +31,19 @@ export class Membership implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the worker is registered for the first time; rejects with `CANCELED` when it was closed before that.
+   * Resolves when the worker is registered for the first time. Rejects with `CANCELED` if it is closed before, and with
+   * the error of `ended` if it fails before.
    */
   get joined(): Promise<void> {
     return this.#first.promise;
   }
 
-  /** The group as it was last heard of. */
+  /** The latest inventory of the group. Empty before the worker is registered. */
   get workers(): Inventory {
     return this.#latest;
   }
 
-  /** How the connection is doing. */
+  /** The present state of the connection. */
   get state(): SubscriptionState {
     return this.#subscription.state;
   }
@@ -64,7 +65,7 @@ export class Membership implements AsyncDisposable {
         this.#first.resolve();
         onChange?.(workers);
       });
-      // Too late for a worker that is registered.
+      // No effect after the worker was registered.
       this.#first.reject(
         new StreamkitError("CANCELED", "canceled", "the membership was closed before it was registered"),
       );
@@ -76,10 +77,10 @@ export class Membership implements AsyncDisposable {
     }
   }
 
-  /** A stream that was cut silently looks alive to the server: renewals show that its worker is. */
+  /** Renews the registration at each interval: the server cannot tell a live stream from a silently cut one. */
   async #keepRenewing(renew: (signal: AbortSignal) => Promise<unknown>, interval: number): Promise<void> {
     const { signal } = this.#closing;
-    // Where the interval is refused, it never comes to that.
+    // If the server refuses the interval, no renewal is sent.
     await this.joined.catch(() => {});
     for (let pause = interval; !signal.aborted; ) {
       await delay(pause, signal).catch(() => {});
@@ -87,7 +88,7 @@ export class Membership implements AsyncDisposable {
       // Between two connections there is nothing to renew.
       if (signal.aborted || this.#subscription.state.name !== "live") continue;
       await renew(signal).catch((error: StreamkitError) => {
-        // Others may still get through in time. What cannot be helped shows on the stream.
+        // The next renewal may still be in time. The stream reports failures that retries cannot mend.
         if (error.retryable) pause = interval / 4;
       });
     }

@@ -17,35 +17,35 @@ import { Roster, toWorker } from "./roster.ts";
 
 /** One live worker. */
 export interface Worker {
-  /** Unique in its group. */
+  /** The id of the worker, unique in its group. */
   readonly id: string;
-  /** What the worker says of itself. */
+  /** Labels that the worker gave itself. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** When it was registered, on the server's clock. */
+  /** Time of the registration, on the server's clock. */
   readonly joinTime: Date;
-  /** A random number that this registration has and no other: a worker that registered again has another one. */
+  /** A random number of this registration. A worker that registers again gets another one. */
   readonly registration: bigint;
 }
 
 /** All workers of a group, by id in byte order. */
 export type Inventory = readonly Worker[];
 
-/** How a group is watched. */
+/** Options of watching a group. */
 export interface PresenceOptions extends SubscriptionOptions {
   /**
-   * Longest time in which the server shows that the connection lives, in milliseconds: 1,000 to 3,600,000. Default
-   * 15,000.
+   * Longest time between two signs of life on the connection, in milliseconds: 1,000 to 3,600,000. Default 15,000. The
+   * server removes a worker without a sign of life for three intervals.
    */
   readonly interval?: number;
 }
 
-/** Who joins. */
+/** Options of a worker that joins. */
 export interface JoinOptions extends PresenceOptions {
-  /** The worker's id. One that has the same id already is replaced. */
+  /** The worker's id. The worker replaces an earlier one with the same id. */
   readonly id: string;
-  /** Labels, 4,096 bytes at most. */
+  /** Labels of the worker, at most 4,096 bytes. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Told of the inventory at once and after each change. */
+  /** Called with the inventory after the registration, and after each change. */
   readonly onChange?: (workers: Inventory) => void;
 }
 
@@ -63,7 +63,7 @@ const JOIN_OPTIONS = {
 
 const DEFAULT_INTERVAL_MILLIS = 15_000;
 
-/** A group of workers: who is alive. */
+/** A group of workers. It tells the live ones. */
 export class Presence {
   readonly #context: ClientContext;
   readonly #place: { readonly storeId: string; readonly group: string };
@@ -74,7 +74,7 @@ export class Presence {
     this.#place = { storeId, group };
   }
 
-  /** Watches the group: the inventory now, and after each change. Subscribes again by itself. */
+  /** Watches the group: gives the inventory now, and after each change. Reconnects by itself. */
   watch(options: PresenceOptions = {}): Subscription<Inventory> {
     checkOptions("presence.watch", options, PRESENCE_OPTIONS);
     const { interval = DEFAULT_INTERVAL_MILLIS } = options;
@@ -82,16 +82,16 @@ export class Presence {
   }
 
   /**
-   * Registers a worker until the membership is closed, and again by itself whenever the connection breaks. It is gone
-   * at once when it is closed, and after three intervals when this process or the server vanishes.
+   * Registers a worker until the membership is closed. After a broken connection the client registers it again. The
+   * worker leaves the group at once when the membership is closed, and three intervals after this process vanished.
    */
   join(options: JoinOptions): Membership {
     checkOptions("presence.join", options, JOIN_OPTIONS, ["id"]);
     const context = this.#context;
     const place = this.#place;
     const { id, interval = DEFAULT_INTERVAL_MILLIS } = options;
-    // Rather a second attempt than one that hangs: the server waits for three intervals, and meanwhile no other renewal
-    // leaves.
+    // A short timeout leaves time for further attempts: the client sends one renewal at a time, and the server removes
+    // the worker after three intervals.
     const hasty = { ...context, timeoutMillis: Math.min(context.timeoutMillis, Math.ceil(interval / 2)) };
     const registration = new Registration(id, interval, {
       register: this.#opener(interval, { id, metadata: { ...options.metadata } }),
@@ -103,7 +103,7 @@ export class Presence {
     return new Membership(subscription, (signal) => registration.renew(signal), interval, options.onChange);
   }
 
-  /** The live workers, by id in byte order. */
+  /** Lists the live workers, by id in byte order. */
   list(options: PageOptions = {}): Listing<Worker> {
     checkOptions("presence.list", options, PAGE_OPTIONS);
     return listing(options, async (pageSize, pageToken) => {
@@ -113,16 +113,13 @@ export class Presence {
     });
   }
 
-  /**
-   * Makes connections, of a worker or of somebody who watches. Throws at once what no connection is needed for to
-   * refuse.
-   */
+  /** Prepares connections, with or without a worker to register. Throws INVALID_FIELD for a wrong interval at once. */
   #opener(interval: number, worker?: { id: string; metadata: Record<string, string> }) {
     const request = { ...this.#place, interval: toDuration("interval", interval), ...(worker && { worker }) };
     const { subscribeToWorkers } = PresenceService.method;
     const limits = patience(this.#context, silenceMillis(interval));
     return (signal: AbortSignal): AsyncIterable<Inventory | undefined> => {
-      // Each connection begins with a snapshot.
+      // Each connection starts with a snapshot.
       const roster = new Roster();
       const apply = (response: SubscribeToWorkersResponse) => roster.apply(response);
       return callStream(this.#context, subscribeToWorkers, only(request), signal, apply, limits);
@@ -133,6 +130,6 @@ export class Presence {
 function inventories(
   open: (signal: AbortSignal) => AsyncIterable<Inventory | undefined>,
 ): SubscriptionSource<Inventory> {
-  // Each inventory is everything.
+  // An inventory is always complete.
   return { isLive: () => true, open };
 }

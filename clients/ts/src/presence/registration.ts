@@ -5,34 +5,34 @@ import type { Inventory, Worker } from "./presence.ts";
 
 /** Intervals without a renewal after which servers remove a worker that was renewed before. */
 const MISSED_INTERVALS = 3;
-/** Part of that from which on it may be why a registration ended: clocks do not run at quite the same rate. */
+/** Part of that time after which missed renewals may have ended a registration. Clocks run at different rates. */
 const MAY_BE = 0.95;
 
-/** The calls that a registration is made of, one attempt each unless said otherwise. */
+/** The calls of a registration. */
 export interface WorkerCalls {
-  /** Registers the worker for as long as the stream lives. */
+  /** Registers the worker for as long as the stream lives. Makes one attempt. */
   register(signal: AbortSignal): AsyncIterable<Inventory | undefined>;
-  /** Shows that the worker lives; with retries. */
+  /** Tells the server that the worker lives; with retries. */
   renew(signal: AbortSignal): Promise<unknown>;
-  /** Who is there; with retries. */
+  /** Lists the workers of the group; with retries. */
   list(signal: AbortSignal): AsyncIterable<Worker>;
 }
 
 /**
- * One worker's registration, made again for each connection. A server that ends one says NOT_FOUND, whether another
- * worker took the id or renewals were missed. The first is for good, or the two would take turns; a worker whose
- * renewals got lost is alive and comes back.
+ * The registration of one worker, made again for each connection. A server ends it with NOT_FOUND, both when another
+ * worker took the id and when renewals were missed. In the first case the worker gives way, since otherwise the two
+ * would replace each other for ever. In the second case it registers again.
  */
 export class Registration {
   readonly #id: string;
   readonly #interval: number;
   readonly #calls: WorkerCalls;
   readonly #clocks: Clocks;
-  /** When the latest request was sent that showed the server that the worker lives. */
+  /** The moment before the client sent the latest request that told the server that the worker lives. */
   #shown: Moment;
-  /** The number of its registration: tells it from that of another worker with the id. */
+  /** The number of this registration, which another worker with the same id does not have. */
   #number: bigint | undefined;
-  /** What ended it, when that may have been missed renewals and nobody has looked yet. */
+  /** The error that ended the registration, if missed renewals may be its reason. `open` looks. */
   #lapse: StreamkitError | undefined;
 
   constructor(id: string, interval: number, calls: WorkerCalls, clocks: Clocks = systemClocks) {
@@ -43,10 +43,10 @@ export class Registration {
     this.#shown = momentOf(clocks);
   }
 
-  /** One connection, with the worker registered from the first inventory on. Undefined: the connection lives. */
+  /** Makes one connection. Its first inventory means that the worker is registered. `undefined` is a sign of life. */
   async *open(signal: AbortSignal): AsyncGenerator<Inventory | undefined, void, undefined> {
     if (this.#lapse !== undefined) await this.#giveWay(this.#lapse, signal);
-    // From here on it may be registered without knowing it: whoever is found then may be this one.
+    // From here on a lost answer may hide a new registration of this worker, so its number proves nothing any more.
     this.#lapse = undefined;
     const sent = momentOf(this.#clocks);
     let registered = false;
@@ -67,19 +67,19 @@ export class Registration {
     }
   }
 
-  /** Shows the server that the worker lives. */
+  /** Tells the server that the worker lives. */
   async renew(signal: AbortSignal): Promise<void> {
     const sent = momentOf(this.#clocks);
     await this.#calls.renew(signal);
     this.#shown = sent;
   }
 
-  /** False when the server has heard of the worker so lately that it cannot have missed renewals. */
+  /** False if the server has heard of the worker so recently that it cannot have missed three renewals. */
   get #mayHaveLapsed(): boolean {
     return elapsedSince(this.#shown, this.#clocks) >= MISSED_INTERVALS * this.#interval * MAY_BE;
   }
 
-  /** Throws the error that ended the registration when another worker has the id now. */
+  /** Throws the error that ended the registration if another worker has the id now. */
   async #giveWay(error: StreamkitError, signal: AbortSignal): Promise<void> {
     for await (const worker of this.#calls.list(signal)) {
       if (worker.id === this.#id && worker.registration !== this.#number) throw error;

@@ -3,17 +3,18 @@ import { connectionLost } from "../errors/error.ts";
 import { timestampDate } from "../time.ts";
 import type { Inventory, Worker } from "./presence.ts";
 
-/** The workers of a group, put together from the responses of one subscription. */
+/** The workers of a group, collected from the responses of one subscription. */
 export class Roster {
   readonly #workers = new Map<string, Worker>();
   /** The numbers of all registrations, combined with exclusive or. */
   #digest = 0n;
 
   /**
-   * Takes in a response. Returns the inventory when the server has named the state of the group that it leads to;
-   * undefined in the middle of a snapshot or of a large change, and for a heartbeat.
+   * Applies a response. Returns the inventory if the response completes a snapshot or a change; `undefined` in the
+   * middle of one, and for a heartbeat.
    *
-   * @throws StreamkitError CONNECTION_LOST when the workers are not those that the server tells of: a change was lost
+   * @throws StreamkitError CONNECTION_LOST if the number or the digest of the workers differs from the server's, which
+   *   means that a change was lost
    */
   apply({ event }: SubscribeToWorkersResponse): Inventory | undefined {
     switch (event.case) {
@@ -56,7 +57,7 @@ export class Roster {
   #check({ workerCount, digest }: GroupState): void {
     if (workerCount === this.#workers.size && digest === this.#digest) return;
     const found = `${this.#workers.size} workers here, ${workerCount} on the server`;
-    throw connectionLost(`a change of the group of workers was lost (${found}); the group is read again`);
+    throw connectionLost(`a change of the group of workers was lost (${found}); the client reads the group again`);
   }
 
   #inventory(): Inventory {
@@ -68,7 +69,7 @@ export function toWorker({ id, metadata, joinTime, registration }: WireWorker): 
   return { id, metadata, joinTime: joinTime === undefined ? new Date(0) : timestampDate(joinTime), registration };
 }
 
-/** The order of two names by their bytes in UTF-8, which is that of their code points. */
+/** Compares two names by their bytes in UTF-8, which is the order of their code points. */
 function compareNames(a: string, b: string): number {
   let at = 0;
   while (at < a.length && at < b.length && a.charCodeAt(at) === b.charCodeAt(at)) at++;

@@ -7,30 +7,30 @@ import { toDuration } from "../time.ts";
 import { callStream, only, patience } from "../transport/call.ts";
 import { SUBSCRIPTION_OPTIONS, Subscription, type SubscriptionOptions } from "./subscription.ts";
 
-/** What happens to the segments that are watched. */
+/** An event of a status subscription. */
 export type StatusEvent =
-  /** A snapshot begins, the first one or one after the connection broke: what was known before may be gone. */
+  /** A snapshot starts, for the first time or after a broken connection. Segments known before may be gone. */
   | { readonly kind: "snapshot" }
-  /** Where a segment stands: part of the snapshot, or a change. One that was deleted or emptied has no entries left. */
+  /** The status of a segment, in the snapshot or after a change. A deleted or emptied segment has no entries left. */
   | { readonly kind: "status"; readonly status: SegmentStatus }
-  /** The snapshot is complete: what follows are changes. */
+  /** The snapshot is complete. Changes follow. */
   | { readonly kind: "live" };
 
-/** Which segments to watch, and how. */
+/** Options of a status subscription. */
 export interface StatusSubscriptionOptions extends SubscriptionOptions {
-  /** Only segments whose names start with this. */
+  /** Prefix of the names of watched segments. Default: all segments. */
   readonly prefix?: string;
-  /** How often the server shows that it lives, in milliseconds: 100 to 3,600,000. Default 15,000. */
+  /** Interval of the server's heartbeats, in milliseconds: 100 to 3,600,000. Default 15,000. */
   readonly heartbeatInterval?: number;
 }
 
-/** Called for what happens, instead of iterating over it. */
+/** Functions that get the events, in place of an iteration. */
 export interface StatusHandlers {
-  /** A segment stands here now. */
+  /** Called with the status of a segment, in the snapshot or after a change. */
   readonly onStatus: (status: SegmentStatus) => void;
-  /** A snapshot begins: forget what was known. */
+  /** Called at the start of a snapshot. Segments known before may be gone. */
   readonly onSnapshot?: () => void;
-  /** The snapshot is complete. */
+  /** Called when the snapshot is complete. */
   readonly onLive?: () => void;
 }
 
@@ -50,15 +50,17 @@ const STATUS_HANDLERS = {
   onLive: callback,
 } satisfies ChecksOf<StatusHandlers>;
 
-/** A subscription that calls back. */
+/** A status subscription that calls functions. */
 export interface StatusCallbacks extends Disposable {
+  /** The present state, with its reason. */
   readonly state: Subscription<StatusEvent>["state"];
-  /** Resolves when it was closed; rejects with StreamkitError when it has failed, also because a handler threw. */
+  /** Resolves after `close`. Rejects with StreamkitError if the subscription failed for good, or a handler threw. */
   readonly ended: Promise<void>;
+  /** Ends the subscription and frees its connection. */
   close(): void;
 }
 
-/** Watches segments of a space; `segment` "" for all that have the prefix. */
+/** Watches one segment of a space; or, with "" for `segment`, all segments with the prefix. */
 export function subscribeToStatus(
   context: ClientContext,
   place: { storeId: string; space: string; segment: string },
@@ -90,7 +92,7 @@ export function subscribeToStatus(
   return new Subscription<StatusEvent>(source, context, options);
 }
 
-/** Runs a subscription for its callbacks. */
+/** Passes the events of a subscription to functions. */
 export function callBack(subscription: Subscription<StatusEvent>, handlers: StatusHandlers): StatusCallbacks {
   checkArgument("subscribe", "handlers", handlers, fields(STATUS_HANDLERS, ["onStatus"]));
   const ended = subscription.deliver((event) => {
@@ -98,7 +100,7 @@ export function callBack(subscription: Subscription<StatusEvent>, handlers: Stat
     else if (event.kind === "snapshot") handlers.onSnapshot?.();
     else handlers.onLive?.();
   });
-  // Whoever does not look at `ended` sees the state.
+  // A caller that ignores `ended` can look at the state.
   ended.catch(() => {});
   return {
     get state() {

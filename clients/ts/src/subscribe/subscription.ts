@@ -6,9 +6,9 @@ import { Attempts, type RetryPolicy } from "../retry/retry.ts";
 import { unlessAborted } from "../silence.ts";
 import { callbackFailed, type SubscriptionState } from "../state.ts";
 
-/** What every subscription understands. */
+/** Options of all subscriptions. */
 export interface SubscriptionOptions {
-  /** Told of each new state. */
+  /** Called with each new state. If the function throws, the subscription ends. */
   readonly onStateChange?: (state: SubscriptionState) => void;
   /** Ends the subscription. */
   readonly signal?: AbortSignal;
@@ -16,11 +16,11 @@ export interface SubscriptionOptions {
 
 export const SUBSCRIPTION_OPTIONS = { onStateChange: callback, signal } satisfies ChecksOf<SubscriptionOptions>;
 
-/** How the events of a subscription come about. */
+/** The source of a subscription's events. */
 export interface SubscriptionSource<E> {
-  /** Makes a connection. `undefined` stands for a heartbeat, which is not delivered. */
+  /** Makes a connection. `undefined` stands for a heartbeat, which readers do not see. */
   open(signal: AbortSignal): AsyncIterable<E | undefined>;
-  /** True for the event with which a snapshot is complete. */
+  /** True for the event that completes a snapshot. */
   isLive(event: E): boolean;
 }
 
@@ -33,8 +33,8 @@ interface Connection<E> {
 }
 
 /**
- * A stream of events that begins with a snapshot, and that subscribes again by itself, with a snapshot again, whenever
- * its connection breaks. An async iterable for one reader; a reader that is slow gets fewer events, never stale ones.
+ * A stream of events that starts with a snapshot. After a broken connection it reconnects by itself and starts with a
+ * snapshot again. It is an async iterable for one reader. A slow reader gets fewer events, but never stale ones.
  */
 export class Subscription<E> implements AsyncIterableIterator<E, undefined, undefined>, AsyncDisposable {
   readonly #source: SubscriptionSource<E>;
@@ -50,7 +50,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
   constructor(source: SubscriptionSource<E>, policy: RetryPolicy, options: SubscriptionOptions) {
     this.#source = source;
     this.#options = options;
-    // It is meant to outlive its servers.
+    // A subscription outlives its servers, so its attempts have no limit.
     const onRetry = (event: RetryEvent): void => {
       const { attempt, delayMillis } = event;
       policy.onRetry?.(event);
@@ -61,12 +61,12 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     else options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** How the subscription is doing, and why. */
+  /** The present state, with its reason. */
   get state(): SubscriptionState {
     return this.#current;
   }
 
-  /** The next event; done once the subscription is closed. Rejects with StreamkitError when it has failed. */
+  /** Gives the next event; done after `close`. Rejects with StreamkitError if the subscription failed for good. */
   async next(): Promise<IteratorResult<E, undefined>> {
     for (;;) {
       if (this.#current.name === "ended") {
@@ -95,7 +95,8 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
   }
 
   /**
-   * @internal Calls back for each event until the subscription is closed. What the callback throws ends it, as failed.
+   * @internal Calls a function with each event until the subscription is closed. If the function throws, the
+   *   subscription fails.
    */
   async deliver(callback: (event: E) => void): Promise<void> {
     for await (const event of this) {
@@ -126,8 +127,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     const connection = this.#connection;
     const result = await unlessAborted(connection.events.next(), this.#lifetime.signal);
     if (result.done) throw connectionLost("the server ended the subscription");
-    // A snapshot comes at once and may be all that a failing connection manages: whoever lives on after it is not
-    // failing any more.
+    // Progress means an event after the snapshot: a connection that always breaks may still deliver snapshots.
     if (connection.live) this.#attempts.progressed();
     else connection.live = result.value !== undefined && source.isLive(result.value);
     return result.value;
@@ -153,7 +153,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     return this.#current.name === "ended";
   }
 
-  /** Enters the last state, unless it has ended already, and keeps nothing. */
+  /** Enters the last state, unless the subscription has ended already, and frees everything. */
   #end(reason: StreamkitError | undefined): void {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#disconnect();
@@ -161,7 +161,7 @@ export class Subscription<E> implements AsyncIterableIterator<E, undefined, unde
     this.#lifetime.abort();
   }
 
-  /** Ends it for what one of the caller's functions threw. */
+  /** Ends the subscription with the error of one of the caller's functions. */
   #fail(thrown: unknown): StreamkitError {
     const reason = thrown instanceof StreamkitError ? thrown : callbackFailed("a callback of the subscription", thrown);
     this.#end(reason);
