@@ -11,6 +11,7 @@ import {
   createNodeHttpClient,
 } from "@connectrpc/connect-node";
 import { invalidArgument, misconfigured, StreamkitError } from "./errors/error.ts";
+import { directUnary } from "./node/direct-unary.ts";
 import { findHttpVersion, type HttpVersion } from "./node/find-version.ts";
 import { FindingTransport } from "./node/finding-transport.ts";
 import { streamByGrpcOrConnect } from "./node/grpc-or-connect.ts";
@@ -140,13 +141,23 @@ function overHttp2(options: NodeTransportOptions, sessionManager: WideSessionMan
       return createGrpcTransport(over("grpc"));
     case "grpc-web":
       return createGrpcWebTransport({ ...common, httpVersion: "2", sessionManager });
-    case "connect":
-      return createConnectTransport(over("connect"));
+    case "connect": {
+      const connect = createConnectTransport(over("connect"));
+      return { unary: unaryOf(connect, options, sessionManager), stream: connect.stream };
+    }
     default: {
       const connect = createConnectTransport(over("connect"));
-      return { unary: connect.unary, stream: streamByGrpcOrConnect(createGrpcTransport(over("grpc")), connect) };
+      const stream = streamByGrpcOrConnect(createGrpcTransport(over("grpc")), connect);
+      return { unary: unaryOf(connect, options, sessionManager), stream };
     }
   }
+}
+
+/** Unary calls over HTTP/2: as plain bytes where nothing is compressed or JSON. */
+function unaryOf(connect: Transport, options: NodeTransportOptions, sessionManager: WideSessionManager) {
+  const { useBinaryFormat, acceptCompression, sendCompression, ...common } = commonOptions(options);
+  const isPlain = useBinaryFormat && acceptCompression.length === 0 && sendCompression === undefined;
+  return isPlain ? directUnary({ ...common, sessionManager }) : connect.unary;
 }
 
 function overHttp1(options: NodeTransportOptions): Transport {
