@@ -21,15 +21,15 @@ describe("a group of appends", () => {
     await store?.close();
 
     await using instance = makeInstance(storage);
-    // Submitted in one turn, so that they share a commit.
+    // Submitted in one turn, so that both share a commit.
     const [damaged, sound] = await Promise.allSettled([append(instance, "damaged"), append(instance, "sound")]);
     expect(damaged.status === "rejected" && ConnectError.from(damaged.reason).code).toBe(Code.DataLoss);
     expect(sound.status === "fulfilled" && sound.value.ranges[0].lastSequence).toBe(2n);
   });
 });
 
-describe("a retry that is recognised by its expectation", () => {
-  it("has the ranges of the first attempt, also after a part of them was trimmed", async () => {
+describe("a retry that the server recognises by its expectation", () => {
+  it("has the ranges of the first attempt, even after a trim of some of them", async () => {
     const storage = memoryStorage();
     const storeId = randomUUID();
     const records = [{}, {}, {}];
@@ -48,7 +48,7 @@ describe("a retry that is recognised by its expectation", () => {
       await instance.stream.append({ storeId, space: "s", appends: [{ segment: "free", records }] });
       return await instance.stream.append(request);
     })();
-    // A new instance has nothing in memory.
+    // A new instance has no results in memory.
     await using instance = makeInstance(storage);
     await instance.stream.trimSegment({ storeId, space: "s", segment: "free", beforeSequence: 6n });
     await instance.stream.trimSegment({ storeId, space: "s", segment: "after", beforeSequence: 2n });
@@ -66,8 +66,8 @@ describe("a transaction whose labels make its encoding large", () => {
     const storeId = randomUUID();
     const labels = (count: number) =>
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`.padStart(6, "0"), ""]));
-    // A label with a name of 6 bytes counts 6 and takes 12: 65,536 of them count 393,216 and take 786,432 and their
-    // record.
+    // A label with a name of 6 bytes counts 6 bytes and takes 12. So 65,536 labels count 393,216 bytes, and take
+    // 786,432 bytes besides their record.
     const append = (records: { payload: Uint8Array; metadata: Record<string, string> }[]) =>
       instance.stream.append({ storeId, space: "s", appends: [{ segment: "a", records }] });
     const head = 1 + 3 + 1 + 3;
@@ -84,7 +84,7 @@ describe("a transaction whose labels make its encoding large", () => {
 });
 
 describe("the status of a space", () => {
-  it("has the offset of the first entry at once after a trim, and when its rows are gone (STA-007)", async () => {
+  it("has the offset of the first entry right after a trim, and after the removal of its rows (STA-007)", async () => {
     await using instance = makeInstance(memoryStorage());
     const storeId = randomUUID();
     const firstOffset = async () => (await instance.stream.getSpaceStatus({ storeId, space: "s" })).status?.firstOffset;

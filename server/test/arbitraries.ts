@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** Characters that tell byte order from JavaScript's order, and text from what looks like control. */
+/** Characters that distinguish byte order from JavaScript's order, and text from control characters. */
 const character = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom("a", "b", "Z", "0", "-", "/", ".", " ") },
   {
@@ -13,12 +13,12 @@ const character = fc.oneof(
   },
 );
 
-/** Valid names, short ones mostly. */
+/** Valid names, mostly short. */
 export const name: fc.Arbitrary<string> = fc
   .array(character, { minLength: 1, maxLength: 6 })
   .map((parts) => parts.join(""));
 
-/** Any text, control characters included: metadata is free. */
+/** Any text, including control characters: metadata has no restrictions. */
 const text: fc.Arbitrary<string> = fc.string({ unit: "binary", maxLength: 6 });
 
 export interface PlainRecord {
@@ -31,7 +31,7 @@ export const record: fc.Arbitrary<PlainRecord> = fc.record({
   metadata: fc.dictionary(fc.oneof(text, fc.constant("\ufeff")), text, { maxKeys: 3 }),
 });
 
-/** Sequences and offsets: small ones, and those around the edges of varint lengths and of 32 bits. */
+/** Sequences and offsets: small ones, and those around the limits of varint lengths and of 32 bits. */
 export const position: fc.Arbitrary<number> = fc.oneof(
   fc.integer({ min: 1, max: 300 }),
   fc.constantFrom(127, 128, 16_383, 16_384, 2 ** 28, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 49, 2 ** 52),

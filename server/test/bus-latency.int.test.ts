@@ -1,6 +1,6 @@
 /**
- * Followers on another instance, with a real bus between real processes on one storage: fast while it works, complete
- * without (fault 19).
+ * Followers on another instance, with a real bus between real processes on one storage. Followers are fast while the
+ * bus works, and complete without it (fault 19).
  */
 import { randomUUID } from "node:crypto";
 import { createClient } from "@connectrpc/connect";
@@ -14,9 +14,9 @@ import { eventually } from "../src/bus/test/state-log.ts";
 import { type Azurite, connectionStringTo, startAzurite } from "../src/storage/azure/test/azurite.ts";
 import { type ServerProcess, startServer } from "./server-process.ts";
 
-/** The target: a follower on another instance sees an entry within this time, at the median, on one machine. */
+/** Target for the median time until a follower on another instance sees an entry, on one machine. */
 const MEDIAN_MILLIS = 50;
-/** Rounds of so many entries, of which one has to reach it: the machine may have other work to do during some. */
+/** Rounds of measurement. One round must reach the target, since the machine may do other work during some. */
 const ROUNDS = 8;
 const PER_ROUND = 40;
 const space = "orders";
@@ -34,7 +34,7 @@ function start(bus: BusServer): Promise<ServerProcess> {
 
 const clientOf = ({ url }: ServerProcess) => createClient(StreamService, createGrpcTransport({ baseUrl: url }));
 
-/** Follows a space, and tells when each entry came. */
+/** Follows a space, and records the arrival of each entry. */
 function follow(server: ServerProcess, storeId: string) {
   const arrivals: number[] = [];
   const stop = new AbortController();
@@ -54,7 +54,7 @@ describe.each([
   ["redis", () => startRedis()],
   ["nats", () => startNats()],
 ])("with %s", (_, startBus: () => Promise<BusServer>) => {
-  it("a follower on another instance sees an entry long before its next poll; and all of them when the bus dies", {
+  it("a follower on another instance sees an entry long before its next poll, and every entry even if the bus dies", {
     timeout: 120_000,
   }, async () => {
     await using bus = await startBus();
@@ -96,7 +96,7 @@ describe.each([
       );
     }
     await append();
-    await eventually("and it goes on", () => follower.arrivals.length === count);
+    await eventually("the follower continues", () => follower.arrivals.length === count);
     follower.stop();
     await follower.ended;
   });

@@ -1,4 +1,4 @@
-/** The command line's --bus, with real processes and a real bus. */
+/** The option --bus of the command line, with real processes and a real bus. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { BusServer } from "../src/bus/test/bus-server.ts";
 import { startNats } from "../src/bus/test/nats.ts";
@@ -6,7 +6,7 @@ import { startRedis } from "../src/bus/test/redis.ts";
 import { eventually } from "../src/bus/test/state-log.ts";
 import { startServer } from "./server-process.ts";
 
-/** A storage that is shared, and that nobody asks anything of here. */
+/** Shared storage. These tests send it no requests. */
 const SHARED = ["--storage", "azure", "--azure-connection-string", "UseDevelopmentStorage=true"];
 
 afterEach(() => vi.unstubAllEnvs());
@@ -17,11 +17,11 @@ describe.each([
   ["redis", () => startRedis({ password: "bus-secret" })],
   ["nats", () => startNats({ user: "user", password: "bus-secret" })],
 ])("--bus with %s", (_, startBus: () => Promise<BusServer>) => {
-  it("connects, tells of each change in one line, and never of the password", async () => {
+  it("connects, reports each change in one line, and never shows the password", async () => {
     await using bus = await startBus();
     await using server = await start(...SHARED, "--bus", bus.url);
     const location = bus.url.replace(/\/\/.*@/, "//");
-    // The storage is nowhere, which is told as well.
+    // The storage does not exist, which the server reports as well.
     const lines = () =>
       server
         .errors()
@@ -30,7 +30,7 @@ describe.each([
     await eventually("it is connected", () => lines().length === 1);
     expect(lines()).toEqual([`streamkit: info: bus-changed: connected to ${location}`]);
     await bus.kill();
-    await eventually("the loss is told", () => lines().length === 2);
+    await eventually("the loss is reported", () => lines().length === 2);
     expect(lines()[1]).toMatch(/^streamkit: warn: bus-changed: \w+ at \S+ .*; polling until it is back$/);
     await bus.restart();
     await eventually("it is connected again", () => lines().length === 3);
@@ -40,7 +40,7 @@ describe.each([
     expect(server.errors()).not.toContain("secret");
   });
 
-  it("starts and stops without it, and when it stands still", async () => {
+  it("starts and stops without the bus, and with a stopped one", async () => {
     await using bus = await startBus();
     const standStill = async () => {
       await bus.restart();
@@ -51,15 +51,14 @@ describe.each([
       await using server = await start(...SHARED, "--bus", bus.url);
       const begin = performance.now();
       expect(await server.end("SIGTERM")).toEqual({ code: 0, signal: null });
-      // Another process on a machine that may be busy; whoever waited for the bus would wait for a heartbeat, which is
-      // 5 s.
+      // The machine of this other process may be busy. Waiting for the bus would take a heartbeat, which is 5 s.
       expect(performance.now() - begin).toBeLessThan(4_000);
     }
   });
 });
 
 describe("--bus", () => {
-  it("may come from the environment, and is in the line that tells the address", async () => {
+  it("may come from the environment, and is in the line with the address", async () => {
     await using bus = await startNats();
     vi.stubEnv("STREAMKIT_BUS", bus.url);
     await using server = await start(...SHARED);
@@ -86,7 +85,7 @@ describe("--bus", () => {
     ["bus-secret", /--bus: expected a URL that begins with redis:/],
     ["redis://user:bus#secret@host", /--bus: expected a URL of the form redis:/],
     ["nats://user:bus#secret@host", /--bus: expected a URL of the form nats:/],
-  ])("refuses %s, naming what it expects", async (url, message) => {
+  ])("refuses %s, with the expected form", async (url, message) => {
     const error: Error = await start(...SHARED, "--bus", url).then(
       () => expect.unreachable(),
       (error) => error,

@@ -1,4 +1,4 @@
-/** Clocks that cannot be right: appends are refused, and nothing is poisoned; commit times never repeat. */
+/** Clocks with impossible times. The server refuses appends and stores nothing wrong, and commit times never repeat. */
 import { randomUUID } from "node:crypto";
 import { ErrorReason, type ErrorReason as Reason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
@@ -20,7 +20,7 @@ describe("a clock", () => {
     ["before 1970", -1],
     ["that is no number", Number.NaN],
     ["that is infinite", Number.POSITIVE_INFINITY],
-  ])("%s is refused, and the space goes on when it is set", async (_, wrong) => {
+  ])("%s is refused, and the space continues once the clock is set", async (_, wrong) => {
     let now = year(2_026);
     await using instance = makeInstance(memoryStorage(), { clock: () => now });
     const first = await append(instance);
@@ -44,12 +44,12 @@ describe("a clock", () => {
     for (const [index, time] of times.slice(1).entries()) expect(time).toBeGreaterThan(times[index]!);
   });
 
-  it("may tell fractions of microseconds", () => {
+  it("may return fractions of microseconds", () => {
     expect(commitTimeAfter(0, 12.7)).toBe(12);
   });
 });
 
-it("a space whose times have come to their end refuses appends rather than repeating them", () => {
+it("a space at the last possible time refuses appends rather than repeating that time", () => {
   expect(commitTimeAfter(Number.MAX_SAFE_INTEGER - 1, year(2_026))).toBe(Number.MAX_SAFE_INTEGER);
   expect(() => commitTimeAfter(Number.MAX_SAFE_INTEGER, year(2_026))).toThrow(/2255/);
 });

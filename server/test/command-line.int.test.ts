@@ -1,4 +1,4 @@
-/** The standalone server's command line, in processes of its own. */
+/** The command line of the standalone server, in processes of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -35,7 +35,7 @@ describe("streamkit-server", () => {
     expect(await run([flag])).toMatchObject({ code: 0, out: expect.stringContaining("--port N"), error: "" });
   });
 
-  it("ends with code 2 and names a value that it cannot use", async () => {
+  it("ends with code 2 and names the invalid value", async () => {
     const error = 'streamkit-server: STREAMKIT_PORT is "1.5"; expected a whole number from 0 to 65535\n';
     expect(await run([], { STREAMKIT_PORT: "1.5" })).toMatchObject({
       code: 2,
@@ -53,7 +53,7 @@ describe("streamkit-server", () => {
     expect(error).toMatch(/^streamkit-server: cannot start: .*EADDRINUSE.*\n$/);
   });
 
-  it("names the option of a certificate that it cannot use", async () => {
+  it("names the option of an unusable certificate", async () => {
     const tls = (cert: string, key: string) => run(["--storage", "memory", "--tls-cert", cert, "--tls-key", key]);
     const missing = await tls(BIN, "missing.pem");
     expect(missing).toMatchObject({
@@ -70,13 +70,13 @@ describe("streamkit-server", () => {
   it.each([
     [["--azure-endpoint", "https://account.table.core.windows.net"], {}],
     [[], { AZURE_STORAGE_CONNECTION_STRING: "UseDevelopmentStorage=true" }],
-  ])("says that an account without --storage azure has no effect: %j %j", async (flags, environment) => {
+  ])("warns that an account without --storage azure has no effect: %j %j", async (flags, environment) => {
     const { error } = await run(["--storage", "memory", "--host", "192.0.2.1", ...flags], environment);
     expect(error).toContain("the account of Azure has no effect: entries go to memory storage");
     expect(error).not.toMatch(/core\.windows\.net|UseDevelopmentStorage/);
   });
 
-  it("has a larger heap from the start, and is still the process that was started", async () => {
+  it("has a larger heap from the start, in the same process", async () => {
     await using server = await startServer("unused", "--storage", "memory");
     const command = await readFile(`/proc/${server.child.pid}/cmdline`, "utf8");
     expect(command.split("\0")).toContain("--initial-old-space-size=128");

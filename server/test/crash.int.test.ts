@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { type ServerProcess, startServer, temporaryFolder } from "./server-process.ts";
 import { entriesOf } from "./space-checks.ts";
 
-/** Kills; the suite has little time, a soak run sets more. */
+/** Number of kills. The suite has little time; a soak run sets more. */
 const ROUNDS = Number(process.env.ROUNDS ?? 100);
 const SEED = Number(process.env.SEED ?? 1);
 const WRITERS = 3;
@@ -17,7 +17,7 @@ const space = "space";
 
 interface Sent {
   readonly request: ReturnType<typeof requestOf>;
-  /** The answer, once there was one. */
+  /** The answer, if there was one. */
   ack?: AppendResponse;
 }
 
@@ -71,7 +71,7 @@ async function verify(
   const found = [];
   for await (const { batches } of client.consumeSpace({ storeId, space, minOffset: BigInt(from) }))
     found.push(...entriesOf(space, batches));
-  // G2: dense, and each segment goes on where it was.
+  // G2: offsets are dense, and each segment continues at its next sequence.
   found.forEach((entry, i) => {
     expect(entry.offset).toBe(from + i);
     expect(entry.sequence).toBe((positions.get(entry.segment) ?? 0) + 1);
@@ -84,20 +84,20 @@ async function verify(
     const wanted = request.appends.flatMap(({ segment, records }) =>
       records.map((r) => [segment, r.payload.toString()]),
     );
-    // G3: whole or absent. G4: what was acknowledged is there, at the positions acknowledged.
+    // G3: transactions are whole or absent. G4: acknowledged entries exist, at the acknowledged positions.
     if (ack !== undefined || present.length > 0) expect(present.map((e) => [e.segment, e.payload])).toEqual(wanted);
     const placed = ack?.ranges.map((r) => [r.segment, Number(r.firstSequence), Number(r.firstOffset)]);
     const first = request.appends.map(({ segment }) => present.find((e) => e.segment === segment));
     if (placed !== undefined) expect(first.map((e) => [e?.segment, e?.sequence, e?.offset])).toEqual(placed);
-    // G7: a retry has the first result, or is the first.
+    // G7: a retry gets the first result, or is the first.
     if (ack !== undefined && choose(4) > 0) continue;
     const again = await client.append(request);
     expect(again.deduplicated).toBe(present.length > 0);
     if (ack !== undefined) expect(facts(again)).toEqual(facts(ack));
   }
-  // Nothing is there that nobody sent.
+  // No other transactions exist.
   expect([...byTransaction.keys()]).toEqual([]);
-  // The retries above may have added entries; the next round verifies from after them.
+  // The retries above may have added entries. The next round verifies the entries after them.
   const { status } = await client.getSpaceStatus({ storeId, space });
   const later = [];
   const next = from + found.length;
@@ -109,7 +109,7 @@ async function verify(
   return next + later.length;
 }
 
-/** The segment views say the same as the space view. */
+/** Checks that the segment views agree with the space view. */
 async function compareViews(client: Client<typeof StreamService>): Promise<void> {
   const all = [];
   for await (const { batches } of client.consumeSpace({ storeId, space })) all.push(...entriesOf(space, batches));
@@ -129,7 +129,7 @@ function connect(server: ServerProcess) {
   };
 }
 
-it(`keeps what was acknowledged, and whole transactions only, over ${ROUNDS} kills`, {
+it(`keeps all acknowledged transactions, and only whole ones, over ${ROUNDS} kills`, {
   timeout: 60_000 + ROUNDS * 3_000,
 }, async () => {
   await using folder = await temporaryFolder();
@@ -150,6 +150,6 @@ it(`keeps what was acknowledged, and whole transactions only, over ${ROUNDS} kil
     sessionManager.abort();
     acknowledged += sent.filter((s) => s.ack !== undefined).length;
   }
-  // The test has bitten: there was something to lose.
+  // Enough commits were acknowledged for the kills to lose some.
   expect(acknowledged).toBeGreaterThan(ROUNDS);
 });

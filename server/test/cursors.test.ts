@@ -1,4 +1,4 @@
-/** CursorService: offsets by name, committed by compare and set; on one instance and on two that share a storage. */
+/** CursorService: offsets by name, committed by compare and set, on one instance and on two that share a storage. */
 import { randomUUID } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -27,7 +27,7 @@ describe.each([
   ["one instance", 1],
   ["two instances", 2],
 ])("a cursor on %s", (_, count) => {
-  it("keeps the offsets of spaces that are not named, and counts its commits", async () => {
+  it("keeps the offsets of other spaces, and counts its commits", async () => {
     const [a, b = a] = start(count);
     expect(await failureOf(b.cursors.getCursor({ storeId, name }))).toMatchObject({ reason: ErrorReason.NOT_FOUND });
     await a.cursors.commitCursor({ storeId, name, offsets: { orders: 5n, bills: 7n } });
@@ -38,7 +38,7 @@ describe.each([
     expect((await a.cursors.getCursor({ storeId, name })).cursor?.offsets).toEqual({ orders: 1n, bills: 7n });
   });
 
-  it("is set on condition, and then not by who has another version", async () => {
+  it("can be committed on condition of its version, and refuses other versions", async () => {
     const [a, b = a] = start(count);
     const commit = (at: Instance, offset: bigint, expectedVersion: bigint) =>
       at.cursors.commitCursor({ storeId, name, offsets: { orders: offset }, expectedVersion });
@@ -54,7 +54,7 @@ describe.each([
     });
   });
 
-  it("that is deleted does not exist, and when it comes back nobody's old version holds", async () => {
+  it("that is deleted does not exist, and no old version holds after its return", async () => {
     const [a, b = a] = start(count);
     await a.cursors.commitCursor({ storeId, name, offsets: { orders: 5n, bills: 7n } });
     await b.cursors.deleteCursor({ storeId, name });
@@ -68,7 +68,7 @@ describe.each([
     expect(cursor?.version).toBeGreaterThan(1n);
   });
 
-  it("takes the commits of many at once, and loses none", async () => {
+  it("loses none of many concurrent commits", async () => {
     const members = start(count);
     await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
@@ -94,7 +94,7 @@ describe.each([
   });
 });
 
-it("requests that are wrong are refused, and create nothing", async () => {
+it("invalid requests are refused, and create nothing", async () => {
   const [a] = start(1);
   const spaces = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`s${at}`, 1n]));
   const bad: [string, Promise<unknown>][] = [
@@ -109,7 +109,7 @@ it("requests that are wrong are refused, and create nothing", async () => {
   }
   await a.cursors.deleteCursor({ storeId, name });
   expect((await a.stores.listStores({})).stores).toEqual([]);
-  // As many as are allowed, and with several commits up to a bound as well.
+  // A maximal number of spaces, also reached in several commits.
   for (let at = 0; at < 16; at++) {
     const offsets = Object.fromEntries(Array.from({ length: 64 }, (_, index) => [`s${at * 64 + index}`, 1n]));
     await a.cursors.commitCursor({ storeId, name, offsets });

@@ -1,4 +1,4 @@
-/** G11: every single stored row, lost or damaged, is noticed; nothing is skipped, invented or written over. */
+/** G11: the server notices the loss or damage of any single stored row. It skips, invents and overwrites nothing. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { memoryStorage } from "../src/storage/memory/index.ts";
@@ -33,14 +33,14 @@ describe.each([Number.POSITIVE_INFINITY, 400])("rows with references from %d byt
         expect(outcome.code, `${kind}: ${outcome}`).toBe(Code.DataLoss);
       } else {
         expect(outcome, `row of kind ${kind}`).toEqual(intact);
-        // Remembered transactions, and notes of changes for other instances, are not needed to read.
+        // Reads do not need the rows of remembered transactions, or the notes of changes for other instances.
         expect(["t", "g", "c"]).toContain(kind);
       }
     }
     expect(noticed).toBeGreaterThan(10);
   });
 
-  it("one of them lost: no append writes over what is left", async () => {
+  it("one of them lost: no append overwrites the other rows", async () => {
     const { rows } = await filled();
     const blocks = (all: readonly Row[]) =>
       new Map(

@@ -1,4 +1,4 @@
-/** Faults 3 and 6 to 9, seen by a client: files of a LevelDB store damaged, lost or in use. */
+/** Faults 3 and 6 to 9 as a client sees them: files of a LevelDB store are damaged, lost or in use. */
 import { cp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -15,7 +15,7 @@ const ENTRIES = 120;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let original: string;
 
-/** Uses a server on a folder, in this process. */
+/** Runs a server on a folder, in this process, for the time of `use`. */
 async function withServer<T>(path: string, use: (client: ReturnType<typeof connect>) => Promise<T>): Promise<T> {
   await using streamkit = createStreamkit({ storage: levelStorage({ path }), onEvent: () => undefined });
   return await use(connect((await streamkit.listen({ port: 0 })).url));
@@ -41,7 +41,7 @@ async function read(client: StreamClient): Promise<string[] | ConnectError> {
 
 const all = Array.from({ length: ENTRIES }, (_, i) => `entry ${i}`);
 
-/** What a client may see of a damaged store: everything, or the truth. */
+/** Checks that a client of a damaged store sees every entry, or DATA_LOSS. */
 function expectComplete(outcome: string[] | ConnectError, what: string): void {
   if (!(outcome instanceof ConnectError)) {
     expect(outcome, what).toEqual(all);
@@ -54,7 +54,7 @@ function expectComplete(outcome: string[] | ConnectError, what: string): void {
   expect(outcome.code).toBe(Code.DataLoss);
 }
 
-/** A copy of the store to damage. */
+/** A copy of the store, to be damaged. */
 async function copy(): Promise<{ path: string; files: string[]; fileOf: (name: string) => string }> {
   const path = join(folder.path, crypto.randomUUID());
   await cp(original, path, { recursive: true });
@@ -75,7 +75,7 @@ beforeAll(async () => {
 afterAll(() => folder[Symbol.asyncDispose]());
 
 describe("a store on LevelDB", () => {
-  it("is complete when nothing happened to it", async () => {
+  it("is complete without damage", async () => {
     const { path } = await copy();
     expect(await withServer(path, read)).toEqual(all);
   });
@@ -114,13 +114,13 @@ describe("a store on LevelDB", () => {
     },
   );
 
-  it("whose log was cut in the middle does not pass for a shorter one it never was (fault 3)", async () => {
+  it("with a truncated log shows no history that never existed (fault 3)", async () => {
     const { path, files, fileOf } = await copy();
     const name = files.find((file) => file.endsWith(".log")) as string;
     const { length } = await readFile(fileOf(name));
     await truncate(fileOf(name), Math.floor(length / 2));
     const outcome = await withServer(path, read);
-    // A cut log looks like a crash in mid-write: what is read must be a whole beginning of the truth, or DATA_LOSS.
+    // A truncated log looks like a crash during a write. A read must return a prefix of the history, or DATA_LOSS.
     if (outcome instanceof ConnectError) expectComplete(outcome, "cut log");
     else expect(outcome).toEqual(all.slice(0, outcome.length));
   });
@@ -132,8 +132,7 @@ describe("a store on LevelDB", () => {
     await using second = await startServer(path);
     const start = performance.now();
     const refused = await read(connect(second.url));
-    // Another process on a machine that may be busy; and no wait for the owner, which goes on for as long as this test
-    // wants.
+    // The machine of the other process may be busy, but the call must not wait for that process to end.
     expect(performance.now() - start).toBeLessThan(5_000);
     expect(refused).toMatchObject({ code: Code.Unavailable });
     expect((refused as ConnectError).findDetails(ErrorDetailSchema)[0]).toMatchObject({

@@ -1,4 +1,4 @@
-/** A store with all kinds of rows, its rows, and what readers see of it: for tests that damage rows. */
+/** A store with all kinds of rows, its rows, and its readable content, for tests that damage rows. */
 import { createClient } from "@connectrpc/connect";
 import { StreamService } from "@streamkit/protocol";
 import { createStreamkit } from "../src/index.ts";
@@ -42,7 +42,7 @@ export async function fill(client: StreamClient): Promise<void> {
   await client.trimSegment({ ...at, segment: "b", beforeSequence: 4n });
 }
 
-/** All that can be read, or the failure. */
+/** Everything that clients can read, or the failure. */
 export async function readAll(client: StreamClient) {
   const views: Record<string, unknown> = {};
   const collect = async (responses: AsyncIterable<{ batches: Parameters<typeof entriesOf>[1] }>) => {
@@ -63,7 +63,7 @@ export async function rowsOf(storage: Storage): Promise<Row[]> {
   return rows;
 }
 
-/** The same rows in a storage of their own, one of them changed. */
+/** A new storage with the same rows, except for one. */
 export async function copyWith(
   rows: readonly Row[],
   threshold: number,

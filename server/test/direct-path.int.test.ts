@@ -101,7 +101,7 @@ const reads = fc
 const messages = fc.oneof(
   { weight: 4, arbitrary: reads },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 40 }) },
-  // The segment has an entry: an append that expects none is refused, and changes nothing.
+  // The segment has an entry, so this append, which expects none, is refused and changes nothing.
   { weight: 1, arbitrary: fc.constant(append("a", "2")) },
   { weight: 1, arbitrary: fc.constant(new Uint8Array(70_000).fill(1)) },
 );

@@ -34,7 +34,7 @@ afterAll(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-/** Every failure has its code and exactly one detail (ERR-001). */
+/** Checks that every failure has its code and exactly one detail (ERR-001), and resolves with that detail. */
 async function failure(call: Promise<unknown> | AsyncIterable<unknown>) {
   let error: unknown;
   try {
@@ -121,7 +121,7 @@ describe.each(WIRE_TRANSPORTS)("$name", ({ make }) => {
     expect((await stream.listSpaces({ storeId })).spaces).toEqual([]);
   });
 
-  it("refuses what conditions rule out, with the facts", async () => {
+  it("refuses requests that their conditions rule out, with the facts", async () => {
     const storeId = crypto.randomUUID();
     const append = (fields: object) =>
       stream.append({ storeId, space, appends: [{ segment: "s", records: [payload(1)], ...fields }] });
@@ -138,13 +138,13 @@ describe.each(WIRE_TRANSPORTS)("$name", ({ make }) => {
     const storeId = crypto.randomUUID();
     const notFound = await failure(createClient(StoreService, transport).getStore({ storeId }));
     expect(notFound).toMatchObject(refused(ErrorReason.NOT_FOUND, Code.NotFound));
-    // An RPC that this version does not have: Connect's own answer, as from any server.
+    // This version lacks the RPC: Connect itself answers, as in any server.
     const later = { ...StreamService.method.peek, name: "AddedLater" };
     const call = transport.unary(later, undefined, undefined, undefined, { storeId });
     await expect(call).rejects.toMatchObject({ code: Code.Unimplemented });
   });
 
-  it("names every field that is wrong, not only the first (ERR-002, M12)", async () => {
+  it("names every invalid field, not only the first (ERR-002, M12)", async () => {
     const [storeId, name] = ["x", "\u0007"];
     const [leases, cursors] = [createClient(LeaseService, transport), createClient(CursorService, transport)];
     const presence = createClient(PresenceService, transport);
@@ -229,7 +229,7 @@ describe.each(WIRE_TRANSPORTS)("$name", ({ make }) => {
   });
 
   it.each(["memory", "level"])(
-    "takes every limit exactly, refuses one more, and then has written nothing (fault 26, %s)",
+    "accepts every limit exactly, and refuses one more without writing anything (fault 26, %s)",
     async (kind) => {
       const { url } = servers.get(kind) as { url: string };
       const client = createClient(StreamService, make(url));
@@ -271,7 +271,7 @@ describe.each(WIRE_TRANSPORTS)("$name", ({ make }) => {
     },
   );
 
-  it("of concurrent appends with one expectation applies exactly one (G6)", async () => {
+  it("applies exactly one of several concurrent appends with one expectation (G6)", async () => {
     const storeId = crypto.randomUUID();
     for (let round = 0; round < 5; round++) {
       const request = {

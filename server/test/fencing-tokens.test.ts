@@ -1,4 +1,4 @@
-/** Which fencing tokens an append may carry: none that would lock a segment against every lease (decision 0014). */
+/** The fencing tokens that an append may carry: none that would lock a segment against every lease (decision 0014). */
 import { ErrorReason } from "@streamkit/protocol";
 import { afterEach, expect, it } from "vitest";
 import { memoryStorage } from "../src/index.ts";
@@ -17,7 +17,7 @@ function instance(storage = memoryStorage()): Instance {
 const append = ({ stream }: Instance, storeId: string, fencingToken: bigint, segment = "a") =>
   stream.append({ storeId, space: "s", appends: [{ segment, fencingToken, records: [{}] }] });
 
-/** Takes a lease and gives it back, so many times; its last token. */
+/** Takes and releases a lease `times` times. Resolves with the last token. */
 async function acquire({ leases }: Instance, storeId: string, times: number): Promise<bigint> {
   let token = 0n;
   for (let i = 0; i < times; i++) {
@@ -28,7 +28,7 @@ async function acquire({ leases }: Instance, storeId: string, times: number): Pr
   return token;
 }
 
-it("refuses tokens that no lease has come near, and remembers none of them (M9)", async () => {
+it("refuses tokens far above those of all leases, and remembers none of them (M9)", async () => {
   const server = instance();
   const storeId = crypto.randomUUID();
   for (const token of [HEADROOM + 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]) {
@@ -55,7 +55,7 @@ it("accepts every token that a lease has handed out, on every instance and after
   }
 });
 
-it("refuses such a token in its turn in a Produce session, and in a request with others", async () => {
+it("refuses such a token in order in a Produce session, and in a request with other appends", async () => {
   const server = instance();
   const storeId = crypto.randomUUID();
   const appends = [{ segment: "a", records: [{}] }];

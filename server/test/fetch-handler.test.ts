@@ -1,4 +1,4 @@
-/** `streamkit.fetch` with requests of the Fetch API, and nothing else: no port, no framework. */
+/** `streamkit.fetch` with requests of the Fetch API alone: without a port or a framework. */
 import { Readable } from "node:stream";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { universalClientResponseFromFetch } from "@connectrpc/connect/protocol";
@@ -136,7 +136,7 @@ describe("CORS", () => {
     expect(headers.get("vary")).toBe("origin");
   });
 
-  it("lets allowed origins read answers, failures and 404 too", async () => {
+  it("lets allowed origins read answers, including failures and 404", async () => {
     for (const [url, status] of [
       [APPEND, 200],
       [`${ORIGIN}/streamkit.v1.StreamService/Nothing`, 404],
@@ -148,7 +148,7 @@ describe("CORS", () => {
     }
   });
 
-  it("gives other origins nothing, and makes no call for them", async () => {
+  it("gives other origins no answer, and runs no call for them", async () => {
     for (const request of [
       preflight("https://evil.example"),
       new Request(APPEND, json(append, { origin: "https://evil.example" })),
@@ -161,23 +161,23 @@ describe("CORS", () => {
   });
 });
 
-it("serves its own origin, under the name that the client used", async () => {
+it("serves its own origin, under the client's name for it", async () => {
   for (const headers of [{ origin: ORIGIN }, { origin: "https://public.example", host: "public.example" }]) {
     expect((await streamkit.fetch(new Request(APPEND, json(append, headers as never)))).status).toBe(200);
   }
 });
 
-describe("a request that is no call", () => {
+describe("a request that is not a call", () => {
   it.each([
     ["another path", new Request(`${ORIGIN}/pages/1`), 404],
     ["GET", new Request(APPEND), 405],
     ["another content type", new Request(APPEND, { ...json(append), headers: { "content-type": "text/plain" } }), 415],
-    ["JSON that breaks off", new Request(APPEND, { ...json(append), body: "{" }), 400],
+    ["truncated JSON", new Request(APPEND, { ...json(append), body: "{" }), 400],
   ])("%s gets its HTTP status", async (_, request, status) => {
     expect((await streamkit.fetch(request)).status).toBe(status);
   });
 
-  it("that is larger than the limit is refused, not read to its end", async () => {
+  it("beyond the size limit is refused before its end", async () => {
     let pulled = 0;
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -193,7 +193,7 @@ describe("a request that is no call", () => {
     expect(pulled).toBeLessThan(16);
   });
 
-  it("whose body was read before is told so", async () => {
+  it("whose body was read before fails with the reason", async () => {
     const request = new Request(APPEND, json(append));
     await request.text();
     const response = await streamkit.fetch(request);
@@ -201,7 +201,7 @@ describe("a request that is no call", () => {
     expect((await response.json()).message).toContain("before any body parser");
   });
 
-  it("of gRPC is told what to use instead", async () => {
+  it("of gRPC fails with the name of a usable protocol", async () => {
     for (const type of ["application/grpc", "application/grpc+proto", "application/grpc+json"]) {
       const response = await streamkit.fetch(
         new Request(APPEND, { method: "POST", headers: { "content-type": type } }),
@@ -215,7 +215,7 @@ describe("a request that is no call", () => {
 });
 
 describe("flow control and cancellation", () => {
-  /** A server whose stream sends without end, and tells how much it was asked for and whether it has ended. */
+  /** A server with an endless stream. It reports how many chunks were requested, and whether the stream has ended. */
   function endless() {
     const seen = { sent: 0, ended: false, aborted: false };
     const handlers = createHandlers({
@@ -266,13 +266,13 @@ describe("flow control and cancellation", () => {
     await expect.poll(() => seen).toMatchObject({ ended: true, aborted: true });
   });
 
-  it("aborting the request ends the handler, and lets go of the signal", async () => {
+  it("aborting the request ends the handler, and releases the signal", async () => {
     const { seen, fetch } = endless();
     const controller = new AbortController();
     const reader = (await fetch(follow(controller.signal))).body!.getReader();
     await reader.read();
     controller.abort();
-    // The host goes on reading, or not: the stream ends by itself.
+    // Whether or not the host continues to read, the stream ends by itself.
     for (let end = false; !end; )
       end = await reader.read().then(
         ({ done }) => done,
@@ -297,7 +297,7 @@ describe("flow control and cancellation", () => {
     await expect.poll(() => firstOf(client.consumeSpace({ storeId, space }))).toBeDefined();
   });
 
-  it("a request that was aborted before is not served", async () => {
+  it("a request that was aborted earlier is not served", async () => {
     const response = await streamkit.fetch(new Request(APPEND, { ...json(append), signal: AbortSignal.abort() }));
     expect(response.status).toBeGreaterThanOrEqual(400);
     const client = createClient(StreamService, streamkit.transport());

@@ -1,4 +1,4 @@
-/** Hints of the bus are anybody's: a flood of them costs a few looks at the storage, whatever they say (M7). */
+/** Anybody may send hints on the bus. A flood of hints costs a few reads of the storage, with any content (M7). */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { NotificationSchema } from "@streamkit/protocol/notification";
 import { expect, it } from "vitest";
@@ -46,7 +46,7 @@ it.each([
     bus.publish(storeId, toBinary(NotificationSchema, message));
     if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  // What they began has an end: an append that comes after them is answered, and its follower told.
+  // The work of the hints has ended: a later append is answered, and its follower gets it.
   await instance.stream.append({ storeId, space, appends: [{ segment: "s", records: [{}] }] });
   expect((await messages.next()).done).toBe(false);
   expect(reads - before).toBeLessThan(50);

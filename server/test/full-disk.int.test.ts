@@ -1,5 +1,6 @@
 /**
- * A full volume, end to end: appends are refused, everything else works, and the API alone can make room again (M5).
+ * A full volume, end to end. The server refuses appends, and everything else works. Clients can free room through the
+ * API alone (M5).
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -44,7 +45,7 @@ function clients() {
   };
 }
 
-/** What a call failed with; undefined when it succeeded. */
+/** The reason of a failed call; undefined if it succeeded. */
 async function reasonOf(call: Promise<unknown>): Promise<ErrorReason | undefined> {
   return call.then(
     () => undefined,
@@ -55,7 +56,7 @@ async function reasonOf(call: Promise<unknown>): Promise<ErrorReason | undefined
 const append = (id = storeId, bytes = 60_000) =>
   clients().stream.append({ storeId: id, space, appends: [{ segment, records: [{ payload: randomBytes(bytes) }] }] });
 
-/** Appends until there is no room; returns how many were acknowledged. */
+/** Appends until there is no room. Resolves with the number of acknowledged appends. */
 async function fill(id = storeId): Promise<number> {
   for (let acked = 0; ; acked++) {
     const reason = await reasonOf(append(id));
@@ -73,7 +74,7 @@ async function count(id = storeId): Promise<number> {
   return found;
 }
 
-/** Another program writes into the volume until nothing is left of it. */
+/** Fills the volume, as another program would. */
 async function fillByOthers(): Promise<string> {
   const name = join(volume.path, "others");
   const { bfree, bsize } = await statfs(volume.path);
@@ -93,7 +94,7 @@ async function restart(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
   server = await startServer(path);
 }
 
-/** Trims as clients do: DISK_FULL may be retried, while LevelDB merges tables. */
+/** Trims as clients do: they may retry DISK_FULL while LevelDB merges tables. */
 const trim = (beforeSequence: number) =>
   expect
     .poll(
@@ -105,13 +106,13 @@ const trim = (beforeSequence: number) =>
 const status = async () => (await clients().health.check({})).status;
 const appends = () => reasonOf(append(storeId, 10));
 
-describe("a volume that appends have filled", () => {
-  it("refuses appends and no more; a trim makes room for new ones", async () => {
+describe("a volume that is full of appends", () => {
+  it("refuses only appends, and a trim makes room for new ones", async () => {
     const { cursors } = clients();
     const acked = await fill();
     expect(acked).toBeGreaterThan(50);
     expect(await count()).toBe(acked);
-    // A refusal changes nothing, and new stores are refused as well.
+    // A refusal changes nothing, and the server refuses new stores as well.
     expect(await reasonOf(append())).toBe(ErrorReason.DISK_FULL);
     expect(await reasonOf(append(crypto.randomUUID()))).toBe(ErrorReason.DISK_FULL);
     expect(await count()).toBe(acked);
@@ -125,7 +126,7 @@ describe("a volume that appends have filled", () => {
     expect(await fill()).toBeGreaterThan(acked / 2);
   });
 
-  it("is the same after a restart, in good order or not", async () => {
+  it("is the same after a clean restart, and after a kill", async () => {
     const acked = await fill();
     for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       await restart(signal);
@@ -146,7 +147,7 @@ describe("a volume that appends have filled", () => {
   });
 });
 
-it("a volume is filled and trimmed again and again, and loses nothing", async () => {
+it("a volume is filled and trimmed repeatedly, and loses nothing", async () => {
   let first = 1;
   let last = 0;
   for (let cycle = 0; cycle < 4; cycle++) {
@@ -161,7 +162,7 @@ it("a volume is filled and trimmed again and again, and loses nothing", async ()
   }
 }, 240_000);
 
-describe("a volume that others have filled", () => {
+describe("a volume that other programs have filled", () => {
   it.each(["running", "restarted", "killed"])("serves reads, trims and deletions (%s)", async (how) => {
     const other = crypto.randomUUID();
     for (let i = 0; i < 60; i++) await append();
@@ -170,7 +171,7 @@ describe("a volume that others have filled", () => {
     if (how !== "running") await restart(how === "killed" ? "SIGKILL" : "SIGTERM");
     expect(await count()).toBe(60);
     expect(await count(other)).toBe(5);
-    // What was kept for opening the store again is there to be filled.
+    // The room that was reserved for opening the store can be filled now.
     const more = await fill();
     expect(await reasonOf(append(crypto.randomUUID()))).toBe(ErrorReason.DISK_FULL);
     expect(await count()).toBe(60 + more);

@@ -32,10 +32,10 @@ export interface InstanceOptions extends Partial<OpenStoresOptions> {
   readonly limits?: Partial<ServerLimits>;
 }
 
-/** Kinds of events that tell of failures which no caller can tell of. */
+/** Kinds of events for failures that no caller sees. */
 const UNSEEN: ReadonlySet<EventKind> = new Set(["background-failed", "internal-error", "uncaught"]);
 
-/** One server instance without a network: what createStreamkit makes, with its parts at hand. */
+/** One server instance without a network: the parts of createStreamkit, accessible to tests. */
 export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
   const limits = serverLimits(options.limits);
   const failures: StreamkitEvent[] = [];
@@ -78,12 +78,12 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     health,
     /** Failures that no caller has seen: background work and defects. */
     failures,
-    /** Runs something on an open store. */
+    /** Runs an action on an open store. */
     async withStore<T>(storeId: string, action: (store: OpenStore) => Promise<T>): Promise<T> {
       using lease = await openStores.acquire(storeId);
       return await action(lease.store);
     },
-    /** Resolves when nothing runs in the background of the store. */
+    /** Resolves when the store has no background work. */
     async settle(storeId: string): Promise<void> {
       using lease = await openStores.acquire(storeId);
       await lease.store.settled();
@@ -98,7 +98,7 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
 
 export type Instance = ReturnType<typeof makeInstance>;
 
-/** Ends the instances of a test; fails it when something went wrong in their background. */
+/** Ends the instances of a test. Fails the test if their background work failed. */
 export async function endInstances(instances: readonly Instance[]): Promise<void> {
   for (const instance of instances) {
     await instance[Symbol.asyncDispose]();
@@ -106,7 +106,7 @@ export async function endInstances(instances: readonly Instance[]): Promise<void
   }
 }
 
-/** What a call failed with; undefined when it did not. */
+/** The detail of a failed call; undefined if it succeeded. */
 export async function failureOf(call: Promise<unknown>): Promise<ErrorDetail | undefined> {
   const error = await call.then(
     () => undefined,
@@ -115,7 +115,7 @@ export async function failureOf(call: Promise<unknown>): Promise<ErrorDetail | u
   return error?.findDetails(ErrorDetailSchema)[0];
 }
 
-/** The same storage with other limits: makes small data take the ways that large data takes. */
+/** The same storage with other limits, so that small data takes the code paths of large data. */
 export function withLimits(storage: Storage, limits: Partial<StorageLimits>): Storage {
   return changedStorage(storage, (store) => ({ limits: { ...store.limits, ...limits } }));
 }

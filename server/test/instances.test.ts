@@ -1,5 +1,5 @@
 /**
- * Several instances that write one space at the same time, on a storage whose requests and answers pass each other
+ * Several instances that write one space at the same time, on a storage whose requests and answers overtake each other
  * (G1-G7).
  */
 import { randomUUID } from "node:crypto";
@@ -37,7 +37,7 @@ function entriesOf(batches: readonly EntryBatch[]): Seen[] {
 }
 
 /**
- * One planned append: on which instance, to which segments, with an expectation or not, sent again elsewhere or not.
+ * One planned append: its instance and segments, whether it has an expectation, and whether it is sent again elsewhere.
  */
 const append = fc.record({
   instance: fc.nat(2),
@@ -56,13 +56,13 @@ const setting = fc.record({
     .array(fc.constantFrom<CommitFate>("answered", "answered", "answered", "lost-answer", "lost-request"), {
       maxLength: 12,
     })
-    // Not all of them may be lost, or nobody ever gets anywhere.
+    // At least one must succeed, or the history makes no progress.
     .map((fates): CommitFate[] => [...fates, "answered"]),
   clocks: fc.array(fc.integer({ min: -300, max: 300 }), { minLength: 3, maxLength: 3 }),
 });
 type Setting = typeof setting extends fc.Arbitrary<infer T> ? T : never;
 
-/** Takes the values of a list in turn, for ever. */
+/** Returns the values of a list in turn, repeatedly. */
 function cycle<T>(values: readonly T[]): () => T {
   let at = 0;
   return () => values[at++ % values.length];
@@ -115,24 +115,24 @@ class Run {
           firstOffset: Number(range.firstOffset),
         });
       }
-      // G5: what was acknowledged is seen at once, on any instance.
+      // G5: every instance sees an acknowledged append at once.
       const read = this.instances[(one.instance + 1) % this.instances.length].stream;
       const { status } = await read.getSegmentStatus({ storeId: this.storeId, space, segment: segments[0] });
       expect(status?.lastSequence).toBeGreaterThanOrEqual(first.ranges[0].lastSequence);
       if (one.again !== undefined) {
-        // G7: the same transaction on any instance is the same transaction.
+        // G7: a repeated transaction has the same result on every instance.
         const again = await this.#send(one.again, request);
-        // What its block remembered may be trimmed (docs/decisions/0004).
+        // A trim may have removed the result that its block remembered (docs/decisions/0004).
         if (again === undefined && one.expecting && this.trimmed) continue;
         expect(again?.transaction).toEqual(first.transaction);
-        // With commits that are lost on the way, the server may take the first request's work for that of the second.
+        // If commits get lost, the server may have done the work of the first request under the second one.
         expect(again?.deduplicated || this.lossy).toBe(true);
         expect(again?.ranges).toEqual(first.ranges);
       }
     }
   }
 
-  /** Sends an append until its outcome is known; undefined when it was refused. */
+  /** Sends an append until its outcome is known. Resolves with undefined if it was refused. */
   async #send(instance: number, request: Parameters<Instance["stream"]["append"]>[0]) {
     for (;;) {
       try {
@@ -197,7 +197,7 @@ async function play(setting: Setting, seed: number): Promise<void> {
     for (const instance of instances) await instance[Symbol.asyncDispose]();
   }
   for (const { failures } of instances) {
-    // Background work may meet a storage that fails; anything else is a defect.
+    // Background work may meet a failing storage. Any other failure is a defect.
     for (const { cause } of failures) expect(cause).toMatchObject({ reason: ErrorReason.STORAGE_UNAVAILABLE });
   }
 }
@@ -233,7 +233,7 @@ async function check(run: Run, followed: readonly Seen[][]): Promise<void> {
   for (const text of run.refused) expect(truth.filter((entry) => entry.text === text)).toEqual([]);
 }
 
-/** Offsets and, per segment, sequences rise; times rise with offsets. */
+/** Checks that offsets rise, and per segment sequences; and that times rise with offsets. */
 function checkOrder(entries: readonly Seen[]): void {
   const sequences = new Map<string, number>();
   entries.forEach((entry, index) => {
@@ -248,7 +248,7 @@ function checkOrder(entries: readonly Seen[]): void {
 }
 
 describe("three instances on one storage", () => {
-  it("obey the specification under concurrent writers, lost answers, trims and clocks that disagree", {
+  it("obey the specification under concurrent writers, lost answers, trims and differing clocks", {
     timeout: 300_000,
   }, async () => {
     let seed = 0;

@@ -53,7 +53,7 @@ describe("interceptors", () => {
     expect(seen).toEqual(methods.flatMap((method) => [`1 ${method}`, `2 ${method}`]));
   });
 
-  it("see the errors that clients see", async () => {
+  it("see the same errors as clients", async () => {
     let seen: unknown;
     await using instance = open((next) => async (request) => {
       try {
@@ -86,7 +86,7 @@ describe("interceptors", () => {
     }
   });
 
-  it("that break are defects: told once, and nothing of them reaches the client", async () => {
+  it("that break are defects: reported once, without details for the client", async () => {
     await using instance = open(() => async () => {
       throw new Error("secret");
     });

@@ -1,4 +1,6 @@
-/** LeaseService: one holder at a time, tokens that rise for ever; on one instance and on two that share a storage. */
+/**
+ * LeaseService: one holder at a time, and tokens that rise for ever, on one instance and on two that share a storage.
+ */
 import { randomUUID } from "node:crypto";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
@@ -24,10 +26,7 @@ afterEach(async () => {
   await endInstances(instances);
 });
 
-/**
- * From now on time passes when the test says so, by `vi.advanceTimersByTime`, on the wall and on the monotonic clock;
- * timers go on.
- */
+/** From now on, `vi.advanceTimersByTime` alone advances the wall clock and the monotonic clock. Timers keep running. */
 function holdTime(): void {
   vi.useFakeTimers({ toFake: ["performance", "Date"] });
 }
@@ -47,7 +46,7 @@ describe.each([
   ["one instance", 1],
   ["two instances", 2],
 ])("a lease on %s", (_, count) => {
-  it("has one holder at a time, renews for it, and tells others when to come back", async () => {
+  it("has one holder at a time, renews for it, and gives others a retry delay", async () => {
     const [a, b = a] = start(count);
     const { lease } = await acquire(a, "one");
     expect(lease).toMatchObject({ key, holder: "one", fencingToken: 1n });
@@ -75,7 +74,7 @@ describe.each([
   });
 
   it("goes to another holder once it has expired, with a larger token, and is lost to the first", async () => {
-    // Five minutes apart: what the clocks say must not matter.
+    // The clocks differ by five minutes, which must not matter.
     const [a, b = a] = start(count, [0, 300]);
     holdTime();
     await acquire(a, "one", second);
@@ -90,7 +89,7 @@ describe.each([
     expect(await failureOf(renewal)).toMatchObject({ reason: ErrorReason.LEASE_LOST });
   });
 
-  it("that nobody looked at is free after its ttl, where it was renewed last", async () => {
+  it("without observers is free after its ttl on the instance that renewed it last", async () => {
     const [a] = start(count);
     holdTime();
     await acquire(a, "one", second);
@@ -114,7 +113,7 @@ describe.each([
     }
   });
 
-  it("of many who want it goes to one, and each acquisition has a token of its own", async () => {
+  it("goes to one of many competitors, and each acquisition has a token of its own", async () => {
     const members = start(count);
     const tokens: bigint[] = [];
     const contender = async (name: string, at: Instance): Promise<void> => {
@@ -150,7 +149,7 @@ describe.each([
   });
 });
 
-it("a lease whose writes are lost on the way, before or after they were done, is still held once", async () => {
+it("a lease has a single holder, even if requests or answers of its writes get lost", async () => {
   const fates: CommitFate[] = ["lost-answer", "lost-request", "answered"];
   let at = 0;
   const storage = slowStorage(memoryStorage({ shared: true }), {
@@ -166,7 +165,7 @@ it("a lease whose writes are lost on the way, before or after they were done, is
   }
 });
 
-it("requests that are wrong are refused, and create nothing", async () => {
+it("invalid requests are refused, and create nothing", async () => {
   const [a] = start(1);
   const bad: [string, Promise<unknown>][] = [
     ["key", a.leases.acquireLease({ storeId, holder: "h" })],
@@ -184,7 +183,7 @@ it("requests that are wrong are refused, and create nothing", async () => {
   expect((await a.stores.listStores({})).stores).toEqual([]);
 });
 
-it("tokens go on rising after a restart, and the lease is kept through it", async () => {
+it("tokens keep rising after a restart, and the lease survives it", async () => {
   const storage = memoryStorage();
   const before = makeInstance(storage);
   await acquire(before, "one");

@@ -12,7 +12,7 @@ import type { ModelEntry } from "./space-model.ts";
 const space = "space";
 const payload = (text: string) => ({ payload: Buffer.from(text) });
 
-/** A repeatable source of choices, so that a failure can be repeated from its seed. */
+/** A source of choices from a seed, so that a run can repeat a failure. */
 function choices(seed: number): (below: number) => number {
   let state = seed * 2654435761 + 1;
   return (below) => {
@@ -27,7 +27,7 @@ function reasonOf(error: unknown): ErrorReason | undefined {
   return ConnectError.from(error).findDetails(ErrorDetailSchema)[0]?.reason;
 }
 
-/** Follows until `enough` entries came, or the stream fails. */
+/** Follows until `enough` entries have arrived, or the stream fails. */
 interface Follower {
   readonly what: string;
   readonly expected: (all: readonly ModelEntry[]) => readonly ModelEntry[];
@@ -85,7 +85,7 @@ async function until(condition: () => boolean, what: () => string): Promise<void
   }
 }
 
-/** G1 to G3 on what one read delivered, and everything acknowledged at its place. */
+/** Checks G1 to G3 for the result of one read, and that every acknowledged entry is at its position. */
 function checkLog(all: readonly ModelEntry[], acks: readonly AppendResponse[]): void {
   all.forEach((entry, i) => {
     expect(entry.offset).toBe(i + 1);
@@ -124,7 +124,7 @@ describe.each([
   const storage = () => withLimits(memoryStorage({ shared: count > 1 }), { referenceThresholdBytes: threshold });
 
   it.each([1, 2, 3])(
-    "hand over every entry once, in order, to followers that start at any moment (seed %i)",
+    "deliver every entry once, in order, to followers that start at any moment (seed %i)",
     async (seed) => {
       const choose = choices(seed);
       const storeId = crypto.randomUUID();
@@ -172,7 +172,7 @@ describe.each([
     },
   );
 
-  it("of concurrent appends with one expectation, exactly one is applied, and the loser learns the truth (G6)", async () => {
+  it("exactly one of the concurrent appends with one expectation is applied, and the losers learn the actual state (G6)", async () => {
     const storeId = crypto.randomUUID();
     const shared = storage();
     await using first = makeInstance(shared);
@@ -196,7 +196,7 @@ describe.each([
     }
   });
 
-  it("one transaction id, sent many times at once, is written once and has one result (G7)", async () => {
+  it("one transaction id, sent many times at once, is written once and gets one result (G7)", async () => {
     const storeId = crypto.randomUUID();
     const shared = storage();
     await using first = makeInstance(shared);
@@ -218,7 +218,7 @@ describe.each([
     expect(await readAll(instances[0], storeId)).toHaveLength(40);
   });
 
-  it("trims beside followers: what is delivered is in order, complete from each trim on, and never comes back (TRM-001)", async () => {
+  it("followers during trims get entries in order, complete after each trim, and no trimmed entry again (TRM-001)", async () => {
     const storeId = crypto.randomUUID();
     const shared = storage();
     await using first = makeInstance(shared);
@@ -238,7 +238,7 @@ describe.each([
         segment: "s0",
         beforeSequence: BigInt(2 * i - 2),
       });
-      // A reader that starts now must not see what is gone, also where a ring or a page in memory still has it.
+      // A new reader must not see trimmed entries, even if a ring or a page in memory still has them.
       for (const instance of instances) {
         for (const end of [instance.settle(storeId), undefined]) {
           await end;
@@ -276,12 +276,12 @@ describe.each([
 });
 
 describe("a follower", () => {
-  it("that falls off the ring goes back to storage and misses nothing (G10)", async () => {
+  it("that falls behind the ring reads from storage and misses nothing (G10)", async () => {
     const storeId = crypto.randomUUID();
     await using instance = makeInstance(memoryStorage());
     const stream = instance.stream.consumeSpace({ storeId, space, follow: true })[Symbol.asyncIterator]();
     await stream.next();
-    // 12 MiB: three times what the ring holds.
+    // 12 MiB: three times the size of the ring.
     const large = { payload: new Uint8Array(120 * 1024) };
     for (let i = 0; i < 100; i++)
       await instance.stream.append({ storeId, space, appends: [{ segment: "s", records: [large] }] });
@@ -294,7 +294,7 @@ describe("a follower", () => {
     await stream.return?.();
   });
 
-  it("that is behind when entries are removed misses none of the others, and sees none of those (G2, TRM-001)", async () => {
+  it("that is behind when entries are removed sees all other entries, and none of the removed ones (G2, TRM-001)", async () => {
     const storeId = crypto.randomUUID();
     await using instance = makeInstance(memoryStorage());
     using lease = await instance.openStores.acquire(storeId);
@@ -306,7 +306,7 @@ describe("a follower", () => {
         space,
         appends: ["a", "b"].map((segment) => ({ segment, records: [payload(segment)] })),
       });
-    // Straight from the engine, so that it stays where it is until it is asked.
+    // Read directly from the engine, so that the reader keeps its position until the next call.
     const sources = [new SpaceSource(log), new SegmentSource(log, "b")];
     const followers = sources.map((source) => consume(source, { ...ALL, follow: true }, end.signal));
     for (const pages of followers) await pages.next();
@@ -360,7 +360,7 @@ describe("a follower", () => {
     expect(reasonOf(later)).toBe(ErrorReason.SHUTTING_DOWN);
   });
 
-  it("beyond the limit of streams is refused with OVERLOADED, and there is room again when one ends", async () => {
+  it("beyond the limit of streams is refused with OVERLOADED, until another one ends", async () => {
     const storeId = crypto.randomUUID();
     await using instance = makeInstance(memoryStorage(), { limits: { streams: 2 } });
     const open = [follow(instance, storeId, 0), follow(instance, storeId, 2)];

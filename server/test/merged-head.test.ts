@@ -1,4 +1,4 @@
-/** What a read of several spaces says about its position. */
+/** The position that a read of several spaces reports. */
 import { describe, expect, it } from "vitest";
 import { ALL } from "../src/engine/read/consume.ts";
 import { consumeMerged } from "../src/engine/read/merge.ts";
@@ -9,7 +9,7 @@ import { makeInstance } from "./instance.ts";
 const payload = (text: string) => ({ payload: Buffer.from(text) });
 
 describe("caught_up", () => {
-  it("is not claimed for one of several spaces while another has news (MRG-010)", async () => {
+  it("is not reported for one of several spaces while another has new entries (MRG-010)", async () => {
     const storeId = crypto.randomUUID();
     await using instance = makeInstance(memoryStorage());
     using lease = await instance.openStores.acquire(storeId);
@@ -19,7 +19,7 @@ describe("caught_up", () => {
       source: new SpaceSource(lease.store.space(name)),
       min: 1,
     }));
-    // Straight from the engine: a transport may have taken a response before the last append was acknowledged.
+    // Read directly from the engine: a transport may take a response before the last append is acknowledged.
     const pages = consumeMerged(inputs, { ...ALL, follow: true }, end.signal);
     await pages.next();
     const received = { a: 0, b: 0 };

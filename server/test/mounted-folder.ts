@@ -12,15 +12,15 @@ export interface MountedFolder extends AsyncDisposable {
 }
 
 /**
- * Mounts a file system of so many KiB in memory. Needs root on Linux, and says so elsewhere: a skipped test proves
- * nothing.
+ * Mounts a file system of `kib` KiB in memory. Needs root on Linux, and fails with that message elsewhere, since a
+ * skipped test proves nothing.
  */
 export function mountFolder(kib: number): Promise<MountedFolder> {
   return mounted(["-t", "tmpfs", "-o", `size=${kib}k`, "tmpfs"]);
 }
 
 /**
- * Mounts an ext4 file system of so many KiB, in a file. `remount("abort")` makes it read-only as a failing device does.
+ * Mounts an ext4 file system of `kib` KiB, in a file. `remount("abort")` makes it read-only, as a failing device does.
  */
 export async function mountDisk(kib: number): Promise<MountedFolder> {
   const image = join(await mkdtemp(join(tmpdir(), "streamkit-disk-")), "image");

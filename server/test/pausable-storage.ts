@@ -1,14 +1,14 @@
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import type { Storage } from "../src/storage/port.ts";
 
-/** A storage as a process has it that is stopped, or cut off, now and then. */
+/** A storage as seen by a process that is stopped or disconnected from time to time. */
 export interface PausableStorage {
   readonly storage: Storage;
-  /** From now on no request is sent, until the function that this returns is called. */
+  /** Holds all requests from now on, until the returned function is called. */
   pause(): () => void;
 }
 
-/** The same storage, with a way to stop its requests. Closing is always possible. */
+/** The same storage, with a way to hold its requests. Closing is always possible. */
 export function pausableStorage(inner: Storage): PausableStorage {
   let paused: Promise<void> | undefined;
   const storage = changedStorage(inner, (store) => {

@@ -1,6 +1,6 @@
 /**
- * A thousand workers of one group that come and go together: what that costs grows with their number, not with its
- * square (H4).
+ * A thousand workers of one group that join and leave together. The cost grows with their number, not with its square
+ * (H4).
  */
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -30,7 +30,7 @@ beforeEach(() => {
 
 afterEach(() => endInstances(instances));
 
-/** Watches the group, with a worker if there is an id, until told to leave; counts what it is sent. */
+/** Watches the group, with a worker if there is an id, until told to leave. Counts the received messages. */
 function watch({ withStore }: Instance, id?: string) {
   const leaving = new AbortController();
   const roster = new Roster();
@@ -49,7 +49,7 @@ function watch({ withStore }: Instance, id?: string) {
   return { seen, ended, leave: () => leaving.abort(new Error("enough")) };
 }
 
-it("join and leave in a few commits, and are told of each other in a few inventories", async () => {
+it("join and leave in a few commits, and learn of each other in a few inventories", async () => {
   const [a, b] = instances;
   const observer = watch(b);
   const workers = Array.from({ length: crowd }, (_, index) => watch(a, `worker-${index}`));
@@ -59,7 +59,7 @@ it("join and leave in a few commits, and are told of each other in a few invento
   expect(joining.commits).toBeLessThan(crowd / 10);
   expect(joining.most).toBeLessThanOrEqual(5);
 
-  // One after the other: everyone who is left has to hear of everyone who leaves, and hears of many at once.
+  // They leave one after the other. Every remaining worker must learn of each departure, and learns of many at once.
   const before = workers.reduce((sum, { seen }) => sum + seen.bytes, 0);
   const begin = performance.now();
   for (const worker of workers.slice(0, crowd / 2)) {
@@ -70,7 +70,7 @@ it("join and leave in a few commits, and are told of each other in a few invento
   const rest = workers.slice(crowd / 2);
   await expect.poll(() => rest.every(({ seen }) => seen.workers === crowd / 2), { timeout: 20_000 }).toBe(true);
   const sent = workers.reduce((sum, { seen }) => sum + seen.bytes, 0) - before;
-  // 16 MiB per second, whoever leaves how often, and a last inventory for each.
+  // At most 16 MiB per second, however many departures there are, and a last inventory for each.
   const lastBytes = (rest[0]!.seen.bytes / rest[0]!.seen.inventories) * (crowd / 2);
   expect(sent).toBeLessThan(16 * 1024 * 1024 * seconds + lastBytes);
 

@@ -1,6 +1,6 @@
 /**
- * A large group with many subscribers, of whom most read nothing: what it costs the server grows with their sum, not
- * with their product.
+ * A large group with many subscribers, most of which read nothing. The cost grows with the sum of workers and
+ * subscribers, not with their product.
  */
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -63,7 +63,7 @@ it("is a few hundred MiB with 400 workers of 4 KiB and 1,000 subscribers", { tim
     return stream;
   }
 
-  // One that reads everything, and says when all are there.
+  // This subscriber reads everything, and reports when all workers are there.
   const roster = new Roster();
   const sizes: number[] = [];
   let pending = Buffer.alloc(0);
@@ -78,7 +78,7 @@ it("is a few hundred MiB with 400 workers of 4 KiB and 1,000 subscribers", { tim
   });
   await expect.poll(() => roster.snapshots, { timeout: 30_000 }).toBe(1);
   const before = await peakOf(pid);
-  // None of the others reads anything.
+  // The other subscribers read nothing.
   for (let index = 0; index < WORKERS; index++) subscribe(index, `w${index}`);
   await expect.poll(() => roster.workers.size, { timeout: 120_000 }).toBe(WORKERS);
   const answered = Array.from({ length: OBSERVERS }, (_, index) => {
@@ -86,7 +86,7 @@ it("is a few hundred MiB with 400 workers of 4 KiB and 1,000 subscribers", { tim
     return new Promise((resolve) => stream.once("response", resolve));
   });
   await Promise.all(answered);
-  // Whoever comes now is served, and everybody is told.
+  // A new worker is served, and every subscriber learns of it.
   subscribe(0, "last");
   await expect.poll(() => roster.workers.has("last"), { timeout: 60_000 }).toBe(true);
   expect(Math.max(...sizes)).toBeLessThan(40 * 1024);

@@ -1,4 +1,4 @@
-/** PresenceService: who is alive, on one instance and on two that share a storage. */
+/** PresenceService: the live workers of a group, on one instance and on two that share a storage. */
 import { randomUUID } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
@@ -32,7 +32,7 @@ function start(count: number, options: InstanceOptions = {}): Instance[] {
 }
 
 interface Watch {
-  /** Each inventory: ids, joined by commas. */
+  /** The ids of each inventory, joined by commas. */
   readonly inventories: string[];
   readonly heartbeats: () => number;
   readonly latest: () => string | undefined;
@@ -77,7 +77,7 @@ describe.each([
   ["one instance", 1],
   ["two instances", 2],
 ])("workers on %s", (_, count) => {
-  it("are seen by all who watch, with what they say of themselves, and go when their streams end", async () => {
+  it("are visible to all watchers, with their metadata, until their streams end", async () => {
     const [a, b = a] = start(count);
     const observer = watch(b);
     await observer.first;
@@ -102,7 +102,7 @@ describe.each([
     await Promise.all([one, two, observer].map(({ ended }) => ended));
   });
 
-  it("with the same id replace each other, and the one that was replaced is told", async () => {
+  it("with the same id replace each other, and the replaced one learns of it", async () => {
     const [a, b = a] = start(count);
     const first = watch(a, "w", { start: "1" });
     await first.first;
@@ -116,7 +116,7 @@ describe.each([
     expect((await b.presence.listWorkers({ storeId, group })).workers).toEqual([]);
   });
 
-  it("that renew once have to go on, on whatever instance; one that misses three intervals is gone", async () => {
+  it("that renew once must keep renewing, on any instance, and are removed after three missed intervals", async () => {
     const [a, b = a] = start(count);
     const worker = watch(a, "w");
     const silent = watch(a, "silent");
@@ -138,10 +138,10 @@ describe.each([
     expect((error as ConnectError).findDetails(ErrorDetailSchema)).toMatchObject([{ reason: ErrorReason.NOT_FOUND }]);
   }, 15_000);
 
-  it("that join and leave by the hundred are told of in few inventories", async () => {
+  it("that join and leave by the hundred appear in few inventories", async () => {
     const members = start(count);
     const begin = performance.now();
-    // One in 20 ms for each; timers may be early by a millisecond.
+    // At most one inventory per 20 ms. Timers may fire a millisecond early.
     const mostInventories = () => (performance.now() - begin) / 19 + 2;
     const observer = watch(members[0]);
     await observer.first;
@@ -173,7 +173,7 @@ describe.each([
 });
 
 describe("an instance", () => {
-  it("that stops takes its workers with it; one that freezes loses them after three intervals", async () => {
+  it("that stops removes its workers, and one that freezes loses them after three intervals", async () => {
     const shared = memoryStorage({ shared: true });
     let latestBeat = 0;
     const beating = changedStorage(shared, (store) => ({
@@ -202,7 +202,7 @@ describe("an instance", () => {
     await observer.ended;
   }, 20_000);
 
-  it("that was taken for gone registers its workers again when it is back", async () => {
+  it("that was declared dead registers its workers again when it is back", async () => {
     const shared = memoryStorage({ shared: true });
     const pausing = pausableStorage(shared);
     const [observing, freezing] = [
@@ -220,7 +220,7 @@ describe("an instance", () => {
     await expect.poll(observer.latest).toBe("w2");
     resume();
     await expect.poll(observer.latest, { timeout: 5_000 }).toBe("w1,w2");
-    // The id was taken meanwhile: that worker has to hear of it, not the other one.
+    // Another worker took the id in the meantime. The earlier worker must learn of that, not the later one.
     const { workers: listed } = await observing.presence.listWorkers({ storeId, group });
     expect(listed.map(({ metadata }) => metadata)).toEqual([{}, { by: "another" }]);
     expect(await workers[1].ended).toBe(ErrorReason.NOT_FOUND);
@@ -228,12 +228,12 @@ describe("an instance", () => {
     await Promise.all([observer, workers[0], taken].map(({ ended }) => ended));
   }, 20_000);
 
-  it("alone on its storage finds the workers of its earlier start gone", async () => {
+  it("alone on its storage removes the workers of its earlier start", async () => {
     const alone = memoryStorage();
     const before = makeInstance(alone);
     const worker = watch(before, "w");
     await worker.first;
-    // As after a kill: nothing is written on the way out.
+    // As after a kill, the instance writes nothing when it ends.
     await before.withStore(storeId, async (store) => {
       store.presence.close = async () => {};
     });
@@ -244,7 +244,7 @@ describe("an instance", () => {
   });
 });
 
-describe("a group that is full takes nobody else, on any instance, but for those who are in it", () => {
+describe("a full group accepts no other workers, on any instance, except replacements", () => {
   const join = ({ withStore }: Instance, id: string, metadata: Record<string, string>, signal: AbortSignal) =>
     withStore(storeId, async ({ presence }) => {
       const registrant = { id, metadata, intervalMillis: 60_000 };
@@ -281,7 +281,9 @@ describe("a group that is full takes nobody else, on any instance, but for those
     leaving.abort();
   });
 
-  it("by its bytes, also when many come at the same time on different instances", { timeout: 60_000 }, async () => {
+  it("by its bytes, even if many workers join at the same time on different instances", {
+    timeout: 60_000,
+  }, async () => {
     const members = start(2);
     const leaving = new AbortController();
     const metadata = { k: "x".repeat(4_095) };
@@ -298,7 +300,7 @@ describe("a group that is full takes nobody else, on any instance, but for those
     }
     const pages = await listAll(members[1]);
     const sizes = pages.map((page) => page.reduce((sum, worker) => sum + toBinary(WorkerSchema, worker).length, 0));
-    // Each page has as many as fit into 1 MiB.
+    // Each page has as many workers as fit into 1 MiB.
     for (const size of sizes) expect(size).toBeLessThanOrEqual(1_048_576);
     for (const size of sizes.slice(0, -1)) expect(size).toBeGreaterThan(1_048_576 - 3 * 4_160);
     const workers = pages.flat();
@@ -312,7 +314,7 @@ describe("a group that is full takes nobody else, on any instance, but for those
   });
 });
 
-it("observing creates nothing, and requests that are wrong are refused", async () => {
+it("observing creates nothing, and invalid requests are refused", async () => {
   const [a] = start(1);
   const observer = watch(a);
   await observer.first;

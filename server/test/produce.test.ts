@@ -1,4 +1,7 @@
-/** Produce sessions over several spaces: what one of them is refused, the others are not to see (PRO-004). */
+/**
+ * Produce sessions over several spaces: after a refusal in one space, later requests for other spaces are not applied
+ * (PRO-004).
+ */
 import { randomUUID } from "node:crypto";
 import { ErrorReason } from "@streamkit/protocol";
 import { expect, it } from "vitest";
@@ -6,7 +9,7 @@ import { memoryStorage } from "../src/index.ts";
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import { failureOf, makeInstance } from "./instance.ts";
 
-/** A storage whose commits to a space wait until `open`; `waiting` resolves when the first one does. */
+/** A storage whose commits to a space wait until `open`. `waiting` resolves when the first commit waits. */
 function gated(space: string) {
   const { promise: opened, resolve: open } = Promise.withResolvers<void>();
   const { promise: waiting, resolve: wait } = Promise.withResolvers<void>();
@@ -22,7 +25,7 @@ function gated(space: string) {
   return { storage, open, waiting };
 }
 
-it("a request for another space waits for what became of those before it", async () => {
+it("a request for another space waits for the outcome of earlier requests", async () => {
   const { storage, open, waiting } = gated("a");
   await using instance = makeInstance(storage);
   const storeId = randomUUID();
@@ -49,7 +52,7 @@ it("a request for another space waits for what became of those before it", async
   expect((await instance.stream.getSpaceStatus({ storeId, space: "b" })).status?.lastOffset).toBe(0n);
 });
 
-it("a request for another space is not applied after one that was refused at once", async () => {
+it("a request for another space is not applied after an immediate refusal", async () => {
   const { storage, open, waiting } = gated("a");
   await using instance = makeInstance(storage);
   const storeId = randomUUID();
@@ -68,14 +71,14 @@ it("a request for another space is not applied after one that was refused at onc
     for await (const { ranges } of results) answered.push(ranges[0].lastSequence);
   })();
   await waiting;
-  // Others fill the queue of the space.
+  // Other calls fill the queue of the space.
   const records = [{ payload: new Uint8Array(1_000_000) }];
   const others = Array.from({ length: 70 }, (_, index) =>
     failureOf(instance.stream.append({ storeId, space: "a", appends: [{ segment: `o${index}`, records }] })),
   );
   expect(await others.at(-1)).toMatchObject({ reason: ErrorReason.OVERLOADED });
   fill();
-  // The session has read all by now.
+  // The session has read all requests by now.
   for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
   open();
   expect(await failureOf(session)).toMatchObject({ reason: ErrorReason.OVERLOADED });

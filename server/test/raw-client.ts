@@ -1,7 +1,4 @@
-/**
- * A client of the protocols that shares no code with the server but the messages: for requests that no library would
- * send.
- */
+/** A client of the protocols that shares only the messages with the server, for requests that no library would send. */
 import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -10,13 +7,13 @@ import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 export const PROTOCOLS = ["connect", "grpc", "grpc-web"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
-/** What came back. */
+/** The answer to a request. */
 export interface RawResult {
   readonly messages: Uint8Array[];
-  /** The status: "ok", or the name that Connect gives the code. */
+  /** The status: "ok", or Connect's name for the code. */
   readonly code: string;
   readonly reason: keyof typeof ErrorReason | undefined;
-  /** Fields that the detail names. */
+  /** The fields that the detail names. */
   readonly fields: string[];
   readonly retryable: boolean | undefined;
   readonly text: string;
@@ -56,9 +53,7 @@ export function contentType(protocol: Protocol, format: "proto" | "json", kind: 
   return `application/${kind === "stream" ? "connect+" : ""}${format}`;
 }
 
-/**
- * Requests over HTTP/2, each on a connection of its own: what a server makes of one must not depend on those before.
- */
+/** Sends requests over HTTP/2, each on a connection of its own, so that no request can affect a later one. */
 export class RawClient {
   readonly #url: string;
   readonly #sessions = new Set<ClientHttp2Session>();
@@ -67,7 +62,7 @@ export class RawClient {
     this.#url = url;
   }
 
-  /** Opens a request; the body is the caller's to write and end. */
+  /** Opens a request. The caller writes and ends the body. */
   open(path: string, type: string, headers: Record<string, string> = {}): ClientHttp2Stream {
     const session = connect(this.#url);
     session.on("error", () => undefined);
@@ -81,7 +76,7 @@ export class RawClient {
     return stream;
   }
 
-  /** Sends a body as it is and reads the answer. */
+  /** Sends a body unchanged, and reads the answer. */
   async send(path: string, type: string, body: Uint8Array, headers: Record<string, string> = {}): Promise<RawResult> {
     const stream = this.open(path, type, headers);
     stream.end(body);
@@ -105,7 +100,8 @@ export async function answerOf(stream: ClientHttp2Stream, type: string): Promise
     trailers = found;
   });
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-  // A stream that is reset without an error, when the server needs no more of the request, does not close by itself.
+  // The server resets a stream without an error if it needs no more of the request. Such a stream does not close by
+  // itself.
   await Promise.race([once(stream, "end"), once(stream, "close")]);
   stream.destroy();
   const body = Buffer.concat(chunks);
@@ -177,7 +173,7 @@ function detailOf(bytes: Uint8Array) {
   };
 }
 
-/** The first length-delimited field with this number, among fields that all are varints or length-delimited. */
+/** The first length-delimited field with this number, in a message of varint and length-delimited fields. */
 function fieldOf(bytes: Buffer, number: number): Buffer | undefined {
   for (let at = 0; at < bytes.length; ) {
     const tag = bytes[at++];

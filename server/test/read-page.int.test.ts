@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => streamkit.close());
 
 describe.each(WIRE_TRANSPORTS)("over $name", ({ make }) => {
-  it("pages have what was written, large and small", async () => {
+  it("pages have the written entries, large and small", async () => {
     const client = createClient(StreamService, make(listener.url));
     const first = await client.readSegment({ ...request, limit: 2n });
     expect(first).toMatchObject({ nextSequence: 3n, caughtUp: false });
@@ -70,9 +70,9 @@ describe("by HTTP GET", () => {
     ["an unknown encoding", { encoding: "xml", message: json }],
     ["no message", { encoding: "json" }],
     ["no JSON", { encoding: "json", message: "{" }],
-    ["a field that has no name", { encoding: "json", message: JSON.stringify({ ...request, segment: "" }) }],
-    ["no protobuf", { encoding: "proto", base64: "1", message: "_____w" }],
-    ["no base64", { encoding: "proto", base64: "1", message: "!!" }],
+    ["an empty required field", { encoding: "json", message: JSON.stringify({ ...request, segment: "" }) }],
+    ["invalid protobuf", { encoding: "proto", base64: "1", message: "_____w" }],
+    ["invalid base64", { encoding: "proto", base64: "1", message: "!!" }],
   ])("%s is INVALID_ARGUMENT", async (_, query) => {
     const response = await get(query);
     expect(response.status).toBe(400);
@@ -82,7 +82,7 @@ describe("by HTTP GET", () => {
     });
   });
 
-  it("an unknown compression is UNIMPLEMENTED, and nothing that writes can be called", async () => {
+  it("an unknown compression is UNIMPLEMENTED, and GET reaches no method that writes", async () => {
     expect((await get({ encoding: "json", message: json, compression: "br" })).status).toBe(501);
     expect((await get({ encoding: "json", message: "{}" }, "Append")).status).toBe(405);
   });

@@ -1,4 +1,4 @@
-/** ReadSegment and ReadSpace: pages in one call. */
+/** ReadSegment and ReadSpace: one page per call. */
 import { randomUUID } from "node:crypto";
 import { type EntryBatch, ErrorReason, LIMITS } from "@streamkit/protocol";
 import fc from "fast-check";
@@ -34,7 +34,7 @@ const sequencesOf = (batches: readonly EntryBatch[]) =>
   batches.flatMap((batch) => batch.records.map((_, i) => Number(batch.firstSequence) + i));
 const offsetsOf = (batches: readonly EntryBatch[]) =>
   batches.flatMap((batch) => batch.records.map((_, i) => Number(batch.firstOffset) + i));
-/** Newest first, also inside of batches. */
+/** Newest first, even within batches. */
 const backwards = (batches: readonly EntryBatch[], of: (batches: readonly EntryBatch[]) => number[]) =>
   batches.flatMap((batch) => of([batch]).reverse());
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
@@ -43,7 +43,7 @@ describe.each([
   ["one instance", 1],
   ["two instances", 2],
 ])("a page on %s", (_, count) => {
-  it("has the first entries of the range, and says where to go on", async () => {
+  it("has the first entries of the range, and the position of the next ones", async () => {
     const [a, b = a] = start(count);
     for (let i = 0; i < 5; i++) await append(a, "a", 3);
     const page = await b.stream.readSegment({ storeId, space, segment: "a", minSequence: 2n, limit: 6n });
@@ -66,7 +66,7 @@ describe.each([
     expect(rest).toMatchObject({ nextSequence: 0n, caughtUp: true });
   });
 
-  it("waits for what is committed", async () => {
+  it("waits for the next commit", async () => {
     const [a, b = a] = start(count);
     const wait = { seconds: 60n, nanos: 0 };
     const segmentPage = b.stream.readSegment({ storeId, space, segment: "a", minSequence: 2n, wait });
@@ -80,7 +80,7 @@ describe.each([
     expect(page).toMatchObject({ nextOffset: 5n, caughtUp: true });
   });
 
-  it("is empty when nothing comes while it waits, and then says where it stands", async () => {
+  it("is empty if nothing is committed while it waits, and then has its position", async () => {
     const [a] = start(count);
     await append(a, "a", 2);
     const wait = { seconds: 0n, nanos: 50_000_000 };
@@ -90,7 +90,7 @@ describe.each([
 });
 
 describe("pages, one after the other,", () => {
-  it("have every entry once, in either direction, whatever the sizes (SIZ-002)", async () => {
+  it("have every entry once, in either direction, at any size (SIZ-002)", async () => {
     const sizes = fc.array(
       fc.tuple(fc.constantFrom(1, 2, 7, 40), fc.constantFrom(1, 300, 20_000), fc.constantFrom("a", "b")),
       {
@@ -134,7 +134,7 @@ describe("pages, one after the other,", () => {
     }
   });
 
-  it("go on over trims and deletions", async () => {
+  it("continue across trims and deletions", async () => {
     const [a] = start(1);
     for (let i = 0; i < 30; i++) await append(a, i % 2 === 0 ? "a" : "b", 2);
     const first = await a.stream.readSpace({ storeId, space, limit: 5n });
@@ -165,7 +165,7 @@ describe("a call that waits", () => {
     expect(await page).toMatchObject({ reason: ErrorReason.NOT_FOUND });
   });
 
-  it("ends with SHUTTING_DOWN when the server stops, and when its caller goes", async () => {
+  it("ends with SHUTTING_DOWN when the server stops, and ends when its caller leaves", async () => {
     const [a] = start(1);
     await append(a, "a", 1);
     const request = { storeId, space, segment: "a", minSequence: 2n, wait };
@@ -183,7 +183,7 @@ describe("a call that waits", () => {
   });
 });
 
-it("refuses what makes no sense", async () => {
+it("refuses contradictory fields", async () => {
   const [a] = start(1);
   const refused = async (fields: object) => {
     const failure = await failureOf(a.stream.readSegment({ storeId, space, segment: "a", ...fields }));

@@ -1,6 +1,6 @@
 /**
- * What a tool without proto files can do: grpcurl and its like ask the server for the types of what they send and show
- * (M14).
+ * Tools without proto files: grpcurl and similar tools ask the server for the types of the messages that they send and
+ * show (M14).
  */
 import { create, createFileRegistry, fromBinary, toJson } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
@@ -33,7 +33,7 @@ describe.each([
   ["v1", v1.ServerReflection],
   ["v1alpha", v1alpha.ServerReflection],
 ])("reflection %s", (_, service) => {
-  /** Asks for the file of a symbol with all that it imports, as tools do. */
+  /** Requests the file of a symbol with all its imports, as tools do. */
   async function registryOf(symbol: string) {
     const client = createClient(service as typeof v1.ServerReflection, createGrpcTransport({ baseUrl: url }));
     async function* ask() {
@@ -49,7 +49,7 @@ describe.each([
     throw new Error("no answer");
   }
 
-  it("describes what the details of an error hold, so that a tool can show them", async () => {
+  it("describes the details of an error, so that a tool can show them", async () => {
     const client = createClient(StreamService, createGrpcTransport({ baseUrl: url }));
     const error = await client.peek({ storeId: "x", space: "s", segment: "a" }).catch(ConnectError.from);
     const [detail] = (error as ConnectError).details as { type: string; value: Uint8Array }[];
@@ -74,7 +74,7 @@ describe.each([
   });
 });
 
-it("a stream that waits for the next question does not hold up the end of the server", async () => {
+it("a stream that waits for the next question does not delay the end of the server", async () => {
   const other = createStreamkit({ storage: memoryStorage() });
   const { url } = await other.listen({ port: 0 });
   const client = createClient(v1.ServerReflection, createGrpcTransport({ baseUrl: url }));

@@ -4,8 +4,8 @@ import { memoryStorage } from "../src/index.ts";
 import { makeInstance } from "./instance.ts";
 
 /**
- * Cause: a scan of LevelDB sees the store as it was when the scan began. Entries that were trimmed, and whose rows were
- * removed, during a long read came back from the old view, when nothing marked them as trimmed any more.
+ * Cause: a scan of LevelDB sees the store as of the start of the scan. A long read still saw entries whose rows were
+ * removed after a trim during the read, when nothing marked them as trimmed any more.
  */
 describe("entries that are removed during a long read", () => {
   const PAGES = 8;
@@ -14,7 +14,7 @@ describe("entries that are removed during a long read", () => {
     const instance = makeInstance(memoryStorage());
     const storeId = randomUUID();
     const payload = new Uint8Array(100_000);
-    // Half a megabyte is a page: the read below is in the middle of its scan when it has its first response.
+    // A page has half a megabyte, so the read below is in the middle of its scan when its first response arrives.
     for (let i = 0; i < PAGES * 5; i++) {
       await instance.stream.append({
         storeId,
@@ -25,7 +25,7 @@ describe("entries that are removed during a long read", () => {
     return { instance, storeId };
   }
 
-  it("do not come back in a segment", async () => {
+  it("do not reappear in a segment", async () => {
     const { instance, storeId } = await fill(["a"]);
     await using _ = instance;
     const sequences: number[] = [];
@@ -36,13 +36,13 @@ describe("entries that are removed during a long read", () => {
       }
       sequences.push(...response.batches.map((batch) => Number(batch.firstSequence)));
     }
-    // What was on its way when the trim was made may arrive; at most two pages.
+    // Entries under way at the time of the trim may arrive: at most two pages.
     expect(sequences.length).toBeLessThan(15);
     expect(sequences.at(-1)).toBe(40);
     expect(instance.failures).toEqual([]);
   });
 
-  it("do not come back in a space", async () => {
+  it("do not reappear in a space", async () => {
     const { instance, storeId } = await fill(["a", "b"]);
     await using _ = instance;
     const after: string[] = [];

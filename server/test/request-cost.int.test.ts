@@ -1,4 +1,4 @@
-/** What a stranger's request can cost: time, memory while it is read, and memory that is kept behind it. */
+/** The cost of a stranger's request: time, memory while the server reads it, and memory that stays afterwards. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
@@ -43,24 +43,24 @@ const labels = (count: number, key: (index: number) => string) =>
     ],
   });
 
-/** Requests of the largest size, each made of what costs most per byte somewhere. */
+/** Requests of the largest size, each made of the elements that cost most per byte in some part of the server. */
 const WORST: [name: string, format: "json" | "proto", body: () => Uint8Array][] = [
   ["segments", "json", () => filled('{"appends":[', "{},", "{}]}")],
   ["records", "json", () => filled('{"appends":[{"records":[', "{},", "{}]}]}")],
-  ["values that no field knows", "json", () => filled('{"x":[', "{},", "{}]}")],
+  ["values of unknown fields", "json", () => filled('{"x":[', "{},", "{}]}")],
   ["nested arrays", "json", () => filled("", "[", "")],
   ["labels", "json", () => Buffer.from(toJsonString(AppendRequestSchema, labels(196_000, String)))],
   ["one string of escapes", "json", () => filled('{"space":"', "\\u0061", '"}')],
   ["segments", "proto", () => pairs((3 << 3) | 2)],
-  ["fields that no message knows", "proto", () => pairs((15 << 3) | 0)],
+  ["unknown fields", "proto", () => pairs((15 << 3) | 0)],
   ["records", "proto", () => field(3, pairs((7 << 3) | 2))],
-  ["fields of a segment that no message knows", "proto", () => field(3, pairs((15 << 3) | 0))],
+  ["unknown fields of a segment", "proto", () => field(3, pairs((15 << 3) | 0))],
   ["labels with one key", "proto", () => field(3, field(7, pairs((2 << 3) | 2)))],
   ["labels", "proto", () => toBinary(AppendRequestSchema, labels(196_000, String))],
-  ["fields of a record that no message knows", "proto", () => field(3, field(7, pairs((15 << 3) | 0)))],
+  ["unknown fields of a record", "proto", () => field(3, field(7, pairs((15 << 3) | 0)))],
 ];
 
-it("survives 100 requests at once of each worst kind with a heap of 256 MiB, and serves others (H2)", async () => {
+it("survives 100 simultaneous requests of each worst kind with a heap of 256 MiB, and serves others (H2)", async () => {
   await using folder = await temporaryFolder();
   const before = process.env.NODE_OPTIONS;
   process.env.NODE_OPTIONS = "--max-old-space-size=256";
@@ -87,13 +87,13 @@ it("survives 100 requests at once of each worst kind with a heap of 256 MiB, and
   });
   for (const { code } of await Promise.all(all)) codes.add(code);
   expect((await others.getServerInfo({})).storage).toBe("level");
-  // On a slow machine, a body may not arrive in time.
+  // On a slow machine, a body may be late.
   const known = new Set(["ok", "invalid_argument", "resource_exhausted", "deadline_exceeded"]);
   expect([...codes].filter((code) => !known.has(code))).toEqual([]);
   expect(server.child.exitCode).toBeNull();
 }, 300_000);
 
-it("refuses 8 MiB of the cheapest elements in a small part of the time that reading as much text takes (H2)", async () => {
+it("refuses 8 MiB of the cheapest elements in the time of reading a few times as much text (H2)", async () => {
   await using folder = await temporaryFolder();
   await using server = await startServer(folder.path);
   using client = new RawClient(server.url);
@@ -107,12 +107,12 @@ it("refuses 8 MiB of the cheapest elements in a small part of the time that read
   const read = Math.max((await spent("json", bulk)).millis, (await spent("json", bulk)).millis);
   for (const [name, format, body] of WORST) {
     const { code, millis } = await spent(format, body());
-    // Objects made of all elements took 20 to 100 times as long as this.
+    // Making objects of all elements took 20 to 100 times as long.
     expect({ name, format, code, slow: millis > 10 * read + 1_000 }).toMatchObject({ slow: false });
   }
 }, 300_000);
 
-it("keeps little of large requests for those who follow little of them (H3)", async () => {
+it("keeps little of large requests for followers of a small part (H3)", async () => {
   await using folder = await temporaryFolder();
   const storage = levelStorage({ path: folder.path });
   const instance = makeInstance(storage);
@@ -138,7 +138,7 @@ it("keeps little of large requests for those who follow little of them (H3)", as
   await instance.stream.append({ storeId, space: "s", appends: [small] });
   const start = keptBytes();
   for (let i = 0; i < TRANSACTIONS; i++) {
-    // Fields that no message knows are as much a part of a request as others.
+    // Unknown fields are part of a request like others.
     await instance.stream.append({
       storeId,
       space: "s",

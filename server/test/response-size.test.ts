@@ -1,7 +1,4 @@
-/**
- * No response has more than 3 MiB, so that the clients of gRPC, which read 4 MiB unless told otherwise, can read
- * everything (C2).
- */
+/** No response exceeds 3 MiB, so that gRPC clients, which by default read up to 4 MiB, can read everything (C2). */
 import { randomBytes, randomUUID } from "node:crypto";
 import { create, type DescMessage, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import {
@@ -45,7 +42,7 @@ describe.each(Object.entries(SETTINGS))("responses with %s", (_, { storage, ...o
 
   beforeAll(async () => {
     instance = makeInstance(storage(), options);
-    // Random bytes would not become small; the first ones tell the entries apart.
+    // Random bytes would not compress. The first bytes distinguish the entries.
     const record = (bytes: number) => {
       const payload = Buffer.alloc(bytes, "x");
       payload.set(randomBytes(Math.min(8, bytes)));
@@ -58,7 +55,7 @@ describe.each(Object.entries(SETTINGS))("responses with %s", (_, { storage, ...o
       }
       return [{ segment: "a", records: [record(MIB)] }];
     });
-    // At once, so that several share a commit.
+    // At the same time, so that several appends share a commit.
     await Promise.all(appends.map((each) => instance.stream.append({ storeId, space, appends: each })));
     await Promise.all(
       Array.from({ length: 40 }, () =>
@@ -72,7 +69,7 @@ describe.each(Object.entries(SETTINGS))("responses with %s", (_, { storage, ...o
   const readSpace = (request: MessageInitShape<typeof ConsumeSpaceRequestSchema>, most?: number) =>
     all(ConsumeSpaceResponseSchema, instance.stream.consumeSpace({ storeId, space, ...request }), most);
 
-  it("are small when a space is read, and have all of it", async () => {
+  it("are small when a space is read, and have every entry", async () => {
     const total = 5 + 5 * 1_000 + 4 * 32 + 40;
     expect(expected).toEqual(Array.from({ length: total }, (_, i) => `${space}/${i + 1}`));
   });
@@ -100,7 +97,7 @@ describe.each(Object.entries(SETTINGS))("responses with %s", (_, { storage, ...o
     expect(offsetsOf(await read({ spaces: { [space]: 0n }, follow: true }, expected.length))).toEqual(expected);
   });
 
-  it("are small when a follower gets what is committed at once", async () => {
+  it("are small when a follower gets several simultaneous commits", async () => {
     const live = `${space}-live`;
     const followers = [
       all(ConsumeSpaceResponseSchema, instance.stream.consumeSpace({ storeId, space: live, follow: true }), 20),
@@ -116,7 +113,7 @@ describe.each(Object.entries(SETTINGS))("responses with %s", (_, { storage, ...o
   });
 });
 
-/** Reads a stream to its end, or to `most` entries; every response is measured, in binary and as JSON. */
+/** Reads a stream to its end, or to `most` entries. Measures every response, in binary and as JSON. */
 async function all<S extends DescMessage>(
   schema: S,
   responses: AsyncIterable<{ batches: readonly EntryBatch[] }>,
@@ -135,7 +132,7 @@ async function all<S extends DescMessage>(
   return batches;
 }
 
-/** Length as JSON; payloads are counted by their base64 form, which the library takes long to write. */
+/** Length as JSON. Payloads count by the length of their base64 form, since the library takes long to write it. */
 function jsonLength(schema: DescMessage, response: { batches: readonly EntryBatch[] }): number {
   let payloads = 0;
   const batches = response.batches.map((batch) => ({

@@ -1,5 +1,5 @@
 /**
- * A retry gets the same answer from the server that committed its transaction and from one that was started since
+ * A retry gets the same answer from the server that committed its transaction and from a server that started later
  * (M15).
  */
 import { randomUUID } from "node:crypto";
@@ -23,7 +23,7 @@ const oneExpectation = [
 
 it.each<[string, typeof twoExpectations | typeof oneExpectation, Trims, "same" | "refused"]>([
   ["nothing is trimmed", twoExpectations, [], "same"],
-  ["a part is trimmed behind the first record", twoExpectations, [["a", 2n]], "refused"],
+  ["a part is trimmed after the first record", twoExpectations, [["a", 2n]], "refused"],
   ["all of its first segment is trimmed", twoExpectations, [["a", 3n]], "refused"],
   ["all of another segment is trimmed", twoExpectations, [["b", 3n]], "same"],
   ["a part of a segment without expectation is trimmed", oneExpectation, [["free", 2n]], "same"],

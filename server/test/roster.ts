@@ -1,14 +1,14 @@
 import type { GroupState, SubscribeToWorkersResponse, Worker } from "@streamkit/protocol";
 
-/** The workers of a group as a subscriber knows them; fails when they are not those that the server names. */
+/** The workers of a group as a subscriber knows them. Fails if they differ from the state that the server reports. */
 export class Roster {
   readonly workers = new Map<string, Worker>();
-  /** Snapshots that were complete. */
+  /** Number of complete snapshots. */
   snapshots = 0;
-  /** Inventories that were complete: the snapshot, and each change. */
+  /** Number of complete inventories: after the snapshot, and after each change. */
   inventories = 0;
 
-  /** Takes in a response; true when the inventory is complete, and may be another one than before. */
+  /** Applies a response. Returns true if the inventory is complete, and may have changed. */
   apply({ event }: SubscribeToWorkersResponse): boolean {
     if (event.case === "changes") {
       const { snapshotStart, workers, left, state } = event.value;

@@ -1,5 +1,6 @@
 /**
- * SubscribeToSegmentStatus: snapshot, mark, changes; on one instance and across instances, fast and slow subscribers.
+ * SubscribeToSegmentStatus: snapshot, mark, changes, on one instance and across instances, for fast and slow
+ * subscribers.
  */
 import { randomUUID } from "node:crypto";
 import { ConnectError } from "@connectrpc/connect";
@@ -96,7 +97,7 @@ describe.each([
     await expect.poll(() => news(watched).at(-1)).toBe("a 3-3");
     await writer.stream.deleteSegment({ storeId, space, segment: "b" });
     await expect.poll(() => news(watched).at(-1)).toBe("b 3-2");
-    // Removing rows in the background changes nothing that a status shows.
+    // The background removal of rows changes nothing that a status shows.
     await writer.settle(storeId);
     await append(writer, "a");
     await expect.poll(() => news(watched).at(-1)).toBe("a 3-4");
@@ -108,7 +109,7 @@ describe.each([
     await watched.ended;
   });
 
-  it("of one segment, or of a prefix, hears of nothing else", async () => {
+  it("of one segment, or of a prefix, gets no other changes", async () => {
     const [writer, reader = writer] = start(count);
     await append(writer, "bin-1");
     const one = watch(reader, { segment: "bin-2" });
@@ -128,7 +129,7 @@ describe.each([
     await Promise.all([one.ended, some.ended]);
   });
 
-  it("learns that a whole space was deleted, segment by segment, and hears of what is written anew", async () => {
+  it("learns of the deletion of a whole space, segment by segment, and of later appends", async () => {
     const [writer, reader = writer] = start(count);
     for (const segment of ["a", "b", "c"]) await append(writer, segment, 2);
     const watched = watch(reader);
@@ -141,7 +142,7 @@ describe.each([
     await watched.ended;
   });
 
-  it("sees what fencing tokens do to nobody's status, and a heartbeat when nothing happens", async () => {
+  it("gets no status for a new fencing token, and a heartbeat when nothing happens", async () => {
     const [writer, reader = writer] = start(count);
     await append(writer, "a", 1, 1n);
     const watched = watch(reader);
@@ -190,7 +191,7 @@ describe.each([
   });
 });
 
-/** A storage whose range reads wait until they may go on. */
+/** A storage whose range reads wait for `mayScan`. */
 function heldScans(inner: Storage, mayScan: () => Promise<void>): Storage {
   return changedStorage(inner, (store) => ({
     async *scan(...args) {
@@ -201,7 +202,7 @@ function heldScans(inner: Storage, mayScan: () => Promise<void>): Storage {
 }
 
 describe("a subscription", () => {
-  it("never gets a status that is older than one it had, when others write while its snapshot is read", async () => {
+  it("never gets an older status after a newer one, even if another instance writes during its snapshot", async () => {
     const shared = memoryStorage({ shared: true });
     let gate: PromiseWithResolvers<void> | undefined;
     const asked = Promise.withResolvers<void>();
@@ -210,7 +211,7 @@ describe("a subscription", () => {
       asked.resolve();
       await gate.promise;
     });
-    // Polls would make up for it later; here they must not come in between.
+    // The next poll would hide the fault, so this instance polls too rarely to interfere.
     const [other, own] = [makeInstance(shared), makeInstance(storage, { pollMillis: 3_600_000 })];
     instances = [other, own];
     await append(own, "a");
@@ -242,14 +243,14 @@ describe("a subscription", () => {
     ]);
   });
 
-  it("is refused for a segment and a prefix at once, and for names that are none", async () => {
+  it("is refused for a segment and a prefix at once, and for invalid names", async () => {
     const [a] = start(1);
     for (const filter of [{ segment: "a", segmentPrefix: "b" }, { segment: "a\n" }, { segmentPrefix: "\u0000" }]) {
       expect(await watch(a, filter).ended).toBe(ErrorReason.INVALID_FIELD);
     }
   });
 
-  it("of a store that does not exist is empty, creates nothing, and hears of the first append", async () => {
+  it("of a missing store is empty, creates nothing, and gets the first append", async () => {
     const [a, b] = start(2);
     const watched = watch(b);
     await watched.complete;

@@ -11,14 +11,14 @@ const BIN = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
 /** A real server in a process of its own. */
 export interface ServerProcess extends AsyncDisposable {
   readonly url: string;
-  /** What it wrote when it was ready. */
+  /** The line that the server wrote when it was ready. */
   readonly line: string;
   readonly child: ChildProcess;
-  /** What it wrote to stderr so far. */
+  /** The server's output to stderr so far. */
   readonly errors: () => string;
   /** Resident memory, in bytes. */
   memory(): Promise<number>;
-  /** Ends it and resolves with how it ended. */
+  /** Sends a signal to the server. Resolves with its exit code or signal. */
   end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
@@ -62,7 +62,7 @@ export async function startServer(path: string, ...args: string[]): Promise<Serv
   };
 }
 
-/** A folder that goes away with the test. */
+/** A folder that is removed at the end of the test. */
 export async function temporaryFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), "streamkit-test-"));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };

@@ -1,7 +1,4 @@
-/**
- * What went wrong between two instances, step by step: found by generated histories
- * (conformance/src/histories/instances).
- */
+/** Faults between two instances, step by step. Generated histories found them (conformance/src/histories/instances). */
 import { randomUUID } from "node:crypto";
 import { type ErrorDetail, ErrorReason } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
@@ -22,7 +19,7 @@ import { failureOf, type Instance, makeInstance } from "./instance.ts";
 
 const space = "space";
 
-/** A storage where reading one row takes as long as a test wants: until `proceed`, with what was there at first. */
+/** A storage where a test can delay the read of one row. The read returns the row as it was at its start. */
 function slowRow(inner: Storage) {
   const gate = { key: undefined as Uint8Array | undefined, reached: () => {}, proceed: Promise.resolve() };
   const storage = changedStorage(inner, (store) => ({
@@ -37,7 +34,7 @@ function slowRow(inner: Storage) {
   }));
   return {
     storage,
-    /** Holds the next read of a row. Resolves, when it has been read, with what lets it go on. */
+    /** Holds the next read of a row. Resolves once the row has been read, with a function that lets the read return. */
     hold(key: Uint8Array): Promise<() => void> {
       const { promise, resolve } = Promise.withResolvers<void>();
       gate.key = key;
@@ -68,10 +65,10 @@ async function read(instance: Instance, storeId: string): Promise<string[]> {
 }
 
 /**
- * Cause: a space without a head whose entries appear before they are looked for was taken for damaged; another instance
- * had just written it for the first time.
+ * Cause: the entries of a new space appeared before its head was read, and the instance took the space for damaged. In
+ * fact another instance had just written it for the first time.
  */
-it("a space may be written for the first time while another instance looks at it", async () => {
+it("a space may be written for the first time while another instance reads it", async () => {
   const shared = memoryStorage({ shared: true });
   const slow = slowRow(shared);
   await using a = makeInstance(shared);
@@ -87,10 +84,10 @@ it("a space may be written for the first time while another instance looks at it
 });
 
 /**
- * Cause: a read that finds its space being loaded waits for that, which may have begun before what the read must see
+ * Cause: a read joined the loading of its space. That loading may have begun before an append that the read must see
  * (G5).
  */
-it("a read sees what was acknowledged before it, although an earlier one is loading the space", async () => {
+it("a read sees every earlier append, even if an earlier read is loading the space", async () => {
   const shared = memoryStorage({ shared: true });
   const slow = slowRow(shared);
   await using a = makeInstance(shared);
@@ -110,8 +107,8 @@ it("a read sees what was acknowledged before it, although an earlier one is load
 });
 
 /**
- * Cause: the reclaimer took note of the state of its space after it had read the rows that it was to change, so that
- * what another instance did to them in between was undone.
+ * Cause: the reclaimer recorded the state of its space after it had read the rows to change. So it undid changes of
+ * another instance from the time in between.
  */
 it("two instances can remove rows of trimmed entries at the same time", async () => {
   const shared = memoryStorage({ shared: true });
@@ -125,11 +122,11 @@ it("two instances can remove rows of trimmed entries at the same time", async ()
   // A hole at offset 3.
   await trim(a, "y");
   await a.settle(storeId);
-  // b wants to extend it to 4, and has read that it begins at 3 ...
+  // b wants to extend the hole to 4, and has read that it begins at 3 ...
   const holding = slow.hold(spaceBlockKey(2));
   await trim(b, "w");
   const proceed = await holding;
-  // ... when a lets it begin at 2. Then b learns what is new, from a read, and goes on.
+  // ... when a lets it begin at 2. Then b learns of the change from a read, and continues.
   await trim(a, "x");
   await a.settle(storeId);
   await read(b, storeId);
@@ -139,10 +136,10 @@ it("two instances can remove rows of trimmed entries at the same time", async ()
 });
 
 /**
- * Cause: after a commit without an answer, every transaction that was found was taken for the one that it wrote; later,
+ * Cause: after a commit without an answer, the instance took every transaction that it found for its own. Later it took
  * every one with the same number and time (DED-001).
  */
-describe("an instance that lost the answer of a commit knows what it wrote itself", () => {
+describe("an instance that lost the answer of a commit recognises its own transaction", () => {
   // Two attempts at the same state have the same time.
   const clock = () => 1;
   const parts = {
@@ -170,7 +167,7 @@ describe("an instance that lost the answer of a commit knows what it wrote itsel
     });
   }
 
-  it("found by the row of its result, when its entries were removed meanwhile", async () => {
+  it("found by the row of its result, if its entries were removed in the meantime", async () => {
     const shared = memoryStorage({ shared: true });
     await using a = makeInstance(shared, { clock });
     const removed = Promise.withResolvers<void>();
@@ -192,8 +189,8 @@ describe("an instance that lost the answer of a commit knows what it wrote itsel
   });
 });
 
-/** Cause: a refusal was evaluated again for as long as others had committed meanwhile. */
-it("a refused append is answered however often others commit", async () => {
+/** Cause: the instance evaluated a refusal again and again as long as others kept committing. */
+it("a refused append is answered even if others keep committing", async () => {
   const shared = memoryStorage({ shared: true });
   await using other = makeInstance(shared);
   const storeId = randomUUID();
@@ -219,10 +216,8 @@ it("a refused append is answered however often others commit", async () => {
   expect(looks).toBe(1);
 });
 
-/**
- * Cause: the row of a transaction was read only when nobody else had committed since the attempt that it had failed.
- */
-it("a repetition that only a row tells of is found however often others commit, and keeps nobody waiting", async () => {
+/** Cause: the row of a transaction was read only if no other commit had followed the failed attempt. */
+it("a retry that only a row reveals is found even if others keep committing, and delays no other append", async () => {
   const shared = memoryStorage({ shared: true });
   await using other = makeInstance(shared);
   const storeId = randomUUID();
@@ -246,8 +241,10 @@ it("a repetition that only a row tells of is found however often others commit, 
   expect(commits).toBeLessThan(8);
 });
 
-/** Cause: the rows of a trim were read before they were removed, and the mark of it was looked for after that. */
-it("what was trimmed is not sent to followers of an instance that was reading when it was removed", async () => {
+/**
+ * Cause: a reader read the rows of a trimmed range before their removal, and looked for the mark of the trim after it.
+ */
+it("trimmed entries are not sent to followers of an instance that was reading during their removal", async () => {
   const shared = memoryStorage({ shared: true });
   let trimming = false;
   const [trimmed, rowsRead, removed] = [0, 1, 2].map(() => Promise.withResolvers<void>());
@@ -299,9 +296,10 @@ it("what was trimmed is not sent to followers of an instance that was reading wh
 });
 
 /**
- * Cause: of an append that had happened and was trimmed since, nothing was found, and its own expectation refused it.
+ * Cause: the instance found no trace of an append that had happened and was trimmed since, and so the append's own
+ * expectation refused it.
  */
-it("an append that was not answered, and is trimmed if it has happened, is not refused", async () => {
+it("an append with an unknown outcome is not refused if a trim may have removed it", async () => {
   const shared = memoryStorage({ shared: true });
   await using a = makeInstance(shared);
   let commits = 0;
@@ -323,8 +321,8 @@ it("an append that was not answered, and is trimmed if it has happened, is not r
   });
 });
 
-/** Cause: a row that had expired when it was looked at was removed although its id had been used again since. */
-it("a transaction that is remembered anew while expired ones are removed stays remembered", async () => {
+/** Cause: a row that had expired when it was read was removed, although its id had been used again since. */
+it("a transaction that is recorded again during the removal of expired ones stays remembered", async () => {
   const shared = memoryStorage({ shared: true });
   let now = 1_000_000;
   const options = { clock: () => now, dedupeWindowMicros: 1_000 };
@@ -355,8 +353,8 @@ it("a transaction that is remembered anew while expired ones are removed stays r
   expect(await append(d, storeId, "again", space, transactionId)).toMatchObject({ deduplicated: true });
 });
 
-/** Cause: what was unknown of one append of a group was taken for unknown of those that had joined it since. */
-it("an append that joins one that was not answered is refused for what it expects", async () => {
+/** Cause: the doubt about one append of a group was applied to appends that had joined the group later. */
+it("an append that joins an unanswered one is refused because of its own expectation", async () => {
   const shared = memoryStorage({ shared: true });
   let commits = 0;
   let joining: Promise<ErrorDetail | undefined> | undefined;

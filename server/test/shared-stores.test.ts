@@ -1,7 +1,4 @@
-/**
- * Two instances on one storage: what one does is seen by the live streams and calls of the other, with a bus and
- * without.
- */
+/** Two instances on one storage. Live streams and calls of one see the changes of the other, with a bus and without. */
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -18,12 +15,12 @@ import { endInstances, type Instance, type InstanceOptions, makeInstance } from 
 const space = "orders";
 const payload = (text: string) => ({ payload: Buffer.from(text) });
 
-/** A bus that hands messages over in its own time, and keeps them for the test to look at. */
+/** A bus that delivers messages asynchronously, and keeps them for the test. */
 class TestBus implements Bus {
   readonly kind = "test";
   readonly location = "this test";
   readonly sent: { topic: string; message: Uint8Array }[] = [];
-  /** How often a message is delivered. */
+  /** Number of deliveries of each message. */
   copies = 1;
   readonly #listeners = new Set<{ topic: string; listener: (message: Uint8Array) => void }>();
 
@@ -124,7 +121,7 @@ describe("a follower", () => {
     await follower.ended;
   });
 
-  it("sees them through the bus long before the next poll, also when hints come twice", async () => {
+  it("sees them through the bus long before the next poll, even if hints arrive twice", async () => {
     const bus = new TestBus();
     bus.copies = 2;
     const [a, b] = [instance({ pollMillis: NEVER, bus }), instance({ pollMillis: NEVER, bus })];
@@ -137,7 +134,7 @@ describe("a follower", () => {
     await follower.ended;
   });
 
-  it("costs no request of its own: there is one poll for all followers of a space, and it is given up with the last", async () => {
+  it("costs no request of its own: all followers of a space share one poll, which ends with the last of them", async () => {
     const { storage, requests } = counted(memory);
     const [a, b] = [instance({ pollMillis: NEVER }), instance({ pollMillis: 300 }, storage)];
     await append(a, "s", "first");
@@ -147,7 +144,7 @@ describe("a follower", () => {
     const begin = performance.now();
     await append(a, "s", "second");
     await expect.poll(() => followers.filter(({ texts }) => texts.length === 2).length).toBe(50);
-    // Polls that found nothing, the one that found it, and the rows it found: one request each. A slow machine has time
+    // One request each for polls without news, for the poll with news, and for the new rows. A slow machine has time
     // for more.
     const polls = (performance.now() - begin) / 300;
     expect(requests() - before).toBeLessThan(20 + 2 * polls);
@@ -159,13 +156,13 @@ describe("a follower", () => {
     expect(requests()).toBe(after);
   });
 
-  it("that is far behind when more was written than an instance keeps up with misses nothing", async () => {
+  it("misses nothing if it is far behind and its instance cannot keep up", async () => {
     const [a, b] = [instance({ pollMillis: NEVER }), instance({ pollMillis: NEVER })];
     const stop = new AbortController();
     const responses = b.stream.consumeSpace({ storeId, space, follow: true }, { signal: stop.signal });
     const stream = responses[Symbol.asyncIterator]();
     await stream.next();
-    // What the instance writes itself is in its ring; what the other one writes in between is too much for it.
+    // The ring of the instance has its own writes, but not the many writes of the other instance in between.
     await append(b, "s", "first");
     const records = Array.from({ length: 1_000 }, () => payload("x"));
     for (let count = 0; count < 5; count++)
@@ -183,7 +180,7 @@ describe("a follower", () => {
     await stream.return?.().catch(() => {});
   });
 
-  it("is not disturbed by hints that are forged, for other stores, old, or no messages at all", async () => {
+  it("is not disturbed by hints that are forged, old, for other stores, or malformed", async () => {
     const bus = new TestBus();
     const { storage, requests } = counted(memory);
     const [a, b] = [instance({ pollMillis: NEVER, bus }), instance({ pollMillis: NEVER, bus }, storage)];
@@ -203,7 +200,7 @@ describe("a follower", () => {
       bus.publish(storeId, Buffer.from("not a message"));
       await delay(0);
     }
-    // Two thousand of them led to a handful of looks, and the follower is where it was.
+    // Two thousand hints led to a few reads, and the follower kept its position.
     expect(requests() - before).toBeLessThan(25);
     await append(a, "s", "second");
     await expect.poll(() => follower.texts, { timeout: 5_000 }).toEqual(["first", "second"]);
@@ -222,7 +219,7 @@ describe("a store that another instance deletes", () => {
     expect(await follower.ended).toBe(ErrorReason.NOT_FOUND);
   });
 
-  it("ends live streams with NOT_FOUND: at once with a bus; and a false alarm changes nothing", async () => {
+  it("ends live streams with NOT_FOUND: at once with a bus, and a false alarm changes nothing", async () => {
     const bus = new TestBus();
     const [a, b] = [instance({ pollMillis: NEVER, bus }), instance({ pollMillis: NEVER, bus })];
     await append(a, "s", "first");
@@ -236,7 +233,7 @@ describe("a store that another instance deletes", () => {
     expect(await follower.ended).toBe(ErrorReason.NOT_FOUND);
   });
 
-  it("is empty to the next call, and can be written anew from either side", async () => {
+  it("is empty for the next call, and either instance can write it again", async () => {
     const [a, b] = [instance({}), instance({})];
     const calls: Record<string, (at: Instance) => Promise<unknown>> = {
       peek: async ({ stream }) => (await stream.peek({ storeId, space, segment: "s" })).entry,
@@ -268,7 +265,7 @@ describe("a store that another instance deletes", () => {
     for await (const result of session) expect(result.ranges).toMatchObject([{ firstSequence: 1n }]);
   });
 
-  it("ends a Produce session that waits, and is not found by GetStore", async () => {
+  it("ends a waiting Produce session, and GetStore does not find the store", async () => {
     const [a, b] = [instance({}), instance({ pollMillis: 20 })];
     const more = Promise.withResolvers<void>();
     const session = b.stream.produce(
@@ -293,7 +290,7 @@ describe("a store that another instance deletes", () => {
     more.resolve();
   });
 
-  it("while rows of trimmed entries are being removed, is no failure of that", async () => {
+  it("during the removal of trimmed rows does not make that removal fail", async () => {
     const [a, b] = [instance({}), instance({ pollMillis: NEVER })];
     for (let count = 1; count <= 20; count++) await append(b, "s", String(count));
     await b.stream.trimSegment({ storeId, space, segment: "s", beforeSequence: 20n });
@@ -301,14 +298,14 @@ describe("a store that another instance deletes", () => {
     await b.settle(storeId);
   });
 
-  it("and makes anew is not taken for the old one", async () => {
+  it("and creates again is not taken for the old one", async () => {
     const [a, b] = [instance({}), instance({ pollMillis: NEVER })];
     for (const text of ["old 1", "old 2", "old 3"]) await append(a, "s", text);
     const follower = follow(b);
     await follower.caughtUp;
     await append(b, "s", "old 4");
     await a.stores.deleteStore({ storeId });
-    // More than there was before, so that numbers alone tell nothing.
+    // More entries than before, so that numbers alone prove nothing.
     for (let count = 1; count <= 8; count++) await append(a, "s", `new ${count}`);
     const { ranges } = await append(b, "s", "new 9");
     expect(ranges).toMatchObject([{ firstSequence: 9n, firstOffset: 9n }]);

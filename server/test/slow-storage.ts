@@ -1,18 +1,18 @@
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import type { Storage } from "../src/storage/port.ts";
 
-/** What happens to one commit: the usual, or an answer that is lost after, or before, it was written. */
+/** The fate of one commit: an ordinary answer, an answer that gets lost, or a request that gets lost. */
 export type CommitFate = "answered" | "lost-answer" | "lost-request";
 
 export interface SlowOptions {
-  /** Turns of the event loop that a request takes to arrive, and again for its answer. */
+  /** Turns of the event loop for the way of a request, and for the way of its answer. */
   readonly turns: () => number;
   readonly fate?: () => CommitFate;
-  /** What a lost commit fails with. */
+  /** The failure of a lost commit. */
   readonly failure: () => Error;
 }
 
-/** The same storage, with requests and answers that take their time and pass each other on the way. */
+/** The same storage, with slow requests and answers that overtake each other. */
 export function slowStorage(storage: Storage, options: SlowOptions): Storage {
   const turns = async () => {
     for (let count = options.turns(); count > 0; count--) await new Promise(setImmediate);
@@ -25,7 +25,7 @@ export function slowStorage(storage: Storage, options: SlowOptions): Storage {
   };
   return changedStorage(storage, (store) => ({
     get: (partition, key) => slowly(() => store.get(partition, key)),
-    // As on Azure: no snapshot, but a request for each.
+    // As on Azure: one request per row, and no snapshot.
     getMany: (partition, keys) => Promise.all(keys.map((key) => slowly(() => store.get(partition, key)))),
     async *scan(partition, range) {
       await turns();

@@ -11,7 +11,7 @@ const timestamp = (micros: number) => ({
   nanos: (micros % 1_000_000) * 1_000,
 });
 
-/** Batches as the entries they stand for; checks that each is well-formed (SEG-009, SEG-015). */
+/** The entries of some batches. Checks that each batch is well-formed (SEG-009, SEG-015). */
 export function entriesOf(space: string, batches: readonly EntryBatch[]): ModelEntry[] {
   return batches.flatMap((batch) => {
     expect(batch.space).toBe(space);
@@ -43,7 +43,7 @@ interface Response {
   readonly caughtUp: boolean;
 }
 
-/** Compares a finished read with what the specification says about its bounds. */
+/** Compares a finished read with the specification of its bounds. */
 function checkRead(
   space: string,
   responses: readonly Response[],
@@ -66,7 +66,7 @@ function checkRead(
   ).toEqual(expected);
   expect(responses.length).toBeGreaterThan(0);
   const { next, caughtUp } = responses[responses.length - 1];
-  // SEG-010: what comes before `next` and matches was delivered; what comes from it on was not.
+  // SEG-010: every matching entry before `next` was delivered, and none from `next` on.
   const delivered = new Set(expected);
   for (const entry of matching) expect(delivered.has(entry)).toBe(positionOf(entry) < Number(next));
   // SEG-013
@@ -125,7 +125,7 @@ export async function checkSpaceRead(
 
 const EVERYTHING: Bounds = { min: 0, max: 0, minTime: 0, maxTime: 0, limit: 0, last: 0 };
 
-/** Compares everything that can be asked about a space with the model. */
+/** Compares every answer about a space with the model. */
 export async function checkSpace(
   instance: Instance,
   at: { storeId: string; space: string },
@@ -137,7 +137,7 @@ export async function checkSpace(
   expect(Number(status?.lastOffset)).toBe(model.lastOffset);
   expect(microsOf(status?.lastTime)).toBe(model.lastTime);
   expect(Number(status?.segmentCount)).toBe(model.listed().length);
-  // A lower bound while something is retained (model.proto), exact where the clauses say so.
+  // A lower bound while entries are retained (model.proto); exact where the clauses require it.
   if (model.lastOffset === 0) expect(status?.firstOffset).toBe(0n);
   else if (model.entries.length > 0) expect(Number(status?.firstOffset)).toBeLessThanOrEqual(model.entries[0].offset);
   const list = await instance.stream.listSegments({ ...at, pageSize: 2 });

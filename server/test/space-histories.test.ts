@@ -1,4 +1,4 @@
-/** Random histories of one space, compared step by step with a model written from docs/spec.md. */
+/** Random histories of one space, compared step by step with a model that follows docs/spec.md. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memoryStorage } from "../src/storage/memory/index.ts";
@@ -10,7 +10,7 @@ import { SpaceModel } from "./space-model.ts";
 
 const RUNS = Number(process.env.RUNS ?? 100);
 
-/** A clock that jumps, also backwards: order must not depend on it (G2). */
+/** A clock that jumps, even backwards: the order of entries must not depend on it (G2). */
 function jumpingClock(steps: readonly number[]): () => number {
   let now = 1_700_000_000_000_000;
   let i = 0;

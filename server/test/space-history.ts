@@ -39,7 +39,7 @@ const write = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("deleteSpace" as const) }) },
 );
 
-/** Bounds as shares of what there is, so that they hit edges often. */
+/** Bounds as shares of the existing range, so that they often hit its edges. */
 const bounds = fc.record({
   min: fc.nat(12),
   max: fc.nat(12),
@@ -80,7 +80,7 @@ type PlannedWrite =
   | { readonly kind: "deleteSegment"; readonly segment: string }
   | { readonly kind: "deleteSpace" };
 
-/** Bounds in positions and times, of which `use` says which are given. */
+/** Bounds in positions and times. `use` selects the bounds that the read has. */
 export function boundsOf(
   b: typeof bounds extends fc.Arbitrary<infer T> ? T : never,
   head: number,
@@ -99,7 +99,7 @@ export function boundsOf(
   return { min, max, minTime, maxTime, limit: pick(16, b.limit), last: pick(32, b.last) };
 }
 
-/** A server whose writes are compared, one group after the other, with the model. */
+/** A server whose writes are compared with the model, one group after the other. */
 export class History {
   readonly storeId: string = crypto.randomUUID();
   readonly space = "space";
@@ -111,9 +111,9 @@ export class History {
     this.model = model;
   }
 
-  /** Submits all writes in one turn, so that they share commits; then the model takes them in the same order. */
+  /** Submits all writes in one turn, so that they share commits. Then applies them to the model in the same order. */
   async group(instance: Instance, writes: readonly Write[]): Promise<void> {
-    // What is written is decided before any of it is applied: expectations are right or wrong as of the start.
+    // Planned before any of them is applied, so that expectations are right or wrong as of the start.
     const planned = writes.flatMap((w) => this.#plan(w));
     const outcomes = await instance.withStore(this.storeId, async (store) => {
       const log = store.space(this.space);

@@ -30,7 +30,10 @@ export interface ModelRange {
 
 export type AppendVerdict =
   | { readonly kind: "applied"; readonly number: number; readonly ranges: readonly ModelRange[] }
-  /** The first result again; it may also be forgotten (SEQUENCE_MISMATCH) when its entries are no longer retained. */
+  /**
+   * The first result again. The server may also have forgotten it (SEQUENCE_MISMATCH) if its entries are no longer
+   * retained.
+   */
   | {
       readonly kind: "repeated";
       readonly number: number;
@@ -47,8 +50,8 @@ interface Segment {
 }
 
 /**
- * What docs/spec.md says about one space, as plainly as it can be written: a list of entries and a few numbers. Written
- * from the specification and the protos, not from the engine.
+ * The content of docs/spec.md about one space, as simply as possible: a list of entries and a few numbers. It follows
+ * the specification and the protos, not the engine.
  */
 export class SpaceModel {
   entries: ModelEntry[] = [];
@@ -66,7 +69,7 @@ export class SpaceModel {
     return this.entries.filter((entry) => entry.segment === segment);
   }
 
-  /** First retained sequence, as SegmentStatus words it. */
+  /** First retained sequence, as SegmentStatus defines it. */
   firstOf(segment: string): number {
     const { last } = this.segment(segment);
     return this.entriesOf(segment)[0]?.sequence ?? (last === 0 ? 0 : last + 1);
@@ -119,7 +122,7 @@ export class SpaceModel {
     return { kind: "applied", number, ranges };
   }
 
-  /** The server chooses the time; the model only wants it to rise. */
+  /** The server chooses the time. The model only requires it to rise. */
   committedAt(number: number, time: number): void {
     this.lastTime = time;
     this.entries = this.entries.map((entry) => (entry.number === number ? { ...entry, time } : entry));

@@ -4,8 +4,8 @@ import { memoryStorage } from "../src/index.ts";
 import { makeInstance } from "./instance.ts";
 
 /**
- * Cause: an instance that had not seen a segment's first append evaluated its deletion on an old head, which counted no
- * segments; the count of -1 could not be encoded, and the deletion failed with INTERNAL instead of meeting a conflict.
+ * Cause: an instance that had not seen the first append of a segment evaluated its deletion on an old head without
+ * segments. The count of -1 could not be encoded, so the deletion failed with INTERNAL instead of meeting a conflict.
  */
 it("a segment that another instance has just written can be deleted", async () => {
   const storage = memoryStorage({ shared: true });

@@ -1,6 +1,6 @@
 /**
- * Storage that fails under a running server: visible to clients, operators and load balancers, and over when its cause
- * is (H5, H6, M6).
+ * Storage that fails under a running server. Clients, operators and load balancers see the failure, and it ends with
+ * its cause (H5, H6, M6).
  */
 import { execFileSync } from "node:child_process";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
@@ -75,12 +75,12 @@ const readyz = () => fetch(`${server.url}/readyz`).then(async (response) => [res
 const healthz = () => fetch(`${server.url}/healthz`).then((response) => response.status);
 
 describe("too many open files", () => {
-  /** Descriptors below are those of the process itself, so no further one is to be had. */
+  /** The process itself uses more descriptors than this, so it gets no further one. */
   const USED = 8;
   const limitFiles = (limit: number) =>
     execFileSync("prlimit", ["--pid", String(server.child.pid), `--nofile=${limit}:`]);
 
-  it("fail the first use of a storage, are told, and leave nothing behind", async () => {
+  it("fail the first use of a storage, are reported, and leave nothing behind", async () => {
     const { append, count, stores } = await start(join(folder.path, "data"));
     limitFiles(USED);
     for (let i = 0; i < 3; i++) {
@@ -127,7 +127,7 @@ describe("a volume that becomes read-only", () => {
     const events = server.errors().split("\n");
     expect(events.filter((line) => line.includes("storage-failed"))).toHaveLength(1);
     expect(server.errors()).toMatch(/EROFS|[Rr]ead-only file system/);
-    // What an operator does: stop the server, check the file system, start again.
+    // An operator would stop the server, check the file system, and start the server again.
     await server.end("SIGTERM");
     volume.unmount();
     volume.mount();
@@ -140,7 +140,7 @@ describe("a volume that becomes read-only", () => {
   it("refuses new stores too, and recovers by itself once it is writable", async () => {
     await using volume = await mountFolder(32 * 1024);
     const { append } = await start(join(volume.path, "data"));
-    // Not while a probe has a file open.
+    // Retried, because the volume is busy while a probe has a file open.
     await expect.poll(() => attempt(() => volume.remount("ro")), patience).toBe(true);
     expect(await reasonOf(append())).toBe(ErrorReason.STORAGE_UNAVAILABLE);
     await expect.poll(readyz, patience).toEqual([503, expect.stringContaining("read-only")]);
@@ -151,7 +151,7 @@ describe("a volume that becomes read-only", () => {
   });
 });
 
-describe("a data folder that goes away under a server", () => {
+describe("a data folder that disappears under a server", () => {
   it("when it is removed, no append is acknowledged and no new history begins", async () => {
     const path = join(folder.path, "data");
     const { append, count } = await start(path);
@@ -166,13 +166,13 @@ describe("a data folder that goes away under a server", () => {
     expect(await reasonOf(count(crypto.randomUUID()))).toBe(ErrorReason.STORAGE_UNAVAILABLE);
     await expect.poll(readyz, patience).toEqual([503, expect.stringContaining("removed, replaced or unmounted")]);
     expect(await readdir(folder.path)).toEqual([]);
-    // An empty folder in its place, as a mount point is, changes nothing.
+    // An empty folder in its place, such as a mount point, changes nothing.
     await mkdir(path);
     expect(await reasonOf(append(crypto.randomUUID()))).toBe(ErrorReason.STORAGE_UNAVAILABLE);
     expect(await readdir(path)).toEqual([]);
   });
 
-  it("when it comes back, the server goes on with it", async () => {
+  it("when it comes back, the server uses it again", async () => {
     const path = join(folder.path, "data");
     const { append, count } = await start(path);
     await append();
@@ -180,7 +180,7 @@ describe("a data folder that goes away under a server", () => {
     expect(await reasonOf(append())).toBe(ErrorReason.STORAGE_UNAVAILABLE);
     await rename(`${path}-away`, path);
     await expect.poll(() => reasonOf(append()), patience).toBeUndefined();
-    // The append that was not acknowledged has an unknown outcome: it was written before the folder was looked for.
+    // The outcome of the unacknowledged append is unknown: the server wrote it before it checked the folder.
     expect(await count()).toBeGreaterThanOrEqual(2);
     await expect.poll(readyz, patience).toEqual([200, "ready\n"]);
   });

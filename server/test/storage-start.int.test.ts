@@ -1,4 +1,7 @@
-/** Starts that cannot work: one line that names path and cause, exit code 1; nothing listens (H6, M6, M15). */
+/**
+ * Starts that must fail: with one line that names path and cause, with exit code 1, and without listening (H6, M6,
+ * M15).
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
@@ -22,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder[Symbol.asyncDispose]());
 
-/** Starts a server that is not to come up; resolves with how it ended and what it wrote. */
+/** Starts a server that must not come up. Resolves with its exit code and output. */
 async function startInVain(path: string, args: readonly string[] = [], user?: number) {
   const child = spawn(
     process.execPath,
@@ -63,7 +66,7 @@ describe("a server does not start", () => {
     await expectRefusal(join(folder.path, "file", "data"), /ENOTDIR/);
   });
 
-  it("on a link that leads nowhere", async () => {
+  it("on a dangling link", async () => {
     const path = join(folder.path, "link");
     await symlink(join(folder.path, "nothing"), path);
     await expectRefusal(path, /a link that leads nowhere: ENOENT: .* is a link to .*nothing/);
@@ -76,7 +79,7 @@ describe("a server does not start", () => {
     await expectRefusal(join(mounted.path, "data"), /read-only: EROFS/);
   });
 
-  it("in a folder that is not its own", async () => {
+  it("in a folder of another user", async () => {
     const path = join(folder.path, "data");
     await mkdir(path, { mode: 0o755 });
     await chmod(folder.path, 0o755);
@@ -124,7 +127,7 @@ describe("a server does not start", () => {
   });
 });
 
-it("data is for the user of the server alone", async () => {
+it("only the user of the server can read the data", async () => {
   const path = join(folder.path, "above", "data");
   await using server = await startServer(path);
   const client = createClient(StreamService, createGrpcTransport({ baseUrl: server.url }));
@@ -138,7 +141,7 @@ it("data is for the user of the server alone", async () => {
   expect(modes.size).toBeGreaterThan(5);
 });
 
-it("a store whose path is a link that leads nowhere is an error, and is listed", async () => {
+it("a store whose path is a dangling link is an error, and is listed", async () => {
   await symlink(join(folder.path, "nothing"), join(folder.path, storeId));
   await using server = await startServer(folder.path);
   const transport = createGrpcTransport({ baseUrl: server.url });

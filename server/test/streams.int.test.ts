@@ -1,4 +1,4 @@
-/** Streams of a real server process under slow, leaving, vanished and many readers, and under SIGTERM. */
+/** Streams of a real server process with slow, leaving, vanished and many readers, and under SIGTERM. */
 import { readdir } from "node:fs/promises";
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,7 +10,7 @@ import { createStreamkit, memoryStorage } from "../src/index.ts";
 import { type ServerProcess, startServer, temporaryFolder } from "./server-process.ts";
 
 const MIB = 1024 * 1024;
-/** How much a paused reader leaves unread; a soak run sets 1,024. */
+/** Size of the backlog of a paused reader; a soak run sets 1,024. */
 const PAUSED_MIB = Number(process.env.PAUSED_MIB ?? 192);
 const KEEP_ALIVE_SECONDS = 0.4;
 const space = "space";
@@ -31,7 +31,7 @@ const clientOf = (transport: Transport) => createClient(StreamService, transport
 const grpc = (baseUrl = server.url) => clientOf(createGrpcTransport({ baseUrl }));
 const http1 = (baseUrl = server.url) => clientOf(createConnectTransport({ baseUrl, httpVersion: "1.1" }));
 
-/** Open files and connections of a server process, to see that it lets go. */
+/** Open files and connections of a server process, to see that it releases them. */
 async function handles({ child }: ServerProcess): Promise<number> {
   return (await readdir(`/proc/${child.pid}/fd`)).length;
 }
@@ -76,7 +76,7 @@ describe("a paused reader", () => {
       const grown = (await server.memory()) - before;
       expect(grown / MIB).toBeLessThan(64);
       expect(slowest).toBeLessThan(2_000);
-      // The paused one wakes up, and has missed nothing.
+      // The paused reader continues, and has missed nothing.
       let next = 1n;
       while (next <= BigInt(PAUSED_MIB) + 48n) {
         const { value } = await paused.next();
@@ -90,15 +90,15 @@ describe("a paused reader", () => {
   );
 });
 
-describe("a reader that goes", () => {
+describe("a reader that leaves", () => {
   it.each([
     ["by cancelling, over gRPC", grpc, false],
     ["by cancelling, over HTTP/1.1", http1, false],
     ["by cancelling with unread data, over gRPC", grpc, true],
     ["by cancelling with unread data, over HTTP/1.1", http1, true],
   ])("%s, ends its stream on the server within a second (fault 21)", async (_, make, unread) => {
-    // In this process, to look at the server's own count: with one stream allowed, the second shows that the first is
-    // over.
+    // In this process, to see the server's own count. With one stream allowed, the second stream shows that the first
+    // has ended.
     await using streamkit = createStreamkit({ storage: memoryStorage(), limits: { streams: 1 } });
     const { url } = await streamkit.listen({ port: 0 });
     const storeId = crypto.randomUUID();
@@ -126,9 +126,9 @@ describe("a reader that goes", () => {
     await until(attempt, 1_000);
   });
 
-  it("without a word, is noticed within two keep-alive intervals (half-open HTTP/2, fault 21)", async () => {
+  it("silently is noticed within two keep-alive intervals (half-open HTTP/2, fault 21)", async () => {
     await using other = await temporaryFolder();
-    // A server of its own: with this interval, a client that is busy for a moment is as good as gone.
+    // A server of its own: with this interval, it drops a client that is busy for a moment.
     await using impatient = await startServer(other.path, "--keep-alive", String(KEEP_ALIVE_SECONDS));
     const target = new URL(impatient.url);
     const sockets: Socket[] = [];
@@ -188,7 +188,7 @@ describe("many", () => {
 });
 
 describe("a producer", () => {
-  it("is slowed down by a server that cannot keep up, and everything it sent is answered in order", async () => {
+  it("is slowed down by a server that cannot keep up, and gets every answer in order", async () => {
     const storeId = crypto.randomUUID();
     const count = 1_000;
     async function* requests() {
@@ -206,8 +206,8 @@ describe("a producer", () => {
     expect(most / MIB).toBeLessThan(160);
   });
 
-  it("that does not read its answers is not read from any further (G10)", async () => {
-    // In this process: what the server took can then be seen, whatever the client's buffers hold.
+  it("that does not read its answers is not read from (G10)", async () => {
+    // In this process, to see how many requests the server took, whatever the client buffers.
     await using streamkit = createStreamkit({ storage: memoryStorage() });
     const { url } = await streamkit.listen({ port: 0 });
     const storeId = crypto.randomUUID();
@@ -222,8 +222,8 @@ describe("a producer", () => {
     await session.next();
     const inside = clientOf(streamkit.transport());
     const committed = async () => (await inside.getSpaceStatus({ storeId, space })).status?.lastOffset ?? 0n;
-    // Answers of 350 bytes fill a window of 64 KiB after about 200, then the pipeline of 256; whatever the sizes, it
-    // stops.
+    // Answers of 350 bytes fill a window of 64 KiB after about 200 answers, and then the pipeline of 256. At any size,
+    // the server stops reading.
     let before = -1n;
     await until(async () => {
       const now = await committed();
@@ -263,7 +263,7 @@ describe("SIGTERM", () => {
         expect(error?.code).toBe(Code.Unavailable);
         expect(error?.findDetails(ErrorDetailSchema)[0]?.reason).toBe(ErrorReason.SHUTTING_DOWN);
       }
-      // Refused by the server, or, where the connection was closing already, by HTTP/2: in both cases, not applied.
+      // Refused by the server or, if the connection was already closing, by HTTP/2. Neither is applied.
       expect(String(await writing)).toMatch(/unavailable|REFUSED_STREAM/);
       expect(running.errors()).toBe("");
     }

@@ -1,7 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 
-/** Every way to reach a port; each entry makes a transport of its own connection. */
+/** Every way to reach a port. Each entry makes a transport with its own connection. */
 export const WIRE_TRANSPORTS: readonly {
   readonly name: string;
   readonly bidi: boolean;

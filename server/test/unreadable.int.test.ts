@@ -1,7 +1,4 @@
-/**
- * Requests that cannot be read, as raw bytes over HTTP/2: what they are refused with, and what was readable before
- * them.
- */
+/** Unreadable requests, as raw bytes over HTTP/2: their refusals, and the results of readable requests before them. */
 import { once } from "node:events";
 import { gzipSync } from "node:zlib";
 import { create, fromBinary, toBinary, toJsonString } from "@bufbuild/protobuf";
@@ -68,11 +65,11 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
     ["a name that is not UTF-8", () => envelope(Buffer.from([0x12, 1, 0xff])), invalid],
     ["an envelope that ends early", () => Buffer.from([0, 0, 0, 0, 9, 1]), invalid],
     ["a header that ends early", () => Buffer.from([0, 0]), invalid],
-    ["gzip that is none", () => envelope(Buffer.from("abc"), 1), invalid, { gzip: "" }],
+    ["invalid gzip", () => envelope(Buffer.from("abc"), 1), invalid, { gzip: "" }],
   ];
 
   it.each(unreadable)(
-    "answers all of a session that was readable before %s, then refuses it (PRO-003, ERR-004)",
+    "answers all readable requests of a session before %s, then refuses it (PRO-003, ERR-004)",
     async (_, bytes, expected, options) => {
       const storeId = crypto.randomUUID();
       const good = Array.from({ length: 20 }, (_, index) => envelope(appendBytes(storeId, String(index))));
@@ -86,7 +83,7 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
     },
   );
 
-  it("answers a session whose client is done, and one that is refused in the middle, exactly once", async () => {
+  it("answers a complete session, and a session that is refused in the middle, exactly once", async () => {
     const storeId = crypto.randomUUID();
     const type = contentType(protocol, "proto", "stream");
     const good = envelope(appendBytes(storeId));
@@ -99,7 +96,7 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
     expect(refused.messages).toHaveLength(1);
   });
 
-  it.each(["proto", "json"] as const)("refuses %s that is too large for its method (H2)", async (format) => {
+  it.each(["proto", "json"] as const)("refuses %s beyond the size limit of its method (H2)", async (format) => {
     const text = (size: number) =>
       format === "json" ? Buffer.from(JSON.stringify({ storeId: "", pad: "x".repeat(size) })) : padding(size);
     const small = await unary(`${STREAM}/GetSpaceStatus`, text(LIMITS.maxSmallRequestBytes), protocol, format);
@@ -115,7 +112,7 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
   });
 
   it.each(["proto", "json"] as const)(
-    "takes gzip, and decompresses to the limit of the method (%s)",
+    "accepts gzip, and decompresses up to the limit of the method (%s)",
     async (format) => {
       const storeId = crypto.randomUUID();
       const message = append(storeId);
@@ -154,7 +151,7 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
     }
   });
 
-  it("applies nothing of a request whose connection broke in the middle", async () => {
+  it("applies no part of a request whose connection broke in the middle", async () => {
     const storeId = crypto.randomUUID();
     const whole = toBinary(
       AppendRequestSchema,
@@ -164,12 +161,12 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
         appends: ["a", "b"].map((segment) => ({ segment, records: [{ payload: Buffer.from("x") }] })),
       }),
     );
-    // Up to the end of the first segment: valid as far as it goes.
+    // Up to the end of the first segment: valid so far.
     const part = whole.subarray(0, whole.length - appendPartLength(whole));
     const stream = client.open(`${STREAM}/Append`, contentType(protocol, "proto", "unary"));
     const body = protocol === "connect" ? part : envelope(whole).subarray(0, 5 + part.length);
     await new Promise<void>((resolve) => stream.write(body, () => resolve()));
-    // Not `close`, which ends the request properly before it resets the stream.
+    // `close` would end the request properly before it resets the stream.
     stream.destroy();
     await answerOf(stream, "application/proto");
     const status = await unary(`${STREAM}/ListSpaces`, Buffer.from(`\n$${storeId}`), protocol);
@@ -192,7 +189,7 @@ describe("deadlines", () => {
   ];
 
   it.each(timed)(
-    "of %s beyond what a timer can wait for end nothing at once (M10)",
+    "of %s beyond the range of a timer do not end calls at once (M10)",
     async (protocol, header, longest) => {
       for (const value of longest) {
         const type = contentType(protocol, "proto", "stream");
@@ -204,7 +201,7 @@ describe("deadlines", () => {
         });
         const [first] = await once(stream, "data");
         expect(first[0]).toBe(0);
-        // Were it over, its end would have come before the answer to another call.
+        // Had the stream ended, its end would have come before the answer to another call.
         expect(await unary(`${STREAM}/ListSpaces`, Buffer.from(`\n$${read.storeId}`), protocol)).toMatchObject({
           code: "ok",
         });
@@ -214,7 +211,7 @@ describe("deadlines", () => {
     },
   );
 
-  it.each(timed)("of %s that are malformed are refused", async (protocol, header, _, malformed) => {
+  it.each(timed)("of %s in a malformed header are refused", async (protocol, header, _, malformed) => {
     for (const value of malformed.filter((value) => value !== "")) {
       const result = await unary(`${STREAM}/Peek`, Buffer.from(""), protocol, "proto", { [header]: value });
       expect([value, result]).toMatchObject([value, invalid]);
@@ -287,7 +284,7 @@ describe("GET", () => {
   });
 });
 
-it("compresses no answer, also where an application's router would, and loses none of it", async () => {
+it("compresses no answer, even if an application's router would, and loses no part of it", async () => {
   const router = createConnectRouter({ acceptCompression: [compressionGzip], compressMinBytes: 1 });
   streamkit.routes(router);
   const client = createClient(
@@ -314,14 +311,14 @@ it("compresses no answer, also where an application's router would, and loses no
   expect(sizes).toEqual([10_000]);
 });
 
-/** A field that no request knows, with so many bytes. */
+/** An unknown field of `size` bytes. */
 function padding(size: number): Buffer {
   const head = Buffer.from([(15 << 3) | 2, 0, 0, 0, 0]);
   for (let i = 0; i < 4; i++) head[1 + i] = ((size >>> (7 * i)) & 0x7f) | (i < 3 ? 0x80 : 0);
   return Buffer.concat([head, Buffer.alloc(size)]);
 }
 
-/** Bytes of the last of two equal fields at the end of a message. */
+/** Size of the last of two equal fields at the end of a message, in bytes. */
 function appendPartLength(whole: Uint8Array): number {
   return 2 + whole[whole.lastIndexOf(0x1a) + 1];
 }

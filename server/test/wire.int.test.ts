@@ -1,6 +1,4 @@
-/**
- * What arrives on a port: both HTTP versions, with and without TLS, browsers, tools, and bytes that are none of these.
- */
+/** All kinds of traffic on a port: both HTTP versions, with and without TLS, browsers, tools, and other bytes. */
 import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { connect as connectHttp2 } from "node:http2";
@@ -96,7 +94,7 @@ describe("one port", () => {
     ["noise", "\u0000\u0001\u0002\u0003"],
     ["a TLS hello", "\u0016\u0003\u0001\u0000\u00a5\u0001"],
     ["half a request", "POST / HTTP/1.1\r\ncontent-le"],
-  ])("survives connections that bring %s and go, politely or not (ERR-008)", async (_, text) => {
+  ])("survives connections that send %s and then close or reset (ERR-008)", async (_, text) => {
     for (const leave of ["end", "destroy", "resetAndDestroy"] as const) {
       const socket = connectTcp(listener.port, "127.0.0.1");
       socket.on("error", () => undefined);
@@ -110,8 +108,8 @@ describe("one port", () => {
     await stillServes();
   });
 
-  it("takes the HTTP/2 preface byte by byte", async () => {
-    // A relay that cuts what the client says into single bytes.
+  it("accepts the HTTP/2 preface byte by byte", async () => {
+    // A relay that passes on the client's bytes one by one.
     const relay = createServer((inner) => {
       const outer = connectTcp({ port: listener.port, host: "127.0.0.1", noDelay: true });
       outer.pipe(inner);
@@ -135,7 +133,7 @@ describe("one port", () => {
     await new Promise((resolve) => relay.close(resolve));
   });
 
-  it("answers what is no RPC with an HTTP error (ERR-007)", async () => {
+  it("answers other requests than RPCs with an HTTP error (ERR-007)", async () => {
     expect((await fetch(listener.url)).status).toBe(404);
     expect((await post("/streamkit.v1.StreamService/Nothing", "{}", "application/json")).status).toBe(404);
     expect((await post(APPEND, "x", "text/plain")).status).toBe(415);
@@ -143,7 +141,7 @@ describe("one port", () => {
     await stillServes();
   });
 
-  it("lets browsers in from the origins allowed, and no others", async () => {
+  it("admits browsers from the allowed origins only", async () => {
     const ask = (origin: string) =>
       fetch(listener.url + APPEND, { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST" } });
     const allowed = await ask("https://app.example");
@@ -157,7 +155,7 @@ describe("one port", () => {
     expect(call.headers.get("access-control-expose-headers")?.toLowerCase()).toContain("grpc-status");
   });
 
-  it("tells its health, and that it is about to go", async () => {
+  it("reports its health, and that it is shutting down", async () => {
     await using other = createStreamkit({ storage: memoryStorage() });
     const { url } = await other.listen({ port: 0 });
     const health = createClient(Health, createGrpcTransport({ baseUrl: url }));
@@ -199,7 +197,7 @@ describe("one port", () => {
   });
 });
 
-describe("a request that cannot be read", () => {
+describe("an unreadable request", () => {
   const bad = Buffer.of(0x0a, 0xff, 0xff);
   const envelope = (body: Uint8Array) => Buffer.concat([Buffer.of(0, 0, 0, 0, body.length), body]);
 
@@ -228,7 +226,7 @@ describe("a request that cannot be read", () => {
     );
   });
 
-  it("in a stream is INVALID_ARGUMENT / INVALID_FIELD as well", async () => {
+  it("in a stream is also INVALID_ARGUMENT / INVALID_FIELD", async () => {
     const path = "/streamkit.v1.StreamService/ConsumeSpace";
     for (const [body, type] of [
       [bad, "application/connect+proto"],
@@ -246,7 +244,7 @@ describe("a request that cannot be read", () => {
     expect(trailers).toMatch(/grpc-status: 3|^3$/);
   });
 
-  it("because a name in JSON is not Unicode is refused, not changed (ERR-009)", async () => {
+  it("with a JSON name that is not Unicode is refused, not changed (ERR-009)", async () => {
     const storeId = crypto.randomUUID();
     const records = [{ payload: "" }];
     for (const names of [

@@ -1,6 +1,6 @@
 /**
- * Large, slow and unfinished request bodies: they are refused, they cost what the limits allow, and nobody else pays
- * (C3, H1).
+ * Large, slow and unfinished request bodies. The server refuses them, they cost no more than the limits allow, and
+ * other callers do not suffer (C3, H1).
  */
 import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
@@ -35,7 +35,7 @@ afterEach(async () => {
 
 const works = async (over: ClientHttp2Session) => (await callHttp2(over, INFO, "{}")).status === 200;
 
-/** Sends bytes for as long as the server takes them. */
+/** Sends bytes for as long as the server accepts them. */
 async function pour(stream: ClientHttp2Stream, bytes: number): Promise<void> {
   const part = Buffer.alloc(256 * 1024);
   for (let sent = 0; sent < bytes && !stream.destroyed; sent += part.length) {
@@ -59,31 +59,28 @@ describe("a body that is too large", () => {
     ["Append, 64 MiB", APPEND, 64, PROTO],
     ["GetSpaceStatus, 20 MiB", STATUS, 20, PROTO],
     ["GetSpaceStatus by gRPC, 20 MiB", STATUS, 20, GRPC],
-    ["a path that is none, 20 MiB", "/nothing", 20, PROTO],
-  ])(
-    "%s, again and again: each is refused, and the connection serves its other calls",
-    async (_, path, mib, headers) => {
-      await start();
-      for (let round = 0; round < 6; round++) {
-        const stream = begin(session, path, headers);
-        const answer = answerOf(stream);
-        if (path === "/nothing" || headers === PROTO) void pour(stream, mib * MIB);
-        else {
-          stream.write(envelope(new Uint8Array(0)).fill(0x7f, 1, 2));
-          void pour(stream, mib * MIB);
-        }
-        const { status } = await answer;
-        expect(status).not.toBe(undefined);
-        expect(status === 200 && headers !== GRPC).toBe(false);
-        expect(await works(session)).toBe(true);
+    ["an unknown path, 20 MiB", "/nothing", 20, PROTO],
+  ])("%s, repeatedly: each is refused, and the connection serves its other calls", async (_, path, mib, headers) => {
+    await start();
+    for (let round = 0; round < 6; round++) {
+      const stream = begin(session, path, headers);
+      const answer = answerOf(stream);
+      if (path === "/nothing" || headers === PROTO) void pour(stream, mib * MIB);
+      else {
+        stream.write(envelope(new Uint8Array(0)).fill(0x7f, 1, 2));
+        void pour(stream, mib * MIB);
       }
-      // Small and large calls beside each other, once more: the window of the connection is all there.
-      const appends = Array.from({ length: 8 }, () => callHttp2(session, APPEND, new Uint8Array(7 * MIB), PROTO));
-      for (const { status } of await Promise.all(appends)) expect(status).toBe(400);
-      expect(session.destroyed).toBe(false);
+      const { status } = await answer;
+      expect(status).not.toBe(undefined);
+      expect(status === 200 && headers !== GRPC).toBe(false);
       expect(await works(session)).toBe(true);
-    },
-  );
+    }
+    // Small and large calls in parallel once more, to show that the whole window of the connection is free again.
+    const appends = Array.from({ length: 8 }, () => callHttp2(session, APPEND, new Uint8Array(7 * MIB), PROTO));
+    for (const { status } of await Promise.all(appends)) expect(status).toBe(400);
+    expect(session.destroyed).toBe(false);
+    expect(await works(session)).toBe(true);
+  });
 
   it("over HTTP/1.1 is answered, and its connection closed", async () => {
     await start();
@@ -110,7 +107,7 @@ describe("a body that is too large", () => {
     expect(await isServing(server.url)).toBe(true);
   });
 
-  it("in a session is refused for good, with the results of what came before", async () => {
+  it("in a session is refused without a retry, after the results of earlier requests", async () => {
     await start();
     const stream = begin(session, PRODUCE, GRPC);
     const answer = answerOf(stream);
@@ -124,8 +121,8 @@ describe("a body that is too large", () => {
   });
 });
 
-describe("requests that are not finished", () => {
-  it("hold no more memory than their connection may use, and the rest is OVERLOADED (H1)", {
+describe("unfinished requests", () => {
+  it("take no more memory than their connection may use, and the server refuses the rest with OVERLOADED (H1)", {
     timeout: 60_000,
   }, async () => {
     await start("--limit", `requestBytesPerConnection=${32 * MIB}`);
@@ -135,7 +132,8 @@ describe("requests that are not finished", () => {
     const answers = streams.map(answerOf);
     const refused = answers.map(async (answer) => (await answer).body);
     await Promise.race([
-      // All that it may take: then some are refused, and the others wait for the rest of their bodies.
+      // The server accepts bodies up to the limit. Then it refuses some, and the others wait for the rest of their
+      // bodies.
       Promise.all(streams.map((stream) => fill(stream, 7.9 * MIB))),
       once(server.child, "exit"),
     ]);
@@ -149,12 +147,12 @@ describe("requests that are not finished", () => {
     expect(await isServing(server.url)).toBe(true);
     for (const stream of streams) stream.close();
     await Promise.all(answers);
-    // All is given back: as much may arrive again.
+    // All memory is free again: the server accepts as much once more.
     const { status } = await callHttp2(session, APPEND, new Uint8Array(7 * MIB), PROTO);
     expect(status).toBe(400);
   });
 
-  it("end with DEADLINE_EXCEEDED in time, unary or streaming, and nobody else waits", async () => {
+  it("end with DEADLINE_EXCEEDED in time, unary or streaming, and no other call waits", async () => {
     await start("--limit", "requestMillis=300");
     const unary = begin(session, APPEND, PROTO);
     const streaming = begin(session, PRODUCE, GRPC);
@@ -167,7 +165,7 @@ describe("requests that are not finished", () => {
     expect(await works(session)).toBe(true);
   });
 
-  it("end with DEADLINE_EXCEEDED where the message is whole and only the end of the request is missing", async () => {
+  it("end with DEADLINE_EXCEEDED if the message is whole and only the end of the request is missing", async () => {
     await start("--limit", "requestMillis=300");
     for (const method of ["streamkit.v1.StreamService/ConsumeSpace", "grpc.health.v1.Health/Watch"]) {
       const stream = begin(session, `/${method}`, GRPC);
@@ -192,14 +190,14 @@ describe("requests that are not finished", () => {
   });
 });
 
-/** Sends so many bytes of a body without its end; gives up when the server resets the call. */
+/** Sends `bytes` of a body without its end. Stops when the server resets the call. */
 async function fill(stream: ClientHttp2Stream, bytes: number): Promise<void> {
   const closed = new Promise<void>((resolve) => stream.once("close", () => resolve()));
   const sent = new Promise<void>((resolve) => stream.write(Buffer.alloc(bytes), () => resolve()));
   await Promise.race([sent, closed]);
 }
 
-/** What is there already wins a race against this. */
+/** Loses a race against anything that has settled already. */
 async function settled(): Promise<string> {
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
   return "";

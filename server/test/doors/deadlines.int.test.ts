@@ -1,6 +1,6 @@
 /**
- * Deadlines of streams, in every protocol: a stream that its deadline cuts ends with DEADLINE_EXCEEDED, never as
- * complete (H7, M10).
+ * Deadlines of streams, in every protocol. A stream that its deadline ends fails with DEADLINE_EXCEEDED, and never
+ * looks complete (H7, M10).
  */
 import { randomUUID } from "node:crypto";
 import type { DescService } from "@bufbuild/protobuf";
@@ -22,7 +22,7 @@ afterAll(() => streamkit.close());
 const storeId = randomUUID();
 const space = "space";
 const reflection = { listServices: "" };
-/** The streaming methods, and a first message after which a stream goes on until somebody ends it. */
+/** The streaming methods, each with a first message that starts an endless stream. */
 const STREAMS: Readonly<Record<string, object>> = {
   "streamkit.v1.StreamService/ConsumeSpace": { storeId, space, follow: true },
   "streamkit.v1.StreamService/ConsumeSegment": { storeId, space, segment: "segment", follow: true },
@@ -35,7 +35,7 @@ const STREAMS: Readonly<Record<string, object>> = {
   "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": reflection,
 };
 
-/** Methods whose client goes on to send: nothing but the deadline ends their streams. */
+/** Methods whose clients keep sending: only the deadline ends their streams. */
 const BIDIRECTIONAL = /Produce$|ReflectionInfo$/;
 
 describe.each(Object.keys(STREAMS))("%s", (method) => {

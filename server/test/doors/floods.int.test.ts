@@ -1,5 +1,6 @@
 /**
- * Floods of frames and bytes (fault 24): the process lives, serves others during and after, and gives its memory back.
+ * Floods of frames and bytes (fault 24). The process survives, serves others during and after the flood, and frees its
+ * memory.
  */
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -10,10 +11,7 @@ import { callHttp2, envelope, exchange, http2, isServing, memoryOf, open } from 
 const INFO = "/streamkit.v1.StoreService/GetServerInfo";
 const APPEND = "/streamkit.v1.StreamService/Append";
 const MIB = 1024 * 1024;
-/**
- * Memory that the process may have beyond an idle one: what floods leave to the garbage collector, never what they
- * sent.
- */
+/** Memory that the process may have beyond an idle one. Floods may leave garbage to the collector, but no payload. */
 const SLACK_BYTES = 256 * MIB;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -38,20 +36,20 @@ const streams = (count: number, make: (stream: number) => Uint8Array[]): Buffer 
 const repeated = (count: number, bytes: Uint8Array): Buffer => Buffer.concat(new Array<Uint8Array>(count).fill(bytes));
 const begin = (stream: number): Buffer => frame(FRAME.headers, FLAG.endHeaders, stream, HEADERS);
 
-/** Floods that the server answers by ending their connection. */
+/** Floods that make the server end their connection. */
 const ENDED: Readonly<Record<string, () => Buffer>> = {
   "10,000 calls that are reset at once (rapid reset)": () =>
     streams(10_000, (stream) => [begin(stream), frame(FRAME.reset, 0, stream, word(8))]),
-  "10,000 calls that make the server reset them by a window of 0": () =>
+  "10,000 calls that the server resets because of a window of 0": () =>
     streams(10_000, (stream) => [begin(stream), frame(FRAME.windowUpdate, 0, stream, word(0))]),
-  "10,000 calls that make the server reset them by a window that overflows": () =>
+  "10,000 calls that the server resets because of an overflowing window": () =>
     streams(10_000, (stream) => [begin(stream), frame(FRAME.windowUpdate, 0, stream, word(0x7fffffff))]),
-  "10,000 calls that send data behind their end": () =>
+  "10,000 calls that send data after their end": () =>
     streams(10_000, (stream) => [
       frame(FRAME.headers, FLAG.endHeaders | FLAG.endStream, stream, HEADERS),
       frame(FRAME.data, 0, stream, Buffer.from("{}")),
     ]),
-  "10,000 calls with headers that are none": () =>
+  "10,000 calls with invalid headers": () =>
     streams(10_000, (stream) => [
       frame(FRAME.headers, FLAG.endHeaders, stream, headerBlock({ ...callHeaders(INFO), "Bad Name": "x" })),
     ]),
@@ -65,7 +63,7 @@ const ENDED: Readonly<Record<string, () => Buffer>> = {
   "headers that go on for 100,000 empty frames": () =>
     Buffer.concat([frame(FRAME.headers, 0, 1, HEADERS), repeated(100_000, frame(FRAME.continuation, 0, 1))]),
   "100,000 empty frames of data": () => Buffer.concat([begin(1), repeated(100_000, frame(FRAME.data, 0, 1))]),
-  "a window of the connection that overflows": () => repeated(2, frame(FRAME.windowUpdate, 0, 0, word(0x7fffffff))),
+  "an overflowing window of the connection": () => repeated(2, frame(FRAME.windowUpdate, 0, 0, word(0x7fffffff))),
   "a frame larger than was agreed": () => frame(FRAME.ping, 0, 0, Buffer.alloc(MIB)),
   "100,000 priorities": () =>
     streams(100_000, (stream) => [frame(FRAME.priority, 0, stream, Buffer.concat([word(0), Buffer.from([1])]))]),
@@ -78,7 +76,7 @@ describe.each([true, false])("floods of frames from a client that reads: %s", (r
     const connection = await openFrames(server.url);
     if (!reads) connection.socket.pause();
     await connection.write(ENDED[name]?.() ?? Buffer.alloc(0));
-    // What the server has sent is read now, so that the end of the connection is seen.
+    // Read the answers of the server now, so that the test sees the end of the connection.
     connection.socket.resume();
     await connection.closed;
     expect((await callHttp2(witness, INFO, "{}")).status).toBe(200);
@@ -87,10 +85,10 @@ describe.each([true, false])("floods of frames from a client that reads: %s", (r
 });
 
 describe("headers beyond the limit", () => {
-  it("over HTTP/2 reset their call, also where a table makes them large", async () => {
+  it("over HTTP/2 reset their call, even if a table makes them large", async () => {
     const connection = await openFrames(server.url);
     const large = headerBlock({ "x-large": "y".repeat(3_900) }, true);
-    // Each byte 0xbe names the header of 3,900 bytes: 12,000 of them are 45 MiB.
+    // Each byte 0xbe refers to the header of 3,900 bytes, so 12,000 of them stand for 45 MiB.
     await connection.write(
       Buffer.concat([
         frame(FRAME.headers, FLAG.endHeaders | FLAG.endStream, 1, Buffer.concat([HEADERS, large])),
@@ -113,7 +111,7 @@ describe("headers beyond the limit", () => {
   it("over HTTP/1.1 are answered with 431, few large or many small", async () => {
     for (const headers of [`x: ${"y".repeat(MIB)}\r\n`, "x: y\r\n".repeat(100_000)]) {
       const answer = await exchange(server.url, `POST ${INFO} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`);
-      // A connection that is cut while the client still sends can lose the answer.
+      // If the server closes a connection while the client still sends, the answer may be lost.
       expect(answer).toMatch(/^(HTTP\/1\.1 431 .*)?$/s);
     }
     expect(await isServing(server.url)).toBe(true);
@@ -121,7 +119,7 @@ describe("headers beyond the limit", () => {
 });
 
 describe("a gzip bomb of 1 GiB", () => {
-  // Members of gzip may follow each other: 64 of 16 MiB are made in the time of one.
+  // A gzip file may have several members: making one of 16 MiB and repeating it 64 times is fast.
   const bomb = repeated(64, gzipSync(Buffer.alloc(16 * MIB)));
   const grpc = { te: "trailers", "grpc-encoding": "gzip" };
   const cases: readonly [name: string, path: string, headers: Record<string, string>, enveloped: boolean][] = [
@@ -149,8 +147,8 @@ describe("a gzip bomb of 1 GiB", () => {
 });
 
 describe("half-open connections", () => {
-  it("1,000 of them keep nobody out, and are closed in time", { timeout: 60_000 }, async () => {
-    // One that begins HTTP/2 is closed by the keep-alive of the server, later: http/keepalive.test.ts.
+  it("1,000 of them block no other client, and are closed in time", { timeout: 60_000 }, async () => {
+    // A half-open HTTP/2 connection is closed later, by the keep-alive of the server: http/keepalive.test.ts.
     const beginnings = ["", "P", "POST / HTTP/1.1\r\nHost: lo", `POST ${INFO} HTTP/1.1\r\n`];
     const sockets = [];
     for (let index = 0; index < 1_000; index++) {

@@ -1,4 +1,4 @@
-/** An HTTP/2 client made of bytes, for frames that no library sends. It answers nothing by itself, not even pings. */
+/** An HTTP/2 client for frames that no library sends. It answers nothing by itself, not even pings. */
 import type { Socket } from "node:net";
 import { open } from "./raw.ts";
 
@@ -36,7 +36,7 @@ export function word(value: number): Buffer {
   return bytes;
 }
 
-/** A block of headers in HPACK, without Huffman codes; `index` puts each into the table of the server. */
+/** A block of headers in HPACK, without Huffman codes. `index` adds each header to the table of the server. */
 export function headerBlock(headers: Readonly<Record<string, string>>, index = false): Buffer {
   const parts = Object.entries(headers).flatMap(([name, value]) => [
     Buffer.from([index ? 0x40 : 0]),
@@ -55,7 +55,7 @@ function text(value: string): Buffer {
   return Buffer.concat([Buffer.from([...length, rest]), bytes]);
 }
 
-/** The headers of a call of `path` that carries JSON. */
+/** The headers of a call of `path` with a body in JSON. */
 export function callHeaders(path: string, more: Readonly<Record<string, string>> = {}): Record<string, string> {
   return {
     ":method": "POST",
@@ -67,14 +67,14 @@ export function callHeaders(path: string, more: Readonly<Record<string, string>>
   };
 }
 
-/** A connection of HTTP/2 as far as its preface. */
+/** An HTTP/2 connection that has sent its preface. */
 export interface FrameConnection {
   readonly socket: Socket;
-  /** Number of frames of a type that have come back. */
+  /** Number of received frames of a type. */
   count(type: number): number;
-  /** Code of the last RST_STREAM and GOAWAY. */
+  /** Codes of the last RST_STREAM and GOAWAY. */
   readonly codes: { reset?: number; goaway?: number };
-  /** Writes, and waits until the kernel has taken it or the connection is closed. */
+  /** Writes bytes. Resolves when the kernel has taken them, or the connection is closed. */
   write(bytes: Uint8Array): Promise<void>;
   /** Waits for a frame of a type, or for the end of the connection. */
   next(type: number): Promise<void>;

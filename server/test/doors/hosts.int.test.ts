@@ -1,4 +1,6 @@
-/** Pages of strangers: names that were bound to this machine's address, and origins that may not call (M8). */
+/**
+ * Pages of strangers: host names that were rebound to the address of this machine, and origins without permission (M8).
+ */
 import { ErrorReason } from "@streamkit/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createStreamkit, type Listener, memoryStorage, type Streamkit } from "../../src/index.ts";
@@ -43,7 +45,7 @@ describe("a host name", () => {
     "localhost.attacker.example",
     "127.0.0.1.attacker.example",
     "localhost.",
-  ])("%s that the server was not told is refused, and nothing is written", async (host) => {
+  ])("%s that is not configured is refused, and nothing is written", async (host) => {
     const before = await size();
     const { status, body } = await post({ host });
     expect(status).toBe(403);
@@ -74,7 +76,7 @@ describe("an origin", () => {
     ["file://", "localhost"],
     ["https://app.example.evil.example", "localhost"],
     ["x", "localhost"],
-  ])("%s is refused at %s, also for what needs no preflight", async (origin, host) => {
+  ])("%s is refused at %s, even for requests without a preflight", async (origin, host) => {
     const before = await size();
     for (const type of ["application/json", "text/plain", "application/proto"]) {
       const { status, body } = await post({ host, origin, "content-type": type });
@@ -95,14 +97,14 @@ describe("an origin", () => {
 });
 
 describe("health paths", () => {
-  it.each(["attacker.example", "localhost"])("answer whatever the host: %s", async (host) => {
+  it.each(["attacker.example", "localhost"])("answer for any host: %s", async (host) => {
     for (const path of ["/healthz", "/readyz", "/healthz?probe=1"]) {
       const text = await exchange(listener.url, `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
       expect(text).toMatch(/^HTTP\/1\.1 200 /);
     }
   });
 
-  it("say that the server is about to go", async () => {
+  it("report that the server is shutting down", async () => {
     const other = createStreamkit({ storage: memoryStorage() });
     const { url } = await other.listen({ port: 0 });
     expect((await fetch(`${url}/readyz`, { method: "HEAD" })).status).toBe(200);
@@ -111,7 +113,7 @@ describe("health paths", () => {
   });
 });
 
-it("refusals can be counted, by the reason that callers were told", async () => {
+it("counts refusals by the reason that callers got", async () => {
   await using other = createStreamkit({ storage: memoryStorage(), limits: { streams: 1 }, onEvent: () => undefined });
   const { url } = await other.listen({ port: 0 });
   const call = (method: string, type: string, body: string) =>

@@ -1,6 +1,6 @@
 /**
- * Requests that no client sends by mistake: the process lives, answers them or closes, and serves the next caller (C1,
- * fault 24).
+ * Requests that no client sends by mistake. The process survives, answers or closes the connection, and serves the next
+ * caller (C1, fault 24).
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ServerProcess, startServer, temporaryFolder } from "../server-process.ts";
@@ -40,8 +40,8 @@ const HOSTS = [
   "[]",
 ];
 
-describe("a Host that is none", () => {
-  it.each(HOSTS)("%j over HTTP/1.1 is refused with 400, whatever the path", async (host) => {
+describe("an invalid Host", () => {
+  it.each(HOSTS)("%j over HTTP/1.1 is refused with 400, for any path", async (host) => {
     for (const path of [INFO, `${INFO}?x=%`, `${INFO}?[`]) {
       const bytes = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\ncontent-type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`;
       expect(await exchange(server.url, Buffer.from(bytes, "latin1"))).toMatch(/^HTTP\/1\.1 400 /);
@@ -58,14 +58,14 @@ describe("a Host that is none", () => {
     const stream = begin(session, INFO, { ":authority": host });
     const answer = answerOf(stream);
     stream.end("{}");
-    // Node's own HTTP/2 refuses some of them as malformed before anybody sees them.
+    // Node's HTTP/2 refuses some of them as malformed before the server sees them.
     const { status, reset } = await answer;
     expect(status === 400 || reset !== 0).toBe(true);
     session.destroy();
     expect(await isServing(server.url)).toBe(true);
   });
 
-  it("is refused in HTTP/1.0, which does not ask for one; health checks need none", async () => {
+  it("is required even in HTTP/1.0, except for health checks", async () => {
     expect(await exchange(server.url, `POST ${INFO} HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}`)).toMatch(
       /^HTTP\/1\.1 400 /,
     );
@@ -74,7 +74,7 @@ describe("a Host that is none", () => {
   });
 });
 
-describe("bytes that are no request", () => {
+describe("bytes that do not form a request", () => {
   it.each([
     ["garbage", "\x16\x03\x01\x02\x00\x01\x00"],
     ["a header without end", `POST ${INFO} HTTP/1.1\r\nx: ${"y".repeat(100_000)}`],
@@ -85,13 +85,13 @@ describe("bytes that are no request", () => {
       `POST ${INFO} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
     ],
     [
-      "a chunk that is none",
+      "an invalid chunk",
       `POST ${INFO} HTTP/1.1\r\nHost: localhost\r\ncontent-type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`,
     ],
     ["CONNECT", "CONNECT example.com:80 HTTP/1.1\r\nHost: localhost\r\n\r\n"],
     ["an upgrade", `GET ${INFO} HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, close\r\nUpgrade: nothing\r\n\r\n`],
     ["a preface and garbage", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"],
-    ["a preface that is none", "PRIx * HTTP/2.0\r\n\r\n"],
+    ["an invalid preface", "PRIx * HTTP/2.0\r\n\r\n"],
   ])("%s: an error or a closed connection", async (_, bytes) => {
     expect(await exchange(server.url, Buffer.from(bytes, "latin1"))).not.toMatch(/^HTTP\/1\.1 200/);
     expect(await isServing(server.url)).toBe(true);
@@ -102,7 +102,7 @@ describe("bytes that are no request", () => {
     expect(await exchange(server.url, bytes)).toMatch(/^HTTP\/1\.1 417 /);
   });
 
-  it("a client that leaves in the middle of a request, in each of its bytes, disturbs nobody", async () => {
+  it("a client that leaves after any byte of a request disturbs nobody", async () => {
     const bytes = `POST ${INFO} HTTP/1.1\r\nHost: localhost\r\ncontent-type: application/json\r\nContent-Length: 20\r\n\r\n{"a": 1`;
     for (let length = 1; length < bytes.length; length += 7) {
       const socket = await (await import("./raw.ts")).open(server.url);
@@ -113,7 +113,7 @@ describe("bytes that are no request", () => {
   });
 });
 
-it("all that was said of it on stderr is said once per kind", () => {
+it("stderr has one event per kind", () => {
   const kinds = server
     .errors()
     .split("\n")

@@ -1,4 +1,4 @@
-/** Clients for tests of the server's doors, made of sockets and bytes alone: they share no code with the server. */
+/** Clients for tests of the server's doors. They use sockets and bytes, and share no code with the server. */
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import {
@@ -10,8 +10,8 @@ import {
 import { connect as connectTcp, type Socket } from "node:net";
 
 /**
- * Sends bytes on a connection of their own, and resolves with all that comes back until the server closes it, or
- * `until` is there.
+ * Sends bytes on a new connection. Resolves with the answer once the server closes the connection, or the answer
+ * matches `until`.
  */
 export async function exchange(url: string, bytes: string | Uint8Array, until?: RegExp): Promise<string> {
   const socket = await open(url);
@@ -31,7 +31,7 @@ export async function exchange(url: string, bytes: string | Uint8Array, until?: 
   return text;
 }
 
-/** A connection, without a byte sent. */
+/** A connection that has sent nothing. */
 export async function open(url: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connectTcp(Number(port), hostname);
@@ -40,8 +40,8 @@ export async function open(url: string): Promise<Socket> {
 }
 
 /**
- * Opens an HTTP/2 connection with large windows. Without its memory limit raised, Node's client resets calls by itself
- * while much of what it sends is waiting.
+ * Opens an HTTP/2 connection with large windows. It raises the memory limit of Node's client, which otherwise resets
+ * calls while much data waits to be sent.
  */
 export async function http2(url: string): Promise<ClientHttp2Session> {
   const session = connectHttp2(url, { settings: { initialWindowSize: 4 * 1024 * 1024 }, maxSessionMemory: 4_096 });
@@ -51,16 +51,16 @@ export async function http2(url: string): Promise<ClientHttp2Session> {
   return session;
 }
 
-/** What became of an HTTP/2 call. */
+/** The outcome of an HTTP/2 call. */
 export interface Answer {
   readonly status: number | undefined;
   readonly body: string;
   readonly trailers: Readonly<Record<string, unknown>>;
-  /** The code of RST_STREAM; 0 where there was none. */
+  /** The code of RST_STREAM; 0 without one. */
   readonly reset: number;
 }
 
-/** Begins an HTTP/2 call. */
+/** Starts an HTTP/2 call. */
 export function begin(session: ClientHttp2Session, path: string, headers: OutgoingHttpHeaders = {}): ClientHttp2Stream {
   const stream = session.request({
     ":method": "POST",
@@ -84,7 +84,7 @@ export async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
     trailers = received;
   });
   stream.on("data", (part: Buffer) => parts.push(part));
-  // A server may end a call whose request is still on its way, and Node then keeps the stream for what it has not sent.
+  // A server may end a call whose request is still being sent. Node then keeps the stream for the unsent part.
   await new Promise<void>((resolve) => {
     if (stream.destroyed) resolve();
     for (const event of ["close", "aborted"]) stream.once(event, () => resolve());
@@ -93,7 +93,7 @@ export async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
   return { status, body: Buffer.concat(parts).toString("latin1"), trailers, reset: stream.rstCode };
 }
 
-/** A whole HTTP/2 call. */
+/** A complete HTTP/2 call. */
 export async function callHttp2(
   session: ClientHttp2Session,
   path: string,
@@ -106,7 +106,7 @@ export async function callHttp2(
   return answer;
 }
 
-/** A call that every server answers, over HTTP/1.1. */
+/** True if the server answers a simple call over HTTP/1.1. */
 export async function isServing(url: string): Promise<boolean> {
   const response = await fetch(`${url}/streamkit.v1.StoreService/GetServerInfo`, {
     method: "POST",

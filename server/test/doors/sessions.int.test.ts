@@ -1,6 +1,6 @@
 /**
- * Produce sessions that have much under way: they are read more slowly, nobody is refused for it, and all is given
- * back.
+ * Produce sessions with many requests under way. The server reads them more slowly, refuses none of them for it, and
+ * releases all their memory.
  */
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -11,7 +11,7 @@ import { slowStorage } from "../slow-storage.ts";
 
 const MIB = 1024 * 1024;
 
-it("twenty sessions on one connection send more than it may have under way, and everything is appended", async () => {
+it("twenty sessions on one connection exceed its limit, and everything is appended", async () => {
   const storage = slowStorage(memoryStorage(), { turns: () => 20, failure: () => new Error("none") });
   await using streamkit = createStreamkit({ storage, limits: { requestBytesPerConnection: 8 * MIB } });
   const { url } = await streamkit.listen({ port: 0 });
@@ -26,7 +26,8 @@ it("twenty sessions on one connection send more than it may have under way, and 
     for await (const { ranges } of client.produce(requests())) last = ranges[0].lastSequence;
     return last;
   };
-  // A session may meet the limit with what it has not read in full; it is then refused, as any call is, and can go on.
+  // A partly received request may reach the limit. The server then refuses that session like any call, and it may
+  // resume.
   const outcomes = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => session(`space-${i}`)));
   const done = outcomes.filter((outcome) => outcome.status === "fulfilled");
   for (const { value } of done) expect(value).toBe(15n);
@@ -34,7 +35,7 @@ it("twenty sessions on one connection send more than it may have under way, and 
     if (outcome.status === "rejected") expect(ConnectError.from(outcome.reason).code).toBe(Code.ResourceExhausted);
   }
   expect(done.length).toBeGreaterThan(10);
-  // All is given back: a call as large as the limit allows goes through.
+  // All memory is free again: the server accepts a call as large as the limit.
   const appends = Array.from({ length: 5 }, (_, i) => ({ segment: `t${i}`, records }));
   for (let i = 0; i < 10; i++) await client.append({ storeId, space: "after", appends });
 });

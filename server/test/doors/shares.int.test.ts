@@ -1,4 +1,7 @@
-/** What one caller can use up: streams of every kind, connections, and memory by not reading (M1, M2). */
+/**
+ * The share of the server that one caller can use: streams of every kind, connections, and memory of unread responses
+ * (M1, M2).
+ */
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { createClient } from "@connectrpc/connect";
@@ -46,7 +49,7 @@ afterEach(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-/** A streaming call with its one request sent; open until somebody ends it. */
+/** A streaming call that has sent its only request. It stays open until the test or the server ends it. */
 function openStream(session: ClientHttp2Session, path: string, request: object): [ClientHttp2Stream, Promise<Answer>] {
   const stream = begin(session, path, STREAM);
   const answer = answerOf(stream);
@@ -66,7 +69,7 @@ const KINDS: readonly [name: string, path: string, request: object | undefined][
 ];
 
 describe("streams", () => {
-  it.each(KINDS)("of %s count, and there is room again when they end", async (_, path, request) => {
+  it.each(KINDS)("of %s count, and free their room when they end", async (_, path, request) => {
     await start("streams=3");
     const session = await connect();
     const opened = Array.from({ length: 3 }, () => {
@@ -74,7 +77,7 @@ describe("streams", () => {
       const stream = begin(session, path, STREAM);
       return [stream, answerOf(stream)] as const;
     });
-    // A call is counted when its headers are read; one that is answered behind them shows that they are.
+    // The server counts a call when it reads its headers. An answer to a later call shows that it has read them.
     expect((await callHttp2(session, INFO, "{}")).status).toBe(200);
     const [, refused] = openStream(session, `${SERVICE}/ConsumeSpace`, { storeId, space: "s", limit: 1 });
     expect((await refused).body).toMatch(/resource_exhausted.*OVERLOADED.*retryAfter/s);
@@ -109,8 +112,8 @@ describe("streams", () => {
     for (const [stream] of opened) stream.close(8);
   });
 
-  it("9,900 unfinished ones, cut at once, hold up nobody for long", { timeout: 120_000 }, async () => {
-    // A server that is held up for a while must not take the next caller for a silent one.
+  it("9,900 unfinished ones, cut at once, do not delay others for long", { timeout: 120_000 }, async () => {
+    // A busy server must not mistake the next caller for a silent one.
     await start("headerMillis=60000");
     const session = await connect();
     const streams = Array.from({ length: 9_900 }, () => begin(session, `${SERVICE}/Produce`, STREAM));
@@ -118,7 +121,7 @@ describe("streams", () => {
     expect((await callHttp2(session, INFO, "{}")).status).toBe(200);
     session.destroy();
     expect(await isServing(server.url)).toBe(true);
-    // The streams are not counted any more: as many begin again.
+    // The streams do not count any more: as many new ones start.
     const again = await connect();
     await expect
       .poll(async () => {
@@ -130,7 +133,7 @@ describe("streams", () => {
 });
 
 describe("connections", () => {
-  it("beyond the limit are closed at once, and others go on", async () => {
+  it("beyond the limit are closed at once, and others continue", async () => {
     await start("connections=5");
     const sockets: Socket[] = [];
     for (let i = 0; i < 4; i++) sockets.push(await open(server.url));
@@ -155,7 +158,7 @@ describe("connections", () => {
 });
 
 describe("readers that pause", () => {
-  it("200 on one connection: each gets its entries when it reads on, and memory has a bound", {
+  it("200 on one connection: each gets its entries when it continues, and memory is bounded", {
     timeout: 120_000,
   }, async () => {
     await start();
@@ -191,7 +194,7 @@ describe("readers that pause", () => {
     }
   });
 
-  it("beyond the limit of a connection are refused, those of another are not", { timeout: 60_000 }, async () => {
+  it("beyond the limit of a connection are refused, but not on another connection", { timeout: 60_000 }, async () => {
     await start(`responseBytesPerConnection=${MIB}`);
     const writer = createClient(StreamService, createGrpcTransport({ baseUrl: server.url }));
     const records = [{ payload: new Uint8Array(900_000) }];
@@ -201,7 +204,7 @@ describe("readers that pause", () => {
     const paused = Array.from({ length: 8 }, () => begin(session, `${SERVICE}/ConsumeSpace`, STREAM).pause());
     for (const stream of paused) stream.end(request);
     await Promise.all(paused.map((stream) => new Promise((resolve) => stream.once("response", resolve))));
-    // Unary calls go on, and so do other connections.
+    // Unary calls and other connections still work.
     expect((await callHttp2(session, INFO, "{}")).status).toBe(200);
     const other = begin(await connect(), `${SERVICE}/ConsumeSpace`, STREAM);
     const answer = answerOf(other);

@@ -1,6 +1,6 @@
-/** Which answers the protocol allows: a code of its table, with exactly one detail that names the reason. */
+/** The answers that the protocol allows: a code of its table, with exactly one detail that names the reason. */
 
-/** Codes of failed calls, as Connect writes them. A defect would be `internal` or `unknown`. */
+/** Codes of failed calls in Connect's notation. A defect would be `internal` or `unknown`. */
 const CODES = new Set([
   "invalid_argument",
   "failed_precondition",
@@ -14,10 +14,10 @@ const CODES = new Set([
   "permission_denied",
   "unauthenticated",
 ]);
-/** Codes that need no detail: the request reached no method. */
+/** Statuses without a detail: the request reached no method. */
 const HTTP_STATUSES = new Set([400, 403, 404, 405, 408, 413, 415, 417, 431, 501, 505]);
 
-/** What is wrong with the answer of a unary call over HTTP; undefined for an answer that is as documented. */
+/** The problem with the answer of a unary HTTP call; undefined for a documented answer. */
 export function wrongAnswer(status: number, type: string, body: string): string | undefined {
   if (status === 200) return undefined;
   if (!type.includes("json"))
@@ -25,12 +25,12 @@ export function wrongAnswer(status: number, type: string, body: string): string 
   return wrongError(body, status === 403 || status === 400);
 }
 
-/** What is wrong with the last message of a Connect stream. */
+/** The problem with the last message of a Connect stream; undefined for a documented one. */
 export function wrongEnd(body: Buffer): string | undefined {
   let last: string | undefined;
   for (let at = 0; at + 5 <= body.length; ) {
     const length = body.readUInt32BE(at + 1);
-    if (at + 5 + length > body.length) return "a message that is cut";
+    if (at + 5 + length > body.length) return "a truncated message";
     if ((body[at] & 2) !== 0) last = body.toString("utf8", at + 5, at + 5 + length);
     at += 5 + length;
   }

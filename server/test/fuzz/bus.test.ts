@@ -1,6 +1,6 @@
 /**
- * Random messages on the bus: hints cost latency and nothing else, whatever they say. FUZZ_SEED, FUZZ_RUNS as
- * elsewhere.
+ * Random messages on the bus. Hints of any content affect latency only. FUZZ_SEED and FUZZ_RUNS work as in the other
+ * fuzzers.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
@@ -16,7 +16,7 @@ const SEED = Number(process.env.FUZZ_SEED ?? 1);
 const storeId = "00000000-0000-4000-8000-000000000001";
 const NUMBERS = [0n, 1n, 7n, 2n ** 31n, 2n ** 53n, 2n ** 64n - 1n];
 
-it("a follower gets every entry once, in order, beside random hints", { timeout: 60_000 + RUNS * 100 }, async () => {
+it("a follower gets every entry once, in order, despite random hints", { timeout: 60_000 + RUNS * 100 }, async () => {
   const events: StreamkitEvent[] = [];
   const bus = memoryBus();
   const storage = memoryStorage({ shared: true });

@@ -12,22 +12,22 @@ const METHODS: readonly DescMethod[] = [
   CursorService,
   PresenceService,
 ].flatMap(({ methods }) => methods);
-/** A stream that goes on is left after a while: what it said until then is looked at. */
+/** Time after which the fuzzer leaves an endless stream, and checks the messages so far. */
 const LEAVE_MILLIS = 100;
 
 export const PATHS: readonly string[] = METHODS.map((method) => `/${method.parent.typeName}/${method.name}`);
 
 /**
- * One call with a message that is random by its descriptor, whole or damaged, as Connect in JSON, over HTTP/1.1.
+ * One call with a random message of its type, whole or damaged, as Connect in JSON, over HTTP/1.1.
  *
- * @returns what is wrong with the answer
+ * @returns the problem with the answer; undefined for a documented answer
  */
 export async function randomCall(url: string, random: Random): Promise<string | undefined> {
   const method = random.of(METHODS);
   const streaming = method.methodKind !== "unary";
   const text = Buffer.from(JSON.stringify(messageJson(random, method.input)));
   const json = random.chance(0.8);
-  // Binary requests are garbage from the start, as often as not with sound tags.
+  // Binary requests are random from the start, about half of them with valid tags.
   const message = json ? (random.chance(0.3) ? mutate(random, text) : text) : binary(random);
   const enveloped = streaming ? damagedEnvelope(random, message) : message;
   const kind = json ? "json" : "proto";
@@ -50,7 +50,7 @@ export async function randomCall(url: string, random: Random): Promise<string | 
         : wrongAnswer(response.status, response.headers.get("content-type") ?? "", body.toString());
     return wrong && `${method.name} ${type} ${message.toString("latin1").slice(0, 300)} -> ${response.status} ${wrong}`;
   } catch (error) {
-    // Left by us, or a request that Node's own client refuses to send.
+    // Either the fuzzer left, or Node's client refused to send the request.
     if (leave.signal.aborted) return undefined;
     return `${method.name}: no answer: ${(error as Error).cause ?? error}`;
   } finally {

@@ -1,8 +1,8 @@
 /**
- * Random bytes at the server's doors, from raw HTTP to messages of every method. Whatever comes, the process lives,
- * answers as the protocol says, serves the next caller, and holds no more than before.
+ * Random bytes at the server's doors, from raw HTTP to messages of every method. The process must survive every input,
+ * answer as documented, serve the next caller, and release all resources.
  *
- * FUZZ_SEED and FUZZ_RUNS choose other and more inputs: `npm run fuzz`. A seed that found something stays in KEPT.
+ * FUZZ_SEED and FUZZ_RUNS choose other and more inputs: `npm run fuzz`. A seed that found a fault stays in KEPT.
  */
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -16,9 +16,9 @@ import { startTarget, type Target } from "./target-process.ts";
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 300);
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
-/** Seeds that found a fault once. */
+/** Seeds that once found a fault. */
 const KEPT: readonly number[] = [7_000_066];
-/** How long a raw connection waits for an answer before it is given up. */
+/** Longest time to wait for an answer on a raw connection, in milliseconds. */
 const PATIENCE_MILLIS = 50;
 const MIB = 1024 * 1024;
 
@@ -26,7 +26,7 @@ let target: Target;
 let base: Holdings;
 beforeAll(async () => {
   target = await startTarget();
-  // Caches and compiled code come into being with the first calls.
+  // The first calls fill caches and compile code.
   for (let seed = 1; seed <= 100; seed++) await randomCall(target.url, new Random(seed));
   base = await target.holdings();
 });
@@ -34,7 +34,7 @@ afterAll(() => target[Symbol.asyncDispose]());
 
 const seeds = [...KEPT, ...Array.from({ length: RUNS }, (_, run) => SEED * 1_000_003 + run)];
 
-/** Sends bytes, waits for what comes back, or a moment, and leaves: politely, or not. */
+/** Sends bytes, waits briefly for an answer, and closes or resets the connection. */
 async function throwAt(random: Random, bytes: Buffer): Promise<void> {
   const socket = await open(target.url);
   socket.on("error", () => undefined).resume();
@@ -79,7 +79,7 @@ describe("random", () => {
     await isSound();
   });
 
-  it("messages of every method get an answer that the protocol knows", { timeout: 60_000 + RUNS * 2_000 }, async () => {
+  it("messages of every method get a documented answer", { timeout: 60_000 + RUNS * 2_000 }, async () => {
     for (const seed of seeds) {
       for (let call = 0; call < 3; call++) {
         expect(await randomCall(target.url, new Random(seed * 3 + call)), `seed ${seed}`).toBe(undefined);
@@ -88,7 +88,7 @@ describe("random", () => {
     await isSound();
   });
 
-  it("leaves nothing behind: timers, sockets, memory go back to base", { timeout: 60_000 }, async () => {
+  it("leaves nothing behind: timers, sockets and memory return to their base", { timeout: 60_000 }, async () => {
     await expect
       .poll(async () => (await target.holdings()).sockets, { timeout: 30_000 })
       .toBeLessThanOrEqual(base.sockets + 2);

@@ -39,7 +39,7 @@ const VALUES = [
   "a,b",
 ];
 
-/** An HTTP/1.1 request as no client makes it, of parts that a server looks at. */
+/** A malformed HTTP/1.1 request, made of parts that a server interprets. */
 export function http1Request(random: Random, paths: readonly string[]): Buffer {
   const target = random.chance(0.6) ? random.of(paths) : random.of(TARGETS);
   const headers = Array.from({ length: random.below(6) }, () => `${random.of(NAMES)}: ${random.of(VALUES)}\r\n`);

@@ -20,7 +20,7 @@ function frame(type: number, flags: number, stream: number, payload: Uint8Array)
   return Buffer.concat([head, payload]);
 }
 
-/** Header fields as literals that no table remembers (RFC 7541, section 6.2.2). */
+/** Header fields as literals without indexing (RFC 7541, section 6.2.2). */
 function literals(fields: readonly (readonly [string, string])[]): Buffer {
   const text = (value: string) =>
     Buffer.concat([Buffer.of(Math.min(126, value.length)), Buffer.from(value.slice(0, 126), "latin1")]);
@@ -58,10 +58,7 @@ function mutateRarely(random: Random, bytes: Buffer): Buffer {
   return random.chance(0.2) ? mutate(random, bytes) : bytes;
 }
 
-/**
- * The bytes of an HTTP/2 connection: mostly sound at its begin, then requests, frames that are out of place, and
- * garbage.
- */
+/** The bytes of an HTTP/2 connection: a mostly valid start, then requests, misplaced frames, and garbage. */
 export function http2Connection(random: Random, paths: readonly string[]): Buffer {
   const parts = [random.chance(0.95) ? PREFACE : mutate(random, PREFACE), frame(SETTINGS, 0, 0, Buffer.alloc(0))];
   let stream = 1;

@@ -5,18 +5,18 @@ import type { Random } from "./random.ts";
 const STORE = "11111111-2222-4333-8444-555555555555";
 const DEPTH = 4;
 
-/** What fields are filled with. */
+/** Values for fields. */
 interface Values {
   readonly texts: readonly string[];
   readonly numbers: readonly JsonValue[];
   readonly bytes: readonly string[];
   readonly times: readonly JsonValue[];
   readonly spans: readonly JsonValue[];
-  /** How likely a value is of a kind that the field does not take. */
+  /** Probability of a value of a kind that the field does not accept. */
   readonly wrong: number;
 }
 
-/** Values that most methods take. */
+/** Values that most methods accept. */
 const SOUND: Values = {
   texts: ["a", "b", "s", "a", "b"],
   numbers: [0, 1, 1, 2, 3],
@@ -26,7 +26,7 @@ const SOUND: Values = {
   wrong: 0.002,
 };
 
-/** Values at limits, beyond them, and of other kinds. */
+/** Values at limits, beyond limits, and of other kinds. */
 const WILD: Values = {
   texts: [
     "",
@@ -49,7 +49,10 @@ const WILD: Values = {
   wrong: 0.03,
 };
 
-/** A message as JSON, by its descriptor: half of them mostly sound, so that they come far, the others wild. */
+/**
+ * A message as JSON, from its descriptor. Half of the messages are mostly valid, so that they get far; the others are
+ * wild.
+ */
 export function messageJson(random: Random, message: DescMessage): JsonValue {
   return fill(random, message, random.chance(0.5) ? SOUND : WILD, 0);
 }
@@ -60,7 +63,7 @@ function fill(random: Random, message: DescMessage, values: Values, depth: numbe
   const result: JsonObject = {};
   for (const field of message.fields) {
     if (field.name === "store_id" && random.chance(0.95)) result.storeId = STORE;
-    // A stream that follows ends when its caller ends it: the fuzzer looks at answers, so few do.
+    // Only the caller can end a following stream, and the fuzzer checks answers, so it follows rarely.
     else if (field.name === "follow" && random.chance(0.95)) continue;
     else if (field.name === "wait") result.wait = random.of(["0s", "0.05s", "0.05s", "61s"]);
     else if (random.chance(isNeeded(field) ? 0.97 : 0.5) && depth < DEPTH) {
@@ -71,7 +74,7 @@ function fill(random: Random, message: DescMessage, values: Values, depth: numbe
   return result;
 }
 
-/** Names and lists are what most methods cannot do without. */
+/** True for names and lists, which most methods require. */
 function isNeeded(field: DescField): boolean {
   return field.scalar === ScalarType.STRING ? !/token|prefix|transaction/.test(field.name) : field.name === "appends";
 }

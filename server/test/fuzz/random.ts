@@ -1,4 +1,4 @@
-/** A source of random values that a seed repeats: what one run found, another finds again. */
+/** A source of random values from a seed, so that a later run can repeat an earlier one. */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** Evenly from 0 to 1: mulberry32. */
+  /** A number from 0 to 1, evenly distributed: mulberry32. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -35,7 +35,7 @@ export class Random {
 
 const INTERESTING = [0, 1, 0x7f, 0x80, 0xff, 0x0a, 0x0d, 0x20, 0x22, 0x7b, 0x5b];
 
-/** Changes some bytes: flips, cuts, doubles, inserts; or nothing. */
+/** Changes some bytes, or none: flips, truncates, doubles or inserts. */
 export function mutate(random: Random, bytes: Uint8Array): Buffer {
   let result = Buffer.from(bytes);
   for (let left = random.below(4); left > 0 && result.length > 0; left--) {

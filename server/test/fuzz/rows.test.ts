@@ -1,6 +1,6 @@
 /**
- * Stored rows with random damage: readers get what was written or DATA_LOSS, and nothing else (G11). FUZZ_SEED,
- * FUZZ_RUNS as elsewhere.
+ * Stored rows with random damage. Readers get the original content or DATA_LOSS, and nothing else (G11). FUZZ_SEED and
+ * FUZZ_RUNS work as in the other fuzzers.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, it } from "vitest";
@@ -33,7 +33,7 @@ it.each([Number.POSITIVE_INFINITY, 400])(
         expect(outcome, `seed ${seed}`).toEqual(intact);
       }
     }
-    // A quarter of the mutations change nothing, and some rows are not needed to read.
+    // A quarter of the mutations change nothing, and reads do not need some of the rows.
     expect(noticed).toBeGreaterThan(RUNS / 5);
   },
 );

@@ -5,11 +5,11 @@ import type { Holdings } from "./target.ts";
 
 const TARGET = fileURLToPath(new URL("target.ts", import.meta.url));
 
-/** The server that is fuzzed, and what is known of it from outside. */
+/** The server under test, with its observable facts. */
 export interface Target extends AsyncDisposable {
   readonly url: string;
   readonly child: ChildProcess;
-  /** Defects that the server told of. */
+  /** Defects that the server reported. */
   readonly defects: readonly string[];
   holdings(): Promise<Holdings>;
 }

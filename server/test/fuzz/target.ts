@@ -1,10 +1,10 @@
 /**
- * A server for the fuzzers, in a process of its own: on request it tells what it holds. Started with `fork` and
- * --expose-gc.
+ * A server for the fuzzers, in a process of its own. On request it reports the resources that it holds. Start it with
+ * `fork` and --expose-gc.
  */
 import { createStreamkit, formatEvent, memoryStorage } from "../../src/index.ts";
 
-/** What the process holds when nobody calls. */
+/** The resources of the process between calls. */
 export interface Holdings {
   readonly timers: number;
   readonly sockets: number;
