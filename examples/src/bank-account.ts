@@ -1,6 +1,6 @@
 /**
  * Event sourcing: an account is the sum of its events. Two tellers never spend the same money, because an append holds
- * only if nobody else has written the account since it was read.
+ * only if no other teller has written the account since the read.
  */
 import { createStreamkitClient, json, type SpaceHandle, StreamkitError } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
@@ -36,7 +36,7 @@ function apply(account: Account, event: AccountEvent): Account {
   }
 }
 
-/** Decides on the latest state and appends the decision; decides again when somebody else was faster. */
+/** Decides on the latest state and appends the decision; decides again if another teller was faster. */
 async function decide(accounts: Accounts, iban: string, decision: (account: Account) => AccountEvent[]): Promise<void> {
   for (;;) {
     const account = await load(accounts, iban);
@@ -53,7 +53,7 @@ async function decide(accounts: Accounts, iban: string, decision: (account: Acco
 }
 // #endregion aggregate
 
-/** Takes money from an account, if it has it. */
+/** Takes money from an account that has enough. */
 async function withdraw(accounts: Accounts, iban: string, cents: number): Promise<boolean> {
   let covered = false;
   await decide(accounts, iban, (account) => {
@@ -63,7 +63,7 @@ async function withdraw(accounts: Accounts, iban: string, cents: number): Promis
   return covered;
 }
 
-/** Moves money: both accounts change, or none does, and only if both are as they were read. */
+/** Moves money: both accounts change, or neither does, and only if both are unchanged since the read. */
 async function transfer(accounts: Accounts, from: string, to: string, cents: number): Promise<void> {
   const [source, target] = await Promise.all([load(accounts, from), load(accounts, to)]);
   if (source.cents < cents) throw new Error(`${from} has ${source.cents} cents`);

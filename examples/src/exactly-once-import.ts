@@ -1,6 +1,6 @@
 /**
- * Exactly-once import: a file is read into a segment, and the import may be cut off and started again at any time. Each
- * transaction has an id that follows from the file and the place in it, so a repetition is recognised and writes
+ * Exactly-once import: reads a file into a segment. You may interrupt and restart the import at any time. The id of
+ * each transaction follows from the file and the place in it, so the server recognises a repetition, and writes
  * nothing.
  */
 import { createHash } from "node:crypto";
@@ -34,7 +34,7 @@ async function importLines(lines: readonly string[], stopAfter = Number.POSITIVE
     const records = lines.slice(from, from + BATCH_LINES).map((line) => Buffer.from(line));
     const { deduplicated } = await measurements.append(records, {
       transactionId: idOf(FILE, batch),
-      // Line n becomes sequence n. An expectation also makes the id hold for as long as the entries exist.
+      // Line n becomes sequence n. With an expectation, the server recognises the id for as long as the entries exist.
       expectedLastSequence: from,
     });
     if (deduplicated) repeated += records.length;

@@ -1,6 +1,6 @@
 /**
- * A dashboard in the terminal: what is in the bins of a warehouse, and who is picking, as it changes. On a terminal it
- * is drawn in place; elsewhere each change is a line. Ends with Ctrl-C.
+ * A dashboard: shows the contents of the bins of a warehouse, and the pickers, as they change. On a terminal it draws
+ * in place; elsewhere it prints a line per change. Ctrl-C ends it.
  *
  *   inventory-dashboard.ts http://127.0.0.1:8080 <store id>
  */
@@ -11,7 +11,7 @@ import { Screen } from "./screen.ts";
 type Count = { pieces: number };
 
 const [baseUrl, storeId] = process.argv.slice(2);
-// It has time: whatever is asked is asked again until the server is back.
+// The dashboard waits for the server: the client retries without limit.
 const retry = { maxAttempts: Number.POSITIVE_INFINITY };
 const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl }), retry });
 const store = client.store(storeId).withCodec(json<Count>());
@@ -56,7 +56,7 @@ async function watchPickers(): Promise<void> {
 }
 
 function connect(state: string): void {
-  // "retrying" is told for each attempt.
+  // The client reports "retrying" for each attempt.
   if (state === connection) return;
   connection = state;
   show(state);

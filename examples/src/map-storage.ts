@@ -1,5 +1,5 @@
 /**
- * A complete storage backend, on maps in memory: what the author of a backend starts from. It uses published entries
+ * A complete storage backend, on maps in memory: a start for the author of a backend. It imports published entries
  * only, and passes the contract suite (map-storage.test.ts).
  */
 import {
@@ -25,7 +25,7 @@ const LIMITS: StorageLimits = {
 /** Rows of one partition by key, the key in hexadecimal: texts in hexadecimal sort as their bytes do. */
 type Partition = Map<string, Row>;
 
-/** What a store holds between two openings. */
+/** The contents of a store between two openings. */
 interface Data {
   readonly partitions: Map<string, Partition>;
   isOpen: boolean;
@@ -57,7 +57,7 @@ export function mapStorage(): Storage {
   };
 }
 
-/** Versions of all stores: a row that is deleted and written again gets one that it never had. */
+/** Versions of all stores: a row that is deleted and written again gets a new version. */
 let lastVersion = 0;
 
 class MapStore implements PartitionStore {
@@ -109,7 +109,7 @@ class MapStore implements PartitionStore {
     if (!holds) return { committed: false };
     const versions = puts.map(({ key, value }) => {
       lastVersion += 1;
-      // Copies: the buffers that come in belong to the engine, those that are read belong to the reader.
+      // Copies: incoming buffers belong to the engine, and returned buffers belong to the reader.
       rows.set(hex(key), { key: key.slice(), value: Buffer.concat(value), version: lastVersion });
       return lastVersion;
     });

@@ -15,7 +15,7 @@ const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl 
 const store = client.store(storeId).withCodec(json<Message>());
 
 // #region outbox
-/** The other side refuses the message, and will refuse it again. */
+/** The other side refused the message, and would refuse it again. */
 class Refused extends Error {}
 
 const mailer = store.consumer({

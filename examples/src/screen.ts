@@ -1,4 +1,4 @@
-/** What a screen draws on: process.stdout, or less. */
+/** The output of a screen: process.stdout, or a part of its interface. */
 export type Output = Pick<NodeJS.WriteStream, "isTTY" | "columns" | "rows" | "write">;
 
 /** Shows something that changes: drawn in place on a terminal, and elsewhere a line per change. */
@@ -14,7 +14,7 @@ export class Screen {
    * Shows a change.
    *
    * @param picture everything there is to see, line by line
-   * @param change what is new about it
+   * @param change the news, as one line
    */
   show(picture: readonly string[], change: string): void {
     const { isTTY, columns, rows } = this.#out;
@@ -22,7 +22,7 @@ export class Screen {
       this.#out.write(`${change}\n`);
       return;
     }
-    // What does not fit would scroll away, and could not be drawn over.
+    // Lines that do not fit would scroll away, and the screen could not draw over them.
     const lines = picture.slice(0, rows - 1).map((line) => `${line.slice(0, columns)}\n`);
     const up = this.#drawn === 0 ? "" : `\x1b[${this.#drawn}A`;
     this.#out.write(`${up}\x1b[J${lines.join("")}`);
