@@ -17,6 +17,7 @@ import type { OpenCalls } from "./open-calls.ts";
 import { refuse } from "./refuse.ts";
 import { RequestBody } from "./request-body.ts";
 import { respond } from "./respond.ts";
+import { SOCKET_PATH } from "./upgrades.ts";
 
 export interface RequestListenerOptions {
   readonly handlers: Handlers;
@@ -59,6 +60,7 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
     if (handler === undefined) {
       const health = options.readiness && healthAnswer(path, options.readiness);
       if (health !== undefined) return answerText(request, response, health.status, health.text);
+      if (path === SOCKET_PATH) return requireUpgrade(request, response);
       if (fallback !== undefined) {
         if (http1Only && "stream" in request) return requireHttp1(request);
         return fallback(request as Parameters<Fallback>[0], response as Parameters<Fallback>[1]);
@@ -150,6 +152,13 @@ function answerText(request: Request, response: Response, status: number, text: 
   response.setHeader("content-type", "text/plain; charset=utf-8");
   if ("stream" in request === false && !request.complete) response.setHeader("connection", "close");
   (response as ServerResponse).end(request.method === "HEAD" ? undefined : text);
+}
+
+/** Answers a request for a WebSocket whose wish for an upgrade was lost, for example in a proxy. */
+function requireUpgrade(request: Request, response: Response): void {
+  if ("stream" in request === false) response.setHeader("upgrade", "websocket");
+  const text = `${SOCKET_PATH} takes upgrades to WebSocket only; a proxy in between must pass on Upgrade and Connection\n`;
+  answerText(request, response, 426, text);
 }
 
 function isGone(request: Request): boolean {

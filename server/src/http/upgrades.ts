@@ -1,6 +1,9 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 
+/** The path at which WebSockets are opened: docs/websocket.md. */
+export const SOCKET_PATH = "/streamkit.v1/socket";
+
 /** Takes a request of HTTP/1.1 that asks for another protocol; false if it leaves the request alone. */
 export type UpgradeListener = (request: IncomingMessage, connection: Duplex, head: Buffer) => boolean;
 

@@ -154,6 +154,11 @@ export class Calls implements CallHost {
     }
   }
 
+  /** Sends the credit that is due. */
+  giveCredits(): void {
+    if (this.#inbox.hasCredits) this.#sender.schedule();
+  }
+
   /** Adds the frames that give credit back. */
   addCredits(): void {
     for (const frame of this.#inbox.credits()) this.#sender.outbox.control(frame);
@@ -166,7 +171,7 @@ export class Calls implements CallHost {
 
   taken(id: number, messageBytes: number): void {
     this.#inbox.taken(id, messageBytes);
-    if (this.#inbox.hasCredits) this.#sender.schedule();
+    this.giveCredits();
   }
 
   send(id: number, message: Uint8Array): void {
@@ -244,8 +249,7 @@ export class Calls implements CallHost {
     this.#inbox.close(id);
     this.#sender.outbox.close(id);
     call.end();
-    // Credit may be due, and a socket that is to close waits for its last call.
-    this.#sender.schedule();
+    this.giveCredits();
     if (this.#open.size === 0) this.#options.onNone();
   }
 }

@@ -81,6 +81,12 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
     this.#wake?.();
   }
 
+  /** The call has its answer: all that waits is of no use to it. */
+  close(): void {
+    this.#waiting.length = 0;
+    this.end();
+  }
+
   async next(): Promise<IteratorResult<Message>> {
     for (;;) {
       if (this.#state === "failed") throw this.#failure;

@@ -74,6 +74,7 @@ export class Session {
         if (this.#state === "closed") return;
         this.#receive(frame);
       }
+      this.#calls.giveCredits();
     } catch (error) {
       if (this.#state === "closed") return;
       if (error instanceof FrameError) {
@@ -86,7 +87,7 @@ export class Session {
     }
   }
 
-  /** Counts a ping of WebSocket, which the socket answers by itself. */
+  /** Counts a ping of WebSocket. */
   pinged(): void {
     if (this.#state !== "closed" && !this.#pings.take()) this.#break(new FrameError("too many pings", 4429));
   }

@@ -92,8 +92,12 @@ export class StreamCall implements SocketCall {
   end(): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#answered) this.#context.stop();
-    else this.#requests.fail(this.#context.cancel());
+    if (this.#answered) {
+      this.#context.stop();
+      this.#requests.close();
+    } else {
+      this.#requests.fail(this.#context.cancel());
+    }
     this.#bytes.release();
     this.#stream?.[Symbol.dispose]();
     this.sent();

@@ -8,15 +8,17 @@ import type { ServerLimits } from "../budgets/limits.ts";
 import type { Events } from "../events.ts";
 import { reasonToRefuse } from "../http/caller-check.ts";
 import type { AllowedOrigins } from "../http/cors-rules.ts";
+import { SOCKET_PATH } from "../http/upgrades.ts";
 import type { Implementations } from "../routes/implementations.ts";
 import { watchLiveness } from "./liveness.ts";
 import { Session } from "./session.ts";
 
-const SOCKET_PATH = "/streamkit.v1/socket";
 const SUBPROTOCOL = "streamkit.v1";
 /** Time for the client to answer a close, in milliseconds. */
 const CLOSE_MILLIS = 2_000;
 const MAX_FRAGMENTS = 1_024;
+/** Bytes that a client has not read, beyond which its pings get no answer. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
 const RETRY_AFTER_SECONDS = 1;
 
 const CODES: Readonly<Record<number, string>> = {
@@ -63,6 +65,7 @@ export class Sockets {
       maxFragments: MAX_FRAGMENTS,
       skipUTF8Validation: true,
       closeTimeout: CLOSE_MILLIS,
+      autoPong: false,
       handleProtocols: () => SUBPROTOCOL,
     };
     this.#server = new WebSocketServer(serverOptions);
@@ -112,7 +115,11 @@ export class Sockets {
       session.close(4408, "the client answered no ping"),
     );
     socket.on("message", (data, isBinary) => session.receive(data as Buffer, isBinary));
-    socket.on("ping", () => session.pinged());
+    socket.on("ping", (data) => {
+      session.pinged();
+      // For a client that reads nothing, pongs would pile up.
+      if (socket.bufferedAmount < MAX_UNREAD_BYTES) socket.pong(data);
+    });
     socket.on("error", (error: NodeJS.ErrnoException) => {
       // A connection that breaks is the client's affair.
       if (error.code?.startsWith("WS_ERR_") !== true) return;

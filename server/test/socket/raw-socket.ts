@@ -62,7 +62,7 @@ function varint(value: number): Buffer {
 }
 
 /** A length-delimited field of protobuf. */
-function field(number: number, value: Uint8Array | string): Buffer {
+export function field(number: number, value: Uint8Array | string): Buffer {
   const bytes = Buffer.from(value as Uint8Array);
   return Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes]);
 }

@@ -59,7 +59,7 @@ export class Inbox {
   }
 
   /**
-   * Takes a frame of kind MESSAGE, FIRST or NEXT, and copies nothing: a message of one frame is a view of it.
+   * Takes a frame of kind MESSAGE, FIRST or NEXT, and copies parts: a message of one frame is a view of it.
    *
    * @returns the message that is complete with this frame; undefined for a part, and for a call that has ended
    * @throws FrameError for frames out of order, and for more bytes than the credit allows
@@ -141,7 +141,8 @@ export class Inbox {
     if (part.length === 0 || part.length > receiver.missing) {
       throw new FrameError(`a part of a message has ${part.length} bytes; ${receiver.missing} are missing`);
     }
-    receiver.parts.push(part);
+    // A view would keep the whole WebSocket message in memory, which may be much larger.
+    receiver.parts.push(new Uint8Array(part));
     receiver.missing -= part.length;
     if (receiver.missing > 0) return undefined;
     const message = new Uint8Array(receiver.total);
