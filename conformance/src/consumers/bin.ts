@@ -7,14 +7,14 @@ import { readOptions } from "../options.ts";
 import { runSoak, type SoakResult } from "./run.ts";
 import { summaryOf } from "./summary.ts";
 
-const USAGE = `Five processes compete for one exclusive consumer on three servers that share an Azurite, while all of them are killed and frozen.
+const USAGE = `Five processes compete for one exclusive consumer on three servers that share an Azurite, while a nemesis kills and freezes all of them.
 
-  --minutes N         how long things go wrong; default: 10
+  --minutes N         duration of the trouble; default: 10
   --seed N            the first seed; default: any
   --runs N            seeds, one after the other; default: 1
-  --ttl N             of the lease, in milliseconds; default: 2,000
+  --ttl N             ttl of the lease in milliseconds; default: 2,000
 
-A seed gives the same trouble, in the same order and with the same pauses. Timing is the machine's.
+A seed gives the same trouble, in the same order and with the same pauses. The rest of the timing depends on the machine.
 `;
 
 const args = readOptions(USAGE, {

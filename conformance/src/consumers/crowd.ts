@@ -54,7 +54,7 @@ export class Crowd implements AsyncDisposable {
     try {
       while (!isSo()) {
         signal?.throwIfAborted();
-        if (late) throw new Error(`not within ${millis} ms: ${what}; ${this.#states()}`);
+        if (late) throw new Error(`waited ${millis} ms in vain until ${what}; states: ${this.#states()}`);
         await Promise.race([this.#changed.promise, ended]);
       }
     } finally {

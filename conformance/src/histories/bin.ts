@@ -9,26 +9,26 @@ import { type HistoryResult, runHistory } from "./entries/run.ts";
 import { type WrittenHistory, writeHistory } from "./entries/write-history.ts";
 import { runSeeds } from "./instances/run-seeds.ts";
 
-const USAGE = `Generated histories: seeded workloads with trouble, and a check of everything that was seen.
+const USAGE = `Generated histories: seeded workloads with trouble, and a check of all observations.
 
   --seed N            the first seed; default: any
   --runs N            seeds; default: 1 with --seed, else 5
   --transactions N    per seed; default: 160, with --instances 200
-  --kills N           kill -9 of the one server, per seed; default: 3
+  --kills N           kills (kill -9) of the single server, per seed; default: 3
   --backend NAME, --transport NAME, --wrapper NAME, --server-command COMMAND, --server-url URL,
   --azure-connection-string S: as in the conformance suite
 
-  --instances N       N servers on one Azurite, each a process with a network, a clock and a bus of its own that fail
-  --troubles N        how many things go wrong, per seed; default: 12
+  --instances N       N servers on one Azurite, each a process with its own faulty network, clock and bus
+  --troubles N        number of troubles, per seed; default: 12
   --spaces N          default: 2
   --writers N         default: 10
-  --parallel N        seeds at the same time, each on servers of its own; default: 1
+  --parallel N        seeds at the same time, each on its own servers; default: 1
 
-  --coordination      with --instances N: leases, appends with their tokens, and cursors, in the place of entries
+  --coordination      with --instances N: leases, appends with their tokens, and cursors, instead of entries
   --clients N         default: 8
   --steps N           per client; default: 40
 
-A seed gives the same plan and the same trouble at the same places of it. Timing is the machine's: run a bad seed again a few times.
+A seed gives the same plan and the same trouble at the same places of it. Timing depends on the machine, so run a bad seed several times.
 `;
 
 const args = readOptions(USAGE, {

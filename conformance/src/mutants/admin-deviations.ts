@@ -89,19 +89,19 @@ export const ADMIN_DEVIATIONS: readonly Deviation[] = [
         (message as ListSegmentsResponse).segments.sort((a, b) => a.segment.localeCompare(b.segment));
     },
   }),
-  bend("admin", "wrong-limits", "reports limits that it does not have", {
+  bend("admin", "wrong-limits", "reports wrong limits", {
     response(rpc, message) {
       const limits = rpc === "GetServerInfo" ? (message as GetServerInfoResponse).limits : undefined;
       if (limits !== undefined) limits.maxTransactionRecords = 10_000;
     },
   }),
-  bend("admin", "untold-sizes", "does not say how large its responses are", {
+  bend("admin", "untold-sizes", "omits the size of its largest response", {
     response(rpc, message) {
       const limits = rpc === "GetServerInfo" ? (message as GetServerInfoResponse).limits : undefined;
       if (limits !== undefined) limits.maxResponseBytes = 0;
     },
   }),
-  bend("admin", "untold-budgets", "does not say what a connection may use", {
+  bend("admin", "untold-budgets", "omits the budgets of a connection", {
     response(rpc, message) {
       if (rpc === "GetServerInfo") delete (message as GetServerInfoResponse).budgets;
     },
@@ -121,13 +121,13 @@ export const ADMIN_DEVIATIONS: readonly Deviation[] = [
   bend(
     "admin",
     "trimmed-names",
-    "cuts blanks around names",
+    "trims blanks around names",
     renamed((name) => name.trim()),
   ),
   bend("error", "lost-error-details", "sends errors without their details", {
     failure: (error) => new ConnectError(error.rawMessage, error.code),
   }),
-  bend("error", "first-violation-only", "names one of several wrong fields", {
+  bend("error", "first-violation-only", "names only one of several invalid fields", {
     failure: (error) => {
       const [detail] = error.findDetails(ErrorDetailSchema);
       if (detail === undefined) return error;

@@ -11,35 +11,35 @@ function bend(name: string, wrong: string, bends: Bends): Deviation {
 
 /** Servers with faults in appends. */
 export const APPEND_DEVIATIONS: readonly Deviation[] = [
-  bend("sequence-off-by-one", "answers sequences that are one too large", {
+  bend("sequence-off-by-one", "returns sequences that are one too large", {
     appended(response) {
       for (const range of response.ranges) range.firstSequence += 1n;
     },
   }),
-  bend("offset-of-segment", "answers the sequence where the offset belongs", {
+  bend("offset-of-segment", "returns the sequence in place of the offset", {
     appended(response) {
       for (const range of response.ranges) range.firstOffset = range.firstSequence;
     },
   }),
-  bend("ignored-expectation", "does not look at expected_last_sequence where records are written", {
+  bend("ignored-expectation", "ignores expected_last_sequence of segments with records", {
     append(request) {
       for (const each of request.appends) if (each.records.length > 0) delete each.expectedLastSequence;
       return undefined;
     },
   }),
-  bend("ignored-guard", "does not look at segments that are only conditioned", {
+  bend("ignored-guard", "ignores conditions on segments without records", {
     append(request) {
       request.appends = request.appends.filter((each) => each.records.length > 0);
       return undefined;
     },
   }),
-  bend("ignored-fencing-token", "does not look at fencing tokens", {
+  bend("ignored-fencing-token", "ignores fencing tokens", {
     append(request) {
       for (const each of request.appends) if (each.records.length > 0) delete each.fencingToken;
       return undefined;
     },
   }),
-  bend("any-fencing-token", "accepts tokens that no lease comes near", {
+  bend("any-fencing-token", "accepts tokens far above those of all leases", {
     append(request) {
       for (const each of request.appends) {
         if (each.fencingToken !== undefined && each.fencingToken > 1_000n) each.fencingToken = 1_000n;
@@ -47,18 +47,18 @@ export const APPEND_DEVIATIONS: readonly Deviation[] = [
       return undefined;
     },
   }),
-  bend("duplicate-after-retry", "does not remember transaction ids", {
+  bend("duplicate-after-retry", "forgets transaction ids", {
     append(request) {
       if (request.transactionId.length === 36) request.transactionId = randomUUID();
       return undefined;
     },
   }),
-  bend("silent-dedupe", "does not say that a result is an old one", {
+  bend("silent-dedupe", "never sets deduplicated", {
     appended(response) {
       response.deduplicated = false;
     },
   }),
-  bend("torn-transaction", "writes each segment of a transaction in a transaction of its own", {
+  bend("torn-transaction", "writes each segment of a transaction in a separate transaction", {
     append(request) {
       if (request.appends.length < 2 || request.appends.some((each) => each.records.length === 0)) return undefined;
       return request.appends.map((each) =>
@@ -103,7 +103,7 @@ export const APPEND_DEVIATIONS: readonly Deviation[] = [
       return undefined;
     },
   }),
-  bend("coarse-commit-time", "answers commit times in whole seconds", {
+  bend("coarse-commit-time", "returns commit times in whole seconds", {
     appended(response) {
       if (response.commitTime !== undefined) response.commitTime.nanos = 0;
     },

@@ -27,11 +27,11 @@ const SHARED_MEMORY = create(CellSchema, {
   client: "raw",
 });
 
-const USAGE = `The kill matrix: servers and clients that are broken in one way each, and the cases that find them out.
+const USAGE = `The kill matrix: servers and clients with one fault each, and the cases that find it.
 
-  --only TEXT            only those whose name contains TEXT; may be repeated
-  --where PART           only broken servers that are bent there, as append, lease or instances; may be repeated
-  --all                  all cases, and not only until one is found out
+  --only TEXT            only broken servers and clients whose name contains TEXT; may be repeated
+  --where PART           only broken servers with a fault in PART, such as append, lease or instances; may be repeated
+  --all                  runs all cases instead of stopping once a fault is found
 `;
 
 const args = readOptions(USAGE, {

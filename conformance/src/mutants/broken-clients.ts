@@ -76,14 +76,14 @@ export const SOUND_CLIENTS: readonly BrokenClient[] = [
 
 /** Every broken client. */
 export const BROKEN_CLIENTS: readonly BrokenClient[] = [
-  seeing("delivers-twice", "hands every response with entries over twice", (observation) =>
+  seeing("delivers-twice", "delivers every response with entries twice", (observation) =>
     batches(observation).length > 0 ? [observation, observation] : [observation],
   ),
   seeing("loses-last-entry", "drops the last entry of every batch", (observation) => {
     for (const batch of batches(observation)) if (batch.records.length > 1) batch.records.pop();
     return [observation];
   }),
-  seeing("reorders", "hands the batches of a response over backwards", (observation) => {
+  seeing("reorders", "delivers the batches of a response backwards", (observation) => {
     const event = observation.event;
     if (event.case === "response" && batches(observation).length > 1) {
       const message = event.value.message;
@@ -91,7 +91,7 @@ export const BROKEN_CLIENTS: readonly BrokenClient[] = [
     }
     return [observation];
   }),
-  seeing("ignores-errors", "takes every failure for success", (observation) => {
+  seeing("ignores-errors", "treats every failure as success", (observation) => {
     if (observation.event.case === "end") delete observation.event.value.failure;
     return [observation];
   }),
@@ -105,7 +105,7 @@ export const BROKEN_CLIENTS: readonly BrokenClient[] = [
       failure.code = "UNKNOWN";
     }),
   ),
-  seeing("text-payloads", "hands payloads over as text", (observation) => {
+  seeing("text-payloads", "delivers payloads as text", (observation) => {
     for (const batch of batches(observation)) {
       for (const record of batch.records)
         record.payload = new TextEncoder().encode(new TextDecoder().decode(record.payload));
@@ -132,11 +132,11 @@ export const BROKEN_CLIENTS: readonly BrokenClient[] = [
       request.limit = 0n;
     },
   }),
-  resuming("skips-after-reconnect", "goes on one entry too late after a broken read", (request) => {
+  resuming("skips-after-reconnect", "continues one entry too late after a broken read", (request) => {
     if ("minSequence" in request && request.minSequence > 0n) request.minSequence += 1n;
     if ("minOffset" in request && request.minOffset > 0n) request.minOffset += 1n;
   }),
-  seeing("ends-quietly", "takes a stream that was ended by a failure for one that is complete", (observation) => {
+  seeing("ends-quietly", "treats a stream that a failure ended as complete", (observation) => {
     const { event } = observation;
     if (event.case === "end" && ["NOT_FOUND", "UNAVAILABLE"].includes(event.value.failure?.code ?? "")) {
       delete event.value.failure;

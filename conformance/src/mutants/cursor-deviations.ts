@@ -74,7 +74,7 @@ function neverBack(): Bends {
 
 /** Servers with faults in their cursors. */
 export const CURSOR_DEVIATIONS: readonly Deviation[] = [
-  bendCommit("ignored-cursor-version", "does not look at expected_version", (request) => {
+  bendCommit("ignored-cursor-version", "ignores expected_version", (request) => {
     delete request.expectedVersion;
   }),
   bendCommit("ignored-version-zero", "takes expected_version 0 for none", (request) => {
@@ -85,7 +85,7 @@ export const CURSOR_DEVIATIONS: readonly Deviation[] = [
   }),
   {
     // A single instance gives out turns at a cursor, regardless of the storage.
-    ...bendStore("lost-cursor-update", "writes cursors without looking whether another instance has", (store) => ({
+    ...bendStore("lost-cursor-update", "writes cursors without checking for commits of another instance", (store) => ({
       commit: (partition, batch) =>
         store.commit(partition, partition === CURSORS ? { ...batch, conditions: [] } : batch),
     })),
@@ -95,37 +95,37 @@ export const CURSOR_DEVIATIONS: readonly Deviation[] = [
     const [last] = Object.entries(record.offsets).slice(-1);
     record.offsets = last === undefined ? {} : { [last[0]]: last[1] };
   }),
-  misreading("stuck-version", "counts no further than version 2", (record) => {
+  misreading("stuck-version", "never counts beyond version 2", (record) => {
     if (record.version > 1n) record.version = 1n;
   }),
   misreading("version-from-the-start", "counts from 1 again after a deletion", (record) => {
     if (record.deleted) record.version = 0n;
   }),
-  misreading("undead-cursors", "shows cursors that were deleted", (record) => {
+  misreading("undead-cursors", "shows deleted cursors", (record) => {
     record.deleted = false;
   }),
-  bend("idle-cursor-delete", "acknowledges that a cursor is deleted and keeps it", {
+  bend("idle-cursor-delete", "acknowledges a deletion and keeps the cursor", {
     around: async (rpc, _, send) => (rpc === "DeleteCursor" ? create(DeleteCursorResponseSchema) : send()),
   }),
-  bend("offsets-only-grow", "keeps an offset that is larger than the one committed", neverBack()),
+  bend("offsets-only-grow", "keeps an offset that is larger than the committed one", neverBack()),
   bendCommit("rounded-offsets", "keeps offsets as floating-point numbers", ({ offsets }) => {
     for (const [space, offset] of Object.entries(offsets)) {
       offsets[space] = BigInt(Math.min(Number(offset), 2 ** 63));
     }
   }),
-  bendCommit("cut-commit", "takes the first 64 spaces of a commit", (request) => {
+  bendCommit("cut-commit", "applies only the first 64 spaces of a commit", (request) => {
     request.offsets = Object.fromEntries(Object.entries(request.offsets).slice(0, 64));
   }),
   bendCommit("folded-cursors", "treats names of cursors without regard to case", (request) => {
     request.name = request.name.toLowerCase();
   }),
-  bend("timeless-cursors", "does not say when a cursor was committed", {
+  bend("timeless-cursors", "omits the time of a cursor's last commit", {
     response(rpc, message) {
       const cursor = rpc === "CommitCursor" ? (message as CommitCursorResponse).cursor : undefined;
       if (cursor !== undefined) delete cursor.updateTime;
     },
   }),
-  bend("ignored-cursor-prefix", "lists all cursors whatever the prefix", {
+  bend("ignored-cursor-prefix", "ignores the prefix of a list of cursors", {
     request(rpc, message) {
       if (rpc === "ListCursors") (message as ListCursorsRequest).prefix = "";
     },

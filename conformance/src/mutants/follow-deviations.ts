@@ -53,7 +53,7 @@ export const FOLLOW_DEVIATIONS: readonly Deviation[] = [
       if (response.caughtUp) return;
     }
   }),
-  bend("late-first-response", "sends nothing before there is an entry", async function* (responses) {
+  bend("late-first-response", "sends nothing until there is an entry", async function* (responses) {
     let begun = false;
     for await (const response of responses) {
       begun ||= response.batches.length > 0;
@@ -67,7 +67,7 @@ export const FOLLOW_DEVIATIONS: readonly Deviation[] = [
       first = false;
     }
   }),
-  bend("history-only-once", "skips what was there before the follow began", async function* (responses) {
+  bend("history-only-once", "skips the entries from before the follow", async function* (responses) {
     let atHead = false;
     for await (const response of responses) {
       if (!atHead) response.batches = [];

@@ -105,11 +105,11 @@ function remembering(name: string, wrong: string, remembered: string): Deviation
 export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
   {
     name: "alone-on-shared-storage",
-    wrong: "takes shared storage for its own",
+    wrong: "treats shared storage as its own",
     where: "instances",
     storage: () => (next) => ({ ...changedStorage(next, () => ({})), shared: false }),
   },
-  bend("trusted-head", "takes the head that it knows for the latest", (store) => {
+  bend("trusted-head", "trusts the head that it has in memory", (store) => {
     const heads = new Memory<Row | undefined>();
     return {
       async get(partition, key) {
@@ -128,7 +128,7 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
   bend("lost-update", "commits without a condition on the head", (store) => ({
     commit: (partition, batch) => store.commit(partition, { ...batch, conditions: [] }),
   })),
-  bend("conflict-for-success", "takes a commit that met a conflict for done", (store) => ({
+  bend("conflict-for-success", "treats a commit with a conflict as done", (store) => ({
     async commit(partition, batch) {
       const result = await store.commit(partition, batch);
       return result.committed ? result : { committed: true, versions: batch.puts.map(() => -1) };
@@ -136,11 +136,11 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
   })),
   {
     name: "never-polls",
-    wrong: "does not look for what others wrote to a space that is followed",
+    wrong: "does not poll followed spaces",
     where: "instances",
     pollMillis: 3_600_000,
   },
-  bend("own-clock", "takes the time of a commit from its own clock, whatever the time of the one before", (store) =>
+  bend("own-clock", "takes the time of a commit from its own clock, even if the previous commit is later", (store) =>
     seeing(store, (_, row) => {
       if (row.key[0] !== HEAD) return row;
       return changed(row, SpaceHeadSchema, (head) => {
@@ -148,7 +148,7 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
       });
     }),
   ),
-  bend("private-dedupe", "remembers only transactions of its own", (store) => {
+  bend("private-dedupe", "remembers only its own transactions", (store) => {
     const own = new Memory<true>();
     return {
       ...seeing(store, (partition, row) =>
@@ -163,16 +163,16 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
   }),
   unseen(
     "unseen-trims",
-    "does not see trims of others",
+    "does not see trims of other instances",
     (before, after) => after.firstSequence > before.firstSequence && !after.unlisted,
   ),
-  unseen("unseen-deletes", "does not see that others deleted a segment", (_, after) => after.unlisted),
+  unseen("unseen-deletes", "does not see that another instance deleted a segment", (_, after) => after.unlisted),
   unseen(
     "unseen-fences",
-    "does not see fencing tokens that others took",
+    "does not see fencing tokens from other instances",
     (before, after) => after.fencingToken > before.fencingToken,
   ),
-  bend("unseen-store-deletion", "goes on with a store that another instance has deleted", (store) => {
+  bend("unseen-store-deletion", "continues with a store that another instance has deleted", (store) => {
     const heads = new Memory<Row>();
     const known = (partition: string, key: Uint8Array, row: Row | undefined): Row | undefined => {
       if (key[0] !== HEAD) return row;
@@ -188,7 +188,7 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
       },
     };
   }),
-  bend("remembered-spaces", "lists the spaces that it found when it was first asked", (store) => {
+  bend("remembered-spaces", "lists the spaces that its first list found", (store) => {
     const pages = new Map<string, Promise<string[]>>();
     return {
       partitions(options) {
@@ -199,8 +199,8 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
       },
     };
   }),
-  remembering("remembered-leases", "takes a lease that it knows for the latest", "leases"),
-  remembering("remembered-cursors", "takes a cursor that it knows for the latest", "cursors"),
+  remembering("remembered-leases", "trusts the leases that it has in memory", "leases"),
+  remembering("remembered-cursors", "trusts the cursors that it has in memory", "cursors"),
   bend(
     "lease-by-wall-clock",
     "compares its own clock with the time that another instance wrote into a lease",
@@ -213,7 +213,7 @@ export const INSTANCE_DEVIATIONS: readonly Deviation[] = [
         });
       }),
   ),
-  bend("private-presence", "shows the workers of its own streams", (store) => {
+  bend("private-presence", "shows only the workers of its own streams", (store) => {
     const own = new Memory<true>();
     const isForeign = (partition: string, { key }: Row): boolean =>
       partition.startsWith("w:") && key[0] === WORKER && !own.has(partition, key);

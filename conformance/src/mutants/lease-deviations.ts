@@ -109,14 +109,10 @@ const BY_KEY = [...TTL, "ReleaseLease", "GetLease"];
 
 /** Servers with faults in their leases. */
 export const LEASE_DEVIATIONS: readonly Deviation[] = [
-  misreading(
-    "token-again-after-release",
-    "gives the token of a lease that was given back once more",
-    () => (record) => {
-      if (record.released) record.fencingToken -= 1n;
-    },
-  ),
-  misreading("token-again-after-expiry", "gives the token of a lease that has expired once more", () => {
+  misreading("token-again-after-release", "grants the token of a released lease again", () => (record) => {
+    if (record.released) record.fencingToken -= 1n;
+  }),
+  misreading("token-again-after-expiry", "grants the token of an expired lease again", () => {
     const seen = new Map<string, { readonly version: unknown; readonly since: number }>();
     return (record, { key, version }) => {
       const name = Buffer.from(key).toString("latin1");
@@ -125,7 +121,7 @@ export const LEASE_DEVIATIONS: readonly Deviation[] = [
       else if (performance.now() - known.since >= Number(record.ttlMillis)) record.fencingToken -= 1n;
     };
   }),
-  bend("shared-lease", "gives a lease to everybody who asks for it", () => ({
+  bend("shared-lease", "grants a held lease to every caller", () => ({
     around: async (rpc, request, send) => {
       const asked = request as AcquireLeaseRequest;
       if (!["AcquireLease", "RenewLease", "ReleaseLease"].includes(rpc) || asked.holder === "") return send();
@@ -137,16 +133,16 @@ export const LEASE_DEVIATIONS: readonly Deviation[] = [
       return response;
     },
   })),
-  trusting("renewal-by-anyone", "renews a lease whoever asks", "RenewLease", (claim, { holder }) => {
+  trusting("renewal-by-anyone", "renews a lease for any holder", "RenewLease", (claim, { holder }) => {
     claim.holder = holder;
   }),
-  trusting("renewal-with-any-token", "renews a lease whatever the token", "RenewLease", (claim, { fencingToken }) => {
+  trusting("renewal-with-any-token", "renews a lease with any token", "RenewLease", (claim, { fencingToken }) => {
     claim.fencingToken = fencingToken;
   }),
-  trusting("release-by-anyone", "takes a lease back whoever gives it", "ReleaseLease", (claim, { holder }) => {
+  trusting("release-by-anyone", "releases a lease for any holder", "ReleaseLease", (claim, { holder }) => {
     claim.holder = holder;
   }),
-  trusting("release-with-any-token", "takes a lease back whatever the token", "ReleaseLease", (claim, lease) => {
+  trusting("release-with-any-token", "releases a lease with any token", "ReleaseLease", (claim, lease) => {
     if (claim.fencingToken > 0n) claim.fencingToken = lease.fencingToken;
   }),
   misreading("endless-lease", "lets no lease expire", () => (record) => {
@@ -156,7 +152,7 @@ export const LEASE_DEVIATIONS: readonly Deviation[] = [
   misreading("half-a-lease", "lets leases expire after half of their time", () => (record) => {
     record.ttlMillis /= 2n;
   }),
-  misreading("revived-lease", "shows leases that were given back", () => (record) => {
+  misreading("revived-lease", "shows released leases", () => (record) => {
     record.released = false;
   }),
   bend("idle-renewal", "acknowledges renewals and does nothing", () => {
@@ -175,7 +171,7 @@ export const LEASE_DEVIATIONS: readonly Deviation[] = [
       },
     };
   }),
-  bend("idle-release", "acknowledges that a lease is given back and keeps it", () => ({
+  bend("idle-release", "acknowledges a release and keeps the lease", () => ({
     around: async (rpc, request, send) => {
       const { key, holder, fencingToken } = request as ReleaseLeaseRequest;
       if (rpc !== "ReleaseLease" || key.length > 200 || holder === "" || fencingToken === 0n) return send();
@@ -185,23 +181,23 @@ export const LEASE_DEVIATIONS: readonly Deviation[] = [
   bendRequest("forgotten-ttl", "renews for 30 s unless told otherwise", ["RenewLease"], (request) => {
     request.ttl ??= durationFromMs(30_000);
   }),
-  bendRequest("ample-ttl", "gives every lease for 20 s at least", TTL, (request) => {
+  bendRequest("ample-ttl", "grants every lease for at least 20 s", TTL, (request) => {
     const millis = request.ttl === undefined ? 0 : durationMs(request.ttl);
     if (millis >= 1_000 && millis < 20_000) request.ttl = durationFromMs(20_000);
   }),
   bendRequest("wrong-default-ttl", "leases for a minute unless told otherwise", ["AcquireLease"], (request) => {
     request.ttl ??= durationFromMs(60_000);
   }),
-  bendRequest("clamped-ttl", "takes a ttl that is not allowed for the nearest that is", TTL, (request) => {
+  bendRequest("clamped-ttl", "replaces an invalid ttl by the nearest valid one", TTL, (request) => {
     if (request.ttl === undefined) return;
     request.ttl = durationFromMs(Math.min(86_400_000, Math.max(1_000, durationMs(request.ttl))));
   }),
-  advising("no-advice", "does not say when a lease that is held may be free", undefined),
-  advising("endless-advice", "says that a lease that is held is for a day", 86_400_000),
+  advising("no-advice", "gives no advice on when to retry", undefined),
+  advising("endless-advice", "advises to retry after a day", 86_400_000),
   bendRequest("folded-keys", "treats keys of leases without regard to case", BY_KEY, (request) => {
     request.key = request.key.toLowerCase();
   }),
-  bendRequest("ignored-lease-prefix", "lists all leases whatever the prefix", ["ListLeases"], (request) => {
+  bendRequest("ignored-lease-prefix", "ignores the prefix of a list of leases", ["ListLeases"], (request) => {
     request.prefix = "";
   }),
   bendList("reversed-leases", "lists leases backwards", ({ leases }) => void leases.reverse()),

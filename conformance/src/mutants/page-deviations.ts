@@ -81,18 +81,18 @@ function anyToken(): Bends {
 
 /** Servers with faults in the sizes of responses and pages. */
 export const PAGE_DEVIATIONS: readonly Deviation[] = [
-  bend("read", "four-mebibytes", "sends entries in responses of 4 MiB and more", { pages: joined }),
-  bend("read", "lost-at-the-cut", "loses the first batch after a response that was cut for its size", {
+  bend("read", "four-mebibytes", "sends entries in responses of at least 4 MiB", { pages: joined }),
+  bend("read", "lost-at-the-cut", "loses the first batch after a response that was cut because of its size", {
     pages: losing,
   }),
-  bend("cursor", "filled-cursor-pages", "fills pages of cursors whatever their size", filledPage),
-  bend("cursor", "short-page-is-last", "gives no token with a page that was cut for its size", {
+  bend("cursor", "filled-cursor-pages", "fills pages of cursors regardless of their bytes", filledPage),
+  bend("cursor", "short-page-is-last", "omits the token of a page that was cut because of its size", {
     response: onShortPages((response) => {
       response.nextPageToken = "";
     }),
   }),
-  bend("cursor", "lost-cursor-at-the-cut", "loses the last cursor of a page that was cut for its size", {
+  bend("cursor", "lost-cursor-at-the-cut", "loses the last cursor of a page that was cut because of its size", {
     response: onShortPages((response) => void response.cursors.pop()),
   }),
-  bend("admin", "any-token", "takes the token of another list for the beginning of this one", anyToken()),
+  bend("admin", "any-token", "starts at the beginning with the token of another list", anyToken()),
 ];

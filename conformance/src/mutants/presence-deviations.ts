@@ -122,7 +122,7 @@ export const PRESENCE_DEVIATIONS: readonly Deviation[] = [
       return shown;
     });
   }),
-  bendWorkers("ghost-workers", "shows workers that have gone", () => {
+  bendWorkers("ghost-workers", "shows workers that have left", () => {
     const seen = new Map<string, Map<string, Worker>>();
     return (workers, request) => {
       const group = placeOf(request, "");
@@ -145,7 +145,7 @@ export const PRESENCE_DEVIATIONS: readonly Deviation[] = [
       }
     },
   ),
-  bend("needs-renewals", "lets workers expire that were never renewed", (next) => {
+  bend("needs-renewals", "expires workers that were never renewed", (next) => {
     const client = createClient(PresenceService, next);
     return events(async function* (responses, { storeId, group, worker }) {
       let first = worker !== undefined;
@@ -201,18 +201,18 @@ export const PRESENCE_DEVIATIONS: readonly Deviation[] = [
       if (value.length > 2_000) worker!.metadata[key] = value.slice(0, 2_000);
     }
   }),
-  bendWorkers("timeless-workers", "does not say when a worker joined", () => (workers) => {
+  bendWorkers("timeless-workers", "omits the time at which a worker joined", () => (workers) => {
     for (const worker of workers) delete worker.joinTime;
     return workers;
   }),
-  bendWorkers("reversed-workers", "tells of workers backwards", () => (workers) => workers.toReversed()),
+  bendWorkers("reversed-workers", "sends and lists workers backwards", () => (workers) => workers.toReversed()),
   bendWorkers("worker-lost-on-page", "loses the first worker of every later page", () => (workers, request) => {
     return "pageToken" in request && request.pageToken !== "" ? workers.slice(1) : workers;
   }),
   bendRequest("folded-groups", "treats groups without regard to case", (request) => {
     request.group = request.group.toLowerCase();
   }),
-  bendRequest("clamped-interval", "takes an interval that is not allowed for the nearest that is", (request) => {
+  bendRequest("clamped-interval", "replaces an invalid interval by the nearest valid one", (request) => {
     if (request.interval === undefined) return;
     request.interval = durationFromMs(Math.min(3_600_000, Math.max(1_000, durationMs(request.interval))));
   }),

@@ -71,7 +71,7 @@ export const PRESENCE_STREAM_DEVIATIONS: readonly Deviation[] = [
       }
     }
   }),
-  bendEvents("no-complete", "does not say when the snapshot is complete", async function* (responses) {
+  bendEvents("no-complete", "omits the mark of a complete snapshot", async function* (responses) {
     for await (const response of responses) if (response.event.case !== "snapshotComplete") yield response;
   }),
   bendEvents("everything-again", "sends everything again after each change", async function* (responses) {
@@ -89,7 +89,7 @@ export const PRESENCE_STREAM_DEVIATIONS: readonly Deviation[] = [
       live ||= response.event.case === "snapshotComplete";
     }
   }),
-  bendChanges("unmarked-snapshot", "does not say that a snapshot begins", (changes) => {
+  bendChanges("unmarked-snapshot", "omits the mark of the beginning of a snapshot", (changes) => {
     changes.snapshotStart = false;
   }),
   bendChanges("forgets-who-left", "reports workers that join and none that leave", (changes) => {
@@ -98,7 +98,7 @@ export const PRESENCE_STREAM_DEVIATIONS: readonly Deviation[] = [
   bendChanges("wrong-left", "gives another id for a worker that left", (changes) => {
     changes.left = changes.left.map((id) => `${id}-x`);
   }),
-  bendChanges("counts-only", "does not say which workers a group has, only how many", ({ state }) => {
+  bendChanges("counts-only", "reports the number of workers but not their digest", ({ state }) => {
     if (state !== undefined) state.digest = 0n;
   }),
   bendEvents("stale-heartbeat", "repeats in heartbeats that the group is empty", async function* (responses) {
@@ -107,7 +107,7 @@ export const PRESENCE_STREAM_DEVIATIONS: readonly Deviation[] = [
       yield isHeartbeat ? respond({ case: "heartbeat", value: stateOf([]) }) : response;
     }
   }),
-  bendEvents("late-inventory", "sends nothing before there is a worker", async function* (responses) {
+  bendEvents("late-inventory", "sends nothing until the group has a worker", async function* (responses) {
     const held: SubscribeToWorkersResponse[] = [];
     let begun = false;
     for await (const response of responses) {
@@ -116,10 +116,10 @@ export const PRESENCE_STREAM_DEVIATIONS: readonly Deviation[] = [
       if (begun) yield* held.splice(0);
     }
   }),
-  bendEvents("no-repeats", "sends nothing while nothing changes", async function* (responses) {
+  bendEvents("no-repeats", "sends no heartbeats", async function* (responses) {
     for await (const response of responses) if (response.event.case !== "heartbeat") yield response;
   }),
-  bendEvents("boundless-group", "refuses no worker of a full group", async function* (responses) {
+  bendEvents("boundless-group", "accepts workers into a full group", async function* (responses) {
     try {
       yield* responses;
     } catch (error) {

@@ -29,18 +29,18 @@ export const READ_DEVIATIONS: readonly Deviation[] = [
   bendPages("wrong-first-offset", "gives sequences as offsets", (response) => {
     for (const batch of response.batches) batch.firstOffset = batch.firstSequence;
   }),
-  bendPages("next-too-small", "says to go on at the last entry delivered", (response) => {
+  bendPages("next-too-small", "returns the last delivered position as the next one", (response) => {
     if ("nextSequence" in response && response.nextSequence > 1n) response.nextSequence -= 1n;
     if ("nextOffset" in response && response.nextOffset > 1n) response.nextOffset -= 1n;
   }),
-  bendPages("next-too-large", "says to go on one behind the next entry", (response) => {
+  bendPages("next-too-large", "returns a next position that is one too large", (response) => {
     if ("nextSequence" in response) response.nextSequence += 1n;
     if ("nextOffset" in response) response.nextOffset += 1n;
   }),
-  bendPages("never-caught-up", "never says that the head is reached", (response) => {
+  bendPages("never-caught-up", "never sets caught_up", (response) => {
     response.caughtUp = false;
   }),
-  bendPages("always-caught-up", "says in every response that the head is reached", (response) => {
+  bendPages("always-caught-up", "sets caught_up in every response", (response) => {
     response.caughtUp = true;
   }),
   bendPages("reversed-batches", "delivers the batches of a response backwards", (response) => {
@@ -53,7 +53,7 @@ export const READ_DEVIATIONS: readonly Deviation[] = [
   bendPages("merged-by-space", "delivers a merge space by space", (response) => {
     response.batches.sort((a, b) => (a.space < b.space ? -1 : a.space > b.space ? 1 : 0));
   }),
-  bend("ignored-limit", "delivers everything whatever the limit", {
+  bend("ignored-limit", "ignores the limit", {
     read(request) {
       request.limit = 0n;
     },
@@ -63,39 +63,39 @@ export const READ_DEVIATIONS: readonly Deviation[] = [
       if (request.limit > 0n) request.limit += 1n;
     },
   }),
-  bend("exclusive-minimum", "starts behind the minimum", {
+  bend("exclusive-minimum", "starts one after the minimum", {
     read(request) {
       if ("minSequence" in request && request.minSequence > 0n) request.minSequence += 1n;
       if ("minOffset" in request && request.minOffset > 0n) request.minOffset += 1n;
     },
   }),
-  bend("inclusive-by-one-maximum", "ends one behind the maximum", {
+  bend("inclusive-by-one-maximum", "ends one after the maximum", {
     read(request) {
       if ("maxSequence" in request && request.maxSequence > 0n) request.maxSequence += 1n;
       if ("maxOffset" in request && request.maxOffset > 0n) request.maxOffset += 1n;
     },
   }),
-  bend("ignored-last", "starts at the beginning whatever `last` says", {
+  bend("ignored-last", "ignores last and starts at the beginning", {
     read(request) {
       if ("last" in request) request.last = 0n;
     },
   }),
-  bend("ignored-min-time", "does not look at the earliest time", {
+  bend("ignored-min-time", "ignores the earliest time", {
     read(request) {
       delete request.minTime;
     },
   }),
-  bend("ignored-max-time", "does not look at the latest time", {
+  bend("ignored-max-time", "ignores the latest time", {
     read(request) {
       delete request.maxTime;
     },
   }),
-  bend("ignored-prefix", "does not look at the segment prefix", {
+  bend("ignored-prefix", "ignores the segment prefix", {
     read(request) {
       if ("segmentPrefix" in request) request.segmentPrefix = "";
     },
   }),
-  bend("peek-of-others", "peeks into the past: gives the sequence before the latest", {
+  bend("peek-of-others", "returns the sequence before the latest in a peek", {
     response(rpc, message) {
       const entry = rpc === "Peek" ? (message as PeekResponse).entry : undefined;
       if (entry !== undefined) entry.firstSequence -= 1n;

@@ -57,51 +57,39 @@ function move(response: PageResponse, by: bigint): void {
 
 /** Servers with faults in reads of single pages. */
 export const SINGLE_READ_DEVIATIONS: readonly Deviation[] = [
-  bendRequest("ignored-backward", "reads forward when it is to read backward", (request) => {
+  bendRequest("ignored-backward", "ignores backward and reads forward", (request) => {
     request.backward = false;
   }),
   bendPage("backward-misses-one", "leaves out the oldest batch of a backward page", ({ batches }, { backward }) => {
     if (backward && batches.length > 1) batches.pop();
   }),
-  bendPage(
-    "reversed-records",
-    "turns the records of a batch round when it reads backward",
-    ({ batches }, { backward }) => {
-      if (backward) for (const { records } of batches) records.reverse();
-    },
-  ),
-  bendPage("backward-without-end", "gives 1 as the place to go on where nothing is left", (response, { backward }) => {
+  bendPage("reversed-records", "reverses the records of a batch in a backward read", ({ batches }, { backward }) => {
+    if (backward) for (const { records } of batches) records.reverse();
+  }),
+  bendPage("backward-without-end", "returns 1 as the next position at the end", (response, { backward }) => {
     if (backward && response.caughtUp) move(response, 1n);
   }),
-  bendRequest("page-limit-plus-one", "puts one entry more than the limit on a page", (request) => {
+  bendRequest("page-limit-plus-one", "returns one entry more than the limit", (request) => {
     if (request.limit > 0n) request.limit += 1n;
   }),
   bendRequest("page-limit-default", "has another default limit for a page", (request) => {
     if (request.limit === 0n) request.limit = 999n;
   }),
-  bendPage(
-    "skip-behind-the-page",
-    "goes on one entry too late behind a page that was cut",
-    (response, { backward }) => {
-      if (!response.caughtUp && !backward) move(response, 1n);
-    },
-  ),
+  bendPage("skip-behind-the-page", "continues one entry too late after a cut page", (response, { backward }) => {
+    if (!response.caughtUp && !backward) move(response, 1n);
+  }),
   bendPage("page-never-at-the-head", "never says that a page reaches the head", (response) => {
     response.caughtUp = false;
   }),
-  bendWait("ignored-wait", "answers at once, with nothing, when it is to wait", (_, send) => send()),
-  bendWait("wait-to-the-end", "waits the whole time, whatever is committed", async (millis, send) => {
+  bendWait("ignored-wait", "ignores wait and answers at once with nothing", (_, send) => send()),
+  bendWait("wait-to-the-end", "waits the whole time in spite of new entries", async (millis, send) => {
     const page = await send();
     if (page.batches.length > 0) return page;
     await delay(millis, undefined, { ref: false });
     return send();
   }),
-  bendWait(
-    "wait-for-what-is-there",
-    "waits before it looks whether there is something already",
-    async (millis, send) => {
-      await delay(Math.min(millis, 5_000), undefined, { ref: false });
-      return send();
-    },
-  ),
+  bendWait("wait-for-what-is-there", "waits even if there are entries already", async (millis, send) => {
+    await delay(Math.min(millis, 5_000), undefined, { ref: false });
+    return send();
+  }),
 ];

@@ -99,7 +99,7 @@ function leaking(): Bends {
 
 /** Servers with faults in status subscriptions. */
 export const WATCH_DEVIATIONS: readonly Deviation[] = [
-  bendEvents("no-snapshot-mark", "does not say that the snapshot is complete", async function* (responses) {
+  bendEvents("no-snapshot-mark", "omits the mark of a complete snapshot", async function* (responses) {
     for await (const response of responses) if (response.event.case !== "snapshotComplete") yield response;
   }),
   bendEvents("mark-twice", "marks the end of the snapshot again after the first change", async function* (responses) {
@@ -156,22 +156,22 @@ export const WATCH_DEVIATIONS: readonly Deviation[] = [
       if (response.event.case === "snapshotComplete") return;
     }
   }),
-  losing("unheard-of-segments", "tells of changes only of segments of the snapshot", (_, before, live) => {
+  losing("unheard-of-segments", "reports changes only of segments in the snapshot", (_, before, live) => {
     return live && before === undefined;
   }),
   losing("lost-hand-over-status", "loses the first change of each segment", (status, before, live) => {
     return live && before !== undefined && before.lastSequence + 1n === status.lastSequence;
   }),
-  losing("quiet-trims", "does not tell of trims", ({ firstSequence, lastSequence }, before) => {
+  losing("quiet-trims", "does not report trims", ({ firstSequence, lastSequence }, before) => {
     return before !== undefined && firstSequence > before.firstSequence && firstSequence <= lastSequence;
   }),
-  losing("quiet-deletes", "does not tell of segments that have no entries any more", (status, before) => {
+  losing("quiet-deletes", "does not report segments that became empty", (status, before) => {
     return before !== undefined && status.firstSequence > status.lastSequence;
   }),
-  losing("nothing-of-nothing", "does not tell of a segment that was never written", ({ lastSequence }) => {
+  losing("nothing-of-nothing", "does not report a segment that was never written", ({ lastSequence }) => {
     return lastSequence === 0n;
   }),
-  bendEvents("stale-status", "tells the state before a change once more after it", async function* (responses) {
+  bendEvents("stale-status", "repeats the old status after each change", async function* (responses) {
     const sent = new Map<string, SubscribeToSegmentStatusResponse>();
     for await (const response of responses) {
       yield response;
@@ -197,13 +197,13 @@ export const WATCH_DEVIATIONS: readonly Deviation[] = [
       request.heartbeatInterval = { $typeName: "google.protobuf.Duration", seconds: 0n, nanos: 100_000_000 };
     }
   }),
-  bendRequest("ignored-status-segment", "tells of all segments whatever was asked for", (request) => {
+  bendRequest("ignored-status-segment", "ignores the segment and reports all segments", (request) => {
     request.segment = "";
   }),
-  bendRequest("ignored-status-prefix", "does not look at the prefix of a status subscription", (request) => {
+  bendRequest("ignored-status-prefix", "ignores the prefix of a status subscription", (request) => {
     request.segmentPrefix = "";
   }),
-  bendRequest("prefix-for-segment", "takes the name of a segment for a prefix", (request) => {
+  bendRequest("prefix-for-segment", "treats the name of a segment as a prefix", (request) => {
     if (request.segmentPrefix === "") {
       request.segmentPrefix = request.segment;
       request.segment = "";
@@ -223,7 +223,7 @@ export const WATCH_DEVIATIONS: readonly Deviation[] = [
     },
   ),
   {
-    ...bend("leaking-statuses", "tells of appends to other spaces", {}),
+    ...bend("leaking-statuses", "reports appends to other spaces", {}),
     transport: (next) => bentTransport(next, leaking()),
   },
 ];

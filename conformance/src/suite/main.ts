@@ -16,17 +16,17 @@ import { runSuite } from "./run/suite.ts";
 const USAGE = `streamkit-conformance: proves a Streamkit server or client against docs/spec.md
 
   --matrix FILE          cells to run: backends, transports, wrappers, clients
-  --server-url URL       examine a server that runs; twice for two instances on the same data
+  --server-url URL       examine a running server; twice for two instances on the same data
   --server-command CMD   examine a program; {port} and {data} in CMD are filled in
   --client-command CMD   drive a client program over its standard streams
   --token TOKEN          bearer token for the server
   --azure-connection-string S  account for cells with Azure storage (CONFORMANCE_AZURE_CONNECTION_STRING);
-                         absent: in the repository, an Azurite that the run starts and ends
-  --store ID             the one store that cases may use; they then share it
+                         default: in the repository, an Azurite that the run starts and ends
+  --store ID             the only store that cases may use; all cases share it
   --case TEXT            only cases whose id contains TEXT; may be repeated
   --clause ID            only cases that prove this clause; may be repeated
   --cell TEXT            only cells whose name contains TEXT; may be repeated
-  --known-failures FILE  failures that are accepted for now, with reasons
+  --known-failures FILE  accepted failures, with reasons
   --report FILE          write JSON lines      --junit FILE      write JUnit XML
   --statement FILE       write a statement     --list            list cases and clauses, run nothing
 `;
@@ -69,7 +69,9 @@ const matrix = args.matrix === undefined ? create(MatrixSchema, defaultMatrix) :
 const { cells: all, excluded } = cellsOf(matrix);
 const cells = all.filter((cell) => (args.cell ?? [""]).some((text) => cellName(cell).includes(text)));
 if (cases.length === 0 || cells.length === 0) {
-  console.error("streamkit-conformance: nothing is selected");
+  console.error(
+    "streamkit-conformance: no case or no cell matches; see --list for cases and the matrix file for cells",
+  );
   process.exit(2);
 }
 

@@ -26,7 +26,7 @@ export function commitTimeAfter(last: number, now: number): number {
   }
   const time = Math.max(Math.floor(now), last + 1);
   if (time > Number.MAX_SAFE_INTEGER)
-    throw defect("the commit times of this space have come to their end, in the year 2255");
+    throw defect("this space has no commit times left: the latest possible one is in the year 2255");
   return time;
 }
 

@@ -20,7 +20,8 @@ export async function* unframe(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
     held = held.length === 0 ? Buffer.from(chunk) : Buffer.concat([held, chunk]);
     while (held.length >= 4) {
       const length = held.readUInt32BE(0);
-      if (length > MAX_FRAME_BYTES) throw new Error(`a frame of ${length} bytes`);
+      if (length > MAX_FRAME_BYTES)
+        throw new Error(`a frame has ${length} bytes; at most ${MAX_FRAME_BYTES} are allowed`);
       if (held.length < 4 + length) break;
       yield held.subarray(4, 4 + length);
       held = held.subarray(4 + length);

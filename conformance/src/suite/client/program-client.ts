@@ -33,7 +33,8 @@ export class ProgramClient implements ClientUnderTest {
     const messages = unframe(child.stdout);
     const first = await messages.next();
     const introduction = first.done ? undefined : fromBinary(ObservationSchema, first.value);
-    if (introduction?.event.case !== "hello") throw new Error(`${command}: the program did not introduce itself`);
+    if (introduction?.event.case !== "hello")
+      throw new Error(`${command}: the program ended or sent something else before its hello`);
     const client = new ProgramClient(child, introduction.event.value);
     void client.#pump(messages, observe);
     return client;

@@ -36,11 +36,11 @@ export function loadCases(folder: string = CASES_FOLDER): Case[] {
 /** Parses the text of one case file. */
 export function parseCases(text: string): Case[] {
   const file = parse(text) as JsonValue;
-  if (!isObject(file)) throw new Error("not a case file");
+  if (!isObject(file)) throw new Error("the file is not a case file; expected an object with title and cases");
   const raw = Array.isArray(file.cases) ? file.cases : [];
   fromJson(CaseFileSchema, { ...file, cases: [] });
   return raw.flatMap((each) => {
-    if (!isObject(each)) throw new Error("a case is an object");
+    if (!isObject(each)) throw new Error("a case is not an object");
     try {
       return expandVariants(each).map((one) => checked(fromJson(CaseSchema, one)));
     } catch (error) {
@@ -52,19 +52,20 @@ export function parseCases(text: string): Case[] {
 function expandVariants(template: JsonObject): JsonObject[] {
   const { variants, ...story } = template;
   if (variants === undefined) return [story];
-  if (!Array.isArray(variants) || variants.length === 0) throw new Error("variants is a list with elements");
+  if (!Array.isArray(variants) || variants.length === 0) throw new Error("variants is not a list with elements");
   return variants.map((variant) => {
-    if (!isObject(variant) || typeof variant.id !== "string") throw new Error("a variant is an object with an id");
+    if (!isObject(variant) || typeof variant.id !== "string") throw new Error("a variant is not an object with an id");
     const filled = fillVariant(story, variant) as JsonObject;
     return { ...filled, id: `${String(story.id)}-${variant.id}` };
   });
 }
 
 function checked(one: Case): Case {
-  if (!/^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*$/.test(one.id)) throw new Error(`the id ${one.id} is not upper case with dashes`);
-  if (one.title === "" || one.title.endsWith(".")) throw new Error("the title is a sentence without a full stop");
-  if (one.clauses.length === 0) throw new Error("no clause is named");
-  if (one.steps.length === 0) throw new Error("no steps");
+  if (!/^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*$/.test(one.id))
+    throw new Error(`the id ${one.id} is malformed; expected upper-case words with dashes`);
+  if (one.title === "" || one.title.endsWith(".")) throw new Error("the title is missing or ends with a full stop");
+  if (one.clauses.length === 0) throw new Error("the case names no clause");
+  if (one.steps.length === 0) throw new Error("the case has no steps");
   for (const [index, step] of one.steps.entries()) {
     if (step.action.case === undefined) throw new Error(`step ${index + 1} has no action`);
   }

@@ -32,8 +32,8 @@ it("puts a snapshot and changes together", () => {
 });
 
 it.each<[string, string, Event[]]>([
-  ["a wrong count", "tells of 2 workers", [start("a"), complete(2, A)]],
-  ["a wrong digest", "tells of 1 workers", [start("a"), complete(1, B)]],
+  ["a wrong count", "names 2 workers", [start("a"), complete(2, A)]],
+  ["a wrong digest", "names 1 workers", [start("a"), complete(1, B)]],
   ["a snapshot without start", "without snapshot_start", [{ case: "changes", value: { workers: [{ id: "a" }] } }]],
   ["an early heartbeat", "before snapshot_complete", [{ case: "heartbeat", value: {} }]],
   ["a second mark", "without a snapshot", [complete(0, 0), complete(0, 0)]],

@@ -80,8 +80,8 @@ export class Roster {
     let found = 0n;
     for (const { registration } of this.#workers.values()) found ^= registration;
     if (this.#workers.size !== workerCount || found !== digest) {
-      const told = [...this.#workers.keys()].slice(0, 10).join(", ") || "nobody";
-      return `${where} tells of ${workerCount} workers with digest ${digest}; told so far: ${told}, with ${found}`;
+      const told = [...this.#workers.keys()].slice(0, 10).join(", ") || "none";
+      return `${where} names ${workerCount} workers with digest ${digest}; reported so far: ${told}, with digest ${found}`;
     }
     this.#complete = [...this.#workers.values()].sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
     return undefined;

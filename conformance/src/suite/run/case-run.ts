@@ -60,7 +60,7 @@ export async function runCase(one: Case, environment: CaseEnvironment): Promise<
     const { late, ...outcome } = await runOnce(one, environment);
     if (!late) return outcome;
     if (attempts === ATTEMPTS) {
-      return { ...outcome, failure: `too late to show anything, ${attempts} times: ${outcome.failure}` };
+      return { ...outcome, failure: `too slow to prove anything in ${attempts} attempts: ${outcome.failure}` };
     }
   }
 }

@@ -28,7 +28,7 @@ export function readKnownFailures(file: string): KnownFailure[] {
   const { failures } = fromJson(KnownFailuresSchema, parse(readFileSync(file, "utf8")) as JsonValue);
   for (const failure of failures) {
     if (failure.reason === "" || failure.caseId === "")
-      throw new Error(`${file}: a known failure has a case and a reason`);
+      throw new Error(`${file}: a known failure lacks its case_id or its reason`);
   }
   return failures;
 }

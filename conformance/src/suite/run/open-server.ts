@@ -85,7 +85,8 @@ async function opener(
     ...(connectionString === undefined ? {} : { environment: { AZURE_STORAGE_CONNECTION_STRING: connectionString } }),
   };
   if (serverCommand === undefined) {
-    if (count > 1 && connectionString === undefined) throw new Error(`processes cannot share ${backend}`);
+    if (count > 1 && connectionString === undefined)
+      throw new Error(`several processes cannot share a ${backend} storage`);
     // The runner may be busy for longer than the default interval; the server must not take it for a vanished client.
     const command = `${standalone()} --port {port} --storage ${backend} --path {data} --keep-alive 600`;
     if (count === 1) return () => ProgramServer.start(command, options);
@@ -108,7 +109,7 @@ async function sharedStorage(
     return () => azureStorage({ connectionString });
   }
   if (count === 1) return undefined;
-  if (backend !== "memory") throw new Error(`instances cannot share ${backend}`);
+  if (backend !== "memory") throw new Error(`several instances cannot share a ${backend} storage`);
   const memory = memoryStorage({ shared: true });
   return () => memory;
 }

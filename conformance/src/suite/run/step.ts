@@ -97,7 +97,7 @@ async function perform(step: Step, state: CaseState): Promise<Difference> {
       await setTimeout(toMillis(action.value));
       return undefined;
     default:
-      throw new Error("a step without action");
+      throw new Error("the step has no action");
   }
 }
 
@@ -224,7 +224,7 @@ function named(state: CaseState, name: string): LiveCall {
 function capture(step: Step, found: unknown, state: CaseState): void {
   for (const [name, path] of Object.entries(step.capture)) {
     const value = at(found, path);
-    if (value === undefined) throw new Error(`nothing to capture at ${path}`);
+    if (value === undefined) throw new Error(`the response has no value to capture at ${path}`);
     state.scope.set(name, value as string);
   }
 }

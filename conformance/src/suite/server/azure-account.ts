@@ -26,7 +26,7 @@ export class AzureAccount implements AsyncDisposable {
     if (this.#given !== undefined) return this.#given;
     if (!existsSync(AZURITE)) {
       throw new Error(
-        "cells with Azure storage need an account: --azure-connection-string, UseDevelopmentStorage=true for an Azurite that runs",
+        "cells with Azure storage need an account: --azure-connection-string, UseDevelopmentStorage=true for a running Azurite",
       );
     }
     const { connectionStringTo, startAzurite }: AzuriteTool = await import(AZURITE.href);
