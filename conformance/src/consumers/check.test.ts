@@ -46,19 +46,19 @@ function rules(changes: Partial<SoakHistory>): string[] {
 }
 
 describe("the checker of exclusive consumers", () => {
-  it("accepts that entries are handled again by who takes over, from further back, in order", () => {
+  it("accepts that a successor handles earlier entries again, in order", () => {
     expect(rules({})).toEqual([]);
     expect(rules({ outputs: [...wrote("a", 1, 1, 2, 3), ...wrote("b", 2), ...wrote("c", 3, 1, 2, 3, 4)] })).toEqual([]);
   });
 
-  it("finds an entry that nobody handled, and one that is not stored", () => {
+  it("finds an entry that was not handled, and one that is not stored", () => {
     expect(rules({ outputs: [...wrote("a", 1, 1, 2), ...wrote("b", 2, 2, 3)] })).toEqual(["handled"]);
     expect(rules({ acked: ["a", "e"] })).toEqual(["handled"]);
     const invented = { process: "b", token: 2, input: { ...inputs[1]!, segment: "o-2" } };
     expect(rules({ outputs: [...good.outputs, invented] })).toContain("handled");
   });
 
-  it("finds what was passed over, and made good later", () => {
+  it("finds an entry that was skipped and handled later", () => {
     expect(rules({ outputs: [...wrote("a", 1, 1), ...wrote("b", 2, 3, 4), ...wrote("c", 3, 2, 3, 4)] })).toEqual([
       "order",
     ]);
@@ -66,7 +66,7 @@ describe("the checker of exclusive consumers", () => {
     expect(rules({ outputs: wrote("a", 1, 1, 2, 3, 3, 4) })).toEqual(["order"]);
   });
 
-  it("finds that two held it at once", () => {
+  it("finds two concurrent holders", () => {
     const late = { process: "a", token: 1, input: inputs[2]! };
     const [takeover, ...others] = wrote("b", 2, 2, 3, 4) as [Output, ...Output[]];
     expect(rules({ outputs: [...wrote("a", 1, 1, 2), late, takeover, ...others] })).toEqual([]);
@@ -74,13 +74,13 @@ describe("the checker of exclusive consumers", () => {
     expect(rules({ outputs: [...wrote("a", 1, 1, 2), ...wrote("b", 1, 3, 4)] })).toEqual(["one holder"]);
   });
 
-  it("finds one that goes on while another has begun, though it is not frozen; what it says a little later is said in time", () => {
+  it("finds a process that continues without a freeze after another has begun, but allows it the duration of a call", () => {
     const both = [...events.filter((event) => event.at !== 5_000), state(9_000, "a", "retrying")];
     expect(rules({ events: both })).toEqual(["one holder"]);
     expect(rules({ events: [...both, state(7_000, "a", "retrying")] })).toEqual([]);
   });
 
-  it("finds a process that ended by itself, and one that has failed", () => {
+  it("finds a process that ended by itself, and one that reports a failure", () => {
     expect(rules({ events: [...events, at(9_000, "b", { kind: "died", how: "it ended with code 1" })] })).toEqual([
       "alive",
     ]);
@@ -89,7 +89,7 @@ describe("the checker of exclusive consumers", () => {
 });
 
 describe("a hand-over", () => {
-  it("takes from the kill, or the freeze, to the state of the next one, and to its first output", () => {
+  it("lasts from the kill or freeze to the next running state, and to the first output", () => {
     expect(handOversOf(good)).toEqual([
       {
         cause: "killed",
@@ -110,7 +110,7 @@ describe("a hand-over", () => {
     ]);
   });
 
-  it("is none where who was frozen wakes up in time, and is measured where it gives up later", () => {
+  it("is none if the frozen process wakes up in time, and begins later if it gives up", () => {
     const short = [
       ...events.slice(0, 3),
       at(1_000, "a", { kind: "frozen" }),
@@ -135,7 +135,7 @@ describe("a hand-over", () => {
     ]);
   });
 
-  it("is late beyond its bound: with the lease, or with the output", () => {
+  it("is late if the lease or the output exceeds its bound", () => {
     const moved = (from: number, by: number): SoakEvent[] => {
       return events.map((event) => (event.at < from ? event : { ...event, at: event.at + by }));
     };
@@ -145,7 +145,7 @@ describe("a hand-over", () => {
     expect(rules({ events: moved(6_900, 5_400) })).toEqual(["hand-over"]);
   });
 
-  it("has more time where an instance was down: that, and a hand-over more; not for what was over long before", () => {
+  it("gets the time of an outage and one more hand-over, but none for an outage long before", () => {
     const outage = (from: number, to: number): SoakEvent[] => [
       ...events,
       { at: from, instance: 1, kind: "down", how: "freeze" },
@@ -161,7 +161,7 @@ describe("a hand-over", () => {
 });
 
 describe("a plan", () => {
-  it("is the same for the same seed, and others for others", () => {
+  it("is the same for the same seed, and differs between seeds", () => {
     const first = (seed: number): unknown[] => {
       const plans = [consumerTroubles(seed, 1_000), instanceTroubles(seed, 1_000, 3)];
       return plans.map((plan) => Array.from({ length: 20 }, () => plan.next().value));

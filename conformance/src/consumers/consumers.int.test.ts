@@ -25,7 +25,9 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-it("every entry is handled, by one at a time, and the next one goes on in time", { timeout: 600_000 }, async () => {
+it("one consumer at a time handles every entry, and its successor continues in time", {
+  timeout: 600_000,
+}, async () => {
   let acked = 0;
   let handOvers = 0;
   for (let seed = 1; seed <= MOST_RUNS && (acked <= 100 || handOvers <= 2); seed++) {
@@ -45,7 +47,7 @@ it.each<[ConsumerDeviation, string, number, number]>([
   // The seeds begin with two kills of the active process.
   ["commits-first", "handled", 35, 5_000],
   ["long-ttl", "hand-over", 7, 5_000],
-])("consumers that are %s are found out", { timeout: 600_000 }, async (deviation, rule, first, millis) => {
+])("the checker finds consumers that are %s", { timeout: 600_000 }, async (deviation, rule, first, millis) => {
   const found = new Set<string>();
   for (let run = 0; run < MOST_RUNS && !found.has(rule); run++) {
     // The first seed is the one that shows the fault soonest. Each later run lasts longer.

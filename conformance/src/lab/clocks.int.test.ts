@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-it("gives transactions times that rise, in the order of the space, whatever the clocks say", {
+it("gives transactions rising times in the order of the space, regardless of the clocks", {
   timeout: 120_000,
 }, async () => {
   const { members } = cluster!;
@@ -57,7 +57,7 @@ it("gives transactions times that rise, in the order of the space, whatever the 
   for (const each of calls) each[Symbol.dispose]();
 });
 
-it("recognises transactions across clocks that are apart and set back (G7)", { timeout: 120_000 }, async () => {
+it("recognises transactions although clocks differ and are set back (G7)", { timeout: 120_000 }, async () => {
   const { members } = cluster!;
   const storeId = randomUUID();
   const calls = members.map((member) => new Calls(member, storeId, space));

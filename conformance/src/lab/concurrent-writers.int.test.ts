@@ -73,7 +73,7 @@ it("lets one of three appends with the same expectation win; the others leave no
   for (const each of calls) expect((await each.read("shared")).map(({ sequence }) => sequence)).toHaveLength(rounds);
 });
 
-it("goes on while an instance is held up in the middle of a commit; followers everywhere see the same (16)", {
+it("continues while an instance is held up in a commit; all followers see the same entries (16)", {
   timeout: 120_000,
 }, async () => {
   const perWriter = 15;

@@ -62,13 +62,13 @@ describe("a live stream elsewhere ends with NOT_FOUND (STO-005)", () => {
   }
 });
 
-it("starts again at 1 where it is written first (STO-004)", async () => {
+it("starts again at 1 at the instance that writes it first (STO-004)", async () => {
   await here.stores.deleteStore({ storeId: here.storeId });
   expect(await elsewhere.append({ s: "new" })).toMatchObject({ ranges: [{ firstSequence: 1n, firstOffset: 1n }] });
   for (const each of [here, elsewhere]) expect((await each.read()).map(({ text }) => text)).toEqual(["new"]);
 });
 
-it("is forgotten also where it was not written again (STO-004, STO-006)", async () => {
+it("is forgotten even without another write (STO-004, STO-006)", async () => {
   const transactionId = randomUUID();
   await elsewhere.append({ s: "fourth" }, { transactionId });
   await here.stores.deleteStore({ storeId: here.storeId });

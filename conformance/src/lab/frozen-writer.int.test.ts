@@ -53,7 +53,7 @@ for (const first of ["the commit arrives", "it wakes up"] as const) {
     thaw();
   };
 
-  it(`an append is made again on what the others wrote, when ${first} first`, async () => {
+  it(`an append is repeated on the new state, when ${first} first`, async () => {
     const { held, result } = await freezeInCommit(() => calls[0]!.append({ s: "late" }));
     for (const text of ["third", "fourth"]) await calls[1]!.append({ s: text });
     await wakeUp(held);
@@ -74,7 +74,7 @@ for (const first of ["the commit arrives", "it wakes up"] as const) {
     for (const each of calls) expect((await each.read()).map(({ text }) => text)).toEqual(["first", "second", "third"]);
   });
 
-  it(`an append that was sent again elsewhere meanwhile happens once, when ${first} first`, async () => {
+  it(`an append that was repeated elsewhere meanwhile is applied once, when ${first} first`, async () => {
     const transactionId = randomUUID();
     const { held, result } = await freezeInCommit(() => calls[0]!.append({ s: "third" }, { transactionId }));
     const again = await calls[1]!.append({ s: "third" }, { transactionId });
@@ -85,7 +85,7 @@ for (const first of ["the commit arrives", "it wakes up"] as const) {
   });
 }
 
-it("a commit that arrives while its writer is frozen has happened, for everyone", async () => {
+it("a commit that arrives while its writer is frozen counts at every instance", async () => {
   const { held, result } = await freezeInCommit(() => calls[0]!.append({ s: "third" }));
   expect(await held.release()).not.toContain("412");
   expect((await calls[1]!.read()).map(({ text }) => text)).toEqual(["first", "second", "third"]);

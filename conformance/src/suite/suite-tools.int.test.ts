@@ -34,8 +34,8 @@ cases:
   });
 
   it.each([
-    ["does not accept that a known failure passes", false, Verdict.UNEXPECTED_PASS],
-    ["accepts that a failure that is known to be intermittent passes", true, Verdict.PASS],
+    ["does not accept a known failure that passes", false, Verdict.UNEXPECTED_PASS],
+    ["accepts an intermittent known failure that passes", true, Verdict.PASS],
   ])("%s", async (_, intermittent, verdict) => {
     const known = create(KnownFailureSchema, { caseId: "APPEND-FIRST", reason: "for the test", intermittent });
     const cells = [cellOf("memory", "in-process")];
@@ -72,13 +72,13 @@ cases:
     ["remembered-leases", "EVERYWHERE-LEASE"],
     ["lost-cursor-update", "CURSOR-CONCURRENT"],
     ["ghost-workers", "PRESENCE-CHANGES"],
-  ])("finds a broken server out: %s", async (name, id) => {
+  ])("finds a broken server: %s", async (name, id) => {
     const deviation = DEVIATIONS.find((each) => each.name === name);
     const { failed } = await runDeviation(deviation!, selectCases(cases, { ids: [id], clauses: [] }), 1);
     expect(failed.length).toBeGreaterThan(0);
   });
 
-  it("finds nothing wrong with two sound instances", { timeout: 120_000 }, async () => {
+  it("accepts two sound instances", { timeout: 120_000 }, async () => {
     const selected = selectCases(cases, { ids: ["EVERYWHERE-A", "EVERYWHERE-TURNS", "EVERYWHERE-TRIM"], clauses: [] });
     // A sound server gets the normal time limits, because no step has to fail soon.
     const sound = { name: "sound", wrong: "", where: "instances" } as const;
@@ -87,7 +87,7 @@ cases:
     expect(passed.length).toBe(selected.length);
   });
 
-  it("tells a wrapper that it does not have from those that it has", async () => {
+  it("refuses an unknown wrapper", async () => {
     const cells = [create(CellSchema, { backend: "memory", transport: "in-process", wrapper: "twoinstances" })];
     await expect(runSuite({ cells, cases: first, anyStore: true })).rejects.toThrow("there is no wrapper");
   });

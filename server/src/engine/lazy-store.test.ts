@@ -4,7 +4,7 @@ import { StoreClosedError } from "../errors.ts";
 import { memoryStorage } from "../storage/memory/index.ts";
 import { LazyStore } from "./lazy-store.ts";
 
-it("a store that was closed before it existed is not made by a commit", async () => {
+it("a commit does not create a store that was closed before it existed", async () => {
   const storage = memoryStorage();
   const store = new LazyStore(storage, randomUUID());
   await store.close();

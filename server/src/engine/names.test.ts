@@ -11,7 +11,7 @@ const refused = (field: string) =>
   });
 
 describe("names", () => {
-  it("accepts what limits.proto allows, unchanged", () => {
+  it("accepts all names that limits.proto allows, unchanged", () => {
     fc.assert(fc.property(name, (n) => checkName(n, "space") === n));
     for (const odd of ["..", "/", "\\", "%00", "*", "a\u00a0b", "\ufeff", "e\u0301", " "]) {
       expect(checkName(odd, "space")).toBe(odd);

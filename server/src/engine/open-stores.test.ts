@@ -42,7 +42,7 @@ afterEach(() => {
 });
 
 describe("OpenStores", () => {
-  it("opens a store once, however many ask at the same time", async () => {
+  it("opens a store once for any number of concurrent callers", async () => {
     const { storage, opened } = observed();
     await using instance = makeInstance(storage);
     const leases = await Promise.all(Array.from({ length: 20 }, () => instance.openStores.acquire(id(1))));
@@ -51,7 +51,7 @@ describe("OpenStores", () => {
     for (const hold of leases) hold[Symbol.dispose]();
   });
 
-  it("lets no store wait for another", async () => {
+  it("opens stores independently of each other", async () => {
     let release = () => {};
     const stuck = new Promise<void>((resolve) => {
       release = resolve;
@@ -65,7 +65,7 @@ describe("OpenStores", () => {
     (await first)[Symbol.dispose]();
   });
 
-  it("closes what nobody uses, and never a store with a live stream", async () => {
+  it("closes unused stores, and never a store with a live stream", async () => {
     const { storage, closed } = observed();
     await using instance = makeInstance(storage, { idleMillis: 0 });
     await instance.stream.append(append(id(1)));
@@ -92,7 +92,7 @@ describe("OpenStores", () => {
     expect(ranges[0].firstSequence).toBe(2n);
   });
 
-  it("holds no more stores than allowed: idle ones make room, used ones do not", async () => {
+  it("holds at most the allowed number of stores: idle ones make room, used ones do not", async () => {
     const { storage, closed } = observed();
     await using instance = makeInstance(storage, { maxOpenStores: 2 });
     await instance.stream.append(append(id(1)));
@@ -107,7 +107,7 @@ describe("OpenStores", () => {
     expect([held.store.id, third.store.id]).toEqual([id(2), id(3)]);
   });
 
-  it("does not try again at once when a store fails to open, says why and when, and recovers", async () => {
+  it("after a failed opening reports the reason and the pause, waits, and recovers", async () => {
     let broken: Error | undefined = dataLoss("damaged");
     const { storage, opened } = observed(async () => {
       if (broken !== undefined) throw broken;
@@ -131,7 +131,7 @@ describe("OpenStores", () => {
     (await instance.openStores.acquire(id(1)))[Symbol.dispose]();
   });
 
-  it("opens a store again after its storage failed: outcome unknown, then the truth (fault 4)", async () => {
+  it("opens a store again after its storage failed: first an unknown outcome, then the true one (fault 4)", async () => {
     let fail = false;
     const failing = faultyStorage(memoryStorage(), { commit: () => (fail ? { kind: "fail-after" } : undefined) });
     await using instance = makeInstance(failing);
@@ -144,7 +144,7 @@ describe("OpenStores", () => {
     expect(again).toMatchObject({ deduplicated: true, ranges: [{ firstSequence: 2n, lastSequence: 2n }] });
   });
 
-  it("with a shared storage resolves an unknown outcome by reading, also without a transaction id (faults 10, 13)", async () => {
+  it("resolves an unknown outcome on shared storage by reading, even without a transaction id (faults 10, 13)", async () => {
     for (const kind of ["fail-after", "fail-before"] as const) {
       let faults = 0;
       const failing = faultyStorage(memoryStorage({ shared: true }), {
@@ -162,7 +162,7 @@ describe("OpenStores", () => {
 
   // Cause: an instance that has not written lately does not keep up with the commits of others. It took its own append
   // for the append of another instance.
-  it("resolves an unknown outcome by reading where it writes for the first time, also without a transaction id", async () => {
+  it("resolves an unknown outcome of its first write by reading, even without a transaction id", async () => {
     const memory = memoryStorage({ shared: true });
     await using other = makeInstance(memory);
     await using instance = makeInstance(
@@ -206,7 +206,7 @@ describe("ids of stores that do not exist (M4)", () => {
     expect(instance.openStores.count).toBe(2);
   });
 
-  it("have a number of their own that may be followed", async () => {
+  it("have a separate limit", async () => {
     await using instance = makeInstance(memoryStorage(), { maxOpenStores: 2 });
     await instance.stream.append(append(id(1)));
     using _first = await instance.openStores.acquire(id(100));

@@ -12,7 +12,7 @@ function controlled() {
   return { shared, begun };
 }
 
-it("gives everyone a run that begins after the call, and one run to all who wait", async () => {
+it("gives every caller a run that begins after its call, and all waiting callers the same run", async () => {
   const { shared, begun } = controlled();
   const first = shared.run();
   const second = shared.run();
@@ -31,7 +31,7 @@ it("gives everyone a run that begins after the call, and one run to all who wait
   expect(begun.map(({ urgent }) => urgent)).toEqual([false, true, false]);
 });
 
-it("never has two runs under way, whenever callers come", async () => {
+it("never has two concurrent runs", async () => {
   let running = 0;
   let most = 0;
   let runs = 0;
@@ -51,7 +51,7 @@ it("never has two runs under way, whenever callers come", async () => {
   expect(runs).toBeLessThan(20);
 });
 
-it("keeps a failure to those who asked for the run", async () => {
+it("reports a failure only to the callers of its run", async () => {
   const { shared, begun } = controlled();
   const first = shared.run();
   const second = shared.run();

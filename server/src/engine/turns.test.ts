@@ -4,7 +4,7 @@ import { Turns } from "./turns.ts";
 /** Resolves after all promises that are already settled. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-it("turns of a key are given one at a time, in order", async () => {
+it("gives turns of a key one at a time, in order", async () => {
   const turns = new Turns<string>();
   const first = await turns.take("a");
   expect(first).toMatchObject({ waited: false, baton: undefined });
@@ -29,7 +29,7 @@ it("turns of a key are given one at a time, in order", async () => {
   expect(given).toEqual([1, 2]);
 });
 
-it("a turn that has ended keeps nobody waiting, and one of another key never does", async () => {
+it("an ended turn blocks no other, and neither does one of another key", async () => {
   const turns = new Turns<string>();
   const first = await turns.take("a");
   first.pass("nobody waits");

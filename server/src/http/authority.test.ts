@@ -21,7 +21,7 @@ describe("parseHostname", () => {
   );
 });
 
-it("hostCheck knows loopback names, addresses, and what it is told", () => {
+it("hostCheck accepts loopback names, addresses and allowed names", () => {
   const known = hostCheck(["A.example"]);
   expect(["localhost", "127.0.0.1", "[::1]", "10.0.0.1", "[fe80::1]", "a.example"].every(known)).toBe(true);
   expect(["b.example", "a.example.b", "1.2.3", "localhost.b"].some(known)).toBe(false);
@@ -29,12 +29,12 @@ it("hostCheck knows loopback names, addresses, and what it is told", () => {
   expect(hostCheck(["*"])("b.example")).toBe(true);
 });
 
-it("isLoopback tells what only this machine reaches", () => {
+it("isLoopback accepts addresses that only this machine reaches", () => {
   expect(["localhost", "127.0.0.1", "127.1.2.3", "::1"].every(isLoopback)).toBe(true);
   expect(["0.0.0.0", "::", "192.168.0.1", "example.com", "1127.0.0.1"].some(isLoopback)).toBe(false);
 });
 
-it("connectionsFor leaves files to storage", () => {
+it("connectionsFor leaves files for storage", () => {
   expect(connectionsFor(10_000, undefined)).toBe(10_000);
   expect(connectionsFor(10_000, 65_536)).toBe(10_000);
   expect(connectionsFor(10_000, 1_024)).toBe(768);

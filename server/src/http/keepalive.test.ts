@@ -27,7 +27,7 @@ async function openSession() {
 }
 
 /** Cause: a ping between the destruction of a session and its "close" event threw in a timer and ended the process. */
-it("leaves a session alone that was destroyed and has not closed yet", async () => {
+it("ignores a session between its destruction and its close", async () => {
   const { session, close } = await openSession();
   keepAlive(session, 1_000);
   session.destroy();
@@ -39,7 +39,7 @@ it("leaves a session alone that was destroyed and has not closed yet", async () 
  * Cause: after a standstill, the process ran its timers before it read its sockets, and cut every session although the
  * answers had arrived.
  */
-it("keeps a session whose answer is there, but was not read yet", async () => {
+it("keeps a session whose answer has arrived unread", async () => {
   const { session, close } = await openSession();
   await new Promise<void>((resolve) => session.once("remoteSettings", () => resolve()));
   let answer = (): void => undefined;

@@ -30,7 +30,7 @@ describe("checkAll", () => {
     expect(checkEach(["a", "b"], (item, index) => item + index)).toEqual(["a0", "b1"]);
   });
 
-  it("names every field that is wrong, in order, also of nested checks", () => {
+  it("names every invalid field, in order, including those of nested checks", () => {
     const nested = () => checkAll({ c: bad("c"), d: bad("d") });
     expect(failure(() => checkAll({ a: bad("a"), b: () => 1, nested, e: bad("e") }))).toEqual({
       reason: ErrorReason.INVALID_FIELD,
@@ -40,13 +40,13 @@ describe("checkAll", () => {
     expect(failure(() => checkAll({ a: bad("a") }))?.message).toBe("a: a is wrong");
   });
 
-  it("names so many fields, and no more", () => {
+  it("names at most a fixed number of fields", () => {
     const found = failure(() => checkEach(Array.from({ length: 100 }), (_, index) => bad(`f${index}`)()));
     expect(found?.fields).toHaveLength(MAX_VIOLATIONS);
     expect(found?.message).toContain("100 fields are invalid");
   });
 
-  it("prefers invalid fields to other refusals, and throws those else", () => {
+  it("prefers invalid fields to other errors, and otherwise throws those", () => {
     expect(failure(() => checkAll({ a: tooLarge, b: bad("b") }))?.reason).toBe(ErrorReason.INVALID_FIELD);
     expect(failure(() => checkAll({ a: tooLarge, b: () => 1 }))?.reason).toBe(ErrorReason.RECORD_TOO_LARGE);
   });

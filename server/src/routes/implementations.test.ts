@@ -86,7 +86,7 @@ describe("a registered RPC", () => {
     expect(context.responseHeader.get("seen")).toBe("2, 1, 2, 1");
   });
 
-  it("gives implementations what interceptors put into the request, and takes the headers that they return", async () => {
+  it("gives implementations the changes of interceptors, and uses the headers that they return", async () => {
     const swap: Interceptor = (next) => async (request) => {
       const response = await next({ ...request, header: new Headers({ who: "me" }) } as typeof request);
       return { ...response, header: new Headers({ answered: "yes" }) } as typeof response;
@@ -134,7 +134,7 @@ describe("a registered RPC", () => {
     expect(take()).toBeUndefined();
   });
 
-  it("takes exactly one request where the method does", async () => {
+  it("accepts exactly one request if the method does", async () => {
     const { stream } = register({});
     const message = create(consumeSpace.input);
     for (const messages of [[], [message, message]]) {
@@ -159,7 +159,7 @@ describe("reading a message", () => {
     expect(reasonOf(error)).toBe(ErrorReason.INVALID_FIELD);
   });
 
-  it("refuses too many elements and too many bytes before objects are made", async () => {
+  it("refuses too many elements and too many bytes before it creates objects", async () => {
     const many = Buffer.alloc(2 * 100_000, Buffer.from([0x22, 0x00]));
     const counted = await failure(() => readMessage(implementation, many, "binary"));
     expect(counted).toBeInstanceOf(ConnectError);

@@ -50,14 +50,14 @@ describe("pages of a list (M3)", () => {
     );
   });
 
-  it("end where the items do", async () => {
+  it("end with the last item", async () => {
     const rows = Array.from({ length: 6 }, (_, i) => item(`${i}`, 10));
     expect((await pagesOf(rows, 3)).map((page) => page.length)).toEqual([3, 3]);
     expect((await pagesOf(rows, 4)).map((page) => page.length)).toEqual([4, 2]);
     expect((await pagesOf([], 4)).map((page) => page.length)).toEqual([0]);
   });
 
-  it("look at a bounded number of names that are not listed", async () => {
+  it("read a bounded number of names without an item", async () => {
     const gone = (name: string): Listed<Item> => ({ name, item: undefined });
     const rows = [...Array.from({ length: 25_000 }, (_, i) => gone(`a${String(i).padStart(5, "0")}`)), item("b", 10)];
     let seen = 0;
@@ -84,7 +84,7 @@ describe("a page token", () => {
     return (await paging.take([item("é name", 1), item("z", 1)], () => 1)).nextPageToken;
   };
 
-  it("stands for where the page before has ended", async () => {
+  it("stands for the end of the previous page", async () => {
     const pageToken = await take("spaces", "store", "prefix");
     expect(new Paging({ pageSize: 1, pageToken }, "spaces", "store", "prefix").after).toBe("é name");
   });
@@ -101,7 +101,7 @@ describe("a page token", () => {
     }
   });
 
-  it("that nobody made is refused, whatever it is (LST-005)", async () => {
+  it("that the server did not create is refused in every form (LST-005)", async () => {
     const known = await take("spaces", "store");
     const check = (pageToken: string): void => {
       expect(() => new Paging({ pageSize: 1, pageToken }, "spaces", "store")).toThrow(refused);

@@ -52,10 +52,13 @@ const clausesOf = (history: readonly CoordinationEvent[]): string[] => [
 ];
 
 it.each<[string, CoordinationEvent[]]>([
-  ["a lease that goes on when it is over", [acquire("a", [0, 10], 1), acquire("b", [990, 1_005], 2)]],
-  ["a lease that was given back", [acquire("a", [0, 10], 1), release("a", [20, 30], 1), acquire("b", [25, 40], 2)]],
   [
-    "a lease that was perhaps given back",
+    "a lease that goes to another holder after its expiration",
+    [acquire("a", [0, 10], 1), acquire("b", [990, 1_005], 2)],
+  ],
+  ["a released lease", [acquire("a", [0, 10], 1), release("a", [20, 30], 1), acquire("b", [25, 40], 2)]],
+  [
+    "a lease with an unanswered release",
     [
       acquire("a", [0, 10], 1),
       lease("a", [20, 500], "release", { is: "unknown" }, 1),
@@ -65,7 +68,7 @@ it.each<[string, CoordinationEvent[]]>([
     ],
   ],
   [
-    "a refusal by who may have it",
+    "a refusal while another holder may have the lease",
     [
       lease("a", [0, 1_000], "acquire", { is: "unknown" }),
       lease("b", [500, 510], "acquire", { is: "held" }),
@@ -87,10 +90,10 @@ it.each<[string, CoordinationEvent[]]>([
     ],
   ],
   [
-    "a commit without an answer that has happened",
+    "an applied commit without an answer",
     [commit([0, 10], 1, acked(1, 1)), commit([20, 40], 2, { is: "unknown" }), read([50, 60], 2, 2)],
   ],
-])("finds nothing wrong with %s", (_, history) => {
+])("accepts %s", (_, history) => {
   expect(checkCoordination(history)).toEqual([]);
 });
 
@@ -98,7 +101,7 @@ it.each<[string, string, CoordinationEvent[]]>([
   ["two holders with one token", "LEA-027", [acquire("a", [0, 10], 1), acquire("b", [5, 20], 1)]],
   ["a token that falls", "LEA-005", [acquire("a", [0, 10], 2), acquire("b", [2_000, 2_010], 1)]],
   [
-    "a token that comes again after a release",
+    "a token that returns after a release",
     "LEA-005",
     [acquire("a", [0, 10], 1), release("a", [20, 30], 1), acquire("a", [40, 50], 1)],
   ],
@@ -108,13 +111,13 @@ it.each<[string, string, CoordinationEvent[]]>([
     [acquire("a", [0, 10], 1), release("a", [20, 30], 1), renew("a", [40, 50], 1)],
   ],
   [
-    "a renewal of what another has taken",
+    "a renewal of a lease that another holder has taken",
     "LEA-010",
     [acquire("a", [0, 10], 1), acquire("b", [1_500, 1_510], 2), renew("a", [1_520, 1_530], 1)],
   ],
-  ["two holders at a time", "LEA-015", [acquire("a", [0, 10], 1), acquire("b", [500, 990], 2)]],
+  ["two concurrent holders", "LEA-015", [acquire("a", [0, 10], 1), acquire("b", [500, 990], 2)]],
   [
-    "two holders at a time, after a renewal",
+    "two concurrent holders after a renewal",
     "LEA-015",
     [acquire("a", [0, 10], 1), renew("a", [800, 810], 1), acquire("b", [1_500, 1_510], 2)],
   ],
@@ -133,34 +136,30 @@ it.each<[string, string, CoordinationEvent[]]>([
     "LEA-004",
     [acquire("a", [0, 10], 1), lease("a", [20, 30], "acquire", { is: "held" })],
   ],
-  ["a lease that is refused for nobody", "LEA-002", [lease("a", [20, 30], "acquire", { is: "held" })]],
+  ["a refused lease without another holder", "LEA-002", [lease("a", [20, 30], "acquire", { is: "held" })]],
   ["a lease that is not shown", "LEA-028", [acquire("a", [0, 10], 1), look([20, 30])]],
   [
-    "a holder of long ago that is shown",
+    "an outdated holder in an answer",
     "LEA-028",
     [acquire("a", [0, 10], 1), acquire("b", [1_500, 1_510], 2), look([5_000, 5_010], { holder: "a", token: 1 })],
   ],
   [
-    "what a holder of before wrote after the next one",
+    "an entry of a former holder after one of its successor",
     "EXP-009",
     [append([0, 10], 2, "p"), append([20, 30], 1, "q"), log("p", "q")],
   ],
-  ["a token that is refused for nothing", "EXP-010", [append([0, 10], 1, "p", "refused"), log()]],
+  ["a token that is refused without reason", "EXP-010", [append([0, 10], 1, "p", "refused"), log()]],
   ["an append that is lost", "DUR-002", [append([0, 10], 1, "p"), log()]],
   [
-    "an append that was refused and is there",
+    "a refused append that is present",
     "ATM-003",
     [append([0, 10], 2, "p", "unknown"), append([20, 30], 1, "q", "refused"), log("q")],
   ],
-  [
-    "a version that is that of two commits",
-    "CUR-018",
-    [commit([0, 10], 1, acked(1, 1)), commit([5, 15], 2, acked(1, 2))],
-  ],
+  ["a version of two commits", "CUR-018", [commit([0, 10], 1, acked(1, 1)), commit([5, 15], 2, acked(1, 2))]],
   ["a version that falls", "CUR-002", [commit([0, 10], 1, acked(2, 1)), commit([20, 30], 2, acked(1, 2))]],
   ["a commit on another version", "CUR-007", [commit([0, 10], 1, acked(1, 1)), commit([20, 30], 2, acked(2, 2), 0)]],
   [
-    "a commit that is refused for nothing",
+    "a commit that is refused without reason",
     "CUR-008",
     [commit([0, 10], 1, acked(1, 1)), commit([20, 30], 2, { is: "conflict" }, 1)],
   ],
@@ -176,9 +175,9 @@ it.each<[string, string, CoordinationEvent[]]>([
     "CUR-017",
     [commit([0, 10], 1, acked(1, 1)), commit([5, 15], 2, acked(1, 2)), read([40, 50], 1, 2)],
   ],
-  ["a version of nobody", "CUR-002", [commit([0, 10], 1, acked(1, 1)), read([40, 50], 2, 1)]],
+  ["a version without a commit", "CUR-002", [commit([0, 10], 1, acked(1, 1)), read([40, 50], 2, 1)]],
   [
-    "a failure that nothing explains",
+    "an unexplained failure",
     "LOU-001",
     [{ kind: "failure", start: 0, end: 1, space: "", what: "acquire", reason: "DATA_LOSS", message: "" }],
   ],

@@ -6,7 +6,7 @@ import { runCoordinationHistory } from "./run.ts";
 const SEEDS = [1, 2, 3];
 const SIZE = { clients: 6, steps: 30, troubles: 5 };
 
-it("leases, tokens and cursors are good on three instances, whatever happens to them", {
+it("leases, tokens and cursors are good on three instances in any trouble", {
   timeout: 180_000,
 }, async () => {
   await using cluster = await Cluster.start({ instances: 3 });

@@ -25,7 +25,7 @@ it.each<[InstanceDeviation, readonly string[]]>([
   ["coordination-condition-ignored", ["LEA-027", "CUR-018"]],
   ["wall-clock-trusted", ["LEA-015"]],
   ["fences-forgotten", ["EXP-009"]],
-])("a generated history finds %s out", { timeout: 900_000 }, async (deviation, clauses) => {
+])("a generated history finds %s", { timeout: 900_000 }, async (deviation, clauses) => {
   const found = await brokenClauses(deviation, clauses);
   expect(clauses.filter((clause) => found.includes(clause))).not.toEqual([]);
 });

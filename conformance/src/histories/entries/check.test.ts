@@ -62,9 +62,9 @@ describe("the checker of histories", () => {
     ["a lost acknowledged entry", "DUR-002", [a, b, read([ab[0]!])]],
     ["a gap in offsets", "ORD-003", [a, b, read([ab[0]!, entry(3, "x", 2, "b")])]],
     ["a gap in sequences", "ORD-001", [a, b, read([ab[0]!, entry(2, "x", 3, "b")])]],
-    ["an entry that is there twice", "DED-001", [a, read([ab[0]!, entry(2, "x", 2, "a")])]],
-    ["an entry that nobody wrote", "APP-005", [a, read([ab[0]!, entry(2, "x", 2, "z")])]],
-    ["a refused append that happened", "ATM-003", [a, { ...b, outcome: { is: "refused" } }, read(ab)]],
+    ["an entry that is present twice", "DED-001", [a, read([ab[0]!, entry(2, "x", 2, "a")])]],
+    ["an entry without an append", "APP-005", [a, read([ab[0]!, entry(2, "x", 2, "z")])]],
+    ["a refused append that was applied", "ATM-003", [a, { ...b, outcome: { is: "refused" } }, read(ab)]],
     ["a time that goes back", "ORD-005", [a, b, read([ab[0]!, { ...ab[1]!, micros: 5 }])]],
     ["a wrong answer", "APP-001", [a, { ...b, outcome: acked("b", "x", 7, 2) }, read(ab)]],
     ["a stale read", "LIN-001", [a, b, read([ab[0]!]), read(ab)]],
@@ -80,7 +80,7 @@ describe("the checker of histories", () => {
     expect(clauses(both, read([entry(1, "x", 1, "p", "t")]))).toContain("ATM-001");
   });
 
-  it("finds a transaction that others interrupt", () => {
+  it("finds a transaction with foreign entries inside", () => {
     const both = append("t", [{ segment: "x", payloads: ["p", "q"] }], { is: "unknown" });
     const other = append("u", [{ segment: "y", payloads: ["o"] }], { is: "unknown" });
     const entries = [entry(1, "x", 1, "p", "t"), entry(2, "y", 1, "o", "u"), entry(3, "x", 2, "q", "t")];
@@ -116,38 +116,42 @@ describe("the checker of histories of several servers", () => {
 
   it.each<[string, Event[]]>([
     ["transactions that are repeated elsewhere", [a, b, again(a, 3), again(b, 4), read(ab)]],
-    ["a retry that is the first to get an answer", [a, { ...unseen }, again(b, 4, { deduplicated: true }), read(ab)]],
+    ["a retry with the first answer", [a, { ...unseen }, again(b, 4, { deduplicated: true }), read(ab)]],
     ["two calls at once", [a, b, { ...again(b, 1, { deduplicated: false }) }, read(ab)]],
-    ["refusals that say where the segment is", [a, b, refused(2), read(ab)]],
-    ["a refusal that says where the segment was while it ran", [a, { ...b, start: 8, end: 9.5 }, refused(1), read(ab)]],
+    ["refusals with the segment's actual sequence", [a, b, refused(2), read(ab)]],
+    ["a refusal with a sequence from during the call", [a, { ...b, start: 8, end: 9.5 }, refused(1), read(ab)]],
     ["followers that are complete", [a, b, read(ab), follow(ab), follow([ab[1]!], { segment: "x", from: 2 })]],
     ["statuses", [a, b, status(2), status(1, { start: 0 }), read(ab)]],
     ["views that agree", [a, b, read(ab, { segment: "x" }), read(ab)]],
     ["other spaces", [a, b, read(ab), { ...a, space: "t" }, read([ab[0]!], { space: "t" })]],
     [
-      "what was trimmed, gone",
+      "trimmed entries that are gone",
       [a, b, trim(2), read([ab[1]!]), read([ab[1]!], { segment: "x" }), status(2, { firstSequence: 2 })],
     ],
-    ["what is being trimmed, there and gone", [a, b, trim(2, { end: 99 }), read(ab), read([ab[1]!])]],
+    ["entries that vanish during a trim", [a, b, trim(2, { end: 99 }), read(ab), read([ab[1]!])]],
     ["a trim without an answer", [a, b, trim(2, { acked: false }), read(ab), read([ab[1]!])]],
-    ["what was trimmed before anybody saw it", [unseen, a, trim(3, { acked: false }), read([ab[0]!])]],
-    ["a follower that came too late for what was trimmed", [a, b, trim(2), read([ab[1]!]), follow([ab[1]!])]],
+    ["entries that were trimmed before any read", [unseen, a, trim(3, { acked: false }), read([ab[0]!])]],
+    ["a follower that came too late for trimmed entries", [a, b, trim(2), read([ab[1]!]), follow([ab[1]!])]],
     ["a repetition that is refused after a trim", [a, onTwo, trim(3), again(onTwo, 8, { is: "refused" }), read([])]],
   ])("accepts %s", (_, history) => {
     expect(checkHistory(history)).toEqual([]);
   });
 
   it.each<[string, string, Event[]]>([
-    ["a transaction number that is left out", "ORD-008", [a, b, read([ab[0]!, { ...ab[1]!, number: 3 }])]],
+    ["a missing transaction number", "ORD-008", [a, b, read([ab[0]!, { ...ab[1]!, number: 3 }])]],
     [
-      "an answer with another time",
+      "an answer with a wrong time",
       "APP-004",
       [a, { ...b, outcome: { ...acked("b", "x", 2, 2), micros: 7 } }, read(ab)],
     ],
-    ["an entry that only one reader saw", "ORD-002", [a, unseen, read(ab, { end: 10 }), read([ab[0]!], { start: 9 })]],
-    ["an entry that is gone again", "LIN-001", [a, unseen, read(ab), read([ab[0]!], { start: 20 })]],
     [
-      "a read that is older than one before, elsewhere",
+      "an entry that only one reader received",
+      "ORD-002",
+      [a, unseen, read(ab, { end: 10 }), read([ab[0]!], { start: 9 })],
+    ],
+    ["an entry that vanished", "LIN-001", [a, unseen, read(ab), read([ab[0]!], { start: 20 })]],
+    [
+      "a read that is older than an earlier one elsewhere",
       "LIN-001",
       [a, { ...b, end: 50 }, read(ab), read([ab[0]!], { start: 20, end: 21 }), read(ab, { start: 60 })],
     ],
@@ -163,31 +167,27 @@ describe("the checker of histories of several servers", () => {
     ["a follower of a segment that stops early", "FOL-001", [a, b, read(ab), follow([ab[0]!], { segment: "x" })]],
     ["a status that is behind", "LIN-002", [a, b, status(1), read(ab)]],
     ["a status that is ahead", "LIN-002", [a, b, status(3), read(ab)]],
-    ["a status that begins with what was trimmed", "LIN-002", [a, b, trim(2), status(2), read([ab[1]!])]],
-    ["a status that has lost its begin", "LIN-002", [a, b, status(2, { firstSequence: 2 }), read(ab)]],
-    ["a refusal that says what was so before", "EXP-003", [a, b, refused(1), read(ab)]],
-    ["a refusal that says what never was", "EXP-003", [a, b, refused(7), read(ab)]],
+    ["a status that begins with a trimmed entry", "LIN-002", [a, b, trim(2), status(2), read([ab[1]!])]],
+    ["a status with a wrong beginning", "LIN-002", [a, b, status(2, { firstSequence: 2 }), read(ab)]],
+    ["a refusal with an outdated sequence", "EXP-003", [a, b, refused(1), read(ab)]],
+    ["a refusal with an impossible sequence", "EXP-003", [a, b, refused(7), read(ab)]],
     ["a repetition with another result", "DED-001", [a, b, again(b, 4, { number: 3 }), read(ab)]],
-    ["a repetition that says that it is the first", "DED-001", [a, b, again(b, 4, { deduplicated: false }), read(ab)]],
-    ["a repetition that was written again", "DED-001", [a, b, again(b, 4), read([...ab, entry(3, "x", 3, "b")])]],
+    ["a repetition that claims to be the first", "DED-001", [a, b, again(b, 4, { deduplicated: false }), read(ab)]],
+    ["a repetition that was applied again", "DED-001", [a, b, again(b, 4), read([...ab, entry(3, "x", 3, "b")])]],
     [
-      "a first that says that it is a repetition",
+      "a first append that claims to be a repetition",
       "DED-002",
       [a, { ...b, outcome: { ...acked("b", "x", 2, 2), deduplicated: true } }, read(ab)],
     ],
     ["a repetition that is refused", "DED-003", [a, onTwo, again(onTwo, 4, { is: "refused" }), read(ab)]],
-    ["what was trimmed, still there", "TRM-001", [a, b, trim(2), read(ab)]],
+    ["a trimmed entry that is still present", "TRM-001", [a, b, trim(2), read(ab)]],
     [
-      "what was trimmed, still there in its segment",
+      "a trimmed entry that is still present in its segment",
       "TRM-001",
       [a, b, trim(2), read(ab, { segment: "x" }), read([ab[1]!])],
     ],
-    ["a trim that takes more than it was to", "DUR-002", [a, b, trim(2), read([])]],
-    [
-      "a trim of another segment that takes from this one",
-      "DUR-002",
-      [a, b, trim(2, { segment: "y" }), read([ab[1]!])],
-    ],
+    ["a trim that removes too much", "DUR-002", [a, b, trim(2), read([])]],
+    ["a trim that removes entries of another segment", "DUR-002", [a, b, trim(2, { segment: "y" }), read([ab[1]!])]],
     [
       "lost data",
       "LOU-001",
@@ -226,7 +226,7 @@ describe("the checker of histories of several servers", () => {
     expect(clauses(a, append("b", parts, answer(5)), read(ab))).toEqual(["APP-003"]);
   });
 
-  it("finds half a transaction, also where another half was trimmed", () => {
+  it("finds half a transaction, even if the other half was trimmed", () => {
     const both = append("t", [{ segment: "x", payloads: ["p", "q", "r"] }], { is: "unknown" });
     const rest = [entry(2, "x", 2, "q", "t"), entry(3, "x", 3, "r", "t")];
     expect(clauses(both, trim(2), read(rest))).not.toContain("ATM-001");

@@ -40,7 +40,7 @@ it.each([
   ["reordered-live-events", ["ORD-002"]],
   ["lost-hand-over-entry", ["ORD-002"]],
   ["dropped-last-record", ["LIN-001"]],
-])("a generated history finds %s out", async (deviation, clauses) => {
+])("a generated history finds %s", async (deviation, clauses) => {
   const found = await brokenClauses(deviation, 7);
   if (clauses.length === 0) expect(found).toEqual([]);
   else expect(found).toEqual(expect.arrayContaining(clauses));

@@ -27,7 +27,7 @@ it.each<[InstanceDeviation, number, readonly string[]]>([
   ["never-polls", 0, ["FOL-001"]],
   // The other instances remember recent transactions; a restarted instance must look in storage.
   ["transactions-forgotten", 12, ["DED-001"]],
-])("a generated history finds %s out", { timeout: 900_000 }, async (deviation, troubles, clauses) => {
+])("a generated history finds %s", { timeout: 900_000 }, async (deviation, troubles, clauses) => {
   const found = await brokenClauses(deviation, troubles, clauses);
   expect(clauses.filter((clause) => found.includes(clause))).not.toEqual([]);
 });

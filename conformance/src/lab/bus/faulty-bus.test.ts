@@ -91,7 +91,7 @@ describe("a faulty bus", () => {
     expect(await arriving("dead")).toEqual({ revisions: [], others: 0 });
   });
 
-  it("is silent to who does not listen any more, also about what is late", async () => {
+  it("sends nothing to former listeners, not even late messages", async () => {
     const bus = new FaultyBus(plainBus(), BUS_WEATHER.late, 1);
     const listener = vi.fn();
     const subscription = bus.subscribe(storeId, listener);
@@ -104,7 +104,7 @@ describe("a faulty bus", () => {
 });
 
 describe("frames", () => {
-  it("come out as they went in, however they are cut", () => {
+  it("are assembled from chunks of any size", () => {
     const sent = [1, 2, 3].map((length) => ({ topic: `t${length}`, message: new Uint8Array(length * 7).fill(length) }));
     const bytes = Buffer.concat(sent.map(({ topic, message }) => frameOf(topic, message)));
     for (const size of [1, 5, bytes.length]) {

@@ -10,7 +10,7 @@ const placeholder = (name: string): string => `\${${name}}`;
 const head = "cases:\n  - {id: A, title: t, clauses: [ORD-001], ";
 
 describe("parseCases", () => {
-  it("makes a case per variant, with values that keep their type", () => {
+  it("creates a case per variant, with values that keep their types", () => {
     const cases = parseCases(
       `${head}steps: [{call: Append, request: "\${r}"}], variants: [{id: X, r: {records: [a]}}]}`,
     );
@@ -32,7 +32,7 @@ describe("parseCases", () => {
 describe("requests", () => {
   const defaults = { store: "the-store", space: "the-space" };
 
-  it("fill in what is not mentioned and leave out what is null", () => {
+  it("fill in missing fields and omit null ones", () => {
     const input = StreamService.method.consumeSegment.input;
     const request = completeRequest(input, { space: null, limit: 3 }, defaults);
     expect(request).toEqual({ store_id: "the-store", segment: "seg", limit: 3 });

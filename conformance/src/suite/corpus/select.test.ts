@@ -18,7 +18,7 @@ describe("a selection of cases", () => {
     expect(ids(selectCases(cases, { ids: ["A"], clauses: ["ORD-003"] }))).toEqual(["C-A"]);
   });
 
-  it("that covers leaves out what proves nothing new, and no clause", () => {
+  it("that covers omits cases without new clauses, and no clause", () => {
     expect(ids(coveringCases(cases))).toEqual(["A", "C-A"]);
     const all = loadCases();
     const clauses = (selected: typeof all) => new Set(selected.flatMap((one) => one.clauses));

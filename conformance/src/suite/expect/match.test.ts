@@ -45,13 +45,13 @@ describe("match", () => {
     expect(match(expected as never, found, "x")).toMatch(/^x/);
   });
 
-  it("refuses a test that does not exist", () => {
+  it("refuses an unknown test", () => {
     expect(() => match("$perhaps", 1, "x")).toThrow("no test");
   });
 });
 
 describe("ranges", () => {
-  it.each(["", "1", "1-3", "1-3,5", "2,1", "1,1-2"])("%j comes back as it was", (text) => {
+  it.each(["", "1", "1-3", "1-3,5", "2,1", "1,1-2"])("%j comes back unchanged", (text) => {
     expect(formatRanges(parseRanges(text))).toBe(text);
   });
 });

@@ -22,7 +22,7 @@ function seen(...events: Event[]): Roster {
   return roster;
 }
 
-it("puts a snapshot and changes together", () => {
+it("combines a snapshot and changes", () => {
   const change: Event = { case: "changes", value: { left: ["a"], state: { workerCount: 1, digest: BigInt(B) } } };
   expect(seen(start("b", "a")).complete).toBe(false);
   expect(seen(start("b", "a"), complete(2, A ^ B)).match([{ id: "a" }, { id: "b" }])).toBeUndefined();

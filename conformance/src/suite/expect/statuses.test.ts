@@ -20,7 +20,7 @@ it("keeps the latest status of each segment", () => {
   expect(seen().has({ c: {} })).toBe(false);
 });
 
-it("finds a segment too many, and one that is missing", () => {
+it("finds an unexpected segment, and a missing one", () => {
   expect(seen().match({ a: {} })).toContain('found those of "a, b"');
   expect(seen().match({ a: {}, b: {}, c: {} })).toContain('expected statuses of "a, b, c"');
 });

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { Lockstep } from "./lockstep.ts";
 
-it("acts once per gap, when all that are in have arrived", async () => {
+it("acts once per gap, when all entered cases have arrived", async () => {
   const log: string[] = [];
   const lockstep = new Lockstep(async () => void log.push("restart"));
   const story = async (name: string, steps: number): Promise<void> => {
@@ -17,7 +17,7 @@ it("acts once per gap, when all that are in have arrived", async () => {
   expect(log).toEqual(["a1", "b1", "restart", "a2", "b2", "restart", "a3"]);
 });
 
-it("tells all that wait when the action fails", async () => {
+it("rejects all waiting cases if the action fails", async () => {
   const lockstep = new Lockstep(() => Promise.reject(new Error("it does not start")));
   lockstep.enter();
   await expect(lockstep.gap()).rejects.toThrow("it does not start");

@@ -41,7 +41,7 @@ async function openSession(...urls: string[]) {
   return { session, instances, performed, call };
 }
 
-it("calls instances in turn, each over connections of its own", async () => {
+it("calls instances in turn, each over separate connections", async () => {
   const { session, performed, call } = await openSession("a", "b");
   await call();
   await call("writer");
@@ -69,7 +69,7 @@ it("spreads concurrent calls over the instances", async () => {
   ]);
 });
 
-it("acts on the instance that was called last, and connects to it anew", async () => {
+it("acts on the instance that was called last, and reconnects to it", async () => {
   const { session, instances, performed, call } = await openSession("a", "b");
   await call();
   await call();
@@ -84,7 +84,7 @@ it("acts on the instance that was called last, and connects to it anew", async (
   ]);
 });
 
-it("leaves actors their names where there is one server", async () => {
+it("keeps the names of actors if there is one server", async () => {
   const { performed, call } = await openSession("a");
   await call();
   await call();

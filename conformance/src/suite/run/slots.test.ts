@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { Slots } from "./slots.ts";
 
-it("lets no more than so many run at a time, in order, and goes on after a failure", async () => {
+it("runs at most its number of tasks at a time, in order, and continues after a failure", async () => {
   const slots = new Slots(2);
   const started: number[] = [];
   const ends: (() => void)[] = [];

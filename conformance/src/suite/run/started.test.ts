@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { Started } from "./started.ts";
 
-it("ends what was started in reverse order, once", async () => {
+it("ends started parts in reverse order, once", async () => {
   const ended: string[] = [];
   const started = new Started();
   started.adopt("first", async (name) => void ended.push(name));
@@ -11,7 +11,7 @@ it("ends what was started in reverse order, once", async () => {
   expect(ended).toEqual(["second", "first"]);
 });
 
-it("ends nothing that was handed on", async () => {
+it("ends no part that was handed on", async () => {
   const ended: string[] = [];
   const started = new Started();
   started.defer(() => void ended.push("it"));
@@ -22,7 +22,7 @@ it("ends nothing that was handed on", async () => {
   expect(ended).toEqual(["it"]);
 });
 
-it("ends the others when one fails, and says so", async () => {
+it("ends the other parts if one fails, and reports the failure", async () => {
   const ended: string[] = [];
   const started = new Started();
   started.defer(() => void ended.push("first"));

@@ -16,7 +16,7 @@ const lease = "{ call: AcquireLease, request: { holder: one, ttl: 1s } }";
 const refused = "expect: { code: FAILED_PRECONDITION }";
 
 describe("a call that is repeated until it fits", () => {
-  it("goes on until it does", async () => {
+  it("continues until it fits", async () => {
     const again = "{ call: AcquireLease, request: { holder: two }, eventually: true, not_before: 1s, within: 10s }";
     expect(await failureOf(`${lease}, ${again}`)).toBe("");
   });
@@ -26,7 +26,7 @@ describe("a call that is repeated until it fits", () => {
     expect(await failureOf(never)).toContain("expected FAILED_PRECONDITION");
   });
 
-  it("must not come about too soon", async () => {
+  it("must not fit too soon", async () => {
     const early = "{ call: AcquireLease, request: { holder: one }, eventually: true, not_before: 5s }";
     expect(await failureOf(`${lease}, ${early}`)).toContain("expected not before 5000 ms");
   });
@@ -35,17 +35,17 @@ describe("a call that is repeated until it fits", () => {
 describe("a step that has to be in time", () => {
   const never = `{ call: GetStore, eventually: true, within: 0.1s, ${refused}`;
 
-  it("shows nothing when it was too late, and the case begins again", async () => {
+  it("proves nothing if it was too late, and the case begins again", async () => {
     const failure = await failureOf(`${lease}, ${never}, in_time: 0.05s }`);
     expect(failure).toMatch(/^too late to show anything, 5 times: .*expected FAILED_PRECONDITION/);
   });
 
-  it("fails when it was not too late, counted from the latest step that was no pause", async () => {
+  it("fails if it was in time, counted from the latest step other than a pause", async () => {
     const failure = await failureOf(`${lease}, { pause: 0.01s }, ${never}, in_time: 3600s }`);
     expect(failure).toMatch(/^step 3 .*expected FAILED_PRECONDITION/);
   });
 
-  it("may be late when it shows what is expected", async () => {
+  it("may be late if its expectation holds", async () => {
     expect(await failureOf(`{ call: GetServerInfo }, { pause: 0.1s }, { call: GetServerInfo, in_time: 0.1s }`)).toBe(
       "",
     );

@@ -3,7 +3,7 @@ import { OperationSchema, TraceLineSchema } from "@streamkit/protocol/conformanc
 import { expect, it } from "vitest";
 import { Trace } from "./trace.ts";
 
-it("keeps what was sent, without the token of a connection", () => {
+it("keeps operations, without the token of a connection", () => {
   const trace = new Trace();
   const connect = create(OperationSchema, {
     id: 1n,

@@ -41,7 +41,7 @@ const plain = (r: PlainRecord) => ({ payload: new Uint8Array(r.payload), metadat
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 
 describe("a SegmentAppend from generated code", () => {
-  it("is read with all its fields, and its records stay the bytes they are", () => {
+  it("is read with all its fields, and its records stay unchanged", () => {
     const message = fc.record({
       segment: name,
       expectedLastSequence: fc.option(uint64, { nil: undefined }),
@@ -64,7 +64,7 @@ describe("a SegmentAppend from generated code", () => {
     );
   });
 
-  it("may be only a condition, but not nothing", () => {
+  it("may be only a condition, but not empty", () => {
     const encode = (m: object) => toBinary(SegmentAppendSchema, create(SegmentAppendSchema, { segment: "s", ...m }));
     expect(parseSegmentAppend(encode({ expectedLastSequence: 0n }), PATH)).toMatchObject({ count: 0, size: 0 });
     expect(parseSegmentAppend(encode({ fencingToken: 1n }), PATH)).toMatchObject({ count: 0, fencingToken: 1n });
@@ -125,7 +125,7 @@ describe("a SegmentAppend in another valid encoding", () => {
     expect(parseSegmentAppend(bytes, PATH)).toMatchObject({ segment: "last", expectedLastSequence: 2n, count: 1 });
   });
 
-  it("stores what a record means, however it is written", () => {
+  it("stores the meaning of a record in any valid encoding", () => {
     const entry = (key: string, value: string) => field(2, Buffer.concat([field(1, key), field(2, value)]));
     const cases: [string, Buffer, PlainRecord][] = [
       [
@@ -168,7 +168,7 @@ describe("a SegmentAppend in another valid encoding", () => {
 });
 
 describe("a malformed SegmentAppend", () => {
-  it("is INVALID_FIELD at whatever byte it is cut or changed, never a crash", () => {
+  it("is INVALID_FIELD if it is cut or changed at any byte, never a crash", () => {
     const message = fc.record({ segment: name, records: fc.array(record, { minLength: 1, maxLength: 3 }) });
     fc.assert(
       fc.property(message, fc.nat(), fc.nat(255), (m, at, byte) => {
@@ -206,7 +206,7 @@ describe("a malformed SegmentAppend", () => {
     expect(() => parseSegmentAppend(bytes, PATH)).toThrow(/appends\[3\].records\[1\]/);
   });
 
-  it("refuses a length that promises more than there is, without reserving it", () => {
+  it("refuses a length beyond the end, without reserving it", () => {
     const bytes = Buffer.concat([field(1, "s"), varint(58), varint(2n ** 62n)]);
     expect(() => parseSegmentAppend(bytes, PATH)).toThrow(invalid);
   });
@@ -225,7 +225,7 @@ describe("limits", () => {
     }
   });
 
-  it("unknown fields do not count, and are not a way around the limit", () => {
+  it("unknown fields do not count, and do not circumvent the limit", () => {
     const body = Buffer.concat([field(1, new Uint8Array(LIMITS.maxRecordBytes + 1)), field(9, "x")]);
     const bytes = Buffer.concat([field(1, "s"), field(7, body)]);
     expect(() => parseSegmentAppend(bytes, PATH)).toThrow(failing(ErrorReason.RECORD_TOO_LARGE));

@@ -33,7 +33,7 @@ describe("a writer", () => {
     }
   });
 
-  it("that has seen others steps aside after every few commits, until it has seen none for a while", () => {
+  it("with competitors steps aside after every few commits, until it has seen none for a while", () => {
     const { contention, pass, burst } = atRest();
     burst(50);
     contention.others();
@@ -54,14 +54,14 @@ describe("a writer", () => {
     }
   });
 
-  it("that has lost tries again at once, then after a while, and sooner the more often it has lost", () => {
+  it("with a conflict retries at once, then after a pause that shrinks with every conflict", () => {
     const { contention } = atRest(1);
     expect(contention.conflicted(10, 1)).toBe(0);
     const pauses = [2, 4, 8, 16].map((conflicts) => contention.conflicted(10, conflicts));
     expect(pauses).toEqual([40, 20, 10, 5]);
   });
 
-  it("is never told to wait longer than a second, whatever it measures", () => {
+  it("never waits longer than a second, regardless of its measurements", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(60_000), fc.nat(5_000), fc.boolean()), { maxLength: 50 }), (events) => {
         const { contention, pass } = atRest(0.999);

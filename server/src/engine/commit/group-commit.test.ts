@@ -34,7 +34,7 @@ function scripted(limits = { bytes: 100, operations: 100 }) {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("group commit", () => {
-  it("commits what comes in one turn together, and what comes meanwhile next", async () => {
+  it("commits the mutations of one turn together, and those that arrive meanwhile next", async () => {
     const { groups, commits } = scripted();
     const first = [commits.submit(mutation()), commits.submit(mutation())];
     await turn();
@@ -53,7 +53,7 @@ describe("group commit", () => {
     expect(commits.queuedBytes).toBe(0);
   });
 
-  it("acknowledges nobody before their own commit (G4)", async () => {
+  it("acknowledges no mutation before its own commit (G4)", async () => {
     const { groups, commits } = scripted();
     const done: string[] = [];
     void commits.submit(mutation()).then(() => done.push("first"));
@@ -78,7 +78,7 @@ describe("group commit", () => {
     expect(groups.map((g) => g.size)).toEqual([2, 1, 1, 3, 1]);
   });
 
-  it("lets those who come while an attempt is under way join the next one, in their order, as far as they fit", async () => {
+  it("adds mutations that arrive during an attempt to the next one, in order, as far as they fit", async () => {
     const { groups, attempts, commits } = scripted({ bytes: 10, operations: 100 });
     const first = commits.submit(mutation(3));
     await turn();
@@ -95,7 +95,7 @@ describe("group commit", () => {
     expect(commits.queuedBytes).toBe(0);
   });
 
-  it("fails the whole group when the write fails, marks its sessions, and goes on with the next", async () => {
+  it("fails the whole group if the write fails, marks its sessions, and continues with the next", async () => {
     const { groups, commits } = scripted();
     const session = { failed: false };
     const first = commits.submit(mutation(1, 1, session));
@@ -112,7 +112,7 @@ describe("group commit", () => {
     expect(commits.queuedBytes).toBe(0);
   });
 
-  it("fails a group whose commit fails before it has asked who is in it", async () => {
+  it("fails a group whose commit fails before it has read the group", async () => {
     let attempts = 0;
     const limits = () => ({ bytes: 100, operations: () => 1 });
     const commits = new GroupCommit(limits, async (members) => {
@@ -127,7 +127,7 @@ describe("group commit", () => {
     expect([commits.idle, commits.queuedBytes]).toEqual([true, 0]);
   });
 
-  it("refuses one without the others, and marks its session", async () => {
+  it("refuses one mutation without the others, and marks its session", async () => {
     const session = { failed: false };
     const refusal = new ServerError(ErrorReason.FENCED, "fenced");
     const commits = new GroupCommit(

@@ -23,13 +23,13 @@ function batch(first: number, count: number, bytes = 0, segment = "s"): EncodedB
 }
 
 describe("a live feed", () => {
-  it("has nothing before the first publication, and says so", () => {
+  it("has nothing before the first publication", () => {
     const feed = new LiveFeed("sequence");
     expect(feed.read(1, KIB)).toBeUndefined();
     expect(feed.published).toBe(0);
   });
 
-  it("serves every position from its start on, and none before it", () => {
+  it("serves every position from its start, and none before it", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 50 }),
@@ -54,14 +54,14 @@ describe("a live feed", () => {
     );
   });
 
-  it("reads about as many bytes as asked for, and at least one batch", () => {
+  it("reads about the requested bytes, and at least one batch", () => {
     const feed = new LiveFeed("sequence");
     for (let i = 1; i <= 10; i++) feed.publish(batch(i, 1, 10 * KIB));
     expect(feed.read(1, 1)).toHaveLength(1);
     expect(feed.read(1, 25 * KIB)).toHaveLength(3);
   });
 
-  it("drops the oldest beyond 4 MiB, and then no longer serves them (G10)", () => {
+  it("drops the oldest batches beyond 4 MiB, and no longer serves them (G10)", () => {
     const feed = new LiveFeed("offset");
     for (let i = 0; i < 100; i++) feed.publish(batch(1 + i * 2, 2, 100 * KIB));
     expect(feed.read(101, KIB)).toBeUndefined();
@@ -76,14 +76,14 @@ describe("a live feed", () => {
     }
   });
 
-  it("drops the oldest beyond its number of batches, over and over", () => {
+  it("drops the oldest batches beyond its number, repeatedly", () => {
     const feed = new LiveFeed("sequence");
     for (let i = 1; i <= 30_000; i++) feed.publish(batch(i, 1));
     expect(feed.read(30_000 - 8_192, KIB)).toBeUndefined();
     expect(feed.read(30_000 - 8_191, 1)?.[0].firstSequence).toBe(30_000 - 8_191);
   });
 
-  it("after a reset serves only what comes later", () => {
+  it("after a reset serves only later batches", () => {
     const feed = new LiveFeed("sequence");
     feed.publish(batch(1, 3));
     feed.reset();
@@ -93,7 +93,7 @@ describe("a live feed", () => {
     expect(feed.read(9, KIB)).toHaveLength(1);
   });
 
-  it("wakes everyone once, except those who no longer wait", () => {
+  it("wakes every waiting follower once, and no other", () => {
     const feed = new LiveFeed("sequence");
     const woken: string[] = [];
     feed.onWake(() => woken.push("a"));
@@ -106,7 +106,7 @@ describe("a live feed", () => {
 });
 
 describe("a live hub", () => {
-  it("hands each follower its own segment, and the space everything", () => {
+  it("gives each follower its own segment, and those of the space everything", () => {
     const hub = new LiveHub();
     using space = hub.subscribeToSpace();
     using a = hub.subscribeToSegment("a");
@@ -121,7 +121,7 @@ describe("a live hub", () => {
     expect(hub.followers).toBe(2);
   });
 
-  it("keeps a feed for as long as somebody follows, and forgets it then", () => {
+  it("keeps a feed while it has followers", () => {
     const hub = new LiveHub();
     const first = hub.subscribeToSegment("s");
     const second = hub.subscribeToSegment("s");

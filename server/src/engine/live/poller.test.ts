@@ -34,20 +34,20 @@ describe("a poller", () => {
     expect(gaps()).toEqual([1_000, 1_000, 1_000, 1_000]);
   });
 
-  it("does not look all the time with the longest interval that a timer can have", async () => {
+  it("does not look continuously with the longest interval of a timer", async () => {
     vi.mocked(Math.random).mockReturnValue(0.999);
     const { looks } = observed(() => false, 2 ** 31 - 1);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(looks).toEqual([]);
   });
 
-  it("looks again soon after it has found something, then less and less often", async () => {
+  it("looks again soon after a find, then less and less often", async () => {
     const { gaps } = observed((look) => look === 1);
     await vi.advanceTimersByTimeAsync(4_700);
     expect(gaps()).toEqual([1_000, 25, 50, 100, 200, 400, 800, 1_000, 1_000]);
   });
 
-  it("goes on after a look that failed", async () => {
+  it("continues after a failed look", async () => {
     const { gaps } = observed(() => Promise.reject(new Error("out of reach")));
     await vi.advanceTimersByTimeAsync(2_500);
     expect(gaps()).toEqual([1_000, 1_000]);
@@ -76,7 +76,7 @@ describe("a poller", () => {
     expect(looks).toMatchObject([{ urgent: true }, { urgent: true }]);
   });
 
-  it("follows a hint at once, as an urgent look, and hints that are true cost no patience", async () => {
+  it("follows a hint at once with an urgent look, and true hints cause no pause", async () => {
     const { poller, looks } = observed(() => true);
     for (let count = 0; count < 5; count++) {
       poller.hint();
@@ -104,7 +104,7 @@ describe("a poller", () => {
     expect(looks.length).toBe(2);
   });
 
-  it("follows a flood of hints that lead to nothing at a bounded rate", async () => {
+  it("follows a flood of useless hints at a bounded rate", async () => {
     const { poller, looks } = observed(() => false);
     for (let millis = 0; millis < 10_000; millis++) {
       for (let count = 0; count < 10; count++) poller.hint();
@@ -114,7 +114,7 @@ describe("a poller", () => {
     expect(looks.length).toBeGreaterThanOrEqual(10);
   });
 
-  it("does nothing once it is stopped, also when that happens during a look, and can be started again", async () => {
+  it("does nothing once it is stopped, even during a look, and can be started again", async () => {
     let end = (_found: boolean) => {};
     const { poller, looks } = observed(
       () =>

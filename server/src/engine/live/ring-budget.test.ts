@@ -17,7 +17,7 @@ function batch(sequence: number, records: Uint8Array, segment = "s"): EncodedBat
 }
 
 describe("the budget of all rings", () => {
-  it("takes the oldest batches of the ring that was written least recently", () => {
+  it("drops the oldest batches of the ring with the oldest last write", () => {
     const budget = new RingBudget(5_000);
     const [cold, warm] = [new LiveFeed("sequence", budget), new LiveFeed("sequence", budget)];
     for (let i = 1; i <= 3; i++) cold.publish(batch(i, new Uint8Array(1_000)));
@@ -36,7 +36,7 @@ describe("the budget of all rings", () => {
     expect(cold.read(4, 1)).toHaveLength(1);
   });
 
-  it("gets back what rings held that nobody follows any more", () => {
+  it("regains the bytes of rings without followers", () => {
     const budget = new RingBudget();
     const feed = new LiveFeed("sequence", budget);
     feed.publish(batch(1, new Uint8Array(1_000)));
@@ -47,7 +47,7 @@ describe("the budget of all rings", () => {
 });
 
 describe("a batch in a ring", () => {
-  it("keeps no more than itself of the request, or the row, that it is a part of (H3)", () => {
+  it("keeps none of the rest of its request or row (H3)", () => {
     const request = new Uint8Array(1024 * 1024);
     const hub = new LiveHub();
     using space = hub.subscribeToSpace();

@@ -4,14 +4,14 @@ import { StatusSubscription } from "./status-feed.ts";
 const all = { segment: "", prefix: "" };
 
 describe("a status subscription", () => {
-  it("remembers names once, however often they change", () => {
+  it("remembers each name once, however often its segment changes", () => {
     const subscription = new StatusSubscription(all, () => {});
     for (let round = 0; round < 1_000; round++) subscription.touch(["a", "b"]);
     expect(subscription.take()).toEqual(new Set(["a", "b"]));
     expect(subscription.take()).toBeUndefined();
   });
 
-  it("remembers so many names, and then that it has to look at all of them", () => {
+  it("remembers a bounded number of names, and beyond it that all may have changed", () => {
     const subscription = new StatusSubscription(all, () => {});
     for (let at = 0; at < 70_000; at++) subscription.touch([`s${at}`]);
     expect(subscription.take()).toBe("everything");
@@ -20,7 +20,7 @@ describe("a status subscription", () => {
     expect(subscription.take()).toEqual(new Set(["a"]));
   });
 
-  it("of one segment is touched when all are", () => {
+  it("of one segment is touched when all segments are", () => {
     const subscription = new StatusSubscription({ segment: "a", prefix: "" }, () => {});
     subscription.touch(["b"]);
     expect(subscription.take()).toBeUndefined();
@@ -28,7 +28,7 @@ describe("a status subscription", () => {
     expect(subscription.take()).toEqual(new Set(["a"]));
   });
 
-  it("wakes its waiter for what it watches only", () => {
+  it("wakes its waiter only for watched segments", () => {
     const subscription = new StatusSubscription({ segment: "", prefix: "bin-" }, () => {});
     let wakes = 0;
     const cancel = subscription.onWake(() => wakes++);

@@ -74,7 +74,7 @@ describe("EncodedBatch", () => {
     );
   });
 
-  it("slices into what the generated code makes of a part, also a slice of a slice", () => {
+  it("slices equal the parts of the generated code, including a slice of a slice", () => {
     fc.assert(
       fc.property(model, fc.nat(4), fc.nat(4), (m, a, b) => {
         const from = Math.min(a, m.records.length - 1);
@@ -89,7 +89,7 @@ describe("EncodedBatch", () => {
     );
   });
 
-  it("gives DATA_LOSS, and nothing else, for bytes that are not a batch", () => {
+  it("fails with DATA_LOSS for all bytes that are not a batch", () => {
     fc.assert(
       fc.property(model, fc.nat(), fc.nat(255), (m, at, byte) => {
         const bytes = generated(m).slice();
@@ -105,7 +105,7 @@ describe("EncodedBatch", () => {
     );
   });
 
-  it("keeps the encoding of records that it does not understand", () => {
+  it("keeps the encoding of unknown fields of records", () => {
     // Field 15 of a record: from a future version. It must survive storage.
     const records = Uint8Array.of(0x3a, 2, 0x78, 1);
     const header = { ...handmade({ ...fc.sample(model, 1)[0] }), count: 1 };

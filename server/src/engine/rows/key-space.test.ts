@@ -27,7 +27,7 @@ const inside = (key: Uint8Array, range: { gte: Uint8Array; lt: Uint8Array }) =>
   compareBytes(range.gte, key) <= 0 && compareBytes(key, range.lt) < 0;
 
 describe("key space", () => {
-  it("has the keys that are on disks already", () => {
+  it("has the keys of earlier versions", () => {
     expect(spacePartition("orders")).toBe("s:orders");
     expect(hex(HEAD_KEY)).toBe("68");
     expect(hex(segmentHeadKey("ab\u00e9"))).toBe("736162c3a9");
@@ -39,7 +39,7 @@ describe("key space", () => {
     expect([hex(TRANSACTION_RANGE.gte), hex(TRANSACTION_RANGE.lt)]).toEqual(["74", "75"]);
   });
 
-  it("gives names back as they were, also those that begin with U+FEFF", () => {
+  it("returns names unchanged, including those that begin with U+FEFF", () => {
     fc.assert(
       fc.property(name, (n) => {
         expect(segmentOfHeadKey(segmentHeadKey(n))).toBe(n);
@@ -61,7 +61,7 @@ describe("key space", () => {
     );
   });
 
-  it("keeps the blocks of a segment together, whatever other names begin with", () => {
+  it("keeps the blocks of a segment together, even if other names begin like its own", () => {
     fc.assert(
       fc.property(name, name, position, position, fc.nat(1_000), (a, b, p, from, more) => {
         const range = segmentBlockRange(a, from, from + more);

@@ -8,7 +8,7 @@ const framed = (message: Uint8Array[], compression?: "none" | "zstd") => Buffer.
 const lost = expect.objectContaining({ reason: ErrorReason.DATA_LOSS });
 
 describe("row frame", () => {
-  it("gives back what was put in, in any pieces, with either compression", () => {
+  it("returns its content, in any pieces, with either compression", () => {
     fc.assert(
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 600 }), { maxLength: 4 }),
@@ -20,7 +20,7 @@ describe("row frame", () => {
     );
   });
 
-  it("has the bytes that are on disks already", () => {
+  it("has the bytes of earlier versions", () => {
     // CRC-32C of 00 61 62 63, computed with the published polynomial.
     expect(framed([Buffer.from("a"), Buffer.from("bc")]).toString("hex")).toBe(`0100${crcOf("00616263")}616263`);
     expect(framed([]).toString("hex")).toBe(`0100${crcOf("00")}`);
@@ -53,7 +53,7 @@ describe("row frame", () => {
     expect(() => unframeRow(Buffer.concat([row, Buffer.of(0)]), "row")).toThrow(lost);
   });
 
-  it("does not guess at formats and codecs that it does not know", () => {
+  it("refuses unknown formats and codecs", () => {
     const unknownFormat = framed([Buffer.from("x")]);
     unknownFormat[0] = 2;
     expect(() => unframeRow(unknownFormat, "row")).toThrow(lost);

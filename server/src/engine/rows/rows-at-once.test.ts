@@ -31,7 +31,7 @@ describe("rowsAtOnce", () => {
     expect(asked).toEqual({ rows: 101, scans: 1 });
   });
 
-  it("goes on to the end, each row once, in few steps", async () => {
+  it("continues to the end, each row once, in few steps", async () => {
     for (const atOnce of [1, 16, 101, 1_000, 5_000, 1_000_000]) {
       const { store, asked } = counting();
       const read: string[] = [];

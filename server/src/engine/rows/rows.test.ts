@@ -71,7 +71,7 @@ const segmentHead = fc.record({
 });
 
 describe("stored rows", () => {
-  it("are read back as they were written", () => {
+  it("are read back unchanged", () => {
     fc.assert(
       fc.property(spaceHead, segmentHead, name, (space, segment, n) => {
         expect(decodeSpaceHead(join(encodeSpaceHead(space)), "s")).toEqual(space);
@@ -106,7 +106,7 @@ describe("stored rows", () => {
     );
   });
 
-  it("have the bytes that are on disks already", () => {
+  it("have the bytes of earlier versions", () => {
     const head = {
       ...NEW_SPACE,
       ...{ lastOffset: 300, lastNumber: 2, lastTimeMicros: 3, segmentCount: 4, firstOffset: 5, deletedOffset: 6 },

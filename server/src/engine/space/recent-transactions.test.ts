@@ -11,13 +11,13 @@ describe("recent transactions", () => {
     expect(recent.get("b")).toBeUndefined();
   });
 
-  it("are complete only since the time given", () => {
+  it("are complete only since the given time", () => {
     const recent = new RecentTransactions(100);
     expect(recent.isCompleteSince(100)).toBe(true);
     expect(recent.isCompleteSince(99)).toBe(false);
   });
 
-  it("forget the oldest beyond their capacity, and say so (G7)", () => {
+  it("forget the oldest beyond their capacity, and report it (G7)", () => {
     const recent = new RecentTransactions(0, 2);
     for (const time of [10, 20, 30]) recent.add(`t${time}`, at(time));
     expect(recent.get("t10")).toBeUndefined();

@@ -43,7 +43,7 @@ describe("scanBinary", () => {
     });
   });
 
-  it("bounds the fields that it does not know, however small", () => {
+  it("bounds the number of unknown fields, however small", () => {
     expect(scan(empty(15, MAX_BINARY_FIELDS))).toBeUndefined();
     expect(scan(empty(15, MAX_BINARY_FIELDS + 1))).toEqual({ reason: "INVALID_FIELD", field: "" });
   });

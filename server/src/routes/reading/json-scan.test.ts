@@ -28,7 +28,7 @@ const invalid = (field = "") => ({ reason: "INVALID_FIELD", field });
 const repeat = (count: number, part: string) => Array.from({ length: count }, () => part).join(",");
 
 describe("scanJson", () => {
-  it("takes whatever JSON.parse takes, and stops where it would", () => {
+  it("accepts the same JSON as JSON.parse, and stops at the same place", () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 5 }), fc.nat(), fc.string({ maxLength: 2 }), (json, at, noise) => {
         // Only the scan, and not JSON.parse, refuses duplicate keys and lone surrogates.
@@ -91,9 +91,9 @@ describe("scanJson", () => {
     ["appends[0].records", '{"appends":[{"records":[],"records":[]}]}'],
     ["appends[0].records[0].metadata", '{"appends":[{"records":[{"metadata":{"k":"1","k":"2"}}]}]}'],
     ["appends[0].records[0].metadata", '{"appends":[{"records":[{"metadata":{"k":"1","\\u006b":"2"}}]}]}'],
-  ])("refuses what occurs twice, and names %s", (field, json) => expect(scan(json)).toEqual(invalid(field)));
+  ])("refuses duplicates, and names %s", (field, json) => expect(scan(json)).toEqual(invalid(field)));
 
-  it("refuses numbers that would be rounded, in fields that it knows", () => {
+  it("refuses numbers of known fields that would be rounded", () => {
     expect(scan('{"appends":[{"fencingToken":9007199254740991}]}')).toBeUndefined();
     expect(scan('{"appends":[{"fencingToken":"18446744073709551615"}],"x":18446744073709551615}')).toBeUndefined();
     for (const number of ["9007199254740992", "9007199254740993", "18446744073709551615"]) {
@@ -122,7 +122,7 @@ describe("scanJson", () => {
     expect(scan(map("offsets", spaces + 1), CommitCursorRequestSchema)).toEqual(invalid("offsets"));
   });
 
-  it("bounds the depth, and the values of what no field knows", () => {
+  it("bounds the depth, and the values of unknown fields", () => {
     const nested = (depth: number) => `{"x":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
     expect(scan(nested(100))).toBeUndefined();
     expect(scan(nested(101))).toEqual(invalid());
@@ -130,7 +130,7 @@ describe("scanJson", () => {
     expect(scan(`{"x":[${"{},".repeat(2_000_000)}{}]}`)).toEqual(invalid());
   });
 
-  it("sees the elements of the largest transaction that JSON can carry", () => {
+  it("counts the elements of the largest transaction in JSON", () => {
     const metadata = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`key-${i}`, "value"]));
     const records = Array.from({ length: LIMITS.maxTransactionRecords }, () => ({ metadata }));
     const json = JSON.stringify({ appends: [{ segment: "a", records }] });
