@@ -172,12 +172,13 @@ export class RawSocket {
     });
   }
 
-  static async open(url: string, options: { readonly protocols?: string[]; readonly headers?: object } = {}) {
-    const socket = new WebSocket(
-      `${url.replace(/^http/, "ws")}/streamkit.v1/socket`,
-      options.protocols ?? ["streamkit.v1"],
-      { perMessageDeflate: false, headers: options.headers as never, rejectUnauthorized: false },
-    );
+  /** @param autoPong false for a client that answers no ping of WebSocket. Default true */
+  static async open(url: string, { autoPong = true } = {}): Promise<RawSocket> {
+    const socket = new WebSocket(`${url.replace(/^http/, "ws")}/streamkit.v1/socket`, ["streamkit.v1"], {
+      perMessageDeflate: false,
+      rejectUnauthorized: false,
+      autoPong,
+    });
     const raw = new RawSocket(socket);
     await once(socket, "open");
     return raw;
