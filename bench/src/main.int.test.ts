@@ -13,14 +13,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** A small run over Streamkit and the raw limits, which need nothing that is not in this repository. */
+/** A small run with Streamkit and the raw limits, which need nothing outside of this repository. */
 function start(...args: string[]) {
   const main = fileURLToPath(new URL("main.ts", import.meta.url));
   const flags = ["--conditions=@streamkit/source", main, "--data", folder];
   return spawn(process.execPath, [...flags, ...args], { stdio: ["ignore", "pipe", "pipe"] });
 }
 
-/** Runs to the end; what was printed. */
+/** Runs to the end. Resolves with the output. */
 async function outputOf(...args: string[]): Promise<string> {
   const run = start(...args);
   const [output, errors, [code]] = await Promise.all([text(run.stdout), text(run.stderr), once(run, "exit")]);
@@ -29,7 +29,7 @@ async function outputOf(...args: string[]): Promise<string> {
 }
 
 describe("the benchmarks", () => {
-  it("run, check what they read, compare, and leave nothing behind", { timeout: 240_000 }, async () => {
+  it("run, check their reads, compare, and leave nothing behind", { timeout: 240_000 }, async () => {
     const ids = ["W1", "W2", "W3", "W6"];
     const output = await outputOf(...ids, "--runs", "1", "--records", "2000", "--only", "streamkit,raw");
     for (const id of ids) expect(output).toMatch(new RegExp(`^${id} `, "m"));
@@ -37,7 +37,7 @@ describe("the benchmarks", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it("count what storage costs (W9)", { timeout: 240_000 }, async () => {
+  it("count the costs of storage (W9)", { timeout: 240_000 }, async () => {
     const output = await outputOf("W9", "--records", "2000");
     expect(output).toMatch(/^append, warm +1 +1 +0 /m);
     expect(output).toMatch(/^append that loses a race, commits missed: 1 +4 +2 +1 +1 +1 +0 /m);
@@ -87,7 +87,7 @@ describe("the benchmarks", () => {
   it("clean up when they are interrupted", { timeout: 120_000 }, async () => {
     const run = start("W1", "--runs", "1000", "--records", "100000", "--only", "streamkit,raw");
     const exited = once(run, "exit");
-    // The first figure shows that servers and clients are up.
+    // The first figure shows that servers and clients are running.
     for await (const chunk of run.stderr) if (String(chunk).includes("W1: warm-up")) break;
     run.kill("SIGINT");
     expect((await exited)[0]).toBe(130);

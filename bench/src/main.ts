@@ -28,7 +28,7 @@ let interrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     interrupted = true;
-    // The workload fails as its processes end, and everything is cleaned up below.
+    // The workload fails once its processes end, and the code below cleans up.
     void stopAllProcesses();
   });
 }

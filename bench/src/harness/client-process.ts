@@ -1,6 +1,6 @@
 /**
- * The client's side of a run: `node client-process.ts PEER ADDRESS`. Reads one JSON job per line from stdin, and
- * answers each with one line of JSON: { sample } or { error }. Ends with its stdin.
+ * The client of a run: `node client-process.ts PEER ADDRESS`. Reads one JSON job per line from stdin, and answers each
+ * with one line of JSON: { sample } or { error }. Ends with its stdin.
  */
 import { createInterface } from "node:readline";
 import { isPeerName, loadPeer } from "../peers/index.ts";
@@ -10,7 +10,7 @@ const [name, address] = process.argv.slice(2);
 if (name === undefined || address === undefined || !isPeerName(name)) {
   throw new Error("usage: client-process.ts PEER ADDRESS");
 }
-// Ctrl-C reaches the whole process group; the conductor decides when clients end.
+// Ctrl-C reaches the whole process group, but the conductor decides when clients end.
 process.on("SIGINT", () => {});
 
 const session = await (await loadPeer(name)).connect(address);

@@ -5,13 +5,13 @@ import type { PeerName } from "../peers/index.ts";
 import type { OperationName, Sample } from "../peers/peer.ts";
 import { startNode, stopProcess } from "../tools/processes.ts";
 
-/** One thing for a client to do. */
+/** One job of a client. */
 export interface Call {
   readonly operation: OperationName;
   readonly job: object;
 }
 
-/** The conductor's handle on a client in its own process. */
+/** The conductor's handle on a client process. */
 export class Client {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;
@@ -28,7 +28,7 @@ export class Client {
     this.#answers = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
   }
 
-  /** Has one job done. One at a time. */
+  /** Runs one job. Only one job may run at a time. */
   async call({ operation, job }: Call): Promise<Sample> {
     this.#child.stdin!.write(`${JSON.stringify({ operation, job })}\n`);
     const answer = await this.#answers.next();
@@ -38,7 +38,7 @@ export class Client {
     return sample;
   }
 
-  /** Ends the process by ending its input, so that it can leave a profile behind. */
+  /** Ends the process by closing its input, so that it can write a profile. */
   async close(): Promise<void> {
     const exited = new Promise((resolve) => this.#child.once("exit", resolve));
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;

@@ -2,7 +2,7 @@ import { mkdtemp, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** f_type of file systems that live in memory: tmpfs and ramfs. An fsync costs nothing there. */
+/** f_type of file systems in memory: tmpfs and ramfs. An fsync costs nothing there. */
 const IN_MEMORY = new Set([0x01021994, 0x858458f6]);
 
 /** Makes an empty folder on a real disk, below `parent` or the system's folder for temporary files. */

@@ -6,7 +6,7 @@ describe("parseOptions", () => {
     expect(parseOptions([])).toMatchObject({ workloads: [], runs: 5, records: 1_000_000, only: [], write: false });
   });
 
-  it("takes workloads in any case", () => {
+  it("accepts workloads in upper or lower case", () => {
     expect(parseOptions(["w1", "W3", "--runs", "2"])).toMatchObject({ workloads: ["W1", "W3"], runs: 2 });
   });
 
@@ -14,7 +14,7 @@ describe("parseOptions", () => {
     expect(() => parseOptions([`--records=${records}`])).toThrow("positive integer");
   });
 
-  it("does not publish a part of the results as the results", () => {
+  it("does not publish partial results as complete ones", () => {
     expect(() => parseOptions(["--only", "redis", "--write"])).toThrow("complete workloads");
     expect(() => parseOptions(["W1", "--profile", "p", "--write"])).toThrow("complete workloads");
     expect(parseOptions(["W9", "w10", "--write"])).toMatchObject({ workloads: ["W9", "W10"], write: true });

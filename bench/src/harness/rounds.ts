@@ -6,14 +6,14 @@ import type { Rounds } from "../report/comparison.ts";
 import { type Call, Client } from "./client.ts";
 import type { RunContext } from "./workload.ts";
 
-/** One line of a workload's table: a system, used in one way. */
+/** One line of a workload's table: a system with one way to use it. */
 export interface Subject {
   /** Unique within the workload; starts with the system's name. */
   readonly label: string;
   readonly peer: PeerName;
-  /** What is timed. Round 0 is the warm-up. */
+  /** The timed call. Round 0 is the warm-up. */
   measure(round: number): Call;
-  /** Done after each round, untimed. */
+  /** Runs after each round, untimed. */
   cleanUp?(round: number): Call;
 }
 
@@ -21,19 +21,20 @@ export interface Subject {
 export interface Plan {
   readonly id: string;
   readonly subjects: readonly Subject[];
-  /** Written once per system before the first round, untimed. */
+  /** Runs once per system before the first round, untimed. */
   readonly fill?: (peer: PeerName) => Call | undefined;
 }
 
-/** What came out, and what to know about the systems that took part. */
+/** The results, and the notes of the systems that took part. */
 export interface RoundsResult {
   readonly rounds: Rounds;
   readonly notes: readonly string[];
 }
 
 /**
- * Runs all subjects round by round (A B C, A B C, not A A, B B, C C), so that drift of the machine hits all alike. Each
- * system has one server process; each subject has a client process of its own, alive over all rounds.
+ * Runs all subjects round by round (A B C, A B C, not A A, B B, C C), so that drift of the machine affects all of them
+ * alike. Each system has one server process. Each subject has a client process of its own, which lives through all
+ * rounds.
  */
 export async function runRounds(context: RunContext, { id, subjects, fill }: Plan): Promise<RoundsResult> {
   const { runs, only, progress } = context;

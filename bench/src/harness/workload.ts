@@ -2,11 +2,11 @@ import type { Section } from "../report/section.ts";
 
 /** The context that all workloads of one run share. */
 export interface RunContext {
-  /** Rounds that count; one more is made before them, as a warm-up. */
+  /** Measured rounds. A warm-up round comes before them. */
   readonly runs: number;
   /** Scale: records of the bulk workloads. The others derive their sizes from it. */
   readonly records: number;
-  /** When not empty: only subjects whose label contains one of these. */
+  /** If not empty: only subjects whose label contains one of these. */
   readonly only: readonly string[];
   /** Folder on a real disk for everything the servers store. */
   readonly folder: string;

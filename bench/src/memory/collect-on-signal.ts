@@ -1,7 +1,7 @@
 /**
- * Loaded into a server that is measured (`--import`, with `--expose-gc`): at SIGUSR2 it collects garbage, and writes
- * what is left into the file that its own address names: bytes of the heap, and of what the heap refers to outside of
- * it.
+ * Loaded into a measured server (`--import`, with `--expose-gc`). At SIGUSR2 it collects garbage, and writes the
+ * remaining bytes into the file that its own URL names: those of the heap, and those outside of it that the heap refers
+ * to.
  */
 import { renameSync, writeFileSync } from "node:fs";
 

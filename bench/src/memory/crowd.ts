@@ -3,13 +3,13 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { PresenceService, SubscribeToWorkersRequestSchema } from "@streamkit/protocol";
 
-/** Streams of one connection: what clients open by themselves. */
+/** Streams per connection, as clients open them by default. */
 const STREAMS_PER_CONNECTION = 100;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const STREAM_WINDOW_BYTES = 1024 * 1024;
 const POLL_MILLIS = 50;
 
-/** A subscriber, which is a worker if it has an id. */
+/** A subscriber. With an id, it is a worker too. */
 export interface Subscriber {
   readonly id?: string;
   readonly labelBytes?: number;
@@ -17,7 +17,7 @@ export interface Subscriber {
   readonly paused?: boolean;
 }
 
-/** Many subscriptions to one group of workers, which look at no message: what is measured is the server. */
+/** Many subscriptions to one group of workers. They do not decode messages, since only the server is measured. */
 export class Crowd implements AsyncDisposable {
   readonly #address: string;
   readonly #store: string;
@@ -30,17 +30,21 @@ export class Crowd implements AsyncDisposable {
     this.#store = store;
   }
 
-  /** Opens subscriptions, and waits until each has its first message: then its worker is registered. */
+  /** Opens subscriptions, and waits for the first message of each, which shows that its worker is registered. */
   async add(group: string, subscribers: readonly Subscriber[]): Promise<void> {
     await Promise.all(subscribers.map((each) => this.#subscribe(group, each)));
   }
 
-  /** Bytes that have been read. */
+  /** Bytes read so far. */
   get bytes(): number {
     return this.#streams.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Waits until nothing has arrived for some time. @throws Error when a stream has ended */
+  /**
+   * Waits until nothing has arrived for some time.
+   *
+   * @throws Error if a stream has ended
+   */
   async quiet(millis: number): Promise<void> {
     let [seen, since] = [-1, performance.now()];
     while (performance.now() - since < millis) {

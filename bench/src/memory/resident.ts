@@ -7,7 +7,7 @@ const PATIENCE_MILLIS = 60_000;
 /** Memory of a process, in bytes. */
 export interface Resident {
   readonly now: number;
-  /** The most since the start, or since `forgetPeak`. */
+  /** The maximum since the start, or since `forgetPeak`. */
   readonly peak: number;
 }
 
@@ -17,15 +17,15 @@ export async function resident(pid: number): Promise<Resident> {
   return { now: bytes("VmRSS"), peak: bytes("VmHWM") };
 }
 
-/** Counts the peak anew from now on. See proc(5), clear_refs. */
+/** Starts a new peak. See proc(5), clear_refs. */
 export async function forgetPeak(pid: number): Promise<void> {
   await writeFile(`/proc/${pid}/clear_refs`, "5");
 }
 
 /**
- * Bytes that a process has in use: has its garbage collected until that leaves no less.
+ * Bytes in use by a process. Collects its garbage until the result stops falling.
  *
- * @param file where `collect-on-signal.ts` in that process writes
+ * @param file the output file of `collect-on-signal.ts` in that process
  */
 export async function inUse(pid: number, file: string): Promise<number> {
   let least = Number.POSITIVE_INFINITY;

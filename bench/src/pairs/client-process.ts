@@ -1,4 +1,4 @@
-/** The client of one checkout: `node client-process.ts CHECKOUT URL`. Does jobs, and tells what CPU time they took. */
+/** The client of one checkout: `node client-process.ts CHECKOUT URL`. Runs jobs, and reports their CPU time. */
 import { payloadAt } from "../tools/payloads.ts";
 import { AGGREGATE_ENTRIES, AGGREGATES, aggregateOf, obey, SPACE, STORE, segmentOf } from "./jobs.ts";
 

@@ -1,6 +1,6 @@
 /**
- * The calls of one checkout without any transport: `node engine-process.ts CHECKOUT STORAGE FOLDER`. Bytes of a request
- * go in, and bytes of an answer come out, as for every way in to the server.
+ * The calls of one checkout without any transport: `node engine-process.ts CHECKOUT STORAGE FOLDER`. It takes the bytes
+ * of a request and returns the bytes of an answer, like every entrance of the server.
  */
 import { PAYLOAD_BYTES, payloadAt } from "../tools/payloads.ts";
 import { AGGREGATE_ENTRIES, AGGREGATES, aggregateOf, obey, SPACE, STORE, segmentOf } from "./jobs.ts";

@@ -1,6 +1,6 @@
-/** The jobs of a paired comparison, and how a process of one checkout is told to do them. */
+/** The jobs of a paired comparison, and the protocol between the conductor and the processes of the checkouts. */
 
-/** What is measured: an operation, done so many times by so many callers. */
+/** A measured operation, with the number of its repetitions and of its callers. */
 export interface Job {
   /** `append`: one record per append, over 10,000 segments. `load`: the whole of a segment of 100 entries. */
   readonly operation: "append" | "load";
@@ -8,7 +8,7 @@ export interface Job {
   readonly callers: number;
 }
 
-/** CPU time that a process has used, in microseconds. */
+/** CPU time used by a process, in microseconds. */
 export interface Cpu {
   /** All threads: compilation, garbage collection, storage. */
   readonly process: number;
@@ -21,29 +21,29 @@ export type Order = { readonly do: "cpu" } | { readonly do: "fill" } | ({ readon
 
 export const STORE = "0c9c1f4f-8f56-4d4e-9f8c-6d7a2f0f1b11";
 export const SPACE = "pairs";
-/** Segments that appends go to, and segments that are loaded. */
+/** Number of segments for appends, and number of segments to load. */
 const SEGMENTS = 10_000;
 export const AGGREGATES = 1_000;
 export const AGGREGATE_ENTRIES = 100;
 
-/** The CPU time of this process until now. */
+/** CPU time of this process so far. */
 function cpuNow(): Cpu {
   const all = process.cpuUsage();
   const main = process.threadCpuUsage();
   return { process: all.user + all.system, main: main.user + main.system };
 }
 
-/** What a process can do. */
+/** The operations of a process. */
 export interface Work {
-  /** Writes what is loaded later. */
+  /** Writes the entries for later loads. */
   fill?(): Promise<void>;
-  /** Done before a job, and not counted. */
+  /** Runs before a job, and is not measured. */
   prepare?(job: Job): void;
-  /** Does one operation of a job. */
+  /** Runs one operation of a job. */
   once?(job: Job, index: number): Promise<void>;
 }
 
-/** Answers the orders of the conductor, one at a time, until it goes away. */
+/** Answers the orders of the conductor, one at a time, until the conductor is gone. */
 export function obey(work: Work): void {
   process.on("message", (order: Order) => {
     carryOut(order, work).then(
@@ -54,7 +54,7 @@ export function obey(work: Work): void {
   process.on("disconnect", () => process.exit());
 }
 
-/** The CPU time that a job took, or that this process has used. */
+/** Carries out an order. Resolves with the CPU time of its job, or with that of the process so far. */
 async function carryOut(order: Order, { fill, prepare, once }: Work): Promise<Cpu> {
   if (order.do === "fill") await fill?.();
   if (order.do !== "work") return cpuNow();
@@ -69,12 +69,12 @@ async function carryOut(order: Order, { fill, prepare, once }: Work): Promise<Cp
   return { process: after.process - before.process, main: after.main - before.main };
 }
 
-/** A segment to append to: all in turn, none twice in a row. */
+/** The segment of an append: all in turn, none twice in a row. */
 export function segmentOf(index: number): string {
   return `order-${(index * 7_919) % SEGMENTS}`;
 }
 
-/** A segment to load. */
+/** The segment of a load. */
 export function aggregateOf(index: number): string {
   return `aggregate-${(index * 7_919) % AGGREGATES}`;
 }

@@ -1,10 +1,10 @@
 /**
  * Compares two checkouts of this repository by the CPU time of single calls:
  *
- *   npm run pairs -- OLD NEW [options]
+ *     npm run pairs -- OLD NEW [options]
  *
- * OLD and NEW are folders with installed packages. Both sides run at once, and take turns: OLD NEW, NEW OLD. CPU time
- * in alternating pairs tells the two apart on a machine that has other work to do, where a clock on the wall does not.
+ * OLD and NEW are folders with installed packages. Both sides run at once, and take turns: OLD NEW, NEW OLD. On a busy
+ * machine, CPU time in alternating pairs shows differences that wall-clock time hides.
  */
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -50,10 +50,10 @@ type Name = keyof typeof checkouts;
 const NAMES: readonly Name[] = ["old", "new"];
 const job: Job = { operation, count: Number(values.count), callers: Number(values.callers) };
 
-/** The CPU time of each process in one turn, in microseconds per operation, by a label. */
+/** CPU time of each process in one turn, in microseconds per operation, by a label. */
 type Turn = Readonly<Record<string, number>>;
 
-/** One checkout under test: what it does, and what that costs. */
+/** One checkout under test. */
 interface Subject {
   readonly turn: () => Promise<Turn>;
   readonly sides: readonly Side[];

@@ -1,4 +1,4 @@
-/** The server of one checkout: `node server-process.ts CHECKOUT STORAGE FOLDER`. Tells its address and CPU time. */
+/** The server of one checkout: `node server-process.ts CHECKOUT STORAGE FOLDER`. Reports its address and CPU time. */
 import { obey } from "./jobs.ts";
 
 const [checkout, storage, folder] = process.argv.slice(2);

@@ -17,7 +17,7 @@ export class Side {
     this.#child = child;
   }
 
-  /** Starts a program of this folder; resolves once it is ready, with the address if it has one. */
+  /** Starts a program of this folder. Resolves once it is ready, with the address if it has one. */
   static async start(program: string, args: readonly string[], flags: readonly string[] = []) {
     const file = fileURLToPath(new URL(program, import.meta.url));
     const child = fork(file, args, { execArgv: ["--conditions=@streamkit/source", ...flags] });
@@ -25,7 +25,7 @@ export class Side {
     return { side, url: (await side.#answer()).url ?? "" };
   }
 
-  /** Has an order carried out. One at a time. */
+  /** Sends an order, and waits for its result. Only one order may run at a time. */
   async tell(order: Order): Promise<Cpu> {
     this.#child.send(order);
     const { cpu } = await this.#answer();
@@ -33,7 +33,7 @@ export class Side {
     return cpu;
   }
 
-  /** Ends the process by itself, so that it can leave a profile behind. */
+  /** Lets the process end by itself, so that it can write a profile. */
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const exited = once(this.#child, "exit");

@@ -1,7 +1,7 @@
 /** The Durable Streams reference server in its own process: `durable-streams.server.ts FOLDER`. Prints its address. */
 import { DurableStreamTestServer } from "@durable-streams/server";
 
-// Compression off: loopback, and off between Streamkit peers too.
+// Without compression, as between Streamkit's processes: the connection is a loopback.
 const server = new DurableStreamTestServer({
   port: 0,
   host: "127.0.0.1",

@@ -43,7 +43,7 @@ export const peer: Peer = {
           });
           for (let index = 0; index < records; index++) {
             producer.append(payloadAt(index));
-            // append() never waits: without a pause, nothing would be sent before everything is queued.
+            // append() never waits. Without a pause, the client would queue everything before it sends anything.
             if (index % 4_096 === 4_095) await setImmediate();
           }
           await producer.flush();

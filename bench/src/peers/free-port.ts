@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 
-/** A loopback port that was free a moment ago, for servers that cannot choose one and tell. */
+/**
+ * A free port of the loopback interface, for servers that cannot choose and report a port. Another process may take it.
+ */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

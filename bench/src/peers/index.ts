@@ -10,15 +10,15 @@ const PEER_NAMES = [
   "raw-table",
 ] as const;
 
-/** The systems that can be measured; each is the name of its file here. */
+/** The measured systems. Each name is the name of a file here. */
 export type PeerName = (typeof PEER_NAMES)[number];
 
-/** Tells a peer's name from other text. */
+/** True for the name of a peer. */
 export function isPeerName(name: string): name is PeerName {
   return (PEER_NAMES as readonly string[]).includes(name);
 }
 
-/** Loads one peer and nothing else: a client's process should hold only what it measures. */
+/** Loads one peer and nothing else, so that a client process holds only the code that it measures. */
 export async function loadPeer(name: PeerName): Promise<Peer> {
   const module: { peer: Peer } = await import(`./${name}.ts`);
   return module.peer;

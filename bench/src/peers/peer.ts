@@ -1,19 +1,19 @@
 /**
- * A system that is measured: Streamkit, a peer, or a raw limit. Each file of this folder has one `peer`, with the same
- * parts in the same order, so that they read side by side.
+ * A measured system: Streamkit, a peer, or a raw limit. Each file of this folder exports one `peer`, with the same
+ * parts in the same order, so that readers can compare them.
  */
 export interface Peer {
-  /** What its acks promise, and anything else a reader of the numbers must know. */
+  /** The promise of an ack, and anything else that a reader of the figures must know. */
   readonly note: string;
-  /** Version of the server, or "" where the package version (report/machine.ts) says it. */
+  /** Version of the server; "" if it is the version of the package (report/machine.ts). */
   version(): string;
-  /** Starts the server in its own process. Called in the process that conducts the run. */
+  /** Starts the server in its own process. The process that conducts the run calls this. */
   startServer(place: ServerPlace): Promise<Server>;
-  /** Connects to it. Called in the client's process. */
+  /** Connects to the server. The client process calls this. */
   connect(address: string): Promise<Session>;
 }
 
-/** Where a server may live. */
+/** The place of a server. */
 export interface ServerPlace {
   /** An empty folder on a real disk, removed after the run. */
   readonly dataFolder: string;
@@ -23,16 +23,16 @@ export interface ServerPlace {
 
 /** A running server. */
 export interface Server {
-  /** What `connect` needs: a URL, a port, or a folder. */
+  /** The argument of `connect`: a URL, a port, or a folder. */
   readonly address: string;
-  /** Ends the process, politely at first. */
+  /** Ends the process, by SIGTERM at first. */
   stop(): Promise<void>;
 }
 
-/** What a client can be asked to do. Names a stream: a key, a stream, a subject, or a space with one segment. */
+/** A job over one stream: a key, a stream, a subject, or a space with one segment. */
 export interface StreamJob {
   readonly stream: string;
-  /** Records to write, or entries that must be read. */
+  /** Records to write, or entries to read. */
   readonly records: number;
 }
 
@@ -41,27 +41,27 @@ export interface AggregatesJob {
   readonly stream: string;
   readonly aggregates: number;
   readonly entries: number;
-  /** Aggregates being loaded at the same time. */
+  /** Aggregates to load at the same time. */
   readonly concurrency: number;
 }
 
-/** Writers that append one record after the other, all at the same time, for as long as the job says. */
+/** Writers that append one record after the other, all at the same time, during the period of the job. */
 export interface WritersJob {
   readonly stream: string;
-  /** The space in the stream that they write, each to a segment of its own. */
+  /** The space in the stream to write. Each writer has a segment of its own. */
   readonly space: string;
-  /** What the names of the segments begin with: unique among the clients of the stream. */
+  /** Prefix of the names of the segments, unique among the clients of the stream. */
   readonly prefix: string;
   readonly writers: number;
   readonly period: Period;
 }
 
-/** Transactions that a storage service takes as they are. */
+/** Raw transactions for a storage service. */
 export interface TransactionsJob {
   readonly stream: string;
-  /** What the names of the partitions begin with: unique among the clients of the stream. */
+  /** Prefix of the names of the partitions, unique among the clients of the stream. */
   readonly prefix: string;
-  /** Transactions under way at a time, each in a partition of its own. */
+  /** Concurrent transactions, each in a partition of its own. */
   readonly inFlight: number;
   /** Rows of each transaction, and the size of its body in bytes. */
   readonly operations: number;
@@ -69,7 +69,7 @@ export interface TransactionsJob {
   readonly period: Period;
 }
 
-/** How long something goes on, in milliseconds: first without being measured. */
+/** A duration in milliseconds: first a warm-up, then the measured part. */
 export interface Period {
   readonly warmUpMillis: number;
   readonly millis: number;
@@ -80,18 +80,21 @@ export type Sample = Readonly<Record<string, number>>;
 
 type Operation<J> = (job: J) => Promise<Sample>;
 
-/** A connected client. A peer has the operations that make sense for it; each checks its own result and throws. */
+/**
+ * A connected client. A peer has the operations that make sense for it. Each operation checks its result, and throws if
+ * the result is wrong.
+ */
 export interface Session {
   /** Writes records in bulk: { perSecond }. */
   produce?: Operation<StreamJob>;
-  /** Reads a whole stream, looking at each entry: { perSecond }. */
+  /** Reads a whole stream, and reads each entry: { perSecond }. */
   consume?: Operation<StreamJob>;
-  /** The same, as batches where the API has them: looks at each payload inside. */
+  /** The same, as batches if the API has them. Reads each payload inside. */
   consumeBatches?: Operation<StreamJob>;
   /** The same, through the view of the whole space. */
   consumeSpace?: Operation<StreamJob>;
   consumeSpaceBatches?: Operation<StreamJob>;
-  /** Writes records one after the other, each acked before the next: { p50, p99 } in milliseconds. */
+  /** Writes records one after the other, each after the ack of the previous one: { p50, p99 } in milliseconds. */
   append?: Operation<StreamJob>;
   /** The same within one streaming call. */
   appendInSession?: Operation<StreamJob>;
@@ -99,13 +102,13 @@ export interface Session {
   fillAggregates?: Operation<AggregatesJob>;
   /** Reads each aggregate from its first entry to its last: { perSecond } in aggregates. */
   loadAggregates?: Operation<AggregatesJob>;
-  /** Appends for some time: { count, p50, p99 }. */
+  /** Appends during a period: { count, p50, p99 }. */
   write?: Operation<WritersJob>;
-  /** Sends transactions for some time: { count } and quantiles of their latency (quantiles.ts). */
+  /** Sends transactions during a period: { count } and quantiles of their latency (quantiles.ts). */
   transact?: Operation<TransactionsJob>;
-  /** Reads rows and ranges of what `transact` wrote, one after the other: quantiles of both latencies. */
+  /** Reads rows and ranges written by `transact`, one after the other: quantiles of both latencies. */
   readRows?: Operation<{ readonly stream: string; readonly prefix: string; readonly reads: number }>;
-  /** Deletes a stream, so that rounds do not weigh on each other: {}. */
+  /** Deletes a stream, so that rounds do not affect each other: {}. */
   forget?: Operation<{ readonly stream: string }>;
   close(): Promise<void>;
 }

@@ -6,9 +6,9 @@ import { payloadAt } from "../tools/payloads.ts";
 import type { Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
 
 const BLOCK_RECORDS = 1_000;
-/** A record in a block: its payload, and what names, lengths and a header cost. */
+/** Bytes of a record in a block: its payload, and its share of names, lengths and a header. */
 const RECORD_BYTES = 270;
-/** Those of Streamkit's LevelDB storage. */
+/** The options of Streamkit's LevelDB storage. */
 const DATABASE_OPTIONS = { cacheSize: 8 * 1_048_576, writeBufferSize: 32 * 1_048_576 };
 
 export const peer: Peer = {
@@ -40,7 +40,7 @@ export const peer: Peer = {
     };
 
     return {
-      /** The records as ready-made blocks: what the disk path takes when everything before it is free. */
+      /** Writes the records as prepared blocks: the cost of the disk path alone. */
       async produce({ stream, records }: StreamJob) {
         const database = await open(stream);
         const blocks = Array.from({ length: 8 }, () => randomBytes(BLOCK_RECORDS * RECORD_BYTES));

@@ -1,4 +1,4 @@
-/** A Connect server that sends ready-made frames and stores nothing. Prints its address. */
+/** A Connect server that sends prepared frames and stores nothing. Prints its address. */
 import { once } from "node:events";
 import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -26,7 +26,7 @@ function encodedBatch(start: number, count: number): Uint8Array {
 
 const prepared = new Map<number, Uint8Array[]>();
 
-/** Frames for `records` entries, encoded once: the same work as nothing when it is asked for again. */
+/** Frames for `records` entries. They are encoded once, so that later requests for them cost no encoding. */
 function frames(records: number): Uint8Array[] {
   let known = prepared.get(records);
   if (known === undefined) {
@@ -41,7 +41,7 @@ function frames(records: number): Uint8Array[] {
 
 let lastSequence = 0n;
 
-/** What a real server would answer for one record in one segment. */
+/** The answer of a real server for one record in one segment. */
 function answer(transactionId: string) {
   const sequence = ++lastSequence;
   return {

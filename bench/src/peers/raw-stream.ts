@@ -62,7 +62,7 @@ export const peer: Peer = {
             latest = batches.at(-1)!;
             entries += batches.length * FRAME_RECORDS;
           }
-          // Frames stay closed, but the last one must be what was written last.
+          // Frames stay encoded, but the last one must contain the last written entry.
           const last = fromBinary(EntryBatchSchema, latest!);
           entries += last.records.length - FRAME_RECORDS;
           if (entries !== records) throw new Error(`read ${entries} entries, expected ${records}`);
@@ -70,7 +70,7 @@ export const peer: Peer = {
             throw new Error("the last frame is not the last");
         }),
 
-      /** Our own client against a server that does nothing: what the calls alone take. */
+      /** Streamkit's client against a server that does nothing: the cost of the calls alone. */
       append: ({ records }: StreamJob) => {
         const segment = streamkit.store(STORE).space("bench").segment("bench");
         return measureLatency(records, (index) => segment.append([payloadAt(index)]));

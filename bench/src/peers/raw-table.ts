@@ -7,7 +7,7 @@ import { measureLoops } from "../tools/measure.ts";
 import { quantilesOf, toSample } from "../tools/quantiles.ts";
 import type { Peer, Server, Session, TransactionsJob } from "./peer.ts";
 
-/** Of each transaction, the share of rows that are written again and again, as heads are. The others are new. */
+/** The share of rows in each transaction that are rewritten, as heads are. The others are new. */
 const REWRITTEN = 1 / 3;
 /** Rows of a range that is read. */
 const RANGE_ROWS = 16;
@@ -79,10 +79,10 @@ function tableOf(stream: string): string {
   return `raw${createHash("sha256").update(stream).digest("hex").slice(0, 32)}`;
 }
 
-/** An account of a table service, and requests signed for it. */
+/** An account of a table service, with signed requests. */
 class Account {
   readonly url: string;
-  /** What paths of requests begin with. */
+  /** Prefix of the paths of requests. */
   readonly path: string;
   readonly #name: string;
   readonly #key: Buffer;
@@ -97,11 +97,11 @@ class Account {
   }
 
   async createTable(table: string): Promise<void> {
-    // Another client of the run may have made it already.
+    // Another client of the run may have made the table already.
     await this.send("POST", `${this.path}/Tables`, "application/json", JSON.stringify({ TableName: table }), [409]);
   }
 
-  /** Sends a request; fails for answers that are neither a success nor expected. */
+  /** Sends a request. Fails for any answer that is neither a success nor expected. */
   async send(method: string, path: string, contentType?: string, body?: string, expected: readonly number[] = []) {
     const { hostname, port } = new URL(this.url);
     const date = new Date().toUTCString();
@@ -132,7 +132,7 @@ class Account {
   }
 }
 
-/** A partition that takes one transaction after the other, as a space does. */
+/** A partition that gets one transaction after the other, as a space does. */
 class Partition {
   readonly #account: Account;
   readonly #table: string;

@@ -60,7 +60,7 @@ export const peer: Peer = {
 
       async fillAggregates({ stream, aggregates, entries }: AggregatesJob) {
         for (let entry = 0; entry < entries; entry++) {
-          // One round of all aggregates per pipeline, as if they were written side by side.
+          // One round of all aggregates per pipeline, as if they were written in parallel.
           const pipeline = redis.pipeline();
           for (let i = 0; i < aggregates; i++) pipeline.xadd(`${stream}-${i}`, "*", FIELD, payloadAt(entry));
           failOnError(await pipeline.exec());

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { startNode, stopProcess, waitForOutput } from "../tools/processes.ts";
 import type { Server } from "./peer.ts";
 
-/** A server, and the process that it is. */
+/** A server together with its process. */
 export interface ServerProcess extends Server {
   readonly pid: number;
 }
@@ -13,7 +13,7 @@ export async function startStreamkit(
   nodeFlags: readonly string[] = [],
 ): Promise<ServerProcess> {
   const bin = fileURLToPath(new URL("bin.ts", import.meta.resolve("@streamkit/server")));
-  // As npm start does: docs/decisions/0008.
+  // As `npm start` does: docs/decisions/0008.
   const child = startNode(bin, ["--port", "0", ...options], ["--initial-old-space-size=128", ...nodeFlags]);
   const [address] = await waitForOutput(child, /http:\/\/[\w.]+:\d+/);
   return { address, pid: child.pid!, stop: () => stopProcess(child) };

@@ -124,7 +124,7 @@ export const peer: Peer = {
   },
 };
 
-/** A store of its own for each stream: stores are what can be deleted without a trace. */
+/** Each stream has a store of its own, because a store can be deleted completely. */
 function storeIdOf(stream: string): string {
   const hex = createHash("sha256").update(stream).digest("hex");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;

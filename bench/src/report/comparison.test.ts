@@ -17,11 +17,11 @@ describe("comparisonTable", () => {
     ]);
   });
 
-  it("says when a bound is missed", () => {
+  it("reports a missed bound", () => {
     expect(compare({ by: "difference", bounds: [targetAtMost(19)] })[0]!.at(-2)).toBe("<= +19.0 ms: MISSED");
   });
 
-  it("leaves out what did not take part", () => {
+  it("omits subjects that did not take part", () => {
     expect(compare({ against: "absent" })).toEqual([]);
   });
 });

@@ -12,7 +12,7 @@ interface Bound {
   readonly value: number;
 }
 
-/** Ours against another subject, in one metric. */
+/** A comparison of one of ours with another subject, in one metric. */
 export interface Comparison {
   readonly ours: string;
   readonly against: string;
@@ -26,9 +26,9 @@ export interface Comparison {
 export const targetAtLeast = (value: number): Bound => ({ name: "target", sense: "at least", value });
 /** "At most `value`", as the first target. */
 export const targetAtMost = (value: number): Bound => ({ name: "target", sense: "at most", value });
-/** "At least `value`", as what we aim for. */
+/** "At least `value`", as the aim. */
 export const aimAtLeast = (value: number): Bound => ({ name: "aim", sense: "at least", value });
-/** "At most `value`", as what we aim for. */
+/** "At most `value`", as the aim. */
 export const aimAtMost = (value: number): Bound => ({ name: "aim", sense: "at most", value });
 
 /** Every subject with median, minimum and maximum of every metric. `units` names the metrics and their units. */
@@ -48,8 +48,8 @@ export function figuresTable(rounds: Rounds, units: Readonly<Record<string, stri
 }
 
 /**
- * Ours against the others, round by round: the median of the per-round results counts, so that a slow minute of the
- * machine weighs on both sides. Comparisons whose subjects did not take part are left out.
+ * Compares ours with the others round by round. The median of the per-round results counts, so that a slow minute of
+ * the machine affects both sides. Omits comparisons with subjects that did not take part.
  */
 export function comparisonTable(rounds: Rounds, comparisons: readonly Comparison[]): Table {
   return {

@@ -14,14 +14,14 @@ const complete = composeResults("", run, [section("W1 Bulk", "11"), section("W9 
 const headings = (text: string) => text.split("\n").filter((line) => line.startsWith("## "));
 
 describe("the results", () => {
-  it("of a complete run say what was run, and where", () => {
+  it("of a complete run have the command and the machine", () => {
     expect(complete).toContain(
       "\n- Date: 2026-11-23\n- Command: `npm run bench`\n- CPU: fast\n\n## W1 Bulk\n\n- a note\n",
     );
     expect(headings(complete)).toEqual(["## W1 Bulk", "## W9 Counts"]);
   });
 
-  it("of some workloads take the place of their earlier ones, say what is theirs, and leave the others as they are", () => {
+  it("of some workloads replace their earlier results, describe their own run, and keep the others", () => {
     const text = composeResults(complete, part, [section("W10 Instances", "10"), section("W9 Counts anew", "90")]);
     expect(headings(text)).toEqual(["## W1 Bulk", "## W9 Counts anew", "## W10 Instances"]);
     expect(text.slice(0, text.indexOf("## W9"))).toBe(complete.slice(0, complete.indexOf("## W9")));
@@ -31,12 +31,12 @@ describe("the results", () => {
     expect(text.split(apart).length).toBe(3);
   });
 
-  it("stay the same text when the same is written again", () => {
+  it("stay unchanged when the same results are written again", () => {
     const once = composeResults(complete, part, [section("W9 Counts", "90")]);
     expect(composeResults(once, part, [section("W9 Counts", "90")])).toBe(once);
   });
 
-  it("in the repository are what is cut up and put together again", async () => {
+  it("in the repository survive parsing and composing", async () => {
     const text = await readFile(new URL("../../RESULTS.md", import.meta.url), "utf8");
     expect(composeResults(text, part, [])).toBe(text);
   });

@@ -1,11 +1,11 @@
 import type { Section } from "./section.ts";
 import { toMarkdown } from "./table.ts";
 
-/** What was run, and where. */
+/** The description of a run. */
 export interface RunDescription {
-  /** Whether that were all workloads, so that nothing of earlier results is left. */
+  /** True if the run had all workloads, so that nothing of earlier results remains. */
   readonly complete: boolean;
-  /** As 2026-11-23. */
+  /** In the form 2026-11-23. */
   readonly date: string;
   readonly command: string;
   /** Lines about the machine. */
@@ -15,7 +15,7 @@ export interface RunDescription {
 /**
  * The text of the results.
  *
- * @param previous what is there already; sections of it that were not measured again stay as they are
+ * @param previous the existing text; its sections stay unchanged unless they were measured again
  */
 export function composeResults(previous: string, run: RunDescription, sections: readonly Section[]): string {
   const { complete, date, command, machine } = run;
@@ -55,7 +55,7 @@ function toText({ heading, notes, tables }: Section, source: readonly string[]):
     .trimEnd();
 }
 
-/** The id of a workload, which its heading begins with: "W10". */
+/** The id of a workload, the first word of its heading: "W10". */
 function idOf(heading: string): string {
   return heading.slice(0, heading.indexOf(" "));
 }

@@ -12,7 +12,7 @@ const PACKAGES = [
   "azurite",
 ];
 
-/** Where and with what a run was made, as lines of Markdown. */
+/** The machine and the software of a run, as lines of Markdown. */
 export async function describeMachine(): Promise<string[]> {
   return [
     `CPU: ${cpus()[0]?.model.trim()}, ${availableParallelism()} cores`,

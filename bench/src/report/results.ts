@@ -3,9 +3,7 @@ import { composeResults } from "./compose-results.ts";
 import { describeMachine } from "./machine.ts";
 import type { Section } from "./section.ts";
 
-/**
- * Writes the results for the repository: all of them, or those of some workloads in the place of their earlier ones.
- */
+/** Writes the results to the repository: all of them, or those of some workloads in place of their earlier ones. */
 export async function writeResults(
   file: URL,
   command: string,

@@ -2,9 +2,9 @@ import type { Table } from "./table.ts";
 
 /** The results of a workload. */
 export interface Section {
-  /** What was measured, over how much. */
+  /** The measured operation, and its amount. */
   readonly heading: string;
-  /** What a reader must know to compare fairly: durability above all. */
+  /** Facts that a reader needs for a fair comparison: durability above all. */
   readonly notes: readonly string[];
   readonly tables: readonly Table[];
 }

@@ -23,7 +23,7 @@ describe("toText", () => {
 });
 
 describe("toMarkdown", () => {
-  it("escapes what would start a new column", () => {
+  it("escapes column separators", () => {
     expect(toMarkdown(table)).toContain("| a\\|b | 1 |");
   });
 });

@@ -5,7 +5,7 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** The table for a terminal, columns aligned. */
+/** The table for a terminal, with aligned columns. */
 export function toText({ caption, columns, rows }: Table): string {
   const widths = columns.map((column, i) => Math.max(column.length, ...rows.map((row) => row[i]!.length)));
   const line = (cells: readonly string[]) =>
@@ -20,13 +20,13 @@ export function toMarkdown({ caption, columns, rows }: Table): string {
   return [`${caption}`, "", line(columns), rule, ...rows.map(line)].join("\n");
 }
 
-/** A figure for people: three significant digits or all before the point, thousands separated. */
+/** A figure for people: three significant digits, or all digits before the point, with separated thousands. */
 export function figure(value: number): string {
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 1 ? 2 : 3;
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** A count for people: thousands separated. */
+/** A count for people, with separated thousands. */
 export function whole(value: number): string {
   return value.toLocaleString("en-US");
 }

@@ -11,16 +11,16 @@ afterEach(() => {
 const taking = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis));
 
 describe("measureLoops", () => {
-  it("counts turns that end in the measured part, and measures what is under way at the end too", async () => {
+  it("counts turns that end in the measured part, and also measures those under way at the end", async () => {
     const loops = measureLoops(2, { warmUpMillis: 82, millis: 20 }, (lane) => taking(lane === 0 ? 5 : 10));
     await vi.advanceTimersByTimeAsync(200);
     const { count, durations } = await loops;
-    // They end at 85, 90, 95, 100 and 90, 100; 105 and 110 come too late.
+    // They end at 85, 90, 95, 100 and 90, 100; the turns that end at 105 and 110 are too late.
     expect(count).toBe(6);
     expect([...durations]).toEqual([5, 5, 5, 5, 5, 10, 10, 10]);
   });
 
-  it("shows a lane that got nothing done by how long that took", async () => {
+  it("shows a lane without a finished turn by its duration", async () => {
     const loops = measureLoops(1, { warmUpMillis: 5, millis: 10 }, () => taking(60));
     await vi.advanceTimersByTimeAsync(200);
     const { count, durations } = await loops;
@@ -28,7 +28,7 @@ describe("measureLoops", () => {
     expect([...durations]).toEqual([60]);
   });
 
-  it("has something to show when the period is over before it begins", async () => {
+  it("has a result even if the period ends before it begins", async () => {
     const loops = measureLoops(2, { warmUpMillis: 0, millis: 0 }, () => taking(7));
     await vi.advanceTimersByTimeAsync(200);
     const { count, durations } = await loops;

@@ -1,7 +1,7 @@
 import type { Period, Sample } from "../peers/peer.ts";
 import { percentile } from "./statistics.ts";
 
-/** Runs `work` once and says how many of its `count` units it did per second. */
+/** Runs `work` once, and resolves with its rate: `count` units per second. */
 export async function measureRate(count: number, work: () => Promise<void>): Promise<Sample> {
   const start = performance.now();
   await work();
@@ -9,8 +9,8 @@ export async function measureRate(count: number, work: () => Promise<void>): Pro
 }
 
 /**
- * Runs `work` `count` times, one after the other: p50 and p99 of one run, in milliseconds. One more run before them is
- * not counted: it connects, and creates what is written to.
+ * Runs `work` `count` times, one after the other. Resolves with p50 and p99 of one run, in milliseconds. An additional
+ * first run is not counted: it connects, and creates the streams to write.
  */
 export async function measureLatency(count: number, work: (index: number) => Promise<unknown>): Promise<Sample> {
   await work(0);
@@ -24,18 +24,18 @@ export async function measureLatency(count: number, work: (index: number) => Pro
   return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
 }
 
-/** What lanes did in a period. */
+/** The turns of lanes in a period. */
 interface Loops {
-  /** Turns that ended in the measured part of the period. */
+  /** Number of turns that ended in the measured part of the period. */
   readonly count: number;
   /**
-   * How long turns took, in milliseconds, sorted: those that were counted, and those under way at the end, so that a
-   * lane that got nothing done shows too.
+   * Sorted durations of turns, in milliseconds: of the counted ones, and of those under way at the end, so that a lane
+   * without a finished turn shows too.
    */
   readonly durations: Float64Array;
 }
 
-/** Has each lane do one thing after the other for as long as the period lasts, and one thing at least. */
+/** Lets each lane run one turn after the other during the period, and at least one. */
 export async function measureLoops(
   lanes: number,
   { warmUpMillis, millis }: Period,
@@ -49,8 +49,7 @@ export async function measureLoops(
     Array.from({ length: lanes }, async (_, lane) => {
       let start = performance.now();
       let turn = 0;
-      // A process that had to wait for its machine may begin after the end; it must have something to show all the
-      // same.
+      // A process that had to wait for its machine may begin after the end. It must have a result all the same.
       do {
         await work(lane, turn++);
         const end = performance.now();

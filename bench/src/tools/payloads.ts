@@ -4,12 +4,12 @@ export const PAYLOAD_BYTES = 256;
 const POOL_SIZE = 4_096;
 
 /**
- * Payloads that do not compress (LevelDB and some peers compress what they store) and do not repeat within a block:
- * a fixed pseudo-random pool, the same in every process, so that a reader can tell whether it got the written bytes.
+ * Payloads that neither compress (LevelDB and some peers compress stored data) nor repeat within a block: a fixed
+ * pseudo-random pool. It is the same in every process, so that a reader can check that it got the written bytes.
  */
 const pool: readonly Buffer[] = makePool();
 
-/** The payload of record `index` (from 0) of any stream. Shared: callers must not write to it. */
+/** The payload of record `index` (from 0) of any stream. Shared: callers must not change it. */
 export function payloadAt(index: number): Buffer {
   return pool[index % POOL_SIZE]!;
 }

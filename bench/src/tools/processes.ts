@@ -5,13 +5,13 @@ const POLITE_MILLIS = 10_000;
 const running = new Set<ChildProcess>();
 let ending = false;
 
-/** A child that is ended with this process, however this process ends. */
+/** Starts a child that ends with this process, in any case. */
 export function startProcess(command: string, args: readonly string[]): ChildProcess {
   if (ending) throw new Error("the run is ending");
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
   running.add(child);
   child.once("exit", () => running.delete(child));
-  // A child that is gone shows by its exit; writing to it must not end the run without a word.
+  // The exit of a child shows that it is gone. A failed write to it must not end the run silently.
   child.stdin!.on("error", () => {});
   child.once("error", () => running.delete(child));
   return child;
@@ -22,7 +22,9 @@ export function startNode(file: string, args: readonly string[], nodeFlags: read
   return startProcess(process.execPath, ["--conditions=@streamkit/source", ...nodeFlags, file, ...args]);
 }
 
-/** Waits for output that matches; rejects with the output when the child ends without. Output goes on being drained. */
+/**
+ * Waits for matching output. Rejects with the output so far if the child ends without it. Keeps draining the output.
+ */
 export function waitForOutput(child: ChildProcess, pattern: RegExp): Promise<RegExpMatchArray> {
   return new Promise((resolve, reject) => {
     let seen = "";
@@ -42,7 +44,7 @@ export function waitForOutput(child: ChildProcess, pattern: RegExp): Promise<Reg
   });
 }
 
-/** Ends one child: SIGTERM, and SIGKILL when that takes too long. */
+/** Ends one child: by SIGTERM, and by SIGKILL if that takes too long. */
 export async function stopProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const exited = once(child, "exit");
@@ -52,7 +54,7 @@ export async function stopProcess(child: ChildProcess): Promise<void> {
   clearTimeout(impatience);
 }
 
-/** Ends every child that still runs, and lets none start any more. */
+/** Ends every running child, and prevents further starts. */
 export async function stopAllProcesses(): Promise<void> {
   ending = true;
   await Promise.all([...running].map(stopProcess));

@@ -1,7 +1,7 @@
 import type { Sample } from "../peers/peer.ts";
 import { percentile } from "./statistics.ts";
 
-/** Parts that a distribution is cut into: one more quantile than that describes it. */
+/** Number of parts of a distribution, which one more quantile than that describes. */
 const PARTS = 20;
 
 /** Evenly spaced quantiles of sorted figures, from the smallest to the largest. */
@@ -23,7 +23,7 @@ export function fromSample(sample: Sample, name: string): number[] {
   });
 }
 
-/** The value at a share of a distribution that is linear between its quantiles; `share` from 0 to 1. */
+/** The value at a share of a distribution that is linear between its quantiles; `share` is from 0 to 1. */
 export function valueAt(quantiles: readonly number[], share: number): number {
   const at = share * (quantiles.length - 1);
   const below = Math.min(Math.floor(at), quantiles.length - 2);
@@ -31,7 +31,7 @@ export function valueAt(quantiles: readonly number[], share: number): number {
   return from + (quantiles[below + 1]! - from) * (at - below);
 }
 
-/** Mean of a distribution that is linear between its quantiles. */
+/** The mean of a distribution that is linear between its quantiles. */
 export function meanOf(quantiles: readonly number[]): number {
   let sum = 0;
   for (let part = 1; part < quantiles.length; part++) sum += (quantiles[part - 1]! + quantiles[part]!) / 2;

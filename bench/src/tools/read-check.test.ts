@@ -9,11 +9,11 @@ function checkOf(entries: Iterable<Uint8Array>): ReadCheck {
 }
 
 describe("ReadCheck", () => {
-  it("accepts what was written", () => {
+  it("accepts the written entries", () => {
     expect(() => checkOf(payloads(5_000)).expect(5_000)).not.toThrow();
   });
 
-  it("fails a run that read nothing, or was to read nothing", () => {
+  it("fails a run that read nothing, or should read nothing", () => {
     expect(() => checkOf([]).expect(10)).toThrow("read 0 entries");
     expect(() => checkOf([]).expect(0)).toThrow("measures nothing");
   });

@@ -1,8 +1,8 @@
 import { PAYLOAD_BYTES, payloadAt } from "./payloads.ts";
 
 /**
- * Proof that a reader read: counts every entry by its payload, and compares the first and the last with what was
- * written. A benchmark that reads nothing, or something else, fails.
+ * Proof that a reader read everything: counts every entry by its payload, and compares the first and the last entry
+ * with the written ones. A benchmark that reads nothing, or other data, fails.
  */
 export class ReadCheck {
   entries = 0;
@@ -10,7 +10,7 @@ export class ReadCheck {
   #first: Uint8Array | undefined;
   #last: Uint8Array | undefined;
 
-  /** Takes one entry. Touches the payload's length, so that no client gets away with decoding nothing. */
+  /** Takes one entry. Reads the payload's length, so that every client has to decode it. */
   see(payload: Uint8Array): void {
     this.#first ??= payload;
     this.#last = payload;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { percentile, summarize } from "./statistics.ts";
 
 describe("summarize", () => {
-  it("takes the middle of an odd number of figures, by size and not by text", () => {
+  it("takes the middle of an odd number of figures, in numerical order", () => {
     expect(summarize([10, 9, 100])).toEqual({ median: 10, min: 9, max: 100 });
   });
 

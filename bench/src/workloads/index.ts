@@ -7,7 +7,7 @@ import { storageCounts } from "./w9-storage-counts.ts";
 import { severalInstances } from "./w10-instances.ts";
 import { memory } from "./w15-memory.ts";
 
-/** All workloads, in the order they run. */
+/** All workloads, in the order of their execution. */
 export const WORKLOADS: readonly Workload[] = [
   bulkProduce,
   bulkConsume,

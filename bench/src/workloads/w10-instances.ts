@@ -14,16 +14,16 @@ import type { Section } from "../report/section.ts";
 import type { Table } from "../report/table.ts";
 import { meanOf } from "../tools/quantiles.ts";
 
-/** Added to each request: none, and what a storage service in the same region takes. */
+/** Delays of each request: none, and those of a storage service in the same region. */
 const DELAYS = [0, 5, 20];
 const LONGEST_MILLIS = 2_000;
 const SHORTEST_MILLIS = 200;
-/** An instance that has seen no others steps aside once a second: one space is looked at for so much longer. */
+/** A single instance yields once a second, so the period for one space is longer by this factor. */
 const SHARED = 5;
-/** What --only calls the simulation by that belongs to no measurement. */
+/** The name for --only of the simulation that belongs to no measurement. */
 const SIMULATION = "simulation";
 
-/** Several server processes on one storage, writing one space or a space each. */
+/** Several server processes on one storage, which write one space or a space each. */
 export const severalInstances: Workload = {
   id: "W10",
   title: "several instances on one storage",
@@ -68,7 +68,7 @@ async function measuredTables(context: RunContext, chosen: readonly Cell[], mill
   const comparisons = new Map<string, Comparison[]>();
   await using deployment = await Deployment.start(Math.max(...chosen.map((cell) => cell.instances)), context);
   for (let round = 0; round <= context.runs; round++) {
-    // How fast the storage is does not depend on the delay: it is measured without one, first.
+    // The speed of the storage does not depend on the delay. So it is measured first, without a delay.
     let transactionMillis = 0;
     let serviceMillis = 0;
     for (const delayMillis of new Set([0, ...delays])) {

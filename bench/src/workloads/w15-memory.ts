@@ -12,10 +12,10 @@ import { figure, type Table, whole } from "../report/table.ts";
 const MIB = 1024 * 1024;
 const LABEL_BYTES = 4_095;
 const QUIET_MILLIS = 2_000;
-/** Workers that come and go while others look on. */
+/** Workers that join and leave while others observe. */
 const CHANGES = 50;
 
-/** Memory of the server with groups of workers and crowds of subscribers, and when they have gone. */
+/** Memory of the server with groups of workers and crowds of subscribers, and after they have gone. */
 export const memory: Workload = {
   id: "W15",
   title: "memory with groups of workers and subscribers",
@@ -30,7 +30,7 @@ export const memory: Workload = {
     try {
       const rows: string[][] = [];
       const store = randomUUID();
-      // What is loaded and compiled at the first call is not counted.
+      // Code that is loaded and compiled at the first call does not count.
       await using warm = new Crowd(server.address, store);
       await warm.add("warm", workers(10, 0));
       await warm.quiet(QUIET_MILLIS);

@@ -24,7 +24,7 @@ const COMPARISONS: readonly Comparison[] = Object.values(OURS).flatMap((ours): C
   { ours, against: RAW_FRAMES, metric: "perSecond", by: "ratio", bounds: [] },
 ]);
 
-/** Bulk consume: the whole of one stream, by segment and by space, looking at each entry's payload. */
+/** Bulk consume: the whole of one stream, by segment and by space, reading each entry's payload. */
 export const bulkConsume: Workload = {
   id: "W2",
   title: "bulk consume",

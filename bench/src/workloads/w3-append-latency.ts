@@ -29,7 +29,7 @@ const TARGETS: readonly Comparison[] = [
   { ours: SESSION, against: RAW, metric: "p99", by: "difference", bounds: [] },
 ];
 
-/** Append latency: one record per append, one client, each append acked before the next. */
+/** Append latency: one record per append, one client, each append after the ack of the previous one. */
 export const appendLatency: Workload = {
   id: "W3",
   title: "latency of appends",

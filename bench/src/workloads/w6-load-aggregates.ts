@@ -12,7 +12,7 @@ const COMPARISONS: readonly Comparison[] = [
   { ours: OURS, against: REDIS, metric: "perSecond", by: "ratio", bounds: [targetAtLeast(2)] },
 ];
 
-/** Loading aggregates: many short streams, each written by one-record transactions, each read from start to end. */
+/** Loading aggregates: many short streams of one-record transactions, each read from start to end. */
 export const loadAggregates: Workload = {
   id: "W6",
   title: "loading aggregates",

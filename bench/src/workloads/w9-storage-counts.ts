@@ -23,24 +23,24 @@ import type { RunContext, Workload } from "../harness/workload.ts";
 import type { Section } from "../report/section.ts";
 import { whole } from "../report/table.ts";
 
-/** Records that costs are counted for, unless a small run is asked for. */
+/** Number of records for the counts, except in a small run. */
 const RECORDS = 1_000;
 const APPEND_SIZES = [1, 10, 500];
 const WRITERS = [1, 8, 64];
 const SEGMENTS = ["one", "each"] as const;
-/** Spaces that are followed, and followers of each. */
+/** Numbers of followed spaces, and of followers of each. */
 const FOLLOWED = [
   [1, 1],
   [1, 10],
   [10, 1],
 ] as const;
 
-/** Rates at which another instance commits to what is followed. */
+/** Commits per second by another instance to a followed space. */
 const COMMITS_PER_SECOND = [1, 10];
 
 /**
- * What records cost on the way to a storage backend: exact counts, the same on every machine, from which the cost and
- * the scale on a remote backend follow.
+ * The costs of records on the way to a storage backend: exact counts, the same on every machine. The cost and the scale
+ * of a remote backend follow from them.
  */
 export const storageCounts: Workload = {
   id: "W9",

@@ -31,7 +31,7 @@ describe("the costs on Azure", () => {
     expect(wire.rowsWritten).toBe(2 * wire.commits + 3 * appends);
   });
 
-  it("allow as many appends in one commit as the simulation takes for it", async () => {
+  it("allow as many appends in one commit as the simulation assumes", async () => {
     expect(await measureFullCommit(emulators[0]!, false)).toEqual({
       expecting: false,
       rows: rowsOf(MAX_GROUP_APPENDS),

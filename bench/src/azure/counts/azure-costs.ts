@@ -4,19 +4,19 @@ import { readAll } from "./read-all.ts";
 import { StoredSize } from "./stored-size.ts";
 import type { WireCounts } from "./wire-counts.ts";
 
-/** What one way to append costs on Azure, for all records. */
+/** The costs of appending all records in one way, on Azure. */
 export interface AppendCosts {
   readonly records: number;
   readonly perAppend: number;
-  /** With `expectedLastSequence`: such appends need no row that remembers their transaction. */
+  /** True with `expectedLastSequence`: such appends need no row that remembers their transaction. */
   readonly expecting: boolean;
   readonly wire: WireCounts;
-  /** Entities that are left of it, and what they take of the account's capacity. */
+  /** Entities that remain afterwards, and their share of the account's capacity. */
   readonly storedEntities: number;
   readonly storedBytes: number;
 }
 
-/** What reading all records costs, once with unknown sizes of rows and once more. */
+/** The costs of reading all records, first with unknown row sizes and then again. */
 interface ReadCosts {
   readonly records: number;
   readonly perAppend: number;
@@ -30,11 +30,11 @@ export interface AzureCosts {
   readonly reads: readonly ReadCosts[];
 }
 
-/** Each case has a store of its own; its id is fixed, because ids are part of what is sent. */
+/** Each case has a store with a fixed id, because requests contain the id. */
 const storeOf = (perAppend: number, expecting: boolean) =>
   `6f9619ff-8b86-4d01-b42d-${expecting ? "e" : "0"}${String(perAppend).padStart(11, "0")}`;
 
-/** Counts what appends of some sizes cost, and reads of what they wrote. Appends come one after the other. */
+/** Counts the costs of appends of several sizes, one after the other, and of reads of their entries. */
 export async function measureAzureCosts(
   emulator: Emulator,
   records: number,
@@ -57,7 +57,7 @@ export async function measureAzureCosts(
       });
       const storedEntities = stored.entities - before.entities;
       appends.push({ records, perAppend, expecting, wire, storedEntities, storedBytes: stored.bytes - before.bytes });
-      // An expectation changes nothing in what is read.
+      // An expectation does not change the rows that a read gets.
       if (expecting) continue;
       for (const view of ["segment", "space"] as const) {
         const read = () =>

@@ -26,7 +26,7 @@ function labelOf({ perAppend, expecting }: AppendCosts): string {
   return `${perAppend}${expecting ? ", expectedLastSequence" : ""}`;
 }
 
-/** What appends of each kind put on the wire. */
+/** Requests and bytes of each kind of append. */
 export function azureAppendTable({ appends }: AzureCosts): Table {
   return {
     caption: "Azure: appending",
@@ -44,7 +44,7 @@ export function azureAppendTable({ appends }: AzureCosts): Table {
   };
 }
 
-/** What reads of each kind put on the wire. */
+/** Requests and bytes of each kind of read. */
 export function azureReadTable({ reads }: AzureCosts): Table {
   return {
     caption: "Azure: reading",
@@ -62,7 +62,7 @@ export function azureReadTable({ reads }: AzureCosts): Table {
   };
 }
 
-/** What single actions put on the wire. */
+/** Requests and bytes of single actions. */
 export function azureActionTable(actions: readonly ActionCost[]): Table {
   return {
     caption: "Azure: single actions of two instances on one space",
@@ -71,7 +71,7 @@ export function azureActionTable(actions: readonly ActionCost[]): Table {
   };
 }
 
-/** How many appends shared a commit. Depends on timing, unlike the other tables. */
+/** Numbers of appends that shared a commit. Unlike the other tables, this one depends on timing. */
 export function sharedCommitTable(all: readonly SharedCommits[]): Table {
   return {
     caption: "Azure: appends of one record that share a commit (depends on timing)",
@@ -87,7 +87,7 @@ export function sharedCommitTable(all: readonly SharedCommits[]): Table {
   };
 }
 
-/** What a follower on another instance costs while something happens. Depends on timing. */
+/** Costs of a follower while another instance commits. Depends on timing. */
 export function followerTable(all: readonly FollowerCosts[]): Table {
   return {
     caption: "Azure: a follower whose entries another instance commits (depends on timing)",
@@ -99,7 +99,7 @@ export function followerTable(all: readonly FollowerCosts[]): Table {
   };
 }
 
-/** What one instance costs while nothing happens. */
+/** Costs of one idle instance. */
 export function idleTable(followers: readonly IdleFollowers[], others: readonly IdleCost[]): Table {
   return {
     caption: "Azure: one instance while nothing happens",
@@ -114,7 +114,7 @@ export function idleTable(followers: readonly IdleFollowers[], others: readonly 
   };
 }
 
-/** Azure's part of the targets. */
+/** The targets for Azure. */
 export function azureTargetTable({ appends, reads }: AzureCosts): Table {
   const worst = (cases: readonly AppendCosts[], cost: (costs: AppendCosts) => number) => Math.max(...cases.map(cost));
   const beyond = (expecting: boolean) =>

@@ -34,7 +34,7 @@ const send = () =>
   });
 
 describe("the counting proxy", () => {
-  it("passes requests and answers on as they are, and counts them", async () => {
+  it("passes on requests and answers unchanged, and counts them", async () => {
     const response = await send();
     expect([response.status, response.headers.get("x-answer")]).toEqual([202, "yes"]);
     expect(await response.text()).toBe("HTTP/1.1 204 No Content\r\n");
@@ -42,7 +42,7 @@ describe("the counting proxy", () => {
     expect(proxy.counts).toMatchObject({ commits: 1, rowsWritten: 1, requestBytes: 23, responseBytes: 25 });
   });
 
-  it("makes the way longer by what it is told", async () => {
+  it("adds the configured delay", async () => {
     proxy.delayMillis = 40;
     const start = performance.now();
     await send();
@@ -57,7 +57,7 @@ describe("the counting proxy", () => {
     expect(proxy.counts.commits).toBe(0);
   });
 
-  it("goes on when a client left", async () => {
+  it("continues after a client has left", async () => {
     const socket = connect(proxy.port, "127.0.0.1");
     socket.write("POST /account/$batch HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\nhalf");
     await once(socket, "connect");

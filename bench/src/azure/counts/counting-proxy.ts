@@ -4,12 +4,12 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { count, type Exchange, type WireCounts, zeroWireCounts } from "./wire-counts.ts";
 
-/** A proxy in front of a table service that counts what passes, and can make the way to it longer. */
+/** A proxy in front of a table service. It counts the traffic, and can add a delay. */
 export interface CountingProxy {
   readonly port: number;
-  /** What has passed so far. Copy it to compare. */
+  /** The traffic so far. Copy the counts to compare them later. */
   readonly counts: Readonly<WireCounts>;
-  /** Added to each request from now on, in milliseconds: half on the way there, half on the way back. */
+  /** Delay of each request from now on, in milliseconds: half before the request, half before the answer. */
   delayMillis: number;
   close(): Promise<void>;
 }
@@ -17,7 +17,7 @@ export interface CountingProxy {
 /**
  * Starts a proxy on a free port of the loopback interface, in this process.
  *
- * @param observe sees every exchange besides the counts
+ * @param observe receives every exchange as well
  */
 export async function startCountingProxy(
   targetPort: number,
@@ -26,7 +26,7 @@ export async function startCountingProxy(
   const counts = zeroWireCounts();
   const agent = new Agent({ keepAlive: true });
 
-  /** `undefined` when either side is gone. */
+  /** Resolves with `undefined` if either side is gone. */
   async function forward(incoming: IncomingMessage) {
     const requestBody = await bodyOf(incoming);
     const there = Math.ceil(proxy.delayMillis / 2);

@@ -1,19 +1,19 @@
 import type { CommitBatch, Row, Storage } from "@streamkit/server";
 import { changedStorage } from "../../../../server/src/storage/changed-storage.ts";
 
-/** What the engine asked of the Partition port. */
+/** Calls of the Partition port by the engine. */
 export interface PortCounts {
   /** Calls of `get`. */
   gets: number;
   /** Calls of `getMany`. */
   getManys: number;
-  /** Calls of `scan`, and the pages that were taken from them. */
+  /** Calls of `scan`, and the pages that the engine read from them. */
   scans: number;
   pages: number;
-  /** Rows that any of these found, and the bytes of their keys and values. */
+  /** Rows that these calls returned, and the bytes of their keys and values. */
   rowsRead: number;
   bytesRead: number;
-  /** Calls of `commit` that wrote, and those that found a condition broken. */
+  /** Calls of `commit` that wrote, and calls that found a broken condition. */
   commits: number;
   conflicts: number;
   /** Rows put and deleted, conditions, and the bytes of all keys and values. */
@@ -23,7 +23,7 @@ export interface PortCounts {
   bytesWritten: number;
 }
 
-/** Counts that start at zero. */
+/** Counts of zero. */
 export function zeroCounts(): PortCounts {
   return {
     gets: 0,
@@ -42,8 +42,8 @@ export function zeroCounts(): PortCounts {
 }
 
 /**
- * The same storage, with every call to its stores counted in `counts`. It offers no probe: those come with time, and
- * what is counted is the work.
+ * The same storage, with every call to its stores counted in `counts`. It offers no probe, because probes depend on
+ * time and not on work.
  */
 export function countingStorage(storage: Storage, counts: PortCounts): Storage {
   const { probe: _, ...counting } = changedStorage(storage, (store) => ({

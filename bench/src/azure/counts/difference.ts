@@ -1,4 +1,4 @@
-/** What was counted between two looks at the same counts. */
+/** The difference between two states of the same counts. */
 export function difference<Counts extends { [name in keyof Counts]: number }>(after: Counts, before: Counts): Counts {
   const result = { ...after };
   for (const name of Object.keys(after) as (keyof Counts)[]) {
@@ -7,7 +7,7 @@ export function difference<Counts extends { [name in keyof Counts]: number }>(af
   return result;
 }
 
-/** Everything that several counts counted. */
+/** The sum of several counts. */
 export function sum<Counts extends { [name in keyof Counts]: number }>(
   all: readonly [Counts, ...(readonly Counts[])],
 ): Counts {

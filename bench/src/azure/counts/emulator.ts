@@ -8,21 +8,21 @@ import { difference } from "./difference.ts";
 import { steadyClock } from "./steady-clock.ts";
 import type { Exchange, WireCounts } from "./wire-counts.ts";
 
-/** What one action cost: on the wire, and at the Partition port above it. */
+/** The cost of one action: on the wire, and at the Partition port above it. */
 export interface Cost {
   readonly wire: WireCounts;
   readonly port: PortCounts;
 }
 
-/** A Streamkit instance in this process whose way to the emulator is counted. */
+/** A Streamkit instance in this process whose traffic to the emulator is counted. */
 export interface CountedInstance {
   readonly client: StreamkitClient;
   readonly counts: Readonly<WireCounts>;
-  /** Runs something and says what it cost this instance. */
+  /** Runs some work, and resolves with its cost for this instance. */
   during(work: () => Promise<unknown>): Promise<Cost>;
 }
 
-/** Azurite in a process of its own, and Streamkit instances on it, each behind its own proxy. */
+/** Azurite in a process of its own, and Streamkit instances on it, each behind a proxy of its own. */
 export class Emulator implements AsyncDisposable {
   readonly #azurite: Azurite;
   readonly #proxies: CountingProxy[] = [];
@@ -36,7 +36,7 @@ export class Emulator implements AsyncDisposable {
     return new Emulator(await startAzurite());
   }
 
-  /** @param observe sees every exchange of this instance */
+  /** @param observe receives every exchange of this instance */
   async open(
     options: Omit<StreamkitOptions, "storage"> = {},
     observe?: (exchange: Exchange) => void,

@@ -5,17 +5,17 @@ import { summarize } from "../../tools/statistics.ts";
 import type { Emulator } from "./emulator.ts";
 import { requestsOf } from "./wire-counts.ts";
 
-/** What a follower of one instance costs while another instance commits. */
+/** Costs of a follower on one instance while another instance commits. */
 export interface FollowerCosts {
   readonly bus: boolean;
   readonly commitsPerSecond: number;
-  /** Requests of the follower's instance, those of times without news included. */
+  /** Requests of the follower's instance per commit, including polls without news. */
   readonly requestsPerCommit: number;
-  /** From the ack of an append to its delivery, in milliseconds: the middle one. */
+  /** Median time from the ack of an append to its delivery, in milliseconds. */
   readonly delayMillis: number;
 }
 
-/** Has one instance commit at a steady rate, and another one follow. */
+/** Lets one instance commit at a steady rate, and another one follow. */
 export async function measureFollower(
   emulator: Emulator,
   bus: boolean,
@@ -43,7 +43,7 @@ export async function measureFollower(
     const send = async () => {
       const start = performance.now();
       for (let index = 0; index < commits; index++) {
-        // In the middle of its part of the time, so that what follows the last one counts too.
+        // In the middle of its time slot, so that the traffic after the last commit counts too.
         await delay(Math.max(0, start + ((index + 0.5) * 1_000) / commitsPerSecond - performance.now()));
         await segment.append(payloads(1, index));
         acked.push(performance.now());

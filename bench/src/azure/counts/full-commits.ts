@@ -2,16 +2,16 @@ import { payloads } from "../../tools/payloads.ts";
 import type { Emulator } from "./emulator.ts";
 import { operationsOf } from "./table-request.ts";
 
-/** Rows of the largest commit of appends of one record to a segment each. */
+/** Rows of the largest commit of appends of one record to one segment each. */
 export interface FullCommit {
   readonly expecting: boolean;
   readonly rows: number;
 }
 
-/** More than fit into two commits. */
+/** More appends than fit into two commits. */
 const APPENDS = 120;
 
-/** Has more appends come at once than one commit can hold. */
+/** Submits more appends at once than one commit can hold. */
 export async function measureFullCommit(emulator: Emulator, expecting: boolean): Promise<FullCommit> {
   let rows = 0;
   const instance = await emulator.open({}, ({ path, requestBody }) => {

@@ -3,17 +3,17 @@ import { payloads } from "../../tools/payloads.ts";
 import type { CountedInstance, Emulator } from "./emulator.ts";
 import { requestsOf } from "./wire-counts.ts";
 
-/** What something costs an instance while nothing happens. */
+/** The costs of one feature of an idle instance. */
 export interface IdleCost {
   readonly what: string;
   readonly requestsPerMinute: number;
 }
 
 const STORE = "6f9619ff-8b86-4d01-b42d-e00000000000";
-/** The lease of an exclusive consumer, renewed every third of it. */
+/** The lease of an exclusive consumer, which renews it after every third of this time. */
 const TTL_MILLIS = 30_000;
 
-/** Counts the requests of coordination at its default intervals. The longest of those are 15 seconds. */
+/** Counts the requests of coordination at its default intervals. The longest of them is 15 seconds. */
 export function measureIdleCoordination(emulator: Emulator, millis: number): Promise<IdleCost[]> {
   return Promise.all([measureGroup(emulator, millis), measureConsumer(emulator, millis)]);
 }
@@ -48,7 +48,7 @@ async function measureConsumer(emulator: Emulator, millis: number): Promise<Idle
 }
 
 async function idle(what: string, instance: CountedInstance, millis: number): Promise<IdleCost> {
-  // What the beginning leads to is over.
+  // Traffic caused by the start has ended.
   await delay(Math.min(2_000, millis));
   const { wire } = await instance.during(() => delay(millis));
   return { what, requestsPerMinute: (requestsOf(wire) * 60_000) / millis };

@@ -3,19 +3,19 @@ import { payloads } from "../../tools/payloads.ts";
 import type { CountedInstance, Emulator } from "./emulator.ts";
 import { requestsOf } from "./wire-counts.ts";
 
-/** What followers cost while nothing happens. */
+/** Costs of idle followers. */
 export interface IdleFollowers {
   readonly spaces: number;
   readonly followersPerSpace: number;
   readonly requestsPerMinute: number;
 }
 
-/** Milliseconds between two looks at a followed space: Streamkit's default. */
+/** Milliseconds between two polls of a followed space: Streamkit's default. */
 const POLL_MILLIS = 1_000;
 
 /**
- * Counts the requests of idle followers over some polls at the default interval. Counting begins in the middle between
- * two polls, so that a machine may be late by half of one without a change of the count.
+ * Counts the requests of idle followers over some polls at the default interval. Counting begins halfway between two
+ * polls, so that a delay of up to half an interval does not change the count.
  */
 export async function measureIdleFollowers(
   emulator: Emulator,
@@ -42,7 +42,7 @@ export async function measureIdleFollowers(
       await promise;
     }
   }
-  // The first request may still be one of the beginning.
+  // The first request may still belong to the start.
   await nextPoll(instance);
   await nextPoll(instance);
   await delay(POLL_MILLIS / 2);
@@ -52,7 +52,7 @@ export async function measureIdleFollowers(
   return { spaces, followersPerSpace, requestsPerMinute: (requestsOf(wire) * 60_000) / (polls * POLL_MILLIS) };
 }
 
-/** Waits until the instance has asked for something again. */
+/** Waits for the next request of the instance. */
 async function nextPoll(instance: CountedInstance): Promise<void> {
   const before = requestsOf(instance.counts);
   const end = performance.now() + 10 * POLL_MILLIS;

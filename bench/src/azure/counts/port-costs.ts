@@ -8,7 +8,7 @@ import { steadyClock } from "./steady-clock.ts";
 
 const STORE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 
-/** What one layout of the records cost: to write, to read by segment, to read by space. */
+/** Costs of one layout of the records: of writing, of reading by segment, of reading by space. */
 export interface PortCosts {
   readonly records: number;
   readonly perAppend: number;
@@ -18,8 +18,8 @@ export interface PortCosts {
 }
 
 /**
- * Counts the calls of the Partition port over the memory backend, after one append that warmed the caches. Appends come
- * one after the other, so no two share a commit: the worst case.
+ * Counts the calls of the Partition port over the memory backend, after one append that warmed the caches. Appends
+ * follow one after the other, so that no two share a commit: the worst case.
  */
 export async function measurePortCosts(records: number, perAppend: number): Promise<PortCosts> {
   const counts = zeroCounts();

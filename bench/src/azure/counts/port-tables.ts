@@ -2,10 +2,10 @@ import { figure, type Table, whole } from "../../report/table.ts";
 import type { PortCosts } from "./port-costs.ts";
 import { targetRow, targetsTable } from "./targets.ts";
 
-/** The row kinds of a commit that belong to the one segment these appends touch: its head and its block. */
+/** Rows of a commit for the one segment of these appends: its head and its block. */
 export const ROWS_OF_A_SEGMENT = 2;
 
-/** Tables of what the engine asks of any backend. */
+/** Tables of the engine's calls to any backend. */
 export function portTables(all: readonly PortCosts[]): Table[] {
   return [appendTable(all), readTable(all), targetTable(all)];
 }

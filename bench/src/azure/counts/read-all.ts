@@ -1,4 +1,4 @@
-/** Reads to the end; fails unless that were all records. */
+/** Reads to the end. Fails unless it has read `records` entries. */
 export async function readAll(entries: AsyncIterable<unknown>, records: number): Promise<void> {
   let count = 0;
   for await (const _ of entries) count++;

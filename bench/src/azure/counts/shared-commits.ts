@@ -2,16 +2,16 @@ import { payloads } from "../../tools/payloads.ts";
 import type { Emulator } from "./emulator.ts";
 import type { WireCounts } from "./wire-counts.ts";
 
-/** How appends shared commits. */
+/** The number of appends that shared commits. */
 export interface SharedCommits {
   readonly writers: number;
-  /** Whether all writers write one segment, or each its own. */
+  /** "one": all writers write one segment. "each": every writer has a segment of its own. */
   readonly segments: "one" | "each";
   readonly appends: number;
   readonly wire: WireCounts;
 }
 
-/** Has some writers append one record after the other, each waiting for its ack, at the same time. */
+/** Lets several writers append at the same time. Each appends one record after the other, and waits for each ack. */
 export async function measureSharedCommits(
   emulator: Emulator,
   writers: number,

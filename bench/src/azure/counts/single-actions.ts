@@ -4,18 +4,18 @@ import { payloads } from "../../tools/payloads.ts";
 import type { CountedInstance, Emulator } from "./emulator.ts";
 import type { WireCounts } from "./wire-counts.ts";
 
-/** What one thing that an application or the server does costs on the wire. */
+/** The costs on the wire of one action of an application or the server. */
 export interface ActionCost {
   readonly action: string;
   readonly wire: WireCounts;
 }
 
 const STORE = "6f9619ff-8b86-4d01-b42d-00000000aaaa";
-/** Transactions that are removed from memory together. */
+/** Number of remembered transactions that the purge removes together. */
 export const REMEMBERED = 1_000;
 const MISSED = 100;
 
-/** Names of actions that more than the table needs. */
+/** Names of actions that other code refers to. */
 export const ACTION = {
   append: "append, warm",
   appendExpecting: "append with expectedLastSequence, warm",
@@ -27,7 +27,8 @@ export const ACTION = {
 } as const;
 
 /**
- * Counts single actions of two instances that share a space. The order matters: each starts where the last one ended.
+ * Counts single actions of two instances that share a space. The order matters: each action starts in the state that
+ * the previous one left.
  */
 export async function measureSingleActions(emulator: Emulator): Promise<ActionCost[]> {
   const [one, other] = [await emulator.open(), await emulator.open()];
@@ -40,7 +41,7 @@ export async function measureSingleActions(emulator: Emulator): Promise<ActionCo
   const eight = () => Array.from({ length: 8 }, (_, index) => ({ segment: `s${index}`, records: payloads(1) }));
   const appendTo = (instance: CountedInstance) => segmentAt(instance).append(payloads(1));
 
-  /** Lets the other instance commit, so that `one`, which was up to date, does not know of it. */
+  /** Lets the other instance commit, so that `one`, which was up to date, misses those commits. */
   const raceAgainst = async (commits: number) => {
     await appendTo(one);
     for (let index = 0; index < commits; index++) await appendTo(other);
@@ -82,7 +83,7 @@ async function refused(append: Promise<unknown>): Promise<void> {
   if (accepted) throw new Error("an append with a broken expectation was accepted");
 }
 
-/** Leases and cursors are rows of their own; what changes one reads it first. */
+/** Leases and cursors have rows of their own. A change reads its row first. */
 async function measureCoordination(emulator: Emulator): Promise<ActionCost[]> {
   const instance = await emulator.open();
   const { leases, cursors } = instance.client.store(STORE);
@@ -104,16 +105,16 @@ async function measureCoordination(emulator: Emulator): Promise<ActionCost[]> {
   ];
 }
 
-/** Removal of remembered transactions, which every instance that has the space open does every half dedupe window. */
+/** The removal of remembered transactions. Every instance with the space open does it every half dedupe window. */
 async function measurePurge(emulator: Emulator): Promise<ActionCost> {
   const writer = await emulator.open();
   const store = STORE.replace("aaaa", "dead");
   const space = writer.client.store(store).space("bench");
   await Promise.all(Array.from({ length: REMEMBERED }, (_, i) => space.segment(`s${i % 10}`).append(payloads(1))));
-  // How old something is, later commits tell. These are remembered nowhere.
+  // Later commits reveal the age of earlier ones. These have expectations, so nothing remembers them.
   for (const expectedLastSequence of [0, 1, 2])
     await space.segment("late").append(payloads(1), { expectedLastSequence });
-  // With a window this short everything else is old; the first look comes a second after the store was opened.
+  // With this short window, everything else is old. The first purge comes a second after the store was opened.
   const purger = await emulator.open({ dedupeWindowMillis: 1, clock: () => Date.now() * 1_000 });
   await purger.client.store(store).space("bench").status();
   const { wire } = await purger.during(async () => {

@@ -1,8 +1,8 @@
 import type { Clock } from "@streamkit/server";
 
 /**
- * A clock that goes on by a millisecond with every look at it. Times are stored in as few bytes as they need, so that
- * bytes are only the same each time if times are.
+ * A clock that advances by a millisecond with every reading. Times are stored in as few bytes as they need, so equal
+ * byte counts require equal times.
  */
 export function steadyClock(): Clock {
   let microseconds = Date.UTC(2026, 0, 1) * 1_000;

@@ -20,21 +20,21 @@ describe("StoredSize", () => {
     size.observe({ ...accepted, requestBody: Buffer.from(operations.join("\r\n")), responseBody: done });
   const bytesOf = (value: string) => entityBytes({ PartitionKey: "p", RowKey: "k", v: value });
 
-  it("counts a row that is written again once, at its latest size", () => {
+  it("counts a rewritten row once, at its latest size", () => {
     const size = new StoredSize();
     write(size, put("a", "1"), put("b", "1"));
     write(size, put("a", "123"));
     expect([size.entities, size.bytes]).toEqual([2, bytesOf("123") + bytesOf("1")]);
   });
 
-  it("forgets a row that is deleted", () => {
+  it("forgets a deleted row", () => {
     const size = new StoredSize();
     write(size, put("一", "1"), put("b", "1"));
     write(size, "DELETE http://h/t(PartitionKey='p',RowKey='%E4%B8%80') HTTP/1.1");
     expect([size.entities, size.bytes]).toEqual([1, bytesOf("1")]);
   });
 
-  it("does not count what was refused", () => {
+  it("does not count a refused transaction", () => {
     const size = new StoredSize();
     const refused = Buffer.from("HTTP/1.1 412 Precondition Failed\r\n");
     size.observe({ ...accepted, requestBody: Buffer.from(put("a", "1")), responseBody: refused });

@@ -2,9 +2,9 @@ import { outcomeOf } from "./table-request.ts";
 import type { Exchange } from "./wire-counts.ts";
 
 /**
- * What the entities that were written take of an account's capacity, kept up to date from the transactions that a proxy
- * saw. Azure's sum for one entity (Microsoft, "How the size of an entity is calculated in Windows Azure table
- * storage"): 4 bytes, 2 per character of both keys, and per property 8, 2 per character of its name, and its value.
+ * The capacity of an account that the written entities take, derived from the transactions that a proxy saw. Azure's
+ * formula for one entity (Microsoft, "How the size of an entity is calculated in Windows Azure table storage"): 4
+ * bytes, 2 per character of both keys, and per property 8, 2 per character of its name, and its value.
  */
 export class StoredSize {
   readonly #bytesByKey = new Map<string, number>();
@@ -17,7 +17,7 @@ export class StoredSize {
     return [...this.#bytesByKey.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** Takes note of one exchange; anything but a transaction that wrote changes nothing. */
+  /** Processes one exchange. Only a successful transaction has an effect. */
   observe({ path, requestBody, status, responseBody }: Exchange): void {
     if (!path.includes("/$batch") || outcomeOf(status, responseBody.toString()) !== "committed") return;
     for (const line of requestBody.toString().split("\r\n")) {
@@ -32,14 +32,14 @@ export class StoredSize {
   }
 }
 
-/** An entity as a transaction writes it. */
+/** An entity in the form that a transaction writes. */
 interface Entity {
   readonly PartitionKey: string;
   readonly RowKey: string;
   readonly [property: string]: string | boolean;
 }
 
-/** Capacity that one entity takes, in bytes. */
+/** Capacity of one entity, in bytes. */
 export function entityBytes(entity: Entity): number {
   const { PartitionKey, RowKey, ...properties } = entity;
   let bytes = 4 + 2 * (PartitionKey.length + RowKey.length);

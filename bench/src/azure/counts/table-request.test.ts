@@ -26,7 +26,7 @@ const answer = (...statuses: number[]) =>
   ].join("\r\n");
 
 describe("operationsOf", () => {
-  it("tells writes from deletes", () => {
+  it("distinguishes writes from deletes", () => {
     const body = transaction(
       `POST http://127.0.0.1:1/t HTTP/1.1`,
       `PUT http://127.0.0.1:1/t(PartitionKey='s',RowKey='1') HTTP/1.1`,
@@ -36,7 +36,7 @@ describe("operationsOf", () => {
     expect(operationsOf(body)).toEqual({ writes: 3, deletes: 1 });
   });
 
-  it("does not take a value for an operation", () => {
+  it("does not mistake a value for an operation", () => {
     const body = transaction("PUT http://127.0.0.1:1/t(RowKey='1') HTTP/1.1", "", '{"d0":"DELETE http PUT http"}');
     expect(operationsOf(body)).toEqual({ writes: 1, deletes: 0 });
   });
@@ -58,7 +58,7 @@ describe("outcomeOf", () => {
 });
 
 describe("entitiesIn", () => {
-  it("counts what a read returned", () => {
+  it("counts the entities that a read returned", () => {
     expect(entitiesIn("query", 200, '{"value":[{},{},{}]}')).toBe(3);
     expect(entitiesIn("query", 200, '{"value":[]}')).toBe(0);
     expect(entitiesIn("pointRead", 200, "{}")).toBe(1);

@@ -1,6 +1,6 @@
-/** What a request to Azure's table service is, told from the bytes that a proxy sees. */
+/** Classifies requests to Azure's table service by the bytes that a proxy sees. */
 
-/** Kinds of requests, as Azure's price lists tell them apart. */
+/** Kinds of requests that Azure's price lists distinguish. */
 export type RequestKind =
   /** An entity-group transaction. */
   | "transaction"
@@ -8,40 +8,40 @@ export type RequestKind =
   | "pointRead"
   /** One page of a query for entities. */
   | "query"
-  /** Tables: made, deleted, listed. */
+  /** Creating, deleting and listing tables. */
   | "other";
 
-/** Operations of a transaction, by what becomes of the rows. */
+/** Operations of a transaction, by their effect on rows. */
 export interface Operations {
   readonly writes: number;
   readonly deletes: number;
 }
 
-/** What the service said to a transaction. */
+/** The service's answer to a transaction. */
 export type TransactionOutcome = "committed" | "conflict" | "failed";
 
 /** Statuses of an operation whose condition did not hold. */
 const CONFLICTS = new Set([404, 409, 412]);
 
-/** The kind of a request, by its method and path. */
+/** The kind of a request, from its method and path. */
 export function kindOf(method: string, path: string): RequestKind {
   if (path.includes("/$batch")) return "transaction";
   if (method !== "GET") return "other";
-  // Keys are in the parentheses of a point read, and nothing is in those of a query; a name of a table has neither.
+  // A point read has keys in parentheses, a query has empty ones, and the name of a table has none.
   if (/\(\)(?:$|\?)/.test(path)) return "query";
   return /\/(?!Tables)\w+\(/.test(path) ? "pointRead" : "other";
 }
 
 /**
- * Counts the operations in the body of a transaction. Each has its request line; values are base64 on lines of their
- * own.
+ * Counts the operations in the body of a transaction. Each operation has a request line. Values are base64, on lines of
+ * their own.
  */
 export function operationsOf(body: string): Operations {
   const deletes = body.match(/^DELETE http/gm)?.length ?? 0;
   return { writes: body.match(/^(?:POST|PUT|MERGE|PATCH) http/gm)?.length ?? 0, deletes };
 }
 
-/** Reads the answer to a transaction: its own status, and those of the operations in its body. */
+/** Reads the answer to a transaction: its own status, and the statuses of the operations in its body. */
 export function outcomeOf(status: number, body: string): TransactionOutcome {
   if (status >= 300) return CONFLICTS.has(status) ? "conflict" : "failed";
   const statuses = [...body.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, code]) => Number(code));
@@ -51,7 +51,7 @@ export function outcomeOf(status: number, body: string): TransactionOutcome {
   return CONFLICTS.has(refused) ? "conflict" : "failed";
 }
 
-/** Entities in the answer to a read. */
+/** Number of entities in the answer to a read. */
 export function entitiesIn(kind: RequestKind, status: number, body: string): number {
   if (status !== 200) return 0;
   if (kind === "pointRead") return 1;

@@ -15,26 +15,26 @@ const exchange = (changes: Partial<Exchange>): Exchange => ({
 });
 
 describe("count", () => {
-  it("counts the rows of a transaction that wrote", () => {
+  it("counts the rows of a successful transaction", () => {
     const counts = zeroWireCounts();
     count(counts, exchange({}));
     expect(counts).toMatchObject({ commits: 1, rowsWritten: 1, rowsDeleted: 1, operationsRefused: 0 });
     expect(counts.requestBytes).toBe(two.length);
   });
 
-  it("counts a conflict, and no rows of it", () => {
+  it("counts a conflict, but not its rows", () => {
     const counts = zeroWireCounts();
     count(counts, exchange({ responseBody: body("HTTP/1.1 412 Precondition Failed") }));
     expect(counts).toMatchObject({ commits: 0, conflicts: 1, rowsWritten: 0, rowsDeleted: 0, operationsRefused: 2 });
   });
 
-  it("counts an answer of a busy service apart", () => {
+  it("counts answers of a busy service separately", () => {
     const counts = zeroWireCounts();
     count(counts, exchange({ status: 503, responseBody: body("") }));
     expect(counts).toMatchObject({ commits: 0, conflicts: 0, failures: 1 });
   });
 
-  it("counts reads and what they returned", () => {
+  it("counts reads and the entities that they returned", () => {
     const counts = zeroWireCounts();
     const nothing = body("");
     const get = { method: "GET", status: 200, requestBody: nothing };
@@ -50,11 +50,11 @@ describe("counts", () => {
   const some = { ...zeroWireCounts(), commits: 5, rowsRead: 7 };
   const more = { ...zeroWireCounts(), commits: 8, rowsRead: 7 };
 
-  it("have a difference, name by name", () => {
+  it("are subtracted name by name", () => {
     expect(difference(more, some)).toEqual({ ...zeroWireCounts(), commits: 3 });
   });
 
-  it("add up, name by name, and stay as they were", () => {
+  it("are added name by name, and stay unchanged", () => {
     expect(sum([some, more])).toEqual({ ...zeroWireCounts(), commits: 13, rowsRead: 14 });
     expect(some.commits).toBe(5);
   });

@@ -1,23 +1,23 @@
 import { entitiesIn, kindOf, operationsOf, outcomeOf } from "./table-request.ts";
 
-/** What went over the wire to a table service. */
+/** Traffic to a table service. */
 export interface WireCounts {
-  /** Entity-group transactions that wrote; that met a broken condition; that failed for another reason. */
+  /** Entity-group transactions that wrote, that met a broken condition, and that failed for another reason. */
   commits: number;
   conflicts: number;
   failures: number;
   pointReads: number;
-  /** Queries for entities: each is one page. */
+  /** Queries for entities: each returns one page. */
   queries: number;
   /** Requests about tables. */
   others: number;
-  /** Operations of the transactions that wrote, and of all others: Azure has looked at those too. */
+  /** Operations of the transactions that wrote, and of all others, which Azure processes too. */
   rowsWritten: number;
   rowsDeleted: number;
   operationsRefused: number;
   /** Entities that reads returned. */
   rowsRead: number;
-  /** Bodies, in bytes. */
+  /** Bytes of bodies. */
   requestBytes: number;
   responseBytes: number;
 }
@@ -31,7 +31,7 @@ export interface Exchange {
   readonly responseBody: Buffer;
 }
 
-/** Counts that start at zero. */
+/** Counts of zero. */
 export function zeroWireCounts(): WireCounts {
   return {
     commits: 0,
@@ -81,7 +81,7 @@ export function count(counts: WireCounts, { method, path, requestBody, status, r
   counts.rowsRead += entitiesIn(kind, status, responseBody.toString());
 }
 
-/** All requests, of whatever kind. */
+/** All requests, of any kind. */
 export function requestsOf(counts: WireCounts): number {
   const { commits, conflicts, failures, pointReads, queries, others } = counts;
   return commits + conflicts + failures + pointReads + queries + others;

@@ -1,33 +1,33 @@
-/** One arrangement of instances that is measured. */
+/** One arrangement of instances to measure. */
 export interface Cell {
   readonly instances: number;
-  /** Whether all instances write one space, or each a space of its own. */
+  /** "one": all instances write one space. "each": every instance has a space of its own. */
   readonly spaces: "one" | "each";
-  /** Added to each request to the storage. */
+  /** Delay of each request to the storage. */
   readonly delayMillis: number;
 }
 
-/** Numbers of instances that are compared. */
+/** Numbers of instances to compare. */
 export const INSTANCES = [1, 2, 4];
 
-/** The arrangements with one delay; the first is the one that the others are compared with. */
+/** The arrangements with one delay. The first is the reference for the others. */
 export function cellsOf(delayMillis: number): Cell[] {
   return INSTANCES.flatMap((instances) =>
     (["one", "each"] as const)
-      // For one instance both are the same.
+      // For one instance, both are the same.
       .filter((spaces) => instances > 1 || spaces === "one")
       .map((spaces) => ({ instances, spaces, delayMillis })),
   );
 }
 
-/** How the cell is called in tables. Without a comma, so that --only can name it. */
+/** Name of the cell in tables. Without a comma, so that --only can name it. */
 export function cellLabel({ instances, spaces, delayMillis }: Cell): string {
   const where = spaces === "one" ? "on one space" : "on a space each";
   const what = instances === 1 ? "1 instance" : `${instances} instances ${where}`;
   return `streamkit ${what}${delayLabel(delayMillis)}`;
 }
 
-/** How the raw limit of as many processes is called. */
+/** Name of the raw limit of as many processes. */
 export function rawLabel(processes: number, inFlight: number, delayMillis: number): string {
   const what = `raw-table ${processes} ${processes === 1 ? "process" : "processes"}`;
   return `${what}${inFlight === 1 ? "" : ` x ${inFlight}`}${delayLabel(delayMillis)}`;

@@ -5,16 +5,16 @@ import type { Server } from "../../peers/peer.ts";
 import { startStreamkit } from "../../peers/streamkit-process.ts";
 import { type CountingProxy, startCountingProxy } from "../counts/counting-proxy.ts";
 
-/** One server process, its way to the storage, and the processes of its clients. */
+/** One server process, its connection to the storage, and its client processes. */
 export interface DeployedInstance {
   readonly proxy: CountingProxy;
   /** A client of the server. */
   readonly client: Client;
-  /** A client of the storage, by the same way. */
+  /** A client of the storage, through the same proxy. */
   readonly raw: Client;
 }
 
-/** Instances on one Azurite, each a process, with a client process and a counting proxy of its own. */
+/** Instances on one Azurite. Each is a process, with a client process and a counting proxy of its own. */
 export class Deployment implements AsyncDisposable {
   readonly instances: DeployedInstance[] = [];
   readonly #ends: (() => Promise<void>)[] = [];
@@ -29,7 +29,7 @@ export class Deployment implements AsyncDisposable {
           ? []
           : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=W10-server-${index}.cpuprofile`];
       const adding = Array.from({ length: count }, (_, index) => deployment.#add(azurite.port, flags(index)));
-      // All of them are here or have failed before anything is ended.
+      // Wait until every instance has started or failed, so that all of them can be ended.
       for (const added of await Promise.allSettled(adding)) if (added.status === "rejected") throw added.reason;
       return deployment;
     } catch (error) {
@@ -42,8 +42,7 @@ export class Deployment implements AsyncDisposable {
     const proxy = await startCountingProxy(storagePort);
     this.#ends.push(() => proxy.close());
     const storage = connectionStringTo(proxy.port);
-    // A window longer than the run, so that no removal of remembered transactions falls into some rounds and not
-    // others.
+    // The window is longer than the run, so that no round includes a removal of remembered transactions.
     const options = ["--storage", "azure", "--azure-connection-string", storage, "--dedupe-window", "86400"];
     const server: Server = await startStreamkit(options, nodeFlags);
     this.#ends.push(() => server.stop());
@@ -54,13 +53,13 @@ export class Deployment implements AsyncDisposable {
     this.instances.push({ proxy, client, raw });
   }
 
-  /** Makes the way to the storage longer for all instances. */
+  /** Adds a delay to the storage requests of all instances. */
   delay(millis: number): void {
     for (const { proxy } of this.instances) proxy.delayMillis = millis;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // What was started last is what others are not needed for any more.
+    // In reverse order of the starts, so that nothing ends while another part still needs it.
     for (const end of this.#ends.reverse()) await end();
   }
 }

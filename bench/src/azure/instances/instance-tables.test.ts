@@ -14,7 +14,7 @@ describe("cells", () => {
     ]);
   });
 
-  it("and raw limits are told apart by their names", () => {
+  it("and raw limits have distinct names", () => {
     expect(rawLabel(1, 1, 0)).toBe("raw-table 1 process");
     expect(rawLabel(4, 8, 20)).toBe("raw-table 4 processes x 8 +20 ms");
   });
@@ -32,7 +32,7 @@ const rounds = new Map([
 ]);
 
 describe("several spaces", () => {
-  it("reach the same part of the raw limit as one", () => {
+  it("reach the same share of the raw limit as one", () => {
     const verdicts = scalingComparisons(rounds, [0]).rows.map(([ours, , metric, , , , target]) => [
       ours,
       metric,
@@ -46,7 +46,7 @@ describe("several spaces", () => {
 });
 
 describe("one space", () => {
-  it("reaches half of one instance at least, with each number of them", () => {
+  it("reaches at least half of one instance, with each number of instances", () => {
     const four = new Map([...rounds, ["streamkit 4 instances on one space", [sample(80, 0.2)]]]);
     const { caption, rows } = sharingTable(four, [0]);
     expect(rows.map(([instances, commits, ratio, , , target]) => [instances, commits, ratio, target])).toEqual([
@@ -58,7 +58,7 @@ describe("one space", () => {
     expect(sharingTable(new Map([...rounds].slice(0, 2)), [0]).caption).toContain("of one instance: met");
   });
 
-  it("shows how the instances got on with each other", () => {
+  it("shows how the instances shared the space", () => {
     const { columns, rows } = sharingTable(rounds, [0, 5]);
     expect(Object.fromEntries(columns.map((column, index) => [column, rows[1]![index]]))).toMatchObject({
       "slowest share": "0.900",
@@ -69,7 +69,7 @@ describe("one space", () => {
 });
 
 describe("the figures", () => {
-  it("leave out what a raw limit does not have", () => {
+  it("omit figures that a raw limit lacks", () => {
     const { columns, rows } = instanceTable(rounds);
     const raw = Object.fromEntries(columns.map((column, index) => [column, rows[0]![index]]));
     expect(raw).toMatchObject({ "commits/s": "200", "p50 ms": "5.00", "appends/s": "-", "of raw": "-" });

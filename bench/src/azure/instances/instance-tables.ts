@@ -3,7 +3,7 @@ import { figure, type Table } from "../../report/table.ts";
 import { summarize } from "../../tools/statistics.ts";
 import { type Cell, cellLabel, cellsOf } from "./cell.ts";
 
-/** Figures of a sample, and how they are called; raw limits have some of them. */
+/** Figures of a sample, with their names. Raw limits have some of them. */
 const METRICS: Readonly<Record<string, string>> = {
   appends: "appends/s",
   appendsPerCommit: "appends per commit",
@@ -36,7 +36,7 @@ export function instanceTable(rounds: Rounds): Table {
   };
 }
 
-/** Spaces that are written by one instance each must scale as far as the storage does. */
+/** Compares spaces with one writing instance each: they must scale as far as the storage does. */
 export function scalingComparisons(rounds: Rounds, delays: readonly number[]): Table {
   const comparisons = delays.flatMap((delayMillis) => {
     const [alone, ...others] = cellsOf(delayMillis);

@@ -13,7 +13,7 @@ describe("the summary of a cell", () => {
     { ...zeroWireCounts(), commits: 10, rowsWritten: 100, conflicts: 5, pointReads: 20, queries: 10 },
   ];
 
-  it("is of all instances together, per second and per commit", () => {
+  it("covers all instances together, per second and per commit", () => {
     expect(summary([fast, slow], { wires, cpuMillis: 500 }, period).sample).toEqual({
       commits: 25,
       appends: 50,
@@ -29,7 +29,7 @@ describe("the summary of a cell", () => {
     });
   });
 
-  it("shows equal instances as 1, and one that got nothing done as 0", () => {
+  it("shows equal instances as 1, and an instance without any progress as 0", () => {
     const share = (...counts: number[]) =>
       summary(
         counts.map((count) => ({ ...fast, count })),
@@ -42,7 +42,7 @@ describe("the summary of a cell", () => {
 });
 
 describe("the size of transactions", () => {
-  it("is that of the average one", () => {
+  it("is the average size", () => {
     expect(sizeOf({ ...zeroWireCounts(), commits: 4, rowsWritten: 46, requestBytes: 40_000 })).toEqual({
       operations: 12,
       bytes: 10_000,

@@ -7,21 +7,20 @@ import type { Cell } from "./cell.ts";
 import { cpuMillis } from "./cpu-time.ts";
 import type { DeployedInstance } from "./deployment.ts";
 
-/** Client writers of each instance; each has a segment of its own, and appends one record after the other. */
+/** Client writers of each instance. Each has a segment of its own, and appends one record after the other. */
 export const WRITERS = 8;
 
-/** What was measured of one cell in one round. */
+/** The measurements of one cell in one round. */
 export interface CellResult {
   readonly sample: Sample;
-  /** What the instances sent to the storage in the measured part, all together. */
+  /** Requests of all instances to the storage in the measured part. */
   readonly wire: WireCounts;
 }
 
 /**
- * Measures one cell: all instances write at the same time, clients count appends, the proxies count what became of
- * them.
+ * Measures one cell. All instances write at the same time, the clients count appends, and the proxies count commits.
  *
- * @param stream names the store, which is new
+ * @param stream names the store, which must be new
  */
 export async function measureCell(
   instances: readonly DeployedInstance[],
@@ -36,7 +35,7 @@ export async function measureCell(
     writers: WRITERS,
     period,
   });
-  // Creates the store, and opens everything everywhere, before anybody competes.
+  // Creates the store, and opens everything on every instance before the competition starts.
   for (const [index, { client }] of instances.entries()) {
     await client.call({ operation: "write", job: { ...jobOf(index), period: { warmUpMillis: 0, millis: 1 } } });
   }
@@ -47,15 +46,15 @@ export async function measureCell(
   return summary(await samples, usage, period);
 }
 
-/** What was used in the measured part of a period. */
+/** The resources used in the measured part of a period. */
 interface Usage {
   /** By instance. */
   readonly wires: readonly WireCounts[];
-  /** CPU time of all processes of the run together, the storage included; `undefined` where nobody tells. */
+  /** CPU time of all processes of the run, including the storage; `undefined` if the system does not report it. */
   readonly cpuMillis: number | undefined;
 }
 
-/** What is used in the measured part of a period that begins now. */
+/** Measures the use of resources in the measured part of a period that begins now. */
 async function usageDuring(instances: readonly DeployedInstance[], period: Period): Promise<Usage> {
   await delay(period.warmUpMillis);
   const before = instances.map(({ proxy }) => ({ ...proxy.counts }));
@@ -66,7 +65,7 @@ async function usageDuring(instances: readonly DeployedInstance[], period: Perio
   return { wires, cpuMillis: cpuBefore === undefined ? undefined : cpuAfter! - cpuBefore };
 }
 
-/** Puts together what the clients and the proxies of all instances saw. */
+/** Combines the observations of the clients and the proxies of all instances. */
 export function summary(samples: readonly Sample[], usage: Usage, { millis }: Period): CellResult {
   const { wires, cpuMillis: cpu } = usage;
   const wire = sum(wires as [WireCounts, ...WireCounts[]]);
@@ -84,7 +83,7 @@ export function summary(samples: readonly Sample[], usage: Usage, { millis }: Pe
       conflictsPerCommit: conflicts / commits,
       failures,
       readsPerCommit: (pointReads + queries) / commits,
-      // 1 when all instances got equally far, 0 when one got nothing done.
+      // 1 if all instances progressed equally, 0 if one made no progress.
       slowestShare: (Math.min(...appends) * appends.length) / total,
       p50: summarize(samples.map(({ p50 }) => p50!)).median,
       p99: Math.max(...samples.map(({ p99 }) => p99!)),

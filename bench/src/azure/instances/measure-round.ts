@@ -7,38 +7,36 @@ import { measureCell } from "./measure-cell.ts";
 import { measureRaw, measureRawReads, type RawResult, sizeOf, type TransactionSize } from "./raw-limit.ts";
 import { untilMeasured } from "./until-measured.ts";
 
-/** Transactions that each process of the raw limit has under way when it is about the most that the storage takes. */
+/** Concurrent transactions per process of the raw limit, enough to reach about the storage's maximum. */
 const MANY_IN_FLIGHT = 8;
 const READS = 30;
 
-/** What one round with one delay brought. */
+/** The result of one round with one delay. */
 export interface RoundResult {
   /** A sample of each label, in the order of measuring. */
   readonly samples: ReadonlyMap<string, Sample>;
   readonly cells: ReadonlyMap<Cell, Sample>;
   /** Latency of requests without others, as quantiles in milliseconds. */
   readonly latency: Readonly<Record<RequestKind, readonly number[]>>;
-  /**
-   * Transactions per second that the storage takes at most; `undefined` with a delay, which changes nothing in that.
-   */
+  /** Maximum transactions per second of the storage; `undefined` with a delay, which does not change the maximum. */
   readonly most: number | undefined;
 }
 
-/** What a round needs to know. */
+/** The parameters of a round. */
 export interface RoundPlan {
   readonly round: number;
   readonly delayMillis: number;
   readonly period: Period;
-  /** The same for cells with one space: long enough for instances to make way for each other again and again. */
+  /** The period for cells with one space: long enough for instances to yield to each other repeatedly. */
   readonly sharedPeriod: Period;
-  /** Whether a cell takes part; one that others are compared with always does. */
+  /** True if a cell takes part. A cell that others are compared with always does. */
   wanted(label: string): boolean;
   progress(label: string, sample: Sample): void;
 }
 
 /**
  * Measures all arrangements with one delay: one instance first, then the raw limit with transactions of that size, then
- * the others. All within a few seconds, so that drift of the machine hits all alike.
+ * the others. All of this takes a few seconds, so that drift of the machine affects all of them alike.
  */
 export async function measureRound(all: readonly DeployedInstance[], plan: RoundPlan): Promise<RoundResult> {
   const { round, delayMillis, period, sharedPeriod } = plan;

@@ -7,37 +7,37 @@ const calibration: Calibration = {
   latency: { transaction: always(24), pointRead: always(22), query: always(26) },
   transactionMillis: 4,
   serviceMillis: 3,
-  // One per 25 ms, in the 928 ms of each second in which the instance does not step aside.
+  // One commit per 25 ms, in the 928 ms of each second in which the instance does not yield.
   commitsPerSecond: 37.12,
   cpuPerCommit: 5,
 };
 const one: Cell = { instances: 1, spaces: "one", delayMillis: 20 };
 
 describe("a prediction", () => {
-  it("takes for the work of a commit what one instance needed beyond the latency", () => {
+  it("takes the time of one instance beyond the latency as the work of a commit", () => {
     expect(scenarioOf(one, calibration).commitMillis).toBeCloseTo(1);
     expect(scenarioOf(one, calibration).otherMillis).toBeCloseTo(4);
     expect(scenarioOf(one, { ...calibration, cpuPerCommit: undefined }).otherMillis).toBe(0);
   });
 
-  it("takes for what the storage does alone the same part of each latency without the delay", () => {
+  it("takes the same share of each latency without the delay as the storage's exclusive work", () => {
     const { serviceMillis } = scenarioOf(one, calibration).storage;
     expect(serviceMillis.transaction).toBeCloseTo(3);
     expect(serviceMillis.pointRead).toBeCloseTo(1.5);
     expect(serviceMillis.query).toBeCloseTo(4.5);
   });
 
-  it("gives back what one instance reached", () => {
+  it("reproduces the result of one instance", () => {
     expect(predict(one, calibration).commitsPerSecond).toBeCloseTo(37.12, 0);
   });
 
-  it("says how far off it is", () => {
+  it("has an error", () => {
     expect(errorOf(150, 100)).toBe(0.5);
     expect(errorOf(50, 100)).toBe(-0.5);
     expect(errorOf(0, 0)).toBe(0);
   });
 
-  it("is shown beside what was measured, by medians of the rounds", () => {
+  it("is shown beside the measurement, by medians of the rounds", () => {
     const predicted = predict(one, calibration);
     const measured = (commits: number) => ({ commits, conflictsPerCommit: 0, slowestShare: 1 });
     const rounds = [10, predicted.commitsPerSecond, 80].map((commits) => ({

@@ -9,15 +9,15 @@ import { simulate } from "../simulation/simulate.ts";
 import { type Cell, cellLabel } from "./cell.ts";
 import { WRITERS } from "./measure-cell.ts";
 
-/** What was measured in a round with one instance, that a prediction for more of them starts from. */
+/** The measurements of a round with one instance, from which the simulation predicts several instances. */
 export interface Calibration {
   /** Latency of requests without others, as quantiles in milliseconds. */
   readonly latency: Readonly<Record<RequestKind, readonly number[]>>;
   /** Mean latency of a transaction without others and without a delay. */
   readonly transactionMillis: number;
-  /** The part of it in which the storage serves nobody else. */
+  /** The part of that latency in which the storage serves no other request. */
   readonly serviceMillis: number;
-  /** What one instance reached, and the CPU time that all processes together needed for a commit. */
+  /** The rate of one instance, and the CPU time of all processes per commit. */
   readonly commitsPerSecond: number;
   readonly cpuPerCommit: number | undefined;
 }
@@ -27,11 +27,11 @@ const SIMULATED_MILLIS = 30_000;
 /** The scenario for a cell. */
 export function scenarioOf({ instances, spaces, delayMillis }: Cell, calibration: Calibration): Scenario {
   const { latency, transactionMillis, serviceMillis, commitsPerSecond, cpuPerCommit } = calibration;
-  // Reads are served by the same thread. Nobody tells for how long, so for the same part of what they take.
+  // The same thread serves reads. Its time for a read is unknown, so assume the same share of the latency.
   const share = Math.min(1, serviceMillis / transactionMillis);
   const serviceOf = (kind: RequestKind) => Math.max(0, meanOf(latency[kind]) - delayMillis) * share;
   const transaction = meanOf(latency.transaction);
-  // What one instance reached it reached in the time that it did not step aside.
+  // The single instance reached its rate in the time in which it did not yield.
   const busy = Math.max(0, 1 - (PACE.yieldCommits * transaction) / PACE.yieldEveryMillis);
   const commitMillis = Math.max(0, (1_000 * busy) / commitsPerSecond - transaction);
   return {
@@ -52,7 +52,7 @@ export function scenarioOf({ instances, spaces, delayMillis }: Cell, calibration
       retryAfterMillis: 1_000,
     },
     commitMillis,
-    // What nobody waits for keeps others waiting all the same, once all processors are busy.
+    // Work outside of the commit path still delays others once all processors are busy.
     otherMillis: Math.max(0, (cpuPerCommit ?? 0) - commitMillis),
     processors: availableParallelism(),
     turnaroundMillis: commitMillis,
@@ -61,24 +61,24 @@ export function scenarioOf({ instances, spaces, delayMillis }: Cell, calibration
   };
 }
 
-/** What the simulation says about a cell. */
+/** The prediction of the simulation for a cell. */
 export function predict(cell: Cell, calibration: Calibration): Outcome {
   return simulate(scenarioOf(cell, calibration));
 }
 
-/** A cell as it was measured, and as it was predicted from the same round. */
+/** A measured cell, and the prediction for it from the same round. */
 export interface Comparison {
   readonly cell: Cell;
   readonly measured: Sample;
   readonly predicted: Outcome;
 }
 
-/** How far off the prediction is: (predicted - measured) / measured. */
+/** The error of a prediction: (predicted - measured) / measured. */
 export function errorOf(predicted: number, measured: number): number {
   return predicted === measured ? 0 : (predicted - measured) / measured;
 }
 
-/** Puts predictions beside what was measured: the medians of each over the rounds, and of the errors of the rounds. */
+/** Compares predictions with measurements: the medians of each over the rounds, and the medians of the errors. */
 export function predictionTable(comparisons: ReadonlyMap<string, readonly Comparison[]>): Table {
   return {
     caption: "Prediction of the simulation, from what was measured with one instance in the same round",

@@ -9,19 +9,19 @@ export interface TransactionSize {
   readonly bytes: number;
 }
 
-/** The size of the transactions that were sent. */
+/** The average size of the counted transactions. */
 export function sizeOf({ commits, rowsWritten, requestBytes }: WireCounts): TransactionSize {
   return { operations: Math.round(rowsWritten / commits), bytes: Math.round(requestBytes / commits) };
 }
 
-/** What the storage takes when nothing but clients is in front of it. */
+/** The capacity of the storage with only clients in front of it. */
 export interface RawResult {
   readonly perSecond: number;
   /** Quantiles of the latency of a transaction, in milliseconds. */
   readonly transaction: readonly number[];
 }
 
-/** Has clients send transactions of one size, each to partitions of its own. */
+/** Lets clients send transactions of one size, each to partitions of its own. */
 export async function measureRaw(
   instances: readonly DeployedInstance[],
   stream: string,
@@ -33,7 +33,7 @@ export async function measureRaw(
     ...{ stream, prefix, inFlight, ...size },
     period: during,
   });
-  // Creates the table before anybody competes.
+  // Creates the table before the competition starts.
   await instances[0]!.raw.call({ operation: "transact", job: job("first", { warmUpMillis: 0, millis: 1 }) });
   const samples = await Promise.all(
     instances.map(({ raw }, index) => raw.call({ operation: "transact", job: job(`${index}`, period) })),
@@ -42,7 +42,7 @@ export async function measureRaw(
   return { perSecond: (total * 1_000) / period.millis, transaction: fromSample(samples[0]!, "transaction") };
 }
 
-/** Quantiles of the latencies of reads of what `measureRaw` wrote, in milliseconds. */
+/** Quantiles of the latencies of reads of `measureRaw`'s rows, in milliseconds. */
 export async function measureRawReads({ raw }: DeployedInstance, stream: string, reads: number) {
   const sample = await raw.call({ operation: "readRows", job: { stream, prefix: "0", reads } });
   return { pointRead: fromSample(sample, "pointRead"), query: fromSample(sample, "query") };

@@ -4,12 +4,10 @@ import { figure, type Table } from "../../report/table.ts";
 import { summarize } from "../../tools/statistics.ts";
 import { cellLabel, cellsOf } from "./cell.ts";
 
-/** Part of one instance's commits that several of them on one space must reach together. */
+/** Least share of one instance's commits that several instances on one space must reach together. */
 const LEAST = 0.5;
 
-/**
- * How several instances get on with each other on one space, and whether that is never much less than one alone does.
- */
+/** How several instances share one space, and whether they always reach at least `LEAST` of a single instance. */
 export function sharingTable(rounds: Rounds, delays: readonly number[]): Table {
   const rows: string[][] = [];
   let least = Number.POSITIVE_INFINITY;

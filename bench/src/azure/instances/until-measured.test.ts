@@ -4,7 +4,7 @@ import { untilMeasured } from "./until-measured.ts";
 const period = { warmUpMillis: 10, millis: 100 };
 
 describe("untilMeasured", () => {
-  it("takes the first result in which something happened, and more time for each", async () => {
+  it("takes the first result with a commit, and doubles the time for each attempt", async () => {
     const seen: [number, number][] = [];
     const result = await untilMeasured(
       period,

@@ -1,14 +1,14 @@
 import type { Period } from "../../peers/peer.ts";
 
-/** Times that a period is doubled before it is given up. */
+/** Number of times that a period is doubled before the measurement fails. */
 const DOUBLINGS = 5;
 
 /**
- * Measures something in a period, and again in twice the time when nothing happened in it: on a machine that others use
- * too, it may stand still for longer than a short run lasts.
+ * Measures in a period, and again in twice the time if no commit happened in it. On a shared machine, everything may
+ * stop for longer than a short run lasts.
  *
- * @param measure gets the period, and how often something was measured before
- * @param commits how many commits a result has
+ * @param measure gets the period, and the number of earlier measurements
+ * @param commits returns the number of commits in a result
  */
 export async function untilMeasured<Result>(
   period: Period,

@@ -6,7 +6,7 @@ export interface Example {
   readonly load: Load;
 }
 
-/** Milliseconds of a commit that the examples assume, for servers in the region of their account. */
+/** Milliseconds of a commit in the examples, for servers in the region of their account. */
 export const ASSUMED_COMMIT_MILLIS = 10;
 
 const quiet: Load = {
@@ -21,7 +21,7 @@ const quiet: Load = {
   commitMillis: ASSUMED_COMMIT_MILLIS,
 };
 
-/** Loads worth a look, from small to large. */
+/** Example loads, from small to large. */
 export const EXAMPLES: readonly Example[] = [
   { name: "100 appends/s of 1 record", load: { ...quiet, appendsPerSecond: 100 } },
   { name: "100 appends/s of 1 record, expecting", load: { ...quiet, appendsPerSecond: 100, expecting: true } },

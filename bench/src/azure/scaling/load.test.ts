@@ -42,7 +42,7 @@ describe("rows of a commit", () => {
 });
 
 describe("one space", () => {
-  it("takes what its entities allow, the later removal of remembered transactions included", () => {
+  it("is limited by its entities, including the later removal of remembered transactions", () => {
     expect(appendsPerSpace(unit, load).byEntities).toBeCloseTo(2_000 / 6);
     expect(appendsPerSpace(unit, { ...load, expecting: true }).byEntities).toBe(500);
   });
@@ -53,7 +53,7 @@ describe("one space", () => {
 });
 
 describe("the demand of a load", () => {
-  it("of appends alone is one request each, and the removal of what they leave behind", () => {
+  it("of appends alone is one request each, and the removal of remembered transactions", () => {
     expect(demandOf(unit, load)).toMatchObject({
       commitsPerSecond: 100,
       writesPerSecond: 101,
@@ -80,7 +80,7 @@ describe("the demand of a load", () => {
     expect(idle).toMatchObject({ writesPerSecond: 0, readsPerSecond: 4_000, spaces: 0, accounts: 1 });
   });
 
-  it("sends each record, and shares what a commit has once", () => {
+  it("sends each record, and shares the fixed part of a commit", () => {
     const more = demandOf(unit, { ...load, recordsPerAppend: 11 });
     expect(more.sentPerSecond).toBeCloseTo(100 * (4_450 + 10 * 700));
     expect(more.storedPerSecond).toBeCloseTo(100 * (800 + 10 * 500));
@@ -99,7 +99,7 @@ describe("the demand of a load", () => {
 describe("the cost of a month", () => {
   const prices = { perTenThousandWrites: 2, perTenThousandReads: 1, perGigabyteMonth: 10 };
 
-  it("is that of requests, or of entities, and of what is stored", () => {
+  it("is that of requests, or of entities, and of storage", () => {
     const demand = demandOf(unit, { ...load, expecting: true, instances: 1, followedSpaces: 10 });
     const month = 30 * 86_400;
     expect(monthlyCost(demand, prices)).toEqual({

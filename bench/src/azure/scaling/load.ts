@@ -2,7 +2,7 @@ import { AZURE } from "./azure-limits.ts";
 import type { Prices } from "./example-prices.ts";
 import type { UnitCosts } from "./unit-costs.ts";
 
-/** What an application asks of Streamkit, all spaces together. Named as in docs/scaling.md. */
+/** The load of an application on Streamkit, all spaces together. The letters are those of docs/scaling.md. */
 export interface Load {
   /** A: appends per second. */
   readonly appendsPerSecond: number;
@@ -12,9 +12,9 @@ export interface Load {
   readonly appendsPerCommit: number;
   /** s: segments that a commit writes. */
   readonly segmentsPerCommit: number;
-  /** Whether appends have `expectedLastSequence`, and so need not be remembered. */
+  /** True if appends have `expectedLastSequence`, and therefore need no row that remembers them. */
   readonly expecting: boolean;
-  /** c: lost races per commit; 0 where each space is written by one instance. */
+  /** c: lost races per commit; 0 if one instance writes each space. */
   readonly conflictsPerCommit: number;
   /** I: server instances. */
   readonly instances: number;
@@ -24,7 +24,7 @@ export interface Load {
   readonly commitMillis: number;
 }
 
-/** What that takes of Azure. */
+/** The resources of Azure that a load needs. */
 export interface Demand {
   readonly commitsPerSecond: number;
   readonly writesPerSecond: number;
@@ -32,18 +32,18 @@ export interface Demand {
   readonly entitiesPerSecond: number;
   /** Bytes of requests that write, per second. */
   readonly sentPerSecond: number;
-  /** Bytes that the account grows by, per second. */
+  /** Growth of the account's data, in bytes per second. */
   readonly storedPerSecond: number;
   /**
-   * Spaces at least, so that none is over the limit of a partition, nor has more commits than fit one after the other.
+   * Least number of spaces, so that none exceeds the limit of a partition or needs more commits than fit in sequence.
    */
   readonly spaces: number;
-  /** Accounts at least, if Azure counts requests, and if it counts each entity of a transaction. */
+  /** Least number of accounts, if Azure counts requests, and if it counts each entity of a transaction. */
   readonly accounts: number;
   readonly accountsByEntities: number;
 }
 
-/** Seconds that a transaction is remembered for: Streamkit's default. */
+/** Time for which a transaction is remembered, in seconds: Streamkit's default. */
 const DEDUPE_SECONDS = 600;
 
 /** Rows of one commit. */
@@ -52,7 +52,7 @@ export function rowsPerCommit(unit: UnitCosts, { appendsPerCommit, segmentsPerCo
   return unit.rowsPerCommit + unit.rowsPerSegment * segmentsPerCommit + remembered;
 }
 
-/** Appends per second that one space takes, for a load of this kind. */
+/** Maximum appends per second of one space, for a load of this kind. */
 export function appendsPerSpace(unit: UnitCosts, load: Load): { byEntities: number; byLatency: number } {
   const perAppend = rowsPerCommit(unit, load) / load.appendsPerCommit + removedPerAppend(unit, load);
   return {
@@ -61,15 +61,14 @@ export function appendsPerSpace(unit: UnitCosts, load: Load): { byEntities: numb
   };
 }
 
-/** What a load takes of Azure. */
+/** The resources of Azure that a load needs. */
 export function demandOf(unit: UnitCosts, load: Load): Demand {
   const { appendsPerSecond, recordsPerAppend, appendsPerCommit, expecting, instances } = load;
   const commits = appendsPerSecond / appendsPerCommit;
   const rows = rowsPerCommit(unit, load);
   const remembered = expecting ? 0 : appendsPerSecond * unit.rowsPerRemembered;
   const conflicts = commits * load.conflictsPerCommit;
-  // Each instance looks through all that is remembered twice in a window; rows are half a window older than that at
-  // most.
+  // Each instance scans all remembered transactions twice per window. At that time, rows are up to half a window older.
   const looked = expecting ? 0 : remembered * DEDUPE_SECONDS * 1.5 * (2 / DEDUPE_SECONDS) * instances;
   const writesPerSecond = commits * unit.requestsPerCommit + conflicts + remembered * unit.deletesPerRemembered;
   const readsPerSecond =
@@ -93,33 +92,33 @@ export function demandOf(unit: UnitCosts, load: Load): Demand {
   };
 }
 
-/** Entities that are deleted later, for each append. */
+/** Entities per append that are deleted later. */
 function removedPerAppend(unit: UnitCosts, { expecting }: Load): number {
   return expecting ? 0 : unit.rowsPerRemembered;
 }
 
-/** Bytes sent for one append of one record: what a commit has once is shared. */
+/** Bytes sent for one append of one record; the fixed part of a commit is shared. */
 function sentPerAppend(unit: UnitCosts, load: Load): number {
   const alone = load.expecting ? unit.sentPerAppend.expecting : unit.sentPerAppend.remembered;
   const single = { ...load, appendsPerCommit: 1, segmentsPerCommit: 1 };
-  // Nearly all of what is no record is what every row has: addresses and headers.
+  // Nearly all bytes outside of records are per row: addresses and headers.
   const overhead = alone - unit.sentPerRecord;
   const rows = rowsPerCommit(unit, load) / load.appendsPerCommit;
   return unit.sentPerRecord + (overhead * rows) / rowsPerCommit(unit, single);
 }
 
-/** A month in seconds, of 30 days. */
+/** A month of 30 days, in seconds. */
 const MONTH_SECONDS = 30 * 86_400;
 
-/** What a month costs, if a transaction is billed once, and if each of its entities is. */
+/** The costs of a month, if Azure bills each transaction once, and if it bills each of its entities. */
 export interface MonthlyCost {
   readonly requests: number;
   readonly requestsByEntities: number;
-  /** Of what one month adds, for as long as it is kept: per month. */
+  /** Monthly costs of keeping the data of one month. */
   readonly storage: number;
 }
 
-/** What a month of a demand costs. */
+/** The costs of a demand for a month. */
 export function monthlyCost(demand: Demand, prices: Prices): MonthlyCost {
   const per = (perSecond: number, perTenThousand: number) => (perSecond * MONTH_SECONDS * perTenThousand) / 10_000;
   const reads = per(demand.readsPerSecond, prices.perTenThousandReads);

@@ -7,7 +7,7 @@ import { ASSUMED_COMMIT_MILLIS, EXAMPLES } from "./examples.ts";
 import { appendsPerSpace, demandOf, type Load, monthlyCost, rowsPerCommit } from "./load.ts";
 import type { UnitCosts } from "./unit-costs.ts";
 
-/** The costs of single things, which the formulas of docs/scaling.md take. */
+/** The unit costs for the formulas of docs/scaling.md. */
 export function unitCostTable(unit: UnitCosts): Table {
   const rows: [string, number][] = [
     ["rows per commit", unit.rowsPerCommit],
@@ -33,7 +33,7 @@ export function unitCostTable(unit: UnitCosts): Table {
   };
 }
 
-/** What some loads take of Azure, and what they cost. */
+/** The demands of some loads, and their costs. */
 export function demandTable(unit: UnitCosts): Table {
   const { date, perTenThousandWrites, perTenThousandReads, perGigabyteMonth } = EXAMPLE_PRICES;
   return {
@@ -74,7 +74,7 @@ export function demandTable(unit: UnitCosts): Table {
   };
 }
 
-/** What one space takes, by kind of load; the lower of the two limits counts. */
+/** The capacity of one space, by kind of load. The lower of the two limits counts. */
 export function spaceTable(unit: UnitCosts): Table {
   const kinds = [false, true].flatMap((expecting) =>
     [1, 8, expecting ? unit.mostAppends.expecting : unit.mostAppends.remembered].flatMap((appendsPerCommit) =>
@@ -112,10 +112,10 @@ function loadOf(kind: Pick<Load, "expecting" | "appendsPerCommit" | "segmentsPer
   };
 }
 
-/** Shares of what a space takes by the formula that are asked of the simulated one. */
+/** Shares of a space's calculated capacity that the simulated space is asked for. */
 const SHARES = [0.5, 0.9, 1.1, 2];
 
-/** The formula for one space beside a simulation that throttles as Azure says it does. */
+/** Compares the formula for one space with a simulation that throttles as documented by Azure. */
 export function simulatedSpaceTable(unit: UnitCosts): Table {
   return {
     caption:
@@ -131,7 +131,7 @@ export function simulatedSpaceTable(unit: UnitCosts): Table {
       "p99 ms",
     ],
     rows: SHARES.map((share) => {
-      // How many share a commit follows from the rate, and the rate that a space takes from how many share one.
+      // The rate determines the number of appends per commit, and that number determines the capacity of a space.
       const most = capacityOf(unit, unit.mostAppends.remembered);
       const outcome = simulate(azureScenario(share * most));
       const formula = capacityOf(unit, outcome.appendsPerCommit);
@@ -148,7 +148,7 @@ export function simulatedSpaceTable(unit: UnitCosts): Table {
   };
 }
 
-/** Appends per second that the entities of a partition allow while they are written; their removal comes later. */
+/** Appends per second that the entity limit of a partition allows. Their removal comes later. */
 function capacityOf(unit: UnitCosts, appendsPerCommit: number): number {
   const rows = rowsPerCommit(unit, loadOf({ expecting: false, appendsPerCommit, segmentsPerCommit: appendsPerCommit }));
   return (AZURE.partitionEntitiesPerSecond * appendsPerCommit) / rows;

@@ -51,7 +51,7 @@ describe("unit costs", () => {
     });
   });
 
-  it("cannot be derived from counts that lack something", () => {
+  it("cannot be derived from incomplete counts", () => {
     expect(() => unitCostsOf({ ...counted, actions: actions.slice(1) })).toThrow('"append, warm" was not counted');
     expect(() => unitCostsOf({ ...counted, followers: [] })).toThrow("follower");
     expect(() => unitCostsOf({ ...counted, costs: { ...costs, appends: appendsOf(10, 1, 1) } })).toThrow("one record");

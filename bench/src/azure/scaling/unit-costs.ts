@@ -4,39 +4,39 @@ import type { IdleFollowers } from "../counts/idle-followers.ts";
 import { ACTION, type ActionCost, REMEMBERED } from "../counts/single-actions.ts";
 import { requestsOf, type WireCounts } from "../counts/wire-counts.ts";
 
-/** What single things cost on Azure, as W9 counted it. Named as in docs/scaling.md. */
+/** The unit costs on Azure, as W9 counted them. The names are those of docs/scaling.md. */
 export interface UnitCosts {
-  /** Rows of a commit, whatever is in it. */
+  /** Fixed rows of a commit. */
   readonly rowsPerCommit: number;
   /** Rows of a commit for each segment in it. */
   readonly rowsPerSegment: number;
   /** Rows of a commit for each append without an expectation. */
   readonly rowsPerRemembered: number;
-  /** Appends to one segment each that fit into one commit. */
+  /** Most appends to different segments in one commit. */
   readonly mostAppends: Costs;
-  /** Requests of a commit that wins, and what a lost race costs besides. */
+  /** Requests of a successful commit, and additional requests of a lost race. */
   readonly requestsPerCommit: number;
   readonly requestsPerConflict: number;
-  /** Requests that remove one remembered transaction, and that look for those to remove. */
+  /** Requests that remove one remembered transaction, and requests that look for expired ones. */
   readonly deletesPerRemembered: number;
   readonly scansPerRemembered: number;
-  /** Requests per second for one followed space of one instance, while nothing happens. */
+  /** Requests per second for one followed space of one idle instance. */
   readonly pollsPerSecond: number;
   /** Bytes sent for an append of one record in a commit of its own, and for each further record. */
   readonly sentPerAppend: Costs;
   readonly sentPerRecord: number;
-  /** The same for what stays in the account, once remembered transactions are gone. */
+  /** Bytes stored for the same, after the removal of remembered transactions. */
   readonly storedPerAppend: number;
   readonly storedPerRecord: number;
 }
 
-/** With and without `expectedLastSequence`. */
+/** Costs with and without `expectedLastSequence`. */
 interface Costs {
   readonly expecting: number;
   readonly remembered: number;
 }
 
-/** What was counted. */
+/** The results of counting. */
 interface Counted {
   readonly costs: AzureCosts;
   readonly actions: readonly ActionCost[];
@@ -44,7 +44,7 @@ interface Counted {
   readonly full: readonly FullCommit[];
 }
 
-/** Derives the costs of single things from what was counted. */
+/** Derives the unit costs from the counts. */
 export function unitCostsOf({ costs: { appends }, actions, followers, full }: Counted): UnitCosts {
   const append = actionOf(actions, ACTION.append);
   const expecting = actionOf(actions, ACTION.appendExpecting);
@@ -82,7 +82,7 @@ function actionOf(actions: readonly ActionCost[], name: string): WireCounts {
   return found.wire;
 }
 
-/** A cost per append as a line over its records: of the first one, and of each further one. */
+/** The cost per append as a line over its records: for the first record, and for each further one. */
 function lineOf(appends: readonly AppendCosts[], expecting: boolean, of: (costs: AppendCosts) => number) {
   const [one, more] = appends
     .filter((costs) => costs.expecting === expecting)

@@ -7,14 +7,14 @@ import type { Scenario } from "./scenario.ts";
 import type { TableService } from "./table-service.ts";
 import type { Timeline } from "./timeline.ts";
 
-/** What all instances share. */
+/** The environment that all instances share. */
 export interface World {
   readonly scenario: Scenario;
   readonly timeline: Timeline;
   readonly service: TableService;
   readonly random: Random;
   readonly recorder: Recorder;
-  /** The machine, when the instances share one. */
+  /** The processors of the machine, if the instances share one. */
   readonly processors: Processors | undefined;
 }
 
@@ -23,7 +23,7 @@ interface Append {
   readonly since: number;
 }
 
-/** Pauses of a client whose append failed: the first, doubled with every further one. */
+/** First pause of a client after a failed append. Each further failure doubles it. */
 const CLIENT_PAUSE_MILLIS = 50;
 
 /** One server on one space, with its writers: group commit, one commit under way at a time. */
@@ -42,19 +42,19 @@ export class SimulatedInstance {
     this.#world = world;
     this.#index = index;
     this.#space = spaces === "one" ? 0 : index;
-    // Who creates a space knows all of its transactions; who comes later does not, until a dedupe window has passed.
+    // The creator of a space knows all of its transactions. Later instances know them after a dedupe window.
     this.#policy = {
       segments: new Set(Array.from({ length: writers }, (_, writer) => writer)),
       dedupeComplete: spaces === "each" || index === 0,
       contention: new Contention({ now, random: () => world.random.next() }, pace),
       now,
     };
-    // Instances came one after the other and wrote something each: only the last one knows the latest state.
+    // The instances arrived one after the other, and each wrote something. Only the last one knows the latest state.
     const { service } = world;
     this.#version = service.commit(this.#space, service.version(this.#space))!;
   }
 
-  /** Lets the writers begin. */
+  /** Starts the writers. */
   start(): void {
     const { arrivals, writers, turnaroundMillis } = this.#world.scenario;
     if (arrivals.kind === "poisson") {
@@ -109,7 +109,7 @@ export class SimulatedInstance {
     timeline.after(scenario.turnaroundMillis * (0.5 + random.next()), () => this.#submit(writer));
   }
 
-  /** The client tries again; for it, it is the same append. */
+  /** The client tries again. It still counts as the same append. */
   #failed({ writer, since }: Append): void {
     const { timeline, random, scenario } = this.#world;
     const pause = scenario.storage.retryAfterMillis + random.next() * CLIENT_PAUSE_MILLIS;
@@ -138,7 +138,7 @@ export class SimulatedInstance {
     }
   }
 
-  /** Head and log at the same time; and the log again when it was read before it had all that the head stands for. */
+  /** Reads head and log at the same time, and reads the log again if it was incomplete for that head. */
   #catchUp(resume: (answer: Answer) => void): void {
     let head = 0;
     let log = 0;
@@ -166,7 +166,7 @@ export class SimulatedInstance {
     );
   }
 
-  /** Begins some things at once, and goes on when all of them are done. */
+  /** Starts several operations at once, and continues when all of them are done. */
   #together(count: number, begin: (done: () => void, index: number) => void, end: () => void): void {
     let open = count;
     for (let index = 0; index < count; index++) {
@@ -202,7 +202,7 @@ export class SimulatedInstance {
     );
   }
 
-  /** One read, sent again after a while when it is refused. */
+  /** One read. Repeats it after a pause if it is refused. */
   #read(request: "pointRead" | "query", done: (version: number) => void): void {
     const { service, timeline, recorder, scenario } = this.#world;
     service.send(
@@ -222,7 +222,7 @@ export class SimulatedInstance {
     );
   }
 
-  /** Goes on when the machine has done what a commit takes of it. */
+  /** Continues when the machine has done its work for a commit. */
   #afterWork(action: () => void): void {
     const { scenario, timeline, processors } = this.#world;
     const { commitMillis, otherMillis } = scenario;

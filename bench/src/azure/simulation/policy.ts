@@ -1,23 +1,23 @@
 /**
- * What an instance does to get a group of appends committed: the engine's policy, and nothing else, so that this is the
- * one file to adapt when the engine changes. As server/src/engine/space/space-log.ts and space-state.ts.
+ * The engine's policy for committing a group of appends, and nothing else. This is the only file to adapt when the
+ * engine changes. It follows server/src/engine/space/space-log.ts and space-state.ts.
  */
 import type { Contention } from "../../../../server/src/engine/commit/contention.ts";
 
 /**
- * Appends of one small record, without expectation, that may share a commit: the engine uses 90 operations, keeps 4 of
- * them for what the group has once, and needs 3 for each append.
+ * Appends of one small record, without expectation, that may share a commit. The engine uses 90 operations: it reserves
+ * 4 for the fixed part of the group, and needs 3 for each append.
  */
 export const MAX_GROUP_APPENDS = 28;
 const MAX_UNKNOWN = 3;
 const MAX_PAUSE_MILLIS = 2_000;
 const MAX_CONFLICT_MILLIS = 30_000;
 
-/** One thing to do; the next follows its answer. */
+/** One operation. The next one follows its answer. */
 export type Step =
-  /** Sends the group, on condition that the head is as this instance knows it. */
+  /** Sends the group, on the condition that the head is the known one. */
   | { readonly kind: "commit" }
-  /** Reads the head and what was missed of the log at the same time; both are from then on what this instance knows. */
+  /** Reads the head and the missed part of the log at the same time. Afterwards the instance knows both. */
   | { readonly kind: "catchUp" }
   /** Sends some point reads at the same time. */
   | { readonly kind: "read"; readonly count: number }
@@ -27,31 +27,30 @@ export type Answer =
   | { readonly kind: "done" }
   | { readonly kind: "committed"; readonly millis: number }
   | { readonly kind: "conflict"; readonly millis: number }
-  /** Too many requests. */
+  /** Refused because of too many requests. */
   | { readonly kind: "throttled"; readonly millis: number; readonly retryAfterMillis: number }
-  /** The head was read: whether it is another one than before. */
+  /** The head was read. `changed` is true if it differs from the previous one. */
   | { readonly kind: "caughtUp"; readonly changed: boolean };
 
-/** One instance on one space: what it knows and what it remembers. */
+/** The knowledge of one instance about one space. */
 export interface Writer {
-  /** Client writers whose segment's head is known. */
+  /** Client writers for whose segments the head is known. */
   readonly segments: Set<number>;
-  /** Whether all transactions of the dedupe window are known; if not, doubt leads to a look-up of each append. */
+  /** True if all transactions of the dedupe window are known. Otherwise a doubt requires a look-up for each append. */
   readonly dedupeComplete: boolean;
   readonly contention: Contention;
   readonly now: () => number;
 }
 
-/** Rows of a commit, for writers that write one segment each: two of the space, three for each append. */
+/** Rows of a commit, for writers with one segment each: two of the space, three for each append. */
 export function rowsOf(appends: number): number {
   return 2 + 3 * appends;
 }
 
 /**
- * Commits a group: true when it is committed, false when the engine gives up and the clients have to try again.
+ * Commits a group. Returns true once it is committed, false if the engine gives up and the clients have to try again.
  *
- * @param members the client writers of the group, and, from the second call on, those who have come meanwhile and fit
- *   in
+ * @param members the client writers of the group; from the second call on also new ones that fit in
  */
 export function* commitGroup(
   members: () => readonly number[],
@@ -84,7 +83,7 @@ export function* commitGroup(
     if (now() > end) return false;
     yield* pause(contention.conflicted(millis, conflicts));
     const state = yield { kind: "catchUp" };
-    // Heads of segments are brought on from what was missed: nothing has to be read again.
+    // The missed log entries update the heads of segments, so no head has to be read again.
     if (state.kind === "caughtUp" && state.changed) contention.others();
   }
 }

@@ -1,4 +1,4 @@
-/** The processors of a machine: each does one piece of work at a time, in the order in which they came. */
+/** The processors of a machine. Each does one task at a time, in the order of arrival. */
 export class Processors {
   readonly #freeAt: number[];
 
@@ -6,7 +6,7 @@ export class Processors {
     this.#freeAt = Array.from({ length: count }, () => 0);
   }
 
-  /** Takes on work now; when it is done. */
+  /** Accepts a task now. Returns the time of its end. */
   work(now: number, millis: number): number {
     let soonest = 0;
     for (let index = 1; index < this.#freeAt.length; index++) {

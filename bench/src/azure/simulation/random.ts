@@ -1,4 +1,4 @@
-/** A small generator of random numbers that gives the same ones for the same seed (xorshift32). */
+/** A small generator of random numbers that repeats itself for the same seed (xorshift32). */
 export class Random {
   #state: number;
 
@@ -8,7 +8,7 @@ export class Random {
     for (let turn = 0; turn < 8; turn++) this.next();
   }
 
-  /** From 0 up to, and without, 1. */
+  /** A number from 0 (inclusive) to 1 (exclusive). */
   next(): number {
     let state = this.#state;
     state ^= state << 13;
@@ -18,7 +18,7 @@ export class Random {
     return (state >>> 0) / 2 ** 32;
   }
 
-  /** Time until the next of events that come independently of each other, `perMilli` of them in a millisecond. */
+  /** Time until the next of several independent events, with an average of `perMilli` events per millisecond. */
   exponential(perMilli: number): number {
     return -Math.log(1 - this.next()) / perMilli;
   }

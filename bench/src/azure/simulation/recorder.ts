@@ -1,7 +1,7 @@
 import { percentile } from "../../tools/statistics.ts";
 import type { Outcome, Scenario } from "./scenario.ts";
 
-/** Keeps what happens in the part of a simulation that counts. */
+/** Records the events in the measured part of a simulation. */
 export class Recorder {
   readonly #from: number;
   readonly #millis: number;
@@ -48,7 +48,7 @@ export class Recorder {
     if (now >= this.#from) this.#throttled++;
   }
 
-  /** Lets a number into the digest of everything that happened. */
+  /** Adds a number to the digest of all events. */
   note(value: number): void {
     this.#digest = (Math.imul(this.#digest, 31) + Math.floor(value * 1_000)) | 0;
   }

@@ -5,7 +5,7 @@ import { RUTHLESS, rivalry } from "./rivals.ts";
 const LATENCIES = [5, 20, 50];
 const INSTANCES = [1, 2, 4];
 
-/** The engine's pace, and others that differ from it in one thing. */
+/** The engine's pace, and paces that differ from it in one number. */
 const PACES: readonly (readonly [string, Pace])[] = [
   ["as the engine", PACE],
   ["never steps aside", RUTHLESS],
@@ -21,8 +21,8 @@ function variants(name: keyof Pace, ...values: readonly number[]): (readonly [st
 }
 
 /**
- * How a space is shared at the engine's pace, and at others: where the numbers of
- * server/src/engine/commit/contention.ts come from.
+ * How instances share a space at the engine's pace and at others. The numbers of server/src/engine/commit/contention.ts
+ * come from this table.
  */
 export function rivalsTable(): Table {
   return {

@@ -2,12 +2,12 @@ import { PACE, type Pace } from "../../../../server/src/engine/commit/contention
 import type { Outcome, Scenario } from "./scenario.ts";
 import { simulate } from "./simulate.ts";
 
-/** One that never makes way: what all others are compared with. */
+/** A pace that never yields: the reference for all others. */
 export const RUTHLESS: Pace = { ...PACE, burst: Number.POSITIVE_INFINITY, yieldEveryMillis: Number.POSITIVE_INFINITY };
 
 /**
- * Kinds of latency, as quantiles of one with the mean 1: always the same, which is the hardest on those who have to
- * read before they can write; evenly spread; and with a long tail.
+ * Kinds of latency, as quantiles with the mean 1: constant, which is hardest on instances that must read before they
+ * write; evenly spread; and with a long tail.
  */
 const KINDS = [
   [1, 1],
@@ -15,19 +15,19 @@ const KINDS = [
   [0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1, 1.2, 1.5, 2.5],
 ];
 
-/** How instances that always have work share a space; the worst of all kinds of latency. */
+/** How busy instances share a space: the worst result over all kinds of latency. */
 interface Rivalry {
-  /** Commits, all instances together, relative to those of one that is alone and never makes way. */
+  /** Commits of all instances together, relative to one instance that is alone and never yields. */
   readonly commits: number;
-  /** The same of their appends. */
+  /** The same for their appends. */
   readonly appends: number;
   readonly slowestShare: number;
   readonly conflictsPerCommit: number;
-  /** How long the slowest hundredth of appends takes, relative to that one's median. */
+  /** 99th percentile of the append latency, relative to the median of that single instance. */
   readonly p99: number;
 }
 
-/** Has some instances compete for a space whose requests take that long. */
+/** Lets some instances compete for a space with the given latency. */
 export function rivalry(pace: Pace, instances: number, latencyMillis: number): Rivalry {
   const all = KINDS.map((kind) => {
     const scenario = scenarioOf(kind.map((part) => part * latencyMillis));
@@ -51,7 +51,7 @@ export function rivalry(pace: Pace, instances: number, latencyMillis: number): R
 
 const known = new Map<string, Outcome>();
 
-/** One instance that is alone, and never makes way. */
+/** The outcome of one instance that is alone and never yields. */
 function aloneIn(scenario: Scenario): Outcome {
   const key = JSON.stringify(scenario.storage.latency);
   const outcome = known.get(key) ?? simulate({ ...scenario, pace: RUTHLESS });

@@ -1,10 +1,10 @@
 import type { Pace } from "../../../../server/src/engine/commit/contention.ts";
 
-/** What is simulated. Times are milliseconds. */
+/** The parameters of a simulation. Times are in milliseconds. */
 export interface Scenario {
   readonly seed: number;
   readonly instances: number;
-  /** Whether all instances write one space, or each a space of its own. */
+  /** "one": all instances write one space. "each": every instance has a space of its own. */
   readonly spaces: "one" | "each";
   /** Client writers of each instance, each with a segment of its own. */
   readonly writers: number;
@@ -12,43 +12,43 @@ export interface Scenario {
   readonly storage: StorageModel;
   /** Work of the machine before a commit is sent. */
   readonly commitMillis: number;
-  /** Work of the machine for the same commit that nobody waits for. */
+  /** Work of the machine for the same commit outside of its critical path. */
   readonly otherMillis: number;
-  /** Processors that all instances share, as they do in a benchmark on one machine; 0: nobody waits for one. */
+  /** Processors that all instances share, as in a benchmark on one machine; 0 for no limit. */
   readonly processors: number;
-  /** From an ack to the next append of the same writer. */
+  /** Time from an ack to the next append of the same writer. */
   readonly turnaroundMillis: number;
-  /** How instances make way for each other; default: as the engine does. */
+  /** How instances yield to each other. Default: the engine's pace. */
   readonly pace?: Pace;
-  /** What is simulated before anything counts, and what counts. */
+  /** Simulated time before the measurement, and measured time. */
   readonly warmUpMillis: number;
   readonly millis: number;
 }
 
-/** When writers append. */
+/** The times of appends. */
 type Arrivals =
-  /** As soon as the last append is acked. */
+  /** Immediately after the ack of the previous append. */
   | { readonly kind: "closed" }
-  /** At random, this often for each instance, whatever became of earlier appends. */
+  /** At random, at this rate for each instance, independent of the outcome of earlier appends. */
   | { readonly kind: "poisson"; readonly perSecond: number };
 
-/** Requests that the storage knows. */
+/** Kinds of requests to the storage. */
 export type RequestKind = "transaction" | "pointRead" | "query";
 
-/** How the storage answers. */
+/** The behaviour of the storage. */
 export interface StorageModel {
   /** Latency without others, as evenly spaced quantiles. */
   readonly latency: Readonly<Record<RequestKind, readonly number[]>>;
-  /** Part of the latency in which the storage serves nobody else: 0 for a service that grows with its load. */
+  /** Part of the latency in which the storage serves no other request: 0 for a service that grows with its load. */
   readonly serviceMillis: Readonly<Record<RequestKind, number>>;
-  /** Entities that one partition takes in a second, and requests that the account takes; `Infinity`: no limit. */
+  /** Entities per second of one partition, and requests per second of the account; `Infinity` for no limit. */
   readonly entitiesPerSecond: number;
   readonly requestsPerSecond: number;
-  /** What a refused request is told to wait. */
+  /** The pause that the storage asks for when it refuses a request. */
   readonly retryAfterMillis: number;
 }
 
-/** What came of it, in the part that counts. */
+/** The outcome of the measured part. */
 export interface Outcome {
   readonly commitsPerSecond: number;
   readonly appendsPerSecond: number;
@@ -57,13 +57,13 @@ export interface Outcome {
   readonly readsPerCommit: number;
   /** Entities written per second, all partitions together. */
   readonly entitiesPerSecond: number;
-  /** Requests that were refused as too many, per second. */
+  /** Requests per second that were refused as too many. */
   readonly throttledPerSecond: number;
-  /** 1 when all instances got equally many appends done, 0 when one got none. */
+  /** 1 if all instances completed equally many appends, 0 if one completed none. */
   readonly slowestShare: number;
-  /** Append latency, waiting for a place in a commit included. */
+  /** Append latency, including the time until the append is part of a commit. */
   readonly p50: number;
   readonly p99: number;
-  /** A number that differs when anything happened differently. */
+  /** A number that depends on every event. */
   readonly digest: number;
 }

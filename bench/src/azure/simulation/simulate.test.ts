@@ -30,7 +30,7 @@ const base: Scenario = {
   millis: 20_000,
 };
 
-/** Scenarios of all kinds; the same ones each time. */
+/** Scenarios of all kinds, the same in each run. */
 function* anyScenarios(count: number): Generator<Scenario> {
   const random = new Random(7);
   const from = (low: number, high: number) => low + random.next() * (high - low);
@@ -62,7 +62,7 @@ function* anyScenarios(count: number): Generator<Scenario> {
 }
 
 describe("the simulation", () => {
-  it("comes out the same for the same seed, and not for another one", () => {
+  it("repeats itself for the same seed, and differs for another one", () => {
     for (const scenario of anyScenarios(20)) {
       const outcome = simulate(scenario);
       expect(simulate(scenario)).toEqual(outcome);
@@ -74,25 +74,25 @@ describe("the simulation", () => {
     const outcome = simulate({ ...base, pace: RUTHLESS });
     expect(outcome.commitsPerSecond).toBeCloseTo(1_000 / 12, 0);
     expect(outcome.readsPerCommit).toBe(0);
-    // The first ack brings one append, and the others come while that one is under way.
+    // The first ack brings one append. The others arrive while that append is under way.
     expect(outcome.appendsPerCommit).toBeCloseTo(4, 1);
   });
 
-  it("has no conflicts where each instance has a space of its own", () => {
+  it("has no conflicts if each instance has a space of its own", () => {
     for (const scenario of anyScenarios(40)) {
       if (scenario.spaces === "one" && scenario.instances > 1) continue;
       expect(simulate(scenario).conflictsPerCommit || 0, JSON.stringify(scenario)).toBe(0);
     }
   });
 
-  it("scales with spaces while nothing is shared, and not beyond the storage where that is one thread", () => {
+  it("scales with spaces if nothing is shared, but not beyond a storage with one thread", () => {
     const four = { ...base, instances: 4, spaces: "each", pace: RUTHLESS } as const;
     expect(simulate(four).commitsPerSecond / simulate({ ...base, pace: RUTHLESS }).commitsPerSecond).toBeCloseTo(4, 1);
     const oneThread = storage({ serviceMillis: { transaction: 10, pointRead: 0, query: 0 } });
     expect(simulate({ ...four, storage: oneThread }).commitsPerSecond).toBeCloseTo(100, 0);
   });
 
-  it("does not scale beyond the processors where the instances share them", () => {
+  it("does not scale beyond shared processors", () => {
     const four = { ...base, instances: 4, spaces: "each", commitMillis: 8, otherMillis: 4, pace: RUTHLESS } as const;
     expect(simulate(four).commitsPerSecond).toBeCloseTo(4_000 / 18, 0);
     expect(simulate({ ...four, processors: 1 }).commitsPerSecond).toBeCloseTo(1_000 / 12, 0);
@@ -100,12 +100,12 @@ describe("the simulation", () => {
     expect(simulate({ ...four, processors: 100 }).commitsPerSecond).toBeCloseTo(4_000 / 18, 0);
   });
 
-  it("never writes more entities than its partitions take, nor sends more than the account takes", () => {
+  it("never exceeds the limits of its partitions and its account", () => {
     for (const scenario of anyScenarios(60)) {
       const { entitiesPerSecond, requestsPerSecond } = scenario.storage;
       const partitions = scenario.spaces === "one" ? 1 : scenario.instances;
       const outcome = simulate(scenario);
-      // What was saved up for a tenth of a second may be used once, and the last request may overdraw.
+      // The savings of a tenth of a second may be used once, and the last request may overdraw.
       const burst = (limit: number, largest: number) => (limit * 0.1 + largest) / (scenario.millis / 1_000);
       const entities = partitions * (entitiesPerSecond + burst(entitiesPerSecond, rowsOf(MAX_GROUP_APPENDS)));
       expect(outcome.entitiesPerSecond, JSON.stringify(scenario)).toBeLessThanOrEqual(entities);
@@ -117,7 +117,7 @@ describe("the simulation", () => {
     }
   });
 
-  it("is throttled when it is asked for too much, and reaches most of the limit all the same", () => {
+  it("is throttled under too much load, and still reaches most of the limit", () => {
     const asked = { ...base, arrivals: { kind: "poisson", perSecond: 900 } } as const;
     const outcome = simulate({ ...asked, storage: storage({ entitiesPerSecond: 2_000 }) });
     expect(outcome.throttledPerSecond).toBeGreaterThan(0);
@@ -125,7 +125,7 @@ describe("the simulation", () => {
     expect(simulate(asked).throttledPerSecond).toBe(0);
   });
 
-  it("writes what comes at random as long as that is less than it can", () => {
+  it("keeps up with random arrivals below its capacity", () => {
     const outcome = simulate({ ...base, arrivals: { kind: "poisson", perSecond: 50 }, millis: 100_000 });
     expect(outcome.appendsPerSecond).toBeGreaterThan(47);
     expect(outcome.appendsPerSecond).toBeLessThan(53);
@@ -133,7 +133,7 @@ describe("the simulation", () => {
 });
 
 describe("instances that share a space", () => {
-  it.each([5, 20])("get each its share, and together 80 % and more of one alone, at $0 ms", (latency) => {
+  it.each([5, 20])("get their shares, and together reach at least 80 % of one alone, at $0 ms", (latency) => {
     for (const instances of [2, 4]) {
       const { slowestShare, commits, conflictsPerCommit } = rivalry(PACE, instances, latency);
       expect(slowestShare).toBeGreaterThan(0.6);
@@ -142,11 +142,11 @@ describe("instances that share a space", () => {
     }
   });
 
-  it.each([5, 20])("leave nothing to the others if they never step aside, at $0 ms", (latency) => {
+  it.each([5, 20])("starve the others if they never yield, at $0 ms", (latency) => {
     for (const instances of [2, 4]) expect(rivalry(RUTHLESS, instances, latency).slowestShare).toBeLessThan(0.1);
   });
 
-  it.each([5, 20])("cost one that is alone 7 % at most, at $0 ms", (latency) => {
+  it.each([5, 20])("cost a single instance 7 % at most, at $0 ms", (latency) => {
     const { appends, slowestShare, conflictsPerCommit } = rivalry(PACE, 1, latency);
     expect(appends).toBeGreaterThan(0.93);
     expect({ slowestShare, conflictsPerCommit }).toEqual({ slowestShare: 1, conflictsPerCommit: 0 });

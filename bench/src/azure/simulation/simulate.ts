@@ -6,9 +6,7 @@ import type { Outcome, Scenario } from "./scenario.ts";
 import { TableService } from "./table-service.ts";
 import { Timeline } from "./timeline.ts";
 
-/**
- * Simulates instances that write spaces on a table service: the same outcome for the same scenario, on every machine.
- */
+/** Simulates instances that write spaces on a table service. A scenario has the same outcome on every machine. */
 export function simulate(scenario: Scenario): Outcome {
   const { seed, instances, spaces, storage, warmUpMillis, millis } = scenario;
   const processors = scenario.processors === 0 ? undefined : new Processors(scenario.processors);

@@ -23,12 +23,12 @@ export class TableService {
     this.#versions = Array.from({ length: spaces }, () => 0);
   }
 
-  /** Version of the head of a space, as it is now. */
+  /** Current version of the head of a space. */
   version(space: number): number {
     return this.#versions[space]!;
   }
 
-  /** Commits if the head still has the version: the new version, or `undefined` for a conflict. */
+  /** Commits if the head still has this version. Returns the new version, or `undefined` for a conflict. */
   commit(space: number, version: number): number | undefined {
     if (this.#versions[space] !== version) return undefined;
     this.#versions[space] = version + 1;
@@ -38,8 +38,8 @@ export class TableService {
   /**
    * Sends a request.
    *
-   * @param serve is called at the moment at which the storage does what was asked; not when the request is refused
-   * @param answered is called when the answer is back, with `undefined` when the request was refused as too many
+   * @param serve called when the storage handles the request; not called for a refused request
+   * @param answered called when the answer is back, with `undefined` if the request was refused as too many
    */
   send<Result extends object>(
     kind: RequestKind,

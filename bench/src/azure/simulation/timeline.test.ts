@@ -4,7 +4,7 @@ import { Timeline } from "./timeline.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 describe("the timeline", () => {
-  it("lets everything happen in order of time, and of scheduling within one moment", () => {
+  it("runs events in order of time, and of scheduling within one moment", () => {
     const timeline = new Timeline();
     const random = new Random(3);
     const happened: { at: number; order: number }[] = [];
@@ -17,7 +17,7 @@ describe("the timeline", () => {
     expect(happened).toEqual([...happened].sort((a, b) => a.at - b.at || a.order - b.order));
   });
 
-  it("counts what is scheduled later from then on, and stops at the end", () => {
+  it("counts the delay from the current event, and stops at the end", () => {
     const timeline = new Timeline();
     const times: number[] = [];
     const again = () => {
@@ -40,7 +40,7 @@ describe("random numbers", () => {
     expect(mean).toBeLessThan(0.53);
   });
 
-  it("come at the rate that was asked for", () => {
+  it("come at the requested rate", () => {
     const random = new Random(5);
     let sum = 0;
     for (let index = 0; index < 10_000; index++) sum += random.exponential(0.25);
@@ -50,7 +50,7 @@ describe("random numbers", () => {
 });
 
 describe("a token bucket", () => {
-  it("gives out what has come together, a tenth of a second's worth at most", () => {
+  it("gives out its savings, at most for a tenth of a second", () => {
     const bucket = new TokenBucket(1_000);
     expect(bucket.take(100, 0)).toBe(true);
     expect(bucket.take(1, 0)).toBe(false);
@@ -60,7 +60,7 @@ describe("a token bucket", () => {
     expect(bucket.take(1, 100_000)).toBe(false);
   });
 
-  it("lets through what is larger than that, and nothing until it is made up for", () => {
+  it("lets a larger request through, and nothing more until it has recovered", () => {
     const bucket = new TokenBucket(100);
     expect(bucket.take(68, 0)).toBe(true);
     expect(bucket.take(1, 579)).toBe(false);

@@ -1,11 +1,11 @@
 interface Event {
   readonly at: number;
-  /** Order of scheduling, for events of one moment: without it a run would not repeat. */
+  /** Order of scheduling, for events of one moment. Without it, a run would not repeat. */
   readonly order: number;
   readonly happen: () => void;
 }
 
-/** Simulated time, in milliseconds, and what is going to happen: a binary heap, soonest first. */
+/** Simulated time, in milliseconds, and future events: a binary heap, soonest first. */
 export class Timeline {
   readonly #heap: Event[] = [];
   #scheduled = 0;
@@ -15,7 +15,7 @@ export class Timeline {
     return this.#now;
   }
 
-  /** Has something happen after a while. */
+  /** Schedules an event after a delay. */
   after(millis: number, happen: () => void): void {
     const event = { at: this.#now + millis, order: this.#scheduled++, happen };
     let index = this.#heap.push(event) - 1;
@@ -28,7 +28,7 @@ export class Timeline {
     this.#heap[index] = event;
   }
 
-  /** Lets everything happen that is due until then. */
+  /** Runs all events until `end`. */
   runUntil(end: number): void {
     while (this.#heap.length > 0 && this.#heap[0]!.at <= end) {
       const event = this.#takeFirst();

@@ -1,9 +1,7 @@
-/** How much of a second's worth may be used at once. */
+/** Savings of a bucket, in seconds of its rate, that may be used at once. */
 const BURST_SECONDS = 0.1;
 
-/**
- * Lets through so much per second. Something large may overdraw it, and then everybody waits until that is made up for.
- */
+/** Limits a rate. A large request may overdraw the bucket, and further requests wait until it has recovered. */
 export class TokenBucket {
   readonly #perSecond: number;
   #tokens: number;
@@ -14,7 +12,7 @@ export class TokenBucket {
     this.#tokens = perSecond * BURST_SECONDS;
   }
 
-  /** Takes tokens for something that happens now (milliseconds); false, and takes none, when there are none left. */
+  /** Takes tokens at the time `now` (milliseconds). Returns false, and takes none, if the bucket is empty. */
   take(tokens: number, now: number): boolean {
     if (this.#perSecond === Number.POSITIVE_INFINITY) return true;
     const filled = this.#tokens + ((now - this.#filledAt) / 1_000) * this.#perSecond;
