@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 const RESERVED_FILES = 256;
 
 /**
- * Returns how many files this process may have open; undefined if the platform has no /proc.
+ * Returns how many files this process may have open; undefined if the platform does not tell.
  *
  * Node raises its soft limit to the hard limit at start, so the value does not change later.
  */

@@ -55,7 +55,7 @@ export class Stores {
 
   /**
    * Runs one stream on a store. The stream's signal is aborted when the client goes away, and when the store is closed
-   * or deleted; its reason then says which.
+   * or deleted. The reason of the signal tells these apart.
    *
    * @param open opens the stream. It is called a second time if another instance has deleted the store and the stream
    * has not sent anything.

@@ -5,12 +5,12 @@ import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { DirectContext } from "./context.ts";
 import type { Framing } from "./framing.ts";
 
-/** An answer, and the size of its body. */
+/** An answer with the size of its body in bytes. */
 export interface Answer extends UniversalServerResponse {
   readonly bytes: number;
 }
 
-/** The answer of a call that succeeded. */
+/** Returns the answer of a successful call. */
 export function answerMessage({ protocol }: Framing, context: DirectContext, message: Uint8Array): Answer {
   const { responseHeader, responseTrailer } = context;
   if (protocol === "connect") return unary(200, "application/proto", message, context);
@@ -20,7 +20,7 @@ export function answerMessage({ protocol }: Framing, context: DirectContext, mes
   return { status: 200, header: responseHeader, body: once(body), trailer: responseTrailer, bytes: body.length };
 }
 
-/** The answer of a call that failed. */
+/** Returns the answer of a failed call. */
 export function answerError({ protocol }: Framing, context: DirectContext, error: ConnectError): Answer {
   const { responseHeader, responseTrailer } = context;
   if (protocol === "connect") {
@@ -39,7 +39,7 @@ function unary(status: number, type: string, body: Uint8Array, context: DirectCo
   return { status, header, body: once(body), bytes: body.byteLength };
 }
 
-/** An iterable of the parts, without the promises of a generator. */
+/** Returns an iterable of the parts. A generator would create more promises. */
 function once(...parts: Uint8Array[]): AsyncIterable<Uint8Array> {
   let at = 0;
   const next = async (): Promise<IteratorResult<Uint8Array>> =>

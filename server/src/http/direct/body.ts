@@ -11,19 +11,19 @@ const ENVELOPE_BYTES = 5;
 export interface BodyOptions {
   readonly admission: Admission;
   readonly account: Account;
-  /** Told of bytes that were counted; the caller gives them back. */
+  /** Called with the number of bytes that were counted; the caller gives them back to the account. */
   readonly taken: (bytes: number) => void;
-  /** The reason of a call that its client has left. */
+  /** Returns the error for a call whose client has left. */
   readonly canceled: () => Error;
-  /** Throws for a message that cannot be read. Only messages with others beside them are checked here. */
+  /** Throws if a message cannot be read. Called only for a message that is not the only one of its body. */
   readonly check: (message: Uint8Array) => void;
 }
 
 /**
- * Reads a request: one message, without its envelope. Stops reading at the first failure, and leaves the rest where it
- * is, as the answer still has to go out on the connection.
+ * Reads a request and resolves to its only message, without the envelope. Stops reading at the first failure and leaves
+ * the rest, because the answer still has to leave on the connection.
  *
- * @throws ConnectError the message is too large, malformed or late, or the account is full
+ * @throws ConnectError if the message is too large, malformed or late, or the account is full
  */
 export function bodyOf(
   request: IncomingMessage | Http2ServerRequest,
@@ -33,7 +33,7 @@ export function bodyOf(
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let length = 0;
-    // The length at which the envelopes show something new: joining the chunks at each one would be quadratic.
+    // Length at which to check the envelopes next. Joining the chunks for every chunk would take quadratic time.
     let nextCheck = ENVELOPE_BYTES;
     const deadline = admission.expect(true, (error) => fail(error));
     const settle = () => {
@@ -95,7 +95,7 @@ function isWhole(bytes: Uint8Array): boolean {
   return bytes.length >= ENVELOPE_BYTES && bytes[0] === 0 && bytes.length === ENVELOPE_BYTES + sizeOf(bytes);
 }
 
-/** True once it shows that a body is not one plain message: by its header, or by a second message. */
+/** True once the header of an envelope, or a second message, shows that the body is not one plain message. */
 function isStrange(bytes: Uint8Array, limit: number): boolean {
   if (bytes.length < ENVELOPE_BYTES) return false;
   const size = sizeOf(bytes);
@@ -105,13 +105,13 @@ function isStrange(bytes: Uint8Array, limit: number): boolean {
   return rest[0] !== 0 || sizeOf(rest) > limit || rest.length >= ENVELOPE_BYTES + sizeOf(rest);
 }
 
-/** The length at which `isStrange` can change its answer for a body that begins with these bytes. */
+/** Returns the length at which `isStrange` can next change its answer, for a body that begins with these bytes. */
 function lengthToCheck(bytes: Uint8Array): number {
   const second = ENVELOPE_BYTES + sizeOf(bytes) + ENVELOPE_BYTES;
   return bytes.length < second ? second : second + sizeOf(bytes.subarray(second - ENVELOPE_BYTES));
 }
 
-/** The failure of a body that is not one plain message, as the reader of all other calls finds it. */
+/** Throws the error for a body that is not one plain message, in the words of the reader for all other calls. */
 async function whyStrange(bytes: Uint8Array, limit: number, check: (message: Uint8Array) => void): Promise<never> {
   const source = [bytes][Symbol.iterator]();
   const rules = { limit, gzip: false, endFlag: 0, single: true, check };

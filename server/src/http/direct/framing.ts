@@ -2,20 +2,20 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import { maxRequestBytes } from "../../routes/request-limits.ts";
 
-/** How a request that is answered directly is written. */
+/** The protocol, limit and deadline of a request that is answered directly. */
 export interface Framing {
   readonly protocol: "connect" | "grpc";
   /** Largest message, in bytes. */
   readonly limit: number;
-  /** The caller's deadline, in milliseconds from now. */
+  /** Time left until the caller's deadline, in milliseconds; undefined without a deadline. */
   readonly timeoutMillis: number | undefined;
 }
 
 const GRPC_UNITS: Readonly<Record<string, number>> = { S: 1_000, m: 1 };
 
 /**
- * The framing of a binary, uncompressed POST of Connect or gRPC. Undefined for all else, and for headers that are not
- * plain: Connect's handlers then say so.
+ * Returns the framing of a binary, uncompressed POST of Connect or gRPC. Returns undefined for every other request and
+ * for unusual headers: Connect's handlers answer those.
  */
 export function framingOf(request: IncomingMessage | Http2ServerRequest, path: string): Framing | undefined {
   const { headers } = request;
