@@ -1,0 +1,115 @@
+/** A transport over one WebSocket, on the platform's own: browsers, Node.js, Deno and Bun. */
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import { type ChecksOf, callback, callbacks, checkOptions, count, is, millis, text } from "./options.ts";
+import { parseBaseUrl } from "./transport/base-url.ts";
+import { describeTransport } from "./transport/description.ts";
+import { browserPage } from "./web/page.ts";
+import { diagnoseSocket } from "./websocket/diagnose.ts";
+import { Dialer } from "./websocket/dialer.ts";
+import { type OpenWebSocket, platformWebSocket } from "./websocket/platform.ts";
+import { SocketTransport } from "./websocket/socket-transport.ts";
+
+export type { OpenWebSocket, WebSocketLike } from "./websocket/platform.ts";
+
+/** A value, or a function that is asked for it. */
+type Asked<T> = T | (() => T | Promise<T>);
+
+/** How to reach a server over a WebSocket. */
+export interface WebSocketTransportOptions {
+  /**
+   * Address of the server as for other transports, for example `https://streams.example.com`. On a page it may be a
+   * path, such as `/streams`.
+   */
+  readonly baseUrl: string;
+  /**
+   * Headers of all calls. They go to the server once per socket; a function is asked before each socket, and by
+   * `refresh`.
+   */
+  readonly headers?: Asked<HeadersInit>;
+  /** A bearer token: the header `authorization` of all calls. A function is asked when `headers` would be. */
+  readonly token?: Asked<string>;
+  /** Run around every call. Headers that they set belong to the call, and take the place of `headers` and `token`. */
+  readonly interceptors?: readonly Interceptor[];
+  /** Largest message that is accepted, in bytes. Default 8 MiB. */
+  readonly readMaxBytes?: number;
+  /** How long a socket may take to open, in milliseconds. Default 5,000. */
+  readonly openTimeoutMillis?: number;
+  /** How long a socket with open calls may be silent before it is asked for an answer, in milliseconds. Default 10,000. */
+  readonly pingIntervalMillis?: number;
+  /** How long this answer may take before the socket counts as lost, in milliseconds. Default 5,000. */
+  readonly pingTimeoutMillis?: number;
+  /**
+   * Opens the WebSocket in place of the platform, for example that of the package `ws`, which takes certificates:
+   * `(url, protocol) => new WebSocket(url, protocol, { ca })`.
+   */
+  readonly webSocket?: OpenWebSocket;
+}
+
+const asked = (expected: string, test: (value: unknown) => boolean) =>
+  is(`${expected}, or a function that returns it`, (value) => typeof value === "function" || test(value));
+
+const WEBSOCKET_TRANSPORT_OPTIONS = {
+  baseUrl: text,
+  headers: asked("headers", (value) => typeof value === "object" && value !== null),
+  token: asked("a string", (value) => typeof value === "string"),
+  interceptors: callbacks,
+  readMaxBytes: count(1),
+  openTimeoutMillis: millis(1),
+  pingIntervalMillis: millis(1),
+  pingTimeoutMillis: millis(1),
+  webSocket: callback,
+} satisfies ChecksOf<WebSocketTransportOptions>;
+
+/** A transport with a socket that its owner can look after. */
+export interface WebSocketTransport extends Transport, Disposable {
+  /** Asks `headers` and `token` again, and gives the server what they say, for all calls from now on. */
+  refresh(): Promise<void>;
+  /** Closes the socket. Open calls end with CANCELED, and so does every later one. */
+  close(): void;
+}
+
+/**
+ * Makes a transport over a WebSocket. It connects with its first call, and again whenever needed.
+ *
+ * In Node.js an idle socket does not keep the process alive. Where the platform has no way for that (Deno, Bun, a
+ * `webSocket` of your own), close the transport.
+ *
+ * @throws StreamkitError INVALID_FIELD for an address that is none, and options that are unknown or wrong
+ */
+export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
+  checkOptions("createWebSocketTransport", options, WEBSOCKET_TRANSPORT_OPTIONS, ["baseUrl"]);
+  const { baseUrl, headers, token, interceptors = [] } = options;
+  const page = browserPage();
+  const isPath = page !== undefined && baseUrl.startsWith("/");
+  const address = parseBaseUrl(isPath ? new URL(baseUrl, page.url).href : baseUrl);
+  const url = `${address.href.replace(/^http/, "ws").replace(/\/$/, "")}/streamkit.v1/socket`;
+  const dialer = new Dialer({
+    url,
+    open: options.webSocket ?? platformWebSocket,
+    openTimeoutMillis: options.openTimeoutMillis ?? 5_000,
+    pingIntervalMillis: options.pingIntervalMillis ?? 10_000,
+    pingTimeoutMillis: options.pingTimeoutMillis ?? 5_000,
+    readMaxBytes: options.readMaxBytes ?? 8 * 1_048_576,
+    headers: async () => {
+      const all = new Headers(await answerOf(headers));
+      const bearer = await answerOf(token);
+      if (bearer !== undefined) all.set("authorization", `Bearer ${bearer}`);
+      return all;
+    },
+  });
+  const transport = new SocketTransport(dialer, { baseUrl: address.href, interceptors: [...interceptors] });
+  const described = describeTransport(transport, {
+    format: "binary",
+    duplex: true,
+    address: isPath ? address.href : baseUrl,
+    probe: () => dialer.doubt(),
+    diagnose: () => diagnoseSocket(url, () => dialer.canOpen()),
+    protocol: () => "websocket",
+  });
+  const close = () => dialer.close();
+  return Object.assign(described, { refresh: () => dialer.refresh(), close, [Symbol.dispose]: close });
+}
+
+function answerOf<T>(asked: Asked<T> | undefined): T | Promise<T> | undefined {
+  return typeof asked === "function" ? (asked as () => T | Promise<T>)() : asked;
+}

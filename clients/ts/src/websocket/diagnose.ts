@@ -1,0 +1,39 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { toStreamkitError } from "../errors/from-connect.ts";
+import { browserPage } from "../web/page.ts";
+
+/** Longest wait of an explanation, in milliseconds. */
+const DIAGNOSE_MILLIS = 1_500;
+
+/**
+ * Why a WebSocket did not open, if that is for good. A platform tells nobody, so this asks the address over HTTP, and
+ * tries a socket once more: a server that has only just started is no mistake.
+ */
+export async function diagnoseSocket(url: string, canOpen: () => Promise<boolean>): Promise<string | undefined> {
+  const page = browserPage();
+  const address = new URL(url.replace(/^ws/, "http"));
+  if (page?.url.startsWith("https:") && address.protocol === "http:") {
+    return `a page that was loaded over https:// may not open ${url}: serve Streamkit with TLS`;
+  }
+  const isForeign = page !== undefined && page.origin !== address.origin;
+  let said: string | undefined;
+  try {
+    const signal = AbortSignal.timeout(DIAGNOSE_MILLIS);
+    const mode = isForeign ? "no-cors" : "cors";
+    const response = await fetch(address, { mode, signal, redirect: "manual", cache: "no-store", credentials: "omit" });
+    // Servers and proxies that are about to come back.
+    if (response.status >= 500 || response.status === 429) return undefined;
+    said = response.status === 0 ? "" : ` (HTTP ${response.status}${firstLine(await response.text())})`;
+  } catch (thrown) {
+    const error = toStreamkitError(new ConnectError("no answer", Code.Unavailable, undefined, undefined, thrown));
+    return error.reason === "MISCONFIGURED" ? error.message : undefined;
+  }
+  if (await canOpen()) return undefined;
+  const origin = page === undefined ? "" : ` allows the origin ${page.origin} (--cors-origin, or the option cors),`;
+  return `a server is at ${address.host} and opens no WebSocket at ${url}${said}. Check host, port and path, that the server${origin} speaks WebSocket, and that proxies on the way pass the headers Upgrade and Connection on`;
+}
+
+function firstLine(text: string): string {
+  const line = text.split(/[\r\n]/, 1)[0].slice(0, 200);
+  return line === "" || line.startsWith("<") ? "" : `: ${line}`;
+}

@@ -1,0 +1,189 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { StreamkitError } from "../errors/error.ts";
+import { backoffMillis } from "../retry/backoff.ts";
+import { onWake } from "../wake.ts";
+import { textOfClosing } from "./closing.ts";
+import { Connection } from "./connection.ts";
+import { now, type OpenWebSocket, type WebSocketLike } from "./platform.ts";
+import { openWithHold, type ProcessHold } from "./process-hold.ts";
+import type { WatchTimes } from "./watch.ts";
+import { headerList } from "./wire.ts";
+
+/** The subprotocol of the sockets. */
+const PROTOCOL = "streamkit.v1";
+/** Bounds of the pauses between sockets that broke or did not open: the first, and the longest. */
+const PAUSES = { initialDelayMillis: 50, maxDelayMillis: 5_000 };
+/** Least pause after a server closed a socket for a flood. */
+const CALM_MILLIS = 1_000;
+const CLOSED_FOR_FLOOD = 4429;
+
+/** How sockets are opened. */
+export interface DialOptions extends WatchTimes {
+  /** The address of the socket: ws:// or wss://. */
+  readonly url: string;
+  readonly open: OpenWebSocket;
+  readonly openTimeoutMillis: number;
+  readonly readMaxBytes: number;
+  /** Headers of all calls of a socket; asked before each socket, and by `refresh`. */
+  readonly headers: () => Promise<HeadersInit | undefined>;
+}
+
+/** Opens sockets when calls need them, one at a time, with pauses between those that fail. */
+export class Dialer {
+  readonly #options: DialOptions;
+  readonly #connections = new Set<Connection>();
+  #current: Connection | undefined;
+  #opening: Promise<Connection> | undefined;
+  #endOpening: ((error: unknown) => void) | undefined;
+  #failures = 0;
+  #notBefore = 0;
+  #isClosed = false;
+
+  constructor(options: DialOptions) {
+    this.#options = options;
+  }
+
+  /** The socket for new calls, if one is open. */
+  get ready(): Connection | undefined {
+    return this.#current?.isOpen ? this.#current : undefined;
+  }
+
+  /** The socket for new calls. Rejects when it does not open. */
+  connect(): Promise<Connection> {
+    if (this.#isClosed) return Promise.reject(closedError());
+    const { ready } = this;
+    if (ready !== undefined) return Promise.resolve(ready);
+    if (this.#opening !== undefined) return this.#opening;
+    const { promise, resolve, reject } = Promise.withResolvers<Connection>();
+    this.#opening = promise;
+    this.#endOpening = reject;
+    this.#dial()
+      .then(resolve, reject)
+      .finally(() => {
+        if (this.#opening === promise) this.#opening = undefined;
+      });
+    return promise;
+  }
+
+  /** Asks for the headers again, and sends them to the server. */
+  async refresh(): Promise<void> {
+    const headers = await this.#settings();
+    for (const connection of this.#connections) connection.settings(headers);
+  }
+
+  /** True when a socket opens right now. */
+  async canOpen(): Promise<boolean> {
+    try {
+      (await this.#openSocket()).close();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Has all sockets asked for a sign of life. */
+  doubt(): void {
+    for (const connection of this.#connections) connection.doubt();
+  }
+
+  /** Closes all sockets for good. */
+  close(): void {
+    this.#isClosed = true;
+    this.#endOpening?.(closedError());
+    for (const connection of this.#connections) connection.close();
+  }
+
+  async #dial(): Promise<Connection> {
+    await pause(this.#notBefore - now());
+    const headers = await this.#settings();
+    if (this.#isClosed) throw closedError();
+    try {
+      const connection = await this.#openSocket();
+      if (headers.length > 0) connection.settings(headers);
+      return connection;
+    } catch (thrown) {
+      this.#failed();
+      throw thrown;
+    }
+  }
+
+  async #settings(): Promise<{ name: string; value: string }[]> {
+    return headerList((await this.#options.headers()) ?? {});
+  }
+
+  #failed(leastMillis = 0): void {
+    this.#failures += 1;
+    this.#notBefore = now() + backoffMillis(this.#failures, PAUSES, leastMillis);
+  }
+
+  #take(socket: WebSocketLike, hold: ProcessHold): Connection {
+    const { pingIntervalMillis, pingTimeoutMillis, readMaxBytes } = this.#options;
+    const connection = new Connection(socket, {
+      ...{ pingIntervalMillis, pingTimeoutMillis, readMaxBytes, hold },
+      onHeard: () => {
+        this.#failures = 0;
+      },
+      onEnd: ({ code }) => {
+        this.#connections.delete(connection);
+        if (code !== 1000 && code !== 1001) this.#failed(code === CLOSED_FOR_FLOOD ? CALM_MILLIS : 0);
+      },
+    });
+    this.#connections.add(connection);
+    this.#current = connection;
+    return connection;
+  }
+
+  #openSocket(): Promise<Connection> {
+    const { url, open, openTimeoutMillis } = this.#options;
+    return new Promise((resolve, reject) => {
+      const { socket, hold, done } = openWithHold(() => open(url, PROTOCOL));
+      socket.binaryType = "arraybuffer";
+      const fail = (why: string) => {
+        clearTimeout(timer);
+        done();
+        reject(new ConnectError(`no WebSocket to ${url}: ${why}`, Code.Unavailable));
+      };
+      const timer = setTimeout(() => {
+        fail(`it did not open within ${openTimeoutMillis} ms`);
+        socket.close();
+      }, openTimeoutMillis);
+      socket.addEventListener("error", () => {});
+      socket.addEventListener("close", ({ code, reason }) => fail(textOfRefusal(code, reason)));
+      socket.addEventListener("open", () => {
+        if (socket.protocol !== PROTOCOL) {
+          fail("another server answered. Check host, port and path");
+          socket.close();
+          return;
+        }
+        clearTimeout(timer);
+        // Node.js tells of the TCP socket right after.
+        queueMicrotask(done);
+        resolve(this.#take(socket, hold));
+      });
+    });
+  }
+}
+
+/** Waits until the time is over, or the page wakes up. */
+function pause(millis: number): Promise<void> {
+  if (millis <= 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      endWake();
+      resolve();
+    };
+    const timer = setTimeout(end, millis);
+    const endWake = onWake(end);
+  });
+}
+
+/** A WebSocket that does not open tells nobody why. */
+function textOfRefusal(code: number, reason: string): string {
+  if (code !== 1006 && code !== 1005) return textOfClosing({ code, reason, isByPeer: true });
+  return "the server is not there, or it or a proxy on the way refuses WebSockets";
+}
+
+function closedError(): StreamkitError {
+  return new StreamkitError("CANCELED", "canceled", "the transport was closed");
+}

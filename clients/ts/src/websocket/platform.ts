@@ -1,0 +1,31 @@
+/** What the transport needs of a WebSocket: what browsers, Node.js, Deno, Bun and the package `ws` have alike. */
+export interface WebSocketLike {
+  binaryType: string;
+  /** The subprotocol that the server chose. */
+  readonly protocol: string;
+  /** Bytes that were sent and have not left yet. */
+  readonly bufferedAmount: number;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: "open" | "error", listener: () => void): void;
+  addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
+  addEventListener(type: "close", listener: (event: { code: number; reason: string }) => void): void;
+}
+
+/** Opens a WebSocket with a subprotocol. */
+export type OpenWebSocket = (url: string, protocol: string) => WebSocketLike;
+
+/** Opens a WebSocket of the platform. */
+export const platformWebSocket: OpenWebSocket = (url, protocol) => new WebSocket(url, protocol);
+
+/** Milliseconds of a clock that is never set. */
+export function now(): number {
+  return performance.now();
+}
+
+/** A timer that does not keep a process of Node.js alive. */
+export function quietTimer(callback: () => void, millis: number): ReturnType<typeof setTimeout> {
+  const timer = setTimeout(callback, millis);
+  (timer as { unref?: () => void }).unref?.();
+  return timer;
+}

@@ -1,0 +1,68 @@
+import type { WebSocketLike } from "./platform.ts";
+
+/** Lets a socket keep the process alive, or not. */
+export type ProcessHold = (held: boolean) => void;
+
+interface NodeSocket {
+  readonly localPort?: number;
+  ref(): void;
+  unref(): void;
+}
+
+interface Channels {
+  subscribe(name: string, listener: (message: unknown) => void): void;
+  unsubscribe(name: string, listener: (message: unknown) => void): void;
+}
+
+const NEW_REQUEST = "undici:client:sendHeaders";
+const OPEN_SOCKET = "undici:websocket:open";
+
+/**
+ * Opens a WebSocket so that it need not keep the process alive. Its platform must tell of the TCP socket below it, as
+ * Node.js does on its diagnostics channels; elsewhere nothing can be done. An application that brings its own WebSocket
+ * decides by itself.
+ */
+export function openWithHold(open: () => WebSocketLike): { socket: WebSocketLike; hold: ProcessHold; done(): void } {
+  const channels = diagnostics();
+  if (channels === undefined) return { socket: open(), hold: () => {}, done: () => {} };
+  const connections = new Map<number, NodeSocket>();
+  let below: NodeSocket | undefined;
+  let isHeld = true;
+  const apply = () => (isHeld ? below?.ref() : below?.unref());
+  const onRequest = (message: unknown) => {
+    const { socket, headers } = message as { socket?: NodeSocket; headers?: unknown };
+    if (socket?.localPort !== undefined && /^upgrade: websocket\r$/im.test(String(headers))) {
+      connections.set(socket.localPort, socket);
+    }
+  };
+  const onOpen = (message: unknown) => {
+    const { websocket, address } = message as { websocket?: unknown; address?: { port?: number } };
+    if (websocket !== socket) return;
+    below = connections.get(address?.port ?? 0);
+    apply();
+  };
+  channels.subscribe(NEW_REQUEST, onRequest);
+  channels.subscribe(OPEN_SOCKET, onOpen);
+  const done = () => {
+    channels.unsubscribe(NEW_REQUEST, onRequest);
+    channels.unsubscribe(OPEN_SOCKET, onOpen);
+    connections.clear();
+  };
+  let socket: WebSocketLike | undefined;
+  try {
+    socket = open();
+  } catch (thrown) {
+    done();
+    throw thrown;
+  }
+  const hold = (held: boolean) => {
+    isHeld = held;
+    apply();
+  };
+  return { socket, hold, done };
+}
+
+function diagnostics(): Channels | undefined {
+  const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+  return process?.getBuiltinModule?.("node:diagnostics_channel") as Channels | undefined;
+}

@@ -1,0 +1,68 @@
+import type { DescMessage, DescMethodUnary } from "@bufbuild/protobuf";
+import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
+import { Call, type CallStart } from "./call.ts";
+import { decode, errorOfStatus, type ReadResult, toHeaders } from "./wire.ts";
+
+/** A call with one request and one answer. */
+export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Call {
+  /** Settled with the answer. */
+  readonly response: Promise<UnaryResponse<I, O>>;
+  readonly #method: DescMethodUnary<I, O>;
+  #resolve!: (response: UnaryResponse<I, O>) => void;
+  #reject!: (error: unknown) => void;
+  #message: Uint8Array | undefined;
+
+  constructor(method: DescMethodUnary<I, O>, start: CallStart) {
+    super(start);
+    this.#method = method;
+    this.response = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  override onMessage(message: Uint8Array): void {
+    if (this.#message === undefined) this.#message = message;
+    else this.cancel(new ConnectError("the answer has a second message", Code.Internal));
+  }
+
+  protected override begun(): void {}
+
+  protected override ended({ message = this.#message, rest }: ReadResult): void {
+    const { headers, trailers } = this;
+    if (rest?.status !== undefined) {
+      this.#reject(errorOfStatus(rest.status, headers, trailers));
+      return;
+    }
+    if (message === undefined) {
+      this.#reject(new ConnectError("the answer has no message", Code.Internal));
+      return;
+    }
+    const method = this.#method;
+    let header: Headers | undefined;
+    let trailer: Headers | undefined;
+    try {
+      this.#resolve({
+        stream: false,
+        service: method.parent,
+        method,
+        message: decode(method.output, message),
+        // Made for callers that look: few do, and these objects cost more than a call.
+        get header() {
+          header ??= toHeaders(headers);
+          return header;
+        },
+        get trailer() {
+          trailer ??= toHeaders(trailers);
+          return trailer;
+        },
+      });
+    } catch (thrown) {
+      this.#reject(thrown);
+    }
+  }
+
+  protected override failed(error: unknown): void {
+    this.#reject(error);
+  }
+}
