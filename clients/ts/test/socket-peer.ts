@@ -19,7 +19,6 @@ import {
 } from "@streamkit/protocol/transport";
 import { WebSocketServer, type WebSocket as WsSocket } from "ws";
 
-
 /** A call, as the peer sees it. */
 export class PeerCall {
   readonly id: number;
@@ -224,6 +223,8 @@ export interface SocketPeer extends AsyncDisposable {
   readonly upgrades: IncomingMessage[];
   /** Refuses the upgrades of later sockets with this status; undefined: accepts them. */
   refusal: number | undefined;
+  /** How many upgrades are refused. Default: all. */
+  refusals: number;
   /** True: later upgrades get no answer at all. */
   isSilent: boolean;
 }
@@ -243,7 +244,7 @@ export async function socketPeer(
   http.on("upgrade", (request, socket, head) => {
     peer.upgrades.push(request);
     if (peer.isSilent) return;
-    if (peer.refusal !== undefined) {
+    if (peer.refusal !== undefined && peer.upgrades.length <= peer.refusals) {
       socket.end(`HTTP/1.1 ${peer.refusal} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
       return;
     }
@@ -261,6 +262,7 @@ export async function socketPeer(
     sockets: [],
     upgrades: [],
     refusal: undefined,
+    refusals: Number.POSITIVE_INFINITY,
     isSilent: false,
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy();
@@ -279,4 +281,3 @@ export async function echo(call: PeerCall): Promise<void> {
     call.result();
   }
 }
-

@@ -1,4 +1,4 @@
-import { ConnectError, Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Header } from "@streamkit/protocol/transport";
 import type { Connection, ConnectionCall } from "./connection.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
@@ -73,7 +73,7 @@ export abstract class Call implements ConnectionCall, Expiring {
     this.ended(result);
   }
 
-  onBroken(error: ConnectError): void {
+  onBroken(error: Error): void {
     this.fail(error);
   }
 

@@ -6,6 +6,7 @@ import {
   type Frame,
   FrameError,
   FrameKind,
+  GoAwaySchema,
   type Header,
   Inbox,
   leadingNumber,
@@ -40,7 +41,7 @@ export interface ConnectionCall {
   /** A whole message, which is a view of `received`. */
   onMessage(message: Uint8Array): void;
   onResult(result: ReadResult): void;
-  onBroken(error: ConnectError): void;
+  onBroken(error: Error): void;
   /** All that was sent has left. */
   onSent(): void;
 }
@@ -106,11 +107,9 @@ export class Connection {
     this.#lastId += 1;
     const id = this.#lastId;
     if (id === MAX_CALL_ID) this.#drain();
-    if (this.#calls.size === 0) {
-      this.#options.hold(true);
-      this.#watch.start();
-    }
+    if (this.#calls.size === 0) this.#options.hold(true);
     this.#calls.set(id, call);
+    this.#watch.start();
     this.#inbox.open(id);
     this.#outbox.open(id);
     const { message } = request;
@@ -156,9 +155,9 @@ export class Connection {
     if (!this.#isOver) this.#watch.doubt();
   }
 
-  /** Closes the socket, and ends its calls. */
-  close(): void {
-    this.#close({ code: 1000, reason: "the transport was closed", isByPeer: false });
+  /** Closes the socket, and ends its calls with this error. */
+  close(error?: Error): void {
+    this.#close({ code: 1000, reason: "done", isByPeer: false }, error);
   }
 
   #drain(): void {
@@ -246,6 +245,7 @@ export class Connection {
         this.#flushSoon();
         return;
       case FrameKind.GOAWAY:
+        parsed("GOAWAY", () => fromBinary(GoAwaySchema, payload));
         this.#drain();
         return;
       case FrameKind.PING:
@@ -266,13 +266,13 @@ export class Connection {
     return call;
   }
 
-  #close(closing: Closing): void {
+  #close(closing: Closing, error?: Error): void {
     if (this.#isOver) return;
-    this.#end(closing);
+    this.#end(closing, error);
     this.#socket.close(closing.code, closing.reason.slice(0, 100));
   }
 
-  #end(closing: Closing): void {
+  #end(closing: Closing, error: Error = new ConnectError(textOfClosing(closing), Code.Unavailable)): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#watch.stop();
@@ -281,6 +281,6 @@ export class Connection {
     this.#options.onEnd(closing);
     const calls = [...this.#calls.values()];
     this.#calls.clear();
-    for (const call of calls) call.onBroken(new ConnectError(textOfClosing(closing), Code.Unavailable));
+    for (const call of calls) call.onBroken(error);
   }
 }

@@ -90,7 +90,7 @@ export class Dialer {
   close(): void {
     this.#isClosed = true;
     this.#endOpening?.(closedError());
-    for (const connection of this.#connections) connection.close();
+    for (const connection of this.#connections) connection.close(closedError());
   }
 
   async #dial(): Promise<Connection> {

@@ -52,7 +52,8 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
     this.#answer();
     const waiter = this.#waiters.shift();
     // What waits must not hold a whole WebSocket message, most of which is of other calls.
-    if (waiter === undefined) this.#arrived.push(2 * message.length < message.buffer.byteLength ? message.slice() : message);
+    if (waiter === undefined)
+      this.#arrived.push(2 * message.length < message.buffer.byteLength ? message.slice() : message);
     else this.#give(message, waiter);
   }
 

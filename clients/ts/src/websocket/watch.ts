@@ -38,7 +38,9 @@ export class Watch {
   /** The peer has said something. */
   heard(): void {
     this.#heardAt = now();
+    if (this.#pingedAt === undefined) return;
     this.#pingedAt = undefined;
+    this.#look();
   }
 
   /** Somebody waits from now on. A peer that was silent for long before is asked at once: the path may be gone. */
@@ -57,7 +59,7 @@ export class Watch {
   }
 
   #look(): void {
-    this.#timer = undefined;
+    this.stop();
     const { pingIntervalMillis, pingTimeoutMillis } = this.#times;
     if (this.#pingedAt !== undefined) {
       const left = this.#pingedAt + pingTimeoutMillis - now();
@@ -78,7 +80,7 @@ export class Watch {
   }
 
   #arm(millis: number): void {
-    clearTimeout(this.#timer);
+    this.stop();
     this.#firesAt = now() + millis;
     this.#timer = quietTimer(() => {
       // After a sleep of the machine, or of this thread: the answer may be there and not read yet.

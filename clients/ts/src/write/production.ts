@@ -1,8 +1,8 @@
+import { soon } from "../soon.ts";
 import { type EncodedRecord, recordSize } from "../wire/record.ts";
 import type { AppendResult } from "./append-result.ts";
 import type { Batcher } from "./batcher.ts";
 import type { Pipeline } from "./pipeline.ts";
-import { soon } from "../soon.ts";
 import type { SizedTransaction } from "./transaction.ts";
 import { checkRecordSize } from "./transaction-size.ts";
 
