@@ -1,11 +1,19 @@
 import { gzipSync } from "node:zlib";
 import { type OutputChunk, type RolldownOutput, rolldown } from "rolldown";
 
-/** Target of workload W11: the client with its browser transport, minified and gzipped. */
-const LIMIT_KIB = 60;
+/** Most that a page loads for the client with one transport, minified and gzipped: target of workload W11. */
+const LIMITS_KIB: Readonly<Record<string, number>> = { web: 60, websocket: 62 };
 
 /** Bundles the client for browsers as an application would: true when it is small enough and has no Node in it. */
 export async function checkBundleSize(): Promise<boolean> {
+  let isSmall = true;
+  for (const [transport, limit] of Object.entries(LIMITS_KIB)) {
+    isSmall = (await checkBundle(transport, limit)) && isSmall;
+  }
+  return isSmall;
+}
+
+async function checkBundle(transport: string, limitKib: number): Promise<boolean> {
   const bundle = await rolldown({
     input: "entry",
     platform: "browser",
@@ -16,7 +24,7 @@ export async function checkBundleSize(): Promise<boolean> {
         resolveId: (id) => (id === "entry" ? id : undefined),
         load: (id) =>
           id === "entry"
-            ? `export * from "${process.cwd()}/clients/ts/src/index.ts"; export * from "${process.cwd()}/clients/ts/src/web.ts";`
+            ? `export * from "${process.cwd()}/clients/ts/src/index.ts"; export * from "${process.cwd()}/clients/ts/src/${transport}.ts";`
             : undefined,
       },
     ],
@@ -31,9 +39,9 @@ export async function checkBundleSize(): Promise<boolean> {
     .map((chunk) => chunk.code)
     .join("");
   const kib = gzipSync(code).length / 1024;
-  console.log(`client for browsers: ${kib.toFixed(1)} KiB (limit ${LIMIT_KIB})`);
+  console.log(`client for browsers, ${transport}: ${kib.toFixed(1)} KiB (limit ${limitKib})`);
   if (nodeImports.length > 0) console.error(`it imports ${nodeImports.join(", ")}`);
-  return kib <= LIMIT_KIB && nodeImports.length === 0;
+  return kib <= limitKib && nodeImports.length === 0;
 }
 
 /** The modules that a page loads before its first call: the entry and its static imports, without dynamic ones. */

@@ -8,6 +8,7 @@ import { diagnoseSocket } from "./websocket/diagnose.ts";
 import { Dialer } from "./websocket/dialer.ts";
 import { type OpenWebSocket, platformWebSocket } from "./websocket/platform.ts";
 import { SocketTransport } from "./websocket/socket-transport.ts";
+import { withInterceptors } from "./websocket/with-interceptors.ts";
 
 export type { OpenWebSocket, WebSocketLike } from "./websocket/platform.ts";
 
@@ -34,7 +35,7 @@ export interface WebSocketTransportOptions {
   readonly readMaxBytes?: number;
   /** How long a socket may take to open, in milliseconds. Default 5,000. */
   readonly openTimeoutMillis?: number;
-  /** How long a socket with open calls may be silent before it is asked for an answer, in milliseconds. Default 10,000. */
+  /** How long a socket with open calls may be silent before the client asks it, in milliseconds. Default 10,000. */
   readonly pingIntervalMillis?: number;
   /** How long this answer may take before the socket counts as lost, in milliseconds. Default 5,000. */
   readonly pingTimeoutMillis?: number;
@@ -97,7 +98,8 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
       return all;
     },
   });
-  const transport = new SocketTransport(dialer, { baseUrl: address.href, interceptors: [...interceptors] });
+  const plain = new SocketTransport(dialer);
+  const transport = interceptors.length === 0 ? plain : withInterceptors(plain, interceptors, address.href);
   const described = describeTransport(transport, {
     format: "binary",
     duplex: true,

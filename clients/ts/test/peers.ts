@@ -2,6 +2,7 @@ import { createRouterTransport, type Transport } from "@connectrpc/connect";
 import { createStreamkit, type Listener, memoryStorage, type Streamkit } from "@streamkit/server";
 import { createNodeTransport } from "../src/node.ts";
 import { createWebTransport } from "../src/web.ts";
+import { createWebSocketTransport } from "../src/websocket.ts";
 
 /** A real server, with a port. */
 export interface RunningServer extends AsyncDisposable {
@@ -31,6 +32,7 @@ export const TRANSPORTS: Record<string, (server: RunningServer) => Transport> = 
     createNodeTransport({ baseUrl: listener.url, httpVersion: "1.1", json: true }),
   "gRPC-Web, HTTP/1.1": ({ listener }) =>
     createNodeTransport({ baseUrl: listener.url, httpVersion: "1.1", protocol: "grpc-web" }),
+  WebSocket: ({ listener }) => createWebSocketTransport({ baseUrl: listener.url }),
   "Connect, fetch": ({ listener }) => createWebTransport({ baseUrl: listener.url }),
   "Connect, fetch, JSON": ({ listener }) => createWebTransport({ baseUrl: listener.url, json: true }),
   "gRPC-Web, fetch": ({ listener }) => createWebTransport({ baseUrl: listener.url, protocol: "grpc-web" }),

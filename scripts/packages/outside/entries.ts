@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import * as client from "@streamkit/client";
 import * as clientNode from "@streamkit/client/node";
 import * as clientWeb from "@streamkit/client/web";
+import * as clientWebSocket from "@streamkit/client/websocket";
 import * as conformance from "@streamkit/conformance";
 import * as protocol from "@streamkit/protocol";
 import * as protocolConformance from "@streamkit/protocol/conformance";
@@ -22,6 +23,7 @@ const entries = {
   client,
   clientNode,
   clientWeb,
+  clientWebSocket,
   conformance,
   protocol,
   protocolConformance,

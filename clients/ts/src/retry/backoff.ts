@@ -1,4 +1,5 @@
 import { canceled } from "../errors/error.ts";
+import { onWake } from "../wake.ts";
 
 /** How transient failures are retried. */
 export interface RetryOptions {
@@ -39,21 +40,24 @@ export function backoffMillis(
   return retryAfterMillis + random() * bound;
 }
 
-/** Waits; rejects with CANCELED as soon as the signal fires. */
+/**
+ * Waits, for less long when the page is online or visible again; rejects with CANCELED as soon as the signal fires.
+ */
 export function delay(millis: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(canceled(signal));
       return;
     }
-    const onAbort = () => {
+    const end = () => {
       clearTimeout(timer);
-      reject(canceled(signal!));
+      endWake();
+      signal?.removeEventListener("abort", end);
+      if (signal?.aborted) reject(canceled(signal));
+      else resolve();
     };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, millis);
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const timer = setTimeout(end, millis);
+    const endWake = onWake(end);
+    signal?.addEventListener("abort", end);
   });
 }

@@ -15,7 +15,9 @@ export interface TransportDescription {
    * is dead. Without it a new stream may end up on the same dead connection.
    */
   readonly probe?: () => void;
-  /** What calls use now, such as `websocket` or `fetch`; `undefined` while a transport that chooses has not chosen yet. */
+  /**
+   * Protocol of new calls, such as `websocket` or `fetch`; `undefined` while a transport that chooses has not chosen yet.
+   */
   readonly protocol?: () => string | undefined;
   /** Where calls go, for the texts of errors: a URL. */
   readonly address?: string;

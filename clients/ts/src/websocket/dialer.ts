@@ -1,7 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { StreamkitError } from "../errors/error.ts";
-import { backoffMillis } from "../retry/backoff.ts";
-import { onWake } from "../wake.ts";
+import { backoffMillis, delay } from "../retry/backoff.ts";
 import { textOfClosing } from "./closing.ts";
 import { Connection } from "./connection.ts";
 import { now, type OpenWebSocket, type WebSocketLike } from "./platform.ts";
@@ -94,7 +93,8 @@ export class Dialer {
   }
 
   async #dial(): Promise<Connection> {
-    await pause(this.#notBefore - now());
+    const pause = this.#notBefore - now();
+    if (pause > 0) await delay(pause, undefined);
     const headers = await this.#settings();
     if (this.#isClosed) throw closedError();
     try {
@@ -162,20 +162,6 @@ export class Dialer {
       });
     });
   }
-}
-
-/** Waits until the time is over, or the page wakes up. */
-function pause(millis: number): Promise<void> {
-  if (millis <= 0) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      endWake();
-      resolve();
-    };
-    const timer = setTimeout(end, millis);
-    const endWake = onWake(end);
-  });
 }
 
 /** A WebSocket that does not open tells nobody why. */

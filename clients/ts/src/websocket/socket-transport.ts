@@ -8,17 +8,7 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import {
-  Code,
-  ConnectError,
-  createContextValues,
-  type Interceptor,
-  type StreamRequest,
-  type StreamResponse,
-  type Transport,
-  type UnaryResponse,
-} from "@connectrpc/connect";
-import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import { Code, ConnectError, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import type { Call } from "./call.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Dialer } from "./dialer.ts";
@@ -26,65 +16,19 @@ import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
 import { headerFields, pathField } from "./wire.ts";
 
-/** How calls are made. */
-export interface SocketTransportOptions {
-  /** The address that interceptors see: http:// or https://. */
-  readonly baseUrl: string;
-  readonly interceptors: Interceptor[];
-}
-
 /**
- * Calls over a socket. A call without interceptors makes no AbortController, no timer and no headers of its own, which
- * would cost more than the call.
+ * Calls over a socket. A call makes no AbortController, no timer and no headers of its own, which would cost more than
+ * the call.
  */
 export class SocketTransport implements Transport {
   readonly #dialer: Dialer;
-  readonly #options: SocketTransportOptions;
   readonly #deadlines = new Deadlines();
 
-  constructor(dialer: Dialer, options: SocketTransportOptions) {
+  constructor(dialer: Dialer) {
     this.#dialer = dialer;
-    this.#options = options;
   }
 
-  readonly unary: Transport["unary"] = (method, signal, timeoutMs, header, input, contextValues) => {
-    const { interceptors } = this.#options;
-    if (interceptors.length === 0) return this.#unary(method, signal, timeoutMs, header, input);
-    return runUnaryCall({
-      interceptors,
-      signal,
-      timeoutMs,
-      req: { ...this.#request(method, header, contextValues), stream: false, method, message: input },
-      next: (request) => this.#unary(method, request.signal, timeoutMs, request.header, request.message),
-    });
-  };
-
-  readonly stream: Transport["stream"] = (method, signal, timeoutMs, header, input, contextValues) => {
-    const { interceptors } = this.#options;
-    if (interceptors.length === 0) return this.#stream(method, signal, timeoutMs, header, input);
-    const send = (request: StreamRequest<typeof method.input, typeof method.output>) =>
-      this.#stream(method, request.signal, timeoutMs, request.header, request.message);
-    return runStreamingCall({
-      // As an interceptor: connect-es 2.3.0 keeps 350 bytes per response of what is `next`. See
-      // node/unraced-streams.ts.
-      interceptors: [...interceptors, () => (request) => send(request as Parameters<typeof send>[0])],
-      signal,
-      timeoutMs,
-      req: { ...this.#request(method, header, contextValues), stream: true, method, message: input },
-      next: send,
-    });
-  };
-
-  #request(
-    method: DescMethodUnary | DescMethodStreaming,
-    header: HeadersInit | undefined,
-    contextValues = createContextValues(),
-  ) {
-    const url = createMethodUrl(this.#options.baseUrl, method);
-    return { service: method.parent, requestMethod: "POST", url, header: new Headers(header), contextValues };
-  }
-
-  #unary<I extends DescMessage, O extends DescMessage>(
+  unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     signal: AbortSignal | undefined,
     timeoutMillis: number | undefined,
@@ -102,7 +46,7 @@ export class SocketTransport implements Transport {
     return call.response;
   }
 
-  async #stream<I extends DescMessage, O extends DescMessage>(
+  async stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodStreaming<I, O>,
     signal: AbortSignal | undefined,
     timeoutMillis: number | undefined,
