@@ -16,7 +16,8 @@ export interface TransportDescription {
    */
   readonly probe?: () => void;
   /**
-   * Protocol of new calls, such as `websocket` or `fetch`; `undefined` while a transport that chooses has not chosen yet.
+   * Protocol of new calls, such as `websocket` or `fetch`; `undefined` while a transport that chooses has not chosen
+   * yet.
    */
   readonly protocol?: () => string | undefined;
   /** Where calls go, for the texts of errors: a URL. */
