@@ -69,6 +69,8 @@ export class AppendMutation implements Mutation<AppendResult> {
     const known = this.#log.recent.get(id);
     // Results learned from the log of another instance lack the ranges of segments that are only fenced.
     const complete = known !== undefined && this.#transaction.appends.every((a) => !isFencedOnly(a) || has(known, a));
+    // Memory may lose the result before `apply` looks.
+    this.#earlier = known;
     if (complete) return;
     // On a shared store a condition costs nothing: the commit itself finds out whether the transaction has a row.
     if (
@@ -81,7 +83,7 @@ export class AppendMutation implements Mutation<AppendResult> {
       this.#onlyIfAbsent = !this.#log.recent.isCompleteSince(this.#log.dedupeStart);
       return;
     }
-    this.#earlier = await this.#findRemembered(known !== undefined);
+    this.#earlier = (await this.#findRemembered(known !== undefined)) ?? known;
     if (this.#earlier === undefined && known === undefined && isFoundByExpectation(this.#transaction)) {
       this.#earlier = await this.#findByExpectation();
     }

@@ -1,5 +1,5 @@
+import { type Evictable, type MemoryBudget, ringBudget } from "../../memory-budget.ts";
 import type { EncodedBatch } from "../rows/batch.ts";
-import { type Ring, type RingBudget, ringBudget } from "./ring-budget.ts";
 import { type SegmentFilter, StatusSubscription } from "./status-feed.ts";
 
 /** The position that orders the batches of a feed. */
@@ -16,9 +16,9 @@ const RING_BATCHES = 8_192;
  * if the ring still has that position, and from storage otherwise. A follower that falls behind the ring continues from
  * storage.
  */
-export class LiveFeed implements Ring {
+export class LiveFeed implements Evictable {
   readonly #order: FeedOrder;
-  readonly #budget: RingBudget;
+  readonly #budget: MemoryBudget;
   readonly #ring: EncodedBatch[] = [];
   #ringHead = 0;
   #bytes = 0;
@@ -28,7 +28,7 @@ export class LiveFeed implements Ring {
   readonly #waiting = new Set<() => void>();
   followers = 0;
 
-  constructor(order: FeedOrder, budget: RingBudget = ringBudget) {
+  constructor(order: FeedOrder, budget: MemoryBudget = ringBudget) {
     this.#order = order;
     this.#budget = budget;
   }

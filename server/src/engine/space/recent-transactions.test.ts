@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { MemoryBudget } from "../../memory-budget.ts";
 import { RecentTransactions } from "./recent-transactions.ts";
 
 const at = (commitTimeMicros: number) => ({ number: commitTimeMicros, commitTimeMicros, ranges: [], commitId: 0n });
@@ -25,5 +26,18 @@ describe("recent transactions", () => {
     // t10 was committed at 10: the cache is complete for times after 10, and incomplete since 9.
     expect(recent.isCompleteSince(9)).toBe(false);
     expect(recent.isCompleteSince(10)).toBe(true);
+  });
+
+  it("give results up to a budget that they share, and say so", () => {
+    const budget = new MemoryBudget(3_000);
+    const [cold, warm] = [0, 0].map(() => new RecentTransactions(0, 100, 100_000, budget));
+    for (const time of [10, 20, 30]) cold.add(`t${time}`, at(time));
+    for (const time of [40, 50, 60]) warm.add(`t${time}`, at(time));
+    expect(cold.get("t10")).toBeUndefined();
+    expect([cold.isCompleteSince(0), cold.isCompleteSince(20)]).toEqual([false, true]);
+    expect(warm.isCompleteSince(0)).toBe(true);
+    expect(budget.bytes).toBe(cold.bytes + warm.bytes);
+    cold.close();
+    expect(budget.bytes).toBe(warm.bytes);
   });
 });

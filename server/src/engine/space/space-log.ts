@@ -159,6 +159,7 @@ export class SpaceLog extends SpaceState {
   /** Stops background work. */
   close(): void {
     this.#poller.stop();
+    this.release();
   }
 
   /** Watches states of segments from the next commit on. */

@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import { dataLoss, ServerError, StoreDeletedError } from "../../errors.ts";
 import type { PartitionStore, Row, RowVersion } from "../../storage/port.ts";
 import type { Draft } from "../commit/draft.ts";
@@ -30,9 +29,8 @@ import type { ChangeNote } from "../rows/rows.ts";
 import { SharedRun } from "../shared-run.ts";
 import { beginScan, readChanges, readMissed, transactionsOf } from "./missed.ts";
 import { RecentTransactions } from "./recent-transactions.ts";
+import { SegmentHeads } from "./segment-heads.ts";
 
-/** Segment heads kept in memory per space; other heads are read when needed. */
-const CACHED_SEGMENTS = 65_536;
 /** An instance that committed within this time, in milliseconds, keeps its caches current with commits of others. */
 const WRITER_MILLIS = 60_000;
 
@@ -52,8 +50,7 @@ export class SpaceState implements StoredSpace {
   /** True if other processes may write the store: a cached value may then be out of date. */
   readonly shared: boolean;
   readonly #onUnfinished: () => void;
-  // Bounded by size: a bound by count reserves its memory at once (6 ms and 1.4 MB per space).
-  readonly #segments = new LRUCache<string, SegmentHead>({ maxSize: CACHED_SEGMENTS, sizeCalculation: () => 1 });
+  readonly #segments = new SegmentHeads();
   /** First existing sequence by segment, for segments whose trimmed entries may still be in the space log. */
   #trimmed = new Map<string, number>();
   #head: SpaceHead = NEW_SPACE;
@@ -287,9 +284,20 @@ export class SpaceState implements StoredSpace {
     this.#headVersion = row?.version ?? null;
     this.#trimmed = trimmed;
     // No commit of this space is later than its head says, so an old head means an empty window.
-    this.#recent = new RecentTransactions(head.lastTimeMicros);
+    this.#forgetTransactions(head);
     this.#loaded = true;
     if (trimmed.size > 0) this.#onUnfinished();
+  }
+
+  #forgetTransactions(head: SpaceHead): void {
+    this.#recent.close();
+    this.#recent = new RecentTransactions(head.lastTimeMicros);
+  }
+
+  /** Gives the memory of the caches back. For a state that is used no more. */
+  protected release(): void {
+    this.#segments.clear();
+    this.#recent.close();
   }
 
   /** G11: a space without a head has no entries, unless another instance is writing it for the first time. */
@@ -374,7 +382,7 @@ export class SpaceState implements StoredSpace {
     // Trimmed entries cannot be read any more: their transactions must be looked up in storage (G7).
     if (batches === undefined || found !== head.lastOffset - from) {
       this.#segments.clear();
-      this.#recent = new RecentTransactions(head.lastTimeMicros);
+      this.#forgetTransactions(head);
     } else {
       for (const batch of batches) this.#passOn(batch);
       for (const [id, transaction] of transactionsOf(batches)) this.#recent.add(id, transaction);

@@ -106,7 +106,10 @@ export class AbstractLevelPartitionStore implements PartitionStore {
   }
 
   #end(finish: () => Promise<void>): Promise<void> {
-    this.#closing ??= this.#operations.close().then(finish);
+    this.#closing ??= this.#operations.close().then(() => {
+      this.#commits.forgetVersions();
+      return finish();
+    });
     return this.#closing;
   }
 }

@@ -71,6 +71,11 @@ export class WriteQueue {
     if (this.#failure !== undefined && !isReadableAfter(this.#failure)) this.assertUsable();
   }
 
+  /** Gives the memory of cached versions back. Later commits read the versions that they need. */
+  forgetVersions(): void {
+    this.#versions.clear();
+  }
+
   /** Resolves once the outcome is durable. */
   commit(partition: string, batch: CommitBatch): Promise<CommitResult> {
     return new Promise((resolve, reject) => {

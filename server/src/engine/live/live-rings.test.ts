@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { MemoryBudget } from "../../memory-budget.ts";
 import { EncodedBatch } from "../rows/batch.ts";
 import { LiveFeed, LiveHub } from "./live-hub.ts";
-import { RingBudget } from "./ring-budget.ts";
 
 function batch(sequence: number, records: Uint8Array, segment = "s"): EncodedBatch {
   const header = {
@@ -18,7 +18,7 @@ function batch(sequence: number, records: Uint8Array, segment = "s"): EncodedBat
 
 describe("the budget of all rings", () => {
   it("drops the oldest batches of the ring with the oldest last write", () => {
-    const budget = new RingBudget(5_000);
+    const budget = new MemoryBudget(5_000);
     const [cold, warm] = [new LiveFeed("sequence", budget), new LiveFeed("sequence", budget)];
     for (let i = 1; i <= 3; i++) cold.publish(batch(i, new Uint8Array(1_000)));
     warm.publish(batch(1, new Uint8Array(1_000)));
@@ -37,7 +37,7 @@ describe("the budget of all rings", () => {
   });
 
   it("regains the bytes of rings without followers", () => {
-    const budget = new RingBudget();
+    const budget = new MemoryBudget(1_000_000);
     const feed = new LiveFeed("sequence", budget);
     feed.publish(batch(1, new Uint8Array(1_000)));
     expect(budget.bytes).toBeGreaterThan(1_000);
