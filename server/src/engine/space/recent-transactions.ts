@@ -5,8 +5,8 @@ import type { CommittedTransaction } from "../rows/rows.ts";
  * The results of the latest transactions of a space, by transaction id (G7).
  *
  * The cache knows since when it is complete. A transaction must be looked up in storage only if the cache is incomplete
- * for the dedupe window. The cache is bounded by count and by bytes, and all spaces share a budget: any result may be gone
- * at any time. An evicted result moves `completeSince` forward.
+ * for the dedupe window. The cache is bounded by count and by bytes, and all spaces share a budget: any result may be
+ * gone at any time. An evicted result moves `completeSince` forward.
  */
 export class RecentTransactions implements Evictable {
   readonly #byId = new Map<string, CommittedTransaction>();
