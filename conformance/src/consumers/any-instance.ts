@@ -12,8 +12,9 @@ const ELSEWHERE: ReadonlySet<Code> = new Set([
 ]);
 
 /**
- * A transport to several instances that works like a load balancer. Calls go to one instance until a call fails with
- * one of these codes or exceeds its time; then they go to the next instance. The client repeats failed calls.
+ * A transport to several instances that works like a load balancer. Calls go to one instance until a call fails with a
+ * code of ELSEWHERE, which includes an exceeded time limit. Then calls go to the next instance. The client repeats
+ * failed calls.
  */
 export function anyInstance(urls: readonly string[], first: number): Transport {
   const transports = urls.map((baseUrl) => createNodeTransport({ baseUrl }));

@@ -3,8 +3,8 @@ import { Random } from "../lab/random.ts";
 /** One trouble. */
 interface Trouble {
   /**
-   * Pause before the trouble, in milliseconds. It begins at the previous trouble; for consumers, at the takeover after
-   * it.
+   * Pause before the trouble, in milliseconds. It begins after the previous trouble; for consumers, as soon as one
+   * process runs the consumer and another one waits.
    */
   readonly pauseMillis: number;
   readonly kind: "kill" | "freeze";

@@ -7,7 +7,7 @@ export interface ConsumerSettings {
   readonly first: number;
   readonly storeId: string;
   readonly ttl: number;
-  /** Time limit of a call in milliseconds. After it, the transport cancels the call and turns to another instance. */
+  /** Time limit of a call in milliseconds. After it, the client repeats the call at another instance. */
   readonly callMillis: number;
   readonly deviation?: ConsumerDeviation;
 }

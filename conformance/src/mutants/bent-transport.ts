@@ -40,7 +40,7 @@ export interface Bends {
   request?(rpc: string, message: Message): void;
   /** Called with every unary response except that of Append. */
   response?(rpc: string, message: Message, request: Message): void;
-  /** Returns a response instead of sending the request; undefined sends the request. */
+  /** Returns a response that replaces the server's; undefined keeps the server's. The request is sent in both cases. */
   instead?(rpc: string, message: Message, output: DescMessage): Message | undefined;
   /** Replaces any failure. */
   failure?(error: ConnectError, rpc: string): ConnectError;

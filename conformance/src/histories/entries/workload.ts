@@ -11,6 +11,8 @@ export interface Nemesis {
   /**
    * Called after each write of the plan, so that trouble comes at the same places regardless of the speed of the
    * servers.
+   *
+   * @param writes number of writes so far
    */
   progress(writes: number): void;
   /** Ends all trouble. Resolves once every server works and will continue to. */

@@ -2,8 +2,9 @@ import type { DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isObject } from "./json.ts";
 
 /**
- * Converts the request of a case into the JSON form of the message. Adds the default store, space and segment, and
- * expands the shorthands described at the head of case.proto. The caller has already replaced the placeholders.
+ * Converts the request of a case into the JSON form of the message. Adds the default store, space, segment, key, name
+ * and group, and expands the shorthands described at the head of case.proto. The caller has already replaced the
+ * placeholders.
  */
 export function completeRequest(
   input: DescMessage,

@@ -57,7 +57,7 @@ export function tooSoon({ notBefore }: Pick<Step, "notBefore">, { begun }: Pick<
   const millis = performance.now() - (begun.at(-2) ?? Number.POSITIVE_INFINITY);
   const least = toMillis(notBefore);
   if (millis >= least - TIMER_MILLIS) return undefined;
-  return `came about after ${millis.toFixed(1)} ms, expected not before ${least} ms`;
+  return `the expectation held after ${millis.toFixed(1)} ms, expected not before ${least} ms`;
 }
 
 async function perform(step: Step, state: CaseState): Promise<Difference> {

@@ -35,7 +35,7 @@ function* checkRefused(append: AppendEvent, history: SpaceHistory): Generator<Vi
   if (!history.mayStandAt(segment, actual, start)) {
     yield {
       clause: "EXP-003",
-      what: `${transactionId} was told that ${segment} is at ${actual}, but it was not at that time`,
+      what: `${transactionId} was told that ${segment} is at ${actual}, which it was not at that time`,
     };
   }
 }

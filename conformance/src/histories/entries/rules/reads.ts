@@ -47,13 +47,16 @@ export function* checkStatuses(history: SpaceHistory): Generator<Violation> {
     if (!history.mayStandAt(segment, lastSequence, start)) {
       yield {
         clause: "LIN-002",
-        what: `${segment} has the last sequence ${lastSequence} in a status, which it never had then`,
+        what: `a status says that ${segment} ends at ${lastSequence}, which it did not at that time`,
       };
     }
     const { trims } = history;
     const right = trims.certain(segment, start) <= firstSequence && firstSequence <= trims.possible(segment, end);
     if (lastSequence > 0 && !right) {
-      yield { clause: "LIN-002", what: `${segment} begins at ${firstSequence} in a status, where it cannot begin` };
+      yield {
+        clause: "LIN-002",
+        what: `a status says that ${segment} begins at ${firstSequence}, which is impossible`,
+      };
     }
   }
 }
