@@ -77,7 +77,7 @@ export const CURSOR_DEVIATIONS: readonly Deviation[] = [
   bendCommit("ignored-cursor-version", "ignores expected_version", (request) => {
     delete request.expectedVersion;
   }),
-  bendCommit("ignored-version-zero", "takes expected_version 0 for none", (request) => {
+  bendCommit("ignored-version-zero", "treats expected_version 0 as none", (request) => {
     if (request.expectedVersion === 0n) delete request.expectedVersion;
   }),
   bendCommit("version-not-later", "applies a commit that expects any later version", (request) => {

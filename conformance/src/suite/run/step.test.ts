@@ -16,5 +16,5 @@ it("lets a step end as early as a timer of whole milliseconds may", () => {
 });
 
 it("refuses a step that ended earlier than that", () => {
-  expect(endedAfter(290)).toMatch(/^came about after 29\d\.\d ms, expected not before 300 ms$/);
+  expect(endedAfter(290)).toMatch(/^the expectation held after 29\d\.\d ms, expected not before 300 ms$/);
 });

@@ -75,7 +75,7 @@ export function* checkStates({ commits, acked, reads }: CursorHistory): Generato
       if (offset === last?.offset) continue;
       const maybe = commits.some((commit) => commit.offset === offset && commit.outcome.is === "unknown");
       if (!maybe) {
-        const what = `version ${version} has offset ${offset} of ${space}, and ${last?.offset} was committed last`;
+        const what = `version ${version} has offset ${offset} of ${space}, but ${last?.offset} was committed last`;
         yield { clause: "CUR-005", what };
       }
     }

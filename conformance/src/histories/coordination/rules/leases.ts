@@ -19,18 +19,18 @@ export function* checkOwners({ grants, looks }: KeyHistory): Generator<Violation
   }
 }
 
-/** LEA-005, LEA-010, LEA-028: after a token was granted or shown, no smaller token is. */
+/** LEA-005, LEA-010, LEA-028: after a token was granted, no smaller one is granted or shown. */
 export function* checkRising({ grants, looks }: KeyHistory): Generator<Violation> {
   for (const before of grants) {
     const { token } = before.outcome;
     for (const after of grants) {
       if (before.end >= after.start || after.outcome.token >= token) continue;
       const clause = after.rpc === "acquire" ? "LEA-005" : "LEA-010";
-      yield { clause, what: `${after.rpc} gave token ${after.outcome.token} after ${token}` };
+      yield { clause, what: `${after.rpc} granted token ${after.outcome.token} after ${token}` };
     }
     for (const look of looks) {
       if (before.end < look.start && look.found !== undefined && look.found.token < token) {
-        yield { clause: "LEA-028", what: `token ${look.found.token} was shown after ${token} was given` };
+        yield { clause: "LEA-028", what: `token ${look.found.token} was shown after ${token} was granted` };
       }
     }
   }
@@ -45,7 +45,7 @@ export function* checkReleased({ calls, grants }: KeyHistory): Generator<Violati
       // The release of another holder's lease has no effect.
       if (grant.holder !== release.holder) continue;
       const clause = grant.rpc === "acquire" ? "LEA-005" : "LEA-009";
-      yield { clause, what: `${grant.rpc} gave token ${grant.outcome.token} after it was given back` };
+      yield { clause, what: `${grant.rpc} granted token ${grant.outcome.token} after its release` };
     }
   }
 }
@@ -59,20 +59,20 @@ export function* checkHeld(history: KeyHistory): Generator<Violation> {
     const what = `${holder} has token ${token} for ${ttlMillis} ms`;
     for (const other of history.grants) {
       if (other.outcome.token <= token || other.end >= over) continue;
-      yield { clause: "LEA-015", what: `${what}; ${other.holder} got ${other.outcome.token} within them` };
+      yield { clause: "LEA-015", what: `${what}; ${other.holder} got token ${other.outcome.token} within that time` };
     }
     for (const call of history.calls) {
       if (call.holder !== holder || call.start <= grant.end || call.end >= over) continue;
       if (call.rpc === "renew" && call.claimed === token && call.outcome.is === "lost") {
-        yield { clause: "LEA-015", what: `${what}; a renewal within them was refused` };
+        yield { clause: "LEA-015", what: `${what}; a renewal within that time was refused` };
       }
       if (call.rpc === "acquire" && call.outcome.is === "held") {
-        yield { clause: "LEA-004", what: `${what}; within them it was refused to its holder as held by another` };
+        yield { clause: "LEA-004", what: `${what}; within that time it was refused to its holder as held by another` };
       }
     }
     for (const look of history.looks) {
       if (look.start <= grant.end || look.end >= over || look.found?.token === token) continue;
-      yield { clause: "LEA-028", what: `${what}; within them it was ${shownAs(look)}` };
+      yield { clause: "LEA-028", what: `${what}; within that time it was ${shownAs(look)}` };
     }
   }
 }
