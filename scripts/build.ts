@@ -1,21 +1,22 @@
 /**
- * Builds the packages that are published: TypeScript to JavaScript and declarations in dist/, with the files that a
- * pack needs beside them (licence, .proto files, specification).
+ * Builds the published packages: compiles TypeScript to JavaScript and declarations in dist/, and copies the other
+ * files of a pack (licence, .proto files, specification).
  *
- *   npm run build
- *   node scripts/build.ts server   only this package and those it depends on: `npm pack` runs it first (prepack)
+ *     npm run build
+ *     node scripts/build.ts server   only this package and its dependencies: `npm pack` runs it first (prepack)
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 
-/** In the order of their dependencies: each build reads the declarations of those before it. */
+/** In the order of their dependencies: each build reads the declarations of the earlier ones. */
 const PACKAGES = ["gen/es", "clients/ts", "server", "conformance"];
 
 process.chdir(join(import.meta.dirname, ".."));
 
 /**
- * Sources that the package's entries and programs come from. What they do not import, such as test tools, is not built.
+ * Sources of the package's entry points and programs. The build omits files that they do not import, such as test
+ * tools.
  */
 function entries(folder: string): string[] {
   const { exports, bin = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
@@ -35,7 +36,7 @@ function compile(folder: string): void {
       customConditions: [],
       noEmit: false,
       declaration: true,
-      // The sources travel inside the maps, so that maps resolve wherever the package is.
+      // The source maps contain the sources, so that they work wherever the package is.
       sourceMap: true,
       inlineSources: true,
       allowImportingTsExtensions: false,
@@ -65,7 +66,8 @@ function copyFiles(folder: string): void {
 }
 
 const wanted = process.argv[2];
-if (wanted !== undefined && !PACKAGES.includes(wanted)) throw new Error(`${wanted} is none of ${PACKAGES.join(", ")}`);
+if (wanted !== undefined && !PACKAGES.includes(wanted))
+  throw new Error(`${wanted} is not one of ${PACKAGES.join(", ")}`);
 for (const folder of wanted === undefined ? PACKAGES : PACKAGES.slice(0, PACKAGES.indexOf(wanted) + 1)) {
   compile(folder);
   copyFiles(folder);

@@ -4,7 +4,10 @@ import { type OutputChunk, type RolldownOutput, rolldown } from "rolldown";
 /** Most that a page loads for the client with one transport, minified and gzipped: target of workload W11. */
 const LIMITS_KIB: Readonly<Record<string, number>> = { web: 60, websocket: 62 };
 
-/** Bundles the client for browsers as an application would: true when it is small enough and has no Node in it. */
+/**
+ * Bundles the client for browsers as an application would. Returns true if the bundle is small enough and imports
+ * nothing from Node.
+ */
 export async function checkBundleSize(): Promise<boolean> {
   let isSmall = true;
   for (const [transport, limit] of Object.entries(LIMITS_KIB)) {

@@ -1,9 +1,9 @@
 /**
- * The one command that a contributor and CI run before a change is proposed: every check that is not a long test.
+ * Runs every check except long tests, for contributors and CI, before a change is proposed.
  *
- *   npm run check                     everything
- *   npm run check -- types            only checks whose names contain "types"
- *   npm run check -- --without-tests  all but the unit tests: for CI, which runs all tests anyway
+ *     npm run check                     everything
+ *     npm run check -- types            only checks whose names contain "types"
+ *     npm run check -- --without-tests  all but the unit tests: for CI, which runs all tests anyway
  */
 import { spawnSync } from "node:child_process";
 import { checkBundleSize } from "./bundle-size.ts";

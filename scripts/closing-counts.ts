@@ -3,8 +3,8 @@ import { RUN_VARIABLE } from "./test-run/processes.ts";
 import { Counts, type Progress } from "./test-run/progress.ts";
 
 /**
- * Ends a test run with one plain line of counts, for readers that do not know vitest; under `npm test`, which prints
- * it, tells it.
+ * Ends a test run with one plain line of counts, for readers without knowledge of vitest. Under `npm test`, which
+ * prints that line itself, it sends the counts to it.
  */
 export default class ClosingCounts implements Reporter {
   readonly #counts = new Counts();
@@ -24,7 +24,7 @@ export default class ClosingCounts implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
-    // Their workers have died.
+    // The workers of these files have died.
     const unfinished = modules.filter((module) => ["queued", "pending"].includes(module.state()));
     const files = unfinished.map(({ moduleId }) => moduleId);
     this.#note({ kind: "all-ended", unfinished: files, errors: errors.length });

@@ -6,7 +6,7 @@ const MOST = 72;
 const SINCE = "2026-11-29T03:07:00Z";
 const FORM = /^(?:feat|fix|docs|test|refactor|perf|build|ci|chore|style|revert)(?:\([\w, -]+\))?!?: \S/;
 
-/** The fault of a subject; undefined when there is none. */
+/** The fault of a subject; undefined if there is none. */
 export function wrongSubject(subject: string): string | undefined {
   if (subject.length > MOST) return `has ${subject.length} characters, expected at most ${MOST}`;
   if (!FORM.test(subject)) return 'has no type, expected one as in "fix(server): ..."';
@@ -14,9 +14,9 @@ export function wrongSubject(subject: string): string | undefined {
 }
 
 /**
- * Checks the commits that are new.
+ * Checks new commits.
  *
- * @param base a revision: commits after it. Default: commits since the rule exists.
+ * @param base a revision: checks the commits after it. Default: the commits since the rule exists
  */
 export function checkSubjects(base = process.env.COMMITS_SINCE): boolean {
   const range = base === undefined ? [`--since=${SINCE}`] : [`${base}..HEAD`];

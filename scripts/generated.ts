@@ -5,7 +5,7 @@ import { join, relative } from "node:path";
 
 const GENERATED = "gen/es/gen";
 
-/** Generates the code again, elsewhere, and compares: true when nothing changes. */
+/** Generates the code again in another folder, and compares. Returns true if nothing changes. */
 export function checkGenerated(): boolean {
   const folder = mkdtempSync(join(tmpdir(), "streamkit-generated-"));
   try {

@@ -17,10 +17,10 @@ const DOCUMENT = `
 | x | y |
 `;
 
-describe("the tables of who may import whom", () => {
+describe("the tables of permitted imports", () => {
   const [table] = roomsOf(DOCUMENT);
 
-  it("are read from a document", () => {
+  it("are parsed from a document", () => {
     expect(roomsOf(DOCUMENT)).toEqual([
       {
         root: "server/src/",
@@ -55,7 +55,7 @@ describe("rows that import each other", () => {
   const cycle = (...imports: [from: string, to: string][]) =>
     cycleOf(table, new Map(imports.map(([from, to]) => [`server/src/${from}`, [`server/src/${to}`]])));
 
-  it("are found over several files", () => {
+  it("are found across several files", () => {
     expect(cycle(["engine/a.ts", "cli/b.ts"], ["cli/c.ts", "bin.ts"], ["bin.ts", "engine/rows/d.ts"])).toBeUndefined();
     expect(cycle(["engine/a.ts", "cli/b.ts"], ["cli/c.ts", "bin.ts"], ["bin.ts", "engine/d.ts"])).toEqual([
       "engine/",
@@ -65,14 +65,14 @@ describe("rows that import each other", () => {
     ]);
   });
 
-  it("are not files of one row, nor files of no row", () => {
+  it("do not count within one row, nor without a row", () => {
     expect(cycle(["engine/a.ts", "engine/b.ts"], ["engine/b.ts", "engine/a.ts"])).toBeUndefined();
     expect(cycle(["new.ts", "engine/a.ts"], ["engine/a.ts", "new.ts"])).toBeUndefined();
   });
 });
 
 describe("the imports of a source", () => {
-  it("are found in all their forms, and not in comments", () => {
+  it("are found in all their forms, but not in comments", () => {
     const source = [
       'import { a } from "./a.ts";',
       "import {",

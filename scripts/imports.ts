@@ -14,7 +14,7 @@ export interface Room {
   readonly mayImport: readonly string[] | "all";
 }
 
-/** The rooms of one folder. Imports that leave the folder are the concern of the table of the folder above. */
+/** The rooms of one folder. The table of the parent folder covers imports from outside of this folder. */
 export interface Rooms {
   /** The folder, with a slash at its end; "" for the repository. */
   readonly root: string;
@@ -33,7 +33,7 @@ const code = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([
 /**
  * The tables of a document.
  *
- * @throws Error when a row says nothing that can be checked
+ * @throws Error if a row has no names to check
  */
 export function roomsOf(markdown: string): Rooms[] {
   const tables: Rooms[] = [];
@@ -119,7 +119,7 @@ export function cycleOf(table: Rooms, importsByPath: ReadonlyMap<string, readonl
   return undefined;
 }
 
-/** Every row names something, and every import is one that the tables allow. */
+/** Checks that every row names an existing path, and that the tables allow every import. */
 export function checkImports(): boolean {
   const tables = roomsOf(readFileSync("CONTRIBUTING.md", "utf8"));
   const listed = spawnSync("git", ["ls-files", "-co", "--exclude-standard", "*.ts"], { encoding: "utf8" }).stdout;

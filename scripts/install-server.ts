@@ -1,10 +1,9 @@
 /**
  * Installs the server from this repository into a folder of its own, without development dependencies: for a container,
- * or for systemd. Third-party packages come in the versions that package-lock.json names, which are those that the
- * tests ran with.
+ * or for systemd. Installs third-party packages in the versions of package-lock.json, which the tests ran with.
  *
- *   npm run install-server -- /opt/streamkit
- *   npm run install-server -- /opt/streamkit @azure/data-tables ioredis    with optional packages
+ *     npm run install-server -- /opt/streamkit
+ *     npm run install-server -- /opt/streamkit @azure/data-tables ioredis    with optional packages
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -30,7 +29,7 @@ function locked(): Record<string, string> {
   const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8"));
   const versions: Record<string, string> = {};
   for (const [path, { version, link }] of Object.entries<{ version?: string; link?: boolean }>(packages)) {
-    // Nested ones are other versions of packages that exist at the top too.
+    // A nested package is another version of a package that exists at the top too.
     const name = /^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(path)?.[1];
     if (name !== undefined && version !== undefined && !link) versions[name] = version;
   }

@@ -17,7 +17,7 @@ test("links to files, folders and headings that exist are fine", () => {
   expect(broken("[f](https://example.com/x.md#y) <!-- --> [g](mailto:a@example.com)")).toEqual([]);
 });
 
-test("a link without a target is told with its line", () => {
+test("a link without a target is reported with its line", () => {
   expect(broken("one\n[a](instal.md)\n\n[b](install.md#nowhere)\n[c](#here)")).toEqual([
     "docs/limits.md:2: no file instal.md",
     "docs/limits.md:4: no heading install.md#nowhere",
@@ -30,12 +30,12 @@ test("code has no links and no headings", () => {
   expect(broken("```md\n# Here\n```\n[a](#here)")).toEqual(["docs/limits.md:4: no heading #here"]);
 });
 
-test("sources are named by the end of their path", () => {
+test("documents may name a source by the end of its path", () => {
   expect(broken("| `doors/hosts.int.test.ts` | server/test/doors/hosts.int.test.ts |")).toEqual([]);
   expect(broken("| x | doors/shares.int.test.ts |")).toEqual(["docs/limits.md:1: no source doors/shares.int.test.ts"]);
 });
 
-test("commands run scripts of package.json, in code as well", () => {
+test("commands name scripts of package.json, even in code", () => {
   expect(broken("```sh\nnpm run demo\nnpm run dmo -- x\n```\n`npm run packs`")).toEqual([
     "docs/limits.md:3: no script dmo",
     "docs/limits.md:5: no script packs",

@@ -1,6 +1,6 @@
 /**
- * Documents name things that exist: the file and the heading of every relative link, every source file that a text or a
- * table names by its path, and every script that a command runs. The check visits no addresses on the web.
+ * Checks that documents name existing things: the file and the heading of every relative link, every source file that a
+ * text or a table names by its path, and every script in a command. The check visits no addresses on the web.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -19,7 +19,7 @@ const repositoryFiles = (): string[] =>
     .stdout.split("\n")
     .filter((file) => file !== "" && existsSync(file));
 
-/** The document without its code: links and headings in there are none. Lines keep their numbers. */
+/** The document without its code, which has neither links nor headings. Lines keep their numbers. */
 export const withoutCode = (markdown: string): string =>
   markdown.replace(/^( *)(`{3,}|~{3,}).*\n(?:.*\n)*?\1\2 *$/gm, (block) => block.replace(/.*/g, ""));
 
@@ -36,7 +36,7 @@ export function anchorsOf(markdown: string): Set<string> {
   return anchors;
 }
 
-/** The repository as documents see it. */
+/** The facts about the repository that documents are checked against. */
 export interface Repository {
   /** Paths of all files. */
   readonly files: readonly string[];
@@ -45,7 +45,7 @@ export interface Repository {
   readonly read: (path: string) => string;
 }
 
-/** Every name in a document that names nothing, with its line. */
+/** Every broken name in a document, with its line. */
 export function brokenNames(path: string, markdown: string, repository: Repository): string[] {
   const text = withoutCode(markdown);
   const problems: [index: number, problem: string][] = [];
@@ -57,7 +57,7 @@ export function brokenNames(path: string, markdown: string, repository: Reposito
     const found = repository.files.some((file) => file === name || file.endsWith(`/${name}`));
     if (!found) problems.push([index, `no source ${name}`]);
   }
-  // Commands stand in code as well: line numbers agree, for both texts have the same lines.
+  // Commands may be in code, too. Line numbers agree, since both texts have the same lines.
   const lineOf = (whole: string, index: number) => whole.slice(0, index).split("\n").length;
   const lines = problems.map(([index, problem]) => `${path}:${lineOf(text, index)}: ${problem}`);
   for (const { 1: script = "", index } of markdown.matchAll(SCRIPT)) {
@@ -77,7 +77,7 @@ function brokenLink(path: string, markdown: string, target: string, { files, rea
   return anchorsOf(found === path ? markdown : read(found)).has(anchor) ? undefined : `no heading ${target}`;
 }
 
-/** The text with spaces in place of the matches, so that positions stay. */
+/** The text with spaces in place of the matches, so that positions stay the same. */
 const blank = (text: string, pattern: RegExp): string => text.replace(pattern, (match) => " ".repeat(match.length));
 
 function ancestors(file: string): string[] {

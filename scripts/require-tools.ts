@@ -1,9 +1,9 @@
 /**
- * Makes sure that the programs named on the command line are there: finds them, or installs Debian's packages where
- * this process may, after saying so, or fails with one line that says what to install.
+ * Makes sure that the named programs exist. Finds them; or installs Debian's packages if this process may, after saying
+ * so; or fails with one line that names the packages to install.
  *
- *   node scripts/require-tools.ts strace redis-server
- *   STREAMKIT_INSTALL_TOOLS=no node scripts/require-tools.ts strace    never installs anything
+ *     node scripts/require-tools.ts strace redis-server
+ *     STREAMKIT_INSTALL_TOOLS=no node scripts/require-tools.ts strace    never installs anything
  */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -17,7 +17,7 @@ const PACKAGES: Record<string, string> = {
   strace: "strace",
 };
 
-/** Servers live where an ordinary user's PATH does not look. */
+/** Servers are often in folders that the PATH of an ordinary user lacks. */
 const FOLDERS = [...(process.env.PATH ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 function isInstalled(program: string): boolean {

@@ -1,8 +1,8 @@
 /**
  * Runs the tests; `npm test` calls it. Arguments go to `vitest run`, for example names of files.
  *
- * Ends with a line of counts and with no process left, whatever happens on the way. STREAMKIT_TEST_STALL_SECONDS is the
- * longest time without a test that ends, 1,200 s unless it is set; after that the run is given up.
+ * Always ends with a line of counts, and leaves no process. After STREAMKIT_TEST_STALL_SECONDS without a test that
+ * ends, it gives the run up. Default: 1,200 s.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 const PACKAGES = ["gen/es", "clients/ts", "server", "conformance", "bench", "examples"];
 
 /**
- * All packages have one version and want one Node, depend on each other at it, and the server and the documents say
- * both.
+ * Checks that all packages have one version and require one Node, that they depend on each other at that version, and
+ * that the server and the documents name both.
  */
 export function checkVersions(): boolean {
   const read = (path: string) => JSON.parse(readFileSync(path, "utf8"));
@@ -20,12 +20,12 @@ export function checkVersions(): boolean {
     }
   }
   if (!readFileSync("server/src/version.ts", "utf8").includes(`VERSION = "${version}"`)) {
-    problems.push(`server/src/version.ts does not say ${version}`);
+    problems.push(`server/src/version.ts does not have ${version}`);
   }
   const oldest = engines.node.replace(">=", "");
   for (const path of ["README.md", "docs/install.md", "server/README.md", "server/src/cli/node-version.ts"]) {
     if (!readFileSync(path, "utf8").includes(`Node.js ${oldest}`))
-      problems.push(`${path} does not say Node.js ${oldest}`);
+      problems.push(`${path} does not name Node.js ${oldest}`);
   }
   if (!readFileSync("CHANGELOG.md", "utf8").includes(`## [${version}]`)) {
     problems.push(`CHANGELOG.md has no section for ${version}`);

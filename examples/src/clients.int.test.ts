@@ -47,7 +47,7 @@ picker-1 is picking in zone north
 read up to offset 6, version 1
 `,
   },
-])("$name does what it says, on a real server", async ({ name, prints }) => {
+])("$name prints the documented output, on a real server", async ({ name, prints }) => {
   await using server = await ServerProcess.start({ path: await testFolder() });
   const program = runProgram(examplePath(name), { args: [server.url] });
   const code = await program.exit;

@@ -1,4 +1,4 @@
-/** Watching, taking turns, being seen, remembering: each in a few lines, as docs/coordination.md explains them. */
+/** Subscriptions, leases, presence and cursors: each in a few lines, as docs/coordination.md explains them. */
 import { createStreamkitClient, json, StreamkitError } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
 

@@ -5,12 +5,12 @@ import { flakyProxy } from "../../clients/ts/test/flaky-proxy.ts";
 import { startExample, testFolder } from "./process/example.ts";
 import { ServerProcess } from "./process/server-process.ts";
 
-test("a dashboard shows each change of bins and pickers, and goes on when the server is back", {
+test("a dashboard shows each change of bins and pickers, and continues when the server is back", {
   timeout: 90_000,
 }, async () => {
   const path = await testFolder();
   let server = await ServerProcess.start({ path });
-  // The address stays, and no port has to be free twice.
+  // The address stays the same, so that no port has to be free twice.
   await using proxy = await flakyProxy(server.port);
   const { url } = proxy;
   const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl: url }) });
@@ -24,7 +24,7 @@ test("a dashboard shows each change of bins and pickers, and goes on when the se
     await dashboard.outputMatching(/^live$/m);
     expect(dashboard.output()).toBe("bin-a: 40\nbin-b: 7\nbin-c: 1\nlive\n");
 
-    /** Waits for what is shown next, which must be these lines. */
+    /** Waits for the next lines of the dashboard, which must be these. */
     let shown = dashboard.output();
     const next = async (...lines: string[]) => {
       for (const line of lines) shown += `${line}\n`;
@@ -42,14 +42,14 @@ test("a dashboard shows each change of bins and pickers, and goes on when the se
     proxy.target = undefined;
     await server.stop("SIGKILL");
     await next("retrying");
-    // Where the dashboard cannot see it, first.
+    // At first, the proxy hides the new server from the dashboard.
     server = await ServerProcess.start({ path });
     const elsewhere = createStreamkitClient({ transport: createNodeTransport({ baseUrl: server.url }) });
     await elsewhere.store(store.id).space("bins").segment("bin-b").delete();
     await server.stop("SIGTERM");
     server = await ServerProcess.start({ path });
     proxy.target = server.port;
-    // A snapshot again, of which only the difference is shown.
+    // Another snapshot, of which the dashboard shows only the difference.
     await next("live", "bin-b: gone");
     await bins.segment("bin-a").publish({ pieces: 39 });
     await next("bin-a: 39");

@@ -1,8 +1,8 @@
 /**
- * A dashboard: shows the contents of the bins of a warehouse, and the pickers, as they change. On a terminal it draws
- * in place; elsewhere it prints a line per change. Ctrl-C ends it.
+ * A dashboard: shows the contents of the bins of a warehouse, and the pickers, as they change. On a terminal it redraws
+ * the picture; elsewhere it prints a line per change. Ctrl-C ends it.
  *
- *   inventory-dashboard.ts http://127.0.0.1:8080 <store id>
+ *     inventory-dashboard.ts http://127.0.0.1:8080 <store id>
  */
 import { createStreamkitClient, type Entry, json } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
@@ -31,7 +31,8 @@ async function watchBins(): Promise<void> {
   let missing = new Set<string>();
   for await (const event of space.subscribe({ onStateChange: ({ name }) => connect(name) })) {
     if (event.kind === "snapshot") {
-      // The first snapshot, or a new one after a broken connection. Bins missing from it were deleted meanwhile.
+      // The first snapshot, or a new one after a broken connection. A bin that is missing from it was deleted
+      // meanwhile.
       missing = new Set(bins.keys());
     } else if (event.kind === "live") {
       for (const bin of missing) forget(bin);
@@ -63,7 +64,7 @@ function connect(state: string): void {
 }
 
 function put(bin: string, latest: Entry<Count> | undefined): void {
-  // Deleted since: that is told next.
+  // The bin was deleted since. A later event reports that.
   if (latest === undefined) return;
   bins.set(bin, latest);
   show(`${bin}: ${latest.value.pieces}`);

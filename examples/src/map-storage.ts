@@ -1,5 +1,5 @@
 /**
- * A complete storage backend, on maps in memory: a start for the author of a backend. It imports published entries
+ * A complete storage backend, on maps in memory: a start for the author of a backend. It imports published entry points
  * only, and passes the contract suite (map-storage.test.ts).
  */
 import {
@@ -22,7 +22,7 @@ const LIMITS: StorageLimits = {
   referenceThresholdBytes: 0,
 };
 
-/** Rows of one partition by key, the key in hexadecimal: texts in hexadecimal sort as their bytes do. */
+/** Rows of one partition by key in hexadecimal, which sorts like the bytes. */
 type Partition = Map<string, Row>;
 
 /** The contents of a store between two openings. */

@@ -10,7 +10,7 @@ type Total = { cents: number; sequence: number };
 
 const ORDERS = 25;
 
-test("a projection counts every event once, through kill -9 too, and comes to the same when it is rebuilt", {
+test("a projection counts every event once, even across kill -9, and a rebuild has the same result", {
   timeout: 120_000,
 }, async () => {
   const server = await ServerProcess.start({ path: await testFolder() });
@@ -22,7 +22,7 @@ test("a projection counts every event once, through kill -9 too, and comes to th
   const expected: Record<string, Total> = {};
   let events = 0;
 
-  /** One event for each of the first orders, one transaction each, with amounts that tell them apart. */
+  /** Publishes one event for each of the first orders, one transaction each, with distinct amounts. */
   async function trade(count = ORDERS): Promise<void> {
     for (let n = 0; n < count; n++) {
       const order = `order-${n}`;
@@ -49,8 +49,8 @@ test("a projection counts every event once, through kill -9 too, and comes to th
     expect(await model()).toEqual(expected);
   }
 
-  // Killed when it has written a total and not committed the cursor, so that its successor gets events for the second
-  // time.
+  // Kills the projection after it has written a total and before it commits the cursor, so that its successor gets some
+  // events for the second time.
   for (let repeated = 0; repeated === 0; ) {
     await trade();
     await trade();
@@ -66,7 +66,7 @@ test("a projection counts every event once, through kill -9 too, and comes to th
   }
   await finish(await start());
 
-  // Goes on where it stopped: nothing but the three orders is touched.
+  // The projection resumes at its cursor, and touches only the three orders.
   const before = (await totals.status()).lastOffset;
   await trade(3);
   await finish(await start());

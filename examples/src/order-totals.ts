@@ -1,9 +1,9 @@
 /**
  * A projection: the total of each order, kept up to date from its events. The model is a space of its own, with a
- * segment per order whose latest entry is the total; so everybody can peek at it, or subscribe to it.
+ * segment per order. The latest entry of a segment is the total, so every client can peek at it or subscribe to it.
  *
- *   order-totals.ts http://127.0.0.1:8080 <store id>             goes on where it stopped
- *   order-totals.ts http://127.0.0.1:8080 <store id> --rebuild   forgets cursor and model, and comes to the same model
+ *     order-totals.ts http://127.0.0.1:8080 <store id>             resumes at its cursor
+ *     order-totals.ts http://127.0.0.1:8080 <store id> --rebuild   builds the same model from the start
  */
 import { createStreamkitClient, json } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
@@ -42,7 +42,7 @@ const projection = store.consumer({
 // #endregion projection
 
 if (option === "--rebuild") {
-  // Under the lease of the consumer, so that no projection runs meanwhile.
+  // Under the lease of the consumer, so that no other projection runs meanwhile.
   await store.withLease(`consumer/${NAME}`, 5_000, async () => {
     await store.space(NAME).delete();
     await store.cursors.delete(NAME);

@@ -26,7 +26,7 @@ test("a follower sees what is committed while it waits", async () => {
   const orders = newOrders();
   await place(orders, "order-17", 4_990);
   const seen: string[] = [];
-  // The second order comes when the follower is at the head: no test has to sleep.
+  // The second order arrives when the follower is at the head, so no test has to sleep.
   const onCaughtUp = () => void place(orders, "order-18", 250);
   for await (const { segment } of orders.follow({ limit: 2, onCaughtUp })) seen.push(segment);
   expect(seen).toEqual(["order-17", "order-18"]);

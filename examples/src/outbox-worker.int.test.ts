@@ -17,7 +17,7 @@ async function setUp() {
   return {
     mail,
     store,
-    /** Appends so many messages for each reader; their subjects say where they are in their segment. */
+    /** Appends `count` messages for each reader. The subject of a message is its position in its segment. */
     async fill(count: number) {
       for (const to of READERS) {
         const segment = store.space("outbox").segment(to);
@@ -33,7 +33,7 @@ async function setUp() {
 const keys = (from: number, to: number) =>
   new Set(Array.from({ length: to - from + 1 }, (_, index) => `outbox/${from + index}`));
 
-/** In each segment nothing was sent before what precedes it; `upTo` is the last one. */
+/** Checks that the service got the messages of each segment in order, up to the message `upTo`. */
 function expectOrder({ taken }: MailService, upTo: number): void {
   for (const reader of READERS) {
     const sent = new Set(taken.filter(({ to }) => to === reader).map(({ subject }) => Number(subject)));
@@ -41,7 +41,7 @@ function expectOrder({ taken }: MailService, upTo: number): void {
   }
 }
 
-test("every message is sent, failures are tried again, poison is parked, and SIGTERM leaves nothing to repeat", {
+test("every message is sent, failures are retried, poison is parked, and SIGTERM leaves nothing to repeat", {
   timeout: 120_000,
 }, async () => {
   const { mail, store, fill, start } = await setUp();
@@ -60,7 +60,7 @@ test("every message is sent, failures are tried again, poison is parked, and SIG
   const labels = { "parked-segment": "nobody", "parked-offset": "1", "parked-error": "refused: no such mailbox" };
   expect((await parked.peek())?.metadata).toMatchObject(labels);
 
-  // Told to end while a request of every segment is on its way: it waits for them.
+  // The worker gets SIGTERM while a request of every segment is under way, and must wait for all of them.
   mail.answer = () => "hold";
   await fill(1);
   await fill(1);
@@ -82,7 +82,7 @@ test("every message is sent, failures are tried again, poison is parked, and SIG
   expect(next.output(), "the lease was free").toMatch(/^connecting\nlive\n/);
 });
 
-test("the one that stands by takes over after kill -9, and nothing is lost", { timeout: 120_000 }, async () => {
+test("the standby takes over after kill -9, and nothing is lost", { timeout: 120_000 }, async () => {
   const { mail, fill, start } = await setUp();
   await fill(12);
   let served = 0;
@@ -91,7 +91,7 @@ test("the one that stands by takes over after kill -9, and nothing is lost", { t
   await first.outputMatching(/^live$/m);
   const second = await start();
   await second.outputMatching(/^standby$/m);
-  // Every segment is in the middle of a request.
+  // A request of every segment is under way.
   await expect.poll(() => mail.held.length, WAIT).toBe(5);
   expect(mail.taken.length).toBe(22);
   expect(second.output()).toBe("standby\n");
@@ -100,10 +100,10 @@ test("the one that stands by takes over after kill -9, and nothing is lost", { t
   const killed = performance.now();
   first.child.kill("SIGKILL");
   await second.outputMatching(/^live$/m);
-  // A ttl and an eighth; the rest is for a machine that has other work to do.
+  // A ttl and an eighth, plus time for a busy machine.
   expect(performance.now() - killed).toBeLessThan(5_000 * 1.125 + 10_000);
   await expect.poll(() => mail.keys, WAIT).toEqual(keys(1, 60));
   expectOrder(mail, 12);
-  // What came again is the same message with the same key, so the other side can tell.
+  // A repeated message has the same key, so that the other side can recognise it.
   expect(new Set(mail.taken.map(({ key, to, subject }) => `${key} ${to} ${subject}`)).size).toBe(60);
 });

@@ -7,7 +7,7 @@ function paper(isTTY: boolean) {
   return { written, screen: new Screen({ isTTY, columns: 10, rows: 4, write } as never) };
 }
 
-test("on a terminal, a picture is drawn over the one before, and never larger than the window", () => {
+test("on a terminal, a picture replaces the previous one, and is never larger than the window", () => {
   const { written, screen } = paper(true);
   screen.show(["one"], "-");
   screen.show(["one", "two", "three", "four"], "-");
@@ -21,7 +21,7 @@ test("on a terminal, a picture is drawn over the one before, and never larger th
   ]);
 });
 
-test("elsewhere, only what is new is written", () => {
+test("elsewhere, only the news is written", () => {
   const { written, screen } = paper(false);
   screen.show(["one"], "first");
   screen.show(["one", "two"], "second");

@@ -1,7 +1,7 @@
 /** The output of a screen: process.stdout, or a part of its interface. */
 export type Output = Pick<NodeJS.WriteStream, "isTTY" | "columns" | "rows" | "write">;
 
-/** Shows something that changes: drawn in place on a terminal, and elsewhere a line per change. */
+/** Shows changing content: redraws a picture on a terminal, and prints a line per change elsewhere. */
 export class Screen {
   readonly #out: Output;
   #drawn = 0;
@@ -13,7 +13,7 @@ export class Screen {
   /**
    * Shows a change.
    *
-   * @param picture everything there is to see, line by line
+   * @param picture the whole content, line by line
    * @param change the news, as one line
    */
   show(picture: readonly string[], change: string): void {
@@ -22,7 +22,7 @@ export class Screen {
       this.#out.write(`${change}\n`);
       return;
     }
-    // Lines that do not fit would scroll away, and the screen could not draw over them.
+    // Lines that do not fit would scroll away, and the screen could not redraw them.
     const lines = picture.slice(0, rows - 1).map((line) => `${line.slice(0, columns)}\n`);
     const up = this.#drawn === 0 ? "" : `\x1b[${this.#drawn}A`;
     this.#out.write(`${up}\x1b[J${lines.join("")}`);

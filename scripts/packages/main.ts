@@ -1,8 +1,8 @@
 /**
  * Proves that the packages could be published: packs them, checks the packs, and uses them outside of the repository as
- * a stranger would, with the oldest Node that they run with and with this one.
+ * a stranger would, with the oldest supported Node and with this one.
  *
- *   npm run packages
+ *     npm run packages
  */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { type Pack, pack } from "./packs.ts";
 import { run } from "./run.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-/** What the stranger installs beside the packages, in the versions of the repository. */
+/** Packages that the stranger installs as well, in the versions of the repository. */
 const TOOLS = ["@types/node", "esbuild", "fast-check", "typescript", "vite", "vitest"];
 
 const folder = mkdtempSync(join(tmpdir(), "streamkit-packages-"));
@@ -37,7 +37,7 @@ async function step<T>(name: string, act: () => T | Promise<T>): Promise<T | und
 const version = (name: string): string =>
   JSON.parse(readFileSync(join(ROOT, "node_modules", name, "package.json"), "utf8")).version;
 
-/** Examples that use nothing but the packages: those of README.md and docs/ work as they stand. */
+/** Examples that use nothing but the packages: those of README.md and docs/ work unchanged. */
 function examples(): string[] {
   const names = readdirSync(join(ROOT, "examples", "src")).filter((name) => /^[\w-]+(\.test)?\.ts$/.test(name));
   const imports = (name: string) => {
@@ -49,7 +49,7 @@ function examples(): string[] {
   return alone.filter((name) => imports(name).every((from) => known(from) || alone.includes(from.slice(2))));
 }
 
-/** An empty folder with the packs, the tools, and programs that use them. */
+/** Makes a folder with the packs, the tools, and programs that use them. */
 async function install(packs: readonly Pack[]): Promise<void> {
   cpSync(join(import.meta.dirname, "outside"), app, { recursive: true });
   for (const name of examples()) cpSync(join(ROOT, "examples", "src", name), join(app, name));
@@ -67,7 +67,7 @@ async function install(packs: readonly Pack[]): Promise<void> {
   await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: app });
 }
 
-/** What a production server weighs: the server alone, as the Dockerfile installs it. It must start. */
+/** Measures the size of a production server: the server alone, as the Dockerfile installs it. The server must start. */
 async function measure(): Promise<void> {
   const production = join(folder, "production");
   await run(process.execPath, [join(ROOT, "scripts", "install-server.ts"), production], { cwd: ROOT });

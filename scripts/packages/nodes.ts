@@ -2,18 +2,18 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "./run.ts";
 
-/** The oldest Node that the packages run with; `engines` says the same. */
+/** The oldest supported Node, as `engines` says. */
 const OLDEST = "22.15.0";
-/** A Node that must be refused. */
+/** A Node that the packages must refuse. */
 const REFUSED = "20.19.0";
 
 export interface Nodes {
-  /** Programs of the versions that the packages must run with. */
+  /** Programs of the supported versions. */
   readonly supported: readonly string[];
   readonly refused: string;
 }
 
-/** Installs the Nodes that are not this one, from the packages that npm's `node` takes its programs from. */
+/** Installs the other versions of Node, from the packages that also serve npm's `node` package. */
 export async function installNodes(folder: string): Promise<Nodes> {
   const program = `node-${process.platform}-${process.arch}`;
   mkdirSync(folder, { recursive: true });

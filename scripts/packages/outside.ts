@@ -1,4 +1,4 @@
-/** What a stranger does with the packages, in a folder where they are installed. */
+/** A stranger's uses of the packages, in a folder where they are installed. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -55,7 +55,7 @@ export async function tests(app: string, node: string): Promise<void> {
   assert.match(out, /Tests .*5\d passed/);
 }
 
-/** Cases of every kind of call, over HTTP/2. */
+/** Runs cases of every kind of call, over HTTP/2. */
 export async function conformance(app: string, node: string): Promise<void> {
   const out = await run("npx", ["streamkit-conformance", ...CASES.flatMap((name) => ["--case", name])], {
     cwd: app,

@@ -2,10 +2,10 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "./run.ts";
 
-/** Folders of the packages that are published. */
+/** Folders of the published packages. */
 const FOLDERS = ["gen/es", "clients/ts", "server", "conformance"];
 
-/** What no pack may hold: tests and their tools. */
+/** Files that no pack may hold: tests and their tools. */
 const FORBIDDEN = /\.test\.|\/test\/|azurite|fault-proxy|mutants|crash-writer|tsconfig|\.tsbuildinfo$/;
 
 export interface Pack {
@@ -14,7 +14,7 @@ export interface Pack {
   readonly path: string;
 }
 
-/** Packs every package as `npm publish` would, from a state without any build, and checks what is in the packs. */
+/** Packs every package as `npm publish` would, from a state without any build, and checks the files of the packs. */
 export async function pack(root: string, folder: string): Promise<Pack[]> {
   const packs: Pack[] = [];
   for (const path of FOLDERS) {
@@ -58,13 +58,13 @@ function targets({ exports, bin = {} }: { exports: object; bin?: object }): stri
   return [...built, ...Object.values(bin)].filter((path) => !path.includes("*")).map((path) => path.replace("./", ""));
 }
 
-/** A source map either holds its sources, or resolves to files that nobody has. */
+/** Checks that a source map holds its sources, as the files that it names are not in the pack. */
 function unresolved(path: string): string[] {
   const { sources, sourcesContent } = JSON.parse(readFileSync(path, "utf8"));
   return sources.length === sourcesContent?.length ? [] : [`${path} holds no sources`];
 }
 
-/** BusyBox, and with it Alpine Linux, knows no `env -S`. */
+/** BusyBox, and with it Alpine Linux, lacks `env -S`. */
 function shebang(path: string): string[] {
   return readFileSync(path, "utf8").startsWith("#!/usr/bin/env node\n") ? [] : [`${path} does not begin with env node`];
 }

@@ -4,7 +4,7 @@ import { delimiter, dirname } from "node:path";
 
 export interface RunOptions {
   readonly cwd: string;
-  /** The Node that scripts of the command run with. Default: this one. */
+  /** The Node for scripts of the command. Default: this one. */
   readonly node?: string;
 }
 
@@ -15,7 +15,7 @@ export interface Finished {
 }
 
 function start(command: string, args: readonly string[], { cwd, node = process.execPath }: RunOptions): ChildProcess {
-  // npm hands its settings on by variables, and its own Node by PATH; what runs outside must see neither.
+  // npm passes its settings in variables, and its own Node in PATH. Programs outside must see neither.
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(npm_|INIT_CWD|NODE_OPTIONS|STREAMKIT_|PORT$)/i.test(name),
   );
@@ -24,7 +24,7 @@ function start(command: string, args: readonly string[], { cwd, node = process.e
   return spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
 }
 
-/** Runs a command and resolves with what it wrote, however it ended. */
+/** Runs a command. Resolves with its output, even if it fails. */
 export async function finish(command: string, args: readonly string[], options: RunOptions): Promise<Finished> {
   const child = start(command, args, options);
   const written = collect(child);
@@ -32,14 +32,18 @@ export async function finish(command: string, args: readonly string[], options: 
   return { code, ...written };
 }
 
-/** Runs a command that must succeed. @throws Error with what it wrote, when it fails */
+/**
+ * Runs a command that must succeed.
+ *
+ * @throws Error with the output if it fails
+ */
 export async function run(command: string, args: readonly string[], options: RunOptions): Promise<string> {
   const { code, out, error } = await finish(command, args, options);
   if (code === 0) return out;
   throw new Error(`${command} ${args.join(" ")} ended with ${code}:\n${out}\n${error}`);
 }
 
-/** Starts a program that goes on, with all that it starts itself; resolves with the first line that matches. */
+/** Starts a program that keeps running, together with its children. Resolves with the first matching line. */
 export async function serve(
   command: string,
   args: readonly string[],
@@ -59,7 +63,7 @@ export async function serve(
   return {
     match,
     async [Symbol.asyncDispose]() {
-      // The whole group: npx starts a shell, which starts the program.
+      // The whole process group: npx starts a shell, which starts the program.
       process.kill(-child.pid!, "SIGTERM");
       await closed;
     },

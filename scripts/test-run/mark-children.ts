@@ -1,6 +1,6 @@
 /**
- * Runs in every test worker: what the worker starts knows whose child it is, so that it can be ended when the worker
- * has died.
+ * Runs in every test worker. Marks the children of the worker with its name, so that the reaper can end them after the
+ * worker has died.
  */
 import { processName, WORKER_VARIABLE } from "./processes.ts";
 

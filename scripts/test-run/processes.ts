@@ -1,22 +1,22 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Set in every process of a run: says which run it is of. */
+/** Set in every process of a run, to the id of the run. */
 export const RUN_VARIABLE = "STREAMKIT_TEST_RUN";
-/** Set by every test worker for what it starts: the worker, as `processName` has it. */
+/** Set by every test worker for its children, to the name of the worker (`processName`). */
 export const WORKER_VARIABLE = "STREAMKIT_TEST_WORKER";
 
-/** A process that a test run has started, or a process of one. */
+/** A process of a test run. */
 export interface RunProcess {
   readonly pid: number;
   readonly command: string;
-  /** The test worker that it is a child of, as `processName` has it; undefined for vitest itself and its workers. */
+  /** The test worker that started the process, as a `processName`; undefined for vitest itself and its workers. */
   readonly worker: string | undefined;
 }
 
 /**
- * The processes of a run, but for this one: those that have its id in their environment, also when their parents have
- * died and when they are leaders of groups of their own; and those in the session of the run, whatever they have done
- * to their environment. Linux tells; elsewhere nothing is found.
+ * The processes of a run, without this one. These are the processes with the id of the run in their environment, even
+ * if their parents have died or they lead groups of their own; and the processes in the session of the run, with any
+ * environment. Works on Linux; finds nothing on other systems.
  *
  * @param session process id of the leader of the run's session
  */
@@ -29,27 +29,33 @@ export function processesOf(run: string, session: number | undefined): RunProces
     if (!isMarked && (session === undefined || statOf(pid)?.session !== session)) continue;
     const worker = environment.find((each) => each.startsWith(`${WORKER_VARIABLE}=`));
     const command = (read(pid, "cmdline") ?? "").split("\0").join(" ").trim();
-    // A process that has ended and waits for its parent to notice has no command.
+    // A process that has ended, unnoticed by its parent, has no command.
     if (command === "") continue;
     found.push({ pid, command, worker: worker?.slice(WORKER_VARIABLE.length + 1) });
   }
   return found;
 }
 
-/** A name of a process that no later process has: its id, and when it was started. Undefined when there is none. */
+/**
+ * A name for a process that no later process has: its id, and its start time. Undefined if there is no such process.
+ */
 export function processName(pid: number): string | undefined {
   const stat = statOf(pid);
   return stat === undefined || stat.state === "Z" ? undefined : `${pid}:${stat.startTime}`;
 }
 
-/** Whether a process goes on. @param name as `processName` has it */
+/**
+ * True if a process still runs.
+ *
+ * @param name as `processName` returns it
+ */
 export function isAlive(name: string): boolean {
   return processName(Number(name.split(":", 1)[0])) === name;
 }
 
 /**
- * Who has started this process, as `processName` has it: its parent, and npm where that is the parent of a shell which
- * is the parent of this process. Both are gone only with the run that they have asked for.
+ * The processes that started this one, as `processName`s: its parent; and npm, if npm is the parent of a shell that is
+ * the parent of this process. If one of them is gone, nobody waits for the run any more.
  */
 export function starters(): string[] {
   const found = [processName(process.ppid)];
@@ -59,7 +65,7 @@ export function starters(): string[] {
   return found.filter((name) => name !== undefined);
 }
 
-/** Ends a process at once; one that has ended already is no error. */
+/** Ends a process at once. Does nothing if the process has already ended. */
 export function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
@@ -72,12 +78,12 @@ function pids(): number[] {
   try {
     return readdirSync("/proc").map(Number).filter(Number.isInteger);
   } catch {
-    // No Linux.
+    // Not Linux.
     return [];
   }
 }
 
-/** See proc(5). The name of the program is in parentheses, and may have any characters. */
+/** See proc(5). The name of the program is in parentheses, and may contain any characters. */
 function statOf(pid: number): { state: string; parent: number; session: number; startTime: string } | undefined {
   const text = read(pid, "stat");
   if (text === undefined) return undefined;
@@ -86,7 +92,7 @@ function statOf(pid: number): { state: string; parent: number; session: number; 
   return { state, parent: Number(parent), session: Number(session), startTime: fields[19] ?? "" };
 }
 
-/** A file of a process; undefined when the process has ended, or is another user's. */
+/** A file of a process; undefined if the process has ended, or belongs to another user. */
 function read(pid: number, name: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${name}`, "utf8");

@@ -1,13 +1,13 @@
-/** What the reporter in vitest tells the run, message by message. */
+/** Messages from the reporter in vitest to the run. */
 export type Progress =
   | { readonly kind: "file-started"; readonly file: string }
   | { readonly kind: "test-ended"; readonly state: "passed" | "failed" | "skipped" }
   /** @property failed its tests could not be run */
   | { readonly kind: "file-ended"; readonly file: string; readonly failed: boolean }
-  /** Everything has run that vitest could run. */
+  /** vitest has run everything that it could run. */
   | { readonly kind: "all-ended"; readonly unfinished: readonly string[]; readonly errors: number };
 
-/** The counts of a run, as far as it has come. */
+/** The counts of a run so far. */
 export class Counts {
   #passed = 0;
   #failed = 0;
@@ -28,7 +28,7 @@ export class Counts {
         break;
       case "file-ended":
         this.#running.delete(progress.file);
-        // A file that cannot be loaded has no tests, and has failed all the same.
+        // A file that cannot be loaded has no tests, and counts as a failure.
         if (progress.failed) this.#failed++;
         break;
       case "all-ended":
@@ -39,22 +39,22 @@ export class Counts {
     }
   }
 
-  /** Files that were begun and did not end, by name. Each counts as a failed test. */
+  /** Files that were started and did not end, by name. Each counts as a failed test. */
   get unfinished(): readonly string[] {
     return [...this.#running].sort();
   }
 
-  /** Whether all files were run, or given up by vitest. */
+  /** True if vitest has run all files, or given them up. */
   get complete(): boolean {
     return this.#complete;
   }
 
-  /** Whether all that was run has passed, and nothing went wrong beside it. */
+  /** True if all tests have passed, and no other error occurred. */
   get good(): boolean {
     return this.#complete && this.#failed + this.#running.size + this.#errors === 0;
   }
 
-  /** The line with which a run ends. */
+  /** The last line of a run. */
   get line(): string {
     return `${this.#passed} passed, ${this.#failed + this.#running.size} failed, ${this.#skipped} skipped`;
   }

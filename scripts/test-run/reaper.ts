@@ -1,18 +1,18 @@
 /**
- * Ends what a test run leaves behind. Runs beside it, in a session of its own, and outlives it:
+ * Ends processes that a test run leaves behind. Runs beside it, in a session of its own, and outlives it:
  *
- * - Processes of a test worker that has died end within seconds: a killed worker cannot do it, and the run may wait for
- *   them.
- * - When standard input ends, all that is left of the run ends. That is when the run is over, whatever it died of.
+ * - When a test worker has died, the reaper ends its processes within seconds. The killed worker cannot do that, and
+ *   the run may be waiting for them.
+ * - When standard input ends, the run is over for any reason, and the reaper ends all its remaining processes.
  *
  * Prints a line for each process that it has ended.
  *
- *   node scripts/test-run/reaper.ts RUN SESSION
+ *     node scripts/test-run/reaper.ts RUN SESSION
  */
 import { isAlive, kill, processesOf, type RunProcess } from "./processes.ts";
 
 const LOOK_MILLIS = 1_000;
-/** What ends may start something in its last moment: the reaper looks again until there is nothing. */
+/** A process may start another one just before its end. The reaper repeats its search until it finds nothing. */
 const MAX_LOOKS = 20;
 const PAUSE_MILLIS = 50;
 
@@ -39,7 +39,7 @@ async function endAll(): Promise<void> {
 }
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
-// When the run was killed, nobody reads what is printed.
+// If the run was killed, nobody reads the output.
 process.stdout.on("error", () => {});
 const timer = setInterval(endOrphans, LOOK_MILLIS);
 process.stdin.resume();

@@ -1,4 +1,4 @@
-/** `npm test` ends with its counts and leaves no process, whatever is killed. */
+/** `npm test` ends with its counts and leaves no process, even if any of its processes is killed. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
@@ -21,7 +21,7 @@ interface Pids {
 }
 
 let folder: string;
-/** Processes of the fixture, for the case that the test is a failure. */
+/** Processes of the fixture, to be ended if the test fails. */
 let names: string[];
 
 beforeEach(async () => {
@@ -34,7 +34,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Starts the fixture's tests. @param npm with `npm test`, and not with the program that this starts */
+/**
+ * Starts the fixture's tests.
+ *
+ * @param npm true for `npm test`; false for the program that it starts
+ */
 function start({ args = [], env = {}, npm = false }: { args?: string[]; env?: NodeJS.ProcessEnv; npm?: boolean } = {}) {
   const argv = npm ? ["test", "--", "--root", FIXTURE, ...args] : [PROGRAM, "--root", FIXTURE, ...args];
   const child = spawn(npm ? "npm" : process.execPath, argv, {
@@ -46,7 +50,7 @@ function start({ args = [], env = {}, npm = false }: { args?: string[]; env?: No
   return { child, output, errors: text(child.stderr) };
 }
 
-/** Waits until the test that waits for ever has begun. */
+/** Waits for the start of the test that waits for ever. */
 async function begun(child: ChildProcess): Promise<Pids> {
   const read = (): Pids | undefined => {
     if (child.exitCode !== null) throw new Error(`the run has ended with ${child.exitCode}`);
@@ -77,7 +81,7 @@ describe("npm test", { timeout: 300_000 }, () => {
     const { child, output } = start();
     const pids = await begun(child);
     kill(pids[victim]);
-    // The file that passes may have been about to.
+    // The passing file may have been running at that time.
     expect(await closing(output)).toMatch(/^[01] passed, [12] failed, [01] skipped$/);
     expect(await output).toContain("waits.case.ts");
     for (const pid of pids.children) expect(await output).toMatch(new RegExp(`^ +${pid} `, "m"));
@@ -112,7 +116,7 @@ describe("npm test", { timeout: 300_000 }, () => {
     await begun(child);
     child.kill("SIGKILL");
     expect(await closing(output)).toMatch(/^[01] passed, [12] failed, [01] skipped$/);
-    expect(await output).toContain("who started the tests is gone");
+    expect(await output).toContain("the process that started the tests is gone");
     expect(alive()).toEqual([]);
   });
 
@@ -123,7 +127,7 @@ describe("npm test", { timeout: 300_000 }, () => {
     await expect.poll(alive, PATIENCE).toEqual([]);
   });
 
-  it("says what is wrong with a limit that is no number", async () => {
+  it("reports a limit that is not a number", async () => {
     const { child, errors } = start({ env: { STREAMKIT_TEST_STALL_SECONDS: "soon" } });
     expect(await errors).toContain("STREAMKIT_TEST_STALL_SECONDS: expected a number of seconds");
     expect(child.exitCode ?? (await once(child, "exit"))[0]).toBe(1);

@@ -6,9 +6,9 @@ import { isAlive, RUN_VARIABLE, starters, WORKER_VARIABLE } from "./processes.ts
 import { Counts, type Progress } from "./progress.ts";
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
-/** How long vitest may take to end once it is told to, or once all has run. */
+/** Longest time for vitest to end after it is told to, or after all tests have run. */
 const ENDING_MILLIS = 30_000;
-/** How often the run looks whether who started it is still there. */
+/** Time between two checks that the process which started the run still exists. */
 const PARENT_MILLIS = 1_000;
 
 export interface RunOptions {
@@ -19,8 +19,8 @@ export interface RunOptions {
 }
 
 /**
- * Runs vitest, and ends with its counts whatever becomes of it: when a worker, or vitest itself, is killed or hangs,
- * and when the run is interrupted. Leaves no process behind. Returns the exit code.
+ * Runs vitest, and always ends with its counts: even if a worker or vitest itself is killed or hangs, and if the run is
+ * interrupted. Leaves no process behind. Returns the exit code.
  */
 export async function runTests({ args, stallMillis }: RunOptions): Promise<number> {
   const run = randomUUID();
@@ -30,7 +30,7 @@ export async function runTests({ args, stallMillis }: RunOptions): Promise<numbe
   let code: number | undefined;
   let ending: NodeJS.Timeout | undefined;
 
-  /** Tells vitest to end, and makes it. */
+  /** Tells vitest to end, and ends it if it does not. */
   const stop = (why: string, exitCode: number) => {
     if (code !== undefined) return;
     code = exitCode;
@@ -43,11 +43,11 @@ export async function runTests({ args, stallMillis }: RunOptions): Promise<numbe
   let stall = setTimeout(stalled, stallMillis);
   const waiting = starters();
   const orphaned = setInterval(() => {
-    if (!waiting.every(isAlive)) stop("who started the tests is gone: the run is given up", 1);
+    if (!waiting.every(isAlive)) stop("the process that started the tests is gone: the run is given up", 1);
   }, PARENT_MILLIS);
   for (const [signal, exitCode] of Object.entries(SIGNALS))
     process.on(signal, () => stop(`${signal}: the run is given up`, exitCode));
-  // Who started the tests may have been the reader too.
+  // The process that started the tests may have read the output, too.
   process.stdout.on("error", () => {});
   process.stderr.on("error", () => {});
 
@@ -63,9 +63,9 @@ export async function runTests({ args, stallMillis }: RunOptions): Promise<numbe
 
   if (code === undefined && !counts.complete) say(`vitest has ended with ${signal ?? exitCode} before all tests had`);
   const left = await reap(reaper);
-  if (left !== "") say(`processes that were left and are ended now:\n${left}`);
+  if (left !== "") say(`ending processes that were left:\n${left}`);
   if (counts.unfinished.length > 0)
-    say(`begun and not ended, each counted as failed:\n  ${counts.unfinished.join("\n  ")}`);
+    say(`started and not ended, each counted as failed:\n  ${counts.unfinished.join("\n  ")}`);
   process.stdout.write(`\n${counts.line}\n`);
   if (code !== undefined) return code;
   return counts.good ? (exitCode ?? 1) : exitCode || 1;
@@ -74,7 +74,7 @@ export async function runTests({ args, stallMillis }: RunOptions): Promise<numbe
 function startVitest(run: string, args: readonly string[]): ChildProcess {
   const program = fileURLToPath(new URL("../../node_modules/vitest/vitest.mjs", import.meta.url));
   return spawn(process.execPath, [program, "run", ...args], {
-    // A session of its own: what it leaves can be told from everything else.
+    // A session of its own distinguishes its processes from all others.
     detached: true,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     env: { ...unmarked(), [RUN_VARIABLE]: run },
@@ -90,7 +90,7 @@ function startReaper(run: string, session: number | undefined): ChildProcess {
   });
 }
 
-/** The environment, without the marks of a run that this one is a test of. */
+/** The environment, without the marks of an outer run that tests this one. */
 function unmarked(): NodeJS.ProcessEnv {
   const { [RUN_VARIABLE]: _run, [WORKER_VARIABLE]: _worker, ...environment } = process.env;
   return environment;
@@ -101,7 +101,7 @@ function ended(child: ChildProcess): Promise<[number | null, NodeJS.Signals | nu
   return once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
 }
 
-/** Has all ended that is left. Returns what that was, in lines. */
+/** Ends all remaining processes. Resolves with their names, in lines. */
 async function reap(reaper: ChildProcess): Promise<string> {
   let left = "";
   reaper.stdout?.setEncoding("utf8").on("data", (text: string) => {

@@ -24,7 +24,7 @@ test("equal lists have no difference, others do", () => {
   expect(firstDifference([], [1])).toBe("0 items; expected 1");
 });
 
-test("one failed check fails the whole, and says what was found", () => {
+test("one failed check fails the whole, and reports its finding", () => {
   const checks = new Checks();
   checks.equal("one is one", 1, 1);
   checks.equal("lists agree", [1], [2]);

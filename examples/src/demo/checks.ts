@@ -4,21 +4,21 @@ import { isDeepStrictEqual } from "node:util";
 export interface Check {
   readonly statement: string;
   readonly passed: boolean;
-  /** What was found instead. */
+  /** The finding that contradicts the statement. */
   readonly found?: string;
 }
 
-/** Collects what was verified. Every check runs, also after one has failed. */
+/** Collects verified statements. Every check runs, even after another has failed. */
 export class Checks {
   readonly all: Check[] = [];
 
-  /** Values are compared deeply. */
+  /** Checks that two values are deeply equal. */
   equal(statement: string, actual: unknown, expected: unknown): void {
     if (isDeepStrictEqual(actual, expected)) this.all.push({ statement, passed: true });
     else this.all.push({ statement, passed: false, found: `found ${show(actual)}; expected ${show(expected)}` });
   }
 
-  /** `problem` says what is wrong; `undefined` when nothing is. */
+  /** Checks that there is no problem. `problem` describes one; `undefined` for none. */
   none(statement: string, problem: string | undefined): void {
     if (problem === undefined) this.all.push({ statement, passed: true });
     else this.all.push({ statement, passed: false, found: problem });
@@ -34,7 +34,7 @@ function show(value: unknown): string {
   return text.length > 200 ? `${text.slice(0, 200)}...` : text;
 }
 
-/** Says where numbers stop counting up by one from `first`; `undefined` when they do not. */
+/** The place where numbers stop counting up by one from `first`; `undefined` if there is none. */
 export function firstGap(numbers: Iterable<number>, first = 1): string | undefined {
   let expected = first;
   for (const number of numbers) {
@@ -44,7 +44,7 @@ export function firstGap(numbers: Iterable<number>, first = 1): string | undefin
   return undefined;
 }
 
-/** Says where two lists differ first; `undefined` when they are equal. */
+/** The first difference between two lists; `undefined` if they are equal. */
 export function firstDifference(actual: readonly unknown[], expected: readonly unknown[]): string | undefined {
   for (let i = 0; i < Math.min(actual.length, expected.length); i++) {
     if (!isDeepStrictEqual(actual[i], expected[i])) {

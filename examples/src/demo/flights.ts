@@ -5,7 +5,7 @@ import { datasetFile } from "../dataset.ts";
 export interface Flight {
   /** Local time of departure: "2001/01/01 00:47". */
   readonly date: string;
-  /** Minutes; negative when early. */
+  /** Minutes; negative for an early flight. */
   readonly delay: number;
   /** Miles. */
   readonly distance: number;
@@ -20,7 +20,7 @@ export async function loadFlights(): Promise<readonly Flight[]> {
   return JSON.parse(await readFile(datasetFile("flights-20k.json"), "utf8"));
 }
 
-/** The flights of each airport, in the order of the source: what each segment must hold in the end. */
+/** The flights of each airport, in the order of the source: the expected content of each segment. */
 export function byOrigin(flights: readonly Flight[]): ReadonlyMap<string, readonly Flight[]> {
   return Map.groupBy(flights, (flight) => flight.origin);
 }

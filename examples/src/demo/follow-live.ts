@@ -1,9 +1,9 @@
 import type { Entry, SpaceHandle } from "@streamkit/client";
 import type { Flight } from "./flights.ts";
 
-/** A follower at work. */
+/** A running follower. */
 export interface Following {
-  /** Resolves when the follower has reached the head and waits for what comes. */
+  /** Resolves when the follower has reached the head and waits for new entries. */
   readonly ready: Promise<void>;
   /** Resolves when `count` entries have arrived. */
   readonly done: Promise<readonly Entry<Flight>[]>;
@@ -25,7 +25,7 @@ export function followLive(
     return received;
   };
   const done = follow();
-  // A follower that fails before it is ready would otherwise be waited for in vain.
+  // If the follower fails before it is ready, `ready` must reject too.
   done.catch(reject);
   ready.catch(() => undefined);
   return { ready, done };

@@ -5,7 +5,8 @@ import { Progress } from "./progress.ts";
 import { grouped, type Measurement } from "./report.ts";
 
 /**
- * Writes flights in bulk: many records per transaction, many transactions in flight, each durable when acknowledged.
+ * Writes flights in bulk: many records per transaction, and many transactions in flight. Each is durable when
+ * acknowledged.
  */
 export async function importFlights(
   space: SpaceHandle<Flight, Flight>,

@@ -4,22 +4,22 @@ import { followLive } from "./follow-live.ts";
 import { Progress } from "./progress.ts";
 import { grouped, type Measurement } from "./report.ts";
 
-/** What goes on while a follower listens. */
+/** The parts of the live traffic. */
 export interface LiveTraffic<Server> {
-  /** On a connection of its own. */
+  /** A client with a connection of its own. */
   readonly reader: SpaceHandle<Flight, Flight>;
-  /** On another one. */
+  /** A client with another connection. */
   readonly writer: SpaceHandle<Flight, Flight>;
-  /** Published one by one. */
+  /** Flights to publish one by one. */
   readonly flights: readonly Flight[];
-  /** Offset of the first of them. */
+  /** Offset of the first of these flights. */
   readonly firstOffset: number;
-  /** Called when the follower has half of them, while the publisher goes on. */
+  /** Called when the follower has half of the flights. The publisher continues meanwhile. */
   readonly replaceServer: () => Promise<Server>;
   readonly signal: AbortSignal;
 }
 
-/** Publishes flights on one connection and follows them on another; the server is replaced half way. */
+/** Publishes flights on one connection and follows them on another. Replaces the server halfway. */
 export async function liveTraffic<Server>(traffic: LiveTraffic<Server>) {
   const { reader, writer, flights, firstOffset, replaceServer, signal } = traffic;
   const progress = new Progress("live", flights.length);
@@ -52,8 +52,9 @@ export async function liveTraffic<Server>(traffic: LiveTraffic<Server>) {
 }
 
 /**
- * One append per flight, each durable before the next is sent. What the crash cuts off, the client sends again with the
- * same transaction id: nothing is lost, and nothing is written twice. Returns the seconds that each took.
+ * Appends the flights one by one, each after the previous one is durable. The client repeats an append that the crash
+ * interrupts, with the same transaction id, so that nothing is lost and nothing is written twice. Resolves with the
+ * seconds of each append.
  */
 async function publishOneByOne(space: SpaceHandle<Flight, Flight>, flights: readonly Flight[], signal: AbortSignal) {
   const seconds: number[] = [];

@@ -14,7 +14,7 @@ function startDemo(): Program {
   return program;
 }
 
-/** The port and the folder that the demo says it uses. */
+/** The port and the folder that the demo prints. */
 async function whereabouts(program: Program) {
   const [, url, folder] = await program.outputMatching(/(http:\S+), LevelDB in (\S+)/);
   return { url, folder };

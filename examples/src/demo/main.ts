@@ -1,4 +1,6 @@
-/** `npm run demo`: 20,000 real flights through a real server, which is killed half way. Takes a few seconds. */
+/**
+ * `npm run demo`: sends 20,000 real flights through a real server, and kills the server halfway. Takes a few seconds.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,10 +10,10 @@ import { tell } from "./story.ts";
 
 const DEADLINE_MILLIS = 120_000;
 
-/** Fires when the demo is over, in whatever way: every process it started ends with it. */
+/** Fires at the end of the demo, for any reason. Every process that the demo has started ends with it. */
 const ending = new AbortController();
 let interruptedBy: string | undefined;
-/** A demo that waits for something that never comes has failed. */
+/** A demo that hangs has failed. */
 const deadline = setTimeout(() => ending.abort(new Error(`not done after ${DEADLINE_MILLIS} ms`)), DEADLINE_MILLIS);
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {

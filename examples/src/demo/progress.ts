@@ -1,6 +1,6 @@
 const WIDTH = 32;
 
-/** Shows how far a piece of work has come: a bar that redraws itself on a terminal, one plain line elsewhere. */
+/** Shows the progress of some work: as a bar that redraws itself on a terminal, and as one plain line elsewhere. */
 export class Progress {
   readonly #label: string;
   readonly #total: number;
@@ -13,7 +13,7 @@ export class Progress {
     this.#out = out;
   }
 
-  /** Draws again when the percentage has changed. */
+  /** Draws again if the percentage has changed. */
   update(done: number): void {
     if (!this.#out.isTTY) return;
     const percent = Math.floor((done / this.#total) * 100);
@@ -24,7 +24,7 @@ export class Progress {
     this.#out.write(`\r  ${this.#label.padEnd(24)} ${bar} ${String(percent).padStart(3)} %`);
   }
 
-  /** Replaces the bar with what came of it. */
+  /** Replaces the bar with the outcome. */
   finish(outcome: string): void {
     if (this.#out.isTTY) this.#out.write("\r\x1b[2K");
     this.#out.write(`  ${this.#label.padEnd(24)} ${outcome}\n`);

@@ -3,7 +3,7 @@ import type { Entry, SpaceHandle } from "@streamkit/client";
 import { type Checks, firstDifference, firstGap } from "./checks.ts";
 import { byOrigin, type Flight } from "./flights.ts";
 
-/** A space as one reader saw it. */
+/** The content of a space, as one reader saw it. */
 export interface Reading {
   readonly entries: readonly Entry<Flight>[];
   readonly seconds: number;
@@ -17,7 +17,7 @@ export async function readSpace(space: SpaceHandle<Flight, Flight>, signal: Abor
   return { entries, seconds: (performance.now() - started) / 1_000 };
 }
 
-/** Fingerprint of entries: contents, places, times and transactions, everything that a reader can see. */
+/** Fingerprint of entries: contents, positions, times and transactions, everything that a reader can see. */
 export function fingerprint(entries: readonly Entry<Flight>[]): string {
   const hash = createHash("sha256");
   for (const entry of entries) {
@@ -28,7 +28,7 @@ export function fingerprint(entries: readonly Entry<Flight>[]): string {
   return hash.digest("hex");
 }
 
-/** Compares a reading of the whole space with the source that was written to it. */
+/** Compares a reading of the whole space with its source. */
 export function checkSpace(checks: Checks, when: string, { entries }: Reading, source: readonly Flight[]): void {
   checks.equal(`${when}: the space holds ${source.length.toLocaleString("en")} entries`, entries.length, source.length);
   checks.none(`${when}: offsets count 1, 2, 3, ... without a gap`, firstGap(entries.map((entry) => entry.offset)));

@@ -1,14 +1,14 @@
 import type { Check } from "./checks.ts";
 
-/** One line of the table: what was done, how much of it, and how long it took. */
+/** One line of the table: an action, its amount, and its duration. */
 export interface Measurement {
   readonly what: string;
-  /** Records or entries; absent where counting makes no sense. */
+  /** Records or entries; absent if a count makes no sense. */
   readonly count?: number;
   readonly seconds: number;
 }
 
-/** The table of what happened, with rates. */
+/** The table of measurements, with rates. */
 export function table(measurements: readonly Measurement[]): string {
   const rows = measurements.map(({ what, count, seconds }) => [
     what,
@@ -23,7 +23,7 @@ export function table(measurements: readonly Measurement[]): string {
     .join("\n");
 }
 
-/** The list of what was verified. */
+/** The list of verified statements. */
 export function verdict(checks: readonly Check[]): string {
   const lines = checks.map(({ statement, passed, found }) =>
     passed ? `  ok    ${statement}` : `  FAIL  ${statement}\n        ${found}`,

@@ -9,18 +9,18 @@ import { readBusiestAirport } from "./read-airport.ts";
 import { checkSpace, fingerprint, readSpace } from "./read-back.ts";
 import { grouped, type Measurement } from "./report.ts";
 
-/** Flights that are not imported but published one by one, while a follower listens. */
+/** Flights that the demo publishes one by one, while a follower listens. It imports the others. */
 const LIVE_FLIGHTS = 300;
 
-/** What the demo has to tell. */
+/** The results of the demo. */
 export interface Outcome {
   readonly measurements: readonly Measurement[];
   readonly checks: Checks;
 }
 
 /**
- * The demo: imports flights, reads them in both orders, ends the server with `kill -9` in the middle of live traffic,
- * starts it again on the same data, and verifies what every reader saw.
+ * The demo. It imports flights, reads them in both orders, ends the server with `kill -9` in the middle of live
+ * traffic, starts the server again on the same data, and verifies the view of every reader.
  */
 export async function tell(flights: readonly Flight[], path: string, signal: AbortSignal): Promise<Outcome> {
   const checks = new Checks();

@@ -1,4 +1,7 @@
-/** The examples of docs/embedding.md and README, as programs: pages beside Streamkit, clients as written, the end. */
+/**
+ * The examples of docs/embedding.md and README, as programs: pages beside Streamkit, the documented clients, and
+ * shutdown.
+ */
 import { readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +16,7 @@ import { HTTP_EMBEDDINGS, startEmbedding } from "./matrix/servers.ts";
 /** Embeddings with a page of the application at /hello. */
 const WITH_PAGES = new Set(["listen", "http", "express", "fastify", "hono"]);
 
-/** Leaves a follower open while the server is told to end. */
+/** Keeps a follower open while the server is told to end. */
 async function followToTheEnd(baseUrl: string, httpVersion: "1.1" | "2", ca: string | undefined, end: () => void) {
   const transport = createNodeTransport({
     baseUrl,
@@ -21,7 +24,7 @@ async function followToTheEnd(baseUrl: string, httpVersion: "1.1" | "2", ca: str
     protocol: "connect",
     ...(ca !== undefined && { nodeOptions: { ca } }),
   });
-  // Without retries, so that the follower tells how the server ended it.
+  // Without retries, so that the follower's error shows how the server ended it.
   const client = createStreamkitClient({ transport, retry: { maxAttempts: 1 } });
   const segment = client.store(crypto.randomUUID()).space("deliveries").segment("van-3");
   const follow = async () => {
@@ -33,7 +36,7 @@ async function followToTheEnd(baseUrl: string, httpVersion: "1.1" | "2", ca: str
   );
 }
 
-test.each(HTTP_EMBEDDINGS)("$example: pages, and an end that streams hear of", async (embedding) => {
+test.each(HTTP_EMBEDDINGS)("$example: pages, and a shutdown that streams learn of", async (embedding) => {
   const { target, program } = await startEmbedding(embedding);
   if (WITH_PAGES.has(embedding.example)) {
     expect((await fetch(`${target.baseUrl}/hello`)).status).toBe(200);
@@ -49,7 +52,7 @@ test.each(HTTP_EMBEDDINGS)("$example: pages, and an end that streams hear of", a
 const embeddingOf = (name: string) => HTTP_EMBEDDINGS.find(({ example }) => example === name)!;
 
 test.each(["listen", "http", "express"])(
-  "README: the client as written works with the server %s as written (H9)",
+  "README: the documented client works with the documented server %s (H9)",
   async (name) => {
     const { target } = await startEmbedding(embeddingOf(name));
     const client = runProgram(examplePath("quickstart"), { args: [target.baseUrl] });
@@ -58,7 +61,7 @@ test.each(["listen", "http", "express"])(
   },
 );
 
-test("the Node client takes Connect where gRPC is refused, also if its first call is a Produce session", async () => {
+test("the Node client uses Connect if gRPC is refused, even if its first call is a Produce session", async () => {
   const { target } = await startEmbedding(embeddingOf("hono-http2"));
   const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl: target.baseUrl }) });
   const segment = client.store(crypto.randomUUID()).space("s").segment("a");
@@ -83,7 +86,7 @@ test("a Next.js route handler serves its prefix", async () => {
   expect(program.output()).toBe("200 1 404\n");
 });
 
-test("a body parser in front of streamkit.handler() is named as the mistake", async () => {
+test("a body parser in front of streamkit.handler() is reported as the mistake", async () => {
   const program = runProgram(fileURLToPath(new URL("./matrix/parser-first.ts", import.meta.url)));
   expect(await program.exit, program.output()).toBe(0);
   expect(program.output()).toMatch(/^500 .*read before streamkit\.handler\(\).*before any body parser/);

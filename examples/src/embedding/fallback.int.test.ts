@@ -38,7 +38,7 @@ test.each(APPLICATIONS)("$name behind listen({ fallback }), with TLS", async ({ 
   await using streamkit = createStreamkit({ storage: memoryStorage() });
   const { url } = await streamkit.listen({ port: 0, tls: { cert: tls.cert, key }, fallback });
 
-  // Over HTTP/2 an Express application would end the process. The client is asked to come back over HTTP/1.1.
+  // Over HTTP/2 an Express application would end the process. The answer asks the client to use HTTP/1.1.
   const session = connect(url, { ca: tls.cert });
   const stream = session.request({ ":path": "/hello" });
   const outcome = await new Promise((resolve) => {
@@ -57,7 +57,7 @@ test.each(APPLICATIONS)("$name behind listen({ fallback }), with TLS", async ({ 
   }
 });
 
-test("CORS of Streamkit is not that of the application's pages", async () => {
+test("CORS of Streamkit does not apply to the application's pages", async () => {
   const origin = "https://app.example";
   await using streamkit = createStreamkit({ storage: memoryStorage(), cors: [origin] });
   const { url } = await streamkit.listen({

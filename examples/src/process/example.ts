@@ -10,14 +10,14 @@ export function examplePath(name: string): string {
   return fileURLToPath(new URL(`../${name}.ts`, import.meta.url));
 }
 
-/** A folder that is removed when the test is over. */
+/** A folder that is removed at the end of the test. */
 export async function testFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "streamkit-example-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }));
   return folder;
 }
 
-/** Starts an example that goes on until it is told to end: in a folder of the test, on a free port if it serves. */
+/** Starts an example that runs until it is told to end: in a folder of the test, and on a free port if it serves. */
 export async function startExample(name: string, ...args: string[]): Promise<Program> {
   const folder = await testFolder();
   const program = runProgram(examplePath(name), { args, cwd: folder, env: { PORT: "0" } });

@@ -8,21 +8,21 @@ export interface Message {
   readonly subject: string;
 }
 
-/** A request that was answered. */
+/** An answered request. */
 export interface MailRequest extends Message {
   readonly key: string;
   readonly status: number;
 }
 
-/** An outside system that does as it is told, and remembers what it was sent. */
+/** An outside system that answers as the test tells it to, and remembers its requests. */
 export class MailService {
-  /** Requests in the order in which they were answered. */
+  /** Requests in the order of their answers. */
   readonly answered: MailRequest[] = [];
   /**
-   * Each answers, with 202, a request that is held. Whoever asked may give up, and ask again: then it is held no more.
+   * Each function answers a held request with 202. A request is no longer held once its client gives up and asks again.
    */
   readonly held: (() => void)[] = [];
-  /** The status with which a request is answered, or not yet. */
+  /** Selects the status of the answer to a request; "hold" for a later answer. */
   answer: (message: Message) => number | "hold" = () => 202;
   readonly #server = createServer(async (request, response) => {
     const message: Message = JSON.parse((await buffer(request)).toString());
@@ -33,7 +33,7 @@ export class MailService {
     else respond(answer);
   });
 
-  /** Starts one on a free port; ended with the test. */
+  /** Starts a service on a free port. It ends with the test. */
   static async start(): Promise<MailService> {
     const service = new MailService();
     const server = service.#server;
@@ -49,12 +49,12 @@ export class MailService {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/send`;
   }
 
-  /** What it has taken, repetitions included. */
+  /** Accepted messages, including repetitions. */
   get taken(): MailRequest[] {
     return this.answered.filter(({ status }) => status === 202);
   }
 
-  /** The keys of what it has taken. */
+  /** The keys of the accepted messages. */
   get keys(): Set<string> {
     return new Set(this.taken.map(({ key }) => key));
   }

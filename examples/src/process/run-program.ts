@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
-/** A program that was started. */
+/** A running program. */
 export interface Program {
   readonly child: ChildProcess;
-  /** What it has written to stdout and stderr so far. */
+  /** The output to stdout and stderr so far. */
   readonly output: () => string;
-  /** Resolves when the output matches, with the match; rejects when the program ends before. */
+  /** Resolves with the match when the output matches. Rejects if the program ends before that. */
   outputMatching(pattern: RegExp): Promise<RegExpExecArray>;
   /** Resolves with the exit code when the program has ended. */
   readonly exit: Promise<number | null>;

@@ -5,17 +5,17 @@ import { fileURLToPath } from "node:url";
 
 const BIN = fileURLToPath(new URL("../../../server/src/bin.ts", import.meta.url));
 
-/** How the server process is started. */
+/** Options of a server process. */
 export interface ServerOptions {
-  /** Folder where LevelDB keeps the data. */
+  /** Folder for the data of LevelDB. */
   readonly path: string;
-  /** 0 takes a free port. Default 0. */
+  /** 0 for a free port. Default 0. */
   readonly port?: number;
   /** Kills the process when it fires. */
   readonly signal?: AbortSignal;
 }
 
-/** The standalone server in a process of its own: what `npm start` runs. */
+/** The standalone server in a process of its own, as `npm start` runs it. */
 export class ServerProcess implements AsyncDisposable {
   readonly url: string;
   readonly port: number;
@@ -27,7 +27,7 @@ export class ServerProcess implements AsyncDisposable {
     this.port = Number(new URL(url).port);
   }
 
-  /** Resolves when the server accepts connections. Rejects with what it wrote when it ends before that. */
+  /** Resolves when the server accepts connections. Rejects with its output if it ends before that. */
   static async start({ path, port = 0, signal }: ServerOptions): Promise<ServerProcess> {
     signal?.throwIfAborted();
     const args = ["--conditions=@streamkit/source", BIN, "--port", String(port), "--path", path];
@@ -47,7 +47,7 @@ export class ServerProcess implements AsyncDisposable {
     await exited;
   }
 
-  /** The exit code; `null` while it runs, and when a signal ended it. */
+  /** The exit code; `null` while the process runs, and if a signal ended it. */
   get exitCode(): number | null {
     return this.#child.exitCode;
   }
@@ -57,7 +57,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** Waits for the line that says where the server listens. */
+/** Waits for the line with the address of the server. */
 async function listeningUrl(child: ChildProcess): Promise<string> {
   let complaint = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
@@ -69,5 +69,5 @@ async function listeningUrl(child: ChildProcess): Promise<string> {
     child.stdout!.resume();
     return url;
   }
-  throw new Error(`the server did not start: ${complaint.trim() || "it ended without a word"}`);
+  throw new Error(`the server did not start: ${complaint.trim() || "it ended without a message"}`);
 }

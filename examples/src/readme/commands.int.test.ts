@@ -11,7 +11,7 @@ import { documentedCommands, stable } from "./commands.ts";
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const run = promisify(execFile);
 
-test("commands of a document are found with what they print", () => {
+test("commands of a document are found with their output", () => {
   const document =
     "a\n\n<!-- run -->\n```sh\none\n```\n\n<!-- prints -->\n```json\n1\n```\n\n```sh\nnot this\n```\n<!-- run -->\n```sh\ntwo\n```\n";
   expect(documentedCommands(document)).toEqual([
@@ -24,13 +24,13 @@ test.each([
   { document: "README.md", atLeast: 2 },
   { document: "docs/curl.md", atLeast: 6 },
   { document: "docs/getting-started.md", atLeast: 6 },
-])("the commands of $document print what it says", { timeout: 120_000 }, async ({ document, atLeast }) => {
+])("the commands of $document print the documented output", { timeout: 120_000 }, async ({ document, atLeast }) => {
   const commands = documentedCommands(readFileSync(join(ROOT, document), "utf8"));
   expect(commands.length).toBeGreaterThanOrEqual(atLeast);
   await using server = await ServerProcess.start({ path: await testFolder() });
   for (const { line, command, prints } of commands) {
     const typed = command.replaceAll("http://127.0.0.1:8080", server.url);
-    // npx warns on stderr about settings of the machine; what counts is what the command prints.
+    // npx writes warnings about the machine's settings to stderr. Only stdout counts.
     const { stdout } = await run("bash", ["-euc", typed], { cwd: ROOT });
     if (prints !== undefined) expect(stable(stdout), `${document}:${line}`).toBe(stable(prints));
   }

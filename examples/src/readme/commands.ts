@@ -1,13 +1,13 @@
-/** A command of a document that is to be run, and what the document says that it prints. */
+/** A command of a document, with its documented output. */
 export interface DocumentedCommand {
   /** Line of the document where the command starts, from 1. */
   readonly line: number;
   readonly command: string;
-  /** Absent when the document says nothing about it. */
+  /** Absent if the document gives no output. */
   readonly prints: string | undefined;
 }
 
-/** `<!-- run -->` and a block, perhaps followed by `<!-- prints -->` and another. */
+/** `<!-- run -->` and a block, perhaps followed by `<!-- prints -->` and another block. */
 const COMMAND =
   /^<!-- run -->\n```sh\n(?<command>[\s\S]*?)^```\n(?:\n<!-- prints -->\n```\w+\n(?<prints>[\s\S]*?)^```\n)?/gm;
 
@@ -20,7 +20,7 @@ export function documentedCommands(document: string): DocumentedCommand[] {
   }));
 }
 
-/** Replaces what differs from run to run: times, and the ids that servers make up. */
+/** Replaces the parts that differ between runs: times, and ids that servers choose. */
 export function stable(output: string): string {
   return output
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "TIME")

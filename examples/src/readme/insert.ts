@@ -1,8 +1,8 @@
 /**
- * Puts regions of the examples into the code blocks of the documentation, so that what is read is what was run.
+ * Copies regions of the examples into the code blocks of the documentation, so that readers see code that was run.
  *
- *   node --conditions=@streamkit/source examples/src/readme/insert.ts           writes
- *   node --conditions=@streamkit/source examples/src/readme/insert.ts --check   fails where something would change
+ *     node --conditions=@streamkit/source examples/src/readme/insert.ts           writes
+ *     node --conditions=@streamkit/source examples/src/readme/insert.ts --check   fails if a document would change
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -13,7 +13,7 @@ function f() {
 // #endregion whole
 `;
 
-test("a region is what lies between its marks, without the common indentation", () => {
+test("a region consists of the lines between its marks, without the common indentation", () => {
   expect(region(SOURCE, "body")).toBe("const a = 1;\n\nreturn a;");
   expect(region(SOURCE, "whole")).toContain("function f() {");
 });
@@ -23,7 +23,7 @@ test("a region that does not exist, or does not end, is an error", () => {
   expect(() => region("// #region x\n", "x")).toThrow('no region "x"');
 });
 
-test("a block after a mark is replaced, with dollar signs as they are; every other block stays", () => {
+test("a block after a mark is replaced, dollar signs included, and every other block stays", () => {
   const source = "// #region price\nconst price = `$${cents} $&`;\n// #endregion price\n";
   const document = "```ts\nmine\n```\n\n<!-- insert a.ts#price -->\n```ts\nold\n```\n\n```sh\ncurl\n```\n";
   const expected = document.replace("old", () => "const price = `$${cents} $&`;");
@@ -32,7 +32,7 @@ test("a block after a mark is replaced, with dollar signs as they are; every oth
   expect(insertRegions(inserted, () => source)).toBe(inserted);
 });
 
-test("a mark that leads nowhere is an error that names the file", () => {
+test("a mark without a region is an error that names the file", () => {
   const document = "<!-- insert a.ts#gone -->\n```ts\n```\n";
   expect(() => insertRegions(document, () => SOURCE)).toThrow('a.ts: there is no region "gone"');
 });

@@ -13,7 +13,7 @@ export function region(source: string, name: string): string {
 /** `<!-- insert path#region -->`, and the code block that follows it. */
 const INSERTION = /^<!-- insert (\S+)#(\S+) -->\n```(\w+)\n[\s\S]*?^```$/gm;
 
-/** The document with each code block that follows an insert mark replaced by its region. */
+/** The document, in which the region replaces the code block after each insert mark. */
 export function insertRegions(document: string, readSource: (path: string) => string): string {
   return document.replace(INSERTION, (_, path: string, name: string, language: string) => {
     try {

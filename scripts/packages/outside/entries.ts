@@ -1,4 +1,4 @@
-/** Imports every entry of every package, and meets the packages that are not installed. */
+/** Imports every entry point of every package, and tries the features whose packages are not installed. */
 import assert from "node:assert/strict";
 import * as client from "@streamkit/client";
 import * as clientNode from "@streamkit/client/node";

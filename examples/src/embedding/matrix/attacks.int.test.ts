@@ -1,6 +1,5 @@
 /**
- * Requests of strangers to every embedding: each gets an answer or a closed connection, and the process goes on
- * serving.
+ * Requests of strangers to every embedding. Each gets an answer or a closed connection, and the process keeps serving.
  */
 import { describe, expect, test } from "vitest";
 import {
@@ -44,7 +43,7 @@ describe.each(HTTP_EMBEDDINGS)("$example", { timeout: 120_000 }, (embedding) => 
       for (const [name, headers] of HTTP2_REQUESTS) outcomes[`h2 ${name}`] = await sendHttp2(target, headers);
     }
     await stillServes("HTTP/2");
-    // An answer of 500 is an exception that somebody caught.
+    // An answer of 500 is an exception that some code caught.
     expect(Object.entries(outcomes).filter(([, outcome]) => outcome === 500)).toEqual([]);
     expect(program.output()).not.toMatch(/uncaught|Unhandled|\n {4}at /);
   });

@@ -3,7 +3,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Target } from "./clients.ts";
 
-/** What a server did: the status of its answer, or that it closed the connection without one. */
+/** A server's reaction: the status of its answer, or "closed" for a connection that it closed without an answer. */
 export type Outcome = number | "closed";
 
 const PATH = "/streamkit.v1.StoreService/GetServerInfo";
@@ -37,7 +37,7 @@ export const HTTP1_REQUESTS: ReadonlyMap<string, string> = new Map([
   ["HTTP/1.0 without Host", `POST ${PATH} HTTP/1.0\r\n${INFO}`],
   ["HTTP/1.0 without Host for a page", "GET /hello HTTP/1.0\r\n\r\n"],
   ["two Hosts", `POST ${PATH} HTTP/1.1\r\nHost: a\r\nHost: b\r\n${INFO}`],
-  ["a target with a host that is none", `POST http://[${PATH} HTTP/1.1\r\nHost: a\r\n${INFO}`],
+  ["a target with an invalid host", `POST http://[${PATH} HTTP/1.1\r\nHost: a\r\n${INFO}`],
   ["a target of two slashes", "GET // HTTP/1.1\r\nHost: a\r\n\r\n"],
   ["a target with a broken escape", `POST ${PATH}?%E0%A4%A HTTP/1.1\r\nHost: a\r\n${INFO}`],
   ["a path with a broken escape", "GET /%E0%A4%A HTTP/1.1\r\nHost: a\r\n\r\n"],
@@ -59,7 +59,7 @@ export const HTTP1_REQUESTS: ReadonlyMap<string, string> = new Map([
   ["a strange timeout", `POST ${PATH} HTTP/1.1\r\nHost: a\r\nconnect-timeout-ms: -1e99\r\n${INFO}`],
   ["a strange origin", `POST ${PATH} HTTP/1.1\r\nHost: a\r\norigin: http://[\r\n${INFO}`],
   ["large headers", `POST ${PATH} HTTP/1.1\r\nHost: a\r\nx: ${"y".repeat(100_000)}\r\n${INFO}`],
-  ["a method that is none", `BREW ${PATH} HTTP/1.1\r\nHost: a\r\n\r\n`],
+  ["an unknown method", `BREW ${PATH} HTTP/1.1\r\nHost: a\r\n\r\n`],
   [
     "a stream without a body",
     `POST ${CONSUME} HTTP/1.1\r\nHost: a\r\ncontent-type: application/connect+proto\r\ncontent-length: 0\r\n\r\n`,
@@ -70,7 +70,7 @@ export const HTTP1_REQUESTS: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
-/** Beginnings of requests whose clients go away at once. */
+/** First bytes of requests whose clients leave at once. */
 export const HTTP1_FRAGMENTS: readonly string[] = [
   "",
   "P",
@@ -108,14 +108,14 @@ export function sendHttp1(target: Target, request: string): Promise<Outcome> {
   });
 }
 
-/** Sends bytes and goes away, in one of three ways. */
+/** Sends bytes and leaves, in one of three ways. */
 export function leave(target: Target, bytes: string, how: "end" | "destroy" | "resetAndDestroy"): Promise<void> {
   return new Promise((resolve) => {
     const socket = open(target);
     socket.once("close", () => resolve());
     socket.resume();
     socket.write(Buffer.from(bytes, "latin1"), () => {
-      // A socket of TLS has no reset of its own.
+      // A TLS socket cannot be reset.
       if (how === "resetAndDestroy" && target.tls !== undefined) socket.destroy();
       else socket[how]();
     });
@@ -137,13 +137,13 @@ export const HTTP2_REQUESTS: ReadonlyMap<string, H2Headers> = new Map([
   ["a path without a slash", { ":path": "hello" }],
   ["a path of two slashes", { ":path": "//" }],
   ["a path with a broken escape", { ":path": "/%E0%A4%A" }],
-  ["a scheme that is none", { ":scheme": "ftp" }],
+  ["an unknown scheme", { ":scheme": "ftp" }],
   ["OPTIONS *", { ":method": "OPTIONS", ":path": "*" }],
   ["a strange content type", { "content-type": ";;;/" }],
   ["a strange timeout", { "content-type": "application/grpc", "grpc-timeout": "99999999999999H" }],
 ]);
 
-/** Sends one HTTP/2 request, with the body `{}`, and waits for its status or its end. */
+/** Sends one HTTP/2 request with the body `{}`, and waits for its status or its end. */
 export function sendHttp2(target: Target, headers: H2Headers): Promise<Outcome> {
   return new Promise((resolve) => {
     const session = connectHttp2(target.baseUrl, target.tls ? { ca: target.tls.cert } : {});
@@ -164,7 +164,7 @@ export function sendHttp2(target: Target, headers: H2Headers): Promise<Outcome> 
   });
 }
 
-/** Posts a body that is larger than any request may be, and reports what came of it. */
+/** Posts a body beyond every size limit, and resolves with the server's reaction. */
 export function sendTooMuch(target: Target, megabytes: number): Promise<Outcome> {
   const length = megabytes * 1_048_576;
   const head = `POST ${APPEND} HTTP/1.1\r\nHost: a\r\ncontent-type: application/proto\r\ncontent-length: ${length}\r\n\r\n`;

@@ -1,4 +1,4 @@
-/** Calls the Next.js route handler as Next.js does: an append, and a path that does not exist. Prints what came. */
+/** Calls the Next.js route handler as Next.js does: an append, and a path that does not exist. Prints the answers. */
 import { POST } from "../next-route.ts";
 
 const base = "http://localhost:3000/api/streams/streamkit.v1.StreamService";

@@ -5,10 +5,10 @@ import { curlRoundTrip } from "./curl.ts";
 import { grpcRoundTrip } from "./grpc.ts";
 import { grpcurlRoundTrip } from "./grpcurl.ts";
 
-/** Where a client finds a server. */
+/** The address of a server, for a client. */
 export interface Target {
   readonly baseUrl: string;
-  /** Certificate of the server, PEM, and the file that holds it. Absent without TLS. */
+  /** Certificate of the server in PEM, and the file with it. Absent without TLS. */
   readonly tls?: { readonly cert: string; readonly certFile: string };
   /** Set for a server without a port, which only clients over fetch can call. */
   readonly fetch?: typeof globalThis.fetch;
@@ -16,23 +16,22 @@ export interface Target {
 
 export type HttpVersion = "1.1" | "2";
 
-/** A kind of client, and what it needs of a server. */
+/** A kind of client, and its requirements on a server. */
 export interface MatrixClient {
   readonly name: string;
   /**
-   * Appends, reads back, and follows one live entry. Rejects with the client's own message when it cannot use the
-   * server.
+   * Appends, reads back, and follows one live entry. Rejects with the client's own message if it cannot use the server.
    */
   roundTrip(target: Target, signal: AbortSignal): Promise<void>;
   /** Versions of HTTP that the client can use, without and with TLS. */
   readonly http: { readonly plain: readonly HttpVersion[]; readonly tls: readonly HttpVersion[] };
-  /** Whether the client speaks gRPC, which needs trailers. */
+  /** True if the client speaks gRPC, which needs trailers. */
   readonly grpc?: true;
-  /** What a gRPC client says of a server without trailers, where it does not show the text of the server. */
+  /** The error of a gRPC client about a server without trailers, if the client does not show the text of the server. */
   readonly refusal?: RegExp;
-  /** Whether the client can call a function instead of a port. */
+  /** True if the client can call a function instead of a port. */
   readonly overFetch?: true;
-  /** What the client says of a server that does not speak its version of HTTP. */
+  /** The error of the client about a server with another version of HTTP. */
   readonly complaint: RegExp;
 }
 
@@ -43,7 +42,7 @@ const MIB = 1_048_576;
 async function streamkitRoundTrip(transport: Transport, signal: AbortSignal): Promise<void> {
   const client = createStreamkitClient({ transport });
   const segment = client.store(crypto.randomUUID()).space("matrix").segment("a");
-  // The largest transaction: frameworks have limits of their own for bodies.
+  // The largest transaction, because frameworks have limits of their own for bodies.
   await segment.append([new Uint8Array(MIB).fill(1)], { expectedLastSequence: 0, signal });
   const read: number[] = [];
   for await (const { payload } of segment.consume({ signal })) read.push(payload.length, payload[MIB - 1]);
@@ -76,7 +75,7 @@ const only = (version: HttpVersion) => ({ plain: [version], tls: [version] });
 const NOT_HTTP1 = /^the server does not answer in HTTP\/1\.1 \(.+\): check the port/;
 
 const ALWAYS: readonly MatrixClient[] = [
-  // It finds out which version the server speaks, and whether the server takes gRPC.
+  // This client detects the HTTP version of the server, and whether the server accepts gRPC.
   { name: "Node client", http: { plain: ["1.1", "2"], tls: ["1.1", "2"] }, roundTrip: node({}), complaint: /./ },
   { name: "Node client, HTTP/1.1", http: only("1.1"), roundTrip: node({ httpVersion: "1.1" }), complaint: NOT_HTTP1 },
   {
@@ -110,14 +109,14 @@ const ALWAYS: readonly MatrixClient[] = [
   },
   {
     name: "curl, HTTP/2",
-    // With TLS, curl takes the version that both sides have.
+    // With TLS, curl uses the version that both sides support.
     http: { plain: ["2"], tls: ["1.1", "2"] },
     roundTrip: curlRoundTrip({ plain: ["--http2-prior-knowledge"], tls: ["--http2"] }),
     complaint: /^curl: \(\d+\) .+$/,
   },
 ];
 
-/** A program that not every machine has: `GRPCURL` names it. */
+/** Some machines lack this program. The variable `GRPCURL` gives its path. */
 const { GRPCURL } = process.env;
 const grpcurl: readonly MatrixClient[] =
   GRPCURL === undefined

@@ -40,7 +40,7 @@ export function curlRoundTrip(options: Readonly<Record<"plain" | "tls", readonly
   };
 }
 
-/** Runs curl; yields what it prints, and throws what it complains of. Leaving the loop ends it. */
+/** Runs curl. Yields its output, and throws its error message. Leaving the loop ends curl. */
 async function* curl(
   args: readonly string[],
   type: string,

@@ -7,7 +7,7 @@ interface Entries {
   readonly batches: readonly { readonly records: readonly { readonly payload: Buffer }[] }[];
 }
 
-/** What grpc-js makes of the service; it knows the proto files only when it runs. */
+/** The client that grpc-js makes of the service. grpc-js reads the proto files at run time. */
 interface StreamClient extends Client {
   append(request: object, callback: (error: ServiceError | null) => void): void;
   consumeSpace(request: object): AsyncIterable<Entries> & { cancel(): void; on(event: "error", on: () => void): void };

@@ -33,7 +33,7 @@ export function grpcurlRoundTrip(command: string) {
   };
 }
 
-/** What a program prints; rejects with its complaint when it fails. */
+/** The output of a program. Rejects with its error message if it fails. */
 async function output(child: ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream }) {
   const ended = new Promise<number | null>((resolve, reject) => child.once("error", reject).once("close", resolve));
   const [code, printed, complaint] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);

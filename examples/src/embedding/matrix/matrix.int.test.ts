@@ -1,13 +1,13 @@
 /**
- * Every kind of client against every way to embed the server: each pair appends, reads back and follows one live entry,
- * or the client says at once what is wrong. Prints the table of docs/embedding.md.
+ * Every kind of client against every way to embed the server. Each pair appends, reads back and follows one live entry,
+ * or the client reports the problem at once. Prints the table of docs/embedding.md.
  */
 import { readFile } from "node:fs/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { CLIENTS, type MatrixClient, type Target } from "./clients.ts";
 import { EMBEDDINGS, type Embedding, startEmbedding, startFetchHandler } from "./servers.ts";
 
-/** Two seconds on a machine that has time. */
+/** An idle machine needs two seconds. */
 const COMPLAINT_MILLIS = 10_000;
 const NO_GRPC = /a fetch handler cannot send the trailers of gRPC: call it with Connect or gRPC-Web/;
 const NOT_IN_DOCS = new Set(["grpcurl"]);

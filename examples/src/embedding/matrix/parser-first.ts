@@ -1,4 +1,4 @@
-/** An Express application with its body parser in the wrong place. Prints what a caller gets. */
+/** An Express application with its body parser in the wrong place. Prints the answer to a caller. */
 import type { AddressInfo } from "node:net";
 import { createStreamkit, memoryStorage } from "@streamkit/server";
 import express from "express";

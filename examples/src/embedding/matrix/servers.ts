@@ -9,15 +9,15 @@ import { examplePath, testFolder } from "../../process/example.ts";
 import { type Program, runProgram } from "../../process/run-program.ts";
 import type { HttpVersion, Target } from "./clients.ts";
 
-/** A way to embed Streamkit, and which clients it can serve. */
+/** A way to embed Streamkit, and the clients that it can serve. */
 export interface Embedding {
   readonly name: string;
   /** Example program; absent for `streamkit.fetch` without a port. */
   readonly example?: string;
   readonly tls?: true;
-  /** Versions of HTTP that its port speaks. */
+  /** Versions of HTTP on its port. */
   readonly http: readonly HttpVersion[];
-  /** True where the answer goes through a Response of the Fetch API, which cannot have the trailers of gRPC. */
+  /** True if the answer is a Response of the Fetch API, which cannot have the trailers of gRPC. */
   readonly fetch?: true;
 }
 
@@ -35,12 +35,12 @@ export const EMBEDDINGS: readonly Embedding[] = [
   { name: "`streamkit.fetch`, no port", http: [], fetch: true },
 ];
 
-/** Those with a port. */
+/** The embeddings with a port. */
 export const HTTP_EMBEDDINGS = EMBEDDINGS.filter(
   (embedding): embedding is Embedding & { readonly example: string } => embedding.example !== undefined,
 );
 
-/** A running server of the matrix; it ends with the test. */
+/** A running server of the matrix. It ends with the test. */
 export interface RunningServer {
   readonly target: Target;
   readonly program: Program;
@@ -72,7 +72,7 @@ export async function startEmbedding({
   return { target: { baseUrl, ...(certificate && { tls: certificate }) }, program };
 }
 
-/** A certificate of its own for 127.0.0.1, which fetch in this process trusts too. */
+/** Makes a self-signed certificate for 127.0.0.1, and makes fetch in this process trust it. */
 export async function makeCertificate(folder: string) {
   const certFile = join(folder, "cert.pem");
   const keyFile = join(folder, "key.pem");
