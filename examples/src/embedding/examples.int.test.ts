@@ -2,13 +2,17 @@
  * The examples of docs/embedding.md and README, as programs: pages beside Streamkit, the documented clients, and
  * shutdown.
  */
+import { once } from "node:events";
 import { readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { createStreamkitClient, type StreamkitError } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
+import { encodeFrame, type Frame, FrameKind, RequestSchema, readFrames } from "@streamkit/protocol/transport";
 import { build } from "esbuild";
 import { expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { examplePath, testFolder } from "../process/example.ts";
 import { runProgram } from "../process/run-program.ts";
 import { HTTP_EMBEDDINGS, startEmbedding } from "./matrix/servers.ts";
@@ -47,6 +51,37 @@ test.each(HTTP_EMBEDDINGS)("$example: pages, and a shutdown that streams learn o
   expect(error.reason).toBe("SHUTTING_DOWN");
   expect(await program.exit, program.output()).toBe(0);
   expect(program.output()).not.toContain("Error");
+});
+
+test.each(HTTP_EMBEDDINGS.filter(({ http }) => http.includes("1.1")))(
+  "$example: calls over a WebSocket, to an orderly end",
+  async (embedding) => {
+    const { target, program } = await startEmbedding(embedding);
+    const url = `${target.baseUrl.replace(/^http/, "ws")}/streamkit.v1/socket`;
+    const socket = new WebSocket(url, "streamkit.v1", { ...(target.tls && { ca: target.tls.cert }) });
+    const frames: Frame[] = [];
+    socket.on("message", (data: Buffer) => void frames.push(...readFrames(data)));
+    await once(socket, "open");
+    const path = "/streamkit.v1.StoreService/GetServerInfo";
+    const request = toBinary(RequestSchema, create(RequestSchema, { path, message: new Uint8Array() }));
+    socket.send(encodeFrame(FrameKind.REQUEST, 1, request));
+    await expect.poll(() => frames.find(({ kind }) => kind === FrameKind.RESULT)?.payload.length).toBeGreaterThan(20);
+    const foreign = new WebSocket(url, "streamkit.v1", { origin: "https://evil.example", rejectUnauthorized: false });
+    const [refused] = await once(foreign, "error");
+    expect(String(refused)).toContain("403");
+    program.child.kill("SIGTERM");
+    const [code] = await once(socket, "close");
+    expect(code).toBe(1001);
+    expect(await program.exit, program.output()).toBe(0);
+  },
+);
+
+test("an upgrade for another path is the application's", async () => {
+  const { target } = await startEmbedding(embeddingOf("http"));
+  const other = new WebSocket(`${target.baseUrl.replace(/^http/, "ws")}/chat`);
+  const [error] = await once(other, "error");
+  expect(String(error)).toMatch(/socket hang up|ECONNRESET/);
+  expect((await fetch(`${target.baseUrl}/hello`)).status).toBe(200);
 });
 
 const embeddingOf = (name: string) => HTTP_EMBEDDINGS.find(({ example }) => example === name)!;

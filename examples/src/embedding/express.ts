@@ -13,6 +13,9 @@ app.get("/hello", (_request, response) => void response.send("hello"));
 const server = app.listen(Number(process.env.PORT ?? 8080), "127.0.0.1", () =>
   console.log("listening on", server.address()),
 );
+server.on("upgrade", (request, socket, head) => {
+  if (!streamkit.handleUpgrade(request, socket, head)) socket.destroy(); // Other WebSockets than Streamkit's.
+});
 
 process.once("SIGTERM", async () => {
   server.close();

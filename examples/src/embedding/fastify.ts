@@ -19,6 +19,9 @@ await app.register(async (scope) => {
   }
 });
 app.get("/hello", () => "hello");
+app.server.on("upgrade", (request, socket, head) => {
+  if (!streamkit.handleUpgrade(request, socket, head)) socket.destroy(); // Other WebSockets than Streamkit's.
+});
 app.addHook("preClose", () => streamkit.close()); // First, because an open stream would keep Fastify waiting.
 
 await app.listen({ host: "127.0.0.1", port: Number(process.env.PORT ?? 8080) });

@@ -15,6 +15,9 @@ const app: RequestListener = (request, response) => {
 };
 
 const server = createServer(streamkit.handler({ fallback: app }));
+server.on("upgrade", (request, socket, head) => {
+  if (!streamkit.handleUpgrade(request, socket, head)) socket.destroy(); // Other WebSockets than Streamkit's.
+});
 server.listen(Number(process.env.PORT ?? 8080), "127.0.0.1", () => console.log("listening on", server.address()));
 
 process.once("SIGTERM", async () => {

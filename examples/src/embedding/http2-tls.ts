@@ -11,6 +11,9 @@ const streamkit = createStreamkit({ storage: levelStorage({ path: "./data" }) })
 const cert = readFileSync(process.env.TLS_CERT ?? "cert.pem");
 const key = readFileSync(process.env.TLS_KEY ?? "key.pem");
 const server = createSecureServer({ cert, key, allowHTTP1: true }, streamkit.handler());
+server.on("upgrade", (request, socket, head) => {
+  if (!streamkit.handleUpgrade(request, socket, head)) socket.destroy(); // Other WebSockets than Streamkit's.
+});
 server.listen(Number(process.env.PORT ?? 8443), "127.0.0.1", () => console.log("listening on", server.address()));
 
 process.once("SIGTERM", async () => {
