@@ -74,7 +74,7 @@ describe("StorageHealth", () => {
       ["health-changed", "error", "not ready: the folder is read-only"],
       ["health-changed", "info", "ready: the storage works again"],
     ]);
-    expect(formatEvent(events[0]!, "text")).toContain("open '/data/x'");
+    expect(formatEvent(events[0], "text")).toContain("open '/data/x'");
     health.close();
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -71,7 +71,7 @@ it("join and leave in a few commits, and learn of each other in a few inventorie
   await expect.poll(() => rest.every(({ seen }) => seen.workers === crowd / 2), { timeout: 20_000 }).toBe(true);
   const sent = workers.reduce((sum, { seen }) => sum + seen.bytes, 0) - before;
   // At most 16 MiB per second, however many departures there are, and a last inventory for each.
-  const lastBytes = (rest[0]!.seen.bytes / rest[0]!.seen.inventories) * (crowd / 2);
+  const lastBytes = (rest[0].seen.bytes / rest[0].seen.inventories) * (crowd / 2);
   expect(sent).toBeLessThan(16 * 1024 * 1024 * seconds + lastBytes);
 
   for (const worker of rest) worker.leave();

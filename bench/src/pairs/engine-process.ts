@@ -90,7 +90,7 @@ obey({
     }
   },
   async once({ operation }, index) {
-    const answer = await call(operation === "append" ? "Append" : "ReadSegment", requests[index]!);
+    const answer = await call(operation === "append" ? "Append" : "ReadSegment", requests[index]);
     if (operation === "load" && answer.length < AGGREGATE_ENTRIES * PAYLOAD_BYTES)
       throw new Error("entries are missing");
   },

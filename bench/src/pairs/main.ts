@@ -119,9 +119,9 @@ function perOperation(label: string, { process: all, main }: Cpu): Turn {
 }
 
 function tableOf(found: Readonly<Record<Name, readonly Turn[]>>) {
-  const rows = Object.keys(found.old[0]!).map((label) => {
-    const ratios = summarize(found.new.map((turn, pair) => turn[label]! / found.old[pair]![label]!));
-    const medians = NAMES.map((name) => figure(summarize(found[name].map((turn) => turn[label]!)).median));
+  const rows = Object.keys(found.old[0]).map((label) => {
+    const ratios = summarize(found.new.map((turn, pair) => turn[label] / found.old[pair][label]));
+    const medians = NAMES.map((name) => figure(summarize(found[name].map((turn) => turn[label])).median));
     return [label, ...medians, `${figure(ratios.median)} (${figure(ratios.min)} to ${figure(ratios.max)})`];
   });
   const caption = `CPU time per ${operation}, in us: ${values.pairs} pairs of ${job.count} by ${job.callers} callers, ${storage} storage`;

@@ -5,7 +5,7 @@ import { DurableStreamTestServer } from "@durable-streams/server";
 const server = new DurableStreamTestServer({
   port: 0,
   host: "127.0.0.1",
-  dataDir: process.argv[2]!,
+  dataDir: process.argv[2],
   compression: false,
 });
 const address = await server.start();

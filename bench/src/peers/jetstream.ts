@@ -13,7 +13,7 @@ export const peer: Peer = {
   note: "JetStream, file storage, not fsynced per ack (this version fsyncs on a timer and cannot be told otherwise): favours JetStream.",
 
   version() {
-    return execFileSync("nats-server", ["--version"], { encoding: "utf8" }).match(/v(\d\S+)/)![1]!;
+    return execFileSync("nats-server", ["--version"], { encoding: "utf8" }).match(/v(\d\S+)/)![1];
   },
 
   async startServer({ dataFolder }: ServerPlace): Promise<Server> {

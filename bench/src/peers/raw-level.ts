@@ -48,7 +48,7 @@ export const peer: Peer = {
           for (let index = 0; index * BLOCK_RECORDS < records; index++) {
             const size = Math.min(BLOCK_RECORDS, records - index * BLOCK_RECORDS) * RECORD_BYTES;
             await database.batch(
-              [{ type: "put", key: key(index), value: blocks[index % blocks.length]!.subarray(0, size) }],
+              [{ type: "put", key: key(index), value: blocks[index % blocks.length].subarray(0, size) }],
               { sync: true },
             );
           }

@@ -36,7 +36,7 @@ export const peer: Peer = {
           { length: inFlight },
           (_, lane) => new Partition(account, table, `${prefix}-${lane}`, operations, bytes),
         );
-        const { count, durations } = await measureLoops(inFlight, period, (lane) => partitions[lane]!.write());
+        const { count, durations } = await measureLoops(inFlight, period, (lane) => partitions[lane].write());
         return { count, ...toSample("transaction", quantilesOf(durations)) };
       },
 
@@ -89,7 +89,7 @@ class Account {
   readonly #agent = new Agent({ keepAlive: true });
 
   constructor(connectionString: string) {
-    const setting = (name: string) => new RegExp(`${name}=([^;]*)`).exec(connectionString)![1]!;
+    const setting = (name: string) => new RegExp(`${name}=([^;]*)`).exec(connectionString)![1];
     this.url = setting("TableEndpoint");
     this.path = new URL(this.url).pathname;
     this.#name = setting("AccountName");

@@ -36,11 +36,11 @@ export function figuresTable(rounds: Rounds, units: Readonly<Record<string, stri
   const metrics = Object.keys(units);
   return {
     caption: "Figures",
-    columns: ["subject", ...metrics.flatMap((metric) => [units[metric]!, "min", "max"])],
+    columns: ["subject", ...metrics.flatMap((metric) => [units[metric], "min", "max"])],
     rows: [...rounds].map(([label, samples]) => [
       label,
       ...metrics.flatMap((metric) => {
-        const { median, min, max } = summarize(samples.map((sample) => sample[metric]!));
+        const { median, min, max } = summarize(samples.map((sample) => sample[metric]));
         return [figure(median), figure(min), figure(max)];
       }),
     ]),
@@ -66,8 +66,8 @@ export function comparisonTable(rounds: Rounds, comparisons: readonly Comparison
 function comparisonRow(comparison: Comparison, ours: readonly Sample[], others: readonly Sample[]): string[] {
   const { metric, by, bounds } = comparison;
   const results = ours.map((sample, round) => {
-    const mine = sample[metric]!;
-    const other = others[round]![metric]!;
+    const mine = sample[metric];
+    const other = others[round][metric];
     return by === "ratio" ? mine / other : mine - other;
   });
   const { median, min, max } = summarize(results);

@@ -11,7 +11,7 @@ const pool: readonly Buffer[] = makePool();
 
 /** The payload of record `index` (from 0) of any stream. Shared: callers must not change it. */
 export function payloadAt(index: number): Buffer {
-  return pool[index % POOL_SIZE]!;
+  return pool[index % POOL_SIZE];
 }
 
 /** `count` payloads, from index `start` on. */

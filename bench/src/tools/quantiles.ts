@@ -27,13 +27,13 @@ export function fromSample(sample: Sample, name: string): number[] {
 export function valueAt(quantiles: readonly number[], share: number): number {
   const at = share * (quantiles.length - 1);
   const below = Math.min(Math.floor(at), quantiles.length - 2);
-  const from = quantiles[below]!;
-  return from + (quantiles[below + 1]! - from) * (at - below);
+  const from = quantiles[below];
+  return from + (quantiles[below + 1] - from) * (at - below);
 }
 
 /** The mean of a distribution that is linear between its quantiles. */
 export function meanOf(quantiles: readonly number[]): number {
   let sum = 0;
-  for (let part = 1; part < quantiles.length; part++) sum += (quantiles[part - 1]! + quantiles[part]!) / 2;
+  for (let part = 1; part < quantiles.length; part++) sum += (quantiles[part - 1] + quantiles[part]) / 2;
   return sum / (quantiles.length - 1);
 }

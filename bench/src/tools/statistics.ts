@@ -11,8 +11,8 @@ export function summarize(values: readonly number[]): Summary {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return {
-    median: sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2,
-    min: sorted[0]!,
+    median: sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2,
+    min: sorted[0],
     max: sorted.at(-1)!,
   };
 }
@@ -20,5 +20,5 @@ export function summarize(values: readonly number[]): Summary {
 /** The nearest-rank percentile of sorted figures; `share` from 0 (exclusive) to 1. */
 export function percentile(sorted: ArrayLike<number>, share: number): number {
   if (sorted.length === 0) throw new Error("nothing was measured");
-  return sorted[Math.ceil(share * sorted.length) - 1]!;
+  return sorted[Math.ceil(share * sorted.length) - 1];
 }

@@ -53,7 +53,7 @@ export async function measureFollower(
     await Promise.all([receive(), send()]);
   });
   await following.return?.();
-  const delays = acked.map((at, index) => Math.max(0, delivered[index]! - at));
+  const delays = acked.map((at, index) => Math.max(0, delivered[index] - at));
   return {
     ...{ bus, commitsPerSecond },
     requestsPerCommit: requestsOf(wire) / commits,

@@ -23,7 +23,7 @@ export class StoredSize {
     for (const line of requestBody.toString().split("\r\n")) {
       const deleted = /^DELETE \S+\(PartitionKey='(.*)',RowKey='(.*)'\) /.exec(line);
       if (deleted !== null) {
-        this.#bytesByKey.delete(keyOf(decodeURIComponent(deleted[1]!), decodeURIComponent(deleted[2]!)));
+        this.#bytesByKey.delete(keyOf(decodeURIComponent(deleted[1]), decodeURIComponent(deleted[2])));
       } else if (line.startsWith("{")) {
         const entity = JSON.parse(line) as Entity;
         this.#bytesByKey.set(keyOf(entity.PartitionKey, entity.RowKey), entityBytes(entity));

@@ -29,7 +29,7 @@ export function instanceTable(rounds: Rounds): Table {
         label,
         ...[median, min, max].map(figure),
         ...Object.keys(METRICS).map((metric) =>
-          samples[0]![metric] === undefined ? "-" : figure(summarize(samples.map((sample) => sample[metric]!)).median),
+          samples[0][metric] === undefined ? "-" : figure(summarize(samples.map((sample) => sample[metric])).median),
         ),
       ];
     }),

@@ -60,7 +60,7 @@ async function usageDuring(instances: readonly DeployedInstance[], period: Perio
   const before = instances.map(({ proxy }) => ({ ...proxy.counts }));
   const cpuBefore = await cpuMillis();
   await delay(period.millis);
-  const wires = instances.map(({ proxy }, index) => difference({ ...proxy.counts }, before[index]!));
+  const wires = instances.map(({ proxy }, index) => difference({ ...proxy.counts }, before[index]));
   const cpuAfter = await cpuMillis();
   return { wires, cpuMillis: cpuBefore === undefined ? undefined : cpuAfter! - cpuBefore };
 }

@@ -52,7 +52,7 @@ export async function measureRound(all: readonly DeployedInstance[], plan: Round
       async (during, attempt) => {
         const stream = `w10-${round}-${cellLabel(cell)}-${attempt}`;
         const measured = await measureCell(all.slice(0, cell.instances), cell, stream, during);
-        await all[0]!.client.call({ operation: "forget", job: { stream } });
+        await all[0].client.call({ operation: "forget", job: { stream } });
         return measured;
       },
       ({ wire, sample: { appends } }) => Math.min(wire.commits, appends!),
@@ -76,7 +76,7 @@ export async function measureRound(all: readonly DeployedInstance[], plan: Round
         const stream = `w10-raw-${round}-${instances.length}-${inFlight}-${delayMillis}-${attempt}`;
         const result = await measureRaw(instances, stream, inFlight, size, during);
         await before?.(stream);
-        await all[0]!.raw.call({ operation: "forget", job: { stream } });
+        await all[0].raw.call({ operation: "forget", job: { stream } });
         return result;
       },
       ({ perSecond }) => perSecond,
@@ -85,7 +85,7 @@ export async function measureRound(all: readonly DeployedInstance[], plan: Round
   let reads: Awaited<ReturnType<typeof measureRawReads>> | undefined;
   for (const processes of INSTANCES.filter((count) => count <= all.length)) {
     const result = await rawResult(all.slice(0, processes), 1, async (stream) => {
-      if (processes === 1) reads = await measureRawReads(all[0]!, stream, READS);
+      if (processes === 1) reads = await measureRawReads(all[0], stream, READS);
     });
     raw.set(processes, result);
     keep(rawLabel(processes, 1, delayMillis), rawSample(result, size));

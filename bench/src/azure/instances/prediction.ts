@@ -91,7 +91,7 @@ export function predictionTable(comparisons: ReadonlyMap<string, readonly Compar
       const percent = (value: number) =>
         Number.isFinite(value) ? `${value >= 0 ? "+" : ""}${(value * 100).toFixed(0)} %` : "-";
       return [
-        cellLabel(rounds[0]!.cell),
+        cellLabel(rounds[0].cell),
         figure(median(({ measured }) => measured.commits!)),
         figure(median(({ predicted }) => predicted.commitsPerSecond)),
         percent(median(({ measured, predicted }) => errorOf(predicted.commitsPerSecond, measured.commits!))),

@@ -34,12 +34,12 @@ export async function measureRaw(
     period: during,
   });
   // Creates the table before the competition starts.
-  await instances[0]!.raw.call({ operation: "transact", job: job("first", { warmUpMillis: 0, millis: 1 }) });
+  await instances[0].raw.call({ operation: "transact", job: job("first", { warmUpMillis: 0, millis: 1 }) });
   const samples = await Promise.all(
     instances.map(({ raw }, index) => raw.call({ operation: "transact", job: job(`${index}`, period) })),
   );
   const total = samples.reduce((all, { count }) => all + count!, 0);
-  return { perSecond: (total * 1_000) / period.millis, transaction: fromSample(samples[0]!, "transaction") };
+  return { perSecond: (total * 1_000) / period.millis, transaction: fromSample(samples[0], "transaction") };
 }
 
 /** Quantiles of the latencies of reads of `measureRaw`'s rows, in milliseconds. */

@@ -13,7 +13,7 @@ export function sharingTable(rounds: Rounds, delays: readonly number[]): Table {
   let least = Number.POSITIVE_INFINITY;
   for (const delayMillis of delays) {
     const cells = cellsOf(delayMillis).filter(({ spaces }) => spaces === "one");
-    const alone = rounds.get(cellLabel(cells[0]!));
+    const alone = rounds.get(cellLabel(cells[0]));
     for (const cell of cells) {
       const samples = rounds.get(cellLabel(cell));
       if (samples === undefined || alone === undefined) continue;
@@ -46,7 +46,7 @@ export function sharingTable(rounds: Rounds, delays: readonly number[]): Table {
 }
 
 function ratioOf(samples: readonly Sample[], alone: readonly Sample[], metric: string) {
-  return summarize(samples.map((sample, round) => sample[metric]! / alone[round]![metric]!));
+  return summarize(samples.map((sample, round) => sample[metric] / alone[round][metric]));
 }
 
 function verdict(ratio: number): string {

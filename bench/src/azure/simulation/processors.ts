@@ -10,9 +10,9 @@ export class Processors {
   work(now: number, millis: number): number {
     let soonest = 0;
     for (let index = 1; index < this.#freeAt.length; index++) {
-      if (this.#freeAt[index]! < this.#freeAt[soonest]!) soonest = index;
+      if (this.#freeAt[index] < this.#freeAt[soonest]) soonest = index;
     }
-    const end = Math.max(now, this.#freeAt[soonest]!) + millis;
+    const end = Math.max(now, this.#freeAt[soonest]) + millis;
     this.#freeAt[soonest] = end;
     return end;
   }

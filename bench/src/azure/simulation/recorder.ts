@@ -23,7 +23,7 @@ export class Recorder {
   ack(instance: number, now: number, latency: number): void {
     this.note(now);
     if (now < this.#from) return;
-    this.#appends[instance]!++;
+    this.#appends[instance]++;
     this.#latencies.push(latency);
   }
 

@@ -25,7 +25,7 @@ export class TableService {
 
   /** Current version of the head of a space. */
   version(space: number): number {
-    return this.#versions[space]!;
+    return this.#versions[space];
   }
 
   /** Commits if the head still has this version. Returns the new version, or `undefined` for a conflict. */
@@ -53,7 +53,7 @@ export class TableService {
     const way = (latency - service) / 2;
     this.#timeline.after(way, () => {
       const { now } = this.#timeline;
-      if (!this.#account.take(1, now) || !this.#partitions[space]!.take(entities, now)) {
+      if (!this.#account.take(1, now) || !this.#partitions[space].take(entities, now)) {
         this.#timeline.after(way, () => answered(undefined));
         return;
       }

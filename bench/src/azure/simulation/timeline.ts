@@ -21,8 +21,8 @@ export class Timeline {
     let index = this.#heap.push(event) - 1;
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      if (isBefore(this.#heap[parent]!, event)) break;
-      this.#heap[index] = this.#heap[parent]!;
+      if (isBefore(this.#heap[parent], event)) break;
+      this.#heap[index] = this.#heap[parent];
       index = parent;
     }
     this.#heap[index] = event;
@@ -30,7 +30,7 @@ export class Timeline {
 
   /** Runs all events until `end`. */
   runUntil(end: number): void {
-    while (this.#heap.length > 0 && this.#heap[0]!.at <= end) {
+    while (this.#heap.length > 0 && this.#heap[0].at <= end) {
       const event = this.#takeFirst();
       this.#now = event.at;
       event.happen();
@@ -40,16 +40,16 @@ export class Timeline {
 
   #takeFirst(): Event {
     const heap = this.#heap;
-    const first = heap[0]!;
+    const first = heap[0];
     const last = heap.pop()!;
     if (heap.length === 0) return first;
     let index = 0;
     for (;;) {
       let child = 2 * index + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (isBefore(last, heap[child]!)) break;
-      heap[index] = heap[child]!;
+      if (child + 1 < heap.length && isBefore(heap[child + 1], heap[child])) child++;
+      if (isBefore(last, heap[child])) break;
+      heap[index] = heap[child];
       index = child;
     }
     heap[index] = last;

@@ -40,7 +40,7 @@ export function describeDelivery({ describe, it }: BusContractTests): void {
       const subscriptions = [bus.subscribe(topic, listener), bus.subscribe(topic, listener)];
       other.publish(topic, text("twice"));
       await inbox.holds(1);
-      subscriptions[0]![Symbol.dispose]();
+      subscriptions[0][Symbol.dispose]();
       other.publish(topic, text("once"));
       await inbox.holds(2);
       assert.deepEqual(heard, ["twice", "twice", "once"]);

@@ -24,11 +24,11 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
       const topic = newTopic();
       const inboxes = [0, 1, 2].map(() => new Inbox(other, topic, patienceMillis));
       for (const inbox of inboxes) await inbox.open(bus);
-      inboxes[0]![Symbol.dispose]();
-      inboxes[0]![Symbol.dispose]();
+      inboxes[0][Symbol.dispose]();
+      inboxes[0][Symbol.dispose]();
       bus.publish(topic, text("news"));
       for (const inbox of inboxes.slice(1)) await inbox.holds(1);
-      assert.deepEqual(inboxes[0]!.texts(), []);
+      assert.deepEqual(inboxes[0].texts(), []);
     });
 
     it("stops delivering to a listener that is disposed while messages arrive", async (context) => {
@@ -41,7 +41,7 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
       const pair: Disposable[] = [0, 1].map((index) =>
         other.subscribe(topic, (message) => {
           heard.push(Buffer.from(message).toString());
-          pair[1 - index]![Symbol.dispose]();
+          pair[1 - index][Symbol.dispose]();
         }),
       );
       bus.publish(topic, text("one"));
@@ -128,11 +128,11 @@ export function describeLifecycle({ describe, it }: BusContractTests): void {
       await bus.close();
       bus.publish(topic, text("from a closed bus"));
       const late = new Inbox(bus, topic, patienceMillis);
-      await inboxes[1]!.open(other);
+      await inboxes[1].open(other);
       other.publish(topic, text("to all who live"));
-      await inboxes[1]!.holds(1);
-      assert.deepEqual(inboxes[1]!.texts(), ["to all who live"]);
-      assert.deepEqual([...inboxes[0]!.texts(), ...late.texts()], []);
+      await inboxes[1].holds(1);
+      assert.deepEqual(inboxes[1].texts(), ["to all who live"]);
+      assert.deepEqual([...inboxes[0].texts(), ...late.texts()], []);
       subscription[Symbol.dispose]();
       late[Symbol.dispose]();
     });

@@ -21,7 +21,7 @@ export function describeMessages({ describe, it }: BusContractTests): void {
       for (const message of messages) bus.publish(inbox.topic, message);
       await inbox.holds(messages.length);
       for (const [index, message] of inbox.messages.entries()) {
-        assert.ok(Buffer.from(messages[index]!).equals(message), `message ${index} was changed`);
+        assert.ok(Buffer.from(messages[index]).equals(message), `message ${index} was changed`);
       }
     });
 

@@ -8,8 +8,8 @@ describe("a memory bus", () => {
   it("hears buses with its prefix only", async () => {
     const buses = ["one", "one", "other"].map((prefix) => memoryBus({ prefix }));
     const heard = buses.map(() => 0);
-    for (const [index, bus] of buses.entries()) bus.subscribe("topic", () => void heard[index]!++);
-    buses[0]!.publish("topic", Uint8Array.of(1));
+    for (const [index, bus] of buses.entries()) bus.subscribe("topic", () => void heard[index]++);
+    buses[0].publish("topic", Uint8Array.of(1));
     await Promise.resolve();
     expect(heard).toEqual([1, 1, 0]);
     for (const bus of buses) await bus.close();

@@ -90,12 +90,12 @@ const nothing = () => {};
 describe("a session", () => {
   it("is reported once messages flow, not when a socket is open", async () => {
     const { links, states } = makeBus();
-    links[0]!.answers = false;
-    await open(links[0]!);
+    links[0].answers = false;
+    await open(links[0]);
     expect(states).toEqual([]);
-    links[0]!.answer();
+    links[0].answer();
     expect(states).toEqual(["up"]);
-    links[0]!.answer();
+    links[0].answer();
     expect(states).toEqual(["up"]);
   });
 
@@ -103,79 +103,79 @@ describe("a session", () => {
     const { bus, links } = makeBus();
     bus.subscribe("early", nothing);
     bus.subscribe("gone", nothing)[Symbol.dispose]();
-    expect(links[0]!.requests).toEqual([]);
-    await open(links[0]!);
+    expect(links[0].requests).toEqual([]);
+    await open(links[0]);
     bus.subscribe("late", nothing);
-    const [early, probe, late] = links[0]!.requests;
+    const [early, probe, late] = links[0].requests;
     expect([early, late]).toEqual(["early", "late"]);
     expect(probe).toMatch(/^probe-/);
   });
 
   it("has one subscription for all listeners of a topic", async () => {
     const { bus, links } = makeBus();
-    await open(links[0]!);
-    links[0]!.requests.length = 0;
+    await open(links[0]);
+    links[0].requests.length = 0;
     const subscriptions = [0, 1, 2].map(() => bus.subscribe("t", nothing));
-    expect(links[0]!.requests).toEqual(["t"]);
+    expect(links[0].requests).toEqual(["t"]);
     for (const subscription of subscriptions.slice(1)) subscription[Symbol.dispose]();
-    expect(links[0]!.requests).toEqual(["t"]);
-    subscriptions[0]![Symbol.dispose]();
-    subscriptions[0]![Symbol.dispose]();
-    expect(links[0]!.requests).toEqual(["t", "-t"]);
+    expect(links[0].requests).toEqual(["t"]);
+    subscriptions[0][Symbol.dispose]();
+    subscriptions[0][Symbol.dispose]();
+    expect(links[0].requests).toEqual(["t", "-t"]);
   });
 
   it("does not publish to an invalid topic", async () => {
     const { bus, links } = makeBus();
-    await open(links[0]!);
+    await open(links[0]);
     for (const topic of ["", ">", "a b", "a\r\nPUB x 0\r\n", "x".repeat(101)]) bus.publish(topic, new Uint8Array(1));
-    expect(links[0]!.messages()).toEqual([]);
+    expect(links[0].messages()).toEqual([]);
     expect(() => bus.subscribe(">", nothing)).toThrow(TypeError);
   });
 
   it("is probed while nobody publishes, and sends nothing else", async () => {
     const { bus, links, states } = makeBus({ heartbeatMillis: 1_000 });
-    await open(links[0]!);
-    expect(links[0]!.probes()).toBe(1);
+    await open(links[0]);
+    expect(links[0].probes()).toBe(1);
     for (let i = 0; i < 100; i++) bus.publish("t", new Uint8Array(100));
-    expect(links[0]!.probes()).toBe(1);
+    expect(links[0].probes()).toBe(1);
     await vi.advanceTimersByTimeAsync(10_500);
-    expect(links[0]!.probes()).toBe(11);
+    expect(links[0].probes()).toBe(11);
     expect(states).toEqual(["up"]);
   });
 
   it("ends when the server is silent for longer than the heartbeat", async () => {
     const { links, states } = makeBus({ heartbeatMillis: 1_000 });
-    await open(links[0]!);
-    links[0]!.answers = false;
+    await open(links[0]);
+    links[0].answers = false;
     await vi.advanceTimersByTimeAsync(1_990);
     expect(states).toEqual(["up"]);
     await vi.advanceTimersByTimeAsync(20);
     expect(states).toEqual(["up", "down: the server does not answer within 1000 ms"]);
-    expect(links[0]!.destroyed).toBe(1);
+    expect(links[0].destroyed).toBe(1);
   });
 
   it("ends when it is not established within a heartbeat", async () => {
     for (const opened of [false, true]) {
       const { bus, links, states } = makeBus({ heartbeatMillis: 1_000 });
-      links[0]!.answers = false;
-      if (opened) await open(links[0]!);
+      links[0].answers = false;
+      if (opened) await open(links[0]);
       await vi.advanceTimersByTimeAsync(1_010);
       expect(states).toEqual([
         expect.stringMatching(/^down: the server does not answer within 1000 ms; check the URL/),
       ]);
-      expect(links[0]!.destroyed).toBe(1);
+      expect(links[0].destroyed).toBe(1);
       await bus.close();
     }
   });
 
   it("survives a busy process in which the answer already waits", async () => {
     const { links, states } = makeBus({ heartbeatMillis: 1_000 });
-    await open(links[0]!);
-    links[0]!.answers = false;
+    await open(links[0]);
+    links[0].answers = false;
     await vi.advanceTimersByTimeAsync(1_500);
     // Timers run before sockets are read: the deadline has passed when the answer is found.
     vi.advanceTimersByTime(500);
-    links[0]!.answer();
+    links[0].answer();
     await vi.advanceTimersByTimeAsync(10);
     expect(states).toEqual(["up"]);
   });
@@ -184,12 +184,12 @@ describe("a session", () => {
     const { bus, links, states } = makeBus();
     let heard = 0;
     bus.subscribe("t", () => void heard++);
-    await open(links[0]!);
-    links[0]!.events.lost(new Error("gone"));
-    links[0]!.events.lost(new Error("gone again"));
-    links[0]!.events.message("t", new Uint8Array());
-    links[0]!.events.opened();
-    expect([heard, states, links[0]!.destroyed]).toEqual([0, ["up", "down: gone"], 1]);
+    await open(links[0]);
+    links[0].events.lost(new Error("gone"));
+    links[0].events.lost(new Error("gone again"));
+    links[0].events.message("t", new Uint8Array());
+    links[0].events.opened();
+    expect([heard, states, links[0].destroyed]).toEqual([0, ["up", "down: gone"], 1]);
   });
 });
 
@@ -197,48 +197,48 @@ describe("messages that the server does not read", () => {
   it("are dropped while there is no session", async () => {
     const { bus, links } = makeBus();
     bus.publish("t", new Uint8Array(1));
-    links[0]!.answers = false;
-    await open(links[0]!);
+    links[0].answers = false;
+    await open(links[0]);
     bus.publish("t", new Uint8Array(2));
-    links[0]!.answer();
+    links[0].answer();
     bus.publish("t", new Uint8Array(3));
-    links[0]!.events.lost(new Error("gone"));
+    links[0].events.lost(new Error("gone"));
     bus.publish("t", new Uint8Array(4));
-    expect(links[0]!.messages()).toEqual([{ topic: "t", bytes: 3 }]);
+    expect(links[0].messages()).toEqual([{ topic: "t", bytes: 3 }]);
   });
 
   it.each([64 * 1024, 100, 0])("are dropped beyond a bound, with %i bytes each", async (bytes) => {
     const { bus, links } = makeBus();
-    await open(links[0]!);
-    links[0]!.answers = false;
+    await open(links[0]);
+    links[0].answers = false;
     const cost = bytes + 1 + 200;
     const fill = () => {
       for (let i = 0; i < (4 * MIB) / cost; i++) bus.publish("t", new Uint8Array(bytes));
     };
     fill();
     const room = Math.floor(MIB / cost);
-    expect(links[0]!.messages().length).toBe(room);
-    expect(links[0]!.probes()).toBe(2);
+    expect(links[0].messages().length).toBe(room);
+    expect(links[0].probes()).toBe(2);
     // The bus sent the probe when half of the room was full. The answer confirms that half, so as much fits again.
-    links[0]!.answer();
+    links[0].answer();
     fill();
-    expect(links[0]!.messages().length).toBeGreaterThan(1.45 * room);
-    expect(links[0]!.messages().length).toBeLessThan(1.55 * room);
-    links[0]!.answer();
+    expect(links[0].messages().length).toBeGreaterThan(1.45 * room);
+    expect(links[0].messages().length).toBeLessThan(1.55 * room);
+    links[0].answer();
     fill();
-    expect(links[0]!.messages().length).toBeGreaterThan(1.9 * room);
+    expect(links[0].messages().length).toBeGreaterThan(1.9 * room);
   });
 
   it("take no room of the next session", async () => {
     const { bus, links } = makeBus();
-    await open(links[0]!);
-    links[0]!.answers = false;
+    await open(links[0]);
+    links[0].answers = false;
     for (let i = 0; i < 100; i++) bus.publish("t", new Uint8Array(64 * 1024));
-    links[0]!.events.lost(new Error("gone"));
+    links[0].events.lost(new Error("gone"));
     await vi.advanceTimersByTimeAsync(200);
-    await open(links[1]!);
+    await open(links[1]);
     bus.publish("t", new Uint8Array(64 * 1024));
-    expect(links[1]!.messages().length).toBe(1);
+    expect(links[1].messages().length).toBe(1);
   });
 });
 
@@ -266,14 +266,14 @@ describe("a server that is down", () => {
     const heard: number[] = [];
     bus.subscribe("a", (message) => heard.push(message.length));
     const b = bus.subscribe("b", nothing);
-    await open(links[0]!);
-    links[0]!.events.lost(new Error("gone"));
+    await open(links[0]);
+    links[0].events.lost(new Error("gone"));
     b[Symbol.dispose]();
     bus.subscribe("c", nothing);
     await vi.advanceTimersByTimeAsync(200);
-    await open(links[1]!);
-    expect(links[1]!.requests.filter((topic) => !topic.startsWith("probe-"))).toEqual(["a", "c"]);
-    links[1]!.events.message("a", new Uint8Array(7));
+    await open(links[1]);
+    expect(links[1].requests.filter((topic) => !topic.startsWith("probe-"))).toEqual(["a", "c"]);
+    links[1].events.message("a", new Uint8Array(7));
     expect(heard).toEqual([7]);
     expect(states).toEqual(["up", "down: gone", "up"]);
   });
@@ -314,10 +314,10 @@ describe("a server that is down", () => {
         throw new Error("forbidden");
       },
     });
-    links[0]!.events.lost(new Error("gone"));
+    links[0].events.lost(new Error("gone"));
     await vi.advanceTimersByTimeAsync(200);
-    await open(links[1]!);
-    links[1]!.events.lost(new Error("gone"));
+    await open(links[1]);
+    links[1].events.lost(new Error("gone"));
     await vi.advanceTimersByTimeAsync(300);
     expect(links.length).toBe(3);
   });
@@ -327,26 +327,26 @@ describe("close", () => {
   it.each(["connecting", "probing", "open", "pausing"])("leaves nothing behind of a bus that is %s", async (phase) => {
     const { bus, links, states } = makeBus();
     bus.subscribe("t", nothing);
-    if (phase === "probing") links[0]!.answers = false;
-    if (phase === "probing" || phase === "open") await open(links[0]!);
-    if (phase === "pausing") links[0]!.events.lost(new Error("gone"));
+    if (phase === "probing") links[0].answers = false;
+    if (phase === "probing" || phase === "open") await open(links[0]);
+    if (phase === "pausing") links[0].events.lost(new Error("gone"));
     const before = [...states];
     await bus.close();
     expect(vi.getTimerCount()).toBe(0);
-    expect(links[0]!.destroyed).toBeGreaterThan(0);
-    const published = links[0]!.published.length;
+    expect(links[0].destroyed).toBeGreaterThan(0);
+    const published = links[0].published.length;
     bus.publish("t", new Uint8Array(1));
-    links[0]!.events.opened();
-    links[0]!.events.lost(new Error("closed"));
+    links[0].events.opened();
+    links[0].events.lost(new Error("closed"));
     await vi.advanceTimersByTimeAsync(60_000);
-    expect([links.length, links[0]!.published.length, states]).toEqual([1, published, before]);
+    expect([links.length, links[0].published.length, states]).toEqual([1, published, before]);
     await bus.close();
   });
 
   it("may be called by onStateChange when the connection is lost", async () => {
     const closing: Promise<void>[] = [];
     const { bus, links } = makeBus({ onStateChange: () => closing.push(bus.close()) });
-    links[0]!.events.lost(new Error("gone"));
+    links[0].events.lost(new Error("gone"));
     await Promise.all(closing);
     await vi.advanceTimersByTimeAsync(60_000);
     expect([links.length, vi.getTimerCount()]).toEqual([1, 0]);

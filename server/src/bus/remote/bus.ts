@@ -52,7 +52,7 @@ export class RemoteBus implements Bus {
   }
 
   #connect(): Session {
-    const server = this.#servers[this.#next % this.#servers.length]!;
+    const server = this.#servers[this.#next % this.#servers.length];
     this.#next += 1;
     return new Session(server, () => this.#topics.names(), this.#options.heartbeatMillis, {
       opened: () => {

@@ -245,7 +245,7 @@ async function deaf(): Promise<SilentServer> {
   process.once("exit", kill);
   const [port] = await once(child.stdout, "data");
   const queued = Array.from({ length: 8 }, () => connect(Number(port), "127.0.0.1").on("error", () => {}));
-  await once(queued[0]!, "connect");
+  await once(queued[0], "connect");
   return {
     port: Number(port),
     async stop() {

@@ -53,7 +53,7 @@ export class AbstractLevelPartitionStore implements PartitionStore {
     const stored = keys.map((key) => storedKey(prefix, key));
     const values = await this.#operations.run(() => readStored(this.#database, stored));
     return values.map((value, index) =>
-      value === undefined ? undefined : { key: keys[index]!, value: valueBytes(value), version: readVersion(value) },
+      value === undefined ? undefined : { key: keys[index], value: valueBytes(value), version: readVersion(value) },
     );
   }
 

@@ -33,7 +33,7 @@ export class SortedIds {
     let high = this.#ids.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#ids[middle]! < id) low = middle + 1;
+      if (this.#ids[middle] < id) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -29,8 +29,8 @@ export function writeVersion(stored: Buffer, version: number): void {
 /** @throws DATA_LOSS when the bytes cannot be a stored value. */
 export function readVersion(stored: Uint8Array): number {
   if (stored.length < VERSION_BYTES) throw dataLoss("a stored row is shorter than its version");
-  const high = stored[0]! * 0x100_0000 + (stored[1]! << 16) + (stored[2]! << 8) + stored[3]!;
-  const low = stored[4]! * 0x100_0000 + (stored[5]! << 16) + (stored[6]! << 8) + stored[7]!;
+  const high = stored[0] * 0x100_0000 + (stored[1] << 16) + (stored[2] << 8) + stored[3];
+  const low = stored[4] * 0x100_0000 + (stored[5] << 16) + (stored[6] << 8) + stored[7];
   const version = high * 0x1_0000_0000 + low;
   if (!Number.isSafeInteger(version)) throw dataLoss("a stored row has an impossible version");
   return version;

@@ -53,16 +53,16 @@ describe("the write queue", () => {
     const first = commits.commit("a", put("k"));
     await microtasks();
     expect(writes.length).toBe(1);
-    expect(writes[0]!.options).toEqual({ sync: true });
+    expect(writes[0].options).toEqual({ sync: true });
     const later = ["a", "b", "c"].map((partition) => commits.commit(partition, put("x")));
     await microtasks();
     expect(writes.length).toBe(1);
-    await writes[0]!.proceed();
+    await writes[0].proceed();
     await first;
     await microtasks();
     expect(writes.length).toBe(2);
-    expect(writes[1]!.operations.length).toBe(3);
-    await writes[1]!.proceed();
+    expect(writes[1].operations.length).toBe(3);
+    await writes[1].proceed();
     for (const result of await Promise.all(later)) expect(result.committed).toBe(true);
   });
 
@@ -74,7 +74,7 @@ describe("the write queue", () => {
     ]);
     await microtasks();
     expect(writes.length).toBe(1);
-    await writes[0]!.proceed();
+    await writes[0].proceed();
     expect((await results).map((result) => result.committed)).toEqual([true, false, true]);
   });
 
@@ -84,7 +84,7 @@ describe("the write queue", () => {
     const second = commits.commit("a", put("k", null)).then((result) => answered.push(result));
     await microtasks();
     expect(answered).toEqual([]);
-    await writes[0]!.proceed();
+    await writes[0].proceed();
     await Promise.all([first, second]);
     expect(answered).toEqual([{ committed: false }]);
   });
@@ -94,11 +94,11 @@ describe("the write queue", () => {
     const all = Promise.all(["a", "b", "c", "d"].map((key) => commits.commit("p", put(key, undefined, big))));
     await microtasks();
     // The counter, and two of the four commits.
-    expect(writes[0]!.operations.length).toBe(3);
-    await writes[0]!.proceed();
+    expect(writes[0].operations.length).toBe(3);
+    await writes[0].proceed();
     await microtasks();
-    expect(writes[1]!.operations.length).toBe(2);
-    await writes[1]!.proceed();
+    expect(writes[1].operations.length).toBe(2);
+    await writes[1].proceed();
     await all;
   });
 
@@ -107,7 +107,7 @@ describe("the write queue", () => {
     await microtasks();
     outcomes.push(commits.commit("a", put("l")), commits.commit("b", put("m")));
     const settled = Promise.allSettled(outcomes);
-    await writes[0]!.proceed(
+    await writes[0].proceed(
       Object.assign(new Error("IO error: 000003.log: No space left on device"), { code: "LEVEL_IO_ERROR" }),
     );
     for (const outcome of await settled) {
@@ -130,7 +130,7 @@ describe("the write queue", () => {
     if (!result.committed) throw new Error("conflict");
     for (const index of [0, 50, 10_099]) {
       expect((await finish(commits.commit("p", put(`k${index}`, null)))).committed).toBe(false);
-      expect((await finish(commits.commit("p", put(`k${index}`, result.versions[index]!)))).committed).toBe(true);
+      expect((await finish(commits.commit("p", put(`k${index}`, result.versions[index])))).committed).toBe(true);
     }
   });
 });

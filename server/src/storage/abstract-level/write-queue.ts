@@ -99,7 +99,7 @@ export class WriteQueue {
       try {
         if (this.#failure !== undefined) throw stopped(this.#failure);
         const results = await this.#write(group);
-        for (const [index, pending] of group.entries()) pending.resolve(results[index]!);
+        for (const [index, pending] of group.entries()) pending.resolve(results[index]);
       } catch (error) {
         const failure = storageError(error);
         for (const pending of group) pending.reject(failure);
@@ -111,7 +111,7 @@ export class WriteQueue {
   #takeGroup(): PendingCommit[] {
     let count = 0;
     for (let bytes = 0; count < this.#queue.length; count++) {
-      bytes += this.#queue[count]!.bytes;
+      bytes += this.#queue[count].bytes;
       if (count > 0 && bytes > GROUP_BYTES) break;
     }
     const group = this.#queue;

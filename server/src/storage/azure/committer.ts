@@ -40,7 +40,7 @@ export class Committer {
       const response = await this.#table.transact(partitionKey, plan.operations);
       if (response.done) {
         this.#settle(partitionKey, batch, plan, response.etags);
-        return { committed: true, versions: plan.puts.map((index) => response.etags[index]!) };
+        return { committed: true, versions: plan.puts.map((index) => response.etags[index] as string) };
       }
       if (response.index !== undefined && plan.decisive.has(response.index)) return { committed: false };
       if (!(await this.#explain(partitionKey, batch, plan, response.index, states))) return { committed: false };
@@ -88,7 +88,7 @@ export class Committer {
     for (const rowKey of plan.leftRests) this.#remains.remove({ partitionKey, rowKey });
     for (const index of plan.marks) {
       const etag = etags[index];
-      if (etag !== undefined) this.#remains.remove({ partitionKey, rowKey: plan.operations[index]!.rowKey, etag });
+      if (etag !== undefined) this.#remains.remove({ partitionKey, rowKey: plan.operations[index].rowKey, etag });
     }
   }
 }

@@ -52,7 +52,7 @@ async function put(to: PartitionStore, value: Uint8Array, version?: RowVersion |
 async function commit(to: PartitionStore, batch: CommitBatch): Promise<RowVersion> {
   const result = await to.commit("p", batch);
   if (!result.committed) throw new Error("the commit conflicts");
-  return result.versions[0]!;
+  return result.versions[0];
 }
 
 async function scan(from: PartitionStore, limit?: number): Promise<Row[]> {

@@ -35,7 +35,7 @@ export function propertiesOf(
   pieces: readonly Uint8Array[],
   generation: () => string,
 ): { row: Properties; rest?: { generation: string; properties: Properties } } {
-  const value = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  const value = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
   if (value.length <= MAX_ENTITY_VALUE_BYTES) return { row: dataProperties(value) };
   const rest = { generation: generation(), properties: dataProperties(value.subarray(MAX_ENTITY_VALUE_BYTES)) };
   return { row: { ...dataProperties(value.subarray(0, MAX_ENTITY_VALUE_BYTES)), g: rest.generation }, rest };
@@ -50,7 +50,7 @@ export function dataOf(entity: Entity): Uint8Array {
     if (!(part instanceof Uint8Array)) throw dataLoss("a row has a property of the wrong type");
     parts.push(part);
   }
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
 }
 
 /**

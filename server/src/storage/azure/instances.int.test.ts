@@ -35,7 +35,7 @@ afterEach(async () => {
 
 afterAll(() => azurite?.stop());
 
-const client = (server: number) => createClient(StreamService, servers[server]!.transport());
+const client = (server: number) => createClient(StreamService, servers[server].transport());
 
 function append(server: number, segment: string, text: string, expectedLastSequence?: bigint) {
   const records = [{ payload: Buffer.from(text) }];
@@ -87,7 +87,7 @@ it("shows every append on every server, once and in order, also to followers (16
     const sequences: bigint[] = [];
     for (let count = 0; count < perWriter; count++) {
       const { ranges } = await append(server, `s${writer % 2}`, `${writer}:${count}`);
-      sequences.push(ranges[0]!.firstOffset);
+      sequences.push(ranges[0].firstOffset);
     }
     return sequences;
   });

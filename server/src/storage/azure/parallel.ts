@@ -9,7 +9,7 @@ export async function inParallel<Item, Result>(
   const work = async () => {
     while (next < items.length) {
       const index = next++;
-      results[index] = await operation(items[index]!);
+      results[index] = await operation(items[index]);
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, work));

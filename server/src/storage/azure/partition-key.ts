@@ -52,7 +52,7 @@ export function afterPartitionPrefix(prefix: string): string | undefined {
   if (prefix === "") return undefined;
   const bytes = Buffer.from(prefix, "utf8");
   // UTF-8 has no byte ff, so the last byte can be incremented.
-  bytes[bytes.length - 1]! += 1;
+  bytes[bytes.length - 1] += 1;
   return escapeBytes(bytes);
 }
 

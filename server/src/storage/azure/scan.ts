@@ -74,7 +74,7 @@ class RowAssembler {
     const { remains } = this.#context;
     const rows: Row[] = [];
     for (let index = 0; index < entities.length; index++) {
-      const entity = entities[index]!;
+      const entity = entities[index];
       const rest = partsOfRestRowKey(entity.rowKey);
       if (rest !== undefined) {
         const { rowKey, generation } = this.#last ?? {};
@@ -104,9 +104,9 @@ class RowAssembler {
     if (generation === undefined) return rowOf(key, entity);
     // The rests follow their row; one of an earlier write may be among them.
     for (let index = from; index < entities.length; index++) {
-      const rest = partsOfRestRowKey(entities[index]!.rowKey);
+      const rest = partsOfRestRowKey(entities[index].rowKey);
       if (rest?.rowKey !== entity.rowKey) break;
-      if (rest.generation === generation) return rowOf(key, entity, entities[index]!);
+      if (rest.generation === generation) return rowOf(key, entity, entities[index]);
     }
     const { table } = this.#context;
     return (

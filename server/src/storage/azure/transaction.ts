@@ -112,7 +112,7 @@ export function decodeTransaction(body: string, operations: number): Transaction
   const parts = body.split(/^HTTP\/1\.1 (?=\d{3})/m).slice(1);
   const statuses = parts.map((part) => Number(part.slice(0, 3)));
   const failed = statuses.findIndex((status) => status >= 300);
-  if (failed >= 0) return { done: false, status: statuses[failed]!, ...failureOf(parts[failed]!) };
+  if (failed >= 0) return { done: false, status: statuses[failed], ...failureOf(parts[failed]) };
   if (parts.length !== operations) return undefined;
   return { done: true, etags: parts.map((part) => /^ETag: (.*?)\r?$/im.exec(part)?.[1]) };
 }

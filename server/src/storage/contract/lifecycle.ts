@@ -53,9 +53,9 @@ export function describeLifecycle({ describe, it, capabilities }: ContractTests)
       const ids = [storeId, ...others].sort();
       assert.deepEqual(await storage.list({ limit: 10 }), ids);
       assert.deepEqual(await storage.list({ limit: 2 }), ids.slice(0, 2));
-      assert.deepEqual(await storage.list({ after: ids[1]!, limit: 10 }), ids.slice(2));
-      assert.deepEqual(await storage.list({ after: ids[0]!, limit: 2 }), ids.slice(1, 3));
-      assert.deepEqual(await storage.list({ after: ids[3]!, limit: 2 }), []);
+      assert.deepEqual(await storage.list({ after: ids[1], limit: 10 }), ids.slice(2));
+      assert.deepEqual(await storage.list({ after: ids[0], limit: 2 }), ids.slice(1, 3));
+      assert.deepEqual(await storage.list({ after: ids[3], limit: 2 }), []);
     });
 
     it("forgets everything on drop", async ({ storage, storeId, store }) => {

@@ -37,7 +37,7 @@ export function describeValues({ describe, it }: ContractTests): void {
       await commit(store, "p", { conditions: [], puts: [{ key: bytes("k"), value: [value] }], deletes: [] });
       const row = await read(store, "p", "k");
       assert.ok(Buffer.compare(row.value, value) === 0, "the value differs");
-      assert.equal(row.version, (await scanAll(store, "p"))[0]!.version);
+      assert.equal(row.version, (await scanAll(store, "p"))[0].version);
     });
 
     it("accepts a value of 1 MiB + 64 KiB, the minimum, and replaces it with a short one", async ({ store }) => {
@@ -78,7 +78,7 @@ export function describeValues({ describe, it }: ContractTests): void {
       const rows = await scanAll(store, "p");
       assert.equal(rows.length, puts.length);
       for (const [index, row] of rows.entries()) {
-        assert.ok(Buffer.compare(row.value, puts[index]!.value[0]!) === 0, `value ${index} differs`);
+        assert.ok(Buffer.compare(row.value, puts[index].value[0]) === 0, `value ${index} differs`);
       }
     });
 

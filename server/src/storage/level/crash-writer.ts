@@ -33,7 +33,7 @@ for (let number = Number(first); ; number++) {
       deletes: [],
     });
     if (!result.committed) throw new Error("conflict without a competitor");
-    version = result.versions[0]!;
+    version = result.versions[0];
     process.stdout.write(`acked ${number}\n`);
   } catch (error) {
     process.stdout.write(`failed ${number} ${reasonOf(error)}\n`);

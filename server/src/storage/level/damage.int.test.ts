@@ -32,7 +32,7 @@ describe("the log", () => {
   it("is refused when a bit of any record but the last is flipped (fault 6)", async () => {
     const { log, ends } = await storeWithLog(10, 3_000);
     for (const [index, end] of ends.slice(0, -1).entries()) {
-      const begin = index === 0 ? 0 : ends[index - 1]!;
+      const begin = index === 0 ? 0 : ends[index - 1];
       // In the checksum, the length, the type, the sequence number, and the data.
       for (const offset of [0, 4, 5, 6, 8, Math.floor((end - begin) / 2)]) {
         await withFlip(log, begin + offset, async () => {
@@ -46,7 +46,7 @@ describe("the log", () => {
   it("is refused when records of several blocks are damaged", async () => {
     const { log, ends } = await storeWithLog(5, 100_000);
     for (const offset of [10, 40_000, 70_000, 99_999]) {
-      await withFlip(log, ends[1]! + offset, async () => {
+      await withFlip(log, ends[1] + offset, async () => {
         await expect(reopen(), `bit flipped at ${offset} of the third`).rejects.toEqual(dataLoss);
       });
     }
@@ -57,7 +57,7 @@ describe("the log", () => {
       storeId = randomUUID();
       directory = join(path, storeId);
       const { log, ends } = await storeWithLog(5, valueBytes);
-      const end = ends[4]!;
+      const end = ends[4];
       await truncate(log, end - 1);
       expect(await rowsAfterReopen()).toBe(4);
     }
@@ -73,10 +73,10 @@ describe("the log", () => {
     const { log, ends } = await storeWithLog(5, 100);
     const content = await readFile(log);
     // As after a crash while LevelDB writes the rows of the first log to a table: the second log continues the first.
-    await writeFile(join(directory, "000099.log"), content.subarray(ends[2]!));
-    await truncate(log, ends[1]!);
+    await writeFile(join(directory, "000099.log"), content.subarray(ends[2]));
+    await truncate(log, ends[1]);
     await expect(reopen()).rejects.toEqual(dataLoss);
-    await writeFile(log, content.subarray(0, ends[2]!));
+    await writeFile(log, content.subarray(0, ends[2]));
     expect(await rowsAfterReopen()).toBe(5);
   });
 });
@@ -253,7 +253,7 @@ async function withFlip(file: string, position: number, check: () => Promise<voi
     const handle = await open(file, "r+");
     const byte = Buffer.alloc(1);
     await handle.read(byte, 0, 1, position);
-    byte[0]! ^= 0x10;
+    byte[0] ^= 0x10;
     await handle.write(byte, 0, 1, position);
     await handle.close();
   };

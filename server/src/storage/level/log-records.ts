@@ -55,7 +55,7 @@ export function* logItems(file: Uint8Array): Generator<LogItem> {
     if (parts === undefined) continue;
     parts.push(fragment.data);
     if (fragment.type === FULL || fragment.type === LAST) {
-      yield { kind: "record", data: parts.length === 1 ? parts[0]! : Buffer.concat(parts) };
+      yield { kind: "record", data: parts.length === 1 ? parts[0] : Buffer.concat(parts) };
       parts = undefined;
     }
   }
@@ -64,8 +64,8 @@ export function* logItems(file: Uint8Array): Generator<LogItem> {
 
 function fragmentAt(file: Uint8Array, position: number, blockEnd: number): Fragment | undefined {
   if (position + HEADER_BYTES > blockEnd) return undefined;
-  const length = file[position + 4]! | (file[position + 5]! << 8);
-  const type = file[position + 6]!;
+  const length = file[position + 4] | (file[position + 5] << 8);
+  const type = file[position + 6];
   const end = position + HEADER_BYTES + length;
   if (type < FULL || type > LAST || end > blockEnd) return undefined;
   if (unmask(uint32(file, position)) !== crc32c(file.subarray(position + HEADER_BYTES - 1, end))) return undefined;
@@ -74,7 +74,7 @@ function fragmentAt(file: Uint8Array, position: number, blockEnd: number): Fragm
 
 /** The position to continue at behind a damaged fragment: the next valid fragment of the block, else the next block. */
 function nextFragment(file: Uint8Array, damaged: number, blockEnd: number): number {
-  const length = file[damaged + 4]! | (file[damaged + 5]! << 8);
+  const length = file[damaged + 4] | (file[damaged + 5] << 8);
   const claimedEnd = damaged + HEADER_BYTES + length;
   if (claimedEnd <= blockEnd && fragmentAt(file, claimedEnd, blockEnd) !== undefined) return claimedEnd;
   for (let position = damaged + 1; position < blockEnd; position++) {
@@ -84,9 +84,7 @@ function nextFragment(file: Uint8Array, damaged: number, blockEnd: number): numb
 }
 
 function uint32(file: Uint8Array, position: number): number {
-  return (
-    (file[position]! | (file[position + 1]! << 8) | (file[position + 2]! << 16) | (file[position + 3]! << 24)) >>> 0
-  );
+  return (file[position] | (file[position + 1] << 8) | (file[position + 2] << 16) | (file[position + 3] << 24)) >>> 0;
 }
 
 /** LevelDB masks stored checksums (rotation and offset), because a CRC over data that contains CRCs is problematic. */

@@ -144,7 +144,7 @@ it("readers that start and read at any time know the group once they have read e
           }
         } else if ("subscribe" in each) readers.push(subscribe(feed));
         else {
-          const reader = readers[each.read % readers.length]!;
+          const reader = readers[each.read % readers.length];
           if (reader.wants()) reader.take();
         }
         feed.update(group);
