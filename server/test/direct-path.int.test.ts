@@ -1,10 +1,10 @@
-import { connect, createServer } from "node:http2";
+import { type ClientHttp2Stream, connect, constants, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { createConnectRouter } from "@connectrpc/connect";
-import { AppendRequestSchema, ReadSegmentRequestSchema, RecordSchema } from "@streamkit/protocol";
+import { AppendRequestSchema, ErrorReason, ReadSegmentRequestSchema, RecordSchema } from "@streamkit/protocol";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Accounts } from "../src/budgets/account.ts";
 import { serverLimits } from "../src/budgets/limits.ts";
 import { OpenCalls } from "../src/http/open-calls.ts";
@@ -146,4 +146,37 @@ it("answers equal what Connect's handlers answer: status, headers, body and trai
     }),
     { seed: Number(process.env.FUZZ_SEED ?? 2), numRuns: Number(process.env.FUZZ_RUNS ?? 1_000) },
   );
+});
+
+describe.each(["application/proto", "application/grpc+proto"])("a call of %s that its client ends", (type) => {
+  const framed = (message: Uint8Array) => (type === "application/proto" ? message : enveloped(message));
+  const canceled = () => streamkit.counts().refusals.get(ErrorReason.CANCELED) ?? 0;
+
+  async function endsCanceled(path: string, write: (stream: ClientHttp2Stream) => void): Promise<void> {
+    const before = canceled();
+    const session = connect(direct.url);
+    const stream = session.request({ ":method": "POST", ":path": path, "content-type": type });
+    stream.on("error", () => undefined);
+    write(stream);
+    // The server answers in the order of arrival: it has met the call once it has answered the ping.
+    await new Promise<void>((resolve) => session.ping(() => resolve()));
+    stream.close(constants.NGHTTP2_CANCEL);
+    await expect.poll(canceled, { timeout: 60_000 }).toBe(before + 1);
+    expect(streamkit.counts().refusals.get(ErrorReason.INTERNAL)).toBeUndefined();
+    expect(streamkit.counts().kinds.get("internal-error")).toBeUndefined();
+    session.close();
+  }
+
+  it("in the middle of its request fails with CANCELED", () =>
+    endsCanceled("/streamkit.v1.StreamService/Append", (stream) =>
+      stream.write(framed(append("b", "1")).subarray(0, 9)),
+    ));
+
+  it("while it waits for its answer fails with CANCELED", () => {
+    const wait = { seconds: 60n, nanos: 0 };
+    const request = create(ReadSegmentRequestSchema, { storeId: STORE, space: "s", segment: "nothing", wait });
+    return endsCanceled("/streamkit.v1.StreamService/ReadSegment", (stream) =>
+      stream.end(framed(toBinary(ReadSegmentRequestSchema, request))),
+    );
+  });
 });

@@ -9,7 +9,7 @@ import { accountKey, peerKey } from "./peer.ts";
 import { RequestMeter } from "./request-meter.ts";
 
 /** Unary responses up to this size are not counted: each leaves in one piece, and is smaller than the call itself. */
-const SMALL_BYTES = 8 * 1024;
+export const SMALL_BYTES = 8 * 1024;
 
 export interface AdmissionOptions {
   readonly limits: ServerLimits;

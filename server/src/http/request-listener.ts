@@ -16,6 +16,7 @@ import { isHttp1Only, requireHttp1 } from "./http1-only.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import { refuse } from "./refuse.ts";
 import { RequestBody } from "./request-body.ts";
+import { toWebHeaders } from "./request-headers.ts";
 import { respond } from "./respond.ts";
 import { SOCKET_PATH } from "./upgrades.ts";
 
@@ -136,15 +137,6 @@ function toUniversalRequest(
     signal: gone.signal,
     contextValues,
   };
-}
-
-function toWebHeaders(headers: Request["headers"]): Headers {
-  const result = new Headers();
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || name.startsWith(":")) continue;
-    for (const item of Array.isArray(value) ? value : [value]) result.append(name, item);
-  }
-  return result;
 }
 
 function answerText(request: Request, response: Response, status: number, text: string): void {

@@ -22,8 +22,10 @@ export async function respond(
     let part = await body?.next();
     if (response.destroyed || response.closed) return;
     const headers = toNodeHeaders(answer.header);
-    if ("stream" in request) resetWhenAnswered(request);
-    else if (isUnfinished(request)) headers.connection = "close";
+    if (isUnfinished(request)) {
+      if ("stream" in request) resetWhenAnswered(request);
+      else headers.connection = "close";
+    }
     (response as ServerResponse).writeHead(answer.status, headers);
     if (part?.done === false && isAll(part.value, answer) && headers.connection !== "close") {
       (response as ServerResponse).end(part.value);

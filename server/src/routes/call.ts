@@ -7,6 +7,7 @@ import type {
   UnaryRequest,
   UnaryResponse,
 } from "@connectrpc/connect";
+import type { UnaryShell } from "./error-interceptor.ts";
 import type { Implement } from "./implementations.ts";
 import { unreadable } from "./reading/refusal.ts";
 
@@ -15,6 +16,8 @@ interface Parts {
   readonly method: DescMethod;
   readonly implement: Implement;
   readonly interceptors: readonly Interceptor[];
+  /** Takes the place of the interceptors of a unary call; undefined where the application has some. */
+  readonly shell: UnaryShell | undefined;
 }
 
 type Run = ReturnType<Interceptor>;
@@ -24,13 +27,33 @@ type Run = ReturnType<Interceptor>;
  * response. Connect keeps its own version of this to itself (`invokeUnaryImplementation`).
  */
 export async function callUnary(parts: Parts, message: Message, context: HandlerContext): Promise<Message> {
+  const { method, shell } = parts;
+  if (shell !== undefined) {
+    return shell(method, context, async () => toMessage(method.output, await invoke(parts, message, context)));
+  }
   const answer = async (request: UnaryRequest) => {
-    const result = await invoke(parts, request.message, mergedContext(context, request));
-    return { ...responseParts(parts, context), stream: false, message: toMessage(parts.method.output, result) };
+    // Interceptors that pass the request on as it is have put nothing into it, and its headers may not be made yet.
+    const changed = request === own ? context : mergedContext(context, request);
+    const result = await invoke(parts, request.message, changed);
+    return { ...responseParts(parts, context), stream: false, message: toMessage(method.output, result) };
   };
   const run = intercepted(parts.interceptors, answer as unknown as Run);
-  const request = { ...requestParts(parts, context), stream: false, message } as UnaryRequest;
-  const response = (await run(request)) as UnaryResponse;
+  const own = {
+    service: method.parent,
+    method,
+    requestMethod: context.requestMethod,
+    url: context.url,
+    get signal() {
+      return context.signal;
+    },
+    get header() {
+      return context.requestHeader;
+    },
+    contextValues: context.values,
+    stream: false,
+    message,
+  } as UnaryRequest;
+  const response = (await run(own)) as UnaryResponse;
   replaceHeaders(context.responseHeader, response.header);
   replaceHeaders(context.responseTrailer, response.trailer);
   return response.message;

@@ -1,4 +1,12 @@
-import { Code, ConnectError, createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
+import type { DescMethod } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
@@ -6,6 +14,7 @@ import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import type { Events } from "../events.ts";
 import { reasonOf, toConnectError, toRequestError } from "./connect-error.ts";
+import { LazyContext } from "./lazy-context.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 
 /** True once the request of a call was read and the interceptors have begun. */
@@ -26,6 +35,24 @@ export function withErrors(events: Events, others: readonly Interceptor[]): Inte
   return others.length === 0 ? [inner] : [errorInterceptor(events, told), ...others, inner];
 }
 
+/** Runs a unary call in place of the interceptors, where the application has none. */
+export type UnaryShell = <T>(method: DescMethod, context: HandlerContext, work: () => Promise<T>) => Promise<T>;
+
+/**
+ * Does for a unary call what the interceptors of `withErrors` do. It needs no request for interceptors, and no signal
+ * where the context can do without.
+ */
+export function unaryShell(events: Events): UnaryShell {
+  return async (method, context, work) => {
+    const isLazy = context instanceof LazyContext;
+    try {
+      return await (isLazy ? context.unlessAborted(work()) : unlessAborted(work(), context.signal));
+    } catch (error) {
+      throw translate(events, error, method, isLazy ? context.aborted : context.signal.aborted);
+    }
+  };
+}
+
 /**
  * Translates every failure of an implementation into its Connect error.
  *
@@ -34,17 +61,10 @@ export function withErrors(events: Events, others: readonly Interceptor[]): Inte
 function errorInterceptor(events: Events, told: WeakSet<ConnectError>): Interceptor {
   return (next) => async (request) => {
     request.contextValues.set(reached, true);
-    const translate = (error: unknown): ConnectError => {
+    const translateOnce = (error: unknown): ConnectError => {
       if (error instanceof ConnectError && told.has(error)) return error;
-      const translated = toConnectError(error);
+      const translated = translate(events, error, request.method, request.signal.aborted);
       told.add(translated);
-      // An error of Connect itself, such as a connection reset, is not a defect. Neither is an error after the call was
-      // aborted.
-      const isOurs = !(error instanceof ConnectError) && !request.signal.aborted;
-      const isDefect = isOurs && translated.code === Code.Internal;
-      events.failure(error, request.method.name, undefined, isDefect ? "internal-error" : undefined);
-      const reason = reasonOf(translated);
-      if (reason !== undefined) events.refused(reason);
       return translated;
     };
     try {
@@ -54,11 +74,23 @@ function errorInterceptor(events: Events, told: WeakSet<ConnectError>): Intercep
         ? next({ ...request, message: translated(request.message, requestError) })
         : unlessAborted(next(request), request.signal));
       if (!response.stream) return response;
-      return { ...response, message: translated(uncut(response.message, request.signal), translate) };
+      return { ...response, message: translated(uncut(response.message, request.signal), translateOnce) };
     } catch (error) {
-      throw translate(error);
+      throw translateOnce(error);
     }
   };
+}
+
+/** Translates one failure into its Connect error, reports it and counts it. */
+function translate(events: Events, error: unknown, method: DescMethod, aborted: boolean): ConnectError {
+  const translated = toConnectError(error);
+  // An error of Connect itself, such as a connection reset, is not a defect. Neither is an error after the call was
+  // aborted.
+  const isDefect = !(error instanceof ConnectError) && !aborted && translated.code === Code.Internal;
+  events.failure(error, method.name, undefined, isDefect ? "internal-error" : undefined);
+  const reason = reasonOf(translated);
+  if (reason !== undefined) events.refused(reason);
+  return translated;
 }
 
 /**

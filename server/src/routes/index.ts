@@ -9,7 +9,7 @@ import type { StorageHealth } from "../health.ts";
 import type { Storage } from "../storage/port.ts";
 import { cursorRoutes } from "./cursor-routes.ts";
 import { entryRoutes } from "./entry-routes.ts";
-import { withErrors } from "./error-interceptor.ts";
+import { unaryShell, withErrors } from "./error-interceptor.ts";
 import { healthRoutes } from "./health.ts";
 import { type Implement, type Implementations, Registry } from "./implementations.ts";
 import { leaseRoutes } from "./lease-routes.ts";
@@ -41,7 +41,9 @@ const SERVICES = [StreamService, StoreService, LeaseService, PresenceService, Cu
 export function createImplementations(options: RoutesOptions): Implementations {
   const { storage, openStores, limits, dedupeWindowMillis, shutdown, events, health } = options;
   const stores = new Stores({ openStores, shared: storage.shared, events, health });
-  const registry = new Registry([...withErrors(events, options.interceptors ?? []), responseBudget]);
+  const { interceptors = [] } = options;
+  const shell = interceptors.length === 0 ? unaryShell(events) : undefined;
+  const registry = new Registry([...withErrors(events, interceptors), responseBudget], shell);
   const status = statusRoutes(stores);
   for (const name of Object.keys(status) as (keyof typeof status)[]) {
     registry.add({ method: StreamService.method[name], implement: status[name].bind(status) as Implement });

@@ -1,5 +1,6 @@
 import { type Message, toBinary } from "@bufbuild/protobuf";
 import type { Frame } from "@streamkit/protocol/transport";
+import { SMALL_BYTES } from "../budgets/admission.ts";
 import { acceptDirectResponses } from "../routes/direct-response.ts";
 import type { Implementation, UnaryForm } from "../routes/implementations.ts";
 import { readMessage } from "../routes/reading/read-message.ts";
@@ -8,9 +9,6 @@ import type { CallHost, SocketCall } from "./call.ts";
 import type { SocketContext } from "./context.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { endResult, messageResult } from "./result-frames.ts";
-
-/** Answers up to this size are not counted: they leave in one piece. As over HTTP. */
-const SMALL_BYTES = 8 * 1024;
 
 /** A unary call: receives a message, runs, and is over. */
 export class UnaryCall implements SocketCall {

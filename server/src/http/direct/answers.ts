@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from "node:http";
 import type { ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, errorToJsonBytes, trailerMux } from "@connectrpc/connect/protocol-connect";
@@ -8,6 +9,22 @@ import type { Framing } from "./framing.ts";
 /** An answer with the size of its body in bytes. */
 export interface Answer extends UniversalServerResponse {
   readonly bytes: number;
+}
+
+/** An answer that leaves in one piece, in the form that Node takes. */
+export interface WholeAnswer {
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: Uint8Array;
+  readonly trailers?: OutgoingHttpHeaders;
+}
+
+const GRPC_HEADERS = { "content-type": "application/grpc+proto" };
+const GRPC_OK = { "grpc-status": "0" };
+
+/** Returns the answer of a successful call that set no headers, without objects for headers. */
+export function answerWhole({ protocol }: Framing, message: Uint8Array): WholeAnswer {
+  if (protocol === "grpc") return { headers: GRPC_HEADERS, body: encodeEnvelope(0, message), trailers: GRPC_OK };
+  return { headers: { "content-type": "application/proto", "content-length": message.byteLength }, body: message };
 }
 
 /** Returns the answer of a successful call. */

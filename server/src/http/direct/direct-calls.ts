@@ -3,7 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Account } from "../../budgets/account.ts";
-import type { Admission } from "../../budgets/admission.ts";
+import { type Admission, SMALL_BYTES } from "../../budgets/admission.ts";
 import type { Events } from "../../events.ts";
 import { reasonOf, toConnectError, toRequestError } from "../../routes/connect-error.ts";
 import { acceptDirectResponses } from "../../routes/direct-response.ts";
@@ -11,16 +11,13 @@ import type { Implementation, Implementations, UnaryForm } from "../../routes/im
 import { scanBinary } from "../../routes/reading/binary-scan.ts";
 import { readMessage } from "../../routes/reading/read-message.ts";
 import { respond } from "../respond.ts";
-import { type Answer, answerError, answerMessage } from "./answers.ts";
+import { type Answer, answerError, answerMessage, answerWhole, type WholeAnswer } from "./answers.ts";
 import { bodyOf } from "./body.ts";
 import { DirectContext } from "./context.ts";
 import { type Framing, framingOf } from "./framing.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
-
-/** Answers up to this size are not counted: they leave in one piece. As in budgets/admission.ts. */
-const SMALL_BYTES = 8 * 1024;
 
 export interface DirectCallsOptions {
   readonly implementations: Implementations;
@@ -75,13 +72,13 @@ async function answer(call: Call, request: Request, response: Response): Promise
   let result: Answer;
   let taken = 0;
   try {
-    result = answerMessage(
-      framing,
-      context,
-      await run(call, request, (bytes) => {
-        taken += bytes;
-      }),
-    );
+    const message = await run(call, request, (bytes) => {
+      taken += bytes;
+    });
+    if (message.byteLength <= SMALL_BYTES && !context.hasHeaders && request.complete) {
+      return respondWhole(answerWhole(framing, message), response);
+    }
+    result = answerMessage(framing, context, message);
   } catch (error) {
     result = answerError(framing, context, error as ConnectError);
   } finally {
@@ -98,6 +95,15 @@ async function answer(call: Call, request: Request, response: Response): Promise
   }
 }
 
+/** Writes a small answer to a request that has arrived in full. */
+function respondWhole({ headers, body, trailers }: WholeAnswer, response: Response): void {
+  if (response.destroyed || response.closed) return;
+  const out = response as ServerResponse;
+  out.writeHead(200, headers);
+  if (trailers !== undefined) out.addTrailers(trailers as Record<string, string>);
+  out.end(body);
+}
+
 /** Reads the request and calls the implementation: the encoded answer. */
 async function run(call: Call, request: Request, taken: (bytes: number) => void): Promise<Uint8Array> {
   const { implementation, form, framing, context, events } = call;
@@ -106,10 +112,7 @@ async function run(call: Call, request: Request, taken: (bytes: number) => void)
     const bytes = await bodyOf(request, framing, {
       admission: call.admission,
       account: call.account,
-      canceled: () => {
-        context.cancel();
-        return context.signal.reason as Error;
-      },
+      canceled: () => context.cancel(),
       taken,
       check: (message) => scanBinary(implementation.method.input, message),
     });
