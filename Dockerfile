@@ -11,7 +11,7 @@ WORKDIR /src
 COPY . .
 # With optional packages: --build-arg EXTRAS="@azure/data-tables ioredis"
 ARG EXTRAS=""
-# Not npm ci: it gives up on an optional package of Vite that the registry does not have. npm install keeps to the lock file too.
+# npm ci fails on an optional package of Vite that the registry lacks. npm install follows the lock file too.
 RUN npm install --no-audit --no-fund && npm run install-server -- /opt/streamkit ${EXTRAS} && rm -r /opt/streamkit/packs
 
 FROM node:${NODE}-slim

@@ -9,7 +9,7 @@
  * - "is absent" becomes the insert of a mark of absence (entity.ts). Readers skip it, and a later request removes it.
  *
  * So the ETag of an entity may differ from the version of its row, and an absent row may have an entity. The first plan
- * assumes neither. If its transaction fails, a second plan uses the actual states of the rows (`RowState`).
+ * assumes neither. If its transaction fails, the next plan uses the actual states of the rows (`RowState`).
  */
 import type { CommitBatch } from "../port.ts";
 import { absenceMark, propertiesOf } from "./entity.ts";

@@ -44,7 +44,7 @@ export interface Membership {
 }
 
 /**
- * One group of workers on this instance, which has workers in it, or subscribers, or both.
+ * A group of workers, in which this instance has workers, subscribers, or both.
  *
  * Every commit to the group requires the known version of the group's head. So the view holds the stored state at that
  * version. Each instance with workers writes a host row of its own at every interval. When a host row stays unchanged
