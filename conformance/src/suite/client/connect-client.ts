@@ -61,6 +61,7 @@ export class ConnectClient implements ClientUnderTest {
       Protocol.GRPC,
       Protocol.GRPC_WEB,
       Protocol.CONNECT_JSON,
+      Protocol.WEBSOCKET,
     ],
   });
   readonly #observe: Observer;

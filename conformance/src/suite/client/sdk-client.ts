@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { type ClientOptions, createStreamkitClient, describeTransport, type StreamkitClient } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
+import { createWebSocketTransport } from "@streamkit/client/websocket";
 import {
   type Call,
   type Connect,
@@ -33,7 +34,7 @@ export class SdkClient implements ClientUnderTest {
   readonly hello: Hello = create(HelloSchema, {
     client: "@streamkit/client",
     capabilities: ["actors", "micros", "resume", "segment_status", "leases", "cursors", "presence", "pages"],
-    protocols: [Protocol.IN_PROCESS, ...Object.keys(OPTIONS).map(Number)],
+    protocols: [Protocol.IN_PROCESS, ...Object.keys(OPTIONS).map(Number), Protocol.WEBSOCKET],
   });
   readonly #observe: Observer;
   readonly #inProcess: ((url: string) => Transport) | undefined;
@@ -85,7 +86,10 @@ export class SdkClient implements ClientUnderTest {
   #connect(connect: Connect): StreamkitClient {
     const retry = { initialDelayMillis: 20, maxDelayMillis: 200, maxAttempts: 40 };
     if (connect.protocol !== Protocol.IN_PROCESS) {
-      const transport = createNodeTransport({ baseUrl: connect.url, ...OPTIONS[connect.protocol] } as never);
+      const transport =
+        connect.protocol === Protocol.WEBSOCKET
+          ? createWebSocketTransport({ baseUrl: connect.url })
+          : createNodeTransport({ baseUrl: connect.url, ...OPTIONS[connect.protocol] } as never);
       return createStreamkitClient({ transport, retry, ...this.#options });
     }
     const find = this.#inProcess;

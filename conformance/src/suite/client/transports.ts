@@ -5,6 +5,7 @@ import {
   createGrpcWebTransport,
   Http2SessionManager,
 } from "@connectrpc/connect-node";
+import { createWebSocketTransport } from "@streamkit/client/websocket";
 import { type Connect, Protocol } from "@streamkit/protocol/conformance";
 
 /** A transport with its own connection. */
@@ -32,6 +33,11 @@ export function openTransport(connect: Connect, inProcess?: (url: string) => Tra
       transport: createConnectTransport({ httpVersion: "1.1", baseUrl, interceptors, ...compression }),
       close: () => {},
     };
+  }
+  if (connect.protocol === Protocol.WEBSOCKET) {
+    const token = connect.token === "" ? {} : { token: connect.token };
+    const transport = createWebSocketTransport({ baseUrl, ...token });
+    return { transport, close: () => transport.close() };
   }
   const sessionManager = new Http2SessionManager(baseUrl);
   const close = (): void => sessionManager.abort();

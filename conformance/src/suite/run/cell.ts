@@ -45,6 +45,7 @@ export const TRANSPORTS: Readonly<Record<string, Protocol>> = {
   grpc: Protocol.GRPC,
   "grpc-web": Protocol.GRPC_WEB,
   json: Protocol.CONNECT_JSON,
+  websocket: Protocol.WEBSOCKET,
 };
 
 export interface CellOptions {

@@ -1087,6 +1087,13 @@ export enum Protocol {
    * @generated from enum value: PROTOCOL_CONNECT_JSON = 6;
    */
   CONNECT_JSON = 6,
+
+  /**
+   * Frames of streamkit.transport.v1 over one WebSocket, binary.
+   *
+   * @generated from enum value: PROTOCOL_WEBSOCKET = 7;
+   */
+  WEBSOCKET = 7,
 }
 
 /**
