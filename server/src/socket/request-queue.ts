@@ -35,7 +35,8 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
   }
 
   /**
-   * Takes a frame of a request. A message that breaks a limit fails the queue, where the implementation learns of it.
+   * Takes a frame of a request. A message that breaks a limit fails the queue: the implementation learns of it when it
+   * has taken all earlier messages, so it answers those.
    *
    * @throws ConnectError INVALID_FIELD for a message behind the last one
    */
@@ -51,7 +52,7 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
     try {
       this.#options.bytes.take(frame);
     } catch (error) {
-      this.fail(error);
+      this.#endWith(error);
       return;
     }
     if (message !== undefined) this.add(message);
@@ -75,6 +76,11 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
 
   /** The implementation gets this failure in place of all messages that it has not taken. */
   fail(error: unknown): void {
+    this.#waiting.length = 0;
+    this.#endWith(error);
+  }
+
+  #endWith(error: unknown): void {
     if (this.#state === "failed") return;
     this.#state = "failed";
     this.#failure = error;
@@ -89,13 +95,13 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
 
   async next(): Promise<IteratorResult<Message>> {
     for (;;) {
-      if (this.#state === "failed") throw this.#failure;
       const bytes = this.#waiting.shift();
       if (bytes !== undefined) {
         this.#options.bytes.give(bytes.length);
         this.#options.onTaken(bytes.length);
         return { done: false, value: readMessage(this.#options.implementation, bytes, "binary") };
       }
+      if (this.#state === "failed") throw this.#failure;
       if (this.#state === "ended") return { done: true, value: undefined };
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
