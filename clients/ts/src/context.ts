@@ -4,17 +4,17 @@ import { type CallSettings, callUnary } from "./transport/call.ts";
 import type { Peer } from "./transport/peer.ts";
 import type { Streams } from "./transport/streams.ts";
 
-/** What all handles of one client share. */
+/** The parts that all handles of one client share. */
 export interface ClientContext extends CallSettings, RetryPolicy {
   readonly streams: Streams;
   readonly peer: Peer;
-  /** True when Produce can send and receive at once. */
+  /** True if Produce can send and receive at the same time. May connect to the server to find out. */
   readonly duplex: () => boolean | Promise<boolean>;
-  /** Of the lease under which everything is written; see `withLease`. */
+  /** Token of the lease that covers all writes through these handles; see `withLease`. */
   readonly fencingToken?: bigint;
 }
 
-/** A unary call with retries. Every unary RPC that goes through here may be repeated without harm. */
+/** A unary call with retries. Use it only for RPCs that may run twice without harm. */
 export function call<I extends DescMessage, O extends DescMessage>(
   context: ClientContext,
   method: DescMethodUnary<I, O>,
@@ -24,7 +24,7 @@ export function call<I extends DescMessage, O extends DescMessage>(
   return withRetry(context, signal, () => callUnary(context, method, request, signal));
 }
 
-/** One attempt of a unary call, for those who retry themselves. */
+/** One attempt of a unary call, for callers with retries of their own. */
 export function callOnce<I extends DescMessage, O extends DescMessage>(
   context: ClientContext,
   method: DescMethodUnary<I, O>,

@@ -6,8 +6,8 @@ export function timerMillis(millis: number): number {
 }
 
 /**
- * Waits for a promise, but not longer than so many milliseconds: rejects with what `toError` makes then, and at once
- * when the signal fires. A half-open connection never fails by itself; what is missing is how the client notices.
+ * Waits for a promise for at most `millis`, then rejects with the error of `toError`. Rejects at once with the signal's
+ * reason when the signal fires. A half-open connection never fails by itself: only its silence shows.
  */
 export function unlessSilent<T>(
   promise: Promise<T>,
@@ -35,7 +35,7 @@ export function unlessSilent<T>(
   });
 }
 
-/** Waits for a promise, or for the signal: then rejects at once, whatever becomes of the promise. */
+/** Waits for a promise. Rejects at once when the signal fires, and ignores the promise from then on. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return unlessSilent(promise, Number.POSITIVE_INFINITY, signal, unreachable);
 }

@@ -1,6 +1,6 @@
 /**
- * Calls back once whatever is ready now has run: after the microtasks and, where the platform can tell, after pending
- * I/O. A timer of 0 ms would take a whole millisecond, four in browsers.
+ * Calls a function after all microtasks and, with `setImmediate`, after pending I/O. A timer of 0 ms would take a whole
+ * millisecond, and four in browsers.
  */
 export const soon: (callback: () => void) => void =
   typeof setImmediate === "function" ? (callback) => void setImmediate(callback) : messageTask;

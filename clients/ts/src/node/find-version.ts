@@ -7,22 +7,22 @@ import { toStreamkitError } from "../errors/from-connect.ts";
 /** The versions of HTTP that the client speaks. */
 export type HttpVersion = "1.1" | "2";
 
-/** Preface of HTTP/2 and an empty SETTINGS frame: what every client of HTTP/2 says first. */
+/** Preface of HTTP/2 and an empty SETTINGS frame, the first bytes of every client of HTTP/2. */
 const HTTP2_HELLO = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1");
-/** Bytes of an answer from which on it can be told what it is: the head of a frame. */
+/** Number of bytes that identify an answer: the head of a frame. */
 const ENOUGH_BYTES = 9;
 const SETTINGS_FRAME = 4;
 const TLS_ALERT = 0x15;
-/** How long a server may take to end its side of a connection that the client leaves. */
+/** Time for the server to end its side of a connection that the client leaves, in milliseconds. */
 const LEAVE_MILLIS = 1_000;
 
 /**
- * Finds out which HTTP version a server speaks, over a connection of its own: with TLS by ALPN, otherwise by what it
- * answers to the preface of HTTP/2.
+ * Finds out the HTTP version of a server, over a connection of its own: with TLS by ALPN, without TLS by the answer to
+ * the preface of HTTP/2.
  *
- * @param options of TLS and sockets, as the transport got them
- * @param millis longest wait for each answer
- * @throws StreamkitError MISCONFIGURED when no client of this address can succeed; CONNECTION_LOST for an outage
+ * @param options options of TLS and sockets, as the transport got them
+ * @param millis longest wait for each answer, in milliseconds
+ * @throws StreamkitError MISCONFIGURED if no call to this address can succeed; CONNECTION_LOST for an outage
  */
 export async function findHttpVersion(url: URL, options: ConnectionOptions, millis: number): Promise<HttpVersion> {
   const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
@@ -31,7 +31,7 @@ export async function findHttpVersion(url: URL, options: ConnectionOptions, mill
   return url.protocol === "https:" ? withTls(target, millis) : withoutTls(target, url, millis);
 }
 
-/** What options of a request have beyond those of a connection; `path` would be that of a socket in the file system. */
+/** The options without those of requests. A connection would take `path` for a socket in the file system. */
 function withoutRequest(options: ConnectionOptions & { agent?: unknown; headers?: unknown; timeout?: unknown }) {
   const { path: _path, agent: _agent, headers: _headers, timeout: _timeout, ...rest } = options;
   return rest;
@@ -50,7 +50,7 @@ async function withTls(target: Target, millis: number): Promise<HttpVersion> {
       });
       return "1.1";
     }
-    // Some servers close a connection whose first bytes they do not understand.
+    // Some servers close a connection after first bytes that they do not understand.
     if (codeOf(thrown) === "ECONNRESET" && (await answer(target, http1Hello(target), millis)).length > 0) {
       throw misconfigured("the server does not speak TLS on this port: use an address with http://", error.cause);
     }
@@ -65,9 +65,11 @@ async function withoutTls(target: Target, url: URL, millis: number): Promise<Htt
   if (bytes[0] === TLS_ALERT) throw speaksTls(url);
   if (bytes.length > 0) {
     const start = JSON.stringify(bytes.toString("latin1").split(/[\r\n]/, 1)[0]);
-    throw misconfigured(`the server does not speak HTTP on this port: it begins with ${start}. Check host and port`);
+    throw misconfigured(
+      `the server does not speak HTTP on this port: its answer starts with ${start}. Check host and port`,
+    );
   }
-  // It closed the connection: one that speaks HTTP/1.1 may do so for a method that it does not know.
+  // The server closed the connection. A server of HTTP/1.1 may do so after the unknown method of the preface.
   if (isHttp1(await answer(target, http1Hello(target), millis))) return "1.1";
   const overTls = await negotiate({ ...target, rejectUnauthorized: false }, [], millis).catch(() => undefined);
   if (overTls !== undefined) throw speaksTls(url);
@@ -89,7 +91,8 @@ function http1Hello({ host, port }: Target): string {
 }
 
 /**
- * The first bytes that a server answers; none when it closes the connection without. Rejects when there is no server.
+ * The first bytes of the server's answer; empty if the server closes the connection without an answer. Rejects if no
+ * server accepts the connection.
  */
 async function answer(target: Target, hello: string | Buffer, millis: number): Promise<Buffer> {
   const { host, port, lookup } = target;
@@ -115,7 +118,7 @@ async function answer(target: Target, hello: string | Buffer, millis: number): P
   }
 }
 
-/** Makes a handshake: the protocol that was agreed on, or false. Rejects with what Node.js reports. */
+/** Makes a TLS handshake. Resolves with the agreed protocol, or false. Rejects with the error of Node.js. */
 function negotiate(target: Target, protocols: string[], millis: number): Promise<string | false> {
   const servername = target.servername ?? (isIP(target.host) === 0 ? target.host : "");
   const socket = connectTls({ ...target, servername, ...(protocols.length > 0 && { ALPNProtocols: protocols }) });
@@ -126,14 +129,14 @@ function negotiate(target: Target, protocols: string[], millis: number): Promise
   });
 }
 
-/** Waits for something of a socket, which is closed then. */
+/** Waits for a result from a socket, then closes the socket. */
 function within<T, S extends Socket>(
   socket: S,
   millis: number,
   start: (resolve: (value: T) => void, reject: (reason: unknown) => void) => void,
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const silent = `the server accepts no connection, or says nothing, within ${millis} ms`;
+  const silent = `the server did not accept a connection, or sent nothing, within ${millis} ms`;
   const timer = setTimeout(() => reject(connectionLost(silent)), millis);
   start(resolve, reject);
   return promise.finally(() => {
@@ -142,7 +145,7 @@ function within<T, S extends Socket>(
   });
 }
 
-/** Ends a connection without a reset, which servers would take for a failure. */
+/** Ends a connection without a reset, since servers report resets as failures. */
 function leave(socket: Socket): void {
   socket
     .removeAllListeners("error")

@@ -3,13 +3,13 @@ import { toStreamkitError } from "../errors/from-connect.ts";
 import { unlessAborted } from "../silence.ts";
 import type { HttpVersion } from "./find-version.ts";
 
-/** Failures in a row without an answer after which the server may be another one. */
+/** Failures in a row without an answer after which another server may be at the address. */
 const MAX_FAILURES = 2;
 
 /**
- * A transport that finds out which HTTP version its server speaks when it is first used, and remembers it. It looks
- * again once an answer makes no sense in that version, or calls get no answer at all: another server, or a proxy, may
- * be there.
+ * A transport that finds out the HTTP version of its server at the first call, and remembers it. It asks again after an
+ * answer in another version, or after several calls without an answer, because another server or a proxy may be at the
+ * address by then.
  */
 export class FindingTransport implements Transport {
   readonly #find: () => Promise<HttpVersion>;
@@ -19,13 +19,13 @@ export class FindingTransport implements Transport {
   #finding: Promise<HttpVersion> | undefined;
   #failures = 0;
 
-  /** `make` is called once per version. */
+  /** @param make makes the transport of a version; called once per version */
   constructor(find: () => Promise<HttpVersion>, make: (version: HttpVersion) => Transport) {
     this.#find = find;
     this.#make = make;
   }
 
-  /** The version of the server; a promise while it is not known. */
+  /** The version of the server, or a promise while the version is unknown. */
   version(): HttpVersion | Promise<HttpVersion> {
     if (this.#known !== undefined) return this.#known;
     this.#finding ??= this.#find()
@@ -79,7 +79,7 @@ export class FindingTransport implements Transport {
   }
 }
 
-/** True for what Node.js makes of an answer in another version of HTTP. */
+/** True for the errors of Node.js about an answer in another version of HTTP. */
 function isOfOtherVersion(thrown: unknown): boolean {
   const code = thrown instanceof Error ? (thrown.cause as { code?: unknown } | undefined)?.code : undefined;
   return typeof code === "string" && (code === "ERR_HTTP2_ERROR" || code.startsWith("HPE_"));

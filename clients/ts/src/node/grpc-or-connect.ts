@@ -1,8 +1,8 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 
 /**
- * Streams by gRPC, whose framing is the fastest, and by Connect once the server has refused gRPC: a server whose
- * answers go through the Fetch API has no trailers.
+ * Streams by gRPC, because its framing is the fastest, and by Connect after the server has refused gRPC. Servers whose
+ * answers go through the Fetch API cannot serve gRPC, because they have no trailers.
  */
 export function streamByGrpcOrConnect(grpc: Transport, connect: Transport): Transport["stream"] {
   let refused = false;
@@ -14,7 +14,7 @@ export function streamByGrpcOrConnect(grpc: Transport, connect: Transport): Tran
       } catch (thrown) {
         if (!isRefusal(thrown)) throw thrown;
         refused = true;
-        // Requests were taken from the input already, so the caller has to start over.
+        // The attempt has consumed requests of the input, so the caller has to start again.
         throw new ConnectError("the server refuses gRPC; the next attempt uses Connect", Code.Unavailable);
       }
     }
@@ -36,7 +36,7 @@ async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
 }
 
-/** True for the answer that gRPC asks of servers that do not speak it. */
+/** True for the answer of a server without gRPC. The specification of gRPC asks for this status. */
 function isRefusal(thrown: unknown): boolean {
   return thrown instanceof ConnectError && thrown.rawMessage === "HTTP 415";
 }

@@ -3,13 +3,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 
 /**
- * Bytes that a server may send on one stream, and on all streams of a connection, before the client has read them. The
- * 65,535 of the protocol are less than one response of a bulk read, so each would wait for round trips.
+ * Most bytes that a server may send on one stream, and on all streams of a connection, before the client has read them.
+ * HTTP/2's default of 65,535 is less than one response of a bulk read, so each response would wait for round trips.
  */
 const STREAM_WINDOW_BYTES = 4 * 1_048_576;
 const CONNECTION_WINDOW_BYTES = 16 * 1_048_576;
 
-/** How connections of HTTP/2 are watched. */
+/** Options of HTTP/2 connections. */
 export interface SessionOptions {
   readonly baseUrl: string;
   readonly pingIntervalMillis: number;
@@ -17,7 +17,7 @@ export interface SessionOptions {
   readonly nodeOptions: SecureClientSessionOptions | undefined;
 }
 
-/** A session manager for streams of bulk data, some of which are silent for long. */
+/** A session manager with wide windows for bulk data, and a probe for connections that fell silent. */
 export class WideSessionManager extends Http2SessionManager {
   readonly #pingTimeoutMillis: number;
   #session: ClientHttp2Session | undefined;
@@ -39,17 +39,17 @@ export class WideSessionManager extends Http2SessionManager {
     const session = stream.session as ClientHttp2Session | undefined;
     if (session !== undefined && session !== this.#session) {
       this.#session = session;
-      // HTTP/2 has no setting for the window of a connection, so it is widened when its first stream shows the session.
+      // HTTP/2 has no setting for the window of a connection. The first stream gives access to the session.
       session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     }
     stream.once("close", () => {
-      // The server has too much of this connection: its streams may end on it, and new ones get another.
+      // The connection has too much to do. Its streams may finish on it; new streams get another connection.
       if (stream.rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM) session?.close();
     });
     return stream;
   }
 
-  /** Drops the connection unless it answers a ping in time. The interval of regular pings may be far from over. */
+  /** Drops the connection unless it answers a ping in time. The next regular ping may be far away. */
   probe(): void {
     const session = this.#session;
     if (session === undefined || session.destroyed) return;

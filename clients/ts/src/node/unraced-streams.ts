@@ -16,7 +16,7 @@ import {
 import * as connect from "@connectrpc/connect/protocol-connect";
 import * as grpc from "@connectrpc/connect/protocol-grpc";
 
-/** What the transport is made with. */
+/** The options of the transport. */
 export interface StreamOptions {
   readonly httpClient: UniversalClientFn;
   readonly useBinaryFormat: boolean;
@@ -25,14 +25,13 @@ export interface StreamOptions {
   readonly sendCompression?: Compression;
 }
 
-/** Checks the head of an answer, and makes messages of its body. */
+/** Checks the head of an answer, and decodes its body into messages. */
 type Receive = (request: StreamRequest, answer: UniversalClientResponse) => StreamResponse;
 
 /**
- * Streams of a transport, as its innermost interceptor: makes the calls itself, and leaves all around them to Connect.
- * In connect-es
- * 2.3.0 a stream races each response against the end of the call, and keeps 350 bytes per response until then; a
- * follower of a busy space would keep gigabytes. Unnecessary once `runStreamingCall` of connect-es keeps nothing.
+ * The innermost interceptor of a transport. It makes streaming calls itself, without `runStreamingCall` of connect-es
+ * 2.3.0, which races each response against the end of the call and keeps 350 bytes per response until then. A follower
+ * of a busy space would keep gigabytes. Remove this file once `runStreamingCall` keeps nothing.
  */
 export function unracedStreams(protocol: "grpc" | "connect", options: StreamOptions): Interceptor {
   const limits = validateReadWriteMaxBytes(options.readMaxBytes, undefined, undefined);
@@ -99,7 +98,7 @@ function receiveConnect({ acceptCompression, useBinaryFormat }: StreamOptions, l
       async function* (parsed) {
         let ended = false;
         for await (const part of parsed) {
-          if (ended) throw new ConnectError("the answer goes on behind the end of the stream", Code.InvalidArgument);
+          if (ended) throw new ConnectError("the answer continues behind the end of the stream", Code.InvalidArgument);
           if (part.end) {
             ended = true;
             const { error, metadata } = part.value;

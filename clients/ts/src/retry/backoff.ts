@@ -1,12 +1,11 @@
 import { canceled } from "../errors/error.ts";
 import { onWake } from "../wake.ts";
 
-/** How transient failures are retried. */
+/** Options of retries after transient failures. */
 export interface RetryOptions {
   /**
    * Most attempts of one call, the first included; for a stream or a session, most attempts in a row without progress.
-   * Default 10, except for reads with `follow`, which go on for as long as the failures are transient. 1 turns
-   * retries off.
+   * May be Infinity. 1 turns retries off. Default 10; unlimited for reads with `follow` and for subscriptions.
    */
   readonly maxAttempts?: number;
   /** Upper bound of the first delay, in milliseconds; it doubles with each attempt. Default 50. */
@@ -15,13 +14,13 @@ export interface RetryOptions {
   readonly maxDelayMillis?: number;
 }
 
-/** Told to `onRetry` before the client waits and tries again. */
+/** The argument of `onRetry`, which the client calls before it waits and tries again. */
 export interface RetryEvent {
-  /** Attempts that failed in a row so far. */
+  /** Number of attempts in a row that failed. */
   readonly attempt: number;
-  /** How long the client waits before the next one, in milliseconds. */
+  /** Wait before the next attempt, in milliseconds. */
   readonly delayMillis: number;
-  /** Why the last attempt failed: a StreamkitError. */
+  /** The failure of the latest attempt: a StreamkitError. */
   readonly error: Error;
 }
 
@@ -41,7 +40,7 @@ export function backoffMillis(
 }
 
 /**
- * Waits, for less long when the page is online or visible again; rejects with CANCELED as soon as the signal fires.
+ * Waits; ends early when the page is online or visible again. Rejects with CANCELED as soon as the signal fires.
  */
 export function delay(millis: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {

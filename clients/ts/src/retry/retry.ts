@@ -5,15 +5,13 @@ import { backoffMillis, delay, type RetryEvent, type RetryOptions } from "./back
 
 const DEFAULT_MAX_ATTEMPTS = 10;
 
-/** What governs retries of a client. */
+/** The options of a client's retries. */
 export interface RetryPolicy {
   readonly retry: RetryOptions;
   readonly onRetry: ((event: RetryEvent) => void) | undefined;
 }
 
-/**
- * Counts attempts in a row without progress, and waits between them. One per call, stream or session.
- */
+/** Counts attempts in a row without progress, and waits between them. Each call, stream or session has its own. */
 export class Attempts {
   readonly #policy: RetryPolicy;
   readonly #maxAttempts: number;
@@ -24,12 +22,12 @@ export class Attempts {
     this.#maxAttempts = policy.retry.maxAttempts ?? defaultMaxAttempts;
   }
 
-  /** Something arrived: the next failure is a first one again. */
+  /** Notes progress, so that the next failure counts as the first one. */
   progressed(): void {
     this.#failed = 0;
   }
 
-  /** Waits before another attempt. Throws `error` when it cannot help, or was the last one that is allowed. */
+  /** Waits before another attempt. Throws `error` if it is not retryable, or no attempt is left. */
   async again(error: StreamkitError, signal: AbortSignal | undefined): Promise<void> {
     this.#failed += 1;
     if (!error.retryable || this.#failed >= this.#allowed(error)) throw error;
@@ -38,16 +36,18 @@ export class Attempts {
     await delay(delayMillis, signal);
   }
 
-  /** A host that nobody knows may be one that starts, and may be a typing error: nothing waits for it without end. */
+  /** Most attempts. An unknown host may be about to start, or a typing error, so attempts to find it end. */
   #allowed(error: StreamkitError): number {
     return isUnknownHost(error) ? Math.min(this.#maxAttempts, DEFAULT_MAX_ATTEMPTS) : this.#maxAttempts;
   }
 }
 
 /**
- * Runs an operation that may be repeated, until it succeeds, cannot succeed, or the attempts are used up.
+ * Runs an operation until it succeeds, fails for good, or has used up its attempts. The operation must be safe to
+ * repeat.
  *
- * @param isFinal tells failures that are not to be retried, although another attempt might succeed
+ * @param isFinal true for failures that end the retries, although another attempt might succeed
+ * @throws StreamkitError
  */
 export async function withRetry<T>(
   policy: RetryPolicy,

@@ -24,7 +24,7 @@ import {
   validateResponse,
 } from "@connectrpc/connect/protocol-connect";
 
-/** What the transport needs to know. */
+/** Options of a transport over fetch. */
 export interface FetchOptions {
   readonly baseUrl: string;
   readonly interceptors: Interceptor[];
@@ -32,8 +32,8 @@ export interface FetchOptions {
 }
 
 /**
- * The Connect protocol over fetch, with binary messages only. The transport of connect-web does the same and brings the
- * JSON form of all messages along, a tenth of what a page would load; see `other-protocols.ts`.
+ * The Connect protocol over fetch, with binary messages only. The transport of connect-web could do the same, but it
+ * loads the JSON form of all messages, which would be a tenth of the page's code; see `other-protocols.ts`.
  */
 export function connectOverFetch({ baseUrl, interceptors, fetch }: FetchOptions): Transport {
   const post = (url: string, headers: Headers, signal: AbortSignal, body: Uint8Array) =>
@@ -82,8 +82,7 @@ export function connectOverFetch({ baseUrl, interceptors, fetch }: FetchOptions)
         return { ...request, header: response.headers, trailer, message };
       };
       return runStreamingCall({
-        // As an interceptor: connect-es 2.3.0 keeps 350 bytes per response of what is `next`. See
-        // node/unraced-streams.ts.
+        // An interceptor, since connect-es 2.3.0 keeps 350 bytes per response of `next`. See node/unraced-streams.ts.
         interceptors: [...interceptors, () => (request) => send(request as Parameters<typeof send>[0])],
         signal,
         timeoutMs,
@@ -103,7 +102,7 @@ export function connectOverFetch({ baseUrl, interceptors, fetch }: FetchOptions)
   };
 }
 
-/** The messages of a streamed answer. Throws the error that ends it, and when its end is missing. */
+/** The messages of a streamed answer. Throws the error in its end, or an error if the end is missing. */
 async function* responses<O extends DescMessage>(
   schema: O,
   body: ReadableStream<Uint8Array>,
@@ -116,7 +115,7 @@ async function* responses<O extends DescMessage>(
     const { done, value } = await reader.read();
     if (done) break;
     if ((value.flags & endStreamFlag) === 0) {
-      // The flag of compression, which this transport does not ask for, would be 1.
+      // Flag 1 would mean compression, which this transport does not ask for.
       if (value.flags !== 0) throw new ConnectError(`unsupported flags ${value.flags} of a message`, Code.Internal);
       yield parse(schema, value.data);
       continue;

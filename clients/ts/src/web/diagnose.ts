@@ -1,18 +1,18 @@
 import { browserPage } from "./page.ts";
 
-/** Longest wait of an explanation, in milliseconds. */
+/** Longest wait for a diagnosis, in milliseconds. */
 const DIAGNOSE_MILLIS = 1_500;
 
 /**
- * Why a browser gave no answer of a server, if that is for good. A browser tells a page nothing but that fetch has
- * failed, so this asks the server again in a way that needs no permission of it and shows the page nothing of its
- * answer: when that works, the server is there, and keeps its answers from pages of this origin.
+ * The reason why a page gets no answer from a server; `undefined` if the failure may pass. A browser only tells a page
+ * that fetch has failed. So this function asks the server again without CORS. If that succeeds, the server is there,
+ * and the browser withholds its answers from pages of this origin.
  */
 export async function diagnoseFetch(address: URL, fetch: typeof globalThis.fetch): Promise<string | undefined> {
   const page = browserPage();
   if (page === undefined || page.origin === address.origin) return undefined;
   if (page.url.startsWith("https:") && address.protocol === "http:" && !isLoopback(address.hostname)) {
-    return "a page that was loaded over https:// may not call an address with http://: serve Streamkit with TLS";
+    return "a page with an https:// address may not call an http:// address: serve Streamkit with TLS";
   }
   try {
     const signal = AbortSignal.timeout(DIAGNOSE_MILLIS);

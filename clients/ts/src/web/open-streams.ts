@@ -1,30 +1,32 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { browserPage } from "./page.ts";
 
-/** Something that is no failure, and that makes an application slow or silent. */
+/** A condition that makes an application slow or silent, without a failed call. */
 export interface TransportWarning {
   readonly kind: "too-many-streams";
-  /** What happens, and what to do. */
+  /** Says what happens, and what to do. */
   readonly message: string;
 }
 
-/** Connections that browsers open to one server over HTTP/1.1, for all pages together. An open stream takes one. */
+/**
+ * Most connections that browsers open to one server over HTTP/1.1, for all pages together. Each open stream takes one.
+ */
 const MAX_HTTP1_CONNECTIONS = 6;
 
-/** Open streams of this page, by the origin of their server: browsers count so, for all libraries. */
-const openStreams = new Map<string, number>();
+/** Number of open streams of this page by origin of the server. Browsers count connections by origin, too. */
+const OPEN_STREAMS = new Map<string, number>();
 
 /** Counts streams while they are open, and warns once when they leave no connection for other calls. */
 export function warnOfManyStreams(address: URL, onWarning: (warning: TransportWarning) => void): Interceptor {
   const { origin } = address;
   let warned = false;
-  const add = (count: number) => openStreams.set(origin, (openStreams.get(origin) ?? 0) + count);
+  const add = (count: number) => OPEN_STREAMS.set(origin, (OPEN_STREAMS.get(origin) ?? 0) + count);
   return (next) => (request) => {
     if (!request.stream || browserPage() === undefined) return next(request);
     add(1);
-    // Connect aborts the signal of a call when it is over, however it ended.
+    // Connect aborts the signal of every call at its end.
     request.signal.addEventListener("abort", () => add(-1), { once: true });
-    const open = openStreams.get(origin) ?? 0;
+    const open = OPEN_STREAMS.get(origin) ?? 0;
     if (!warned && open >= MAX_HTTP1_CONNECTIONS && isHttp1(address)) {
       warned = true;
       onWarning({ kind: "too-many-streams", message: textOf(origin, open) });
@@ -33,7 +35,7 @@ export function warnOfManyStreams(address: URL, onWarning: (warning: TransportWa
   };
 }
 
-/** Browsers speak HTTP/2 with TLS only; what was agreed on with TLS they tell for calls that have ended. */
+/** True if calls use HTTP/1.1. Browsers speak HTTP/2 with TLS only, and tell the version of calls that have ended. */
 function isHttp1({ protocol, origin }: URL): boolean {
   if (protocol === "http:") return true;
   const entries = globalThis.performance?.getEntriesByType?.("resource") ?? [];

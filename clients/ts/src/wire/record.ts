@@ -1,7 +1,7 @@
 /** Labels that travel with a record. */
 type Labels = Readonly<Record<string, string>>;
 
-/** A record as it is encoded. */
+/** The two parts of a record that go into its encoding. */
 export interface EncodedRecord {
   /** The content. */
   readonly payload: Uint8Array;
@@ -10,13 +10,13 @@ export interface EncodedRecord {
 }
 
 /**
- * What a handle without a codec writes: opaque bytes and a few labels.
+ * A record for a handle without a codec: opaque bytes and a few labels.
  *
- * A record has no other fields: the index signature makes them errors of the compiler, for variables as well as for
- * literals. A record that is declared as an interface of the application needs the type `RecordInit`, or a type alias.
+ * A record has no other fields. The index signature lets the compiler refuse them, in variables as well as in literals.
+ * Declare records as `RecordInit` or with a type alias; an interface of the application does not match.
  */
 export interface RecordInit extends EncodedRecord {
-  /** The content. A record without content says so: `new Uint8Array(0)`. */
+  /** The content. Use `new Uint8Array(0)` for a record without content. */
   readonly payload: Uint8Array;
   /** Labels that travel with the record. */
   readonly metadata?: Labels | undefined;
@@ -30,7 +30,7 @@ export function recordSize({ payload, metadata }: EncodedRecord): number {
   return size;
 }
 
-/** Bytes that a string takes in UTF-8; a lone surrogate counts as U+FFFD, which is what encoders make of it. */
+/** Length of a string in UTF-8, in bytes. A lone surrogate counts as U+FFFD, because encoders replace it so. */
 export function utf8Length(text: string): number {
   let length = text.length;
   for (let i = 0; i < text.length; i++) {

@@ -1,7 +1,7 @@
 import { varintLength, writeVarint } from "@streamkit/protocol/wire";
 import { type EncodedRecord, recordSize, utf8Length } from "./record.ts";
 
-/** What an append demands of a segment. */
+/** The conditions of an append to a segment. */
 export interface SegmentConditions {
   readonly expectedLastSequence?: bigint | undefined;
   readonly fencingToken?: bigint | undefined;
@@ -20,18 +20,18 @@ const TAG_VALUE = 0x12;
 const utf8 = new TextEncoder();
 
 /**
- * Encodes one `streamkit.v1.SegmentAppend` record by record into one growing buffer, without a message object per
- * record: building those was what limited bulk writes. The bytes are those of the generated code.
+ * Encodes one `streamkit.v1.SegmentAppend` record by record into one growing buffer. Message objects for each record
+ * would limit the speed of bulk writes. The generated code would produce the same bytes.
  */
 export class SegmentAppendEncoder {
-  /** Records added. */
+  /** Number of records. */
   records = 0;
-  /** Their size, as the limits count it. */
+  /** Sum of the sizes of the records, as `recordSize` counts. */
   recordBytes = 0;
 
   #buffer: Uint8Array;
   #length = 0;
-  /** Where the records begin. */
+  /** Length of the fields before the first record. */
   readonly #headerLength: number;
 
   constructor(segment: string, conditions: SegmentConditions = {}, expectedBytes = 512) {
@@ -45,12 +45,12 @@ export class SegmentAppendEncoder {
     this.#headerLength = this.#length;
   }
 
-  /** Length of what is encoded so far. */
+  /** Length of the encoding so far. */
   get byteLength(): number {
     return this.#length;
   }
 
-  /** Length of the encoded records alone, as the limits count it. */
+  /** Length of the encoding of the records alone, which `maxTransactionEncodedBytes` limits. */
   get recordsByteLength(): number {
     return this.#length - this.#headerLength;
   }
@@ -76,7 +76,7 @@ export class SegmentAppendEncoder {
     this.recordBytes += size;
   }
 
-  /** The encoded message. The encoder is not used after that. */
+  /** The encoded message. Do not use the encoder afterwards. */
   finish(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
   }

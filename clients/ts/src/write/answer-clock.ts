@@ -1,6 +1,6 @@
 import { timerMillis } from "../silence.ts";
 
-/** Runs while a server owes an answer, and tells when it has owed one for too long. */
+/** Runs while a server owes an answer, and calls `onOverdue` if it owes one for too long. */
 export class AnswerClock {
   readonly #millis: number;
   readonly #onOverdue: () => void;
@@ -11,12 +11,12 @@ export class AnswerClock {
     this.#onOverdue = onOverdue;
   }
 
-  /** Something is owed: the clock runs from now on, unless it runs already. */
+  /** Starts the clock, unless it runs already. */
   owed(): void {
     this.#timer ??= setTimeout(this.#onOverdue, this.#millis);
   }
 
-  /** Nothing is owed any more, or something was answered. */
+  /** Stops the clock, after an answer or when the server owes none any more. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -3,7 +3,7 @@ import { StreamkitError } from "../errors/error.ts";
 import { timestampMicros } from "../time.ts";
 import type { SizedTransaction } from "./transaction.ts";
 
-/** Where the records of one segment went. */
+/** The positions of the records that a transaction wrote to one segment. */
 export interface AppendRange {
   /** The segment's name. */
   readonly segment: string;
@@ -15,19 +15,19 @@ export interface AppendRange {
   readonly firstOffset: number;
 }
 
-/** The result of one transaction: it is durable. */
+/** The result of a durable transaction. */
 export interface AppendResult {
   /** The id of the transaction. */
   readonly transactionId: string;
-  /** Its place in the history of its space, dense from 1. */
+  /** The transaction's place in the history of its space, dense from 1. */
   readonly transactionNumber: number;
-  /** When it was committed, cut to milliseconds. */
+  /** Commit time, cut to milliseconds. */
   readonly commitTime: Date;
-  /** When it was committed, in microseconds since 1970-01-01T00:00Z. */
+  /** Commit time in microseconds since 1970-01-01T00:00Z. */
   readonly commitTimeMicros: number;
-  /** One range per segment named, in the order of the request. */
+  /** One range for each segment of the request, in the order of the request. */
   readonly ranges: readonly AppendRange[];
-  /** True when an earlier attempt had been committed already, and nothing was written now. */
+  /** True if an earlier attempt was committed already, so that the server wrote nothing now. */
   readonly deduplicated: boolean;
 }
 
@@ -37,7 +37,7 @@ export type SegmentAppendResult = AppendResult & AppendRange;
 /**
  * Reads the answer of Append or Produce to a transaction.
  *
- * @throws StreamkitError TRANSACTION_ID_REUSED when it is the result of another transaction, with the same id
+ * @throws StreamkitError TRANSACTION_ID_REUSED if the answer is the result of another transaction with the same id
  */
 export function toAppendResult(
   response: AppendResponse | ProduceResponse,
@@ -61,7 +61,9 @@ export function toAppendResult(
   return result;
 }
 
-/** An id that was used before gives the result of its first use, whatever came with it now (G7). */
+/**
+ * Checks the segments and numbers of records: a used id gives the result of its first use, for any new content (G7).
+ */
 function checkIsOwn(
   { transactionId, ranges }: AppendResult,
   { segments, space }: Pick<SizedTransaction, "segments" | "space">,
@@ -79,7 +81,7 @@ function checkIsOwn(
   throw new StreamkitError("TRANSACTION_ID_REUSED", "already_exists", message);
 }
 
-/** Puts the only range of a result beside its other fields. */
+/** Copies the fields of the only range into the result. */
 export function toSegmentResult(result: AppendResult): SegmentAppendResult {
   return { ...result, ...result.ranges[0] };
 }

@@ -4,7 +4,7 @@ import type { EncodedRecord } from "../wire/record.ts";
 import { SegmentAppendEncoder, type SegmentConditions } from "../wire/segment-append-encoder.ts";
 import type { SizedTransaction } from "./transaction.ts";
 
-/** How many records go into one transaction. */
+/** Limits of one transaction. */
 export interface BatchLimits {
   /** Most records: 1 to 1,000. Default 1,000. */
   readonly maxRecords: number;
@@ -12,26 +12,26 @@ export interface BatchLimits {
   readonly maxBytes: number;
 }
 
-/** Half of what the limits grant to the encoding of a transaction beyond the sizes of its records. */
+/** Half of the room that the limits give to the encoding of a transaction beyond the sizes of its records. */
 const ROOM_FOR_LABELS = (LIMITS.maxTransactionEncodedBytes - LIMITS.maxTransactionBytes) / 2;
 
 /**
- * Gathers records into one transaction after the other, each within the limits of the protocol. Pure: neither waits
- * nor sends.
+ * Gathers records into one transaction after the other, each within the limits of the protocol. It neither waits nor
+ * sends.
  */
 export class Batcher {
-  /** Records gathered. */
+  /** Number of records in the open transaction. */
   records = 0;
 
   readonly #place: { readonly storeId: string; readonly space: string };
   readonly #limits: BatchLimits;
   readonly #conditionsOf: (segment: string) => SegmentConditions;
   readonly #encoders = new Map<string, SegmentAppendEncoder>();
-  /** Size of the records gathered, as the limits count it. */
+  /** Sum of the sizes of these records, as `recordSize` counts. */
   #recordBytes = 0;
-  /** Size of their encoding, which labels make larger. */
+  /** Size of the encoding of these records. Labels make it larger than `#recordBytes`. */
   #encodedBytes = 0;
-  /** First guess for the next buffer: what the last one came to. */
+  /** Expected size of the next buffer, from the previous transaction. */
   #expectedBytes = 512;
 
   constructor(
@@ -47,12 +47,12 @@ export class Batcher {
     this.#conditionsOf = conditionsOf;
   }
 
-  /** True when no further record fits, whatever its size. */
+  /** True if no record fits any more, not even an empty one. */
   get full(): boolean {
     return this.records >= this.#limits.maxRecords || this.#recordBytes >= this.#limits.maxBytes;
   }
 
-  /** True when the transaction may also take this record. An empty one takes any: the server has the last word. */
+  /** True if the open transaction may take this record. An empty transaction takes any; the server may refuse it. */
   fits(segment: string, size: number): boolean {
     if (this.records === 0) return true;
     if (this.records >= this.#limits.maxRecords || this.#recordBytes + size > this.#limits.maxBytes) return false;
@@ -75,7 +75,7 @@ export class Batcher {
     this.#recordBytes += size;
   }
 
-  /** The transaction, with an id of its own; starts the next one. */
+  /** Closes the open transaction, gives it a random id, and starts the next one. */
   seal(): SizedTransaction {
     const appends: Uint8Array[] = [];
     const segments: { segment: string; records: number }[] = [];

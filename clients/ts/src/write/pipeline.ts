@@ -9,22 +9,22 @@ import { AnswerClock } from "./answer-clock.ts";
 import { type AppendResult, toAppendResult } from "./append-result.ts";
 import type { SizedTransaction } from "./transaction.ts";
 
-/** Bounds of what is sent and not yet acknowledged. */
+/** Bounds of the unacknowledged transactions. */
 export interface PipelineLimits {
   /** Most transactions in flight. */
   readonly maxInFlight: number;
-  /** Most bytes in flight; one transaction is always allowed. */
+  /** Most bytes in flight. One transaction may exceed them. */
   readonly maxInFlightBytes: number;
 }
 
-/** What a pipeline needs of its client. */
+/** The parts of a client that a pipeline uses. */
 export interface PipelineContext extends CallSettings, RetryPolicy {
   readonly peer: Peer;
-  /** True when the server that answers now can take Produce sessions. */
+  /** True if the connection can send and receive at the same time, which Produce sessions need. */
   readonly duplex: () => boolean | Promise<boolean>;
 }
 
-/** A transaction on its way. */
+/** An unacknowledged transaction. */
 interface InFlight {
   readonly transaction: SizedTransaction;
   readonly acknowledge: (result: AppendResult) => void;
@@ -39,17 +39,17 @@ interface InFlight {
  *   connected -- transient failure --> waiting (backoff) --> connected; everything unacknowledged is sent again, in
  *                                      order and with the same ids (G7)
  *   connected -- no answer for `timeoutMillis` while one is owed --> as a transient failure
- *   connected -- other failure --> failed: the transaction at the head is refused with it, the others with
- *                                  SESSION_ABORTED; nothing after the head was applied
+ *   connected -- other failure --> failed: the first transaction of the queue rejects with the failure, the others with
+ *                                  SESSION_ABORTED; the server applied nothing behind the first
  *
- * Where the transport cannot send and receive at once, the same machine runs on unary appends, one after the other.
+ * Without duplex the same machine uses unary appends, one after the other.
  */
 export class Pipeline {
   /** Encoded bytes in flight. */
   bytes = 0;
-  /** Called whenever something was acknowledged or refused. */
+  /** Called after each transaction that was acknowledged or refused. */
   onRoom: (() => void) | undefined;
-  /** Called once when the pipeline fails, whether or not something was in flight. */
+  /** Called once when the pipeline fails, also with no transaction in flight. */
   onFailure: ((error: StreamkitError) => void) | undefined;
 
   readonly #peer: Peer;
@@ -63,11 +63,11 @@ export class Pipeline {
     this.#lifetime.abort(this.#signal?.reason);
     if (this.#running === undefined) this.#fail(canceled(this.#lifetime.signal));
   };
-  /** Unacknowledged transactions, in order. `sent` of them are on the current connection. */
+  /** Unacknowledged transactions, in order. The current connection has sent the first `#sent` of them. */
   readonly #queue: InFlight[] = [];
   #sent = 0;
   #wakeSender: (() => void) | undefined;
-  /** Of the current connection, where it is a Produce session. */
+  /** The clock of the current connection, if it is a Produce session. */
   #clock: AnswerClock | undefined;
   #closing = false;
   #failure: StreamkitError | undefined;
@@ -84,24 +84,24 @@ export class Pipeline {
     else signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Transactions in flight. */
+  /** Number of transactions in flight. */
   get inFlight(): number {
     return this.#queue.length;
   }
 
-  /** True when another transaction may be submitted without exceeding the limits. */
+  /** True if the limits allow another transaction. */
   get hasRoom(): boolean {
     return (
       this.#queue.length < this.#limits.maxInFlight && (this.bytes < this.#limits.maxInFlightBytes || this.bytes === 0)
     );
   }
 
-  /** Why the pipeline takes nothing any more; `undefined` while it does. */
+  /** The failure of the pipeline; `undefined` while it takes transactions. */
   get error(): StreamkitError | undefined {
     return this.#failure;
   }
 
-  /** Sends a transaction behind those before it. Resolves when it is durable. The caller minds `hasRoom`. */
+  /** Sends a transaction behind the earlier ones. Resolves when it is durable. The caller checks `hasRoom` first. */
   submit(transaction: SizedTransaction): Promise<AppendResult> {
     if (this.#failure !== undefined) return Promise.reject(abandoned(this.#failure));
     if (this.#closing) return Promise.reject(closed());
@@ -114,7 +114,7 @@ export class Pipeline {
     });
   }
 
-  /** Waits until everything submitted is settled, then ends the connection. */
+  /** Waits until all submitted transactions are settled, then ends the connection. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#wakeSender?.();
@@ -122,7 +122,7 @@ export class Pipeline {
     this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 
-  /** Gives up at once: what is in flight is refused, its outcome unknown. */
+  /** Gives up at once. Transactions in flight reject with CANCELED; their outcome is unknown. */
   abort(): void {
     this.#lifetime.abort();
     this.#signal?.removeEventListener("abort", this.#onAbort);
@@ -139,7 +139,7 @@ export class Pipeline {
         signal.throwIfAborted();
         await this.#connect(controller);
       } catch (thrown) {
-        // Before the pause, which is no time in which the server owes something.
+        // Stop the clock before the pause, during which the server owes no answer.
         this.#disconnect(controller, onAbort);
         await this.#recover(toStreamkitError(thrown, signal));
       } finally {
@@ -156,9 +156,9 @@ export class Pipeline {
     controller.abort();
   }
 
-  /** Waits until it makes sense to connect again, or fails for good. */
+  /** Waits before the next connection, or fails for good. */
   async #recover(error: StreamkitError): Promise<void> {
-    // Nothing to send again: the next submit() connects, and learns what is wrong.
+    // The queue is empty: the next submit() connects, and meets the failure if it lasts.
     if (this.#queue.length === 0 && error.retryable) return;
     try {
       await this.#attempts.again(error, this.#lifetime.signal);
@@ -167,7 +167,7 @@ export class Pipeline {
     }
   }
 
-  /** One connection: returns when the server has ended it. */
+  /** Runs one connection until the server ends it. */
   async #connect(controller: AbortController): Promise<void> {
     this.#sent = 0;
     controller.signal.addEventListener("abort", () => this.#wakeSender?.(), { once: true });
@@ -181,16 +181,16 @@ export class Pipeline {
     for (;;) {
       const result = await unlessAborted(iterator.next(), signal);
       if (result.done) {
-        // Clean ends are the server's to choose; what it left unanswered goes over the next connection.
+        // The server may end a session at any time. The next connection sends the unanswered transactions again.
         if (this.#queue.length > 0)
-          throw connectionLost("the server ended the session before it had answered everything");
+          throw connectionLost("the server ended the session before it answered all transactions");
         return;
       }
       this.#acknowledge(result.value);
     }
   }
 
-  /** What this connection sends: everything unacknowledged, then what is submitted later. */
+  /** The transactions for one connection: first all unacknowledged ones, then later ones. */
   async *#outgoing(signal: AbortSignal): AsyncGenerator<SizedTransaction, void, undefined> {
     while (!signal.aborted) {
       if (this.#sent < this.#queue.length) {
@@ -236,7 +236,7 @@ export class Pipeline {
   #acknowledge(response: AppendResponse | ProduceResponse): void {
     const head = this.#queue[0];
     if (this.#sent === 0 || head.transaction.transactionId.toLowerCase() !== response.transaction?.id) {
-      throw new StreamkitError("INTERNAL", "internal", "the server acknowledged a transaction that was not its turn");
+      throw new StreamkitError("INTERNAL", "internal", "the server acknowledged a transaction out of order");
     }
     const result = toAppendResult(response, head.transaction);
     this.#queue.shift();
@@ -262,16 +262,12 @@ export class Pipeline {
 }
 
 function closed(): StreamkitError {
-  return new StreamkitError(
-    "SESSION_ABORTED",
-    "aborted",
-    "not applied: the session was closed before; open another one",
-  );
+  return new StreamkitError("SESSION_ABORTED", "aborted", "not applied: the session is closed; open another one");
 }
 
-/** The error of a transaction that an earlier one took down with it. */
+/** The error of a transaction behind a failed one. */
 export function abandoned(cause: StreamkitError): StreamkitError {
   if (cause.reason === "CANCELED") return cause;
-  const message = `not applied, or not known to be: the session had failed before: ${cause.message}`;
+  const message = `not applied, or the outcome is unknown: the session failed before: ${cause.message}`;
   return new StreamkitError("SESSION_ABORTED", "aborted", message, { retryable: true, cause });
 }

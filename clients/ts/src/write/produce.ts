@@ -9,24 +9,24 @@ import { Batcher } from "./batcher.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Production, type RecordSource } from "./production.ts";
 
-/** How a source is written. */
+/** Options of a production. */
 export interface ProduceOptions {
   /** Most records per transaction: 1 to 1,000. Default 1,000. */
   readonly maxBatchRecords?: number;
-  /** Most bytes per transaction, as the limits count records: up to 1,048,576. Default 245,760 (240 KiB). */
+  /** Most bytes of records per transaction: 1 to 1,048,576. Default 245,760 (240 KiB). */
   readonly maxBatchBytes?: number;
   /**
-   * How long an open transaction waits for more records, in milliseconds. Default 0: it is sent as soon as the source
-   * has nothing ready.
+   * Longest wait of an open transaction for more records, in milliseconds. Default 0: the client sends it as soon as
+   * the source has no record ready.
    */
   readonly linger?: number;
-  /** Most transactions sent and not yet durable. Default 32. */
+  /** Most transactions in flight: sent and not yet durable. Default 32. */
   readonly maxInFlight?: number;
-  /** Most bytes sent and not yet durable. Default 16 MiB. */
+  /** Most bytes in flight. Default 16 MiB. */
   readonly maxInFlightBytes?: number;
-  /** Told of each transaction that is durable, in order. */
+  /** Called with the result of each durable transaction, in order. */
   readonly onAck?: (result: AppendResult) => void;
-  /** Ends the production with `CANCELED`; the outcome of what is in flight is then unknown. */
+  /** Ends the production with `CANCELED`. The outcome of the transactions in flight is then unknown. */
   readonly signal?: AbortSignal;
 }
 
@@ -40,13 +40,13 @@ export const PRODUCE_OPTIONS = {
   signal,
 } satisfies ChecksOf<ProduceOptions>;
 
-/** What a production has written. */
+/** The result of a production. */
 export interface ProduceSummary {
-  /** Records that are durable. */
+  /** Number of durable records. */
   readonly records: number;
-  /** Transactions that are durable. */
+  /** Number of durable transactions. */
   readonly transactions: number;
-  /** The result of the last one; `undefined` when there was none. */
+  /** The result of the last transaction; `undefined` if the source was empty. */
   readonly last: AppendResult | undefined;
 }
 
@@ -56,10 +56,10 @@ export interface ProduceSummary {
  */
 const BATCH_BYTES = 240 * 1_024;
 
-/** Default bounds of what is in flight. */
+/** Default bounds of the transactions in flight. */
 export const PIPELINE_LIMITS = { maxInFlight: 32, maxInFlightBytes: 16 * 1_048_576 };
 
-/** Where the records of a production go. */
+/** The space of a production, and the way from an item of the source to a record. */
 export interface ProduceTarget<V> {
   readonly storeId: string;
   readonly space: string;
@@ -68,9 +68,7 @@ export interface ProduceTarget<V> {
   readonly conditionsOf: (segment: string) => SegmentConditions;
 }
 
-/**
- * Writes a source. On failure the error that is thrown has what was acknowledged as `acknowledged`.
- */
+/** Writes all records of a source. If it fails, `acknowledged` of the error counts the durable records. */
 export async function produce<V>(
   context: ClientContext,
   target: ProduceTarget<V>,

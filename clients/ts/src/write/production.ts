@@ -6,35 +6,35 @@ import type { Pipeline } from "./pipeline.ts";
 import type { SizedTransaction } from "./transaction.ts";
 import { checkRecordSize } from "./transaction-size.ts";
 
-/** Records with the segment they go to, from any iterable. */
+/** The items of a production: any iterable or async iterable. */
 export type RecordSource<V> = Iterable<V> | AsyncIterable<V>;
 
-/** What a production tells on its way. */
+/** The functions that a production calls. */
 export interface ProductionEvents<V> {
   /** The segment and record of an item of the source, counted from 0. */
   readonly toRecord: (item: V, index: number) => { segment: string; record: EncodedRecord };
-  /** A transaction is durable. In order. */
+  /** Called for each durable transaction, in order. */
   readonly onAck: (result: AppendResult, transaction: SizedTransaction) => void;
 }
 
 /**
- * Moves a source into a pipeline: gathers records, sends a batch when it is full, when the source has nothing ready, or
- * when `lingerMillis` are over; and takes nothing from the source while the pipeline and the batch are full (G10).
+ * Moves a source into a pipeline. It sends a batch when the batch is full, when the source has no record ready, or
+ * after `lingerMillis`. It takes nothing from the source while the pipeline and the batch are full (G10).
  *
- * While the pipeline has no room a batch that is due keeps growing: under load, batches become larger by themselves.
+ * While the pipeline has no room, a due batch keeps growing. So batches become larger under load.
  */
 export class Production<V> {
   readonly #pipeline: Pipeline;
   readonly #batcher: Batcher;
   readonly #lingerMillis: number;
   readonly #events: ProductionEvents<V>;
-  /** The open batch is to be sent as soon as there is room. */
+  /** True if the open batch leaves as soon as the pipeline has room. */
   #due = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wakeSource: (() => void) | undefined;
   #stop: ((error: unknown) => void) | undefined;
   #stopped = false;
-  /** Settles when the latest transaction is acknowledged, or refused: acks come in order. */
+  /** Settles when the latest transaction, and so all earlier ones, are acknowledged or refused. */
   #lastAck: Promise<void> | undefined;
 
   constructor(pipeline: Pipeline, batcher: Batcher, lingerMillis: number, events: ProductionEvents<V>) {
@@ -44,7 +44,7 @@ export class Production<V> {
     this.#events = events;
   }
 
-  /** Runs until the source has ended and everything is durable. Rejects with the first failure. */
+  /** Runs until the source has ended and all its records are durable. Rejects with the first failure. */
   async run(source: RecordSource<V>): Promise<void> {
     const iterator =
       Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : (source as Iterable<V>)[Symbol.iterator]();
@@ -85,7 +85,7 @@ export class Production<V> {
           if (taken !== undefined) await taken;
         }
       } catch (error) {
-        // What came before is written all the same, as it would have been a moment earlier.
+        // Still write the records that came before the error, as they would have been a moment earlier.
         ended = { error };
       }
     }
@@ -99,7 +99,7 @@ export class Production<V> {
     if ("error" in ended) throw ended.error;
   }
 
-  /** Adds one record; returns a promise only when the source has to wait. */
+  /** Adds one record. Returns a promise only if the source has to wait. */
   #take(segment: string, record: EncodedRecord): Promise<void> | undefined {
     const size = recordSize(record);
     checkRecordSize(segment, size);
@@ -118,7 +118,7 @@ export class Production<V> {
     return undefined;
   }
 
-  /** Resolves when the pipeline takes another transaction. */
+  /** Resolves when the pipeline has room for another transaction. */
   async #room(): Promise<void> {
     while (!this.#pipeline.hasRoom && !this.#stopped) {
       await new Promise<void>((resolve) => {
@@ -128,7 +128,7 @@ export class Production<V> {
   }
 
   #armTrigger(): void {
-    // One that comes late, after its batch was full, says the same of the next: the source had its turn.
+    // A late trigger may meet the next batch. That batch is due then, since the source has had its turn.
     const trigger = () => {
       if (this.#batcher.records === 0) return;
       this.#due = true;

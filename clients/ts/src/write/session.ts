@@ -14,7 +14,7 @@ import {
   type TransactionOptions,
 } from "./transaction.ts";
 
-/** How a session behaves. */
+/** Options of a session. */
 export interface SessionOptions {
   /** Transactions in flight from which on `ready` waits. Default 32. */
   readonly maxInFlight?: number;
@@ -31,18 +31,19 @@ export const SESSION_OPTIONS = {
 } satisfies ChecksOf<SessionOptions>;
 
 /**
- * A pipeline of transactions of one space: each is sent at once and behind those before it, and is durable when its
- * promise resolves. Survives transient failures: what was not acknowledged is sent again, in order, exactly once.
+ * A pipeline of transactions of one space. The session sends each transaction at once, in order; the transaction is
+ * durable when its promise resolves. After a transient failure the session sends all unacknowledged transactions again,
+ * in order, and the server applies each exactly once.
  *
- * The first failure that retries cannot help rejects its transaction; those behind it reject with `SESSION_ABORTED`,
- * and so does every later append: a session never skips one and goes on.
+ * The first failure that retries cannot mend rejects its transaction. All transactions behind it, and all later
+ * appends, reject with `SESSION_ABORTED`, so a session never skips a transaction.
  */
 export class AppendSession<In> implements AsyncDisposable {
   readonly #place: { storeId: string; space: string; fencingToken: bigint | undefined };
   readonly #codec: Codec<never, In>;
   readonly #pipeline: Pipeline;
   #waiting: (() => void)[] = [];
-  /** Why a transaction was refused before it was sent; those before it are not concerned, those behind it are. */
+  /** The error of a transaction that the client refused to send. Later appends fail with it, earlier ones do not. */
   #refusal: StreamkitError | undefined;
 
   /** @internal Made by `SpaceHandle.session`. */
@@ -66,7 +67,7 @@ export class AppendSession<In> implements AsyncDisposable {
   }
 
   /**
-   * Sends one transaction. Resolves when it is durable. Await `ready` first where the source is faster than the server.
+   * Sends one transaction. Resolves when it is durable. Await `ready` first if the source is faster than the server.
    */
   async append(appends: Iterable<SegmentAppend<In>>, options: TransactionOptions = {}): Promise<AppendResult> {
     if (this.#refusal !== undefined) throw abandoned(this.#refusal);
@@ -81,7 +82,7 @@ export class AppendSession<In> implements AsyncDisposable {
     return this.#pipeline.submit(transaction);
   }
 
-  /** Resolves when fewer transactions are in flight than the session allows, or when it has failed. */
+  /** Resolves when fewer transactions are in flight than the session allows, or the session has failed. */
   async ready(): Promise<void> {
     while (!this.#pipeline.hasRoom && this.#pipeline.error === undefined) {
       await new Promise<void>((resolve) => {
@@ -90,7 +91,7 @@ export class AppendSession<In> implements AsyncDisposable {
     }
   }
 
-  /** Waits until every transaction is settled, then ends the session. Does not throw: their promises tell. */
+  /** Waits until every transaction is settled, then ends the session. Never rejects; the promises of appends do. */
   async close(): Promise<void> {
     await this.#pipeline.close();
   }

@@ -6,10 +6,11 @@ import type { EncodedRecord, RecordInit } from "../wire/record.ts";
 const CODEC_HINT = "to write values, give the handle a codec: client.store(id).withCodec(json())";
 
 /**
- * The record of a value that is written. Nothing of a value is left out: what is no record is refused.
+ * Makes the record of a value. Refuses everything but bytes and exact records, so that it drops no part of a value.
  *
- * @param path says where the value was given, for example `records[3]`; only called when something is wrong
- * @throws StreamkitError INVALID_FIELD for what is no record; CODEC_FAILED with what the codec threw as its cause
+ * @param path names the place of the value, for example `records[3]`; called only for an error
+ * @throws StreamkitError INVALID_FIELD if the codec's result is no record; CODEC_FAILED if the codec throws, with the
+ *   codec's error as its `cause`
  */
 export function toRecord<In>(codec: Codec<never, In>, input: In | Labeled<In>, path: () => string): EncodedRecord {
   const labeled = input instanceof Labeled;
@@ -39,7 +40,7 @@ function labeledRecord(
   return { payload, metadata: own === undefined ? given : { ...own, ...given } };
 }
 
-/** Throws for what is not exactly a payload of bytes with labels. */
+/** Throws unless the value is exactly a payload of bytes, with or without labels. */
 function checkRecord(record: unknown, path: () => string): asserts record is RecordInit {
   if (typeof record !== "object" || record === null || Array.isArray(record)) {
     const description = `must be bytes (a Uint8Array), or {payload, metadata}; got ${kindOf(record)}; ${CODEC_HINT}`;
@@ -86,12 +87,12 @@ function refused(violations: readonly FieldViolation[]): StreamkitError {
   return invalidFields("not written", violations);
 }
 
-/** Also true for bytes of another realm, such as those of a test environment with a global scope of its own. */
+/** Also true for bytes of another realm, such as a test environment with a global scope of its own. */
 function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array || Object.prototype.toString.call(value) === "[object Uint8Array]";
 }
 
-/** What a value is, without its content, which may be secret. */
+/** Describes the kind of a value without its content, which may be secret. */
 function kindOf(value: unknown): string {
   const isShort = value === null || typeof value === "undefined" || typeof value === "object";
   return isShort ? shown(value) : `a ${typeof value}`;

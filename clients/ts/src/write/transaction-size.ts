@@ -2,25 +2,25 @@ import { LIMITS } from "@streamkit/protocol";
 import { StreamkitError } from "../errors/error.ts";
 
 /**
- * Counts a transaction against the limits of the protocol while it is made, so that nothing is encoded or sent that
- * every server refuses for its size. Says what a server says.
+ * Counts a growing transaction against the limits of the protocol, so that the client does not send a transaction that
+ * every server refuses for its size. Its errors are those of the server.
  */
 export class TransactionSize {
-  /** Records so far. */
+  /** Number of records so far. */
   records = 0;
   #segments = 0;
   #segmentRecords = 0;
   #bytes = 0;
   #encodedBytes = 0;
 
-  /** Begins the next segment. */
+  /** Starts the next segment. */
   addSegment(): void {
     this.#segments += 1;
     this.#segmentRecords = 0;
     check("segments", this.#segments, LIMITS.maxTransactionSegments);
   }
 
-  /** Counts one record of the segment that was begun last; `size` as `recordSize` counts. */
+  /** Counts one record of the present segment; `size` as `recordSize` counts. */
   addRecord(segment: string, size: number): void {
     checkRecordSize(segment, size, `appends[${this.#segments - 1}].records[${this.#segmentRecords}]`);
     this.#segmentRecords += 1;
@@ -48,7 +48,7 @@ export function checkRecordSize(segment: string, size: number, field = "record")
 
 function check(what: string, found: number, limit: number): void {
   if (found <= limit) return;
-  // The count stops at the first that is too many: the rest of the transaction was not looked at.
+  // The count ends at the first one beyond the limit, so the real number is unknown.
   const description = `more than ${limit} ${what} in one transaction`;
   const fieldViolations = [{ field: "appends", description }];
   throw new StreamkitError("TRANSACTION_TOO_LARGE", "invalid_argument", `${description}: split it`, {

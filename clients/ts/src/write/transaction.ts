@@ -9,30 +9,34 @@ import { SegmentAppendEncoder } from "../wire/segment-append-encoder.ts";
 import { toRecord } from "./to-record.ts";
 import { TransactionSize } from "./transaction-size.ts";
 
-/** What must hold at commit, or the whole transaction is refused. */
+/** Conditions at the commit. If one does not hold, the server refuses the whole transaction. */
 export interface AppendConditions {
   /**
-   * The segment's last sequence must be exactly this: 0 means "never written". Absent: no condition. Fails with
-   * `SEQUENCE_MISMATCH`, which has the actual one.
+   * Last sequence that the segment must have; 0 for a segment without any append. Default: no condition. The append
+   * fails with `SEQUENCE_MISMATCH`, which has the actual last sequence.
    */
   readonly expectedLastSequence?: Position;
-  /** From a lease: must be at least the largest token this segment has seen. Fails with `FENCED`. */
+  /**
+   * Token of a lease. The append fails with `FENCED` if the segment has seen a larger token. Default: the token of the
+   * enclosing `withLease`, otherwise none.
+   */
   readonly fencingToken?: Position;
 }
 
-/** What one transaction does with one segment. */
+/** The part of a transaction that concerns one segment. */
 export interface SegmentAppend<In> extends AppendConditions {
   /** The segment's name. A transaction names each segment once. */
   readonly segment: string;
-  /** The records, in order. Absent or empty: the transaction only depends on the segment. */
+  /** The records, in order. Default: none; the transaction then only has conditions on the segment. */
   readonly records?: Iterable<In | Labeled<In>>;
 }
 
-/** What identifies a transaction. */
+/** The identity of a transaction. */
 export interface TransactionOptions {
   /**
-   * Makes the append exactly-once: the same id again returns the first result and writes nothing. Give one to be safe
-   * beyond this process; by default the client makes one up per call, and its own retries are safe. A UUID.
+   * A UUID that makes the append exactly-once: a second append with the same id returns the first result and writes
+   * nothing. Default: a random id per call, which makes the client's own retries safe. Give an id of your own to retry
+   * safely after the end of this process.
    */
   readonly transactionId?: string;
 }
@@ -50,7 +54,7 @@ const SEGMENT_APPEND = {
   records: iterable,
 } satisfies ChecksOf<SegmentAppend<unknown>>;
 
-/** A transaction whose size is known. */
+/** An encoded transaction with its size. */
 export interface SizedTransaction extends EncodedTransaction {
   /** Its segments, with the number of records for each, in the order of `appends`. */
   readonly segments: readonly { readonly segment: string; readonly records: number }[];
@@ -61,10 +65,11 @@ export interface SizedTransaction extends EncodedTransaction {
 }
 
 /**
- * Encodes one transaction. `place` may have a token for appends that name none.
+ * Encodes one transaction.
  *
- * @throws StreamkitError RECORD_TOO_LARGE, TRANSACTION_TOO_LARGE: nothing is sent that every server refuses for its
- *   size
+ * @param place its `fencingToken` is for appends with records and without a token of their own
+ * @throws StreamkitError INVALID_FIELD; CODEC_FAILED; RECORD_TOO_LARGE and TRANSACTION_TOO_LARGE, if every server would
+ *   refuse the transaction for its size
  */
 export function encodeTransaction<In>(
   place: { storeId: string; space: string; fencingToken?: bigint | undefined },
@@ -81,7 +86,7 @@ export function encodeTransaction<In>(
     checkArgument("append", `appends[${encoded.length}]`, append, fields(SEGMENT_APPEND, ["segment"]));
     size.addSegment();
     const inputs = [...(append.records ?? [])];
-    // A segment that is only conditioned is not written under the lease.
+    // The token is for writes. A segment with conditions only does not inherit it.
     const inherited = inputs.length > 0 ? place.fencingToken : undefined;
     const encoder = new SegmentAppendEncoder(append.segment, {
       expectedLastSequence: optionalPosition("expectedLastSequence", append.expectedLastSequence),
