@@ -95,14 +95,14 @@ export class ModelService {
   /** Fills a segment without going through a client. */
   fill(segment: string, count: number): void {
     for (let i = 0; i < count; i++) {
-      this.commit({
+      this.#commit({
         transactionId: randomUUID(),
         appends: [{ segment, records: [{ payload: Uint8Array.of(i) }] }],
       } as unknown as AppendRequest);
     }
   }
 
-  private commit(request: AppendRequest) {
+  #commit(request: AppendRequest) {
     this.arrivals.push(request.transactionId);
     const known = this.results.get(request.transactionId);
     if (known !== undefined) return { ...known, deduplicated: true };
@@ -126,16 +126,12 @@ export class ModelService {
       });
       return { segment, first: last + 1, last: last + records.length, firstOffset };
     });
-    const result = this.result(request.transactionId, number, ranges);
+    const result = this.#result(request.transactionId, number, ranges);
     this.results.set(request.transactionId, result);
     return result;
   }
 
-  private result(
-    id: string,
-    number: number,
-    ranges: { segment: string; first: number; last: number; firstOffset: number }[],
-  ) {
+  #result(id: string, number: number, ranges: { segment: string; first: number; last: number; firstOffset: number }[]) {
     return {
       transaction: { id, number: BigInt(number) },
       commitTime: { seconds: BigInt(1_700_000_000 + number), nanos: 123_456_000 },

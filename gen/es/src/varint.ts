@@ -133,20 +133,20 @@ export class WireReader {
         this.varint();
         return;
       case WIRE_FIXED64:
-        this.advance(8);
+        this.#advance(8);
         return;
       case WIRE_LENGTH:
-        this.advance(this.length());
+        this.#advance(this.length());
         return;
       case WIRE_FIXED32:
-        this.advance(4);
+        this.#advance(4);
         return;
       default:
         throw new WireFormatError(`field ${this.field} has wire type ${this.wireType}, which is not in use`);
     }
   }
 
-  private advance(count: number): void {
+  #advance(count: number): void {
     if (count > this.end - this.position) throw new WireFormatError("message ends inside a field");
     this.position += count;
   }

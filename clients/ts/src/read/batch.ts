@@ -3,36 +3,36 @@ import type { Codec } from "../codec.ts";
 import { invalidArgument } from "../errors/error.ts";
 import { Entry } from "./entry.ts";
 
-// A name may begin with U+FEFF, which is no byte order mark there.
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+// The first character of a name may be U+FEFF, which is no byte order mark there.
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const EMPTY: Uint8Array = new Uint8Array(0);
 
 /**
- * Consecutive entries of one segment that one transaction committed: the unit in which entries are stored and sent.
+ * Consecutive entries of one segment from one transaction. The server stores and sends entries in batches.
  *
- * A view of the received bytes. Names, ids and entries are decoded when they are looked at.
+ * A batch is a view of the received bytes. It decodes names, ids and entries when you access them.
  */
 export class Batch<T = Uint8Array> implements Iterable<Entry<T>> {
   /** Sequence of the first entry. */
   readonly firstSequence: number;
   /** Offset of the first entry. */
   readonly firstOffset: number;
-  /** When the transaction was committed, in microseconds since 1970-01-01T00:00Z. */
+  /** Commit time of the transaction, in microseconds since 1970-01-01T00:00Z. */
   readonly commitTimeMicros: number;
   /** Number of entries; at least 1. */
   readonly length: number;
-  /** Turns payloads into values. */
+  /** The codec of the handle that reads. */
   readonly codec: Codec<T, never>;
 
-  private readonly parts: BatchParts;
-  /** Records of `parts` that come before the first one of this batch. */
-  private readonly skipped: number;
+  readonly #parts: BatchParts;
+  /** Number of records of `#parts` before the first one of this batch. */
+  readonly #skipped: number;
 
   /** @internal Batches are made by reads. */
   constructor(parts: BatchParts, codec: Codec<T, never>, skipped = 0) {
-    this.parts = parts;
+    this.#parts = parts;
     this.codec = codec;
-    this.skipped = skipped;
+    this.#skipped = skipped;
     this.firstSequence = parts.firstSequence + skipped;
     this.firstOffset = parts.firstOffset + skipped;
     this.commitTimeMicros = parts.commitTimeMicros;
@@ -41,34 +41,34 @@ export class Batch<T = Uint8Array> implements Iterable<Entry<T>> {
 
   /** The id of the store that holds the entries. */
   get storeId(): string {
-    return this.parts.storeId;
+    return this.#parts.storeId;
   }
 
   /** The space that holds the entries. */
   get space(): string {
-    this.parts.spaceName ??= utf8.decode(this.parts.space);
-    return this.parts.spaceName;
+    this.#parts.spaceName ??= UTF8.decode(this.#parts.space);
+    return this.#parts.spaceName;
   }
 
   /** The segment that holds the entries. */
   get segment(): string {
-    this.parts.segmentName ??= utf8.decode(this.parts.segment);
-    return this.parts.segmentName;
+    this.#parts.segmentName ??= UTF8.decode(this.#parts.segment);
+    return this.#parts.segmentName;
   }
 
-  /** When the transaction was committed, cut to milliseconds. */
+  /** Commit time of the transaction, cut to milliseconds. */
   get commitTime(): Date {
     return new Date(Math.floor(this.commitTimeMicros / 1_000));
   }
 
   /** The id that the writer chose for the transaction. */
   get transactionId(): string {
-    return readTransaction(this.parts).id;
+    return readTransaction(this.#parts).id;
   }
 
   /** The transaction's place in the history of its space, dense from 1. */
   get transactionNumber(): number {
-    return readTransaction(this.parts).number;
+    return readTransaction(this.#parts).number;
   }
 
   /** Sequence of the last entry. */
@@ -81,13 +81,18 @@ export class Batch<T = Uint8Array> implements Iterable<Entry<T>> {
     return this.firstOffset + this.length - 1;
   }
 
-  /** Entry `index`, from 0 to `length - 1`. */
+  /**
+   * Gives one entry.
+   *
+   * @param index 0 to `length` - 1
+   * @throws StreamkitError INVALID_FIELD for any other index
+   */
   at(index: number): Entry<T> {
     if (!(Number.isInteger(index) && index >= 0 && index < this.length)) {
-      throw invalidArgument("index", `no entry ${index} in a batch of ${this.length}`);
+      throw invalidArgument("index", `must be a whole number from 0 to ${this.length - 1}; got ${index}`);
     }
-    const span = (index + this.skipped) * 2;
-    return new Entry(this, index, this.parts.bytes, this.parts.spans[span], this.parts.spans[span + 1]);
+    const span = (index + this.#skipped) * 2;
+    return new Entry(this, index, this.#parts.bytes, this.#parts.spans[span], this.#parts.spans[span + 1]);
   }
 
   /** The entries, in order. */
@@ -97,11 +102,11 @@ export class Batch<T = Uint8Array> implements Iterable<Entry<T>> {
 
   /** @internal The batch without its first `count` entries. */
   after(count: number): Batch<T> {
-    return new Batch(this.parts, this.codec, this.skipped + count);
+    return new Batch(this.#parts, this.codec, this.#skipped + count);
   }
 }
 
-/** What one pass over an encoded `streamkit.v1.EntryBatch` finds. */
+/** The parts of an encoded `streamkit.v1.EntryBatch`, found in one pass. */
 interface BatchParts {
   readonly storeId: string;
   readonly bytes: Uint8Array;
@@ -118,7 +123,11 @@ interface BatchParts {
   transactionIdentity?: { id: string; number: number };
 }
 
-/** Looks through an encoded `streamkit.v1.EntryBatch`. Throws WireFormatError for bytes that are not one. */
+/**
+ * Finds the parts of an encoded `streamkit.v1.EntryBatch`.
+ *
+ * @throws WireFormatError for malformed bytes
+ */
 export function decodeBatch<T>(storeId: string, bytes: Uint8Array, codec: Codec<T, never>): Batch<T> {
   const reader = new WireReader(bytes);
   const spans: number[] = [];
@@ -173,7 +182,7 @@ function readTransaction(parts: BatchParts): { id: string; number: number } {
   const transaction = { id: "", number: 0 };
   while (reader.more) {
     const field = reader.tag();
-    if (field === 1) transaction.id = utf8.decode(reader.bytes());
+    if (field === 1) transaction.id = UTF8.decode(reader.bytes());
     else if (field === 2) transaction.number = reader.varint();
     else reader.skip();
   }

@@ -14,58 +14,60 @@ import type { Position, SpaceOffsets } from "../position.ts";
 import type { ReadState } from "../state.ts";
 import type { TimeInput } from "../time.ts";
 
-/** What every read understands. */
+/** Options of all reads. */
 export interface ReadOptions<P = number> {
-  /** Earliest commit time wanted. */
+  /** Earliest commit time, inclusive. Default: no bound. */
   readonly minTime?: TimeInput;
-  /** Latest commit time wanted. With `follow`, the read ends at the first entry after it. */
+  /** Latest commit time, inclusive. With `follow`, the read ends at the first later entry. Default: no bound. */
   readonly maxTime?: TimeInput;
-  /** Most entries wanted. The read ends after them, also with `follow`. Default: no limit. */
+  /** Most entries of the read, which ends after them, also with `follow`. Default: no limit. */
   readonly limit?: Position;
-  /** Keeps the read open at the head and delivers what is committed later. Default false: the read ends at the head. */
+  /** True to keep the read open at the head and to deliver later commits. Default false: the read ends at the head. */
   readonly follow?: boolean;
-  /** With `follow`: how often the server shows that it lives, in milliseconds: 100 to 3,600,000. Default 15,000. */
+  /** With `follow`: interval of the server's heartbeats, in milliseconds: 100 to 3,600,000. Default 15,000. */
   readonly heartbeatInterval?: number;
   /** Ends the read with `CANCELED`, and frees its connection at once. */
   readonly signal?: AbortSignal;
   /**
-   * Called each time the read catches up with the head, after the entries before it were taken: at first, and again
-   * whenever it had fallen behind.
+   * Called each time the read catches up with the head, after the caller took all entries before it: for the first
+   * time, and again whenever the read had fallen behind.
    */
   readonly onCaughtUp?: () => void;
   /**
-   * Told of each new state: `connecting`, `live`, `caughtUp`, `beyondHead`, `retrying` with the reason and the pause,
-   * `ended` with the reason. What the function throws ends the read. With it, a read that starts at a position and
-   * finds nothing there asks the server once per connection where the head is.
+   * Called with each new state: `connecting`, `live`, `caughtUp`, `beyondHead`, `retrying` with the reason and the
+   * pause, `ended` with the reason. If the function throws, the read ends with the error. With this option, a read that
+   * starts at a position without an entry asks the server for the head, once per connection.
    */
   readonly onStateChange?: (state: ReadState<P>) => void;
 }
 
-/** Bounds of a read of one segment. All inclusive; absent = unbounded. */
+/** Options of a read of one segment. Bounds are inclusive. Default: no bounds. */
 export interface SegmentReadOptions extends ReadOptions {
-  /** First sequence wanted. Where it is no longer retained, the read starts at the first one that is. */
+  /** First sequence. If it is no longer retained, the read starts at the first retained entry. */
   readonly minSequence?: Position;
-  /** Last sequence wanted. With `follow`, the read ends after it. */
+  /** Last sequence. With `follow`, the read ends after it. */
   readonly maxSequence?: Position;
-  /** Starts this many entries before the end, as of the call: 10 means the latest ten. */
+  /** Number of entries before the head at which the read starts: 10 for the latest ten and later ones. */
   readonly last?: Position;
 }
 
-/** Bounds of a read of one space. All inclusive; absent = unbounded. */
+/** Options of a read of one space. Bounds are inclusive. Default: no bounds. */
 export interface SpaceReadOptions extends ReadOptions {
-  /** First offset wanted. */
+  /** First offset. If it is no longer retained, the read starts at the first retained entry. */
   readonly minOffset?: Position;
-  /** Last offset wanted. With `follow`, the read ends after it. */
+  /** Last offset. With `follow`, the read ends after it. */
   readonly maxOffset?: Position;
-  /** Starts this many offsets before the end, as of the call. With `segmentPrefix` fewer entries may come. */
+  /**
+   * Number of offsets before the head at which the read starts. With `segmentPrefix` the read may give fewer entries.
+   */
   readonly last?: Position;
-  /** Only entries of segments whose name starts so. */
+  /** Prefix of the names of segments to read. Default: all segments. */
   readonly segmentPrefix?: string;
 }
 
-/** Bounds of a merged read of several spaces. */
+/** Options of a merged read of several spaces. */
 export interface MergedReadOptions extends ReadOptions<SpaceOffsets> {
-  /** Space name -> first offset wanted; 0 = from the beginning. 1 to 64 spaces. */
+  /** Name of the space -> first offset; 0 for the first retained entry. 1 to 64 spaces. */
   readonly spaces: Readonly<Record<string, Position>> | ReadonlyMap<string, Position>;
 }
 

@@ -3,24 +3,24 @@ import type { EncodedPage } from "../transport/peer.ts";
 import type { Streams } from "../transport/streams.ts";
 import type { Read } from "./read.ts";
 
-/** One connection of a read: a stream, or calls one after the other. */
+/** One connection of a read: a stream, or a series of calls. */
 export interface Connection<P> {
   readonly pages: AsyncIterator<EncodedPage<P>>;
   readonly controller: AbortController;
-  /** True where calls take the place of a stream. */
+  /** True for a series of calls. */
   readonly polls: boolean;
-  /** Responses so far. */
+  /** Number of responses so far. */
   responses: number;
 }
 
-/** Connects as the client's streams allow. */
+/** Makes a connection: a series of calls if the client avoids streams and the read can poll, otherwise a stream. */
 export function connect<P>(read: Read<unknown, P>, streams: Streams): Connection<P> {
   return (streams.avoided ? byCalls(read) : undefined) ?? byStream(read);
 }
 
 /** Frees a connection at once. */
 export function disconnect<P>({ controller, pages }: Connection<P>): void {
-  // The signal frees the call; the iterator may be in the middle of something, and its end interests nobody.
+  // The signal frees the call at once. The iterator may still be busy; its end does not matter.
   controller.abort();
   pages.return?.().then(undefined, () => {});
 }
@@ -32,8 +32,8 @@ export interface FirstResponse<P> {
 }
 
 /**
- * Waits for the first response of a stream. Where the response is late, makes the same read by calls: if a call is
- * answered, and the stream has nothing yet after a while, the calls go on and the stream ends. See `Streams`.
+ * Waits for the first response of a stream. If the response is late, tries the same read by calls. If the server
+ * answers a call and the stream stays silent for a while, the calls replace the stream. See `Streams`.
  */
 export async function firstResponse<P>(
   stream: Connection<P>,

@@ -6,7 +6,7 @@ import type { Entry } from "./entry.ts";
 import { PageReader, type ReadPolicy } from "./page-reader.ts";
 import type { Page, Read } from "./read.ts";
 
-/** An iterator that holds a connection: ended by the end of `for await`, by `return()`, or by `await using`. */
+/** An iterator that holds a connection. The end of `for await`, `return()` and `await using` free it. */
 export interface ReadIterator<V> extends AsyncIterableIterator<V, undefined, undefined> {
   next(): Promise<IteratorResult<V, undefined>>;
   return(): Promise<IteratorResult<V, undefined>>;
@@ -15,22 +15,22 @@ export interface ReadIterator<V> extends AsyncIterableIterator<V, undefined, und
 }
 
 /**
- * What `consume` and `follow` return: a description of a read, and an async iterable of its entries.
+ * The result of `consume` and `follow`: a read, as an async iterable of its entries.
  *
- * Nothing happens until it is iterated; each iteration is a read of its own. After a transient failure it goes on by
- * itself from the last position, and gives every entry once, in order. Iteration throws StreamkitError. Leaving the
- * loop early frees the connection.
+ * The read starts when you iterate it; each iteration is a read of its own. After a transient failure the read
+ * continues by itself from its position, and gives every entry once, in order. The iteration throws StreamkitError. The
+ * end of the loop frees the connection.
  */
 export interface Consumption<T, P = number> extends AsyncIterable<Entry<T>> {
-  /** The entries one by one. */
+  /** Gives the entries one by one. */
   [Symbol.asyncIterator](): ReadIterator<Entry<T>>;
-  /** The entries in batches as they were committed: the fast way, since nothing is awaited per entry. */
+  /** Gives the entries in batches, as they were committed. This is the fast way, without an `await` per entry. */
   batches(): ReadIterator<Batch<T>>;
-  /** The entries as they arrive, with the position reached and whether that is the head. */
+  /** Gives the batches as they arrive together, with the next position, and whether the read is at the head. */
   pages(): ReadIterator<Page<T, P>>;
 }
 
-/** Makes the consumption of a read; `start` makes the read, anew for each iteration. */
+/** Makes the consumption of a read. `start` makes a new read for each iteration. */
 export function consumption<T, P>(
   start: () => Read<T, P>,
   policy: ReadPolicy,
@@ -49,103 +49,103 @@ export function consumption<T, P>(
   };
 }
 
-/** What a nested iterator takes its parts from. */
+/** The outer iterator of a nested one. */
 type Outward<V> = Pick<ReadIterator<V>, "next" | "return">;
 
-/** Pages that say something: with entries, or with news about the head. Heartbeats stay inside. */
+/** Gives the pages with entries or with news about the head, and drops heartbeats. */
 class PageIterator<T, P> implements Outward<Page<T, P>> {
-  private readonly reader: PageReader<T, P>;
-  private readonly states: ReadStates<P>;
-  private readonly onCaughtUp: (() => void) | undefined;
-  private atHead = false;
-  /** The page that reached the head, until its entries were taken. */
-  private reaching: Page<T, P> | undefined;
+  readonly #reader: PageReader<T, P>;
+  readonly #states: ReadStates<P>;
+  readonly #onCaughtUp: (() => void) | undefined;
+  #atHead = false;
+  /** The page that reached the head, until the caller has taken its entries. */
+  #reaching: Page<T, P> | undefined;
 
   constructor(reader: PageReader<T, P>, states: ReadStates<P>, onCaughtUp: (() => void) | undefined) {
-    this.reader = reader;
-    this.states = states;
-    this.onCaughtUp = onCaughtUp;
+    this.#reader = reader;
+    this.#states = states;
+    this.#onCaughtUp = onCaughtUp;
   }
 
   async next(): Promise<IteratorResult<Page<T, P>, undefined>> {
     for (;;) {
-      if (this.reaching !== undefined) this.announce(this.reaching);
-      const page = await this.reader.next();
+      if (this.#reaching !== undefined) this.#announce(this.#reaching);
+      const page = await this.#reader.next();
       if (page === undefined) return { done: true, value: undefined };
-      const reached = page.caughtUp && (!this.atHead || page.batches.length > 0);
-      // A heartbeat does not say that the head was lost; entries that are not the last ones do.
-      this.atHead = page.caughtUp || (this.atHead && page.batches.length === 0);
-      if (reached) this.reaching = page;
-      else this.tell(page);
+      const reached = page.caughtUp && (!this.#atHead || page.batches.length > 0);
+      // A read leaves the head with entries that are not the last ones, but not with a heartbeat.
+      this.#atHead = page.caughtUp || (this.#atHead && page.batches.length === 0);
+      if (reached) this.#reaching = page;
+      else this.#tell(page);
       if (reached || page.batches.length > 0) return { done: false, value: page };
     }
   }
 
   async return(): Promise<IteratorResult<Page<T, P>, undefined>> {
-    this.reader.close();
+    this.#reader.close();
     return { done: true, value: undefined };
   }
 
-  /** Tells that the head was reached, when the entries before it were taken. */
-  private announce(page: Page<T, P>): void {
-    this.reaching = undefined;
+  /** Reports that the read is at the head, after the caller has taken the entries before it. */
+  #announce(page: Page<T, P>): void {
+    this.#reaching = undefined;
     try {
-      this.onCaughtUp?.();
+      this.#onCaughtUp?.();
     } catch (thrown) {
-      this.reader.close(callbackFailed("onCaughtUp", thrown));
+      this.#reader.close(callbackFailed("onCaughtUp", thrown));
       throw thrown;
     }
-    this.tell(page);
+    this.#tell(page);
   }
 
-  /** A function that throws ends the read, which would keep its connection otherwise. */
-  private tell({ batches, caughtUp, next }: Page<T, P>): void {
+  /** Reports the state after a page. If the application's function throws, closes the read. */
+  #tell({ batches, caughtUp, next }: Page<T, P>): void {
     try {
-      // Without entries it may be the first page of another connection, on which the read is at the head as before.
-      if (caughtUp) this.states.reached(next);
-      else if (batches.length > 0) this.states.enter({ name: "live" });
+      // An empty page may be the first one of a new connection, and then the read is still at the head.
+      if (caughtUp) this.#states.reached(next);
+      else if (batches.length > 0) this.#states.enter({ name: "live" });
     } catch (thrown) {
-      this.reader.close(thrown as StreamkitError);
+      this.#reader.close(thrown as StreamkitError);
       throw thrown;
     }
   }
 }
 
 /**
- * The parts of what another iterator gives. Hand-written: an async generator costs three times as much per entry, and
- * this is what every entry goes through.
+ * Gives the parts of the values of another iterator. Every entry passes through this class, and an async generator
+ * would cost three times as much per entry.
  */
 class NestedIterator<Outer, Inner> implements ReadIterator<Inner> {
-  private readonly outer: Outward<Outer>;
-  private readonly open: (outer: Outer) => Iterable<Inner>;
-  private inner: Iterator<Inner> | undefined;
-  /** The latest call that had to wait for the outer iterator, while it waits; calls that come meanwhile queue up. */
-  private waiting: Promise<IteratorResult<Inner, undefined>> | undefined;
+  readonly #outer: Outward<Outer>;
+  readonly #open: (outer: Outer) => Iterable<Inner>;
+  #inner: Iterator<Inner> | undefined;
+  /** The latest call, while it waits for the outer iterator. Later calls queue up behind it. */
+  #waiting: Promise<IteratorResult<Inner, undefined>> | undefined;
 
   constructor(outer: Outward<Outer>, open: (outer: Outer) => Iterable<Inner>) {
-    this.outer = outer;
-    this.open = open;
+    this.#outer = outer;
+    this.#open = open;
   }
 
   next(): Promise<IteratorResult<Inner, undefined>> {
-    const before = this.waiting;
-    if (before === undefined && this.inner !== undefined) {
-      const result = this.inner.next();
+    const before = this.#waiting;
+    if (before === undefined && this.#inner !== undefined) {
+      const result = this.#inner.next();
       if (!result.done) return Promise.resolve(result as IteratorYieldResult<Inner>);
-      this.inner = undefined;
+      this.#inner = undefined;
     }
-    const call = before === undefined ? this.advance() : before.then(() => this.advance());
-    this.waiting = call;
+    const call = before === undefined ? this.#advance() : before.then(() => this.#advance());
+    this.#waiting = call;
     const settled = () => {
-      if (this.waiting === call) this.waiting = undefined;
+      if (this.#waiting === call) this.#waiting = undefined;
     };
     call.then(settled, settled);
     return call;
   }
 
   async return(): Promise<IteratorResult<Inner, undefined>> {
-    this.inner = undefined;
-    await this.outer.return();
+    this.#inner = undefined;
+    await this.#outer.return();
     return { done: true, value: undefined };
   }
 
@@ -157,16 +157,16 @@ class NestedIterator<Outer, Inner> implements ReadIterator<Inner> {
     await this.return();
   }
 
-  private async advance(): Promise<IteratorResult<Inner, undefined>> {
+  async #advance(): Promise<IteratorResult<Inner, undefined>> {
     for (;;) {
-      if (this.inner !== undefined) {
-        const result = this.inner.next();
+      if (this.#inner !== undefined) {
+        const result = this.#inner.next();
         if (!result.done) return result;
-        this.inner = undefined;
+        this.#inner = undefined;
       }
-      const outer = await this.outer.next();
+      const outer = await this.#outer.next();
       if (outer.done) return { done: true, value: undefined };
-      this.inner = this.open(outer.value)[Symbol.iterator]();
+      this.#inner = this.#open(outer.value)[Symbol.iterator]();
     }
   }
 }

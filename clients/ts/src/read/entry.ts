@@ -2,36 +2,36 @@ import { WIRE_LENGTH, WireReader } from "@streamkit/protocol/wire";
 import { StreamkitError } from "../errors/error.ts";
 import type { Batch } from "./batch.ts";
 
-// A name or label may begin with U+FEFF, which is no byte order mark there.
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+// The first character of a label may be U+FEFF, which is no byte order mark there.
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const EMPTY: Uint8Array = new Uint8Array(0);
 const NO_METADATA: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
- * One record at its place.
+ * A record with its positions.
  *
- * A view of the received bytes: what is not looked at is not decoded, and `payload` shares memory with its neighbours.
- * Keep `payload.slice()` rather than `payload` where entries outlive their batch.
+ * An entry is a view of the received bytes. It decodes its parts when you access them. `payload` shares memory with the
+ * other entries of the response: keep `payload.slice()` if you keep payloads for long.
  */
 export class Entry<T = Uint8Array> {
-  /** The batch that the entry came in: everything its neighbours have in common. */
+  /** The batch of the entry. */
   readonly batch: Batch<T>;
-  /** Place in the batch, from 0. */
+  /** Index in the batch, from 0. */
   readonly index: number;
 
-  private readonly bytes: Uint8Array;
-  private readonly start: number;
-  private readonly end: number;
-  private decoded: Uint8Array | undefined;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+  readonly #end: number;
+  #decoded: Uint8Array | undefined;
 
   /** @internal Entries are made by their batch. */
   constructor(batch: Batch<T>, index: number, bytes: Uint8Array, start: number, end: number) {
     this.batch = batch;
     this.index = index;
-    this.bytes = bytes;
-    this.start = start;
-    this.end = end;
-    this.decoded = undefined;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+    this.#decoded = undefined;
   }
 
   /** Position in the segment, dense from 1. */
@@ -59,14 +59,12 @@ export class Entry<T = Uint8Array> {
     return this.batch.segment;
   }
 
-  /** When the entry was committed, cut to milliseconds. */
+  /** Commit time, cut to milliseconds. */
   get commitTime(): Date {
     return this.batch.commitTime;
   }
 
-  /**
-   * When the entry was committed, in microseconds since 1970-01-01T00:00Z: larger in each later transaction of a space.
-   */
+  /** Commit time in microseconds since 1970-01-01T00:00Z. It rises with each transaction of a space. */
   get commitTimeMicros(): number {
     return this.batch.commitTimeMicros;
   }
@@ -81,15 +79,15 @@ export class Entry<T = Uint8Array> {
     return this.batch.transactionNumber;
   }
 
-  /** The content as it was written. */
+  /** The content, as the writer's codec encoded it. */
   get payload(): Uint8Array {
-    this.decoded ??= this.readPayload();
-    return this.decoded;
+    this.#decoded ??= this.#readPayload();
+    return this.#decoded;
   }
 
-  /** The labels that were written with it. */
+  /** The labels. */
   get metadata(): Readonly<Record<string, string>> {
-    const reader = new WireReader(this.bytes, this.start, this.end);
+    const reader = new WireReader(this.#bytes, this.#start, this.#end);
     let metadata: Record<string, string> | undefined;
     while (reader.more) {
       if (reader.tag() !== 2) {
@@ -104,10 +102,10 @@ export class Entry<T = Uint8Array> {
   }
 
   /**
-   * The content, decoded by the codec of the handle that reads. Decoded anew at each access.
+   * The content, decoded by the codec of the handle that reads. Each access decodes it again.
    *
-   * @throws StreamkitError CODEC_FAILED when the codec throws; with what it threw as its `cause`, and this entry as its
-   *   `entry`
+   * @throws StreamkitError CODEC_FAILED if the codec throws, with the codec's error as its `cause` and this entry as
+   *   its `entry`
    */
   get value(): T {
     try {
@@ -117,14 +115,14 @@ export class Entry<T = Uint8Array> {
     }
   }
 
-  /** A plain object, for logs and `JSON.stringify`. The payload is left out. */
+  /** A plain object without the payload, for logs and `JSON.stringify`. */
   toJSON(): Record<string, unknown> {
     const { space, segment, sequence, offset, commitTime, transactionId, transactionNumber, metadata } = this;
     return { space, segment, sequence, offset, commitTime, transactionId, transactionNumber, metadata };
   }
 
-  private readPayload(): Uint8Array {
-    const reader = new WireReader(this.bytes, this.start, this.end);
+  #readPayload(): Uint8Array {
+    const reader = new WireReader(this.#bytes, this.#start, this.#end);
     let payload = EMPTY;
     while (reader.more) {
       if (reader.tag() === 1) {
@@ -153,10 +151,10 @@ function readLabel(bytes: Uint8Array, metadata: Record<string, string>): void {
   let value = "";
   while (reader.more) {
     const field = reader.tag();
-    if (field === 1) name = utf8.decode(reader.bytes());
-    else if (field === 2) value = utf8.decode(reader.bytes());
+    if (field === 1) name = UTF8.decode(reader.bytes());
+    else if (field === 2) value = UTF8.decode(reader.bytes());
     else reader.skip();
   }
-  // A label may be called "__proto__".
+  // An assignment would not work for a label with the name "__proto__".
   Object.defineProperty(metadata, name, { value, enumerable: true, configurable: true, writable: true });
 }

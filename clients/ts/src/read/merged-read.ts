@@ -8,16 +8,16 @@ import type { MergedReadOptions } from "./bounds.ts";
 import { MAX_WAIT_MILLIS, pauseAfter, pollTimes, requireWritten } from "./polling.ts";
 import { heartbeatMillis, type Page, type Read, silenceMillis } from "./read.ts";
 
-/** Most spaces of a read for whose entries calls wait at the same time: browsers have few connections. */
+/** Most calls of a read that wait for entries at the same time, each of one space. Browsers have few connections. */
 const MAX_HELD_CALLS = 3;
-/** How long these calls wait where there are more spaces, in milliseconds. */
+/** Wait of these calls if the read has more spaces, in milliseconds. */
 const SHORT_WAIT_MILLIS = 1_000;
 
-/** Which store to read, and through what. */
+/** The store of a read, and the calls to its server. */
 export interface StoreSource {
   readonly storeId: string;
   readonly peer: Peer;
-  /** Offset of the last entry that was ever appended to a space, now. */
+  /** Asks for the offset of the last entry ever appended to a space. */
   lastOffset(space: string, signal: AbortSignal): Promise<number>;
 }
 
@@ -26,40 +26,40 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
   readonly follow: boolean;
   readonly mayEnd: boolean;
 
-  private readonly source: StoreSource;
-  private readonly options: MergedReadOptions;
-  private readonly codec: Codec<T, never>;
+  readonly #source: StoreSource;
+  readonly #options: MergedReadOptions;
+  readonly #codec: Codec<T, never>;
   /** Next offset to deliver, per space. */
-  private readonly next = new Map<string, number>();
-  /** Where the present connection started. */
-  private asked: SpaceOffsets = new Map();
-  /** Entries still wanted. */
-  private remaining: number;
+  readonly #next = new Map<string, number>();
+  /** Offsets that the present connection asked for. */
+  #asked: SpaceOffsets = new Map();
+  /** Number of entries still to deliver. */
+  #remaining: number;
 
   constructor(source: StoreSource, options: MergedReadOptions, codec: Codec<T, never>) {
-    this.source = source;
-    this.options = options;
-    this.codec = codec;
+    this.#source = source;
+    this.#options = options;
+    this.#codec = codec;
     this.follow = options.follow ?? false;
     this.mayEnd = !this.follow || options.maxTime !== undefined;
-    this.remaining = toPosition("limit", options.limit) || Number.POSITIVE_INFINITY;
+    this.#remaining = toPosition("limit", options.limit) || Number.POSITIVE_INFINITY;
     const spaces = options.spaces instanceof Map ? options.spaces : Object.entries(options.spaces);
-    for (const [space, offset] of spaces) this.next.set(space, toPosition(`spaces["${space}"]`, offset));
+    for (const [space, offset] of spaces) this.#next.set(space, toPosition(`spaces["${space}"]`, offset));
   }
 
   get place(): string {
-    return `spaces ${[...this.next].map(([space, offset]) => `"${space}" at offset ${Math.max(1, offset)}`).join(", ")}`;
+    return `spaces ${[...this.#next].map(([space, offset]) => `"${space}" at offset ${Math.max(1, offset)}`).join(", ")}`;
   }
 
   get complete(): boolean {
-    return this.remaining <= 0;
+    return this.#remaining <= 0;
   }
 
   async headBefore(page: Page<T, SpaceOffsets>, signal: AbortSignal): Promise<SpaceOffsets | undefined> {
-    const open = [...this.asked].filter(([space, asked]) => asked > 1 && page.next.get(space) === asked);
+    const open = [...this.#asked].filter(([space, asked]) => asked > 1 && page.next.get(space) === asked);
     const heads = await Promise.all(
       open.map(async ([space, asked]): Promise<[string, number][]> => {
-        const last = await this.source.lastOffset(space, signal);
+        const last = await this.#source.lastOffset(space, signal);
         return asked > last + 1 ? [[space, last]] : [];
       }),
     );
@@ -67,15 +67,15 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
   }
 
   open(signal: AbortSignal): AsyncIterable<EncodedPage<SpaceOffsets>> {
-    const { options } = this;
-    this.asked = new Map(this.next);
-    return this.source.peer.consume(
+    const options = this.#options;
+    this.#asked = new Map(this.#next);
+    return this.#source.peer.consume(
       {
-        storeId: this.source.storeId,
-        spaces: Object.fromEntries([...this.next].map(([space, offset]) => [space, BigInt(offset)])),
+        storeId: this.#source.storeId,
+        spaces: Object.fromEntries([...this.#next].map(([space, offset]) => [space, BigInt(offset)])),
         minTime: toTimestamp("minTime", options.minTime),
         maxTime: toTimestamp("maxTime", options.maxTime),
-        limit: Number.isFinite(this.remaining) ? BigInt(this.remaining) : 0n,
+        limit: Number.isFinite(this.#remaining) ? BigInt(this.#remaining) : 0n,
         follow: this.follow,
         heartbeatInterval: toDuration("heartbeatInterval", options.heartbeatInterval),
       },
@@ -85,42 +85,45 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
   }
 
   poll(signal: AbortSignal): AsyncIterable<EncodedPage<SpaceOffsets>> | undefined {
-    this.asked = new Map(this.next);
-    return this.follow ? this.pollHeads(signal) : undefined;
+    this.#asked = new Map(this.#next);
+    return this.follow ? this.#pollHeads(signal) : undefined;
   }
 
-  /** Reads up to the heads again and again. */
-  private async *pollHeads(signal: AbortSignal): AsyncGenerator<EncodedPage<SpaceOffsets>> {
-    const { storeId, peer } = this.source;
-    const { maxMicros, ...times } = pollTimes(this.options);
+  /** Reads up to the heads, waits for entries, and repeats both. */
+  async *#pollHeads(signal: AbortSignal): AsyncGenerator<EncodedPage<SpaceOffsets>> {
+    const { storeId, peer } = this.#source;
+    const { maxMicros, ...times } = pollTimes(this.#options);
     /** Spaces without an entry after `maxTime` so far. */
-    const open = new Set(this.next.keys());
-    /** Last offsets that surely were written. */
+    const open = new Set(this.#next.keys());
+    /** Offsets that were certainly written. */
     const known = new Map<string, number>();
     for (;;) {
-      const positions = [...this.next].filter(([space]) => open.has(space));
+      const positions = [...this.#next].filter(([space]) => open.has(space));
       const spaces = Object.fromEntries(positions.map(([space, offset]) => [space, BigInt(offset)]));
-      const limit = Number.isFinite(this.remaining) ? BigInt(this.remaining) : 0n;
+      const limit = Number.isFinite(this.#remaining) ? BigInt(this.#remaining) : 0n;
       for await (const page of peer.consume({ storeId, spaces, ...times, limit, follow: false }, signal)) {
-        for (const [space, offset] of page.next) if (offset > (this.next.get(space) ?? 0)) known.set(space, offset - 1);
-        const wanted = maxMicros === Number.POSITIVE_INFINITY ? page : this.before(page, maxMicros, open);
+        for (const [space, offset] of page.next)
+          if (offset > (this.#next.get(space) ?? 0)) known.set(space, offset - 1);
+        const wanted = maxMicros === Number.POSITIVE_INFINITY ? page : this.#before(page, maxMicros, open);
         yield wanted;
         if (open.size === 0) return;
       }
-      const reached = [...this.next].filter(([space]) => open.has(space));
-      await this.waitForEntries(reached, known, signal);
+      const reached = [...this.#next].filter(([space]) => open.has(space));
+      await this.#waitForEntries(reached, known, signal);
     }
   }
 
-  /** Waits for an entry from these positions on, for a while. Throws when the store was deleted meanwhile. */
-  private async waitForEntries(
+  /**
+   * Waits for a while for an entry at or after these positions. Throws NOT_FOUND if the store was deleted meanwhile.
+   */
+  async #waitForEntries(
     positions: readonly (readonly [string, number])[],
     known: ReadonlyMap<string, number>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { storeId, peer } = this.source;
+    const { storeId, peer } = this.#source;
     const held = positions.slice(0, MAX_HELD_CALLS);
-    const heartbeat = Math.min(heartbeatMillis(this.options.heartbeatInterval), MAX_WAIT_MILLIS);
+    const heartbeat = Math.min(heartbeatMillis(this.#options.heartbeatInterval), MAX_WAIT_MILLIS);
     const wait = held.length === positions.length ? heartbeat : Math.min(heartbeat, SHORT_WAIT_MILLIS);
     const asked = performance.now();
     const over = new AbortController();
@@ -137,7 +140,7 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
       if (found) return;
       for (const [space] of held) {
         const last = known.get(space) ?? 0;
-        if (last > 0) requireWritten(await this.source.lastOffset(space, signal), last);
+        if (last > 0) requireWritten(await this.#source.lastOffset(space, signal), last);
       }
       await pauseAfter(asked, wait, signal);
     } finally {
@@ -145,10 +148,10 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
     }
   }
 
-  /** The part of a page up to a time. Closes the spaces that have a later entry. */
-  private before(page: EncodedPage<SpaceOffsets>, maxMicros: number, open: Set<string>): EncodedPage<SpaceOffsets> {
+  /** The part of a page up to a time. Removes spaces with a later entry from `open`. */
+  #before(page: EncodedPage<SpaceOffsets>, maxMicros: number, open: Set<string>): EncodedPage<SpaceOffsets> {
     const batches = page.batches.filter((encoded) => {
-      const { space, commitTimeMicros } = decodeBatch(this.source.storeId, encoded, this.codec);
+      const { space, commitTimeMicros } = decodeBatch(this.#source.storeId, encoded, this.#codec);
       if (commitTimeMicros > maxMicros) open.delete(space);
       return open.has(space);
     });
@@ -159,15 +162,15 @@ export class MergedRead<T> implements Read<T, SpaceOffsets> {
   receive(page: EncodedPage<SpaceOffsets>): Page<T, SpaceOffsets> {
     const batches: Batch<T>[] = [];
     for (const encoded of page.batches) {
-      let batch = decodeBatch(this.source.storeId, encoded, this.codec);
-      const next = this.next.get(batch.space) ?? 0;
+      let batch = decodeBatch(this.#source.storeId, encoded, this.#codec);
+      const next = this.#next.get(batch.space) ?? 0;
       if (batch.lastOffset < next) continue;
       if (batch.firstOffset < next) batch = batch.after(next - batch.firstOffset);
       batches.push(batch);
-      this.next.set(batch.space, batch.lastOffset + 1);
-      this.remaining -= batch.length;
+      this.#next.set(batch.space, batch.lastOffset + 1);
+      this.#remaining -= batch.length;
     }
-    for (const [space, offset] of page.next) this.next.set(space, Math.max(offset, this.next.get(space) ?? 0));
-    return { batches, next: new Map(this.next), caughtUp: page.caughtUp };
+    for (const [space, offset] of page.next) this.#next.set(space, Math.max(offset, this.#next.get(space) ?? 0));
+    return { batches, next: new Map(this.#next), caughtUp: page.caughtUp };
   }
 }

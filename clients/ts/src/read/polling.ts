@@ -5,11 +5,11 @@ import { type TimeInput, timestampMicros, toTimestamp } from "../time.ts";
 import type { EncodedPage } from "../transport/peer.ts";
 import { type Batch, decodeBatch } from "./batch.ts";
 
-/** Longest `wait` of a call, in milliseconds: the server takes no more. */
+/** Longest `wait` that a server accepts, in milliseconds. */
 export const MAX_WAIT_MILLIS = 60_000;
-/** Pause after a call that comes back empty before its `wait` is over, in milliseconds. */
+/** Pause after a call whose empty answer comes before the end of its `wait`, in milliseconds. */
 const EARLY_PAUSE_MILLIS = 1_000;
-/** The limit of a page that is cut by its size alone. */
+/** The `limit` of a page without a limit of entries. Its size in bytes still limits the page. */
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
 /** One call for a page. Positions are inclusive; 0 means no bound. */
@@ -17,51 +17,51 @@ interface PollRequest {
   readonly min: bigint;
   readonly max: bigint;
   readonly limit: bigint;
-  /** How long the server may hold the answer, in milliseconds. */
+  /** Longest time for which the server holds the answer back, in milliseconds. */
   readonly wait: number;
 }
 
-/** A read of one segment or one space by single calls. Positions are sequences or offsets. */
+/** A read of one segment or one space by calls. Positions are sequences or offsets. */
 export interface Poll {
-  /** First position wanted; 0 for the first that is retained. */
+  /** First position; 0 for the first retained entry. */
   readonly from: number;
-  /** Last position wanted; Infinity for all. */
+  /** Last position; Infinity for no bound. */
   readonly through: number;
-  /** Starts so many positions before the end; 0 for no such start. */
+  /** Number of positions before the head at which the read starts; 0 to start at `from`. */
   readonly last: number;
-  /** Most entries; Infinity for all. */
+  /** Most entries; Infinity for no limit. */
   readonly limit: number;
-  /** Latest commit time wanted, in microseconds since 1970; Infinity for all. */
+  /** Latest commit time, in microseconds since 1970; Infinity for no bound. */
   readonly maxMicros: number;
-  /** True to go on at the head. */
+  /** True to continue at the head. */
   readonly follow: boolean;
-  /** How long the server holds an answer at the head, in milliseconds. */
+  /** Longest time for which the server holds an answer back at the head, in milliseconds. */
   readonly waitMillis: number;
-  /** The position of the last entry that was ever appended, now. */
+  /** Asks for the position of the last entry ever appended. */
   head(): Promise<number>;
-  /** One call. */
+  /** Makes one call. */
   page(request: PollRequest): Promise<EncodedPage<number>>;
   /** The position of a batch's first entry. */
   positionOf(batch: Batch<unknown>): number;
 }
 
 /**
- * Reads by single calls the entries that a stream would deliver: those up to the head as of the call, and with `follow`
- * those that are committed later. At the head the server holds each call until there is an entry.
+ * Reads by calls the entries that a stream would deliver: up to the head at the start, and with `follow` also later
+ * ones. At the head the server holds each answer back until there is an entry.
  *
- * The first page comes at once, as the first response of a stream does: it shows where the read starts.
+ * The first page arrives at once, like the first response of a stream, and shows the start of the read.
  */
 export async function* pollPages(poll: Poll, signal: AbortSignal): AsyncGenerator<EncodedPage<number>> {
   const head = poll.last > 0 || !poll.follow ? await poll.head() : 0;
   let next = poll.last > 0 ? Math.max(poll.from, head - poll.last + 1) : poll.from;
-  // Without `follow` the read ends at the head of now, however fast others write.
+  // Without `follow` the read ends at the present head, also if writers are faster than the read.
   const through = poll.follow || next > head ? poll.through : Math.min(poll.through, head);
   let remaining = poll.limit;
   if (next > poll.through && poll.from <= poll.through) {
     yield { batches: [], next, caughtUp: next > head };
     return;
   }
-  /** The last position that surely was written; 0 where the read has not come to an entry or to the head. */
+  /** A position that was certainly written; 0 before the read has met an entry or the head. */
   let known = 0;
   for (let wait = 0; ; ) {
     const asked = performance.now();
@@ -93,10 +93,10 @@ export async function* pollPages(poll: Poll, signal: AbortSignal): AsyncGenerato
 }
 
 /**
- * Checks that the store was not deleted between two calls: then its head went back. A call that waits at that moment
- * fails by itself.
+ * Checks that the head has not gone back, which would mean that the store was deleted between two calls. A call that
+ * waits during the deletion fails by itself.
  *
- * @throws StreamkitError NOT_FOUND, with which a stream ends then
+ * @throws StreamkitError NOT_FOUND, as a stream does after a deletion
  */
 export function requireWritten(head: number, known: number): void {
   if (head >= known) return;
@@ -107,7 +107,7 @@ export function requireWritten(head: number, known: number): void {
   );
 }
 
-/** Pauses after a call that came back without an entry and did not wait: it must not be repeated without end. */
+/** Pauses after an empty answer that came early, so that the client does not call in a tight loop. */
 export async function pauseAfter(asked: number, wait: number, signal: AbortSignal): Promise<void> {
   if (performance.now() - asked < wait) await delay(Math.min(EARLY_PAUSE_MILLIS, wait), signal);
 }
@@ -120,8 +120,8 @@ function indexAfter(batches: readonly Uint8Array[], maxMicros: number): number |
 }
 
 /**
- * The times of a read by single calls. The read ends by itself at the first entry after `maxTime`, which the server
- * would only leave out; so the server is not told of `maxTime`, except where it has to refuse it.
+ * The times of a read by calls. The read must see the first entry after `maxTime`, because it ends there. So the client
+ * does not send `maxTime`, unless it is before `minTime` and the server must refuse it.
  */
 export function pollTimes({ minTime, maxTime }: { readonly minTime?: TimeInput; readonly maxTime?: TimeInput }) {
   const min = toTimestamp("minTime", minTime);

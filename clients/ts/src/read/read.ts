@@ -1,13 +1,13 @@
 import type { EncodedPage } from "../transport/peer.ts";
 import type { Batch } from "./batch.ts";
 
-/** Some entries of a read, as they arrived together. */
+/** Entries of a read that arrived together. */
 export interface Page<T, P> {
-  /** The entries. May be empty, when only the state changed. */
+  /** The entries. Empty if only `caughtUp` has changed. */
   readonly batches: readonly Batch<T>[];
-  /** Where a read that continues after this page starts: its minSequence, minOffset, or offset per space. */
+  /** Start of a read that continues after this page: its `minSequence` or `minOffset`, or its `spaces`. */
   readonly next: P;
-  /** True when the head was reached: nothing newer was committed at the moment the page was made. */
+  /** True if the read is at the head: no newer entry was committed when the server made the page. */
   readonly caughtUp: boolean;
 }
 
@@ -18,11 +18,11 @@ export interface Page<T, P> {
 export interface Read<T, P> {
   /** Stays open at the head. */
   readonly follow: boolean;
-  /** Where the read stands, for the texts of errors. */
+  /** The position of the read, for the messages of errors. */
   readonly place: string;
-  /** True when everything that was asked for has arrived. */
+  /** True if all entries within the bounds of the read have arrived. */
   readonly complete: boolean;
-  /** True when the server may end the stream without an error before `complete`. */
+  /** True if the server may end the stream without an error before `complete`. */
   readonly mayEnd: boolean;
   /** Starts, or goes on from the position reached. */
   open(signal: AbortSignal): AsyncIterable<EncodedPage<P>>;

@@ -205,27 +205,27 @@ class ScriptedPeer {
   readonly signals: AbortSignal[] = [];
   firstRetained = 1;
   last = 0;
-  private readonly lines: Line[] = [];
-  private wake: (() => void) | undefined;
-  private readonly idle = Promise.withResolvers<void>();
+  readonly #lines: Line[] = [];
+  #wake: (() => void) | undefined;
+  readonly #idle = Promise.withResolvers<void>();
   /** Resolves when a connection waits for a line that is not there. */
-  readonly waiting = this.idle.promise;
+  readonly waiting = this.#idle.promise;
 
   say(line: Line): void {
-    this.lines.push(line);
-    this.wake?.();
+    this.#lines.push(line);
+    this.#wake?.();
   }
 
   async *consumeSegment(request: { minSequence: bigint }, signal: AbortSignal): AsyncGenerator<EncodedPage<number>> {
     this.requests.push(request);
     this.signals.push(signal);
     while (!signal.aborted) {
-      const line = this.lines.shift();
+      const line = this.#lines.shift();
       if (line === undefined) {
         await new Promise<void>((resolve) => {
-          this.wake = resolve;
+          this.#wake = resolve;
           signal.addEventListener("abort", () => resolve());
-          this.idle.resolve();
+          this.#idle.resolve();
         });
       } else if (line === "end") return;
       else if (line instanceof Error) throw line;

@@ -10,73 +10,73 @@ import type { EncodedPage } from "../transport/peer.ts";
 import { type Batch, decodeBatch } from "./batch.ts";
 import type { Entry } from "./entry.ts";
 
-/** What every read of one page understands. */
+/** Options of all reads of one page. */
 export interface PageReadOptions {
-  /** Earliest commit time wanted. */
+  /** Earliest commit time, inclusive. Default: no bound. */
   readonly minTime?: TimeInput;
-  /** Latest commit time wanted. */
+  /** Latest commit time, inclusive. Default: no bound. */
   readonly maxTime?: TimeInput;
-  /** Most entries wanted. Default 1,000. A page may have fewer, because it has about 1 MiB at most. */
+  /** Most entries of the page. Default 1,000. A page may have fewer, because the server limits it to about 1 MiB. */
   readonly limit?: Position;
-  /** Reads from the end of the range to its beginning: the latest entries, newest first. Default false. */
+  /** True to read from the end of the range backward: the latest entries, newest first. Default false. */
   readonly backward?: boolean;
   /**
-   * Where there is nothing yet: how long the server holds the answer until something is committed, in milliseconds: 0
-   * to 60,000. Default 0. Not together with `backward`.
+   * Longest time for which the server holds an empty answer back and waits for an entry, in milliseconds: 0 to 60,000.
+   * Default 0. Not together with `backward`.
    */
   readonly wait?: number;
   /** Ends the call with `CANCELED`. */
   readonly signal?: AbortSignal;
 }
 
-/** Which page of a segment. Bounds are inclusive; absent = unbounded. */
+/** Options of a page of a segment. Bounds are inclusive. Default: no bounds. */
 export interface SegmentPageOptions extends PageReadOptions {
-  /** First sequence wanted. Where it is no longer retained, the page starts at the first one that is. */
+  /** First sequence. If it is no longer retained, the page starts at the first retained entry. */
   readonly minSequence?: Position;
-  /** Last sequence wanted. */
+  /** Last sequence. */
   readonly maxSequence?: Position;
 }
 
-/** Which page of a space. Bounds are inclusive; absent = unbounded. */
+/** Options of a page of a space. Bounds are inclusive. Default: no bounds. */
 export interface SpacePageOptions extends PageReadOptions {
-  /** First offset wanted. Where it is no longer retained, the page starts at the first one that is. */
+  /** First offset. If it is no longer retained, the page starts at the first retained entry. */
   readonly minOffset?: Position;
-  /** Last offset wanted. */
+  /** Last offset. */
   readonly maxOffset?: Position;
-  /** Only entries of segments whose name starts so. */
+  /** Prefix of the names of segments to read. Default: all segments. */
   readonly segmentPrefix?: string;
 }
 
 /** One page of entries. */
 export interface EntryPage<T> {
-  /** In order; with `backward`, newest first. May be empty, also where more follow: `caughtUp` tells. */
+  /** The entries in order; with `backward`, newest first. A page may be empty although more entries follow. */
   readonly entries: readonly Entry<T>[];
   /**
-   * Where the next page begins: its minSequence or minOffset. With `backward`: its maxSequence or maxOffset, and 0 at
-   * the end.
+   * Start of the next page: its `minSequence` or `minOffset`. With `backward`: its `maxSequence` or `maxOffset`, and 0
+   * at the end.
    */
   readonly next: number;
   /**
-   * True when nothing newer was committed at the moment the page was made; with `backward`, when nothing older is left.
+   * True if no newer entry was committed when the server made the page; with `backward`, if no older entry is left.
    */
   readonly caughtUp: boolean;
 }
 
-/** How a segment is loaded. */
+/** Options of loading a segment. */
 export interface LoadOptions {
-  /** First sequence wanted. Default 1: all that is retained. */
+  /** First sequence. Default 1: all retained entries. */
   readonly from?: Position;
   /** Ends the load with `CANCELED`. */
   readonly signal?: AbortSignal;
 }
 
-/** A segment as it was loaded. */
+/** The entries of a loaded segment. */
 export interface LoadedSegment<T> {
-  /** Every retained entry from `from` on, in sequence order. */
+  /** All retained entries from `from` on, in sequence order. */
   readonly entries: readonly Entry<T>[];
   /**
-   * The segment's last sequence, or `from` - 1 where that is larger: the `expectedLastSequence` of an append that
-   * builds on this.
+   * The segment's last sequence, or `from` - 1 if that is larger. Pass it as `expectedLastSequence` to an append that
+   * builds on these entries.
    */
   readonly lastSequence: number;
 }
@@ -105,7 +105,7 @@ export const SPACE_PAGE_OPTIONS = {
 
 export const LOAD_OPTIONS = { from: position, signal } satisfies ChecksOf<LoadOptions>;
 
-/** The fields that both requests have, from the options. */
+/** The common fields of both requests. */
 export function toPageFields({ minTime, maxTime, limit, backward, wait }: PageReadOptions) {
   return {
     minTime: toTimestamp("minTime", minTime),
@@ -116,7 +116,7 @@ export function toPageFields({ minTime, maxTime, limit, backward, wait }: PageRe
   } satisfies MessageInitShape<typeof ReadSegmentRequestSchema>;
 }
 
-/** A page as the application sees it. */
+/** Decodes a page for the application. */
 export function toEntryPage<T>(
   storeId: string,
   { batches, next, caughtUp }: EncodedPage<number>,
@@ -130,24 +130,23 @@ export function toEntryPage<T>(
   return { entries, next, caughtUp };
 }
 
-/** A position that is never reached: the page is cut by its size alone. */
+/** The `limit` of a page without a limit of entries. Its size in bytes still limits the page. */
 const NO_LIMIT = BigInt(Number.MAX_SAFE_INTEGER);
 
-/** Where a load gets its pages from. */
+/** The calls of a load. */
 export interface LoadSource {
   readonly storeId: string;
   readonly space: string;
   readonly segment: string;
-  /** First retained sequence of the segment, now. */
+  /** Asks for the first retained sequence of the segment. */
   firstRetained(): Promise<number>;
   readSegment(fields: { minSequence: bigint; limit: bigint }): Promise<EncodedPage<number>>;
 }
 
 /**
- * Loads a segment with as few calls as its size allows: one per MiB. What is trimmed meanwhile is left out of the
- * result, which is then as if it had been loaded after the trim.
+ * Loads a segment with one call per MiB. Leaves out entries that are trimmed meanwhile, as a load after the trim would.
  *
- * @throws StreamkitError DATA_LOSS when entries are missing that were not trimmed (G11)
+ * @throws StreamkitError DATA_LOSS if entries are missing that were not trimmed (G11)
  */
 export async function loadSegment<T>(
   source: LoadSource,
@@ -181,14 +180,16 @@ export async function loadSegment<T>(
   }
 }
 
-/** Only what is oldest can be trimmed: entries are missing rightly when the segment begins behind them now. */
+/**
+ * Checks that missing entries were trimmed: the first retained entry is then behind them. Throws DATA_LOSS otherwise.
+ */
 async function explainGap(source: LoadSource, from: number, found: number): Promise<void> {
   const firstRetained = await source.firstRetained();
   if (firstRetained >= found) return;
   const { space, segment } = source;
   throw dataLoss(
     `segment "${segment}" of space "${space}" went from sequence ${from - 1} to ${found}, ` +
-      `while everything from ${firstRetained} on is retained`,
+      `although the server retains all entries from ${firstRetained} on`,
     { segment },
   );
 }

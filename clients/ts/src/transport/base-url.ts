@@ -1,6 +1,10 @@
 import { invalidArgument } from "../errors/error.ts";
 
-/** The address of a server as a URL. Throws INVALID_FIELD for one that no client can use. */
+/**
+ * Parses the address of a server.
+ *
+ * @throws StreamkitError INVALID_FIELD for an address that no client can use
+ */
 export function parseBaseUrl(baseUrl: string): URL {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
   const found = `found ${JSON.stringify(baseUrl)}`;
@@ -12,7 +16,7 @@ export function parseBaseUrl(baseUrl: string): URL {
     throw invalidArgument("baseUrl", `expected an address without "?" and "#"; ${found}`);
   }
   if (url.username !== "" || url.password !== "") {
-    // Not shown: it may hold a password.
+    // The message leaves the address out, because it may contain a password.
     throw invalidArgument("baseUrl", "expected an address without credentials; send them with an interceptor");
   }
   return url;

@@ -13,12 +13,12 @@ class ScriptedTransport {
   opened = 0;
   probes = 0;
   timeouts: (number | undefined)[] = [];
-  private readonly said: object[] = [];
-  private wake: (() => void) | undefined;
+  readonly #said: object[] = [];
+  #wake: (() => void) | undefined;
 
   say(response: object): void {
-    this.said.push(response);
-    this.wake?.();
+    this.#said.push(response);
+    this.#wake?.();
   }
 
   transport(duplex = true): Transport {
@@ -28,18 +28,18 @@ class ScriptedTransport {
     };
     const stream = async (method: unknown) => {
       this.opened += 1;
-      return { stream: true, method, message: this.responses() };
+      return { stream: true, method, message: this.#responses() };
     };
     const plain = { unary, stream } as unknown as Transport;
     const probe = () => (this.probes += 1);
     return describeTransport(plain, { format: "json", duplex, address: ADDRESS, probe });
   }
 
-  private async *responses(): AsyncGenerator<object> {
+  async *#responses(): AsyncGenerator<object> {
     for (;;) {
-      const response = this.said.shift();
+      const response = this.#said.shift();
       if (response !== undefined) yield response;
-      else await new Promise<void>((resolve) => (this.wake = resolve));
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 }

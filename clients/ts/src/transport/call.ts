@@ -9,20 +9,20 @@ import type { Transport } from "@connectrpc/connect";
 import { unlessSilent } from "../silence.ts";
 import type { Contact } from "./contact.ts";
 
-/** How calls are made: over what, with whom, and how long an answer may take. */
+/** The settings of calls: the transport, the server, and the longest wait for an answer. */
 export interface CallSettings {
   readonly transport: Transport;
   readonly contact: Contact;
-  /** Longest wait for a server that owes an answer, in milliseconds: a unary attempt, a response of a stream. */
+  /** Longest wait for the answer to a unary attempt, and for each response of a stream, in milliseconds. */
   readonly timeoutMillis: number;
 }
 
 /**
- * Largest timeout that fits into the header of gRPC, eight digits of milliseconds; without one, the client minds it
- * alone.
+ * Largest timeout that fits into the header of gRPC, which has eight digits of milliseconds. The client sends no larger
+ * timeout to the server, and only watches it itself.
  */
 const MAX_WIRE_TIMEOUT_MILLIS = 99_999_999;
-/** How much later the client gives up than the transport should have: not all transports mind their signal. */
+/** Time after the timeout until the client gives up itself, in milliseconds: not all transports obey their timeout. */
 const GRACE_MILLIS = 1_000;
 
 /** One attempt of a unary call. Throws StreamkitError. */
@@ -50,30 +50,32 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   }
 }
 
-/** The settings of a call that the server may hold back for a while before it owes an answer. */
+/** The settings of a call whose answer the server may hold back for `waitMillis`. */
 export function heldBack(settings: CallSettings, waitMillis = 0): CallSettings {
   return waitMillis === 0 ? settings : { ...settings, timeoutMillis: settings.timeoutMillis + waitMillis };
 }
 
 /** Longest waits for the responses of a stream, in milliseconds. */
 export interface StreamPatience {
-  /** For the first response, which a server sends at once. */
+  /** Wait for the first response, which a server sends at once. */
   readonly first: number;
-  /** For each later one. */
+  /** Wait for each later response. */
   readonly later: number;
 }
 
-/** The limits of a stream whose later responses may be so far apart; absent: as far as every answer. */
+/** The limits of a stream. `later` is the longest time between responses; default: the timeout of all calls. */
 export function patience({ timeoutMillis }: CallSettings, later = timeoutMillis): StreamPatience {
   return { first: timeoutMillis, later };
 }
 
-/** No limits: for a stream whose caller knows better what the server owes. */
+/** No limits, for a stream whose caller watches the time itself. */
 export const ENDLESS: StreamPatience = { first: Number.POSITIVE_INFINITY, later: Number.POSITIVE_INFINITY };
 
 /**
- * One attempt of a streaming call, each response mapped. Throws StreamkitError. Leaving it early ends the call; the
- * signal does so in the middle of a wait, too.
+ * One attempt of a streaming call. Gives each response after `map`. The end of the iteration ends the call, and so does
+ * the signal, also during a wait.
+ *
+ * @throws StreamkitError
  */
 export async function* callStream<I extends DescMessage, O extends DescMessage, R>(
   settings: CallSettings,
@@ -102,7 +104,7 @@ export async function* callStream<I extends DescMessage, O extends DescMessage, 
         return;
       }
       const { value } = result;
-      // connect-es 2.3.0 keeps each of these objects until the call ends: a message that stays in one is never freed.
+      // connect-es 2.3.0 keeps each `result` until the call ends. Free the message in it.
       (result as { value?: unknown }).value = undefined;
       yield map(value);
     }

@@ -4,63 +4,63 @@ import { toStreamkitError } from "../errors/from-connect.ts";
 import type { TransportDescription } from "./description.ts";
 
 /**
- * What one client knows of the server at the other end of its transport: where it is, and which RPCs it has answered.
+ * The knowledge of one client about the server behind its transport: the address, and the RPCs that it has answered.
  *
- * A wrong address, an untrusted certificate and an HTML page for an answer are mistakes, told at once, for as long as
- * nothing else came from there. From a server that has answered before they are an outage, such as that of a proxy
- * whose servers restart, and are retried as one.
+ * A wrong address, an untrusted certificate and an HTML page as an answer are mistakes, which the client reports at
+ * once. If the server has answered before, they are an outage, for example of a proxy whose servers restart, and the
+ * client retries.
  */
 export class Contact {
-  private readonly description: TransportDescription | undefined;
-  private readonly answered = new Set<string>();
+  readonly #description: TransportDescription | undefined;
+  readonly #answered = new Set<string>();
 
   constructor(description: TransportDescription | undefined) {
-    this.description = description;
+    this.#description = description;
   }
 
-  /** Notes that a Streamkit server has answered. */
+  /** Notes that a Streamkit server has answered this RPC. */
   heardOf(method: DescMethod): void {
-    this.answered.add(method.name);
+    this.#answered.add(method.name);
   }
 
-  /** Has the transport check its connection, which fell silent. */
+  /** Lets the transport check its connection, which fell silent. */
   probe(): void {
-    this.description?.probe?.();
+    this.#description?.probe?.();
   }
 
-  /** The error of a server that owes an answer and is silent. */
+  /** The error of a server that owes an answer but is silent. */
   silent(method: DescMethod, message: string): StreamkitError {
-    return located(connectionLost(message), this.placeOf(method));
+    return located(connectionLost(message), this.#placeOf(method));
   }
 
-  /** What a call threw, as the error that callers get. */
+  /** Translates the error of a call into the error that callers get. */
   async explain(thrown: unknown, method: DescMethod, signal: AbortSignal | undefined): Promise<StreamkitError> {
     const error = toStreamkitError(thrown, signal);
     if (error.reason === "CANCELED") return error;
-    return located(this.weigh(await this.diagnose(error), method), this.placeOf(method));
+    return located(this.#weigh(await this.#diagnose(error), method), this.#placeOf(method));
   }
 
-  /** Asks the transport what is wrong where nothing has ever been heard. */
-  private async diagnose(error: StreamkitError): Promise<StreamkitError> {
-    if (error.reason !== "CONNECTION_LOST" || this.answered.size > 0) return error;
-    // Silence is no mistake, and asking again would take as long.
+  /** Asks the transport for the reason of a failure, if the server has never answered. */
+  async #diagnose(error: StreamkitError): Promise<StreamkitError> {
+    if (error.reason !== "CONNECTION_LOST" || this.#answered.size > 0) return error;
+    // Silence is no mistake, and a diagnosis would take as long as the call did.
     if (error.cause === undefined || error.code === "deadline_exceeded") return error;
-    const found = await this.description?.diagnose?.(error);
+    const found = await this.#description?.diagnose?.(error);
     return found === undefined ? error : misconfigured(found, error.cause);
   }
 
-  private weigh(error: StreamkitError, method: DescMethod): StreamkitError {
-    if (error.reason !== "MISCONFIGURED" || this.answered.size === 0) return error;
-    // A server that is older than this client answers 404 for what it does not have.
-    if (!this.answered.has(method.name) && error.code === "unimplemented") {
+  #weigh(error: StreamkitError, method: DescMethod): StreamkitError {
+    if (error.reason !== "MISCONFIGURED" || this.#answered.size === 0) return error;
+    // A server that is older than this client answers 404 for an RPC that it does not have.
+    if (!this.#answered.has(method.name) && error.code === "unimplemented") {
       const message = `the server has no ${method.name}, or another server answered: ${error.message}`;
       return new StreamkitError("UNIMPLEMENTED", error.code, message, { cause: error.cause });
     }
     return retryable(error, "CONNECTION_LOST");
   }
 
-  private placeOf(method: DescMethod): string {
-    const address = this.description?.address;
+  #placeOf(method: DescMethod): string {
+    const address = this.#description?.address;
     return address === undefined ? method.name : `${method.name} at ${address}`;
   }
 }

@@ -1,55 +1,57 @@
 import type { Transport } from "@connectrpc/connect";
 import { checkArgument, oneOf } from "../options.ts";
 
-/** What the client must know about a transport to use it at its best. */
+/** The properties of a transport that decide how the client uses it. */
 export interface TransportDescription {
-  /** Encoding of messages: with `binary`, entries stay encoded bytes until the application looks at them. */
+  /** Encoding of messages. With `binary`, entries stay encoded until the application looks at them. */
   readonly format: "binary" | "json";
   /**
-   * True when a call can send and receive at the same time, which Produce needs: HTTP/2, WebSocket, in-process. A
-   * function where that depends on the server: it is asked before each Produce session, and may connect to find out.
+   * True if a call can send and receive at the same time, which Produce needs: HTTP/2, WebSocket, in-process. Give a
+   * function if it depends on the server. The client calls it before each Produce session; it may connect to find out.
    */
   readonly duplex: boolean | (() => boolean | Promise<boolean>);
   /**
-   * Called when a stream fell silent for longer than its heartbeats allow: checks the connection, and drops it when it
-   * is dead. Without it a new stream may end up on the same dead connection.
+   * Checks the connection, and drops a dead one. The client calls it when a stream is silent for longer than its
+   * heartbeats allow. Without it a new stream may use the same dead connection.
    */
   readonly probe?: () => void;
   /**
-   * Protocol of new calls, such as `websocket` or `fetch`; `undefined` while a transport that chooses has not chosen
-   * yet.
+   * Names the protocol of new calls, such as `websocket` or `fetch`; `undefined` while the transport has not chosen yet.
    */
   readonly protocol?: () => string | undefined;
-  /** Where calls go, for the texts of errors: a URL. */
+  /** URL of the server, for the messages of errors. */
   readonly address?: string;
   /**
-   * Called when a call got no answer, and nothing was ever heard from the server: resolves with what is wrong for good
-   * and what to do, or with `undefined` when it may be an outage.
+   * Looks for a lasting reason of a failure. Resolves with a message that says what is wrong and what to do, or with
+   * `undefined` for a possible outage. The client calls it after a call without an answer, if the server has never
+   * answered any.
    */
   readonly diagnose?: (failure: Error) => Promise<string | undefined>;
 }
 
 /**
- * Well-known on purpose: a package that makes transports (such as a server's in-process one) can describe them without
- * importing this one.
+ * A registered symbol, so that other packages, such as a server with an in-process transport, can describe their
+ * transports without an import of this one.
  */
-const key: unique symbol = Symbol.for("streamkit.transport-description");
+const DESCRIPTION: unique symbol = Symbol.for("streamkit.transport-description");
 
 /**
- * Tells the client what a transport can do: returns one that behaves the same and carries the description. Not needed
- * for the transports that this package makes; for any other it makes the difference between the safe and the fast way.
+ * Returns a copy of a transport with a description. The transports of this package have one already. Any other
+ * transport needs a description to be fast: without one, the client assumes JSON messages and no duplex.
+ *
+ * @throws StreamkitError INVALID_FIELD if `format` is neither "binary" nor "json"
  */
 export function describeTransport(transport: Transport, description: TransportDescription): Transport {
   checkArgument("describeTransport", "description.format", description?.format, oneOf("binary", "json"));
-  const described: Transport & { [key]: TransportDescription } = {
+  const described: Transport & { [DESCRIPTION]: TransportDescription } = {
     unary: (...call) => transport.unary(...call),
     stream: (...call) => transport.stream(...call),
-    [key]: description,
+    [DESCRIPTION]: description,
   };
   return described;
 }
 
-/** What is known about a transport; `undefined` for one that nobody described. */
+/** The description of a transport; `undefined` if it has none. */
 export function transportDescription(transport: Transport): TransportDescription | undefined {
-  return (transport as { [key]?: TransportDescription })[key];
+  return (transport as { [DESCRIPTION]?: TransportDescription })[DESCRIPTION];
 }

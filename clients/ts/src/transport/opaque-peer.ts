@@ -9,7 +9,7 @@ import type { SpaceOffsets } from "../position.ts";
 import { type CallSettings, callStream, callUnary, ENDLESS, heldBack, only, patience } from "./call.ts";
 import { complete, type EncodedPage, type EncodedTransaction, type Peer } from "./peer.ts";
 
-/** The fast way, for transports that are known to be binary: entries pass through as bytes. */
+/** The RPCs of binary transports. They pass entries through as bytes, which is the fast way. */
 export function opaquePeer(settings: CallSettings): Peer {
   return {
     async append(transaction, signal) {

@@ -12,7 +12,7 @@ import type {
 import { connectionLost } from "../errors/error.ts";
 import type { SpaceOffsets } from "../position.ts";
 
-/** One transaction, ready to be sent, any number of times. */
+/** An encoded transaction. The client may send it any number of times. */
 export interface EncodedTransaction {
   readonly storeId: string;
   readonly space: string;
@@ -25,20 +25,20 @@ export interface EncodedTransaction {
 export interface EncodedPage<P> {
   /** Encoded `streamkit.v1.EntryBatch` messages. */
   readonly batches: readonly Uint8Array[];
-  /** Where to go on: one position, or one per space. */
+  /** The position after this response: one position, or one per space. */
   readonly next: P;
-  /** True when nothing newer was committed at the moment the response was made. */
+  /** True if no newer entry was committed when the server made the response. */
   readonly caughtUp: boolean;
 }
 
 /**
- * The RPCs that carry entries, with entries as encoded bytes whatever the transport does.
+ * The RPCs that carry entries. Entries are encoded bytes with every transport.
  *
- * One attempt each: they throw StreamkitError; their callers retry and resume. A stream is ended by its signal, or by
- * `return()` when nobody waits for its next response.
+ * Each function makes one attempt and throws StreamkitError; callers retry and resume. To end a stream, use its signal,
+ * or `return()` while no call of `next()` waits.
  *
- * `waitMillis` of a page is how long the server may hold the answer back. `silenceMillis` of a read is the longest wait
- * for a response after the first; absent: the timeout of the client.
+ * The server may hold the answer of a page back for `waitMillis`. `silenceMillis` of a stream is the longest wait for a
+ * response after the first; default: the timeout of the client.
  */
 export interface Peer {
   append(transaction: EncodedTransaction, signal: AbortSignal | undefined): Promise<AppendResponse>;
@@ -75,8 +75,10 @@ export interface Peer {
 }
 
 /**
- * The answer of an append, which names its transaction. One that names none was cut off on its way: an answer without
- * bytes is a valid message, and must not pass for success.
+ * Checks that the answer of an append names its transaction. An answer that was cut off to no bytes is a valid message
+ * without a transaction, and is no success.
+ *
+ * @throws StreamkitError CONNECTION_LOST
  */
 export function complete(response: AppendResponse): AppendResponse {
   if (response.transaction === undefined) throw connectionLost("the answer to an append was empty: it was cut off");

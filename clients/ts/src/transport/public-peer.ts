@@ -11,7 +11,7 @@ import { complete, type EncodedTransaction, type Peer } from "./peer.ts";
 
 const { method } = StreamService;
 
-/** The safe way, for JSON and for transports that nobody described: through the public messages. */
+/** The RPCs through the public messages. They work with JSON, and with transports without a description. */
 export function publicPeer(settings: CallSettings): Peer {
   return {
     async append(transaction, signal) {

@@ -1,49 +1,51 @@
-/** Which reads use long polling: every read, none, or those that get nothing from their stream. */
+/** The reads that use long polling: all, none, or with "auto" those that get nothing from their stream. */
 export type LongPolling = "auto" | "always" | "never";
 
-/** The share of the client's timeout that a stream has for its first response before a single call is tried as well. */
+/**
+ * Divides the client's timeout: the part that a stream has for its first response before the client also tries a call.
+ */
 const DOUBT_SHARE = 6;
-/** Longest wait for the first response of a stream before a single call is tried as well, in milliseconds. */
+/** Longest wait for the first response of a stream before the client also tries a call, in milliseconds. */
 const MAX_DOUBT_MILLIS = 5_000;
-/** The share of that time that a stream has left once the single call was answered. */
+/** Divides that time: the part that the stream still has after the answer to the call. */
 const GRACE_SHARE = 5;
-/** How long a client uses no streams after one delivered nothing, in milliseconds. */
+/** Time for which a client uses no streams after a stream delivered nothing, in milliseconds. */
 const DISTRUST_MILLIS = 600_000;
 
 /**
- * Whether the streams of one client arrive. A proxy that holds a response back until its end lets single calls
- * through, and never a stream that has no end.
+ * Decides whether the streams of one client arrive. A proxy that holds responses back until their end lets single calls
+ * through, but never an endless stream.
  *
- * A server sends the first response of every read at once. So a stream is held back if a call that was sent later is
- * answered earlier, by a margin that a slow server does not explain. A mistake costs speed only: long polling has the
- * same guarantees.
+ * A server sends the first response of every read at once. If the answer to a later call arrives first, by a margin
+ * that a slow server does not explain, a proxy holds the stream back. A wrong decision costs speed only, since long
+ * polling has the same guarantees.
  */
 export class Streams {
-  /** How long a stream may take for its first response before a single call is tried as well, in milliseconds. */
+  /** Wait for the first response of a stream before the client also tries a call, in milliseconds. */
   readonly doubtMillis: number;
-  /** How much longer it may take than that call, in milliseconds. */
+  /** Wait for the stream after the answer to that call, in milliseconds. */
   readonly graceMillis: number;
-  private readonly longPolling: LongPolling;
-  private distrustedUntil = Number.NEGATIVE_INFINITY;
+  readonly #longPolling: LongPolling;
+  #distrustedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(longPolling: LongPolling, timeoutMillis: number) {
-    this.longPolling = longPolling;
+    this.#longPolling = longPolling;
     this.doubtMillis = Math.min(MAX_DOUBT_MILLIS, timeoutMillis / DOUBT_SHARE);
     this.graceMillis = this.doubtMillis / GRACE_SHARE;
   }
 
-  /** True when a new connection of a read polls from the start. */
+  /** True if new connections of reads poll from the start. */
   get avoided(): boolean {
-    return this.longPolling === "always" || performance.now() < this.distrustedUntil;
+    return this.#longPolling === "always" || performance.now() < this.#distrustedUntil;
   }
 
-  /** True when a stream that delivers nothing is replaced. */
+  /** True if long polling replaces a stream that delivers nothing. */
   get doubted(): boolean {
-    return this.longPolling === "auto";
+    return this.#longPolling === "auto";
   }
 
-  /** Notes that a stream delivered nothing while a call was answered. */
+  /** Notes that a stream delivered nothing although the server answered a call. */
   distrust(): void {
-    this.distrustedUntil = performance.now() + DISTRUST_MILLIS;
+    this.#distrustedUntil = performance.now() + DISTRUST_MILLIS;
   }
 }
