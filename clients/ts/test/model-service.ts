@@ -27,7 +27,7 @@ export interface ModelFaults {
  */
 export class ModelService {
   readonly entries: ModelEntry[] = [];
-  readonly results = new Map<string, ReturnType<ModelService["result"]>>();
+  readonly results = new Map<string, ReturnType<typeof toResult>>();
   /** Transaction ids in the order of arrival, repetitions included. */
   readonly arrivals: string[] = [];
   faults: ModelFaults = {};
@@ -42,7 +42,7 @@ export class ModelService {
     router.service(StreamService, {
       append(request) {
         self.faults.beforeResponse?.("append", self.arrivals.length);
-        const result = self.commit(request);
+        const result = self.#commit(request);
         self.faults.afterCommit?.();
         return result;
       },
@@ -50,7 +50,7 @@ export class ModelService {
         let index = 0;
         for await (const request of requests) {
           self.faults.beforeResponse?.("produce", index++);
-          const result = self.commit(request as unknown as AppendRequest);
+          const result = self.#commit(request as unknown as AppendRequest);
           self.faults.afterCommit?.();
           yield result;
         }
@@ -126,23 +126,9 @@ export class ModelService {
       });
       return { segment, first: last + 1, last: last + records.length, firstOffset };
     });
-    const result = this.#result(request.transactionId, number, ranges);
+    const result = toResult(request.transactionId, number, ranges);
     this.results.set(request.transactionId, result);
     return result;
-  }
-
-  #result(id: string, number: number, ranges: { segment: string; first: number; last: number; firstOffset: number }[]) {
-    return {
-      transaction: { id, number: BigInt(number) },
-      commitTime: { seconds: BigInt(1_700_000_000 + number), nanos: 123_456_000 },
-      ranges: ranges.map(({ segment, first, last, firstOffset }) => ({
-        segment,
-        firstSequence: BigInt(first),
-        lastSequence: BigInt(last),
-        firstOffset: BigInt(firstOffset),
-      })),
-      deduplicated: false,
-    };
   }
 }
 
@@ -162,4 +148,22 @@ export function failure(
 /** A transient error as a Streamkit server makes it. */
 export function unavailable(): ConnectError {
   return failure(Code.Unavailable, ErrorReason.STORAGE_UNAVAILABLE, true);
+}
+
+function toResult(
+  id: string,
+  number: number,
+  ranges: { segment: string; first: number; last: number; firstOffset: number }[],
+) {
+  return {
+    transaction: { id, number: BigInt(number) },
+    commitTime: { seconds: BigInt(1_700_000_000 + number), nanos: 123_456_000 },
+    ranges: ranges.map(({ segment, first, last, firstOffset }) => ({
+      segment,
+      firstSequence: BigInt(first),
+      lastSequence: BigInt(last),
+      firstOffset: BigInt(firstOffset),
+    })),
+    deduplicated: false,
+  };
 }
