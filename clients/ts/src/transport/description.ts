@@ -16,7 +16,8 @@ export interface TransportDescription {
    */
   readonly probe?: () => void;
   /**
-   * Names the protocol of new calls, such as `websocket` or `fetch`; `undefined` while the transport has not chosen yet.
+   * Names the protocol of new calls, such as `websocket` or `fetch`; `undefined` while the transport has not chosen
+   * yet.
    */
   readonly protocol?: () => string | undefined;
   /** URL of the server, for the messages of errors. */
