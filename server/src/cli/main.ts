@@ -106,7 +106,7 @@ async function probeStorage(storage: Storage, streamkit: Streamkit): Promise<voi
   }
 }
 
-/** Throws a failure that the options cause, as an error with one line. */
+/** Returns a handler that turns a failure caused by the options into a UsageError, with `prefix` before its message. */
 function refuse(prefix = ""): (error: Error) => never {
   return (error) => {
     throw new UsageError(`${prefix}${error.message}`);

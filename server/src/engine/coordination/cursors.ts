@@ -65,7 +65,7 @@ export class Cursors {
       if (expectedVersion !== undefined && expectedVersion !== version) {
         throw new ServerError(
           ErrorReason.CURSOR_CONFLICT,
-          `cursor "${name}" has version ${version}; ${expectedVersion} was expected`,
+          `cursor "${name}" has version ${version}; ${expectedVersion} was expected: read the cursor again`,
         );
       }
       const merged = before === undefined || before.deleted ? { ...offsets } : { ...before.offsets, ...offsets };

@@ -96,7 +96,10 @@ export class Leases {
       const before = row && decode(row, claim.key);
       const held = row !== undefined && before !== undefined && isClaimed(before, claim);
       if (!held || this.#remaining(claim.key, row, before) === 0) {
-        throw new ServerError(ErrorReason.LEASE_LOST, `lease "${claim.key}" is not held by this holder any more`);
+        throw new ServerError(
+          ErrorReason.LEASE_LOST,
+          `lease "${claim.key}" is not held by this holder any more; acquire it again`,
+        );
       }
       return this.#write(claim.key, { ...claim, ttlMillis: ttlMillis ?? before.ttlMillis });
     });

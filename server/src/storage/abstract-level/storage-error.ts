@@ -13,7 +13,7 @@ export function storageError(error: unknown): ServerError {
     case "LEVEL_CORRUPTION":
       return dataLoss("the database is damaged", error);
     case "LEVEL_LOCKED":
-      return storageUnavailable("the store is open already, here or in another process", error);
+      return storageUnavailable("the store is open already, here or in another process; close it there first", error);
     case "LEVEL_DATABASE_NOT_OPEN":
     case "LEVEL_ITERATOR_NOT_OPEN":
       return new StoreClosedError(error);

@@ -70,7 +70,7 @@ function account(endpoint: string, credential: Account["credential"]): Account {
   try {
     url = new URL(endpoint);
   } catch {
-    throw new TypeError("endpoint: expected a URL, as https://<account>.table.core.windows.net");
+    throw new TypeError("endpoint: expected a URL such as https://<account>.table.core.windows.net");
   }
   if (url.search !== "" || url.username !== "" || url.password !== "") {
     throw new TypeError("endpoint: expected a URL without a query or credentials; pass a SAS as `sas`");

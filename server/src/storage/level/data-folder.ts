@@ -48,7 +48,7 @@ export class DataFolder {
       this.#id = id;
     } else if (id !== this.#id) {
       throw new StorageUnusableError(
-        "the data folder is not the one that the server began with: it was removed, replaced or unmounted",
+        "the data folder is not the folder that the server started with: it was removed, replaced or unmounted; put it back, or restart the server",
         new Error(`${join(this.path, FOLDER_MARKER_NAME)} ${id === undefined ? "is missing" : "has another id"}`),
       );
     }

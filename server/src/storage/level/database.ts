@@ -158,7 +158,7 @@ async function verify(directory: string, options: LevelDatabaseOptions): Promise
     await verifyDatabase(directory);
   } catch (error) {
     if (await isLocked(makeDatabase(directory, options))) {
-      throw storageUnavailable("the store is open already, here or in another process", error);
+      throw storageUnavailable("the store is open already, here or in another process; close it there first", error);
     }
     throw error;
   }

@@ -159,7 +159,7 @@ export class LevelStorage implements Storage {
 }
 
 function openAlready(cause?: unknown) {
-  return storageUnavailable("the store is open already, here or in another process", cause);
+  return storageUnavailable("the store is open already, here or in another process; close it there first", cause);
 }
 
 function vanished() {

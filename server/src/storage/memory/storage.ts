@@ -39,7 +39,8 @@ export class MemoryStorage implements Storage {
       this.#ids.add(storeId);
     }
     const store = await opening;
-    if (store.handles > 0 && !this.shared) throw storageUnavailable("the store is open already");
+    if (store.handles > 0 && !this.shared)
+      throw storageUnavailable("the store is open already; close it first, or use memoryStorage({ shared: true })");
     store.handles += 1;
     return new AbstractLevelPartitionStore(store.database, store.commits, {
       release: async () => {

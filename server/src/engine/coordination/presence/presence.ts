@@ -68,7 +68,10 @@ export class Presence {
   async renew(name: string, id: string): Promise<void> {
     using held = this.#hold(name);
     if (await held.group.renew(id)) return;
-    throw new ServerError(ErrorReason.NOT_FOUND, `worker "${id}" is not registered in group "${name}"`);
+    throw new ServerError(
+      ErrorReason.NOT_FOUND,
+      `worker "${id}" is not registered in group "${name}"; register it first`,
+    );
   }
 
   /** The live workers of a group. */
