@@ -3,7 +3,7 @@ import type { Http2ServerRequest } from "node:http2";
 import { parseHostname } from "./authority.ts";
 import { type AllowedOrigins, isForeignOrigin } from "./cors-rules.ts";
 
-/** Refuses a request before it reaches an RPC. */
+/** The status and the message with which a request is refused before it reaches an RPC. */
 export interface CallerRefusal {
   readonly status: number;
   readonly message: string;

@@ -52,7 +52,7 @@ export interface Listener {
 /** The parts of a server that `listen` connects to a port. */
 export interface ListenContext {
   readonly handler: RequestListener;
-  /** Takes requests that ask for another protocol; false for those that it leaves alone. */
+  /** Takes over requests that ask for another protocol. Returns false for a request that it ignores. */
   readonly upgrade: UpgradeListener;
   readonly limits: ServerLimits;
   /**

@@ -1,5 +1,5 @@
 interface Waiting {
-  /** The calls that were open when the wait began, and still are. */
+  /** The calls among those at the beginning of the wait that are still open. */
   readonly calls: Set<object>;
   readonly answered: () => void;
 }

@@ -1,6 +1,10 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** The headers of a request of Node as those of the Fetch API, without pseudo-headers of HTTP/2. */
+/**
+ * Converts the headers of a Node request into those of the Fetch API, without pseudo-headers of HTTP/2.
+ *
+ * @param without names of further headers to omit, in lower case
+ */
 export function toWebHeaders(headers: IncomingHttpHeaders, without: readonly string[] = []): Headers {
   const result = new Headers();
   for (const [name, value] of Object.entries(headers)) {

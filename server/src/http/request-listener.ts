@@ -146,7 +146,7 @@ function answerText(request: Request, response: Response, status: number, text: 
   (response as ServerResponse).end(request.method === "HEAD" ? undefined : text);
 }
 
-/** Answers a request for a WebSocket whose wish for an upgrade was lost, for example in a proxy. */
+/** Answers a request for a WebSocket that lost its upgrade headers, for example in a proxy. */
 function requireUpgrade(request: Request, response: Response): void {
   if ("stream" in request === false) response.setHeader("upgrade", "websocket");
   const text = `${SOCKET_PATH} takes upgrades to WebSocket only; a proxy in between must pass on Upgrade and Connection\n`;

@@ -1,20 +1,21 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 
-/** The path at which WebSockets are opened: docs/websocket.md. */
+/** Path at which clients open WebSockets: docs/websocket.md. */
 export const SOCKET_PATH = "/streamkit.v1/socket";
 
-/** Takes a request of HTTP/1.1 that asks for another protocol; false if it leaves the request alone. */
+/** Takes over an HTTP/1.1 request that asks for another protocol. Returns false if it ignores the request. */
 export type UpgradeListener = (request: IncomingMessage, connection: Duplex, head: Buffer) => boolean;
 
 /**
- * Hands requests that ask for another protocol to a listener. Those that it leaves alone are answered as if they had
- * not asked, as HTTP allows: some clients ask for h2c with every request. Node reads nothing behind the headers of such
- * a request, so its bytes go in again, without the wish.
+ * Passes requests that ask for another protocol to a listener. If the listener ignores a request, the server answers it
+ * as if it had not asked for an upgrade, as HTTP allows: some clients ask for h2c with every request. Node does not
+ * read on after the headers of such a request, so this function feeds the request into the server again, without its
+ * upgrade headers.
  *
  * Unnecessary once all supported versions of Node have `shouldUpgradeCallback` (24.9).
  *
- * @param connectionEvent the event by which the server takes a connection
+ * @param connectionEvent the event with which the server takes a connection
  */
 export function onUpgrade(server: Server, connectionEvent: string, listener: UpgradeListener): void {
   server.on("upgrade", (request: IncomingMessage, connection: Duplex, head: Buffer) => {
@@ -36,7 +37,7 @@ function withoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessag
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
-/** The options of `Connection` without those of an upgrade. */
+/** Returns the options of a `Connection` header without those of an upgrade. */
 function withoutWish(value: string): string {
   const options = value.split(",").map((option) => option.trim());
   return options.filter((option) => !/^(upgrade|http2-settings)$/i.test(option)).join(", ");

@@ -11,20 +11,22 @@ import type { UnaryShell } from "./error-interceptor.ts";
 import type { Implement } from "./implementations.ts";
 import { unreadable } from "./reading/refusal.ts";
 
-/** A function and what runs around it. */
+/** The implementation of an RPC and the interceptors around it. */
 interface Parts {
   readonly method: DescMethod;
   readonly implement: Implement;
   readonly interceptors: readonly Interceptor[];
-  /** Takes the place of the interceptors of a unary call; undefined where the application has some. */
+  /** Replaces the interceptors of a unary call. Undefined if the application has interceptors. */
   readonly shell: UnaryShell | undefined;
 }
 
 type Run = ReturnType<Interceptor>;
 
 /**
- * Answers one unary call, as Connect's handlers do: interceptors see the request, may replace its parts, and see the
- * response. Connect keeps its own version of this to itself (`invokeUnaryImplementation`).
+ * Answers one unary call as Connect's handlers do. Interceptors see the request, may replace its parts, and see the
+ * response. Connect does not export its own version of this function (`invokeUnaryImplementation`).
+ *
+ * @throws the error of an interceptor or of the implementation
  */
 export async function callUnary(parts: Parts, message: Message, context: HandlerContext): Promise<Message> {
   const { method, shell } = parts;
@@ -32,7 +34,7 @@ export async function callUnary(parts: Parts, message: Message, context: Handler
     return shell(method, context, async () => toMessage(method.output, await invoke(parts, message, context)));
   }
   const answer = async (request: UnaryRequest) => {
-    // Interceptors that pass the request on as it is have put nothing into it, and its headers may not be made yet.
+    // An interceptor that passes the request on unchanged has added nothing, and its headers may not exist yet.
     const changed = request === own ? context : mergedContext(context, request);
     const result = await invoke(parts, request.message, changed);
     return { ...responseParts(parts, context), stream: false, message: toMessage(method.output, result) };
@@ -62,7 +64,8 @@ export async function callUnary(parts: Parts, message: Message, context: Handler
 /**
  * Answers one streaming call in the same way. Interceptors run before the first request is read.
  *
- * @throws ConnectError INVALID_FIELD for no request, or a second one, where the method takes one
+ * @throws ConnectError INVALID_FIELD if the method takes exactly one request and gets none or several; the error of an
+ * interceptor or of the implementation
  */
 export async function* callStream(
   parts: Parts,
@@ -100,7 +103,7 @@ function responseParts({ method }: Parts, { responseHeader: header, responseTrai
   return { service: method.parent, method, header, trailer };
 }
 
-/** The context of the implementation: with what interceptors have put into the request. */
+/** Returns the context of the implementation, with the changes that interceptors made to the request. */
 function mergedContext(context: HandlerContext, request: UnaryRequest | StreamRequest): HandlerContext {
   const { service, header, signal, contextValues } = request;
   const { method, requestMethod, timeoutMs, responseHeader, responseTrailer, url, protocolName } = context;
@@ -108,7 +111,7 @@ function mergedContext(context: HandlerContext, request: UnaryRequest | StreamRe
   return { ...own, service, requestHeader: header, signal, values: contextValues };
 }
 
-/** Interceptors may return headers of their own instead of adding to those of the context. */
+/** Interceptors may return new headers instead of adding to those of the context. */
 function replaceHeaders(target: Headers, source: Headers): void {
   if (source === target) return;
   for (const name of [...target.keys()]) target.delete(name);

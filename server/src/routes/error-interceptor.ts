@@ -35,12 +35,12 @@ export function withErrors(events: Events, others: readonly Interceptor[]): Inte
   return others.length === 0 ? [inner] : [errorInterceptor(events, told), ...others, inner];
 }
 
-/** Runs a unary call in place of the interceptors, where the application has none. */
+/** Runs a unary call in place of the interceptors. Only servers without interceptors of the application use it. */
 export type UnaryShell = <T>(method: DescMethod, context: HandlerContext, work: () => Promise<T>) => Promise<T>;
 
 /**
- * Does for a unary call what the interceptors of `withErrors` do. It needs no request for interceptors, and no signal
- * where the context can do without.
+ * Returns a function that does the work of the `withErrors` interceptors for a unary call. It creates no request for
+ * interceptors, and no signal if the context can do without.
  */
 export function unaryShell(events: Events): UnaryShell {
   return async (method, context, work) => {

@@ -2,8 +2,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 
 /**
- * The context of one call for ways in without Connect's handlers. It makes headers and the abort signal for the first
- * reader of them; most calls have none.
+ * The context of one call for the ways in without Connect's handlers. It creates headers and the abort signal only when
+ * code reads them; most calls never do.
  */
 export abstract class LazyContext implements HandlerContext {
   readonly method: DescMethod;
@@ -19,7 +19,7 @@ export abstract class LazyContext implements HandlerContext {
   #reason: Error | undefined;
   readonly #waiting: ((reason: Error) => void)[] = [];
 
-  /** @param timeoutMillis time for the call, in milliseconds; undefined: no limit */
+  /** @param timeoutMillis time limit of the call in milliseconds; undefined for no limit */
   constructor(method: DescMethod, timeoutMillis: number | undefined) {
     this.method = method;
     this.#due = timeoutMillis === undefined ? undefined : Date.now() + timeoutMillis;
@@ -46,7 +46,7 @@ export abstract class LazyContext implements HandlerContext {
     return this.#responseTrailer;
   }
 
-  /** True once something has looked at the headers or trailers of the answer, and may have set some. */
+  /** True once code has read, and perhaps set, the headers or trailers of the answer. */
   get hasHeaders(): boolean {
     return this.#responseHeader !== undefined || this.#responseTrailer !== undefined;
   }
@@ -59,12 +59,16 @@ export abstract class LazyContext implements HandlerContext {
     return this.#controller.signal;
   }
 
-  /** True once the call is aborted, without a signal. */
+  /** True once the call is aborted. Reading it creates no signal. */
   get aborted(): boolean {
     return this.#reason !== undefined;
   }
 
-  /** Aborts the call: signal, and those that wait by `unlessAborted`. The first reason counts, and is returned. */
+  /**
+   * Aborts the call: rejects the promises of `unlessAborted` and aborts the signal. Only the first reason counts.
+   *
+   * @returns the first reason
+   */
   abort(reason: Error): Error {
     if (this.#reason !== undefined) return this.#reason;
     this.#reason = reason;
@@ -73,7 +77,7 @@ export abstract class LazyContext implements HandlerContext {
     return reason;
   }
 
-  /** Settles as the work does, or rejects with the reason as soon as the call is aborted. Needs no signal. */
+  /** Settles like `work`, or rejects with the reason as soon as the call is aborted. Creates no signal. */
   unlessAborted<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#reason === undefined) this.#waiting.push(reject);
@@ -82,6 +86,6 @@ export abstract class LazyContext implements HandlerContext {
     });
   }
 
-  /** Makes the headers of the request. */
+  /** Creates the headers of the request. */
   protected abstract readHeaders(): Headers;
 }

@@ -8,7 +8,7 @@ import { LazyContext } from "../../routes/lazy-context.ts";
 import { toWebHeaders } from "../request-headers.ts";
 import type { Framing } from "./framing.ts";
 
-/** Headers that the reader of a request takes out; see routes/reading/read-request.ts. */
+/** Headers that the reader of a request removes; see routes/reading/read-request.ts. */
 const READ: Readonly<Record<Framing["protocol"], readonly string[]>> = {
   connect: ["content-encoding", "accept-encoding", "content-length"],
   grpc: ["grpc-encoding", "grpc-accept-encoding", "content-length"],
@@ -40,12 +40,12 @@ export class DirectContext extends LazyContext {
     return `http://streamkit.invalid${this.#request.url}`;
   }
 
-  /** Aborts the call that its client ended. Returns the reason of its end. */
+  /** Aborts the call because its client has ended it. Returns the reason of the abort. */
   cancel(): Error {
     return this.abort(new ConnectError("the client ended the call", Code.Canceled));
   }
 
-  /** Stops the clock: the answer is known. */
+  /** Stops the timer of the deadline, because the answer is known. */
   end(): void {
     clearTimeout(this.#timer);
   }
