@@ -74,7 +74,7 @@ export type {
 } from "./subscribe/segment-status.ts";
 export type { Subscription, SubscriptionOptions } from "./subscribe/subscription.ts";
 export type { TimeInput } from "./time.ts";
-export { describeTransport, type TransportDescription } from "./transport/description.ts";
+export { describeTransport, type TransportDescription, transportDescription } from "./transport/description.ts";
 export type { LongPolling } from "./transport/streams.ts";
 export type { RecordInit } from "./wire/record.ts";
 export type { AppendRange, AppendResult, SegmentAppendResult } from "./write/append-result.ts";

@@ -20,6 +20,7 @@ import { unracedStreams } from "./node/unraced-streams.ts";
 import { type ChecksOf, callbacks, checkOptions, count, flag, is, millis, oneOf, opaque, text } from "./options.ts";
 import { parseBaseUrl } from "./transport/base-url.ts";
 import { describeTransport } from "./transport/description.ts";
+import { createWebSocketTransport } from "./websocket.ts";
 
 /** The way to reach a server from Node.js. */
 export interface NodeTransportOptions {
@@ -34,9 +35,9 @@ export interface NodeTransportOptions {
   /**
    * Protocol of all calls. Default over HTTP/2: gRPC for streams, because its framing is the fastest, and Connect for
    * unary calls, because it needs no trailers and took a tenth less time. Default over HTTP/1.1, and for a server that
-   * refuses gRPC: Connect. `grpc` needs HTTP/2.
+   * refuses gRPC: Connect. `grpc` needs HTTP/2. `websocket` makes all calls over one socket.
    */
-  readonly protocol?: "grpc" | "connect" | "grpc-web";
+  readonly protocol?: "grpc" | "connect" | "grpc-web" | "websocket";
   /** True for JSON instead of binary messages. Default false. */
   readonly json?: boolean;
   /** Interceptors run around every call, for example to add an `authorization` header. */
@@ -63,7 +64,7 @@ export interface NodeTransportOptions {
 const NODE_TRANSPORT_OPTIONS = {
   baseUrl: text,
   httpVersion: oneOf("auto", "2", "1.1"),
-  protocol: oneOf("grpc", "connect", "grpc-web"),
+  protocol: oneOf("grpc", "connect", "grpc-web", "websocket"),
   json: flag,
   interceptors: callbacks,
   readMaxBytes: count(1),
@@ -88,6 +89,7 @@ const DIAGNOSE_MILLIS = 1_500;
 export function createNodeTransport(options: NodeTransportOptions): Transport {
   checkOptions("createNodeTransport", options, NODE_TRANSPORT_OPTIONS, ["baseUrl"]);
   const url = parseBaseUrl(options.baseUrl);
+  if (options.protocol === "websocket") return overWebSocket(options);
   const { httpVersion = defaultVersion(options.nodeOptions), protocol, json = false } = options;
   if (protocol === "grpc" && httpVersion === "1.1") throw invalidArgument("protocol", "gRPC needs HTTP/2");
   const sessionManager = new WideSessionManager({
@@ -119,6 +121,24 @@ export function createNodeTransport(options: NodeTransportOptions): Transport {
     return typeof version === "string" ? version === "2" : version.then((found) => found === "2");
   };
   return describeTransport(transport, { ...description, duplex });
+}
+
+/** Options of HTTP that mean nothing for a WebSocket. */
+const OF_HTTP = ["httpVersion", "json", "acceptCompression", "sendCompression", "nodeOptions"] as const;
+
+function overWebSocket(options: NodeTransportOptions): Transport {
+  for (const name of OF_HTTP) {
+    if (options[name] === undefined || options[name] === false) continue;
+    throw invalidArgument(name, "leave it out with a WebSocket; createWebSocketTransport has options for one");
+  }
+  const { baseUrl, interceptors, readMaxBytes, pingIntervalMillis, pingTimeoutMillis } = options;
+  return createWebSocketTransport({
+    baseUrl,
+    ...(interceptors && { interceptors }),
+    ...(readMaxBytes && { readMaxBytes }),
+    ...(pingIntervalMillis && { pingIntervalMillis }),
+    ...(pingTimeoutMillis && { pingTimeoutMillis }),
+  });
 }
 
 function defaultVersion(nodeOptions: object | undefined): HttpVersion | "auto" {

@@ -63,6 +63,8 @@ const WEBSOCKET_TRANSPORT_OPTIONS = {
 
 /** A transport with a socket that its owner can look after. */
 export interface WebSocketTransport extends Transport, Disposable {
+  /** Opens the socket now, unless it is open. Rejects if it does not open. */
+  connect(): Promise<void>;
   /** Asks `headers` and `token` again, and gives the server what they say, for all calls from now on. */
   refresh(): Promise<void>;
   /** Closes the socket. Open calls end with CANCELED, and so does every later one. */
@@ -109,7 +111,10 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     protocol: () => "websocket",
   });
   const close = () => dialer.close();
-  return Object.assign(described, { refresh: () => dialer.refresh(), close, [Symbol.dispose]: close });
+  const connect = async () => {
+    await dialer.connect();
+  };
+  return Object.assign(described, { connect, refresh: () => dialer.refresh(), close, [Symbol.dispose]: close });
 }
 
 function answerOf<T>(asked: Asked<T> | undefined): T | Promise<T> | undefined {
