@@ -267,7 +267,7 @@ describe("a full group accepts no other workers, on any instance, except replace
     return pages;
   }
 
-  it("by its workers", { timeout: 60_000 }, async () => {
+  it("when it has too many workers", { timeout: 60_000 }, async () => {
     const [a, b] = start(2);
     const leaving = new AbortController();
     await Promise.all(Array.from({ length: 4_096 }, (_, index) => join(a, `w${index}`, {}, leaving.signal)));
@@ -281,7 +281,7 @@ describe("a full group accepts no other workers, on any instance, except replace
     leaving.abort();
   });
 
-  it("by its bytes, even if many workers join at the same time on different instances", {
+  it("when its workers are too large, even if many join at the same time on different instances", {
     timeout: 60_000,
   }, async () => {
     const members = start(2);

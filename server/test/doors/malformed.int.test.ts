@@ -40,7 +40,7 @@ const HOSTS = [
   "[]",
 ];
 
-describe("an invalid Host", () => {
+describe("a Host", () => {
   it.each(HOSTS)("%j over HTTP/1.1 is refused with 400, for any path", async (host) => {
     for (const path of [INFO, `${INFO}?x=%`, `${INFO}?[`]) {
       const bytes = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\ncontent-type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`;
@@ -65,7 +65,7 @@ describe("an invalid Host", () => {
     expect(await isServing(server.url)).toBe(true);
   });
 
-  it("is required even in HTTP/1.0, except for health checks", async () => {
+  it("that is missing is refused even in HTTP/1.0, except for health checks", async () => {
     expect(await exchange(server.url, `POST ${INFO} HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}`)).toMatch(
       /^HTTP\/1\.1 400 /,
     );
