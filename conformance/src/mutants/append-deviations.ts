@@ -1,12 +1,37 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { AppendRequestSchema } from "@streamkit/protocol";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import {
+  type AppendRequest,
+  AppendRequestSchema,
+  type AppendResponse,
+  AppendResponseSchema,
+} from "@streamkit/protocol";
 import { type Bends, bentTransport } from "./bent-transport.ts";
 import type { Deviation } from "./deviation.ts";
 
 function bend(name: string, wrong: string, bends: Bends): Deviation {
   return { name, wrong, where: "append", transport: (next) => bentTransport(next, bends) };
+}
+
+/** Answers a repeated transaction id with the first result, even after its records were trimmed. */
+function rememberedForever(next: Transport): Transport {
+  const results = new Map<string, AppendResponse>();
+  return bentTransport(next, {
+    async around(rpc, message, send) {
+      if (rpc !== "Append") return send();
+      const { transactionId } = message as AppendRequest;
+      try {
+        const response = await send();
+        if (transactionId !== "") results.set(transactionId, response as AppendResponse);
+        return response;
+      } catch (error) {
+        const first = results.get(transactionId);
+        if (first === undefined || ConnectError.from(error).code !== Code.FailedPrecondition) throw error;
+        return create(AppendResponseSchema, { ...first, deduplicated: true });
+      }
+    },
+  });
 }
 
 /** Servers with faults in appends. */
@@ -53,6 +78,12 @@ export const APPEND_DEVIATIONS: readonly Deviation[] = [
       return undefined;
     },
   }),
+  {
+    name: "retry-of-trimmed",
+    wrong: "recognises retries whose records were trimmed",
+    where: "append",
+    transport: rememberedForever,
+  },
   bend("silent-dedupe", "never sets deduplicated", {
     appended(response) {
       response.deduplicated = false;

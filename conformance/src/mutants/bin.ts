@@ -44,9 +44,11 @@ const wanted = (name: string, where = ""): boolean =>
 const enough = args.all ? undefined : ENOUGH;
 let cases = loadCases();
 const unbent = (next: Transport): Transport => bentTransport(next, {});
+let mutants = 0;
 let survivors = 0;
 
 const print = (name: string, wrong: string, kill: Kill, dead: boolean): void => {
+  mutants += 1;
   if (!dead) survivors += 1;
   const by = kill.failed.slice(0, 3).join(", ") + (kill.failed.length > 3 ? ", …" : "");
   console.log(`${dead ? "killed  " : "SURVIVED"} ${name.padEnd(28)} ${wrong}\n           by ${by || "nothing"}`);
@@ -89,6 +91,6 @@ for (const hollow of HOLLOW_SERVERS.filter(({ name }) => wanted(name))) {
   print(hollow.name, wrong, kill, share >= HOLLOW_SHARE);
   if (args.all) console.log(`           passed: ${kill.passed.join(", ")}`);
 }
-const total = DEVIATIONS.length + BROKEN_CLIENTS.length + HOLLOW_SERVERS.length;
-console.log(`${total} mutants, ${survivors} survivors`);
-process.exit(survivors + controlFailures === 0 ? 0 : 1);
+console.log(`${mutants} mutants, ${survivors} survivors`);
+if (mutants === 0) console.error("no broken server or client has such a name or place; --help shows the options");
+process.exit(mutants > 0 && survivors + controlFailures === 0 ? 0 : 1);

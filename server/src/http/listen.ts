@@ -71,6 +71,11 @@ const MAX_HEADER_BYTES = 16 * 1024;
 /** HTTP/2 streams of a connection that stay free for unary calls when streaming calls have taken all of theirs. */
 const UNARY_CALLS = 1_000;
 const KEEP_ALIVE_TIMEOUT_MILLIS = 65_000;
+/**
+ * Connections that the kernel completes while the event loop is busy, at most `net.core.somaxconn`. Beyond Node's 511,
+ * Linux answers with SYN cookies and later resets connections whose clients believe that they are open.
+ */
+const BACKLOG = 4_096;
 /** Longest pause between two checks for unfinished HTTP/1.1 requests. */
 const MAX_CHECK_MILLIS = 5_000;
 
@@ -109,7 +114,7 @@ export async function listen(context: ListenContext, options: ListenOptions = {}
   const host = options.host ?? "127.0.0.1";
   await new Promise<void>((resolve, reject) => {
     server.tcp.once("error", reject);
-    server.tcp.listen(options.port ?? 8080, host, () => {
+    server.tcp.listen({ port: options.port ?? 8080, host, backlog: BACKLOG }, () => {
       server.tcp.off("error", reject);
       server.tcp.on("error", onFailure);
       resolve();

@@ -27,6 +27,7 @@ describe("the corpus and the specification", () => {
     const known = new Set([
       "raw",
       "full_duplex",
+      "many_streams",
       "hold",
       "deadline",
       "actors",

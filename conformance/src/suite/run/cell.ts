@@ -79,8 +79,10 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
     report(toResult(one, options, Verdict.NOT_APPLICABLE, `needs ${missing.join(", ")}`));
     return false;
   });
-  // A case that stops the server needs the server for itself.
-  const alone = applicable.filter((one) => one.steps.some((step) => step.action.case === "server"));
+  // A case needs the server for itself if it stops the server, or takes most of what the server gives to one address.
+  const alone = applicable.filter(
+    (one) => one.needs.includes("many_streams") || one.steps.some((step) => step.action.case === "server"),
+  );
   const together = applicable.filter((one) => !alone.includes(one));
   const slots = new Slots(LOCKSTEP_CONCURRENCY);
   const run = async (one: Case, lockstep?: Lockstep): Promise<void> => {
@@ -107,6 +109,12 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
   return results;
 }
 
+/**
+ * Transports whose cells leave out cases with thousands of streams: a connection for each takes minutes, and in-process
+ * calls run for every broken server.
+ */
+const LIGHT_TRANSPORTS: ReadonlySet<string> = new Set(["connect-h1", "in-process"]);
+
 function targetOf({ cell, instances, token = "" }: CellOptions): Target {
   return { instances, token, protocol: TRANSPORTS[cell.transport] ?? Protocol.UNSPECIFIED };
 }
@@ -131,6 +139,7 @@ async function capabilitiesOf(options: CellOptions): Promise<Set<string>> {
   const present = new Set([...instances[0]!.capabilities, ...hello.capabilities, ...optional]);
   if (instances.length === 1) present.add("one_clock");
   if (cell.transport === "connect-h1") present.delete("full_duplex");
+  if (cell.wrapper === "plain" && !LIGHT_TRANSPORTS.has(cell.transport)) present.add("many_streams");
   if (cell.backend !== "level") present.delete("damage");
   return present;
 }
