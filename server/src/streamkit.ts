@@ -188,7 +188,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     origins: options.cors,
     onRefused: (message: string) => events.report({ level: "info", kind: "request-refused", message }),
     onDefect: (cause: unknown) =>
-      events.report({ level: "error", kind: "internal-error", message: "a request met a defect", cause }),
+      events.report({ level: "error", kind: "internal-error", message: "a request failed because of a defect", cause }),
   };
   let mounted: Handlers | undefined;
   const handlers = () => {

@@ -17,9 +17,9 @@ import type { Sender } from "./sender.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
 
-/** Lengths of messages are checked by method, where the call is known. */
+/** The limit of a message depends on its method, so calls check it. */
 const MAX_MESSAGE_BYTES = 2 ** 32 - 1;
-/** Credit below this goes back together with later credit. */
+/** Credit below this is given back together with later credit. */
 const LEAST_CREDIT = 16_384;
 const RETRY_AFTER_MILLIS = 1_000;
 
@@ -29,9 +29,9 @@ export interface CallsOptions {
   readonly events: Events;
   readonly account: Account;
   readonly sender: Sender;
-  /** Calls that may be open at once. */
+  /** Most calls that may be open at the same time. */
   readonly maxCalls: number;
-  /** Told when the last call is over. */
+  /** Called when the last call has ended. */
   readonly onNone: () => void;
 }
 
@@ -43,11 +43,11 @@ export class Calls implements CallHost {
   readonly #sender: Sender;
   readonly #inbox = new Inbox(MAX_MESSAGE_BYTES, LEAST_CREDIT);
   readonly #open = new Map<number, SocketCall>();
-  /** Calls whose RESULT waits behind messages without credit. */
+  /** Calls whose RESULT waits for messages without credit. */
   readonly #finished = new Set<number>();
-  /** The id of the call that began last. */
+  /** Id of the latest call. */
   #latest = 0;
-  /** True when new calls are refused. */
+  /** True once new calls are refused. */
   #stopped = false;
 
   constructor(options: CallsOptions) {
@@ -57,12 +57,12 @@ export class Calls implements CallHost {
     this.account = options.account;
   }
 
-  /** Calls that are open, also those with an answer that has not left yet. */
+  /** Number of open calls, including those whose answer has not left yet. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** Refuses new calls from here on. */
+  /** Refuses new calls from now on. */
   stop(): void {
     this.#stopped = true;
   }
@@ -70,12 +70,12 @@ export class Calls implements CallHost {
   /**
    * Begins a call.
    *
-   * @throws FrameError for an id that is not higher than all before it, and for a message without credit
+   * @throws FrameError if the id is not above all earlier ones, or the message has no credit
    */
   begin(id: number, request: RequestPayload, socketHeaders: readonly Header[]): void {
     if (id <= this.#latest) throw new FrameError(`REQUEST has the id ${id}; expected one above ${this.#latest}`);
     this.#latest = id;
-    // Nothing waits for this message: its credit goes back at once.
+    // No implementation delays this message, so its credit is given back at once.
     if (request.message !== undefined) this.#inbox.pay(id, request.message.length);
     const implementation = this.#options.implementations.get(request.path);
     const refusal = this.#reasonToRefuse(request);
@@ -107,9 +107,9 @@ export class Calls implements CallHost {
   }
 
   /**
-   * Takes a frame for a call: MESSAGE, FIRST, NEXT or HALF_CLOSE. Calls that are over pass over it.
+   * Accepts a frame of a call: MESSAGE, FIRST, NEXT or HALF_CLOSE. Frames of ended calls have no effect.
    *
-   * @throws FrameError for frames out of order, and messages without credit
+   * @throws FrameError if a frame is out of order, or a message has no credit
    */
   receive(frame: Frame): void {
     this.#checkUsed(frame);
@@ -123,28 +123,28 @@ export class Calls implements CallHost {
     try {
       if (kind === FrameKind.HALF_CLOSE) call.halfClose();
       else call.receive(frame, message);
-      // The sender needs credit of the call no more.
+      // The client needs no more credit for this call.
       if (call.isSingle && !call.takesMessages) this.#inbox.close(id);
     } catch (error) {
       this.refuse(call, error);
     }
   }
 
-  /** Takes RESET. */
+  /** Accepts RESET. */
   reset(frame: Frame): void {
     this.#checkUsed(frame);
     const call = this.#open.get(frame.call);
     if (call !== undefined) this.#end(call);
   }
 
-  /** Takes credit that the client gave. */
+  /** Accepts credit from the client. */
   give(frame: Frame, bytes: number): void {
     if (frame.call !== 0) this.#checkUsed(frame);
     this.#sender.outbox.give(frame.call, bytes);
     if (frame.call === 0 || this.#sender.outbox.waiting(frame.call) > 0) this.#sender.schedule();
   }
 
-  /** The last frame of a call has left. */
+  /** Called when the last frame of a call has left. */
   emptied(id: number): void {
     const call = this.#open.get(id);
     if (this.#finished.delete(id)) {
@@ -154,17 +154,17 @@ export class Calls implements CallHost {
     }
   }
 
-  /** Sends the credit that is due. */
+  /** Schedules the sending of the credit that is due. */
   giveCredits(): void {
     if (this.#inbox.hasCredits) this.#sender.schedule();
   }
 
-  /** Adds the frames that give credit back. */
+  /** Adds frames that give credit back. */
   addCredits(): void {
     for (const frame of this.#inbox.credits()) this.#sender.outbox.control(frame);
   }
 
-  /** Ends all calls: the socket is gone. */
+  /** Ends all calls, because the socket has ended. */
   endAll(): void {
     for (const call of [...this.#open.values()]) this.#end(call);
   }
@@ -198,7 +198,7 @@ export class Calls implements CallHost {
   fail(call: SocketCall, error: unknown): void {
     if (this.#open.get(call.id) !== call) return;
     if (!(error instanceof ConnectError)) {
-      const message = "a call of a WebSocket met a defect";
+      const message = "a call of a WebSocket failed because of a defect";
       this.#options.events.report({ level: "error", kind: "internal-error", message, cause: error });
     }
     const metadata = this.#open.get(call.id)?.metadata;
@@ -211,7 +211,7 @@ export class Calls implements CallHost {
     if (this.#open.get(call.id) === call) this.fail(call, this.#counted(error));
   }
 
-  /** A failure with the code and detail of the protocol, counted by its reason. */
+  /** Returns a failure with the code and detail of the protocol, and counts its reason. */
   #counted(error: unknown): ConnectError {
     const translated = toRequestError(toConnectError(error));
     const reason = reasonOf(translated);

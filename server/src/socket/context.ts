@@ -10,11 +10,11 @@ export interface SocketContextOptions {
   readonly account: Account;
   readonly socketHeaders: readonly Header[];
   readonly headers: readonly Header[];
-  /** Time for the call, in milliseconds; 0: as long as it takes. */
+  /** Time limit of the call in milliseconds; 0 for no limit. */
   readonly timeoutMillis: number;
 }
 
-/** The context of one call of a socket. Headers, signal and timer exist once somebody needs them. */
+/** The context of one call of a socket. It creates headers, signal and timer only when code needs them. */
 export class SocketContext implements HandlerContext {
   readonly method: DescMethod;
   readonly requestMethod = "POST";
@@ -34,7 +34,7 @@ export class SocketContext implements HandlerContext {
 
   constructor({ path, method, account, socketHeaders, headers, timeoutMillis }: SocketContextOptions) {
     this.method = method;
-    // Only the path matters. The name of the host was checked when the socket was opened.
+    // Only the path matters. The server checked the host name when it opened the socket.
     this.url = `http://streamkit.invalid${path}`;
     this.values.set(peerKey, { account });
     this.#socketHeaders = socketHeaders;
@@ -71,17 +71,19 @@ export class SocketContext implements HandlerContext {
     return this.#responseTrailer;
   }
 
-  /** Calls a function when the time of the call is over, after the signal. */
+  /** Calls a function when the deadline of the call has passed, after the signal was aborted. */
   onLate(action: (error: ConnectError) => void): void {
     this.#onLate.push(action);
   }
 
-  /** Stops the clock: the answer is known. */
+  /** Stops the timer of the deadline, because the answer is known. */
   stop(): void {
     clearTimeout(this.#timer);
   }
 
-  /** Stops the clock, and ends the work of a call that is over without an answer. Returns the reason of the signal. */
+  /**
+   * Stops the timer, and aborts the work of a call that has ended without an answer. Returns the reason of the abort.
+   */
   cancel(): ConnectError {
     this.stop();
     return this.#abort(new ConnectError("the client ended the call", Code.Canceled));

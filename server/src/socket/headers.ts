@@ -1,7 +1,7 @@
-/** A header: its name in lower case, and its value. */
+/** A header: its name in lower case and its value. */
 export type Header = readonly [name: string, value: string];
 
-/** The most that the headers of SETTINGS, or of one REQUEST, may be: bytes of names and values, and their number. */
+/** Limits of the headers in SETTINGS or in one REQUEST: bytes of names and values, and number of headers. */
 export const MAX_HEADER_BYTES = 16_384;
 export const MAX_HEADERS = 128;
 
@@ -9,12 +9,12 @@ const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 /** Visible characters of Latin-1, blanks and tabs, as in HTTP. */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** The headers of one frame, as far as they stay within the limit. */
+/** The headers of one frame, up to the limits. */
 export class HeaderList {
   readonly headers: Header[] = [];
-  /** True if there are more of them, or more bytes, than one frame may have. */
+  /** True if the frame has more headers, or more bytes of them, than allowed. */
   tooLarge = false;
-  /** True if each is a header that HTTP could carry. */
+  /** True if HTTP could carry all headers. */
   valid = true;
   #bytes = 0;
 
@@ -29,7 +29,7 @@ export class HeaderList {
   }
 }
 
-/** The headers of a call: its own take the place of those of its socket that have the same names. */
+/** Returns the headers of a call. They replace headers of the socket with the same names. */
 export function mergedHeaders(ofSocket: readonly Header[], ofCall: readonly Header[]): Headers {
   const result = new Headers();
   const replaced = new Set(ofCall.map(([name]) => name));

@@ -3,11 +3,11 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 
 /**
- * Pings a client, and tells when nothing comes from it within an interval. Its bytes count as an answer, and so does
- * progress with bytes that waited for it: a ping waits behind them. After a turn in which this process stood still for
- * longer than the interval, the bytes that have arrived meanwhile are read first.
+ * Pings a client, and calls `onDead` if there is no sign of life within an interval. Signs of life are bytes from the
+ * client, and progress with bytes that wait for it: a ping waits behind those. If this process stood still for longer
+ * than the interval, the function first reads the bytes that arrived meanwhile.
  *
- * @returns ends the pings
+ * @returns a function that stops the pings
  */
 export function watchLiveness(
   socket: WebSocket,

@@ -6,21 +6,21 @@ import { HeaderList } from "./headers.ts";
 export interface RequestPayload {
   readonly path: string;
   readonly headers: HeaderList;
-  /** Time for the call, in milliseconds; 0: as long as it takes. At most what a timer can wait for. */
+  /** Time limit of the call in milliseconds, at most the longest wait of a timer; 0 for no limit. */
   readonly timeoutMillis: number;
-  /** The request message, as a view; undefined if it follows. */
+  /** The request message as a view of the payload; undefined if it follows in other frames. */
   readonly message: Uint8Array | undefined;
 }
 
-/** Longest time that a timer can wait, in milliseconds: 24.8 days. */
+/** Longest wait of a timer, in milliseconds: 24.8 days. */
 const LONGEST_MILLIS = 2 ** 31 - 1;
 
 const TEXT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Reads the payload of REQUEST. Generated code would make an object of every header before anybody counts them.
+ * Reads the payload of REQUEST. Generated code would create an object for every header before the headers are counted.
  *
- * @throws FrameError for bytes that are no such message
+ * @throws FrameError if the bytes are not such a message
  */
 export function readRequest(payload: Uint8Array): RequestPayload {
   const headers = new HeaderList();
@@ -53,7 +53,7 @@ export function readRequest(payload: Uint8Array): RequestPayload {
 /**
  * Reads the payload of SETTINGS: streamkit.transport.v1.Settings.
  *
- * @throws FrameError for bytes that are no such message
+ * @throws FrameError if the bytes are not such a message
  */
 export function readSettings(payload: Uint8Array): HeaderList {
   const headers = new HeaderList();
@@ -64,7 +64,7 @@ export function readSettings(payload: Uint8Array): HeaderList {
   return headers;
 }
 
-/** @throws FrameError for bytes that are no streamkit.transport.v1.Reset */
+/** @throws FrameError if the bytes are not a streamkit.transport.v1.Reset */
 export function checkReset(payload: Uint8Array): void {
   read("RESET", payload, (reader) => {
     if (reader.tag() === 1) text(reader);

@@ -4,7 +4,7 @@ import type { Admission } from "../budgets/admission.ts";
 import { tooLarge } from "../routes/reading/refusal.ts";
 import { maxRequestBytes } from "../routes/request-limits.ts";
 
-/** Counts the bytes of the requests of one call, and waits for the first message. */
+/** Counts the request bytes of one call, and watches the deadline of the first message. */
 export class RequestBytes {
   readonly #admission: Admission;
   readonly #account: Account;
@@ -18,21 +18,22 @@ export class RequestBytes {
     this.#limit = maxRequestBytes(path);
   }
 
-  /** Expects a message in time: `onLate` gets DEADLINE_EXCEEDED unless `arrived` is called before. */
+  /** Starts the deadline of a message. `onLate` gets DEADLINE_EXCEEDED unless `arrived` is called in time. */
   expect(single: boolean, onLate: (error: Error) => void): void {
     this.#deadline = this.#admission.expect(single, onLate);
   }
 
-  /** The message that was expected is here. */
+  /** Ends the deadline, because the message has arrived. */
   arrived(): void {
     this.#deadline?.[Symbol.dispose]();
     this.#deadline = undefined;
   }
 
   /**
-   * Counts a frame.
+   * Counts the bytes of a frame.
    *
-   * @throws ConnectError REQUEST_TOO_LARGE for the beginning of a message over the limit of the method; OVERLOADED
+   * @throws ConnectError REQUEST_TOO_LARGE if a message begins that exceeds the limit of the method; OVERLOADED if the
+   * account is full
    */
   take(frame: Frame): void {
     const total = frame.kind === FrameKind.FIRST ? leadingNumber(frame) : frame.payload.length;
@@ -40,7 +41,7 @@ export class RequestBytes {
     this.add(frame.payload.length);
   }
 
-  /** @throws ConnectError OVERLOADED */
+  /** @throws ConnectError OVERLOADED if the account is full */
   add(bytes: number): void {
     this.#admission.takeRequest(this.#account, bytes);
     this.#held += bytes;
@@ -51,7 +52,7 @@ export class RequestBytes {
     this.#account.give("requestBytes", bytes);
   }
 
-  /** Gives all back. */
+  /** Gives back all counted bytes. */
   release(): void {
     this.arrived();
     this.give(this.#held);

@@ -10,11 +10,11 @@ export interface RequestQueueOptions {
   readonly bytes: RequestBytes;
   /** True if the method takes one message. */
   readonly single: boolean;
-  /** Told of every message that the implementation takes. */
+  /** Called for every message that the implementation consumes. */
   readonly onTaken: (messageBytes: number) => void;
 }
 
-/** The requests of a stream between the socket and the implementation. They wait as bytes. */
+/** The requests of a stream between the socket and the implementation. They wait in encoded form. */
 export class RequestQueue implements AsyncIterableIterator<Message> {
   readonly #options: RequestQueueOptions;
   readonly #waiting: Uint8Array[] = [];
@@ -35,10 +35,10 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
   }
 
   /**
-   * Takes a frame of a request. A message that breaks a limit fails the queue: the implementation learns of it when it
-   * has taken all earlier messages, so it answers those.
+   * Accepts a frame of a request. A message that exceeds a limit fails the queue. The implementation learns of that
+   * after it has consumed all earlier messages, so it answers those.
    *
-   * @throws ConnectError INVALID_FIELD for a message behind the last one
+   * @throws ConnectError INVALID_FIELD if a message follows the last one
    */
   receive(frame: Frame, message: Uint8Array | undefined): void {
     if (this.#state === "failed") return;
@@ -58,7 +58,7 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
     if (message !== undefined) this.add(message);
   }
 
-  /** Adds a whole message, whose bytes are counted. */
+  /** Adds a complete message whose bytes are already counted. */
   add(message: Uint8Array): void {
     this.#options.bytes.arrived();
     this.#waiting.push(ownBytes(message));
@@ -66,7 +66,7 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
     this.#wake?.();
   }
 
-  /** No more messages come. */
+  /** Ends the queue: no more messages follow. */
   end(): void {
     if (this.#state !== "open") return;
     this.#state = "ended";
@@ -74,7 +74,7 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
     this.#wake?.();
   }
 
-  /** The implementation gets this failure in place of all messages that it has not taken. */
+  /** Fails the queue. The implementation gets the failure instead of all messages that it has not consumed. */
   fail(error: unknown): void {
     this.#waiting.length = 0;
     this.#endWith(error);
@@ -87,7 +87,7 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
     this.#wake?.();
   }
 
-  /** The call has its answer: all that waits is of no use to it. */
+  /** Drops all waiting messages, because the call has its answer. */
   close(): void {
     this.#waiting.length = 0;
     this.end();
@@ -115,7 +115,7 @@ export class RequestQueue implements AsyncIterableIterator<Message> {
   }
 }
 
-/** A message that keeps no much larger WebSocket message in memory while it waits. */
+/** Returns a message that does not keep a much larger WebSocket message in memory while it waits. */
 function ownBytes(message: Uint8Array): Uint8Array {
   return 2 * message.byteLength < message.buffer.byteLength ? new Uint8Array(message) : message;
 }

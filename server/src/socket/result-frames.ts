@@ -12,7 +12,7 @@ import {
 import { varintLength, WIRE_LENGTH, writeVarint } from "@streamkit/protocol/wire";
 import { errorParts } from "../routes/connect-error.ts";
 
-/** The longest text of an error whose RESULT would be too large for a frame, in characters. */
+/** Longest error text, in characters, if a RESULT would otherwise be too large for a frame. */
 const SHORT_TEXT = 1_000;
 
 interface Metadata {
@@ -20,12 +20,12 @@ interface Metadata {
   readonly responseTrailer: Headers;
 }
 
-/** Bytes of the RESULT frame that carries a message and nothing else. */
+/** Returns the size of a RESULT frame that carries only a message. */
 function plainBytes(message: Uint8Array): number {
   return 1 + varintLength(message.length) + message.length;
 }
 
-/** RESULT with the message of a unary call; undefined if the message needs frames of its own. */
+/** Encodes RESULT with the message of a unary call. Returns undefined if the message needs its own frames. */
 export function messageResult(call: number, message: Uint8Array, metadata: Metadata): Uint8Array | undefined {
   const payloadBytes = plainBytes(message);
   if (payloadBytes > MAX_FRAME_BYTES) return undefined;
@@ -44,9 +44,9 @@ export function messageResult(call: number, message: Uint8Array, metadata: Metad
 }
 
 /**
- * RESULT without a message and without a failure.
+ * Encodes RESULT without a message and without a failure.
  *
- * @throws RangeError when headers and trailers are too large for a frame
+ * @throws RangeError if headers and trailers are too large for a frame
  */
 export function endResult(call: number, { responseHeader, responseTrailer }: Partial<Metadata>): Uint8Array {
   const headers = headersOf(responseHeader);
@@ -54,7 +54,7 @@ export function endResult(call: number, { responseHeader, responseTrailer }: Par
   return fitting(FrameKind.RESULT, call, toBinary(ResultSchema, create(ResultSchema, { headers, trailers })));
 }
 
-/** RESULT with a failure. What does not fit is cut: headers, long texts, then details. */
+/** Encodes RESULT with a failure. If the failure does not fit, it loses headers, then long texts, then details. */
 export function errorResult(call: number, error: ConnectError, metadata: Partial<Metadata> = {}): Uint8Array {
   const { code, message, details: readonlyDetails } = errorParts(error);
   const details = [...readonlyDetails];
@@ -73,9 +73,9 @@ export function errorResult(call: number, error: ConnectError, metadata: Partial
 }
 
 /**
- * RESPONSE with the headers of an answer; undefined if there are none.
+ * Encodes RESPONSE with the headers of an answer. Returns undefined if there are none.
  *
- * @throws RangeError when they are too large for a frame
+ * @throws RangeError if the headers are too large for a frame
  */
 export function responseFrame(call: number, responseHeader: Headers): Uint8Array | undefined {
   const headers = headersOf(responseHeader);

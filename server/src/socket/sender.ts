@@ -2,32 +2,32 @@ import { Outbox } from "@streamkit/protocol/transport";
 import type { WebSocket } from "ws";
 import type { Account } from "../budgets/account.ts";
 
-/** Bytes that wait in this process for the client to read, beyond which messages stay in the outbox. */
+/** Bytes in this process that wait for the client to read. Beyond this limit, messages stay in the outbox. */
 const FULL_BYTES = 256 * 1024;
-/** Bytes that no credit holds back, beyond which the server reads nothing from a client that reads nothing itself. */
+/** Unread bytes without credit. Beyond this limit, the server stops reading from the client. */
 const UNREAD_BYTES = 1024 * 1024;
 
 export interface SenderOptions {
   readonly socket: WebSocket;
   readonly account: Account;
-  /** Told of a call when the last of its frames has left. */
+  /** Called when the last frame of a call has left. */
   readonly onEmpty: (call: number) => void;
-  /** May add frames. */
+  /** Called before each write; may add frames. */
   readonly beforeFlush: () => void;
-  /** Told when nothing waits any more. */
+  /** Called when no bytes wait any more. */
   readonly onIdle: () => void;
 }
 
 /**
- * Writes the frames of a session: all that are ready in one turn of the event loop in one WebSocket message. For a
- * client that reads slowly, messages wait in the outbox, and the server reads nothing while answers pile up.
+ * Writes the frames of a session. All frames that are ready in one turn of the event loop share a WebSocket message. If
+ * the client reads slowly, messages wait in the outbox, and the server stops reading while answers accumulate.
  */
 export class Sender {
   readonly outbox: Outbox;
   readonly #options: SenderOptions;
   #scheduled = false;
   #closed = false;
-  /** Bytes that were handed to the socket and have not left this process. */
+  /** Bytes that the socket has accepted and that have not left this process. */
   #inFlight = 0;
 
   constructor(options: SenderOptions) {
@@ -35,19 +35,19 @@ export class Sender {
     this.outbox = new Outbox(options.onEmpty);
   }
 
-  /** True if nothing waits for the client to read. */
+  /** True if no bytes wait for the client to read. */
   get isIdle(): boolean {
     return this.#inFlight === 0 && !this.#scheduled && this.outbox.controlBytes === 0;
   }
 
-  /** Sends what is ready at the end of this turn. */
+  /** Sends the ready frames at the end of this turn. */
   schedule(): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
     setImmediate(() => this.#flush());
   }
 
-  /** Sends nothing any more: the socket is gone, or closes. */
+  /** Stops sending, because the socket closes or has ended. */
   close(): void {
     const { account, socket } = this.#options;
     if (this.#closed) return;

@@ -18,13 +18,13 @@ import { checkReset, readRequest, readSettings } from "./read-payload.ts";
 import { Sender } from "./sender.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
-/** Unary calls that a socket may have open when its streams are all taken. As over HTTP/2. */
+/** Unary calls that a socket may have open in addition to all its streams, as over HTTP/2. */
 const UNARY_CALLS = 1_000;
 const CANCELS_PER_SECOND = 500;
 const MAX_PINGS = 100;
 const PINGS_PER_SECOND = 10;
 const MAX_PING_BYTES = 125;
-/** The longest reason of a close, in characters of one byte. */
+/** Longest reason of a close, in characters of one byte. */
 const MAX_REASON = 120;
 
 const ONLY_OF_SOCKET: ReadonlySet<FrameKind> = new Set([FrameKind.SETTINGS, FrameKind.PING, FrameKind.PONG]);
@@ -37,7 +37,7 @@ export interface SessionOptions {
   readonly account: Account;
 }
 
-/** The server's side of one socket: reads frames and hands them to the calls. */
+/** The server's side of one socket. It reads frames and passes them to the calls. */
 export class Session {
   readonly #socket: WebSocket;
   readonly #events: Events;
@@ -45,9 +45,11 @@ export class Session {
   readonly #calls: Calls;
   readonly #cancels: TokenBucket;
   readonly #pings = new TokenBucket(MAX_PINGS, PINGS_PER_SECOND);
-  /** The headers of SETTINGS. */
+  /** Headers of the latest SETTINGS. */
   #headers: readonly Header[] = [];
-  /** After "going", the server takes no new calls; after "finishing", it closes the socket when none is open. */
+  /**
+   * After "going", the server refuses new calls. After "finishing", it closes the socket as soon as no call is open.
+   */
   #state: "open" | "going" | "finishing" | "closed" = "open";
 
   constructor(socket: WebSocket, { implementations, admission, events, limits, account }: SessionOptions) {
@@ -66,7 +68,7 @@ export class Session {
     this.#calls = new Calls({ implementations, admission, events, account, sender: this.#sender, maxCalls, onNone });
   }
 
-  /** Takes a WebSocket message. Bytes that break the protocol close the socket; nothing is thrown. */
+  /** Accepts a WebSocket message. Never throws: bytes that break the protocol close the socket. */
   receive(message: Uint8Array, isBinary: boolean): void {
     try {
       if (!isBinary) throw new FrameError("a WebSocket message is text; expected binary");
@@ -81,18 +83,18 @@ export class Session {
         this.#break(error);
         return;
       }
-      const text = "a WebSocket met a defect";
+      const text = "a WebSocket failed because of a defect";
       this.#events.report({ level: "error", kind: "internal-error", message: text, cause: error });
       this.close(1011, "internal error");
     }
   }
 
-  /** Counts a ping of WebSocket. */
+  /** Counts a ping at the level of WebSocket. */
   pinged(): void {
     if (this.#state !== "closed" && !this.#pings.take()) this.#break(new FrameError("too many pings", 4429));
   }
 
-  /** Tells the client that the server stops. Open calls go on, and new ones are refused. */
+  /** Tells the client that the server stops. Open calls continue; new ones are refused. */
   goAway(): void {
     if (this.#state !== "open") return;
     this.#state = "going";
@@ -101,21 +103,21 @@ export class Session {
     this.#sender.schedule();
   }
 
-  /** Closes the socket once the open calls are over. */
+  /** Closes the socket once all open calls have ended. */
   finish(): void {
     this.goAway();
     if (this.#state !== "closed") this.#state = "finishing";
     this.#closeIfDone();
   }
 
-  /** Ends all calls, and closes the socket. */
+  /** Ends all calls and closes the socket. */
   close(code: number, reason: string): void {
     if (this.#state === "closed") return;
     this.end();
     this.#socket.close(code, reason.slice(0, MAX_REASON));
   }
 
-  /** Ends all calls: the socket is gone. */
+  /** Ends all calls, because the socket has ended. */
   end(): void {
     this.#state = "closed";
     this.#sender.close();

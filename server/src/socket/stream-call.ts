@@ -10,8 +10,8 @@ import { RequestQueue } from "./request-queue.ts";
 import { endResult, responseFrame } from "./result-frames.ts";
 
 /**
- * A call that streams answers, or both ways. The implementation makes the next message once the one before has left for
- * the socket, so a client that gives no credit costs one message.
+ * A call that streams answers, or both ways. The implementation creates a message only after the previous one has left
+ * for the socket, so a client that gives no credit costs one message.
  */
 export class StreamCall implements SocketCall {
   readonly id: number;
@@ -48,7 +48,7 @@ export class StreamCall implements SocketCall {
   }
 
   /**
-   * @param message the message of the request; undefined if it follows
+   * @param message the message of the request; undefined if it follows in other frames
    * @throws ConnectError OVERLOADED
    */
   start(message: Uint8Array | undefined): void {
@@ -56,7 +56,7 @@ export class StreamCall implements SocketCall {
       throw unreadable("REQUEST has a message; this method takes a stream of them, in MESSAGE, or in FIRST and NEXT");
     }
     this.#stream = this.#host.admission.openStream(this.#host.account);
-    // A deadline ends the implementation, also where it waits for the client to take a message.
+    // A deadline also ends an implementation that waits for the client to read a message.
     this.#context.onLate(() => this.#wake?.());
     if (message === undefined) {
       this.#bytes.expect(this.isSingle, (error) => this.#requests.fail(error));
@@ -131,7 +131,7 @@ export class StreamCall implements SocketCall {
     if (frame !== undefined) this.#host.respond(this.id, frame);
   }
 
-  /** Resolves when the message has left, or the call is over, or late. */
+  /** Resolves when the message has left, the call has ended, or its deadline has passed. */
   #send(message: Uint8Array): Promise<void> {
     this.#sending = message.length;
     this.#host.account.add("responseBytes", message.length);

@@ -1,4 +1,4 @@
-/** Allows so many events at once, and so many more per second. */
+/** Allows a number of events at once, and a number of further events per second. */
 export class TokenBucket {
   readonly #most: number;
   readonly #perSecond: number;
@@ -6,8 +6,8 @@ export class TokenBucket {
   #filledAt = performance.now();
 
   /**
-   * @param most events at once
-   * @param perSecond further events in a second
+   * @param most events that are allowed at once
+   * @param perSecond further events that are allowed per second
    */
   constructor(most: number, perSecond: number) {
     this.#most = most;
@@ -15,7 +15,7 @@ export class TokenBucket {
     this.#tokens = most;
   }
 
-  /** Counts an event; false if it is one too many. */
+  /** Counts an event. Returns false if the event exceeds the limit. */
   take(): boolean {
     const now = performance.now();
     this.#tokens = Math.min(this.#most, this.#tokens + ((now - this.#filledAt) / 1_000) * this.#perSecond);

@@ -14,10 +14,10 @@ import { watchLiveness } from "./liveness.ts";
 import { Session } from "./session.ts";
 
 const SUBPROTOCOL = "streamkit.v1";
-/** Time for the client to answer a close, in milliseconds. */
+/** Time limit for the client to answer a close, in milliseconds. */
 const CLOSE_MILLIS = 2_000;
 const MAX_FRAGMENTS = 1_024;
-/** Bytes that a client has not read, beyond which its pings get no answer. */
+/** Unread bytes of a client beyond which its pings get no answer. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
 const RETRY_AFTER_SECONDS = 1;
 
@@ -33,17 +33,17 @@ export interface SocketsOptions {
   readonly events: Events;
   readonly limits: ServerLimits;
   readonly accounts: Accounts;
-  /** Origins that may call from a browser. */
+  /** Origins whose pages may call from a browser. */
   readonly origins: AllowedOrigins | undefined;
 }
 
-/** An upgrade, and how the server that it came to is set up. */
+/** A request for an upgrade, and the settings of the server that received it. */
 export interface Upgrade {
   readonly request: IncomingMessage;
   readonly connection: Duplex;
   readonly head: Buffer;
   readonly isKnownHost: (hostname: string) => boolean;
-  /** How often the client is checked to be alive, in milliseconds. */
+  /** Interval at which the server checks that the client is alive, in milliseconds. */
   readonly keepAliveMillis: number;
 }
 
@@ -72,11 +72,11 @@ export class Sockets {
     this.#server.on("wsClientError", (error, connection) => this.#refuse(connection, 400, error.message));
   }
 
-  /** Opens a socket, or refuses it. False, and nothing done, for requests of other paths. */
+  /** Opens a socket or refuses it. Returns false for other paths, without any effect. */
   upgrade(upgrade: Upgrade): boolean {
     const { request, connection, head } = upgrade;
     if (request.url?.split("?", 1)[0] !== SOCKET_PATH) return false;
-    // Without a listener, the error of a connection that breaks would end the process.
+    // Without this listener, the error of a broken connection would end the process.
     connection.on("error", () => undefined);
     const address = request.socket.remoteAddress ?? "local";
     const refusal = this.#reasonToRefuse(upgrade, address);
@@ -87,13 +87,13 @@ export class Sockets {
     return true;
   }
 
-  /** Tells all clients to go elsewhere. */
+  /** Tells all clients to use another server. */
   goAway(): void {
     this.#stopped = true;
     for (const session of this.#open.keys()) session.goAway();
   }
 
-  /** Lets open calls end for so many milliseconds, then ends every socket. */
+  /** Waits up to `graceMillis` milliseconds for open calls, then ends every socket. */
   async close(graceMillis: number): Promise<void> {
     this.goAway();
     const closed = [...this.#open.values()].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
@@ -117,11 +117,11 @@ export class Sockets {
     socket.on("message", (data, isBinary) => session.receive(data as Buffer, isBinary));
     socket.on("ping", (data) => {
       session.pinged();
-      // For a client that reads nothing, pongs would pile up.
+      // The pongs for a client that reads nothing would accumulate.
       if (socket.bufferedAmount < MAX_UNREAD_BYTES) socket.pong(data);
     });
     socket.on("error", (error: NodeJS.ErrnoException) => {
-      // A connection that breaks is the client's affair.
+      // Clients may break their connections.
       if (error.code?.startsWith("WS_ERR_") !== true) return;
       events.report({
         level: "info",
@@ -164,7 +164,7 @@ export class Sockets {
     return undefined;
   }
 
-  /** Answers with a Connect error, as the port does for calls that it refuses. */
+  /** Answers with a Connect error, in the same form as the port's refusals of calls. */
   #refuse(connection: Duplex, status: number, message: string): void {
     this.#options.events.report({ level: "info", kind: "request-refused", message });
     const body = Buffer.from(JSON.stringify({ code: CODES[status] ?? "unknown", message }));
