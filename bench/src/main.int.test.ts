@@ -50,6 +50,12 @@ describe("the benchmarks", () => {
     expect(output).toMatch(/^an exclusive consumer of one space, lease of 30 s +[\d.]+/m);
   });
 
+  it("measure growth (W7)", { timeout: 240_000 }, async () => {
+    const output = await outputOf("W7", "--records", "10000");
+    expect(output).toContain("list, us per segment");
+    expect(output).toMatch(/^1,000 /m);
+  });
+
   it("measure memory (W15)", { timeout: 240_000 }, async () => {
     const output = await outputOf("W15", "--records", "20000");
     expect(output).toMatch(/^group of 20 workers without labels +20 +[\d.]+ +-?[\d.]+ +[\d.]+ +[\d.]+$/m);

@@ -17,6 +17,17 @@ export async function resident(pid: number): Promise<Resident> {
   return { now: bytes("VmRSS"), peak: bytes("VmHWM") };
 }
 
+/** Linux counts CPU time in hundredths of a second. */
+const TICK_MILLIS = 10;
+
+/** Returns the CPU time of a process so far, in milliseconds. */
+export async function cpuMillis(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  // The name of the program, in parentheses, may have spaces.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MILLIS;
+}
+
 /** Starts a new peak. See proc(5), clear_refs. */
 export async function forgetPeak(pid: number): Promise<void> {
   await writeFile(`/proc/${pid}/clear_refs`, "5");

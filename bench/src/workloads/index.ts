@@ -3,6 +3,7 @@ import { bulkProduce } from "./w1-bulk-produce.ts";
 import { bulkConsume } from "./w2-bulk-consume.ts";
 import { appendLatency } from "./w3-append-latency.ts";
 import { loadAggregates } from "./w6-load-aggregates.ts";
+import { growth } from "./w7-growth.ts";
 import { storageCounts } from "./w9-storage-counts.ts";
 import { severalInstances } from "./w10-instances.ts";
 import { memory } from "./w15-memory.ts";
@@ -13,6 +14,7 @@ export const WORKLOADS: readonly Workload[] = [
   bulkConsume,
   appendLatency,
   loadAggregates,
+  growth,
   storageCounts,
   severalInstances,
   memory,

@@ -1,0 +1,144 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { createStreamkitClient, type SpaceHandle } from "@streamkit/client";
+import { createNodeTransport } from "@streamkit/client/node";
+import type { RunContext, Workload } from "../harness/workload.ts";
+import { cpuMillis, forgetPeak, inUse, resident } from "../memory/resident.ts";
+import { type ServerProcess, startStreamkit } from "../peers/streamkit-process.ts";
+import type { Section } from "../report/section.ts";
+import { figure, type Table, whole } from "../report/table.ts";
+
+type Space = SpaceHandle<Uint8Array, Uint8Array>;
+
+const MIB = 1024 * 1024;
+const STEPS = [1_000, 10_000, 100_000, 1_000_000];
+const RECORD = new Uint8Array(256);
+const WRITERS = 64;
+/** Measured appends of all writers together. */
+const APPENDS = 4_000;
+/** Lists that are measured, after one that is not. */
+const LISTS = 3;
+/** Time in which a server comes to rest, in milliseconds: V8 gives memory back after a while. */
+const SETTLING_MILLIS = 10_000;
+
+/** Cost of appends and lists, and memory of the server, as the number of written segments grows. */
+export const growth: Workload = {
+  id: "W7",
+  title: "growth of the number of segments: appends, lists and memory",
+
+  async run(context: RunContext): Promise<Section> {
+    const most = context.records / 10;
+    const steps = STEPS.filter((segments) => segments <= most);
+    const file = join(context.folder, "in-use");
+    const collector = new URL("../memory/collect-on-signal.ts", import.meta.url);
+    collector.searchParams.set("file", file);
+    const server = await startStreamkit(
+      ["--path", join(context.folder, "w7")],
+      ["--expose-gc", "--import", collector.href],
+    );
+    try {
+      const transport = createNodeTransport({ baseUrl: server.address });
+      const space = createStreamkitClient({ transport }).store(randomUUID()).space("growth") as Space;
+      const rows: string[][] = [];
+      // A fresh server grows with its first writes, to any segment: write buffers of LevelDB, space for garbage.
+      context.progress("W7 warm-up");
+      for (let round = 0; round < 2; round++) await space.produce(records(0, Math.max(...steps), STEPS[0]));
+      let written = STEPS[0];
+      for (const segments of steps) {
+        context.progress(`W7 ${whole(segments)} segments`);
+        await forgetPeak(server.pid);
+        await space.produce(records(written, segments));
+        written = segments;
+        const append = await appends(server, space, segments);
+        const list = await lists(server, space, segments);
+        await new Promise((resolve) => setTimeout(resolve, SETTLING_MILLIS));
+        const { now, peak } = await resident(server.pid);
+        const kept = await inUse(server.pid, file);
+        rows.push([
+          whole(segments),
+          ...append,
+          ...list,
+          figure(now / MIB),
+          figure(peak / MIB),
+          figure(kept / MIB),
+          figure((await resident(server.pid)).now / MIB),
+        ]);
+      }
+      return {
+        heading: `W7 Growth: one space with up to ${whole(steps.at(-1) ?? 0)} segments, LevelDB`,
+        notes: [
+          `A warm-up writes twice as many records as the largest step has segments to ${whole(STEPS[0])} segments; so memory that comes with any writes (write buffers of LevelDB, space for garbage) is there before the first figure.`,
+          `Each new segment gets one record of ${RECORD.length} bytes. ${WRITERS} writers then append to random segments, and one client lists all segments ${LISTS} times, over HTTP/2.`,
+          `RSS is read ${SETTLING_MILLIS / 1_000} s after the last call. In use: heap and buffers after a forced collection, which comes after that; "collected" is the RSS behind it.`,
+        ],
+        tables: [table(rows)],
+      };
+    } finally {
+      await server.stop();
+    }
+  },
+};
+
+/** A record for each number, in a segment of its own, or in one of so many segments. */
+function* records(from: number, to: number, segments = to) {
+  for (let i = from; i < to; i++) yield { segment: nameOf(i % segments), record: RECORD };
+}
+
+function nameOf(index: number): string {
+  return `segment-${index}`;
+}
+
+/** Milliseconds of CPU per append, of the server and of the client. */
+async function appends(server: ServerProcess, space: Space, segments: number): Promise<string[]> {
+  const write = async (count: number): Promise<void> => {
+    const writer = async () => {
+      for (let i = 0; i < count / WRITERS; i++) {
+        await space.segment(nameOf(Math.floor(Math.random() * segments))).append([RECORD]);
+      }
+    };
+    await Promise.all(Array.from({ length: WRITERS }, writer));
+  };
+  await write(APPENDS / 4);
+  const before = await cpuOf(server);
+  await write(APPENDS);
+  const after = await cpuOf(server);
+  return [after.server - before.server, after.client - before.client].map((millis) => figure(millis / APPENDS));
+}
+
+/** Microseconds per listed segment: time, and CPU of the server and of the client. */
+async function lists(server: ServerProcess, space: Space, segments: number): Promise<string[]> {
+  const list = async (): Promise<void> => {
+    let listed = 0;
+    for await (const _ of space.listSegments()) listed += 1;
+    if (listed !== segments) throw new Error(`the list has ${listed} segments in place of ${segments}`);
+  };
+  await list();
+  const before = await cpuOf(server);
+  const start = performance.now();
+  for (let i = 0; i < LISTS; i++) await list();
+  const time = performance.now() - start;
+  const after = await cpuOf(server);
+  const spent = [time, after.server - before.server, after.client - before.client];
+  return spent.map((millis) => figure((millis * 1_000) / (LISTS * segments)));
+}
+
+async function cpuOf(server: ServerProcess): Promise<{ server: number; client: number }> {
+  const { user, system } = process.cpuUsage();
+  return { server: await cpuMillis(server.pid), client: (user + system) / 1_000 };
+}
+
+function table(rows: readonly string[][]): Table {
+  const columns = [
+    "segments",
+    "append: server CPU, ms",
+    "client CPU, ms",
+    "list, us per segment",
+    "server CPU, us",
+    "client CPU, us",
+    "RSS, MiB",
+    "peak RSS, MiB",
+    "in use, MiB",
+    "collected RSS, MiB",
+  ];
+  return { caption: "Costs of one call, and memory of the server process", columns, rows };
+}
