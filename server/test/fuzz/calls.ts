@@ -5,7 +5,7 @@ import { wrongAnswer, wrongEnd } from "./answers.ts";
 import { messageJson } from "./messages.ts";
 import { mutate, type Random } from "./random.ts";
 
-const METHODS: readonly DescMethod[] = [
+export const METHODS: readonly DescMethod[] = [
   StreamService,
   StoreService,
   LeaseService,

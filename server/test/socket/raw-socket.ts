@@ -78,7 +78,7 @@ function headerFields(headers: readonly (readonly [string, string])[], number: n
   return headers.map(([name, value]) => field(number, Buffer.concat([field(1, name), field(2, value)])));
 }
 
-function requestPayload({ path, headers = [], timeoutMillis, message }: RawRequest): Buffer {
+export function requestPayload({ path, headers = [], timeoutMillis, message }: RawRequest): Buffer {
   return Buffer.concat([
     field(1, path),
     ...headerFields(headers, 2),
@@ -122,7 +122,7 @@ const bytesOf = (message: Buffer, number: number): Buffer[] =>
 const headersOf = (message: Buffer, number: number): [string, string][] =>
   bytesOf(message, number).map((each) => [String(bytesOf(each, 1)[0] ?? ""), String(bytesOf(each, 2)[0] ?? "")]);
 
-function resultOf(payload: Buffer): RawResult {
+export function resultOf(payload: Buffer): RawResult {
   const [status] = bytesOf(payload, 2);
   const code = status === undefined ? 0 : fieldsOf(status).find((each) => each.number === 1)?.value;
   return {
