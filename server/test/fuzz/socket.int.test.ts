@@ -1,6 +1,6 @@
 /**
- * Random frames, and random bytes of WebSocket, at the server's sockets. The rules of doors.int.test.ts hold: the process
- * survives, answers as documented, serves the next caller, and releases all resources.
+ * Random frames, and random bytes of WebSocket, at the server's sockets. The rules of doors.int.test.ts hold: the
+ * process survives, answers as documented, serves the next caller, and releases all resources.
  */
 import { once } from "node:events";
 import { fromBinary } from "@bufbuild/protobuf";
