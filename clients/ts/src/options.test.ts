@@ -16,7 +16,7 @@ const handler = () => {};
 const consumer = { name: "c", spaces: ["s"], handler };
 const claim = { key: "k", holder: "h", fencingToken: 1 };
 
-/** Methods that take options, with good ones that a bad one is added to. */
+/** Methods with options, and good options, to which a test adds a bad one. */
 // biome-ignore lint/suspicious/noExplicitAny: the arguments are wrong on purpose.
 type Call = [name: string, call: (options: any) => unknown, good?: object];
 const CALLS: Call[] = [
@@ -72,7 +72,7 @@ const CALLS: Call[] = [
   ["presence.list", (options) => presence.list(options)],
 ];
 
-/** What a call throws, at once or later. */
+/** The error of a call, thrown at once or later. */
 async function thrownBy(call: () => unknown): Promise<unknown> {
   try {
     await call();

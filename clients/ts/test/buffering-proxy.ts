@@ -1,7 +1,7 @@
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A proxy that holds each response back until the server has ended it, as some do in company networks. */
+/** A proxy that holds each response back until the server has ended it, as some proxies in company networks do. */
 export interface BufferingProxy extends AsyncDisposable {
   readonly url: string;
   /** The port of this machine that calls lead to. */

@@ -1,4 +1,4 @@
-/** What a consumer does with entries that its handler fails on: again, without them, or aside. */
+/** Entries whose handler fails: the consumer retries, skips or parks them. */
 import { randomUUID } from "node:crypto";
 import { memoryStorage } from "@streamkit/server";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -66,7 +66,7 @@ describe("a handler that fails", () => {
       "parked-offset": "6",
       "parked-error": "no 5",
     });
-    // Delivered and put aside once more, as after a crash before the commit: there is one.
+    // A crash before the commit lets the consumer deliver and park the entry again. The parking segment has it once.
     await store.cursors.commit("billing", { orders: 0 });
     handledValues.length = 0;
     sevens = 3;

@@ -1,4 +1,4 @@
-/** Two consumers with one name: told of each other, or taking turns. */
+/** Two consumers with one name: the earlier one fails, or they take turns. */
 import { randomUUID } from "node:crypto";
 import { memoryStorage } from "@streamkit/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -41,7 +41,7 @@ describe("two consumers with one name", () => {
       baseUrl: server.listener.url,
       interceptors: [
         (next) => async (request) => {
-          // Before the first two of its commits reach the server, somebody else's do.
+          // Another client commits the cursor before each of the consumer's first two commits reaches the server.
           if (request.method.name === "CommitCursor" && ++commits <= 2) await store.cursors.commit("c", { orders: 0 });
           return await next(request);
         },
@@ -91,8 +91,8 @@ describe("two consumers with one name", () => {
     await other;
   });
 
-  // Whoever asks with the name of the holder has the lease, and its token: two processes of one machine that were
-  // called by its name both took themselves for the active one.
+  // A request with the holder's name gets the same lease and token. Without random names, two processes of one machine
+  // with the machine's name would both believe that they are active.
   it("take turns also when they were given the same holder name", async () => {
     const id = randomUUID();
     const make = () =>
@@ -158,7 +158,7 @@ describe("two consumers with one name", () => {
     const begin = performance.now();
     const other = second.run();
     await expect.poll(() => second.active, { timeout: 10_000 }).toBe(true);
-    // The lease is good for its ttl from its latest renewal on; a tenth is what looking adds.
+    // The lease lasts for its ttl after the latest renewal. The pause between looks adds a tenth.
     expect(performance.now() - begin).toBeLessThan(2_000 * 1.1 + 1_000);
     await expect.poll(() => results.at(-1), { timeout: 5_000 }).toBe("b 9");
     late.resolve();
@@ -167,7 +167,7 @@ describe("two consumers with one name", () => {
     await Promise.all([other, first.stop({ grace: 100 }), running]);
     const written: number[] = [];
     for await (const { value } of b.space("results").segment("out").consume()) written.push(value.n);
-    // What the first one had handled and not committed comes again; nothing is lost, and nothing of it came late.
+    // The second consumer gets the entries that the first had handled but not committed. No entry is lost or late.
     expect([...new Set(written)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(results).not.toContain("a 5");
     expect(written.at(-1)).toBe(9);

@@ -1,4 +1,4 @@
-/** How a consumer ends: what it still does, what it leaves for the next start, and how long it takes. */
+/** The end of a consumer: its last work, the entries left for the next start, and the time that it takes. */
 import { randomUUID } from "node:crypto";
 import { getEventListeners } from "node:events";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";

@@ -4,7 +4,7 @@ import { type ConsumerOptions, createStreamkitClient, json, type StoreHandle } f
 import { createNodeTransport } from "../src/node.ts";
 import type { RunningServer } from "./peers.ts";
 
-/** What tests of consumers handle. */
+/** The values of entries in tests of consumers. */
 export type Event = { n: number };
 export type Store = StoreHandle<Event, Event>;
 
@@ -25,10 +25,10 @@ export async function fill(store: Store, count: number, segments = 4, space = "o
   );
 }
 
-/** A transport that can be told not to answer calls of some methods any more: they end with their signal. */
+/** A transport that a test can stop from answering calls of some methods. Such calls end with their signal. */
 export function silencing({ listener }: RunningServer): {
   readonly transport: Transport;
-  /** From now on. */
+  /** Leaves calls unanswered from now on. */
   begin(...methods: string[]): void;
   /** Resolves with the first call that gets no answer. */
   readonly asked: Promise<void>;

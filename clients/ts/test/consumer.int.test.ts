@@ -36,7 +36,7 @@ describe("a consumer", () => {
     expect(second.length).toBe(100);
     const lag = await store.consumer({ name: "billing", spaces: ["orders", "other"], handler: () => {} }).lag();
     expect(Object.fromEntries(lag)).toEqual({ orders: 0, other: 0 });
-    // Another name knows nothing of it.
+    // A consumer with another name has a cursor of its own.
     expect((await consume(store, { name: "reporting", until: 600 })).length).toBe(600);
   });
 
@@ -194,7 +194,7 @@ describe("a consumer", () => {
     await fill(store, 20);
     expect((await first.lag()).get("orders")).toBe(20);
     expect(first.metrics.offsets.get("orders")).toBe(10);
-    // Somebody else goes on.
+    // Another consumer goes on.
     await store.cursors.commit("c", { orders: 25 });
     expect((await first.lag()).get("orders")).toBe(5);
 
@@ -265,7 +265,7 @@ describe("a consumer", () => {
       onCommit: (offsets) => commits.push(offsets.get("orders") ?? 0),
       async handler() {
         if (++handled === 220) throw crash;
-        // Lets the commit that is due happen, however long it takes.
+        // Waits for the commit that is due.
         const due = Math.floor(handled / 50);
         if (handled % 50 === 25) await expect.poll(() => commits.length).toBeGreaterThanOrEqual(due);
       },

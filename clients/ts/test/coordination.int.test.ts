@@ -91,7 +91,7 @@ describe.each(Object.keys(TRANSPORTS))("over %s", (name) => {
     let second: Promise<bigint> | undefined;
     const first = await store.withLease("k", 5_000, async (lease) => {
       order.push("first");
-      // Not before: whoever comes first gets it.
+      // Ask for it only now, because the first request gets it.
       second = store.withLease("k", { ttl: 5_000, onHeld: () => waiting.resolve() }, async (lease) => {
         order.push("second");
         await lease.store.space("work").append([{ segment: "log", records: [text("2")] }]);

@@ -107,7 +107,7 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
 };
 
 const requests: object[] = [];
-/** Told of requests for paths without an answer. */
+/** Called with each request for a path without an answer. */
 const silence: ((stream: ServerHttp2Stream) => void)[] = [];
 const onSilence = (reached: (stream: ServerHttp2Stream) => void) => silence.push(reached);
 const server = createServer();
@@ -154,7 +154,7 @@ function ways(interceptors: Interceptor[] = [], url = baseUrl): Record<"direct" 
   };
 }
 
-/** All that a caller can see of a call. */
+/** Everything that a caller can observe of a call. */
 async function seen(call: ReturnType<Transport["unary"]>): Promise<object> {
   const entries = (headers: Headers) => [...headers].filter(([name]) => name !== "date");
   try {

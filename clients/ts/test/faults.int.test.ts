@@ -36,7 +36,7 @@ for (const [name, way] of Object.entries(WAYS)) {
     const count = 400;
     const summary = await segment.produce(numbered(count), { maxBatchRecords: 5 });
     expect(summary).toMatchObject({ records: count, transactions: count / 5 });
-    // At least: what else a slow machine makes fail is tried again too.
+    // At least so many: on a slow machine further attempts may fail.
     expect(retries).toBeGreaterThanOrEqual(4);
     await segment.produce(numbered(4_000));
     const before = retries;
@@ -80,7 +80,7 @@ test("H8: a path that goes silent in the middle: reads without follow and produc
   await using server = await startServer();
   await using proxy = await flakyProxy(server.listener.port);
   for (const way of Object.values(WAYS)) {
-    // Pings find a dead connection of HTTP/2 in other tests; here only what is owed tells.
+    // Other tests find a dead HTTP/2 connection by pings. Here only the missing answer shows it.
     const transport = createNodeTransport({
       ...way,
       baseUrl: proxy.url,
@@ -166,7 +166,7 @@ test("a server that goes away and comes back: producers and followers go on, onc
 });
 
 test("nobody there: gives up after the attempts allowed, and says so", async () => {
-  // No test listens on a port of the system, whatever else runs at the same time.
+  // No other test listens on a port of the system.
   const transport = createNodeTransport({ baseUrl: "http://127.0.0.1:1" });
   let retries = 0;
   const client = createStreamkitClient({

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 /** A TCP proxy that a test can cut, or turn into a black hole. */
 export interface FlakyProxy extends AsyncDisposable {
   readonly url: string;
-  /** The port of this machine that new connections lead to; undefined: they are reset, as where nobody is. */
+  /** The port of this machine for new connections; undefined: the proxy resets them, as if no server were there. */
   target: number | undefined;
   /** Connections accepted so far. */
   readonly accepted: number;
@@ -11,7 +11,7 @@ export interface FlakyProxy extends AsyncDisposable {
   cut(): void;
   /** Open connections stay open and carry nothing any more; new ones are fine. */
   freeze(): void;
-  /** Resets the next `connections` connections when they have carried so many bytes to the client. */
+  /** Resets each of the next `connections` connections after it has carried so many bytes to the client. */
   cutAfter(bytes: number, connections: number): void;
 }
 

@@ -43,7 +43,7 @@ const SERVERS: Record<string, () => ReturnType<typeof start>> = {
     start(createHttpsServer({ ...certificate, ALPNProtocols: [] }, handler()), "https"),
 };
 
-/** The whole way: writes one by one and many, reads, follows. What kinds of calls were made for many is returned. */
+/** Writes single records and many records, reads, and follows. Returns the kinds of calls that wrote many records. */
 async function walk(url: string, options: Omit<NodeTransportOptions, "baseUrl"> = {}): Promise<string[]> {
   const rpcs: string[] = [];
   const transport = createNodeTransport({

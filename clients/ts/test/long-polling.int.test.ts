@@ -1,4 +1,4 @@
-/** Reads where streams do not arrive: through a real proxy that holds responses back until their end. */
+/** Reads through a real proxy that holds responses back until their end, so that streams do not arrive. */
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 /** A server that does one wrong thing with every call. Shares no code with Streamkit: it speaks sockets and frames. */
 export interface MisbehavingServer extends AsyncDisposable {
   readonly url: string;
-  /** Calls, or connections where it does not come to calls. */
+  /** Number of calls; or of connections, for a server that never gets a call. */
   readonly calls: number;
 }
 
@@ -13,7 +13,7 @@ const HALF_A_MESSAGE = Buffer.from([0, 0, 0, 0, 100, 1, 2, 3]);
 
 type Answer = (stream: ServerHttp2Stream, contentType: string) => void;
 
-/** A single call of the Connect protocol, whose answer says its length where others have an end of their own. */
+/** A unary call of the Connect protocol. Its answer has a length, while other answers mark their end. */
 const isSingle = (contentType: string) => /^application\/(proto|json)$/.test(contentType);
 
 const headersOf = (contentType: string) => ({
@@ -22,7 +22,7 @@ const headersOf = (contentType: string) => ({
   ...(isSingle(contentType) && { "content-length": 100 }),
 });
 
-/** What a server, or a proxy in front of it, does over HTTP/2. */
+/** Misbehaviours of a server, or of a proxy in front of it, over HTTP/2. */
 export const WRONGS_OVER_HTTP2: Record<string, Answer> = {
   "resets with NO_ERROR before an answer": (stream) => stream.close(0),
   "answers 200, then resets with NO_ERROR": (stream, contentType) => {
@@ -49,7 +49,7 @@ export const WRONGS_OVER_HTTP2: Record<string, Answer> = {
   "never answers": () => {},
 };
 
-/** What a server, or a proxy in front of it, does over HTTP/1.1, once it has the request. */
+/** Misbehaviours of a server, or of a proxy in front of it, over HTTP/1.1, after the request has arrived. */
 export const WRONGS_OVER_HTTP1: Record<string, (socket: Socket, contentType: string) => void> = {
   "closes before an answer": (socket) => socket.end(),
   "resets before an answer": (socket) => socket.resetAndDestroy(),

@@ -75,7 +75,7 @@ const asHttp = (url: string) => url.replace("https:", "http:");
 
 type Options = Omit<NodeTransportOptions, "baseUrl">;
 
-/** What is wrong, where, with which options of the transport, and what the error says. */
+/** Each mistake with its address, the options of the transport, and a part of the message. */
 const MISTAKES: Record<string, { url: () => string; options?: () => Options; says: RegExp }> = {
   "an untrusted certificate": { url: () => address["TLS, both"], says: /not trusted: self-signed.*nodeOptions\.ca/ },
   "an untrusted certificate, HTTP/1.1": { url: () => address["TLS, HTTP/1.1"], says: /not trusted: self-signed/ },
@@ -200,7 +200,7 @@ test.each([
 
 test("M13: an unknown host and a port without a server are tried again, for a bounded time, and named", async () => {
   const retry = { initialDelayMillis: 1, maxDelayMillis: 1 };
-  // As resolvers say it, and without asking one: some machines have none.
+  // An error as a resolver reports it. Some machines have no resolver, so the test does not ask one.
   const lookup: NodeTransportOptions["nodeOptions"] = {
     lookup: (host, _, done) => {
       const error = Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: "ENOTFOUND" });
@@ -222,7 +222,7 @@ test("M13: an unknown host and a port without a server are tried again, for a bo
       expect(retries).toHaveLength(9);
     }
   }
-  // A name that is wrong would keep a follower waiting for ever; one that is right soon exists.
+  // A wrong name would keep a follower waiting for ever. A right name exists soon.
   const transport = createNodeTransport({ baseUrl: "http://does-not-exist.invalid", nodeOptions: lookup });
   const segment = createStreamkitClient({ transport, retry }).store(STORE).space("s").segment("a");
   for (const call of [segment.follow()[Symbol.asyncIterator]().next(), segment.subscribe().next()]) {

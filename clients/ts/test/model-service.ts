@@ -13,7 +13,7 @@ export interface ModelEntry {
   number: number;
 }
 
-/** What the model lets a test do to its clients. */
+/** Functions with which a test interferes with the clients of the model. */
 export interface ModelFaults {
   /** Called before each response of a stream and before each append; may throw. */
   beforeResponse?: (rpc: string, index: number) => void;
@@ -22,8 +22,8 @@ export interface ModelFaults {
 }
 
 /**
- * A model of one space in a few lines: enough to script faults that a real server cannot be told to have. Whatever does
- * not need them is tested against the real server.
+ * A small model of one space. It has faults on demand, which a real server cannot have. Tests without such faults use
+ * the real server.
  */
 export class ModelService {
   readonly entries: ModelEntry[] = [];

@@ -30,7 +30,7 @@ test("writes", async () => {
   const order = space.segment("order-17");
   await order.publish({ type: "placed", total: 40 });
 
-  // Several records, atomically, and only if nobody else wrote in between.
+  // Several records, atomically, and only if no other writer came in between.
   const { lastSequence } = await order.status();
   await order.append([{ type: "paid" }, { type: "shipped" }], { expectedLastSequence: lastSequence });
 
@@ -60,7 +60,7 @@ test("reads", async () => {
     seen.push(`${entry.sequence} ${entry.value.type}`);
   }
 
-  // History first, then whatever is committed later, across restarts of the server.
+  // History first, then all later commits, across restarts of the server.
   for await (const entry of order.follow({ minSequence: 3, onCaughtUp: () => seen.push("at the head") })) {
     seen.push(entry.value.type);
     if (entry.value.type === "closed") break; // frees the connection
@@ -73,7 +73,7 @@ test("reads", async () => {
 
   const history = await order.load();
   const types = history.entries.map((entry) => entry.value.type);
-  // order.append([...], { expectedLastSequence: history.lastSequence }) is refused if somebody else was faster.
+  // order.append([...], { expectedLastSequence: history.lastSequence }) fails if another writer was faster.
   // readme: end
   expect(types).toEqual(["placed", "paid", "shipped", "closed"]);
   // readme: states
@@ -99,7 +99,7 @@ test("fails", async () => {
     await order.publish({ type: "cancelled" }, { expectedLastSequence: 2 });
   } catch (error) {
     if (error instanceof StreamkitError && error.reason === "SEQUENCE_MISMATCH") {
-      actual = error.actualLastSequence; // read what is new, decide again
+      actual = error.actualLastSequence; // read the new entries, decide again
     } else throw error;
   }
   // readme: end
@@ -112,7 +112,7 @@ test("watches", async () => {
   // readme: watch
   for await (const event of space.subscribe({ prefix: "order-" })) {
     if (event.kind === "status") seen.push(`${event.status.segment} ${event.status.lastSequence}`);
-    if (event.kind === "live") break; // the snapshot is complete; what would follow are changes
+    if (event.kind === "live") break; // the snapshot is complete; changes would follow
   }
   // readme: end
   expect(seen).toEqual(["order-17 4"]);
@@ -132,11 +132,11 @@ test("consumes", async () => {
     onFailure: ({ attempt }) => (attempt < 3 ? "retry" : "park"),
     parking: { space: "parked" },
   });
-  const running = consumer.run(); // rejects with what it cannot go on after
+  const running = consumer.run(); // rejects with an error that retries cannot mend
   // readme: end
   await expect.poll(() => consumer.metrics, { timeout: 20_000 }).toMatchObject({ handled: 10_004, parked: 1 });
   // readme: stop
-  await consumer.stop(); // finishes what was begun, commits, gives the lease back
+  await consumer.stop(); // waits for running handlers, commits, gives the lease back
   await running;
   // readme: end
   expect((await store.cursors.get("mailer"))?.offsets.get("orders")).toBe(10_005);
@@ -146,7 +146,7 @@ test("takes turns, shows who is there, and remembers", async () => {
   const { store } = open();
   // readme: coordinate
   await store.withLease("nightly-report", 30_000, async (lease) => {
-    // Carries the fencing token. `lease.signal` fires when the lease is lost, before anybody else can get it.
+    // The append carries the fencing token. `lease.signal` fires before another holder can get the lease.
     await lease.store.space("reports").segment("daily").publish({ type: "report" });
   });
 

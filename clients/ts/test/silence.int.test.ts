@@ -26,7 +26,7 @@ const CALLS: Record<string, (segment: Segment) => Promise<unknown>> = {
   SubscribeToSegmentStatus: (segment) => segment.subscribe({ heartbeatInterval: 100 }).next(),
 };
 
-/** Runs every kind of call against a server that is wrong: all of them end, and say why. */
+/** Runs every kind of call against a misbehaving server. All of them end with an error that names the reason. */
 async function allEnd(transport: Parameters<typeof createStreamkitClient>[0]["transport"], url: string): Promise<void> {
   const client = createStreamkitClient({ transport, retry: RETRY, timeoutMillis: TIMEOUT_MILLIS });
   const segment = client.store(STORE).space("s").segment("a") as Segment;

@@ -1,4 +1,4 @@
-/** What reads and consumers tell of how they are doing, and of positions that do not exist (M13, M16). */
+/** The states of reads and consumers, also for positions that do not exist (M13, M16). */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -36,7 +36,7 @@ function listen<S extends { readonly name: string }>() {
   };
 }
 
-/** Takes what a read gives, in the background. */
+/** Takes the entries of a read in the background. */
 function drain(read: AsyncIterable<{ sequence: number }>) {
   const seen: number[] = [];
   const done = (async () => {
@@ -281,7 +281,7 @@ describe("a position beyond the head", () => {
       name: "billing",
       spaces: ["orders"],
       handler: () => {},
-      // What is handled is not committed again: the cursor is gone, too, and that is another error.
+      // The consumer does not commit its progress again: the cursor is gone, too, which would be another error.
       commitInterval: Number.POSITIVE_INFINITY,
       commitCount: 3,
       onStateChange,

@@ -1,4 +1,4 @@
-/** What a stream keeps of the responses that were read: nothing. */
+/** A stream keeps nothing of the responses that were read. */
 import { createServer as createHttp1Server, type Server } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -17,7 +17,7 @@ const MIB = 1024 * 1024;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** Bytes in use when what nobody holds is gone. */
+/** Bytes in use after garbage collection. */
 async function bytesInUse(kind: "heapUsed" | "arrayBuffers"): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 5; round++) {

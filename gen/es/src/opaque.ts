@@ -13,8 +13,8 @@ import {
 import { StreamService } from "../gen/streamkit/v1/stream_service_pb.js";
 
 /**
- * The RPCs that carry entries, with entries kept as encoded bytes (proto/streamkit/internal/v1/opaque.proto). Same
- * paths and, in the binary formats, same bytes as the public ones; not usable with JSON.
+ * The RPCs that carry entries, with entries as encoded bytes (proto/streamkit/internal/v1/opaque.proto). They have the
+ * paths of the public RPCs and, in binary formats, the same bytes. They do not work with JSON.
  */
 export const opaqueMethod = {
   append: unary(StreamService.method.append, OpaqueAppendRequestSchema, StreamService.method.append.output),

@@ -4,7 +4,7 @@ export const WIRE_FIXED64 = 1;
 export const WIRE_LENGTH = 2;
 export const WIRE_FIXED32 = 5;
 
-/** Number of bytes that `value` (0 to 2^53 - 1) takes as a varint. */
+/** Length of `value` (0 to 2^53 - 1) as a varint, in bytes. */
 export function varintLength(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
@@ -15,7 +15,7 @@ export function varintLength(value: number): number {
   return length;
 }
 
-/** Writes `value` (0 to 2^53 - 1) at `at`; returns the position behind it. The caller made room. */
+/** Writes `value` (0 to 2^53 - 1) at `at`, and returns the position behind it. The buffer must have room for it. */
 export function writeVarint(target: Uint8Array, at: number, value: number): number {
   while (value >= 0x80000000) {
     target[at++] = (value % 0x80) | 0x80;
@@ -29,16 +29,16 @@ export function writeVarint(target: Uint8Array, at: number, value: number): numb
   return at;
 }
 
-/** Thrown for bytes that are not protobuf. */
+/** The error of malformed protobuf. */
 export class WireFormatError extends Error {
   override readonly name = "WireFormatError";
 }
 
 /**
- * Walks over encoded protobuf without making objects.
+ * Reads encoded protobuf field by field, without making objects.
  *
- * `tag()` reads a field's tag; then exactly one of `varint()`, `bytes()`, `skip()` reads its value. Throws
- * WireFormatError where the bytes end early or make no sense.
+ * `tag()` reads the tag of a field. Then call exactly one of `varint()`, `bytes()` and `skip()` for its value. All
+ * throw WireFormatError for malformed bytes.
  */
 export class WireReader {
   readonly buffer: Uint8Array;
@@ -53,7 +53,7 @@ export class WireReader {
     this.end = end;
   }
 
-  /** True while there is another field. */
+  /** True if there is another field. */
   get more(): boolean {
     return this.position < this.end;
   }
@@ -67,7 +67,7 @@ export class WireReader {
     return this.field;
   }
 
-  /** Reads an unsigned varint; values above 2^53 lose precision, but stay above 2^53. */
+  /** Reads an unsigned varint. Values above 2^53 lose precision, but stay above 2^53. */
   varint(): number {
     const { buffer, end } = this;
     let at = this.position;
@@ -126,7 +126,7 @@ export class WireReader {
     }
   }
 
-  /** Passes over the value of the current field. */
+  /** Skips the value of the current field. */
   skip(): void {
     switch (this.wireType) {
       case WIRE_VARINT:

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Lanes } from "./lanes.ts";
 
-/** Lanes whose items are what is to be done, one by one. */
+/** Lanes whose items are functions, which they call one by one. */
 function tasks(concurrency: number, onError: (error: unknown) => void): Lanes<() => Promise<void>> {
   return new Lanes({ concurrency, most: 1, handle: ([task]) => task(), onError });
 }

@@ -36,7 +36,8 @@ test("names every reason of the protocol", () => {
     if (reason === ErrorReason.UNSPECIFIED) continue;
     const value = { reason, retryable: true };
     const error = new ConnectError("", Code.Internal, undefined, [{ desc: ErrorDetailSchema, value }]);
-    // What is too large stays so, whatever a server says; CANCELED is for the caller's own signal.
+    // A request that is too large stays too large, even if the server says "retryable". CANCELED is for the caller's
+    // signal.
     const retryable = !ErrorReason[reason].endsWith("_TOO_LARGE");
     const name = reason === ErrorReason.CANCELED ? "CONNECTION_LOST" : ErrorReason[reason];
     expect(toStreamkitError(error)).toMatchObject({ reason: name, retryable });

@@ -2,12 +2,12 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { toStreamkitError } from "./from-connect.ts";
 
-/** As connect-node wraps what Node.js reports. */
+/** An error of Node.js in the wrapping of connect-node. */
 function ofNode(code: string, message: string): ConnectError {
   return new ConnectError(message, Code.Internal, undefined, undefined, Object.assign(new Error(message), { code }));
 }
 
-/** As fetch of Node.js wraps it. */
+/** An error of Node.js in the wrapping of its fetch. */
 function ofFetch(code: string, message: string): TypeError {
   return new TypeError("fetch failed", { cause: Object.assign(new Error(message), { code }) });
 }

@@ -1,4 +1,4 @@
-/** What becomes of writes under a lease that is lost, with a connection that is not there yet. */
+/** Writes under a lease that is lost before the connection is there. */
 import { getEventListeners } from "node:events";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
@@ -32,7 +32,7 @@ function lease() {
   };
 }
 
-/** A client whose connection comes about when `connected` resolves; what was canceled before does not leave. */
+/** A client whose connection is there when `connected` resolves. It sends no call that was canceled before. */
 function client(peerOf: (peer: Peer, connect: (signal: AbortSignal | undefined) => Promise<void>) => Partial<Peer>) {
   const model = new ModelService();
   const settings = {

@@ -1,4 +1,4 @@
-/** How a lease is kept and given up, with time moved by hand and a server that does as it is told. */
+/** Keeping a lease and giving it up, with time moved by hand and a scripted server. */
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, LeaseService, RenewLeaseResponseSchema } from "@streamkit/protocol";
@@ -63,7 +63,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Moves time, and lets what is due happen, answers of the server included. */
+/** Moves time, and runs everything that is due, answers of the server included. */
 async function pass(millis: number): Promise<void> {
   for (let left = millis; left > 0; left -= 100) {
     await vi.advanceTimersByTimeAsync(Math.min(100, left));
@@ -110,7 +110,7 @@ describe("a lease", () => {
     await held.stop();
   });
 
-  // The answer may come before the timers of a process that wakes up: what it proves is over already.
+  // The answer may come before the timers of a process that wakes up. The ttl that it proves is over already.
   it("is given up at once when the answer to a renewal comes too late", async () => {
     const answered = Promise.withResolvers<void>();
     const { held, set } = hold(() => answered.promise);
@@ -122,8 +122,9 @@ describe("a lease", () => {
     await held.stop();
   });
 
-  // Frozen: the timer of a renewal is due before that of the end, and both are due when the process wakes up. A server
-  // that counts a little longer would renew what is given up a moment later, and nobody could have it for another ttl.
+  // The process was frozen. When it wakes up, the timers of the renewal and of the end are due, in this order. A server
+  // that counts a little longer would renew the lease just before the client gives it up, and no other holder could get
+  // it for another ttl.
   it("is not renewed by who wakes up when it is over", async () => {
     const { held, renewals, set } = hold(() => {});
     set(TTL);

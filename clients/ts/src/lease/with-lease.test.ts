@@ -1,4 +1,4 @@
-/** Taking a lease, and giving it back, with time moved by hand and a server that does as it is told. */
+/** Taking a lease and giving it back, with time moved by hand and a scripted server. */
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { AcquireLeaseResponseSchema, LeaseService } from "@streamkit/protocol";
@@ -62,8 +62,8 @@ async function timeOf(promise: Promise<unknown>): Promise<number> {
   return performance.now() - begin;
 }
 
-// A frozen server holds what it was asked until the connection breaks, or the attempt is over: 30 seconds, by default.
-// Meanwhile another instance, behind the same address, would have given the lease.
+// A frozen server holds a request until the connection breaks or the attempt times out, after 30 seconds by default.
+// Another instance behind the same address would have granted the lease meanwhile.
 it("whoever waits for a lease asks again before an answer would be worth nothing", async () => {
   const { context } = server((call) => (call < 2 ? never() : undefined));
   const token = withLease(context, "store", "k", { ttl: TTL }, async (held) => held.fencingToken);
@@ -71,7 +71,7 @@ it("whoever waits for a lease asks again before an answer would be worth nothing
   expect(await token).toBe(7n);
 });
 
-// A renewal may have arrived whose answer did not: then the lease lasts for another ttl, and nobody has it.
+// The server may have got a renewal whose answer is lost. The lease then lasts for another ttl without a holder.
 it("a lease that was not renewed in time is given back all the same", async () => {
   const { calls, context } = server(() => {});
   const lost = withLease(context, "store", "k", { ttl: TTL }, ({ signal }) => {
@@ -83,8 +83,7 @@ it("a lease that was not renewed in time is given back all the same", async () =
   expect(calls.released).toEqual([7n]);
 });
 
-// A consumer that stops while it stands by asks at that moment, now and then. Its successors would wait for a whole
-// ttl.
+// A standby consumer may stop while it asks for the lease. Its successors would wait for a whole ttl.
 it("a lease that was given to who does not want it any more is given back", async () => {
   const giving = Promise.withResolvers<void>();
   const { calls, context } = server(() => giving.promise);
@@ -118,7 +117,7 @@ it("whoever has lost it is told soon when the server is silent, however long the
   expect(calls.released).toEqual([7n]);
 });
 
-// The holder's name is made up: nobody could ever renew it, and nobody else have it before its ttl is over.
+// The holder's name is random, so no process could renew the lease, and none could get it before the end of its ttl.
 it("a lease that was given too late is given back when it cannot be asked for again", async () => {
   const { calls, context } = server((call) => {
     if (call > 1) throw new ConnectError("no", Code.PermissionDenied);

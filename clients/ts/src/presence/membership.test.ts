@@ -1,4 +1,4 @@
-/** How a worker keeps its place, with time moved by hand and a server that does as it is told. */
+/** Keeping the registration of a worker, with time moved by hand and a scripted server. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
@@ -24,12 +24,12 @@ function notFound(): ConnectError {
   return new ConnectError("no", Code.NotFound, undefined, details);
 }
 
-/** The number of the registration that was made at this time. */
+/** The number of the registration of this time. */
 function numberOf(at: number): bigint {
   return BigInt(Math.round(at * 1_000)) + 1n;
 }
 
-/** A server that knows one worker, and that can be told to leave renewals unanswered. */
+/** A server that knows one worker. A test can let it leave renewals unanswered. */
 function server() {
   const state = {
     /** Decides about the n-th renewal. */
@@ -37,7 +37,7 @@ function server() {
     renewals: 0,
     registrations: 0,
     lists: 0,
-    /** When whoever has the id now was registered; 0: nobody. */
+    /** Time at which the present owner of the id was registered; 0 if there is none. */
     listed: 0,
     /** Ends the stream of the worker, as for another registration. */
     end: (): void => {},

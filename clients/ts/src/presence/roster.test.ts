@@ -1,4 +1,4 @@
-/** How a client puts the workers of a group together, and finds out that it has lost a change. */
+/** Collecting the workers of a group, and detecting a lost change. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { SubscribeToWorkersResponseSchema, type WorkerChangesSchema } from "@streamkit/protocol";
 import { expect, it } from "vitest";

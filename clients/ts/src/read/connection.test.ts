@@ -1,4 +1,4 @@
-/** When calls take the place of a stream. */
+/** The conditions under which calls replace a stream. */
 import { expect, test } from "vitest";
 import { connectionLost } from "../errors/error.ts";
 import type { EncodedPage } from "../transport/peer.ts";

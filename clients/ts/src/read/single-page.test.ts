@@ -19,7 +19,7 @@ const batch = (firstSequence: number, count: number) =>
     }),
   );
 
-/** A server that gives these pages, whatever it is asked. No real one has a gap. */
+/** A server that gives these pages for any request. No real server has a gap. */
 function load(pages: EncodedPage<number>[], firstRetained: number) {
   const source = {
     storeId: "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",

@@ -1,4 +1,4 @@
-/** How a subscription lives through what its connections do, with connections that do as they are told. */
+/** A subscription over scripted connections. */
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { connectionLost } from "../errors/error.ts";

@@ -6,8 +6,7 @@ const STORE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 const ADDRESS = "http://server.example:8080";
 
 /**
- * A transport whose streams say what a test says, and whose calls get no answer. It minds no signal, as the worst of
- * them.
+ * A transport with scripted streams, whose calls get no answer. It ignores signals, as the worst transports do.
  */
 class ScriptedTransport {
   opened = 0;
@@ -72,7 +71,7 @@ const lost = (rpc: string) => ({
 /** A few milliseconds for the pauses between attempts, which take at least a turn of the timers. */
 const PAUSES = 5;
 
-/** Settles after so many milliseconds and not before. */
+/** Settles after exactly so many milliseconds. */
 async function rejectsAfter(promise: Promise<unknown>, millis: number, error: object): Promise<void> {
   let settled = false;
   const seen = expect(promise).rejects.toMatchObject(error);

@@ -13,7 +13,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Never answers, as a server whose connections are all taken. */
+/** A `fetch` without an answer, as to a server whose connections are all in use. */
 const silent = (_: unknown, { signal }: RequestInit = {}) =>
   new Promise<Response>((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
 

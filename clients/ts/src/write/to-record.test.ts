@@ -10,7 +10,7 @@ function open() {
   return { model, space, segment: space.segment("a") };
 }
 
-/** What is no record, with the field that is wrong and a part of what is said about it. */
+/** Values that are no records, each with the wrong field and a part of the message. */
 const NO_RECORDS: readonly [name: string, record: unknown, field: string, description: RegExp][] = [
   ["a value for a codec", { type: "placed", total: 40 }, "", /"type", "total"; .*withCodec\(json\(\)\)/],
   ["a value with labels", { type: "placed", metadata: {} }, "", /"type"/],

@@ -44,7 +44,7 @@ for (const [what, [appends, error]] of Object.entries(TOO_LARGE)) {
     await expect(space.append(appends as never)).rejects.toMatchObject(refused);
     await using session = space.session();
     await expect(session.append(appends as never)).rejects.toMatchObject(refused);
-    // A session never skips a transaction and goes on.
+    // A session never skips a transaction.
     const behind = session.append([{ segment: "a", records: [Uint8Array.of(1)] }]);
     await expect(behind).rejects.toMatchObject({ reason: "SESSION_ABORTED", cause: error });
     await session.ready();

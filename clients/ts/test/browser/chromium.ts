@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
 
-/** What the pages of the tests have in `window.streamkit`: all of the client, and the transport for browsers. */
+/** `window.streamkit` in the pages of the tests: the whole client, and the transport for browsers. */
 export interface PageModules {
   readonly client: typeof import("../../src/index.ts");
   readonly web: typeof import("../../src/web.ts");

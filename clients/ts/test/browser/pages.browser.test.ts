@@ -12,7 +12,7 @@ const PAGE_HOST = "app.test";
 
 let browser: TestBrowser;
 let server: Streamkit;
-/** Of the server, under a name that is not that of the page. */
+/** The address of the server, under another name than the page's. */
 let baseUrl: string;
 
 beforeAll(async () => {
@@ -27,7 +27,7 @@ afterAll(async () => {
   await browser?.[Symbol.asyncDispose]();
 });
 
-/** Opens the page; what it says on its console is gathered. */
+/** Opens the page, and collects the lines of its console. */
 async function openPage(host = PAGE_HOST): Promise<{ page: Page; said: string[] } & AsyncDisposable> {
   const page = await browser.open(host);
   const said: string[] = [];
@@ -99,7 +99,7 @@ test("H10: over HTTP/1.1 the sixth follow is warned of on the console, once, and
     },
     [baseUrl, storeId()],
   );
-  // What the page's warning is about: six streams are served, and nothing else is.
+  // The reason of the page's warning: the browser serves six streams, and no further call.
   expect(outcome).toEqual([6, "waits"]);
   expect(said).toEqual([expect.stringMatching(/^warning: .*6 streams are open.*HTTP\/1\.1.*docs\/browsers\.md/)]);
 });

@@ -293,7 +293,7 @@ it("flow control loses nothing, keeps order, ends, and bounds what waits at the 
         else if (ended.has(each.call)) return;
         else if (each.do === "read") read(each.call);
         else if (each.do === "end") {
-          // The receiver resets the call; what is on its way is paid for and paid back.
+          // The receiver resets the call. Messages on their way cost credit, and give it back.
           ended.add(each.call);
           arrived.set(each.call, []);
           inbox.close(each.call);
@@ -312,7 +312,7 @@ it("flow control loses nothing, keeps order, ends, and bounds what waits at the 
         credit();
       }
       for (let call = 1; call <= 6; call++) if (!ended.has(call)) expect(sent.get(call)).toEqual([]);
-      // All credit is back: the sender may now hold what is missing to the limit, and no byte more.
+      // All credit is back: the sender may now hold the rest up to the limit, and no byte more.
       expect(() => outbox.give(0, MAX_CREDIT_BYTES - SOCKET_CREDIT_BYTES + 1)).toThrow();
       outbox.give(0, MAX_CREDIT_BYTES - SOCKET_CREDIT_BYTES);
     }),

@@ -20,8 +20,8 @@ interface Receiver {
 }
 
 /**
- * The receiving side of a socket: puts messages together, and counts the credit that their senders have used. Credit
- * goes back when the application takes a message, so what an idle application holds is bounded.
+ * The receiving side of a socket. It joins the frames of messages, and counts the credit that their senders have used.
+ * Credit goes back when the application takes a message, which bounds the memory of an idle application.
  */
 export class Inbox {
   readonly #calls = new Map<number, Receiver>();

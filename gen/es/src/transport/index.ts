@@ -1,6 +1,6 @@
 /**
- * The WebSocket transport, as far as both of its sides share it: frames, flow control, and the messages of
- * `streamkit.transport.v1`. Not covered by semantic versioning.
+ * The shared parts of both sides of the WebSocket transport: frames, flow control, and the messages of
+ * `streamkit.transport.v1`. Semantic versioning does not cover them.
  */
 export * from "../../gen/streamkit/transport/v1/frames_pb.js";
 export * from "./frames.ts";
