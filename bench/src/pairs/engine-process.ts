@@ -2,6 +2,8 @@
  * The calls of one checkout without any transport: `node engine-process.ts CHECKOUT STORAGE FOLDER`. It takes the bytes
  * of a request and returns the bytes of an answer, like every entrance of the server.
  */
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
 import { PAYLOAD_BYTES, payloadAt } from "../tools/payloads.ts";
 import { AGGREGATE_ENTRIES, AGGREGATES, aggregateOf, obey, SPACE, STORE, segmentOf } from "./jobs.ts";
 
@@ -44,14 +46,26 @@ const { signal } = new AbortController();
 
 const none = new Headers();
 
-async function call(name: string, request: Uint8Array): Promise<Uint8Array> {
-  const implementation = implementations.get(`/streamkit.v1.StreamService/${name}`);
-  const { binary } = implementation;
-  const context = {
-    method: binary.method,
-    service: binary.method.parent,
+/** The context of this checkout that makes no headers and no signal if nothing looks at them; undefined for none. */
+const Lazy: (new (method: DescMethod, timeoutMillis: undefined) => HandlerContext) | undefined = await from(
+  "server/src/routes/lazy-context.ts",
+).then(
+  ({ LazyContext }) =>
+    class extends (LazyContext as new (method: DescMethod, timeoutMillis: undefined) => HandlerContext) {
+      override readonly protocolName = "none";
+      override readonly url = "http://bench.invalid/";
+      readHeaders = () => none;
+    },
+  () => undefined,
+);
+
+function contextOf(method: DescMethod): HandlerContext {
+  if (Lazy !== undefined) return new Lazy(method, undefined);
+  return {
+    method,
+    service: method.parent,
     requestMethod: "POST",
-    protocolName: "connect",
+    protocolName: "none",
     url: "http://bench.invalid/",
     signal,
     timeoutMs: () => undefined,
@@ -60,9 +74,15 @@ async function call(name: string, request: Uint8Array): Promise<Uint8Array> {
     responseTrailer: none,
     values: createContextValues(),
   };
+}
+
+async function call(name: string, request: Uint8Array): Promise<Uint8Array> {
+  const implementation = implementations.get(`/streamkit.v1.StreamService/${name}`);
+  const { binary } = implementation;
+  const context = contextOf(binary.method);
   const direct = implementation.direct ? acceptDirectResponses(context.values) : undefined;
   const answer = await binary.call(readMessage(implementation, request, "binary"), context);
-  return direct?.() ?? toBinary(binary.method.output, answer);
+  return direct?.() ?? (binary.encode?.(answer) as Uint8Array | undefined) ?? toBinary(binary.method.output, answer);
 }
 
 function appendTo(segment: string, index: number): Uint8Array {

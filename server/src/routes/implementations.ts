@@ -1,4 +1,4 @@
-import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
+import { type DescMethod, type DescService, type Message, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
 import { callStream, callUnary } from "./call.ts";
 import type { UnaryShell } from "./error-interceptor.ts";
@@ -25,6 +25,8 @@ export interface UnaryForm extends Form {
    * @throws ConnectError with one ErrorDetail; the failure is already reported and counted
    */
   readonly call: (request: Message, context: HandlerContext) => Promise<Message>;
+  /** Encodes an answer in binary. */
+  readonly encode: (answer: Message) => Uint8Array;
 }
 
 /** An RPC that streams answers, or both ways. An RPC with a single request reads it from the iterable. */
@@ -60,6 +62,8 @@ export interface ImplementationParts {
   /** The form for binary formats. Absent if JSON and the binary formats use the same messages. */
   readonly opaque?: { readonly method: DescMethod; readonly implement: Implement };
   readonly direct?: boolean;
+  /** Encodes answers in binary, into the bytes of the generated code. Default: the generated code. */
+  readonly encode?: ((answer: never) => Uint8Array) | undefined;
 }
 
 /** Collects the RPCs of a server. */
@@ -83,10 +87,10 @@ export class Registry {
   }
 
   /** Adds one RPC. */
-  add({ method, implement, opaque, direct = false }: ImplementationParts): void {
+  add({ method, implement, opaque, direct = false, encode }: ImplementationParts): void {
     const path = `/${method.parent.typeName}/${method.name}`;
     const json = this.#form(method, implement);
-    const binary = opaque === undefined ? json : this.#form(opaque.method, opaque.implement);
+    const binary = opaque === undefined ? json : this.#form(opaque.method, opaque.implement, encode);
     this.#byPath.set(path, { path, method, binary, json, direct, interceptors: this.#interceptors });
   }
 
@@ -103,10 +107,20 @@ export class Registry {
     }
   }
 
-  #form(method: DescMethod, implement: Implement): UnaryForm | StreamForm {
+  #form(
+    method: DescMethod,
+    implement: Implement,
+    encode: (answer: never) => Uint8Array = (answer: Message) => toBinary(method.output, answer),
+  ): UnaryForm | StreamForm {
     const parts = { method, implement, interceptors: this.#interceptors, shell: this.#shell };
     return method.methodKind === "unary"
-      ? { kind: "unary", method, implement, call: (request, context) => callUnary(parts, request, context) }
+      ? {
+          kind: "unary",
+          method,
+          implement,
+          encode: encode as UnaryForm["encode"],
+          call: (request, context) => callUnary(parts, request, context),
+        }
       : { kind: "stream", method, implement, call: (requests, context) => callStream(parts, requests, context) };
   }
 }

@@ -9,6 +9,7 @@ import {
 import type { HandlerContext } from "@connectrpc/connect";
 import { StreamService } from "@streamkit/protocol";
 import { opaqueMethod } from "@streamkit/protocol/wire";
+import { encodeAppendResponse } from "./append-response.ts";
 import type { Implement, Registry } from "./implementations.ts";
 
 type OpaqueMethods = typeof opaqueMethod;
@@ -52,6 +53,7 @@ export function opaqueRoutes(registry: Registry, implementation: OpaqueImplement
       implement: byKind[typed.methodKind] as Implement,
       opaque: { method: opaque, implement },
       direct: opaque.output !== typed.output,
+      encode: name === "append" ? encodeAppendResponse : undefined,
     });
   }
 }

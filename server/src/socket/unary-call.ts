@@ -1,4 +1,4 @@
-import { type Message, toBinary } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import type { Frame } from "@streamkit/protocol/transport";
 import { SMALL_BYTES } from "../budgets/admission.ts";
 import { acceptDirectResponses } from "../routes/direct-response.ts";
@@ -88,7 +88,7 @@ export class UnaryCall implements SocketCall {
     try {
       const direct = this.#implementation.direct ? acceptDirectResponses(this.#context.values) : undefined;
       const answer = await this.#form.call(request, this.#context);
-      this.#succeed(direct?.() ?? toBinary(this.#form.method.output, answer));
+      this.#succeed(direct?.() ?? this.#form.encode(answer));
     } catch (error) {
       if (this.#state === "running") this.#state = "answered";
       this.#host.fail(this, error);

@@ -1,5 +1,6 @@
 import { varintLength, WIRE_LENGTH, WireFormatError, WireReader, writeVarint } from "@streamkit/protocol/wire";
 import { dataLoss } from "../../errors.ts";
+import { utf8Length, writeText } from "./text-field.ts";
 
 /** The facts about a batch that do not need its records. Positions count from 1; times are microseconds since 1970. */
 export interface BatchHeader {
@@ -15,7 +16,6 @@ export interface BatchHeader {
 /** Tag byte of `EntryBatch.records` and of `SegmentAppend.records`: field 7, length-delimited. */
 export const RECORDS_TAG = (7 << 3) | WIRE_LENGTH;
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -204,19 +204,19 @@ function parseTime(bytes: Uint8Array): number {
 
 /** Encodes the fields of an EntryBatch before the records. The code is written by hand because every append uses it. */
 function encodeHead(space: string, header: BatchHeader): Uint8Array {
-  const spaceBytes = encoder.encode(space);
-  const segmentBytes = encoder.encode(header.segment);
+  const spaceLength = utf8Length(space);
+  const segmentLength = utf8Length(header.segment);
   const seconds = Math.floor(header.commitTimeMicros / 1_000_000);
   const nanos = (header.commitTimeMicros - seconds * 1_000_000) * 1_000;
   const timeLength = (seconds > 0 ? 1 + varintLength(seconds) : 0) + (nanos > 0 ? 1 + varintLength(nanos) : 0);
-  const id = encoder.encode(header.transactionId);
-  const transactionLength = 2 + id.length + 1 + varintLength(header.transactionNumber);
+  const idLength = utf8Length(header.transactionId);
+  const transactionLength = 2 + idLength + 1 + varintLength(header.transactionNumber);
   const buffer = new Uint8Array(
     // Tags and lengths of two names (at most 255 bytes), two positions, and two messages below 128 bytes.
-    3 + spaceBytes.length + 3 + segmentBytes.length + 22 + 2 + timeLength + 2 + transactionLength,
+    3 + spaceLength + 3 + segmentLength + 22 + 2 + timeLength + 2 + transactionLength,
   );
-  let at = writeField(buffer, 0, 1, spaceBytes);
-  at = writeField(buffer, at, 2, segmentBytes);
+  let at = writeText(buffer, 0, 1, space, spaceLength);
+  at = writeText(buffer, at, 2, header.segment, segmentLength);
   buffer[at++] = 3 << 3;
   at = writeVarint(buffer, at, header.firstSequence);
   buffer[at++] = 4 << 3;
@@ -233,15 +233,8 @@ function encodeHead(space: string, header: BatchHeader): Uint8Array {
   }
   buffer[at++] = (6 << 3) | WIRE_LENGTH;
   buffer[at++] = transactionLength;
-  at = writeField(buffer, at, 1, id);
+  at = writeText(buffer, at, 1, header.transactionId, idLength);
   buffer[at++] = 2 << 3;
   at = writeVarint(buffer, at, header.transactionNumber);
   return buffer.subarray(0, at);
-}
-
-function writeField(target: Uint8Array, at: number, field: number, bytes: Uint8Array): number {
-  target[at++] = (field << 3) | WIRE_LENGTH;
-  at = writeVarint(target, at, bytes.length);
-  target.set(bytes, at);
-  return at + bytes.length;
 }

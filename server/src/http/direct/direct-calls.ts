@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Account } from "../../budgets/account.ts";
 import { type Admission, SMALL_BYTES } from "../../budgets/admission.ts";
@@ -125,5 +124,5 @@ async function run(call: Call, request: Request, taken: (bytes: number) => void)
   }
   const direct = implementation.direct ? acceptDirectResponses(context.values) : undefined;
   const answer = await form.call(message, context);
-  return direct?.() ?? toBinary(form.method.output, answer);
+  return direct?.() ?? form.encode(answer);
 }
