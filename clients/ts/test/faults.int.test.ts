@@ -13,6 +13,7 @@ const RETRY = { initialDelayMillis: 5, maxDelayMillis: 50, maxAttempts: 1_000 };
 const WAYS: Record<string, Omit<NodeTransportOptions, "baseUrl">> = {
   "gRPC, HTTP/2": {},
   "Connect, HTTP/2": { protocol: "connect" },
+  WebSocket: { protocol: "websocket" },
   "Connect, HTTP/1.1": { httpVersion: "1.1" },
   "gRPC-Web, HTTP/1.1": { httpVersion: "1.1", protocol: "grpc-web" },
 };
@@ -121,49 +122,52 @@ test("H8: a path that goes silent in the middle: reads without follow and produc
   }
 });
 
-test("a server that goes away and comes back: producers and followers go on, once and in order", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "streamkit-client-"));
-  let server = await startServer(0, levelStorage({ path: folder }));
-  // The address stays, and no port has to be free twice.
-  await using proxy = await flakyProxy(server.listener.port);
-  const transport = createNodeTransport({ baseUrl: proxy.url });
-  const space = createStreamkitClient({ transport, retry: RETRY }).store(randomUUID()).space("s");
-  const segment = space.segment("a");
-  try {
-    const total = 300;
-    let restarts = 0;
-    let restarting: Promise<void> | undefined;
-    const restart = async () => {
-      restarts += 1;
-      proxy.target = undefined;
-      await server[Symbol.asyncDispose]();
-      server = await startServer(0, levelStorage({ path: folder }));
-      proxy.target = server.listener.port;
-    };
-    const produced = segment.produce(
-      (async function* () {
-        for (let i = 0; i < total; i++) {
-          yield new TextEncoder().encode(String(i));
-          if (i % 100 === 50) {
-            await restarting;
-            restarting = restart();
+test.each([{}, { protocol: "websocket" }] as const)(
+  "a server that goes away and comes back: producers and followers go on, once and in order (%o)",
+  async (way) => {
+    const folder = await mkdtemp(join(tmpdir(), "streamkit-client-"));
+    let server = await startServer(0, levelStorage({ path: folder }));
+    // The address stays, and no port has to be free twice.
+    await using proxy = await flakyProxy(server.listener.port);
+    const transport = createNodeTransport({ ...way, baseUrl: proxy.url });
+    const space = createStreamkitClient({ transport, retry: RETRY }).store(randomUUID()).space("s");
+    const segment = space.segment("a");
+    try {
+      const total = 300;
+      let restarts = 0;
+      let restarting: Promise<void> | undefined;
+      const restart = async () => {
+        restarts += 1;
+        proxy.target = undefined;
+        await server[Symbol.asyncDispose]();
+        server = await startServer(0, levelStorage({ path: folder }));
+        proxy.target = server.listener.port;
+      };
+      const produced = segment.produce(
+        (async function* () {
+          for (let i = 0; i < total; i++) {
+            yield new TextEncoder().encode(String(i));
+            if (i % 100 === 50) {
+              await restarting;
+              restarting = restart();
+            }
+            if (i % 10 === 0) await new Promise(setImmediate);
           }
-          if (i % 10 === 0) await new Promise(setImmediate);
-        }
-      })(),
-      { maxBatchRecords: 7 },
-    );
-    const seen: number[] = [];
-    for await (const entry of space.follow({ limit: total })) seen.push(number(entry.payload));
-    expect(seen).toEqual(upTo(total));
-    expect(await produced).toMatchObject({ records: total });
-    await restarting;
-    expect(restarts).toBe(3);
-  } finally {
-    await server[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true });
-  }
-});
+        })(),
+        { maxBatchRecords: 7 },
+      );
+      const seen: number[] = [];
+      for await (const entry of space.follow({ limit: total })) seen.push(number(entry.payload));
+      expect(seen).toEqual(upTo(total));
+      expect(await produced).toMatchObject({ records: total });
+      await restarting;
+      expect(restarts).toBe(3);
+    } finally {
+      await server[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
+    }
+  },
+);
 
 test("nobody there: gives up after the attempts allowed, and says so", async () => {
   // No other test listens on a port of the system.
