@@ -19,8 +19,9 @@ export async function diagnoseSocket(url: string, canOpen: () => Promise<boolean
   let said: string | undefined;
   try {
     const signal = AbortSignal.timeout(DIAGNOSE_MILLIS);
-    const mode = isForeign ? "no-cors" : "cors";
-    const response = await fetch(address, { mode, signal, redirect: "manual", cache: "no-store", credentials: "omit" });
+    // A page may ask a foreign server only if it follows redirects.
+    const how = isForeign ? ({ mode: "no-cors" } as const) : ({ redirect: "manual" } as const);
+    const response = await fetch(address, { ...how, signal, cache: "no-store", credentials: "omit" });
     // Servers and proxies that are about to come back.
     if (response.status >= 500 || response.status === 429) return undefined;
     said = response.status === 0 ? "" : ` (HTTP ${response.status}${firstLine(await response.text())})`;

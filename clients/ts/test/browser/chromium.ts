@@ -3,10 +3,11 @@ import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
 
-/** `window.streamkit` in the pages of the tests: the whole client, and the transport for browsers. */
+/** `window.streamkit` in the pages of the tests: the whole client, and the transports for browsers. */
 export interface PageModules {
   readonly client: typeof import("../../src/index.ts");
   readonly web: typeof import("../../src/web.ts");
+  readonly websocket: typeof import("../../src/websocket.ts");
 }
 
 /** A browser, and a web server for the page that has the client in it. */
@@ -20,7 +21,8 @@ export interface TestBrowser extends AsyncDisposable {
 const ENTRY = `
 import * as client from "./clients/ts/src/index.ts";
 import * as web from "./clients/ts/src/web.ts";
-window.streamkit = { client, web };
+import * as websocket from "./clients/ts/src/websocket.ts";
+window.streamkit = { client, web, websocket };
 `;
 
 /** Starts Chromium, without a window, and without anything that would call home. */
