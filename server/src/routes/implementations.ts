@@ -74,8 +74,8 @@ export class Registry {
 
   /**
    * @param interceptors interceptors of every call, the first one outermost
-   * @param shell takes the place of the interceptors of a unary call, at less cost; only without interceptors of the
-   *   application
+   * @param shell replaces the interceptors of unary calls at a lower cost; only for servers without interceptors of the
+   * application
    */
   constructor(interceptors: readonly Interceptor[], shell?: UnaryShell) {
     this.#interceptors = interceptors;

@@ -24,7 +24,10 @@ export interface DirectCallsOptions {
   readonly events: Events;
 }
 
-/** One call that is answered directly; the promise rejects for a connection that broke, or a defect. */
+/**
+ * Answers one call directly. Returns undefined, without any effect, if Connect's handlers must answer it. The promise
+ * rejects if the connection broke, or for a defect.
+ */
 export type DirectCalls = (
   path: string,
   request: Request,
@@ -33,11 +36,11 @@ export type DirectCalls = (
 ) => Promise<void> | undefined;
 
 /**
- * Answers unary calls in the binary formats of Connect and gRPC, from Node's request to the implementation. Universal
- * requests, web streams and abort signals per layer take half of the time of a small call. Undefined for every other
- * request, untouched: Connect's handlers answer it. Both ways give equal answers (server/test/direct-path.int.test.ts).
+ * Creates a function that answers unary calls in the binary formats of Connect and gRPC, from Node's request to the
+ * implementation. Universal requests, web streams and abort signals per layer take half of the time of a small call.
+ * Connect's handlers answer all other calls. Both ways give equal answers (server/test/direct-path.int.test.ts).
  *
- * Unnecessary once Connect has handlers that take the whole body as bytes and make headers and signals on demand.
+ * Unnecessary once Connect has handlers that take the whole body as bytes and create headers and signals on demand.
  */
 export function createDirectCalls({ implementations, admission, events }: DirectCallsOptions): DirectCalls {
   return (path, request, response, account) => {
@@ -94,7 +97,7 @@ async function answer(call: Call, request: Request, response: Response): Promise
   }
 }
 
-/** Writes a small answer to a request that has arrived in full. */
+/** Writes a small answer to a request that has arrived completely. */
 function respondWhole({ headers, body, trailers }: WholeAnswer, response: Response): void {
   if (response.destroyed || response.closed) return;
   const out = response as ServerResponse;
@@ -103,7 +106,7 @@ function respondWhole({ headers, body, trailers }: WholeAnswer, response: Respon
   out.end(body);
 }
 
-/** Reads the request and calls the implementation: the encoded answer. */
+/** Reads the request, calls the implementation, and resolves to the encoded answer. */
 async function run(call: Call, request: Request, taken: (bytes: number) => void): Promise<Uint8Array> {
   const { implementation, form, framing, context, events } = call;
   let message: Parameters<UnaryForm["call"]>[0];
