@@ -23,7 +23,7 @@ const RECORDS_PER_APPEND = 25;
 /** Workers that join and leave while others observe. */
 const CHANGES = 50;
 
-/** Memory of the server with connections, calls, groups of workers and crowds of subscribers, and after each has gone. */
+/** Memory of the server with connections, calls, groups of workers and subscribers, and after each has gone. */
 export const memory: Workload = {
   id: "W15",
   title: "memory with connections, unfinished calls, paused readers, workers and subscribers",
