@@ -16,11 +16,11 @@ const RECORD = new Uint8Array(256);
 const WRITERS = 64;
 /** Measured appends of all writers together. */
 const APPENDS = 4_000;
-/** Lists that are measured, after one that is not. */
+/** Measured lists, after an unmeasured one. */
 const LISTS = 3;
 /** Segments of a page of a list. */
 const PAGE = 1_000;
-/** Time in which a server comes to rest, in milliseconds: V8 gives memory back after a while. */
+/** Time for a server to settle, in milliseconds. V8 returns memory with a delay. */
 const SETTLING_MILLIS = 10_000;
 
 /** Cost of appends and lists, and memory of the server, as the number of written segments grows. */
@@ -42,7 +42,7 @@ export const growth: Workload = {
       const transport = createNodeTransport({ baseUrl: server.address });
       const space = createStreamkitClient({ transport }).store(randomUUID()).space("growth") as Space;
       const rows: string[][] = [];
-      // A fresh server grows with its first writes, to any segment: write buffers of LevelDB, space for garbage.
+      // The first writes to any segment make a new server grow: write buffers of LevelDB, room for garbage.
       context.progress("W7 warm-up");
       for (let round = 0; round < 2; round++) await space.produce(records(0, Math.max(...steps), STEPS[0]));
       let written = STEPS[0];
@@ -81,7 +81,7 @@ export const growth: Workload = {
   },
 };
 
-/** A record for each number, in a segment of its own, or in one of so many segments. */
+/** A record for each number, in a segment of its own, or in one of `segments` segments. */
 function* records(from: number, to: number, segments = to) {
   for (let i = from; i < to; i++) yield { segment: nameOf(i % segments), record: RECORD };
 }

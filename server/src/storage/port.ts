@@ -148,10 +148,10 @@ export interface Storage {
   list(options: { after?: string; limit: number }): Promise<string[]>;
 
   /**
-   * Deletes a store that this process does not have open. It does not open the store, so damage or a full disk are no
-   * obstacle. Does nothing if the store does not exist. Without this method, the engine opens a store to delete it.
+   * Deletes a store that this process does not have open. The call does not open the store, so damage or a full disk is
+   * no obstacle. Does nothing if the store does not exist. Without this method, the engine opens a store to delete it.
    *
-   * @throws STORAGE_UNAVAILABLE when another process has the store open
+   * @throws STORAGE_UNAVAILABLE if another process has the store open
    */
   drop?(storeId: string): Promise<void>;
 
@@ -160,9 +160,9 @@ export interface Storage {
    * its start and every few seconds. Without this method, only calls show whether the storage works.
    *
    * @param options `create: true` makes missing parts. With `create: false`, a place that has never held data is in
-   * order.
-   * @throws StorageUnusableError when only an operator can mend the storage; any other ServerError when the failure may
-   * pass
+   *   order
+   * @throws StorageUnusableError if only an operator can repair the storage
+   * @throws ServerError, any other, if the failure may pass
    */
   probe?(options: { create: boolean }): Promise<void>;
 

@@ -44,7 +44,7 @@ export function systemCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether the device or a quota has no room left. */
+/** True if the device or a quota has no room left. */
 export function isDiskFull(error: unknown): boolean {
   const code = systemCode(error);
   return code === "ENOSPC" || code === "EDQUOT";

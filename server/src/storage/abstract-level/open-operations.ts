@@ -7,7 +7,7 @@ export class OpenOperations {
   #closed = false;
   #whenIdle: (() => void) | undefined;
 
-  /** @throws STORAGE_UNAVAILABLE once closed. */
+  /** @throws STORAGE_UNAVAILABLE once closed */
   assertOpen(): void {
     if (this.#closed) throw new StoreClosedError();
   }

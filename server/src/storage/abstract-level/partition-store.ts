@@ -16,11 +16,15 @@ export interface DatabaseOwner {
   release(): Promise<void>;
   /** Like `release`; the owner also deletes the database with everything in it. */
   remove(): Promise<void>;
-  /** For a database that can disappear under an open handle. @throws the reason, once that has happened */
+  /**
+   * For a database that can disappear under an open handle.
+   *
+   * @throws the reason, once the database has disappeared
+   */
   assertPresent?(): void;
   /** @throws DISK_FULL while the owner refuses appends */
   assertRoom?(): void;
-  /** Whether opening the database again would work after a write that failed with `failure`. Default: true. */
+  /** Returns true if opening the database again would work after a write that failed with `failure`. Default: true. */
   canReopen?(failure: ServerError): boolean;
   /** Frees the disk space of deleted rows, if space is scarce. */
   compact?(from: Buffer, to: Buffer): Promise<void>;

@@ -49,7 +49,8 @@ export class RowVersions implements Evictable {
   /**
    * Loads the current versions of some rows. A batch checks its conditions against them, and records its own writes in
    * them.
-   * @param keys stored keys by identity.
+   *
+   * @param keys stored keys by identity
    */
   async load(keys: ReadonlyMap<string, Buffer>): Promise<Map<string, number>> {
     const versions = new Map<string, number>();

@@ -32,7 +32,7 @@ export function storageError(error: unknown): ServerError {
   return storageUnavailable(problem === undefined ? "the database failed" : `the database failed: ${problem}`, error);
 }
 
-/** Whether opening the database failed because another process or another handle has it open. */
+/** True if opening the database failed because another process or another handle has it open. */
 export function isLockedError(error: unknown): boolean {
   return rootCode(error) === "LEVEL_LOCKED";
 }

@@ -26,7 +26,7 @@ export function writeVersion(stored: Buffer, version: number): void {
   stored.writeUInt32BE(version >>> 0, 4);
 }
 
-/** @throws DATA_LOSS when the bytes cannot be a stored value. */
+/** @throws DATA_LOSS if the bytes cannot be a stored value */
 export function readVersion(stored: Uint8Array): number {
   if (stored.length < VERSION_BYTES) throw dataLoss("a stored row is shorter than its version");
   const high = stored[0] * 0x100_0000 + (stored[1] << 16) + (stored[2] << 8) + stored[3];

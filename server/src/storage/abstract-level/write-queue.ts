@@ -26,7 +26,11 @@ interface PendingCommit {
 export interface WriteWatch {
   /** Called before a write of about this many bytes. */
   writing(bytes: number): void;
-  /** Called after the write, before it is acknowledged. @throws if later opens will not find the written data */
+  /**
+   * Called after the write, before it is acknowledged.
+   *
+   * @throws if later opens will not find the written data
+   */
   written(): void;
   failed(failure: ServerError): void;
 }
@@ -183,8 +187,8 @@ function bytesOf(batch: CommitBatch): number {
 }
 
 /**
- * Whether reads go on after a failed write: yes if the volume was full or has become read-only. Reads then see the
- * commits before the failed write. The commits of the failed write are in doubt; none was acknowledged.
+ * True if reads continue after a failed write: the volume was full or has become read-only. Reads then see the commits
+ * before the failed write. The commits of the failed write are in doubt; none was acknowledged.
  */
 export function isReadableAfter(failure: ServerError): boolean {
   return failure.reason === ErrorReason.DISK_FULL || systemCode(failure) === "EROFS";

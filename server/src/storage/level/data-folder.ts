@@ -75,7 +75,12 @@ export class DataFolder {
     this.#id = await this.#read();
   }
 
-  /** Writes, syncs, reads and removes a file, if the folder has a marker. @throws StorageUnusableError, DISK_FULL */
+  /**
+   * Writes, syncs, reads and removes a file, if the folder has a marker.
+   *
+   * @throws StorageUnusableError
+   * @throws DISK_FULL
+   */
   async probe({ create }: { create: boolean }): Promise<void> {
     try {
       await (create ? this.prepare() : this.check());
@@ -116,7 +121,11 @@ export class DataFolder {
     return marker.id;
   }
 
-  /** Checks a path without a marker: a new or a missing folder is in order, a file or a dangling link is not. */
+  /**
+   * Checks a path without a marker. A new or missing folder is in order; a file or a dangling link is not.
+   *
+   * @throws StorageUnusableError
+   */
   async #checkUnmarked(): Promise<void> {
     await assertNoDanglingLink(this.path, "the data folder");
     const found = await stat(this.path).catch((error) => {
@@ -138,7 +147,9 @@ export class DataFolder {
   }
 }
 
-/** @throws StorageUnusableError when the path is a link whose target is missing: a fault, and not a missing folder */
+/**
+ * @throws StorageUnusableError if the path is a link whose target is missing, which is a fault and not a missing folder
+ */
 export async function assertNoDanglingLink(path: string, what: string): Promise<void> {
   const found = await lstat(path).catch((error) => {
     if (isMissing(error)) return undefined;

@@ -125,7 +125,7 @@ async function openDatabase(
   return second;
 }
 
-/** Whether this process can make files in a folder; the mode of the folder does not show that. */
+/** True if this process can make files in a folder. The mode of the folder does not show that. */
 function isWritable(folder: string): boolean {
   const path = join(folder, `${PROBE_PREFIX}${randomUUID()}`);
   try {

@@ -85,7 +85,7 @@ export class DiskSpace {
     throw new NoRoomError(new Error(`ENOSPC: ${left}, which are kept for reads, trims and deletions`));
   }
 
-  /** Whether this many bytes can be written. */
+  /** True if this many bytes can be written. */
   hasRoomFor(bytes: number): boolean {
     this.look();
     return this.#free >= bytes;

@@ -26,7 +26,7 @@ const tags = {
   previousLogNumber: 9,
 } as const;
 
-/** @throws DATA_LOSS when the manifest is damaged. */
+/** @throws DATA_LOSS if the manifest is damaged */
 export function readManifest(file: Uint8Array): ManifestState {
   const state = { logNumber: 0, lastSequence: 0, tables: new Set<number>() };
   let damaged = false;

@@ -22,9 +22,10 @@ export async function writeMarker(directory: string, storeId: string): Promise<v
 }
 
 /**
- * Whether the directory is marked as this store.
- * @throws DATA_LOSS when the marker is damaged or names another store; STORAGE_UNAVAILABLE when a newer Streamkit wrote
- *   it.
+ * Resolves with true if the directory is marked as this store.
+ *
+ * @throws DATA_LOSS if the marker is damaged or names another store
+ * @throws STORAGE_UNAVAILABLE if a newer Streamkit wrote the marker
  */
 export async function isMarked(directory: string, storeId: string): Promise<boolean> {
   let text: string;

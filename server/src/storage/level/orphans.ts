@@ -7,7 +7,7 @@ import { nameOfManifest } from "./verify-database.ts";
 /**
  * Removes the tables of a closed database that its manifest does not name: the remains of merges that ran out of room.
  *
- * @throws DATA_LOSS when the manifest is damaged; nothing is removed then
+ * @throws DATA_LOSS if the manifest is damaged; then nothing is removed
  */
 export function removeOrphans(directory: string): void {
   for (const path of orphans(directory)) rmSync(path, { force: true });

@@ -30,8 +30,9 @@ export function storeDirectory(path: string, storeId: string): string {
 }
 
 /**
- * Whether the store exists.
- * @throws DATA_LOSS when the store existed, but its marker or its database is gone.
+ * Resolves with true if the store exists.
+ *
+ * @throws DATA_LOSS if the store existed, but its marker or its database is gone
  */
 export async function storeExists(path: string, storeId: string): Promise<boolean> {
   const directory = storeDirectory(path, storeId);
@@ -45,7 +46,7 @@ export async function storeExists(path: string, storeId: string): Promise<boolea
 }
 
 /**
- * Creates a store; does nothing when another process is faster. `initialize` makes the database in the given directory.
+ * Creates a store; does nothing if another process is faster. `initialize` makes the database in the given directory.
  */
 export async function createStoreDirectory(
   path: string,
@@ -67,7 +68,7 @@ export async function createStoreDirectory(
   await syncDirectory(path);
 }
 
-/** Deletes a closed store. After the rename the store is gone, also after a crash; its files may be removed later. */
+/** Deletes a closed store. After the rename the store is gone, even after a crash. Its files may be removed later. */
 export async function dropStoreDirectory(path: string, storeId: string): Promise<void> {
   const remains = join(path, `${DROPPED}${storeId}-${randomUUID()}`);
   await rename(storeDirectory(path, storeId), remains);
@@ -80,7 +81,7 @@ export async function namesOfStores(path: string): Promise<string[]> {
   return (await namesIn(path)).filter(isStoreId);
 }
 
-/** Whether there is a store, whole or damaged. Opening a damaged store reports the damage. */
+/** Resolves with true if there is a store, whole or damaged. Opening a damaged store reports the damage. */
 export async function isStore(path: string, storeId: string): Promise<boolean> {
   const directory = storeDirectory(path, storeId);
   for (const file of [MARKER_NAME, "CURRENT"]) {
@@ -97,7 +98,8 @@ export async function isStore(path: string, storeId: string): Promise<boolean> {
 
 /**
  * Removes the remains of crashes. Remains that cannot be removed stay, and do no harm.
- * @returns whether all remains are gone
+ *
+ * @returns true if all remains are gone
  */
 export async function sweepRemains(path: string): Promise<boolean> {
   let complete = true;

@@ -24,7 +24,7 @@ export class StoreFiles {
     return this.#failure !== undefined;
   }
 
-  /** @throws STORAGE_UNAVAILABLE when the files are gone, and from then on */
+  /** @throws STORAGE_UNAVAILABLE if the files are gone, and in every later call */
   check(): void {
     let found: string | undefined;
     let cause: unknown;

@@ -14,7 +14,7 @@ import { isMissing } from "./file-error.ts";
 import { logItems } from "./log-records.ts";
 import { type ManifestState, readManifest } from "./manifest.ts";
 
-/** @throws DATA_LOSS when an acknowledged write is certainly missing or unreadable. */
+/** @throws DATA_LOSS if an acknowledged write is certainly missing or unreadable */
 export async function verifyDatabase(directory: string): Promise<void> {
   const manifest = await currentManifest(directory);
   const logs = (await readdir(directory))
@@ -37,7 +37,11 @@ async function currentManifest(directory: string): Promise<ManifestState> {
   return readManifest(await readRequired(join(directory, name)));
 }
 
-/** The manifest that the content of CURRENT names. @throws DATA_LOSS */
+/**
+ * The manifest that the content of CURRENT names.
+ *
+ * @throws DATA_LOSS if CURRENT is damaged
+ */
 export function nameOfManifest(current: Buffer): string {
   const name = /^(MANIFEST-\d+)\n$/.exec(current.toString("latin1"))?.[1];
   if (name === undefined) throw dataLoss("the CURRENT file of the database is damaged");
