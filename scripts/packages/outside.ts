@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { finish, run, serve } from "./run.ts";
 
 /** Packages that stay outside of a bundle for Node, because they hold native code or load files by name. */
-const EXTERNALS = ["level", "memory-level", "@node-rs/crc32"];
+const EXTERNALS = ["level", "memory-level", "@node-rs/crc32", "ws"];
 
 /** Parts of the names of cases. */
 const CASES = ["APPEND-", "PRODUCE-", "PEEK-", "SPACE-", "TRIM-"];

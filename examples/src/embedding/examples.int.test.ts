@@ -128,7 +128,7 @@ test("a body parser in front of streamkit.handler() is reported as the mistake",
 });
 
 test.each([
-  { format: "esm", external: ["level", "memory-level", "@node-rs/crc32"] },
+  { format: "esm", external: ["level", "memory-level", "@node-rs/crc32", "ws"] },
   { format: "cjs", external: ["level", "@node-rs/crc32"] },
 ] as const)("a bundle of esbuild ($format) serves", async ({ format, external }) => {
   const folder = await testFolder();
