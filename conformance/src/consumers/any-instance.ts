@@ -39,7 +39,7 @@ export function anyInstance(urls: readonly string[], first: number): Transport {
     async unary(method, signal, ...rest) {
       const index = current;
       try {
-        return await transports[index]!.unary(method, signal, ...rest);
+        return await transports[index].unary(method, signal, ...rest);
       } catch (thrown) {
         failed(index, thrown, signal);
         throw thrown;
@@ -48,7 +48,7 @@ export function anyInstance(urls: readonly string[], first: number): Transport {
     async stream(method, signal, ...rest) {
       const index = current;
       try {
-        const response = await transports[index]!.stream(method, signal, ...rest);
+        const response = await transports[index].stream(method, signal, ...rest);
         return { ...response, message: watched(response.message, index, signal) };
       } catch (thrown) {
         failed(index, thrown, signal);

@@ -12,7 +12,7 @@ const inputs: InputEntry[] = ["a", "b", "c", "d"].map((id, index) => {
 
 /** The output of a process under a token: its takeover, then the entries with these sequences. */
 function wrote(process: string, token: number, ...sequences: number[]): Output[] {
-  const handled = sequences.map((sequence) => ({ process, token, input: inputs[sequence - 1]! }));
+  const handled = sequences.map((sequence) => ({ process, token, input: inputs[sequence - 1] }));
   return [{ process, token }, ...handled];
 }
 
@@ -54,7 +54,7 @@ describe("the checker of exclusive consumers", () => {
   it("finds an entry that was not handled, and one that is not stored", () => {
     expect(rules({ outputs: [...wrote("a", 1, 1, 2), ...wrote("b", 2, 2, 3)] })).toEqual(["handled"]);
     expect(rules({ acked: ["a", "e"] })).toEqual(["handled"]);
-    const invented = { process: "b", token: 2, input: { ...inputs[1]!, segment: "o-2" } };
+    const invented = { process: "b", token: 2, input: { ...inputs[1], segment: "o-2" } };
     expect(rules({ outputs: [...good.outputs, invented] })).toContain("handled");
   });
 
@@ -67,7 +67,7 @@ describe("the checker of exclusive consumers", () => {
   });
 
   it("finds two concurrent holders", () => {
-    const late = { process: "a", token: 1, input: inputs[2]! };
+    const late = { process: "a", token: 1, input: inputs[2] };
     const [takeover, ...others] = wrote("b", 2, 2, 3, 4) as [Output, ...Output[]];
     expect(rules({ outputs: [...wrote("a", 1, 1, 2), late, takeover, ...others] })).toEqual([]);
     expect(rules({ outputs: [...wrote("a", 1, 1, 2), takeover, late, ...others] })).toEqual(["one holder"]);
@@ -151,7 +151,7 @@ describe("a hand-over", () => {
       { at: from, instance: 1, kind: "down", how: "freeze" },
       { at: to, instance: 1, kind: "up", how: "freeze" },
     ];
-    const boundWith = (from: number, to: number) => handOversOf({ ...good, events: outage(from, to) })[0]!.bound;
+    const boundWith = (from: number, to: number) => handOversOf({ ...good, events: outage(from, to) })[0].bound;
     expect(boundWith(1_000, 2_900)).toBe(3_250);
     expect(boundWith(1_000, 3_100)).toBe(6_500);
     expect(boundWith(4_000, 5_500)).toBe(7_000);

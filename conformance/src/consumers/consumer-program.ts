@@ -28,7 +28,7 @@ import {
 
 type Held = HandlerContext<StoreHandle<Input, Input>>;
 
-const settings = JSON.parse(process.argv[2]!) as ConsumerSettings;
+const settings = JSON.parse(process.argv[2]) as ConsumerSettings;
 const { ttl, deviation } = settings;
 /**
  * Duration of handling in addition to the append, in milliseconds, so that trouble has something to interrupt. Some

@@ -33,7 +33,7 @@ export class Crowd implements AsyncDisposable {
 
   /** Indexes of the processes that wait for the lease. */
   get waiting(): readonly number[] {
-    return [...this.#members.keys()].filter((index) => this.#members[index]!.state === "standby");
+    return [...this.#members.keys()].filter((index) => this.#members[index].state === "standby");
   }
 
   /**
@@ -63,7 +63,7 @@ export class Crowd implements AsyncDisposable {
   }
 
   kill(index: number): Promise<void> {
-    return this.#members[index]!.kill();
+    return this.#members[index].kill();
   }
 
   /** Starts a new process with a new name in place of a killed one. It calls the next instance first. */
@@ -72,11 +72,11 @@ export class Crowd implements AsyncDisposable {
   }
 
   freeze(index: number): void {
-    this.#members[index]!.freeze();
+    this.#members[index].freeze();
   }
 
   thaw(index: number): void {
-    this.#members[index]!.thaw();
+    this.#members[index].thaw();
   }
 
   /** Stops all processes in order. Resolves to the names of those that did not stop in time. */
@@ -90,7 +90,7 @@ export class Crowd implements AsyncDisposable {
   }
 
   #start(index: number): ConsumerProcess {
-    const start = this.#starts[index]!++;
+    const start = this.#starts[index]++;
     const settings = { ...this.#settings, process: `c${index}#${start}`, first: index + start };
     return new ConsumerProcess(settings, (process, at, event) => this.#happened(process, at, event));
   }

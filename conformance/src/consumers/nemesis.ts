@@ -69,7 +69,7 @@ export class SoakNemesis {
     signal.throwIfAborted();
     await untilReady();
     const { waiting } = crowd;
-    const index = victim === "active" ? crowd.active! : waiting[victim % waiting.length]!;
+    const index = victim === "active" ? crowd.active! : waiting[victim % waiting.length];
     if (victim !== "active" && waiting.length === 1) return;
     const lasting = kind === "kill" ? this.#kill(index, millis, signal) : this.#freeze(index, millis, signal);
     this.#down.set(
@@ -94,7 +94,7 @@ export class SoakNemesis {
     const { pauseMillis, kind, instance: index, millis } = trouble;
     await pause(pauseMillis, signal);
     if (signal.aborted) return;
-    const { instance } = this.#cluster.members[index]!;
+    const { instance } = this.#cluster.members[index];
     // Nobody reads the recorded requests, and there are many.
     for (const { proxy } of this.#cluster.members) proxy.takeRequests();
     this.#onEvent({ at: now(), instance: index, kind: "down", how: kind });

@@ -20,13 +20,13 @@ export async function write(
     .withCodec(json<Input>());
   const spaces = Object.entries(INPUTS);
   for (let number = 0; !signal.aborted; ) {
-    const [space, segments] = spaces[random.below(spaces.length)]!;
+    const [space, segments] = spaces[random.below(spaces.length)];
     // Some transactions write to a second segment too.
     const first = random.below(segments.length);
     const chosen = random.chance(0.3) ? [first, (first + 1) % segments.length] : [first];
     const appends = chosen.map((index) => {
       const records = Array.from({ length: 1 + random.below(4) }, () => ({ id: `${name}-${number++}` }));
-      return { segment: segments[index]!, records };
+      return { segment: segments[index], records };
     });
     try {
       await store.space(space).append(appends);

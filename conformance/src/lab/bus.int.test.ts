@@ -26,7 +26,7 @@ it.each<BusWeatherName>(["dead", "lossy", "forging", "wild"])(
     await Promise.all(members.map(({ instance }) => instance.setWeather(name)));
     const total = 30;
     const following = calls.map((each) => each.follow(total));
-    for (let n = 0; n < total; n++) await calls[n % 2]!.append({ [`s${n % 3}`]: `${n}` });
+    for (let n = 0; n < total; n++) await calls[n % 2].append({ [`s${n % 3}`]: `${n}` });
     const texts = Array.from({ length: total }, (_, n) => `${n}`);
     for (const entries of await Promise.all(following)) expect(entries.map(({ text }) => text)).toEqual(texts);
     // No message made an instance fail.

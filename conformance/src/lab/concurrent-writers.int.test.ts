@@ -33,7 +33,7 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 /** Keys of all rows of the space. */
 async function storedKeys(): Promise<Buffer[]> {
-  const storage = azureStorage({ connectionString: connectionStringTo(cluster!.members[0]!.proxy.port) });
+  const storage = azureStorage({ connectionString: connectionStringTo(cluster!.members[0].proxy.port) });
   const store = (await storage.open(storeId, { create: false }))!;
   const keys: Buffer[] = [];
   for await (const rows of store.scan(`s:${space}`, { gte: Uint8Array.of(0), lt: Uint8Array.of(255) })) {
@@ -52,12 +52,12 @@ it("lets one of three appends with the same expectation win; the others leave no
     // Each append also writes a segment of its own, which tells its rows from those of the others.
     const own = [0, 1, 2].map((instance) => `own-${sequence}-${instance}`);
     const expected = { shared: sequence };
-    const results = own.map((name, instance) => calls[instance]!.append({ shared: name, [name]: name }, { expected }));
+    const results = own.map((name, instance) => calls[instance].append({ shared: name, [name]: name }, { expected }));
     const refusals = await Promise.all(results.map(refusalOf));
     expect(refusals.filter((refusal) => refusal === undefined).length).toBe(1);
     for (const [index, refusal] of refusals.entries()) {
       if (refusal === undefined) continue;
-      losers.push(own[index]!);
+      losers.push(own[index]);
       expect(refusal).toMatchObject({
         reason: ErrorReason.SEQUENCE_MISMATCH,
         segment: "shared",
@@ -77,13 +77,13 @@ it("continues while an instance is held up in a commit; all followers see the sa
   timeout: 120_000,
 }, async () => {
   const perWriter = 15;
-  await calls[0]!.append({ s0: "first" });
+  await calls[0].append({ s0: "first" });
   const following = calls.map((each) => each.follow(2 + 2 * perWriter));
-  const held = holdCommit(cluster!.members[0]!.proxy);
-  const late = calls[0]!.append({ s0: "late" });
+  const held = holdCommit(cluster!.members[0].proxy);
+  const late = calls[0].append({ s0: "late" });
   const { release } = await held;
   const write = async (instance: number) => {
-    for (let n = 0; n < perWriter; n++) await calls[instance]!.append({ [`s${instance}`]: `${instance}.${n}` });
+    for (let n = 0; n < perWriter; n++) await calls[instance].append({ [`s${instance}`]: `${instance}.${n}` });
   };
   await Promise.all([write(1), write(2)]);
   // The other appends have changed the state that the held commit is based on.

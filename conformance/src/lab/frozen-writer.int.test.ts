@@ -19,9 +19,9 @@ beforeEach(async () => {
   const storeId = randomUUID();
   calls = cluster!.members.map((member) => new Calls(member, storeId, space));
   // Both instances have the space in memory; a commit is based on that state.
-  await calls[0]!.append({ s: "first" });
-  await calls[1]!.append({ s: "second" });
-  await calls[0]!.read();
+  await calls[0].append({ s: "first" });
+  await calls[1].append({ s: "second" });
+  await calls[0].read();
 });
 
 afterEach(async () => {
@@ -33,7 +33,7 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 /** Starts an append at the first instance, and freezes the instance while the commit is in flight. */
 async function freezeInCommit<T>(append: () => Promise<T>): Promise<{ held: HeldCommit; result: Promise<T> }> {
-  const { instance, proxy } = cluster!.members[0]!;
+  const { instance, proxy } = cluster!.members[0];
   const holding = holdCommit(proxy);
   const result = append();
   // A later expectation reads the result; until then it must not count as unhandled.
@@ -43,7 +43,7 @@ async function freezeInCommit<T>(append: () => Promise<T>): Promise<{ held: Held
   return { held, result };
 }
 
-const thaw = () => cluster!.members[0]!.instance.thaw();
+const thaw = () => cluster!.members[0].instance.thaw();
 
 for (const first of ["the commit arrives", "it wakes up"] as const) {
   /** The stale commit arrives and fails its condition. */
@@ -54,8 +54,8 @@ for (const first of ["the commit arrives", "it wakes up"] as const) {
   };
 
   it(`an append is repeated on the new state, when ${first} first`, async () => {
-    const { held, result } = await freezeInCommit(() => calls[0]!.append({ s: "late" }));
-    for (const text of ["third", "fourth"]) await calls[1]!.append({ s: text });
+    const { held, result } = await freezeInCommit(() => calls[0].append({ s: "late" }));
+    for (const text of ["third", "fourth"]) await calls[1].append({ s: text });
     await wakeUp(held);
     expect(await result).toMatchObject({ deduplicated: false, ranges: [{ firstSequence: 5n, firstOffset: 5n }] });
     const texts = ["first", "second", "third", "fourth", "late"];
@@ -63,8 +63,8 @@ for (const first of ["the commit arrives", "it wakes up"] as const) {
   });
 
   it(`an append with an expectation is refused, when ${first} first`, async () => {
-    const { held, result } = await freezeInCommit(() => calls[0]!.append({ s: "late" }, { expected: { s: 2 } }));
-    await calls[1]!.append({ s: "third" }, { expected: { s: 2 } });
+    const { held, result } = await freezeInCommit(() => calls[0].append({ s: "late" }, { expected: { s: 2 } }));
+    await calls[1].append({ s: "third" }, { expected: { s: 2 } });
     await wakeUp(held);
     expect(await refusalOf(result)).toMatchObject({
       reason: ErrorReason.SEQUENCE_MISMATCH,
@@ -76,8 +76,8 @@ for (const first of ["the commit arrives", "it wakes up"] as const) {
 
   it(`an append that was repeated elsewhere meanwhile is applied once, when ${first} first`, async () => {
     const transactionId = randomUUID();
-    const { held, result } = await freezeInCommit(() => calls[0]!.append({ s: "third" }, { transactionId }));
-    const again = await calls[1]!.append({ s: "third" }, { transactionId });
+    const { held, result } = await freezeInCommit(() => calls[0].append({ s: "third" }, { transactionId }));
+    const again = await calls[1].append({ s: "third" }, { transactionId });
     expect(again).toMatchObject({ deduplicated: false, ranges: [{ firstSequence: 3n }] });
     await wakeUp(held);
     expect(await result).toMatchObject({ deduplicated: true, ranges: again.ranges, commitTime: again.commitTime });
@@ -86,11 +86,11 @@ for (const first of ["the commit arrives", "it wakes up"] as const) {
 }
 
 it("a commit that arrives while its writer is frozen counts at every instance", async () => {
-  const { held, result } = await freezeInCommit(() => calls[0]!.append({ s: "third" }));
+  const { held, result } = await freezeInCommit(() => calls[0].append({ s: "third" }));
   expect(await held.release()).not.toContain("412");
-  expect((await calls[1]!.read()).map(({ text }) => text)).toEqual(["first", "second", "third"]);
-  expect(await calls[1]!.append({ s: "fourth" })).toMatchObject({ ranges: [{ firstSequence: 4n }] });
+  expect((await calls[1].read()).map(({ text }) => text)).toEqual(["first", "second", "third"]);
+  expect(await calls[1].append({ s: "fourth" })).toMatchObject({ ranges: [{ firstSequence: 4n }] });
   thaw();
   expect(await result).toMatchObject({ deduplicated: false, ranges: [{ firstSequence: 3n, firstOffset: 3n }] });
-  expect((await calls[0]!.read()).map(({ text }) => text)).toEqual(["first", "second", "third", "fourth"]);
+  expect((await calls[0].read()).map(({ text }) => text)).toEqual(["first", "second", "third", "fourth"]);
 });

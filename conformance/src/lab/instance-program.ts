@@ -12,7 +12,7 @@ import { deviate } from "./deviations.ts";
 import type { Control, InstanceSettings, Report } from "./settings.ts";
 import { setWallClock } from "./wall-clock.ts";
 
-const settings = JSON.parse(process.argv[2]!) as InstanceSettings;
+const settings = JSON.parse(process.argv[2]) as InstanceSettings;
 const { port, connectionString, pollMillis, requestTimeoutMillis } = settings;
 const report = (what: Report): void => void process.send?.(what);
 

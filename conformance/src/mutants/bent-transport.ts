@@ -72,7 +72,7 @@ export function bentTransport(next: Transport, bends: Bends): Transport {
       };
       try {
         const requests = method.name === "Append" ? (bends.append?.(request as AppendRequest) ?? [request]) : [request];
-        let response = await call(requests[0]!);
+        let response = await call(requests[0]);
         for (const each of requests.slice(1)) response = await call(each);
         if (replacement !== undefined) return { ...response, message: replacement as typeof response.message };
         if (method.name === "Append")

@@ -106,7 +106,7 @@ export const STORAGE_DEVIATIONS: readonly Deviation[] = [
         yield page.map((row) => {
           if (row.value.length < 60) return row;
           const value = row.value.slice();
-          value[value.length - 2]! ^= 1;
+          value[value.length - 2] ^= 1;
           return { ...row, value };
         });
       }

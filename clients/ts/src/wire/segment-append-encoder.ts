@@ -17,7 +17,7 @@ const TAG_METADATA = 0x12;
 const TAG_KEY = 0x0a;
 const TAG_VALUE = 0x12;
 
-const utf8 = new TextEncoder();
+const UTF8 = new TextEncoder();
 
 /**
  * Encodes one `streamkit.v1.SegmentAppend` record by record into one growing buffer. Message objects for each record
@@ -95,7 +95,7 @@ export class SegmentAppendEncoder {
     if (byteLength === text.length && byteLength <= 32) {
       for (let i = 0; i < byteLength; i++) buffer[at++] = text.charCodeAt(i);
     } else {
-      at += utf8.encodeInto(text, buffer.subarray(at)).written;
+      at += UTF8.encodeInto(text, buffer.subarray(at)).written;
     }
     this.#length = at;
   }

@@ -75,7 +75,7 @@ function planStep(random: Random, instance: number): PlannedStep {
     left -= weight;
     return left < 0;
   };
-  const pick = (from: readonly string[]): string => from[random.below(from.length)]!;
+  const pick = (from: readonly string[]): string => from[random.below(from.length)];
   for (const [kind, weight] of Object.entries(LEASE_STEPS)) {
     if (isNext(weight))
       return { kind: kind as PlannedOnLease["kind"], instance, key: pick(KEYS), stubborn: random.chance(0.3) };

@@ -55,22 +55,22 @@ describe("the checker of histories", () => {
   it("accepts an unknown outcome that happened, and one that did not", () => {
     const happened = { ...b, outcome: { is: "unknown" } as const };
     expect(clauses(a, happened, read(ab))).toEqual([]);
-    expect(clauses(a, happened, read([ab[0]!]))).toEqual([]);
+    expect(clauses(a, happened, read([ab[0]]))).toEqual([]);
   });
 
   it.each<[string, string, Event[]]>([
-    ["a lost acknowledged entry", "DUR-002", [a, b, read([ab[0]!])]],
-    ["a gap in offsets", "ORD-003", [a, b, read([ab[0]!, entry(3, "x", 2, "b")])]],
-    ["a gap in sequences", "ORD-001", [a, b, read([ab[0]!, entry(2, "x", 3, "b")])]],
-    ["an entry that is present twice", "DED-001", [a, read([ab[0]!, entry(2, "x", 2, "a")])]],
-    ["an entry without an append", "APP-005", [a, read([ab[0]!, entry(2, "x", 2, "z")])]],
+    ["a lost acknowledged entry", "DUR-002", [a, b, read([ab[0]])]],
+    ["a gap in offsets", "ORD-003", [a, b, read([ab[0], entry(3, "x", 2, "b")])]],
+    ["a gap in sequences", "ORD-001", [a, b, read([ab[0], entry(2, "x", 3, "b")])]],
+    ["an entry that is present twice", "DED-001", [a, read([ab[0], entry(2, "x", 2, "a")])]],
+    ["an entry without an append", "APP-005", [a, read([ab[0], entry(2, "x", 2, "z")])]],
     ["a refused append that was applied", "ATM-003", [a, { ...b, outcome: { is: "refused" } }, read(ab)]],
-    ["a time that goes back", "ORD-005", [a, b, read([ab[0]!, { ...ab[1]!, micros: 5 }])]],
+    ["a time that goes back", "ORD-005", [a, b, read([ab[0], { ...ab[1], micros: 5 }])]],
     ["a wrong answer", "APP-001", [a, { ...b, outcome: acked("b", "x", 7, 2) }, read(ab)]],
-    ["a stale read", "LIN-001", [a, b, read([ab[0]!]), read(ab)]],
-    ["a reader that skips", "ORD-002", [a, b, read([ab[1]!], { complete: false }), read(ab)]],
-    ["a reader that repeats", "ORD-002", [a, b, read([ab[0]!, ab[0]!, ab[1]!], { complete: false }), read(ab)]],
-    ["a reader that sees another order", "ORD-002", [a, b, read([ab[1]!, ab[0]!], { complete: false }), read(ab)]],
+    ["a stale read", "LIN-001", [a, b, read([ab[0]]), read(ab)]],
+    ["a reader that skips", "ORD-002", [a, b, read([ab[1]], { complete: false }), read(ab)]],
+    ["a reader that repeats", "ORD-002", [a, b, read([ab[0], ab[0], ab[1]], { complete: false }), read(ab)]],
+    ["a reader that sees another order", "ORD-002", [a, b, read([ab[1], ab[0]], { complete: false }), read(ab)]],
   ])("finds %s", (_, clause, history) => {
     expect(clauses(...history)).toContain(clause);
   });
@@ -95,7 +95,7 @@ describe("the checker of histories", () => {
   it("finds a refusal without reason", () => {
     const parts = [{ segment: "x", payloads: ["b"], expected: 1 }];
     const refused = append("b", parts, { is: "refused", segment: "x", actual: 1 });
-    expect(clauses(a, refused, read([ab[0]!]))).toContain("EXP-002");
+    expect(clauses(a, refused, read([ab[0]]))).toContain("EXP-002");
   });
 });
 
@@ -120,25 +120,25 @@ describe("the checker of histories of several servers", () => {
     ["two calls at once", [a, b, { ...again(b, 1, { deduplicated: false }) }, read(ab)]],
     ["refusals with the segment's actual sequence", [a, b, refused(2), read(ab)]],
     ["a refusal with a sequence from during the call", [a, { ...b, start: 8, end: 9.5 }, refused(1), read(ab)]],
-    ["followers that are complete", [a, b, read(ab), follow(ab), follow([ab[1]!], { segment: "x", from: 2 })]],
+    ["followers that are complete", [a, b, read(ab), follow(ab), follow([ab[1]], { segment: "x", from: 2 })]],
     ["statuses", [a, b, status(2), status(1, { start: 0 }), read(ab)]],
     ["views that agree", [a, b, read(ab, { segment: "x" }), read(ab)]],
-    ["other spaces", [a, b, read(ab), { ...a, space: "t" }, read([ab[0]!], { space: "t" })]],
+    ["other spaces", [a, b, read(ab), { ...a, space: "t" }, read([ab[0]], { space: "t" })]],
     [
       "trimmed entries that are gone",
-      [a, b, trim(2), read([ab[1]!]), read([ab[1]!], { segment: "x" }), status(2, { firstSequence: 2 })],
+      [a, b, trim(2), read([ab[1]]), read([ab[1]], { segment: "x" }), status(2, { firstSequence: 2 })],
     ],
-    ["entries that vanish during a trim", [a, b, trim(2, { end: 99 }), read(ab), read([ab[1]!])]],
-    ["a trim without an answer", [a, b, trim(2, { acked: false }), read(ab), read([ab[1]!])]],
-    ["entries that were trimmed before any read", [unseen, a, trim(3, { acked: false }), read([ab[0]!])]],
-    ["a follower that came too late for trimmed entries", [a, b, trim(2), read([ab[1]!]), follow([ab[1]!])]],
+    ["entries that vanish during a trim", [a, b, trim(2, { end: 99 }), read(ab), read([ab[1]])]],
+    ["a trim without an answer", [a, b, trim(2, { acked: false }), read(ab), read([ab[1]])]],
+    ["entries that were trimmed before any read", [unseen, a, trim(3, { acked: false }), read([ab[0]])]],
+    ["a follower that came too late for trimmed entries", [a, b, trim(2), read([ab[1]]), follow([ab[1]])]],
     ["a repetition that is refused after a trim", [a, onTwo, trim(3), again(onTwo, 8, { is: "refused" }), read([])]],
   ])("accepts %s", (_, history) => {
     expect(checkHistory(history)).toEqual([]);
   });
 
   it.each<[string, string, Event[]]>([
-    ["a missing transaction number", "ORD-008", [a, b, read([ab[0]!, { ...ab[1]!, number: 3 }])]],
+    ["a missing transaction number", "ORD-008", [a, b, read([ab[0], { ...ab[1], number: 3 }])]],
     [
       "an answer with a wrong time",
       "APP-004",
@@ -147,27 +147,27 @@ describe("the checker of histories of several servers", () => {
     [
       "an entry that only one reader received",
       "ORD-002",
-      [a, unseen, read(ab, { end: 10 }), read([ab[0]!], { start: 9 })],
+      [a, unseen, read(ab, { end: 10 }), read([ab[0]], { start: 9 })],
     ],
-    ["an entry that vanished", "LIN-001", [a, unseen, read(ab), read([ab[0]!], { start: 20 })]],
+    ["an entry that vanished", "LIN-001", [a, unseen, read(ab), read([ab[0]], { start: 20 })]],
     [
       "a read that is older than an earlier one elsewhere",
       "LIN-001",
-      [a, { ...b, end: 50 }, read(ab), read([ab[0]!], { start: 20, end: 21 }), read(ab, { start: 60 })],
+      [a, { ...b, end: 50 }, read(ab), read([ab[0]], { start: 20, end: 21 }), read(ab, { start: 60 })],
     ],
-    ["a segment that is behind its space", "LIN-001", [a, b, read([ab[0]!], { segment: "x" }), read(ab)]],
-    ["views that disagree", "ORD-002", [a, b, read([ab[0]!, { ...ab[1]!, offset: 3 }], { segment: "x" }), read(ab)]],
+    ["a segment that is behind its space", "LIN-001", [a, b, read([ab[0]], { segment: "x" }), read(ab)]],
+    ["views that disagree", "ORD-002", [a, b, read([ab[0], { ...ab[1], offset: 3 }], { segment: "x" }), read(ab)]],
     [
       "the same entries with another time elsewhere",
       "ORD-002",
-      [a, b, read([ab[0]!, { ...ab[1]!, micros: 1_201 }]), read(ab)],
+      [a, b, read([ab[0], { ...ab[1], micros: 1_201 }]), read(ab)],
     ],
-    ["a follower that stops early", "FOL-001", [a, b, read(ab), follow([ab[0]!])]],
-    ["a follower that receives nothing", "FOL-001", [a, read([ab[0]!]), follow([])]],
-    ["a follower of a segment that stops early", "FOL-001", [a, b, read(ab), follow([ab[0]!], { segment: "x" })]],
+    ["a follower that stops early", "FOL-001", [a, b, read(ab), follow([ab[0]])]],
+    ["a follower that receives nothing", "FOL-001", [a, read([ab[0]]), follow([])]],
+    ["a follower of a segment that stops early", "FOL-001", [a, b, read(ab), follow([ab[0]], { segment: "x" })]],
     ["a status that is behind", "LIN-002", [a, b, status(1), read(ab)]],
     ["a status that is ahead", "LIN-002", [a, b, status(3), read(ab)]],
-    ["a status that begins with a trimmed entry", "LIN-002", [a, b, trim(2), status(2), read([ab[1]!])]],
+    ["a status that begins with a trimmed entry", "LIN-002", [a, b, trim(2), status(2), read([ab[1]])]],
     ["a status with a wrong beginning", "LIN-002", [a, b, status(2, { firstSequence: 2 }), read(ab)]],
     ["a refusal with an outdated sequence", "EXP-003", [a, b, refused(1), read(ab)]],
     ["a refusal with an impossible sequence", "EXP-003", [a, b, refused(7), read(ab)]],
@@ -184,16 +184,16 @@ describe("the checker of histories of several servers", () => {
     [
       "a trimmed entry that is still present in its segment",
       "TRM-001",
-      [a, b, trim(2), read(ab, { segment: "x" }), read([ab[1]!])],
+      [a, b, trim(2), read(ab, { segment: "x" }), read([ab[1]])],
     ],
     ["a trim that removes too much", "DUR-002", [a, b, trim(2), read([])]],
-    ["a trim that removes entries of another segment", "DUR-002", [a, b, trim(2, { segment: "y" }), read([ab[1]!])]],
+    ["a trim that removes entries of another segment", "DUR-002", [a, b, trim(2, { segment: "y" }), read([ab[1]])]],
     [
       "lost data",
       "LOU-001",
       [
         a,
-        read([ab[0]!]),
+        read([ab[0]]),
         { kind: "failure", start: 1, end: 2, space: "s", what: "read", reason: "DATA_LOSS", message: "" },
       ],
     ],
@@ -202,7 +202,7 @@ describe("the checker of histories of several servers", () => {
       "ERR-001",
       [
         a,
-        read([ab[0]!]),
+        read([ab[0]]),
         { kind: "failure", start: 1, end: 2, space: "", what: "read", reason: "INTERNAL", message: "" },
       ],
     ],
@@ -230,7 +230,7 @@ describe("the checker of histories of several servers", () => {
     const both = append("t", [{ segment: "x", payloads: ["p", "q", "r"] }], { is: "unknown" });
     const rest = [entry(2, "x", 2, "q", "t"), entry(3, "x", 3, "r", "t")];
     expect(clauses(both, trim(2), read(rest))).not.toContain("ATM-001");
-    expect(clauses(both, trim(3), read([rest[1]!]))).not.toContain("ATM-001");
-    expect(clauses(both, trim(2), read([rest[0]!]))).toContain("ATM-001");
+    expect(clauses(both, trim(3), read([rest[1]]))).not.toContain("ATM-001");
+    expect(clauses(both, trim(2), read([rest[0]]))).toContain("ATM-001");
   });
 });

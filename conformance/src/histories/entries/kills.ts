@@ -16,7 +16,7 @@ export class Kills implements Nemesis {
   }
 
   progress(writes: number): void {
-    while (this.#after.length > 0 && writes >= this.#after[0]!) {
+    while (this.#after.length > 0 && writes >= this.#after[0]) {
       this.#after.shift();
       this.#killing = this.#killing.then(() => this.#server.act("kill"));
     }

@@ -71,7 +71,7 @@ export function countUntil<T>(sorted: readonly T[], holds: (element: T) => boole
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (holds(sorted[middle]!)) low = middle + 1;
+    if (holds(sorted[middle])) low = middle + 1;
     else high = middle;
   }
   return low;

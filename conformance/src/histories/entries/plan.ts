@@ -166,11 +166,11 @@ class Planner {
       conditional: false,
     }));
     if (this.#random.chance(conditional)) {
-      parts[0] = { ...parts[0]!, conditional: true };
+      parts[0] = { ...parts[0], conditional: true };
       // G6: a condition may also name a segment that gets no records.
       if (parts.length > 1 && this.#random.chance(0.3)) {
         const bare = { ...parts.pop()!, payloads: [], conditional: true };
-        if (this.#random.chance(0.5)) parts[0] = { ...parts[0]!, conditional: false };
+        if (this.#random.chance(0.5)) parts[0] = { ...parts[0], conditional: false };
         parts.push(bare);
       }
     }
@@ -193,6 +193,6 @@ class Planner {
   }
 
   #pick<T>(from: readonly T[]): T {
-    return from[this.#random.below(from.length)]!;
+    return from[this.#random.below(from.length)];
   }
 }

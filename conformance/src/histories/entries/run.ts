@@ -37,7 +37,7 @@ export async function runHistory(
   await using azure = new AzureAccount(subjects.azureConnectionString);
   await using open = await openCell(cell, subjects, azure);
   const { instances, client } = open;
-  const target = { instances, token: "", protocol: TRANSPORTS[cell.transport]! };
+  const target = { instances, token: "", protocol: TRANSPORTS[cell.transport] };
   const session = await Session.open(client, target, new Trace());
   const sessions = cell.transport === "connect-h1" ? { sessions: 0 } : {};
   const plan = makePlan(seed, { ...options, ...sessions, instances: instances.length });

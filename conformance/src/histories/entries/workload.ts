@@ -103,7 +103,7 @@ async function appendLast(caller: Caller, { seed, spaces, instances, lastIds }: 
   for (const [index, space] of spaces.entries()) {
     const parts = SEGMENTS.map((segment) => ({ segment, payloads: [`last.${segment}`] }));
     const instance = (seed + index) % instances;
-    const { outcome } = await caller.append({ actor: "last", instance, space }, lastIds[index]!, parts);
+    const { outcome } = await caller.append({ actor: "last", instance, space }, lastIds[index], parts);
     if (outcome.is !== "acked") throw new Error(`instance ${instance} does not append, although all trouble is over`);
   }
 }

@@ -24,7 +24,7 @@ export class Writer {
       else if (write.kind === "session") await this.#produce(write);
       else await this.#trim(write);
       onWritten();
-      while (this.#later.length > 0 && this.#later[0]!.after <= index) await this.#later.shift()!.repeat();
+      while (this.#later.length > 0 && this.#later[0].after <= index) await this.#later.shift()!.repeat();
     }
     for (const { repeat } of this.#later) await repeat();
   }

@@ -35,7 +35,7 @@ export class ClusterNemesis implements Nemesis {
   }
 
   progress(writes: number): void {
-    while (this.#planned.length > 0 && this.#planned[0]!.after <= writes) {
+    while (this.#planned.length > 0 && this.#planned[0].after <= writes) {
       const trouble = this.#planned.shift()!;
       this.made.push({ ...trouble, start: performance.now() });
       const running = this.#make(trouble);
@@ -52,7 +52,7 @@ export class ClusterNemesis implements Nemesis {
   }
 
   async #make(trouble: Trouble): Promise<void> {
-    const member = this.#cluster.members[trouble.instance]!;
+    const member = this.#cluster.members[trouble.instance];
     switch (trouble.kind) {
       case "kill":
         return member.instance.restart();

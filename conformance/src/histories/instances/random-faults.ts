@@ -7,7 +7,7 @@ type MakeFault = (random: Random) => Fault;
 const soon: (random: Random, most: number) => Promise<unknown> = (random, most) => setTimeout(random.below(most));
 
 const refuse: MakeFault = (random) => {
-  const [status, code] = REFUSALS[random.below(REFUSALS.length)]!;
+  const [status, code] = REFUSALS[random.below(REFUSALS.length)];
   return { kind: "refuse", status, code, ...(random.chance(0.1) ? { retryAfter: "1" } : {}) };
 };
 
@@ -42,6 +42,6 @@ export function randomFaults(random: Random, part: number): (request: ProxiedReq
   return ({ isTransaction }) => {
     if (!random.chance(part)) return undefined;
     const faults = isTransaction ? COMMIT_FAULTS : FAULTS;
-    return faults[random.below(faults.length)]!(random);
+    return faults[random.below(faults.length)](random);
   };
 }

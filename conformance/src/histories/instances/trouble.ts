@@ -47,7 +47,7 @@ export function planTrouble(plan: Troubled, count: number): Trouble[] {
   const places = Array.from({ length: count }, () => 1 + random.below(plan.writes)).sort((a, b) => a - b);
   // Clocks differ from the beginning.
   const clocks = Array.from({ length: plan.instances }, (_, instance) => troubleOf("clock", random, 0, instance));
-  return [...clocks, ...places.map((after, at) => troubleOf(kinds[at]!, random, after, random.below(plan.instances)))];
+  return [...clocks, ...places.map((after, at) => troubleOf(kinds[at], random, after, random.below(plan.instances)))];
 }
 
 function troubleOf(kind: Kind, random: Random, after: number, instance: number): Trouble {
@@ -66,12 +66,12 @@ function troubleOf(kind: Kind, random: Random, after: number, instance: number):
       return { ...where, kind, millis, part: 0.05 + random.next() * 0.4 };
     case "bus": {
       const names = Object.keys(BUS_WEATHER) as BusWeatherName[];
-      return { ...where, kind, weather: names[random.below(names.length)]! };
+      return { ...where, kind, weather: names[random.below(names.length)] };
     }
   }
 }
 
 function shuffled<T>(random: Random, from: readonly T[]): T[] {
   const rest = [...from];
-  return from.map(() => rest.splice(random.below(rest.length), 1)[0]!);
+  return from.map(() => rest.splice(random.below(rest.length), 1)[0]);
 }

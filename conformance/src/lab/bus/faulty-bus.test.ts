@@ -49,7 +49,7 @@ describe("a faulty bus", () => {
         }
       })();
       const revision = Number(spaces[0]?.revision ?? -1n);
-      if (spaces.length === 1 && spaces[0]!.space === "orders" && revision >= 1 && revision <= 200)
+      if (spaces.length === 1 && spaces[0].space === "orders" && revision >= 1 && revision <= 200)
         revisions.push(revision);
       else others += 1;
     });

@@ -25,7 +25,7 @@ export function forge(random: Random, storeId: string, spaces: readonly string[]
     () => ({ workerGroups: ["group", "", "group"] }),
   ];
   if (random.chance(0.1)) return Uint8Array.from({ length: random.below(60) }, () => random.below(256));
-  const lie = lies[random.below(lies.length)]!;
+  const lie = lies[random.below(lies.length)];
   return toBinary(NotificationSchema, create(NotificationSchema, { instanceId: randomUUID(), storeId, ...lie() }));
 }
 

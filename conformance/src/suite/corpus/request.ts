@@ -38,7 +38,7 @@ function moveIntoAppends(request: JsonObject): void {
   if (Object.hasOwn(request, "appends")) return;
   const append: JsonObject = { segment: "seg" };
   for (const name of ["segment", "expected_last_sequence", "fencing_token", "records"]) {
-    if (Object.hasOwn(request, name)) append[name] = request[name]!;
+    if (Object.hasOwn(request, name)) append[name] = request[name];
     delete request[name];
   }
   request.appends = [append];

@@ -21,7 +21,7 @@ export function findRpc(name: string): DescMethod {
 
 /** True if `Request` has a member for the RPC. All other RPCs travel as `OtherCall`. */
 export function isNamed(rpc: DescMethod): boolean {
-  return RequestSchema.oneofs[0]!.fields.some((field) => field.localName === rpc.localName);
+  return RequestSchema.oneofs[0].fields.some((field) => field.localName === rpc.localName);
 }
 
 /**

@@ -58,7 +58,7 @@ export class Scope {
 export function fillVariant<T extends JsonValue>(template: T, variant: Record<string, JsonValue>): T {
   return mapStrings(template, (text) => {
     const whole = WHOLE.exec(text)?.[1];
-    if (whole !== undefined && Object.hasOwn(variant, whole)) return variant[whole]!;
+    if (whole !== undefined && Object.hasOwn(variant, whole)) return variant[whole];
     return text.replace(PLACEHOLDER, (found, name: string, change: string | undefined) =>
       Object.hasOwn(variant, name) && change === undefined ? String(variant[name]) : found,
     );

@@ -136,7 +136,7 @@ async function capabilitiesOf(options: CellOptions): Promise<Set<string>> {
   const { cell, client, instances, hello } = options;
   const optional = await optionalServices(client, targetOf(options));
   // Instances differ only in their clocks.
-  const present = new Set([...instances[0]!.capabilities, ...hello.capabilities, ...optional]);
+  const present = new Set([...instances[0].capabilities, ...hello.capabilities, ...optional]);
   if (instances.length === 1) present.add("one_clock");
   if (cell.transport === "connect-h1") present.delete("full_duplex");
   if (cell.wrapper === "plain" && !LIGHT_TRANSPORTS.has(cell.transport)) present.add("many_streams");

@@ -66,7 +66,7 @@ export class LiveCall {
 
   #note(): void {
     for (; this.#noted < this.responses.length; this.#noted++) {
-      const response = this.responses[this.#noted]!;
+      const response = this.responses[this.#noted];
       if (response.case === "subscribeToSegmentStatus") this.#statuses.add(responseJson(response));
       else if (response.case === "subscribeToWorkers") this.#roster.add(response.value);
     }

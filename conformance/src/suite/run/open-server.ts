@@ -67,7 +67,7 @@ async function opener(
   const { backend, transport, wrapper } = cell;
   if (serverUrls !== undefined) {
     if (serverUrls.length !== count) throw new Error(`${wrapper} needs ${count} URLs, found ${serverUrls.length}`);
-    return async (index) => new RemoteServer(serverUrls[index]!, { anyStore });
+    return async (index) => new RemoteServer(serverUrls[index], { anyStore });
   }
   const connectionString = backend === "azure" ? await azure.connectionString() : undefined;
   if (serverCommand === undefined && transport === "in-process") {

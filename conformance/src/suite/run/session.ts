@@ -57,14 +57,14 @@ export class Session {
    */
   takeTurn(): ServerUnderTest {
     this.#turns += 1;
-    return this.#target.instances[this.#current]!;
+    return this.#target.instances[this.#current];
   }
 
   /** Acts on the instance that was called last; the others keep running. */
   async act(control: ServerControl): Promise<void> {
     const { instances } = this.#target;
     this.trace.note(instances.length === 1 ? `the server: ${control}` : `instance ${this.#current + 1}: ${control}`);
-    await instances[this.#current]!.act(control);
+    await instances[this.#current].act(control);
   }
 
   /** Starts a call at the next instance in turn, or at a given one. Connects the actor first if necessary. */
@@ -77,7 +77,7 @@ export class Session {
     const { instances } = this.#target;
     const instance = options.instance ?? this.#current;
     const name = instances.length === 1 ? actor : `${actor}@${instance + 1}`;
-    await this.#connected(name, instances[instance]!);
+    await this.#connected(name, instances[instance]);
     const deadline = options.deadlineMillis === undefined ? undefined : durationFromMs(options.deadlineMillis);
     const hold = options.hold ?? false;
     const value = { $typeName: "streamkit.conformance.v1.Call", request, hold, deadline } as const;

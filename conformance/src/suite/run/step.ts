@@ -138,7 +138,7 @@ async function callAndWait(step: Step, state: CaseState): Promise<Difference> {
     observed.push(result);
   }
   const expected = resolveExpectation(step.expect, state.scope);
-  const difference = step.times === 0 ? matchExpectation(expected, observed[0]!) : matchRepeated(expected, observed);
+  const difference = step.times === 0 ? matchExpectation(expected, observed[0]) : matchRepeated(expected, observed);
   if (difference === undefined) capture(step, observed.at(-1)!, state);
   return difference;
 }

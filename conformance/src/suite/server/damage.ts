@@ -13,7 +13,7 @@ export function damageFiles(folder: string): number {
     if (stat.isDirectory()) damaged += damageFiles(path);
     else if (stat.size >= MIN_BYTES && /\.(log|ldb|sst)$/.test(name)) {
       const bytes = readFileSync(path);
-      bytes[bytes.length >> 1]! ^= 0x10;
+      bytes[bytes.length >> 1] ^= 0x10;
       writeFileSync(path, bytes);
       damaged += 1;
     }

@@ -47,7 +47,7 @@ function* checkAppend(append: AppendEvent, history: SpaceHistory): Generator<Vio
     yield { clause: "ATM-002", what: `${transactionId} is not contiguous` };
     return;
   }
-  if (outcome.is === "acked") yield* checkAnswer(append, outcome, starts[0]!, history);
+  if (outcome.is === "acked") yield* checkAnswer(append, outcome, starts[0], history);
 }
 
 /** True if all records are present, except those that may have been trimmed before any reader saw them. */
@@ -55,7 +55,7 @@ function isWhole({ parts }: AppendEvent, { log, trims }: SpaceHistory): boolean 
   return parts.every(({ segment, payloads }) => {
     const sequences = payloads.map((payload) => log.places(segment, payload)[0]?.sequence);
     const known = sequences.findIndex((sequence) => sequence !== undefined);
-    const first = known < 0 ? 1 : sequences[known]! - known;
+    const first = known < 0 ? 1 : sequences[known] - known;
     return sequences.every((sequence, index) => sequence !== undefined || first + index < trims.possible(segment));
   });
 }
@@ -78,7 +78,7 @@ function* checkAnswer(
       continue;
     }
     const index = payloads.findIndex((payload) => log.places(segment, payload).length === 1);
-    const sequence = index < 0 ? undefined : log.places(segment, payloads[index]!)[0]!.sequence - index;
+    const sequence = index < 0 ? undefined : log.places(segment, payloads[index])[0].sequence - index;
     const right = range?.firstOffset === offset && (sequence === undefined || range.firstSequence === sequence);
     if (!right) yield { clause: "APP-001", what: told };
     offset += payloads.length;

@@ -8,7 +8,7 @@ export function* checkDense({ log, trims, transactions }: SpaceHistory): Generat
   const unseen = [...transactions.values()]
     .filter((calls) => {
       const maybe = calls.some(({ outcome, attempts }) => outcome.is === "unknown" || attempts > 1);
-      return maybe && log.firstOf(calls[0]!.transactionId) === undefined;
+      return maybe && log.firstOf(calls[0].transactionId) === undefined;
     })
     .flatMap(([call]) => call!.parts.flatMap(({ segment, payloads }) => payloads.map(() => segment)))
     .filter((segment) => trims.possible(segment) > 1);

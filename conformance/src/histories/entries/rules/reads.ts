@@ -12,7 +12,7 @@ export function* checkOrder({ reads, log, trims }: SpaceHistory): Generator<Viol
     const view = log.view(read.segment);
     let index = countUntil(view, (entry) => positionOf(entry, read.segment) < read.from);
     for (const entry of read.entries) {
-      while (index < view.length && !isSame(view[index]!, entry) && isTrimmable(view[index]!, read, trims)) index += 1;
+      while (index < view.length && !isSame(view[index], entry) && isTrimmable(view[index], read, trims)) index += 1;
       const right = view[index++];
       if (right === undefined || !isSame(right, entry)) {
         const what = `${describe(read)} has "${entry.payload}" where "${right?.payload ?? "nothing"}" belongs`;
