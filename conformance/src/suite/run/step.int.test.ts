@@ -37,7 +37,7 @@ describe("a step that has to be in time", () => {
 
   it("proves nothing if it was too late, and the case begins again", async () => {
     const failure = await failureOf(`${lease}, ${never}, in_time: 0.05s }`);
-    expect(failure).toMatch(/^too late to show anything, 5 times: .*expected FAILED_PRECONDITION/);
+    expect(failure).toMatch(/^too slow to prove anything in 5 attempts: .*expected FAILED_PRECONDITION/);
   });
 
   it("fails if it was in time, counted from the latest step other than a pause", async () => {
