@@ -93,7 +93,7 @@ it("survives 100 simultaneous requests of each worst kind with a heap of 256 MiB
   expect(server.child.exitCode).toBeNull();
 }, 300_000);
 
-it("refuses 8 MiB of the cheapest elements in the time of reading a few times as much text (H2)", async () => {
+it("refuses 8 MiB of the cheapest elements in at most ten times the time of reading as much text (H2)", async () => {
   await using folder = await temporaryFolder();
   await using server = await startServer(folder.path);
   using client = new RawClient(server.url);
