@@ -1,8 +1,8 @@
 /**
- * Calls back when there is reason to try again at once: the page is online again, or visible again. Does nothing
+ * Calls a function when it makes sense to try again at once: when the page is online or visible again. Does nothing
  * outside of browsers.
  *
- * @returns the function that ends it
+ * @returns the function that ends this
  */
 export function onWake(callback: () => void): () => void {
   const { document } = globalThis as { document?: Document };

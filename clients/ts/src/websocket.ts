@@ -1,4 +1,4 @@
-/** A transport over one WebSocket, on the platform's own: browsers, Node.js, Deno and Bun. */
+/** A transport over one WebSocket of the platform: browsers, Node.js, Deno and Bun. */
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { type ChecksOf, callback, callbacks, checkOptions, count, is, millis, text } from "./options.ts";
 import { parseBaseUrl } from "./transport/base-url.ts";
@@ -12,35 +12,39 @@ import { withInterceptors } from "./websocket/with-interceptors.ts";
 
 export type { OpenWebSocket, WebSocketLike } from "./websocket/platform.ts";
 
-/** A value, or a function that is asked for it. */
+/** A value, or a function that returns it. */
 type Asked<T> = T | (() => T | Promise<T>);
 
-/** How to reach a server over a WebSocket. */
+/** The way to reach a server over a WebSocket. */
 export interface WebSocketTransportOptions {
   /**
-   * Address of the server as for other transports, for example `https://streams.example.com`. On a page it may be a
+   * Address of the server, as for other transports, for example `https://streams.example.com`. On a page it may be a
    * path, such as `/streams`.
    */
   readonly baseUrl: string;
   /**
-   * Headers of all calls. They go to the server once per socket; a function is asked before each socket, and by
-   * `refresh`.
+   * Headers of all calls. They go to the server once per socket. The transport calls a function before each socket, and
+   * in `refresh`.
    */
   readonly headers?: Asked<HeadersInit>;
-  /** A bearer token: the header `authorization` of all calls. A function is asked when `headers` would be. */
+  /**
+   * A bearer token: the header `authorization` of all calls. The transport calls a function as it does for `headers`.
+   */
   readonly token?: Asked<string>;
-  /** Run around every call. Headers that they set belong to the call, and take the place of `headers` and `token`. */
+  /**
+   * Interceptors run around every call. Headers that they set belong to the call, and override `headers` and `token`.
+   */
   readonly interceptors?: readonly Interceptor[];
-  /** Largest message that is accepted, in bytes. Default 8 MiB. */
+  /** Largest message that the client accepts, in bytes. Default 8 MiB. */
   readonly readMaxBytes?: number;
-  /** How long a socket may take to open, in milliseconds. Default 5,000. */
+  /** Time for a socket to open, in milliseconds. Default 5,000. */
   readonly openTimeoutMillis?: number;
-  /** How long a socket with open calls may be silent before the client asks it, in milliseconds. Default 10,000. */
+  /** Silence on a socket with open calls before the client probes it, in milliseconds. Default 10,000. */
   readonly pingIntervalMillis?: number;
-  /** How long this answer may take before the socket counts as lost, in milliseconds. Default 5,000. */
+  /** Time that a probe may take before the socket is lost, in milliseconds. Default 5,000. */
   readonly pingTimeoutMillis?: number;
   /**
-   * Opens the WebSocket in place of the platform, for example that of the package `ws`, which takes certificates:
+   * Opens the WebSocket in place of the platform, for example by the package `ws`, which takes certificates:
    * `(url, protocol) => new WebSocket(url, protocol, { ca })`.
    */
   readonly webSocket?: OpenWebSocket;
@@ -61,23 +65,23 @@ const WEBSOCKET_TRANSPORT_OPTIONS = {
   webSocket: callback,
 } satisfies ChecksOf<WebSocketTransportOptions>;
 
-/** A transport with a socket that its owner can look after. */
+/** A transport with functions to open, refresh and close its socket. */
 export interface WebSocketTransport extends Transport, Disposable {
   /** Opens the socket now, unless it is open. Rejects if it does not open. */
   connect(): Promise<void>;
-  /** Asks `headers` and `token` again, and gives the server what they say, for all calls from now on. */
+  /** Calls `headers` and `token` again, and sends their results to the server, for all calls from now on. */
   refresh(): Promise<void>;
-  /** Closes the socket. Open calls end with CANCELED, and so does every later one. */
+  /** Closes the socket. Open calls and all later calls end with CANCELED. */
   close(): void;
 }
 
 /**
- * Makes a transport over a WebSocket. It connects with its first call, and again whenever needed.
+ * Makes a transport over a WebSocket. It connects with its first call, and again after it lost a socket.
  *
- * In Node.js an idle socket does not keep the process alive. Where the platform has no way for that (Deno, Bun, a
- * `webSocket` of your own), close the transport.
+ * In Node.js an idle socket does not keep the process alive. In Deno and Bun, and with a `webSocket` of your own, it
+ * does: close the transport at the end.
  *
- * @throws StreamkitError INVALID_FIELD for an address that is none, and options that are unknown or wrong
+ * @throws StreamkitError INVALID_FIELD for a malformed address, and for options that are unknown or out of range
  */
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
   checkOptions("createWebSocketTransport", options, WEBSOCKET_TRANSPORT_OPTIONS, ["baseUrl"]);

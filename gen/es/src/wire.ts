@@ -1,6 +1,6 @@
 /**
- * What Streamkit's own peers share below the public messages: opaque methods, and the protobuf wire format's varints.
- * Not covered by semantic versioning.
+ * The tools of Streamkit's own peers below the public messages: opaque methods, and varints of the protobuf wire
+ * format. Semantic versioning does not cover them.
  */
 export * from "../gen/streamkit/internal/v1/opaque_pb.js";
 export { opaqueMethod } from "./opaque.ts";

@@ -25,7 +25,7 @@ export interface ExchangeOptions {
   /** Longest wait for the whole answer, in milliseconds; absent: no limit. */
   readonly timeoutMillis: number | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Looks at the head of an answer before its body is read. Throws for an answer that nobody wants to read. */
+  /** Checks the head of an answer before its body arrives. Throws to end the call without reading the body. */
   readonly check: (headers: AnswerHeaders) => void;
 }
 
@@ -132,7 +132,7 @@ function gather(stream: ClientHttp2Stream, { sessionManager, readMaxBytes, check
   });
 }
 
-/** Tells the server that nobody waits for the answer any more. */
+/** Tells the server that the caller does not wait for the answer any more. */
 function reset(stream: ClientHttp2Stream, error: ConnectError | undefined): void {
   if (stream.listenerCount("error") === 0) stream.on("error", () => {});
   if (stream.closed) return;

@@ -12,11 +12,10 @@ export interface Page<T, P> {
 }
 
 /**
- * One read and how far it has come: what to ask for next, and what to make of the answer. Knows nothing about
- * connections and time; `PageReader` does.
+ * One read and its position: it makes requests and applies responses. `PageReader` handles connections and time.
  */
 export interface Read<T, P> {
-  /** Stays open at the head. */
+  /** True if the read stays open at the head. */
   readonly follow: boolean;
   /** The position of the read, for the messages of errors. */
   readonly place: string;
@@ -24,28 +23,28 @@ export interface Read<T, P> {
   readonly complete: boolean;
   /** True if the server may end the stream without an error before `complete`. */
   readonly mayEnd: boolean;
-  /** Starts, or goes on from the position reached. */
+  /** Starts a stream at the position of the read. */
   open(signal: AbortSignal): AsyncIterable<EncodedPage<P>>;
-  /** As `open`, with calls that end; `undefined` where the call of `open` ends by itself as soon. */
+  /** Reads as `open` does, by a series of calls; `undefined` if the stream of `open` ends by itself at the head. */
   poll(signal: AbortSignal): AsyncIterable<EncodedPage<P>> | undefined;
-  /** Takes a response: drops what was delivered before (G8), moves on. */
+  /** Applies a response: drops entries that were delivered before (G8), and moves the position. */
   receive(page: EncodedPage<P>, signal: AbortSignal): Page<T, P> | Promise<Page<T, P>>;
   /**
-   * The head, if the connection that begins with `page` asked for a position beyond it: then nothing arrives until the
-   * head comes there. Asks the server where the page leaves that open.
+   * The head, if the connection whose first page is `page` asked for a position beyond it, so that no entry arrives
+   * until the head gets there; otherwise `undefined`. Asks the server if the page does not show it.
    */
   headBefore(page: Page<T, P>, signal: AbortSignal): Promise<P | undefined>;
 }
 
-/** What the server does when no interval is asked for. */
+/** Interval of heartbeats of a server that the client does not ask for another one. */
 const DEFAULT_HEARTBEAT_MILLIS = 15_000;
 
-/** The interval of heartbeats that the server is asked for, in milliseconds. */
+/** The interval of heartbeats, in milliseconds. */
 export function heartbeatMillis(heartbeatInterval = DEFAULT_HEARTBEAT_MILLIS): number {
   return heartbeatInterval;
 }
 
-/** Longest silence of a server that promises a heartbeat: two of them, in milliseconds. */
+/** Longest silence of a server with heartbeats, in milliseconds: two intervals. */
 export function silenceMillis(heartbeatInterval?: number): number {
   return 2 * heartbeatMillis(heartbeatInterval);
 }

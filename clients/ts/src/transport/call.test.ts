@@ -96,7 +96,7 @@ test("H8: a read without follow is resumed when its server falls silent in the m
   scripted.say({ batches: [], nextSequence: 7n, caughtUp: false });
   const next = iterator.next();
   await vi.advanceTimersByTimeAsync(4_999);
-  // Progress, even without entries, starts the time anew.
+  // Progress, even without entries, restarts the time.
   scripted.say({ batches: [], nextSequence: 9n, caughtUp: false });
   const place = 'segment "a" of space "s", at sequence 9';
   await rejectsAfter(next, 5_000, { reason: "CONNECTION_LOST", message: expect.stringContaining(place) });

@@ -23,7 +23,7 @@ export class SocketOrFetch implements Transport {
     this.#fetch = fetch;
   }
 
-  /** What calls use; `undefined` before the first call, and after one without an answer. */
+  /** The protocol of calls; `undefined` before the first call, and after a call without an answer. */
   get choice(): "websocket" | "fetch" | undefined {
     return this.#choice;
   }

@@ -5,7 +5,7 @@ import type { Deadlines, Expiring } from "./deadlines.ts";
 import { now } from "./platform.ts";
 import type { EncodedRequest, ReadResult } from "./wire.ts";
 
-/** What a call begins with. */
+/** The arguments of a call. */
 export interface CallStart {
   readonly path: Uint8Array;
   readonly headers: Uint8Array;
@@ -83,14 +83,14 @@ export abstract class Call implements ConnectionCall, Expiring {
     this.cancel(new ConnectError("the operation timed out", Code.DeadlineExceeded));
   }
 
-  /** Ends the call on this side, and tells the server. */
+  /** Ends the call on this side, and resets it on the server. */
   cancel(error: ConnectError): void {
     if (this.isOver) return;
     this.connection?.reset(this.id);
     this.fail(error);
   }
 
-  /** Ends the call: there is no answer, or no more of it. */
+  /** Ends the call with an error in place of its answer, or of the rest of it. */
   fail(error: unknown): void {
     if (this.isOver) return;
     this.#over();
@@ -98,7 +98,7 @@ export abstract class Call implements ConnectionCall, Expiring {
   }
 
   abstract onMessage(message: Uint8Array): void;
-  /** The request has left this side's hands. */
+  /** Notes that the whole request has left. */
   protected abstract begun(connection: Connection): void;
   protected abstract ended(result: ReadResult): void;
   protected abstract failed(error: unknown): void;

@@ -1,12 +1,12 @@
-/** How a socket came to its end. */
+/** The end of a socket. */
 export interface Closing {
   readonly code: number;
   readonly reason: string;
-  /** False when this side gave the socket up. */
+  /** False if this side gave the socket up. */
   readonly isByPeer: boolean;
 }
 
-/** How the end of a socket reads in the error of the calls that it carried. */
+/** Describes the end of a socket in the errors of its calls. */
 export function textOfClosing({ code, reason, isByPeer }: Closing): string {
   const said = reason === "" ? "" : `: ${reason}`;
   if (!isByPeer) return code === 4408 ? "the connection does not answer" : `the socket was closed (${code}${said})`;

@@ -25,9 +25,9 @@ import type { ProcessHold } from "./process-hold.ts";
 import { Watch, type WatchTimes } from "./watch.ts";
 import { type EncodedRequest, parsed, type ReadResult, readResult, requestBytes, requestFrame } from "./wire.ts";
 
-/** Bytes that may wait below the WebSocket. More wait in the outbox, where calls take turns and can be ended. */
+/** Most bytes that wait in the WebSocket. Others wait in the outbox, where calls take turns and can end. */
 const MAX_BUFFERED_BYTES = 1_048_576;
-/** How often a WebSocket is asked whether it has room again: it tells nobody. */
+/** Interval of looks whether the WebSocket has room again, in milliseconds: a WebSocket has no event for it. */
 const ROOM_MILLIS = 5;
 /** Credit that is worth a frame of its own. */
 const LEAST_CREDIT_BYTES = CALL_CREDIT_BYTES / 4;
@@ -35,7 +35,7 @@ const MAX_PING_BYTES = 125;
 const MAX_CALL_ID = 0xffff_ffff;
 const NOTHING = new Uint8Array();
 
-/** A call as its connection sees it. After `onResult` and `onBroken` it hears nothing more. */
+/** The functions of a call that its connection calls; none after `onResult` or `onBroken`. */
 export interface ConnectionCall {
   onHeaders(headers: readonly Header[]): void;
   /** A whole message, which is a view of `received`. */
@@ -46,7 +46,7 @@ export interface ConnectionCall {
   onSent(): void;
 }
 
-/** How a connection behaves, and hears of its end. */
+/** Options of a connection, and the functions that it calls. */
 export interface ConnectionOptions extends WatchTimes {
   readonly readMaxBytes: number;
   readonly hold: ProcessHold;
@@ -130,7 +130,7 @@ export class Connection {
     this.#flushSoon();
   }
 
-  /** Says that a call sends no more. */
+  /** Tells the server that a call sends no more messages. */
   halfClose(id: number): void {
     this.#outbox.frame(id, encodeFrame(FrameKind.HALF_CLOSE, id, NOTHING));
     this.#flushSoon();
@@ -142,7 +142,7 @@ export class Connection {
     if (this.#inbox.hasCredits) this.#flushSoon();
   }
 
-  /** Ends a call that has no result yet. It hears nothing more. */
+  /** Ends a call without a result, and calls none of its functions any more. */
   reset(id: number): void {
     if (!this.#calls.has(id)) return;
     this.#outbox.control(encodeFrame(FrameKind.RESET, id, NOTHING));
@@ -150,7 +150,7 @@ export class Connection {
     this.#flushSoon();
   }
 
-  /** Asks the peer for a sign of life, and gives the socket up when none comes. */
+  /** Asks the peer for a sign of life, and gives the socket up if none arrives. */
   doubt(): void {
     if (!this.#isOver) this.#watch.doubt();
   }

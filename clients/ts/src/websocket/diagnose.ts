@@ -2,12 +2,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import { browserPage } from "../web/page.ts";
 
-/** Longest wait of an explanation, in milliseconds. */
+/** Longest wait for a diagnosis, in milliseconds. */
 const DIAGNOSE_MILLIS = 1_500;
 
 /**
- * Why a WebSocket did not open, if that is for good. A platform tells nobody, so this asks the address over HTTP, and
- * tries a socket once more: a server that has only just started is no mistake.
+ * The lasting reason why a WebSocket did not open; `undefined` if the failure may pass. Platforms give no reason. So
+ * this function asks the address over HTTP, and tries a socket once more, because the server may only just have
+ * started.
  */
 export async function diagnoseSocket(url: string, canOpen: () => Promise<boolean>): Promise<string | undefined> {
   const page = browserPage();

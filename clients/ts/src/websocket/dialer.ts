@@ -16,18 +16,18 @@ const PAUSES = { initialDelayMillis: 50, maxDelayMillis: 5_000 };
 const CALM_MILLIS = 1_000;
 const CLOSED_FOR_FLOOD = 4429;
 
-/** How sockets are opened. */
+/** Options of sockets. */
 export interface DialOptions extends WatchTimes {
   /** The address of the socket: ws:// or wss://. */
   readonly url: string;
   readonly open: OpenWebSocket;
   readonly openTimeoutMillis: number;
   readonly readMaxBytes: number;
-  /** Headers of all calls of a socket; asked before each socket, and by `refresh`. */
+  /** Gives the headers of all calls of a socket. The dialer calls it before each socket, and in `refresh`. */
   readonly headers: () => Promise<HeadersInit | undefined>;
 }
 
-/** Opens sockets when calls need them, one at a time, with pauses between those that fail. */
+/** Opens sockets when calls need them, one at a time, with pauses after failures. */
 export class Dialer {
   readonly #options: DialOptions;
   readonly #connections = new Set<Connection>();
@@ -47,7 +47,7 @@ export class Dialer {
     return this.#current?.isOpen ? this.#current : undefined;
   }
 
-  /** The socket for new calls. Rejects when it does not open. */
+  /** Gives the socket for new calls. Rejects if it does not open. */
   connect(): Promise<Connection> {
     if (this.#isClosed) return Promise.reject(closedError());
     const { ready } = this;
@@ -64,13 +64,13 @@ export class Dialer {
     return promise;
   }
 
-  /** Asks for the headers again, and sends them to the server. */
+  /** Gets the headers again, and sends them to the server. */
   async refresh(): Promise<void> {
     const headers = await this.#settings();
     for (const connection of this.#connections) connection.settings(headers);
   }
 
-  /** True when a socket opens right now. */
+  /** True while a socket opens. */
   async canOpen(): Promise<boolean> {
     try {
       (await this.#openSocket()).close();
@@ -80,7 +80,7 @@ export class Dialer {
     }
   }
 
-  /** Has all sockets asked for a sign of life. */
+  /** Asks for a sign of life on all sockets. */
   doubt(): void {
     for (const connection of this.#connections) connection.doubt();
   }
@@ -164,7 +164,7 @@ export class Dialer {
   }
 }
 
-/** A WebSocket that does not open tells nobody why. */
+/** The error of a WebSocket that did not open. Platforms give no reason. */
 function textOfRefusal(code: number, reason: string): string {
   if (code !== 1006 && code !== 1005) return textOfClosing({ code, reason, isByPeer: true });
   return "the server is not there, or it or a proxy on the way refuses WebSockets";

@@ -1,9 +1,9 @@
-/** What the transport needs of a WebSocket: what browsers, Node.js, Deno, Bun and the package `ws` have alike. */
+/** The parts of a WebSocket that the transport uses. Browsers, Node.js, Deno, Bun and the package `ws` have them. */
 export interface WebSocketLike {
   binaryType: string;
   /** The subprotocol that the server chose. */
   readonly protocol: string;
-  /** Bytes that were sent and have not left yet. */
+  /** Bytes that have not left yet. */
   readonly bufferedAmount: number;
   send(data: Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;

@@ -18,9 +18,8 @@ const NEW_REQUEST = "undici:client:sendHeaders";
 const OPEN_SOCKET = "undici:websocket:open";
 
 /**
- * Opens a WebSocket so that it need not keep the process alive. Its platform must tell of the TCP socket below it, as
- * Node.js does on its diagnostics channels; elsewhere nothing can be done. An application that brings its own WebSocket
- * decides by itself.
+ * Opens a WebSocket that can let the process end. This needs the TCP socket below it, which Node.js shows on its
+ * diagnostics channels. On other platforms, and for a WebSocket of the application, it has no effect.
  */
 export function openWithHold(open: () => WebSocketLike): { socket: WebSocketLike; hold: ProcessHold; done(): void } {
   const channels = diagnostics();

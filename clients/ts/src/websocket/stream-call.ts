@@ -5,7 +5,7 @@ import { Call, type CallStart } from "./call.ts";
 import type { Connection } from "./connection.ts";
 import { decode, errorOfStatus, type ReadResult, toHeaders } from "./wire.ts";
 
-/** What a call may send before it waits until all of it has left: bytes, and messages. */
+/** Most bytes, and most messages, that a call sends before it waits until all of them have left. */
 const MAX_WAITING_BYTES = 65_536;
 const MAX_WAITING_MESSAGES = 64;
 
@@ -15,8 +15,8 @@ interface Waiter<T> {
 }
 
 /**
- * A call whose answer is a stream, and perhaps its request. Messages that nobody waits for stay encoded; what they cost
- * the server goes back to it when the application takes them, so few of them are here.
+ * A call whose answer is a stream, and perhaps its request, too. Waiting messages stay encoded. The server gets their
+ * credit back when the application takes them, which bounds their number.
  */
 export class StreamCall<I extends DescMessage, O extends DescMessage> extends Call {
   /** Settled with the first part of the answer. */
@@ -51,7 +51,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
   override onMessage(message: Uint8Array): void {
     this.#answer();
     const waiter = this.#waiters.shift();
-    // What waits must not hold a whole WebSocket message, most of which is of other calls.
+    // A waiting message must not keep a whole WebSocket message in memory, most of which belongs to other calls.
     if (waiter === undefined)
       this.#arrived.push(2 * message.length < message.buffer.byteLength ? message.slice() : message);
     else this.#give(message, waiter);
@@ -81,12 +81,12 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
     this.#finish(error);
   }
 
-  /** The end of the answer: its readers get what has arrived, and then the error if there is one. */
+  /** The end of the answer: its readers get the messages that have arrived, and then the error if there is one. */
   #finish(error?: unknown): void {
     this.#error = error;
     for (const { name, value } of this.#trailer === undefined ? [] : this.trailers) this.#trailer?.append(name, value);
     if (error === undefined) this.#answer();
-    // Nothing happens where the answer has begun: its readers get the error.
+    // No effect after the start of the answer: its readers get the error.
     else this.#reject(error);
     for (const waiter of this.#waiters.splice(0)) this.#next(waiter);
     this.onSent();

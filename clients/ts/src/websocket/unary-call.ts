@@ -47,7 +47,7 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
         service: method.parent,
         method,
         message: decode(method.output, message),
-        // Made for callers that look: few do, and these objects cost more than a call.
+        // Made at the first access: few callers look, and these objects cost more than a call.
         get header() {
           header ??= toHeaders(headers);
           return header;

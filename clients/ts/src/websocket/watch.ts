@@ -1,27 +1,27 @@
 import { now, quietTimer } from "./platform.ts";
 
-/** A timer that fires later than this says that the program stood still, and so does not know what has arrived. */
+/** Delay of a timer that means that the program stood still, so that an answer may wait unread, in milliseconds. */
 const LATE_MILLIS = 1_000;
 
-/** What a watch does. */
+/** The functions of a watch. */
 export interface WatchActions {
-  /** True while somebody waits for something of the peer. */
+  /** True while a call waits for the peer. */
   isNeeded(): boolean;
-  /** Sends something that the peer answers. */
+  /** Sends a frame that the peer answers. */
   ping(): void;
   /** The peer is gone. */
   giveUp(): void;
 }
 
-/** How long a peer may be silent, in milliseconds. */
+/** Limits of the silence of a peer, in milliseconds. */
 export interface WatchTimes {
-  /** Silence after which it is asked. */
+  /** Silence before the question. */
   readonly pingIntervalMillis: number;
   /** Silence after the question. */
   readonly pingTimeoutMillis: number;
 }
 
-/** Doubts a peer that is silent while calls wait for it: asks it, and gives it up when nothing comes. */
+/** Watches a peer while calls wait for it: asks a silent peer, and gives it up if no answer arrives. */
 export class Watch {
   readonly #times: WatchTimes;
   readonly #actions: WatchActions;
@@ -35,7 +35,7 @@ export class Watch {
     this.#actions = actions;
   }
 
-  /** The peer has said something. */
+  /** Notes a sign of life of the peer. */
   heard(): void {
     this.#heardAt = now();
     if (this.#pingedAt === undefined) return;
@@ -43,7 +43,7 @@ export class Watch {
     this.#look();
   }
 
-  /** Somebody waits from now on. A peer that was silent for long before is asked at once: the path may be gone. */
+  /** Notes that a call waits from now on. Asks a peer at once that has been silent for long: the path may be gone. */
   start(): void {
     if (this.#timer === undefined) this.#look();
   }

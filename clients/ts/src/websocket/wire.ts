@@ -99,13 +99,13 @@ export function requestFrame(call: number, request: EncodedRequest): Uint8Array 
   return frame;
 }
 
-/** What the frame RESULT says. Most results are a message and nothing else. */
+/** The content of the frame RESULT. Most results are a message and nothing else. */
 export interface ReadResult {
   readonly message: Uint8Array | undefined;
   readonly rest: Result | undefined;
 }
 
-/** Reads the payload of RESULT. @throws FrameError for bytes that are none */
+/** Reads the payload of RESULT. @throws FrameError for malformed bytes */
 export function readResult(payload: Uint8Array): ReadResult {
   if (payload[0] === TAG_RESULT_MESSAGE) {
     const reader = new WireReader(payload, 1);
@@ -121,7 +121,7 @@ export function readResult(payload: Uint8Array): ReadResult {
   return { message: rest.message, rest };
 }
 
-/** Runs a parser. @throws FrameError for what it refuses */
+/** Runs a parser. @throws FrameError for bytes that it refuses */
 export function parsed<T>(kind: string, parse: () => T): T {
   try {
     return parse();
@@ -130,7 +130,7 @@ export function parsed<T>(kind: string, parse: () => T): T {
   }
 }
 
-/** A message of an answer. @throws ConnectError for bytes that are none */
+/** A message of an answer. @throws ConnectError for malformed bytes */
 export function decode<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
   try {
     return fromBinary(schema, bytes);
@@ -139,7 +139,7 @@ export function decode<O extends DescMessage>(schema: O, bytes: Uint8Array): Mes
   }
 }
 
-/** The error that a status says. */
+/** The error of a status. */
 export function errorOfStatus(status: Status, headers: readonly Header[], trailers: readonly Header[]): ConnectError {
   const code = status.code in Code ? (status.code as Code) : Code.Unknown;
   const error = new ConnectError(status.message, code, toHeaders([...headers, ...trailers]));

@@ -18,8 +18,8 @@ import {
 type Next = ReturnType<Interceptor>;
 
 /**
- * Runs interceptors around the calls of a transport that minds deadlines and signals itself. `runUnaryCall` of Connect
- * would set a timer per call, and makes a page larger by 2 KiB.
+ * Runs interceptors around the calls of a transport that handles deadlines and signals itself. `runUnaryCall` of
+ * Connect would set a timer per call, and make a page larger by 2 KiB.
  *
  * @param baseUrl the address that interceptors see
  */
