@@ -26,6 +26,7 @@ export function openWithHold(open: () => WebSocketLike): { socket: WebSocketLike
   if (channels === undefined) return { socket: open(), hold: () => {}, done: () => {} };
   const connections = new Map<number, NodeSocket>();
   let below: NodeSocket | undefined;
+  let latest: NodeSocket | undefined;
   let isHeld = true;
   const apply = () => (isHeld ? below?.ref() : below?.unref());
   const onRequest = (message: unknown) => {
@@ -36,8 +37,10 @@ export function openWithHold(open: () => WebSocketLike): { socket: WebSocketLike
   };
   const onOpen = (message: unknown) => {
     const { websocket, address } = message as { websocket?: unknown; address?: { port?: number } };
+    const opened = connections.get(address?.port ?? 0);
+    if (websocket === undefined) latest = opened;
     if (websocket !== socket) return;
-    below = connections.get(address?.port ?? 0);
+    below = opened;
     apply();
   };
   channels.subscribe(NEW_REQUEST, onRequest);
@@ -54,6 +57,11 @@ export function openWithHold(open: () => WebSocketLike): { socket: WebSocketLike
     done();
     throw thrown;
   }
+  // Node.js 22 names no WebSocket, and tells of it right before this event. Later versions name it, right after.
+  socket.addEventListener("open", () => {
+    below ??= latest;
+    apply();
+  });
   const hold = (held: boolean) => {
     isHeld = held;
     apply();
