@@ -123,8 +123,10 @@ export class Calls implements CallHost {
     try {
       if (kind === FrameKind.HALF_CLOSE) call.halfClose();
       else call.receive(frame, message);
+      if (call.takesMessages) return;
       // The client needs no more credit for this call.
-      if (call.isSingle && !call.takesMessages) this.#inbox.close(id);
+      if (call.isSingle) this.#inbox.close(id);
+      else this.#inbox.discard(id);
     } catch (error) {
       this.refuse(call, error);
     }

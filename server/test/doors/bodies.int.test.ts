@@ -4,8 +4,9 @@
  */
 import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { type ServerProcess, startServer, temporaryFolder } from "../server-process.ts";
+import { callHeaders, FLAG, FRAME, frame, headerBlock, openFrames } from "./frames.ts";
 import { answerOf, begin, callHttp2, envelope, http2, isServing, memoryOf, open } from "./raw.ts";
 
 const MIB = 1024 * 1024;
@@ -151,6 +152,30 @@ describe("unfinished requests", () => {
     const { status } = await callHttp2(session, APPEND, new Uint8Array(7 * MIB), PROTO);
     expect(status).toBe(400);
   });
+
+  it.each(["application/proto", "application/json"])(
+    "of %s in frames of one byte and padding keep only their own bytes in memory (H1)",
+    { timeout: 60_000 },
+    async (type) => {
+      await start();
+      const pid = server.child.pid as number;
+      const connection = await openFrames(server.url);
+      onTestFinished(() => void connection.socket.destroy());
+      const before = await memoryOf(pid);
+      await connection.write(
+        frame(FRAME.headers, FLAG.endHeaders, 1, headerBlock(callHeaders(APPEND, { "content-type": type }))),
+      );
+      const padded = frame(FRAME.data, FLAG.padded, 1, Buffer.concat([Buffer.from([255, 65]), Buffer.alloc(255)]));
+      const thousand = Buffer.concat(Array.from({ length: 1_000 }, () => padded));
+      for (let sent = 0; sent < 300; sent++) await connection.write(thousand);
+      const pong = connection.next(FRAME.ping);
+      await connection.write(frame(FRAME.ping, 0, 0, Buffer.alloc(8)));
+      await pong;
+      expect((await memoryOf(pid)) - before).toBeLessThan(90 * MIB);
+      expect(connection.codes).toEqual({});
+      expect(await works(session)).toBe(true);
+    },
+  );
 
   it("end with DEADLINE_EXCEEDED in time, unary or streaming, and no other call waits", async () => {
     await start("--limit", "requestMillis=300");

@@ -66,6 +66,11 @@ const openMany = async (count: number, opened: DisposableStack) => {
   for (const socket of sockets) opened.use(socket);
   return sockets;
 };
+const pongOf = async (socket: RawSocket) => {
+  const before = socket.of(0, KIND.pong).length;
+  socket.send(rawFrame(KIND.ping, 0));
+  await socket.until(() => socket.of(0, KIND.pong).length > before);
+};
 const memory = async () => (await server.holdings()).bytes - base.bytes;
 
 it.each<[string, (index: number) => Uint8Array, number | undefined]>([
@@ -150,6 +155,41 @@ it("one small part keeps no large WebSocket message in memory", { timeout: 60_00
     }
   }
   await serves();
+  expect(await memory()).toBeLessThan(SLACK_BYTES);
+});
+
+it("a message in parts of one byte takes no more memory than its bytes", { timeout: 60_000 }, async () => {
+  using socket = await RawSocket.open(server.url);
+  const id = socket.request({ path: APPEND });
+  socket.send(rawFrame(KIND.first, id, Buffer.concat([uint32(8 * MIB), Buffer.alloc(1)])));
+  const parts = times(20_000, () => rawFrame(KIND.next, id, Buffer.alloc(1)));
+  for (let sent = 0; sent < 2_000_000; sent += 20_000) {
+    socket.socket.send(parts);
+    // A pong comes behind the work for all earlier messages.
+    if (sent % 400_000 === 0) await pongOf(socket);
+  }
+  await pongOf(socket);
+  expect(await memory()).toBeLessThan(SLACK_BYTES);
+});
+
+it("the rest of a refused message is not kept while earlier answers wait for credit", { timeout: 60_000 }, async () => {
+  using socket = await RawSocket.open(server.url);
+  const id = socket.request({ path: PRODUCE });
+  const appends = [{ segment: "small", records: [{}] }];
+  const message = toBinary(AppendRequestSchema, create(AppendRequestSchema, { storeId, space: "s", appends }));
+  // Until the credit of the call for answers is used up.
+  const answers = () => socket.of(id, KIND.message);
+  const isStopped = () => answers().reduce((sum, { payload }) => sum + payload.length + 64, 0) >= 262_144;
+  for (let sent = 100; !isStopped(); sent += 100) {
+    socket.send(times(100, () => rawFrame(KIND.message, id, message)));
+    await socket.until(() => answers().length === sent || isStopped());
+  }
+  socket.send(rawFrame(KIND.first, id, Buffer.concat([uint32(2 ** 32 - 1), Buffer.alloc(60_000)])));
+  for (let part = 0; part < 8_000; part++) {
+    socket.send(rawFrame(KIND.next, id, Buffer.alloc(65_536)));
+    if (part % 200 === 0) await pongOf(socket);
+  }
+  await pongOf(socket);
   expect(await memory()).toBeLessThan(SLACK_BYTES);
 });
 

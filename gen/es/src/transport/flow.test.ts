@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   CALL_CREDIT_BYTES,
   creditFrame,
@@ -82,6 +82,40 @@ describe("Inbox refuses", () => {
     inbox.close(1);
     send(calls + 2);
   });
+});
+
+it("Inbox keeps nothing of discarded messages, and still checks their order and credit", () => {
+  const inbox = new Inbox(MAX_MESSAGE);
+  inbox.open(1);
+  expect(inbox.receive(frame(FrameKind.FIRST, 1, 0, 0, 0, 4, 1))).toBeUndefined();
+  inbox.discard(1);
+  expect(inbox.isReceiving(1)).toBe(true);
+  expect(() => inbox.receive(frame(FrameKind.MESSAGE, 1, 1))).toThrow("inside another");
+  expect(inbox.receive(frame(FrameKind.NEXT, 1, 2, 3, 4))).toBeUndefined();
+  expect(inbox.isReceiving(1)).toBe(false);
+  expect(() => inbox.receive(frame(FrameKind.NEXT, 1, 5))).toThrow("0 are missing");
+  const message = { kind: FrameKind.MESSAGE, call: 1, payload: new Uint8Array(MAX_FRAME_BYTES) };
+  expect(inbox.receive(message)).toBeUndefined();
+  expect(() => Array.from({ length: 4 }, () => inbox.receive(message))).toThrow("without credit");
+  // The end of the call gives the credit back to the socket.
+  inbox.close(1);
+  expect(inbox.credits().map((each) => leadingNumber([...readFrames(each)][0]))).toEqual([
+    4 + 64 + (1 + 64) + 4 * (MAX_FRAME_BYTES + 64),
+  ]);
+});
+
+it("Inbox takes memory for the bytes that have arrived, in parts of any size", () => {
+  const arrays = vi.spyOn(globalThis, "Uint8Array");
+  onTestFinished(() => arrays.mockRestore());
+  const inbox = new Inbox(MAX_MESSAGE);
+  inbox.open(1);
+  const parts = 5_000;
+  inbox.receive(frame(FrameKind.FIRST, 1, 0, 0, (parts + 1) >> 8, (parts + 1) & 0xff, 7));
+  const next = frame(FrameKind.NEXT, 1, 7);
+  arrays.mockClear();
+  const messages = Array.from({ length: parts }, () => inbox.receive(next)).filter((each) => each !== undefined);
+  expect(arrays.mock.calls.length).toBeLessThan(100);
+  expect(messages).toEqual([new Uint8Array(parts + 1).fill(7)]);
 });
 
 it("Outbox refuses credit that abuses it", () => {

@@ -9,14 +9,18 @@ import {
   SOCKET_CREDIT_BYTES,
 } from "./frames.ts";
 
+const NOTHING = new Uint8Array(0);
+
 interface Receiver {
   credit: number;
   /** Credit that the sender has paid and not got back. */
   owed: number;
-  /** The message that is arriving. */
-  parts: Uint8Array[];
+  /** The message that is arriving: the bytes so far, with room for more. */
+  bytes: Uint8Array;
   total: number;
   missing: number;
+  /** True if the application wants no more messages of the call. */
+  discards: boolean;
 }
 
 /**
@@ -45,7 +49,25 @@ export class Inbox {
 
   /** Begins to receive for a call. */
   open(call: number): void {
-    this.#calls.set(call, { credit: CALL_CREDIT_BYTES, owed: 0, parts: [], total: 0, missing: 0 });
+    this.#calls.set(call, {
+      credit: CALL_CREDIT_BYTES,
+      owed: 0,
+      bytes: NOTHING,
+      total: 0,
+      missing: 0,
+      discards: false,
+    });
+  }
+
+  /**
+   * Keeps no more messages of a call, and returns none. They must still be in order and within the credit, which they
+   * get back at the end of the call.
+   */
+  discard(call: number): void {
+    const receiver = this.#calls.get(call);
+    if (receiver === undefined) return;
+    receiver.discards = true;
+    receiver.bytes = NOTHING;
   }
 
   /** Ends a call. The socket gets back all that the call has used. */
@@ -75,7 +97,7 @@ export class Inbox {
     this.#pay(receiver, costOf(total));
     if (receiver === undefined) return undefined;
     if (receiver.missing > 0) throw new FrameError("a message begins inside another message of its call");
-    if (kind === FrameKind.MESSAGE) return payload;
+    if (kind === FrameKind.MESSAGE) return receiver.discards ? undefined : payload;
     receiver.total = total;
     receiver.missing = total;
     return this.#more(receiver, payload.subarray(4));
@@ -141,17 +163,20 @@ export class Inbox {
     if (part.length === 0 || part.length > receiver.missing) {
       throw new FrameError(`a part of a message has ${part.length} bytes; ${receiver.missing} are missing`);
     }
-    // A view would keep the whole WebSocket message in memory, which may be much larger.
-    receiver.parts.push(new Uint8Array(part));
+    const had = receiver.total - receiver.missing;
     receiver.missing -= part.length;
-    if (receiver.missing > 0) return undefined;
-    const message = new Uint8Array(receiver.total);
-    let at = 0;
-    for (const each of receiver.parts) {
-      message.set(each, at);
-      at += each.length;
+    if (receiver.discards) return undefined;
+    // A view would keep the whole WebSocket message in memory, which may be much larger. The memory grows with the bytes
+    // that have arrived: a sender may announce 4 GiB, and may send one byte at a time.
+    if (had + part.length > receiver.bytes.length) {
+      const grown = new Uint8Array(Math.min(receiver.total, Math.max(had + part.length, 2 * had)));
+      grown.set(receiver.bytes.subarray(0, had));
+      receiver.bytes = grown;
     }
-    receiver.parts = [];
+    receiver.bytes.set(part, had);
+    if (receiver.missing > 0) return undefined;
+    const message = receiver.bytes;
+    receiver.bytes = NOTHING;
     return message;
   }
 

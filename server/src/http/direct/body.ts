@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { Account } from "../../budgets/account.ts";
 import type { Admission } from "../../budgets/admission.ts";
+import { ChunkList } from "../../routes/reading/chunk-list.ts";
 import { checkedEnvelopes } from "../../routes/reading/envelopes.ts";
 import { tooLarge, unreadable } from "../../routes/reading/refusal.ts";
 import type { Framing } from "./framing.ts";
@@ -31,8 +32,7 @@ export function bodyOf(
   { admission, account, taken, canceled, check }: BodyOptions,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
+    const chunks = new ChunkList();
     // Length at which to check the envelopes next. Joining the chunks for every chunk would take quadratic time.
     let nextCheck = ENVELOPE_BYTES;
     const deadline = admission.expect(true, (error) => fail(error));
@@ -47,7 +47,6 @@ export function bodyOf(
       request.pause();
       reject(error);
     };
-    const all = () => (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length));
     const onData = (chunk: Uint8Array) => {
       try {
         admission.takeRequest(account, chunk.byteLength);
@@ -55,19 +54,18 @@ export function bodyOf(
         return fail(error);
       }
       taken(chunk.byteLength);
-      chunks.push(chunk);
-      length += chunk.byteLength;
+      chunks.add(chunk);
       if (framing.protocol === "connect") {
-        if (length > framing.limit) fail(tooLarge(framing.limit));
-      } else if (length >= nextCheck) {
-        const bytes = all();
+        if (chunks.length > framing.limit) fail(tooLarge(framing.limit));
+      } else if (chunks.length >= nextCheck) {
+        const bytes = chunks.join();
         if (isStrange(bytes, framing.limit)) whyStrange(bytes, framing.limit, check).catch(fail);
         nextCheck = lengthToCheck(bytes);
       }
     };
     const onEnd = () => {
       settle();
-      const bytes = all();
+      const bytes = chunks.join();
       if (framing.protocol === "connect") resolveConnect(bytes);
       else if (isWhole(bytes)) resolve(bytes.subarray(ENVELOPE_BYTES));
       else whyStrange(bytes, framing.limit, check).catch(reject);

@@ -1,4 +1,5 @@
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { ChunkList } from "./chunk-list.ts";
 import { gunzip } from "./gunzip.ts";
 import { tooLarge, unreadable } from "./refusal.ts";
 
@@ -30,15 +31,13 @@ export async function* checkedEnvelopes(
   source: AsyncIterator<Uint8Array>,
   rules: EnvelopeRules,
 ): AsyncGenerator<Uint8Array> {
-  let parts: Uint8Array[] = [];
-  let length = 0;
+  const waiting = new ChunkList();
   let needed = HEADER_BYTES;
   let messages = 0;
   for (let chunk = await source.next(); chunk.done !== true; chunk = await source.next()) {
-    parts.push(chunk.value);
-    length += chunk.value.length;
-    if (length < needed) continue;
-    const bytes = parts.length === 1 ? parts[0] : Buffer.concat(parts, length);
+    waiting.add(chunk.value);
+    if (waiting.length < needed) continue;
+    const bytes = waiting.take();
     let from = 0;
     let at = 0;
     try {
@@ -72,10 +71,9 @@ export async function* checkedEnvelopes(
       throw error;
     }
     if (at > from) yield bytes.subarray(from, at);
-    length = bytes.length - at;
-    parts = length === 0 ? [] : [bytes.subarray(at)];
+    waiting.add(bytes.subarray(at));
   }
-  if (length > 0) throw unreadable("the stream ends inside a message");
+  if (waiting.length > 0) throw unreadable("the stream ends inside a message");
   if (messages === 0 && rules.single) throw unreadable("the request has no message; this method takes one");
 }
 

@@ -1,3 +1,4 @@
+import { ChunkList } from "./chunk-list.ts";
 import { gunzip } from "./gunzip.ts";
 import { tooLarge, unreadable } from "./refusal.ts";
 
@@ -22,18 +23,16 @@ export interface BodyRules {
 export async function wholeBody(source: AsyncIterator<Uint8Array>, rules: BodyRules): Promise<Uint8Array> {
   const { limit, gzip, announced, signal } = rules;
   if (announced !== null && Number(announced) > limit) throw tooLarge(limit, Number(announced));
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const chunks = new ChunkList();
   for (let chunk = await source.next(); chunk.done !== true; chunk = await source.next()) {
-    length += chunk.value.length;
-    if (length > limit) throw tooLarge(limit);
-    chunks.push(chunk.value);
+    if (chunks.length + chunk.value.length > limit) throw tooLarge(limit);
+    chunks.add(chunk.value);
   }
   // A body that was cut off can be a valid message.
   signal.throwIfAborted();
-  if (announced !== null && Number(announced) !== length) {
-    throw unreadable(`the body has ${length} bytes, and its header says ${announced}`);
+  if (announced !== null && Number(announced) !== chunks.length) {
+    throw unreadable(`the body has ${chunks.length} bytes, and its header says ${announced}`);
   }
-  const bytes = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length);
+  const bytes = chunks.join();
   return gzip ? await gunzip(bytes, limit) : bytes;
 }

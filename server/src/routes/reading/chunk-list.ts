@@ -1,0 +1,70 @@
+/** Chunks below this size are copied, because the object of a chunk takes about 200 bytes. */
+const SMALL_BYTES = 1_024;
+/** Smallest and largest block for the chunks after the first one. */
+const MIN_BLOCK_BYTES = 1_024;
+const MAX_BLOCK_BYTES = 64 * 1_024;
+
+/**
+ * The chunks of a message that is arriving. A chunk is a view of one read of the connection, up to 64 KiB, and would
+ * keep all of it in memory. A client decides how little of each read belongs to the message, so the list copies small
+ * chunks: it keeps about twice the bytes that it counts, at most.
+ */
+export class ChunkList {
+  #parts: Uint8Array[] = [];
+  #length = 0;
+  /** Block for copies, and how much of it is in use. */
+  #block = new Uint8Array(0);
+  #used = 0;
+
+  /** Bytes of all chunks. */
+  get length(): number {
+    return this.#length;
+  }
+
+  add(chunk: Uint8Array): void {
+    const { byteLength } = chunk;
+    if (byteLength >= SMALL_BYTES && 2 * byteLength >= chunk.buffer.byteLength) {
+      this.#seal();
+      this.#parts.push(chunk);
+      this.#length += byteLength;
+      return;
+    }
+    for (let at = 0; at < byteLength; ) {
+      if (this.#used === this.#block.length) this.#grow(byteLength - at);
+      const size = Math.min(byteLength - at, this.#block.length - this.#used);
+      this.#block.set(size === byteLength ? chunk : chunk.subarray(at, at + size), this.#used);
+      this.#used += size;
+      this.#length += size;
+      at += size;
+    }
+  }
+
+  /** Returns all chunks as one. The list keeps them. */
+  join(): Uint8Array {
+    this.#seal();
+    if (this.#parts.length !== 1) this.#parts = [Buffer.concat(this.#parts, this.#length)];
+    return this.#parts[0];
+  }
+
+  /** Returns all chunks as one, and empties the list. */
+  take(): Uint8Array {
+    const joined = this.join();
+    this.#parts = [];
+    this.#length = 0;
+    return joined;
+  }
+
+  #grow(neededBytes: number): void {
+    this.#seal();
+    // Most messages arrive in one chunk. For the others, blocks grow with the message.
+    const further = this.#length === 0 ? 0 : Math.max(MIN_BLOCK_BYTES, Math.min(MAX_BLOCK_BYTES, this.#length));
+    this.#block = new Uint8Array(Math.max(neededBytes, further));
+  }
+
+  /** Makes the filled part of the block a part of the list. */
+  #seal(): void {
+    if (this.#used > 0) this.#parts.push(this.#block.subarray(0, this.#used));
+    this.#block = new Uint8Array(0);
+    this.#used = 0;
+  }
+}
