@@ -20,7 +20,7 @@ export async function respond(
   const body = answer.body?.[Symbol.asyncIterator]();
   try {
     let part = await body?.next();
-    if (response.destroyed || response.closed) return;
+    if (isGone(response)) return;
     const headers = toNodeHeaders(answer.header);
     if (isUnfinished(request)) {
       if ("stream" in request) resetWhenAnswered(request);
@@ -41,6 +41,13 @@ export async function respond(
   } finally {
     await body?.return?.();
   }
+}
+
+/** True if nobody gets the rest of a response. A response of HTTP/2 has no such state; its stream has it. */
+export function isGone(response: ServerResponse | Http2ServerResponse): boolean {
+  return "stream" in response
+    ? response.stream.destroyed || response.stream.closed
+    : response.destroyed || response.closed;
 }
 
 /** True if a small part is the whole body. The part then leaves together with the end of the response. */
@@ -68,7 +75,7 @@ function drained(response: ServerResponse | Http2ServerResponse): Promise<void> 
     response.on("drain", onDrain);
     response.on("close", onGone);
     response.on("error", onGone);
-    if (response.destroyed || response.closed) onGone();
+    if (isGone(response)) onGone();
   });
 }
 

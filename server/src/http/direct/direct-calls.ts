@@ -9,7 +9,7 @@ import { acceptDirectResponses } from "../../routes/direct-response.ts";
 import type { Implementation, Implementations, UnaryForm } from "../../routes/implementations.ts";
 import { scanBinary } from "../../routes/reading/binary-scan.ts";
 import { readMessage } from "../../routes/reading/read-message.ts";
-import { respond } from "../respond.ts";
+import { isGone, respond } from "../respond.ts";
 import { type Answer, answerError, answerMessage, answerWhole, type WholeAnswer } from "./answers.ts";
 import { bodyOf } from "./body.ts";
 import { DirectContext } from "./context.ts";
@@ -87,7 +87,7 @@ async function answer(call: Call, request: Request, response: Response): Promise
     context.end();
     account.give("requestBytes", taken);
   }
-  if (response.destroyed || response.closed) return;
+  if (isGone(response)) return;
   const counted = result.bytes > SMALL_BYTES ? result.bytes : 0;
   account.add("responseBytes", counted);
   try {
@@ -99,7 +99,7 @@ async function answer(call: Call, request: Request, response: Response): Promise
 
 /** Writes a small answer to a request that has arrived completely. */
 function respondWhole({ headers, body, trailers }: WholeAnswer, response: Response): void {
-  if (response.destroyed || response.closed) return;
+  if (isGone(response)) return;
   const out = response as ServerResponse;
   out.writeHead(200, headers);
   if (trailers !== undefined) out.addTrailers(trailers as Record<string, string>);
