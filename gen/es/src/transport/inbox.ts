@@ -166,8 +166,8 @@ export class Inbox {
     const had = receiver.total - receiver.missing;
     receiver.missing -= part.length;
     if (receiver.discards) return undefined;
-    // A view would keep the whole WebSocket message in memory, which may be much larger. The memory grows with the bytes
-    // that have arrived: a sender may announce 4 GiB, and may send one byte at a time.
+    // A view would keep the whole WebSocket message in memory, which may be much larger. The memory grows with the
+    // bytes that have arrived: a sender may announce 4 GiB, and may send one byte at a time.
     if (had + part.length > receiver.bytes.length) {
       const grown = new Uint8Array(Math.min(receiver.total, Math.max(had + part.length, 2 * had)));
       grown.set(receiver.bytes.subarray(0, had));
