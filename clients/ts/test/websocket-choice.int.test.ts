@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Transport } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { createStreamkitClient, transportDescription } from "../src/index.ts";
+import { createStreamkitClient, type RetryOptions, transportDescription } from "../src/index.ts";
 import { createNodeTransport } from "../src/node.ts";
 import { createWebTransport } from "../src/web.ts";
 import { flakyProxy } from "./flaky-proxy.ts";
@@ -35,8 +35,8 @@ async function withoutUpgrades({ streamkit }: RunningServer, status: number) {
   };
 }
 
-function use(transport: Transport) {
-  const space = createStreamkitClient({ transport, retry: RETRY }).store(randomUUID()).space("s");
+function use(transport: Transport, retry: RetryOptions = RETRY) {
+  const space = createStreamkitClient({ transport, retry }).store(randomUUID()).space("s");
   return { segment: space.segment("a"), protocol: () => transportDescription(transport)?.protocol?.() };
 }
 
@@ -73,22 +73,22 @@ test("auto chooses again after an outage", async () => {
   await using server = await startServer();
   await using plain = await withoutUpgrades(server, 403);
   await using proxy = await flakyProxy(plain.port);
-  const { segment, protocol } = use(createWebTransport({ baseUrl: proxy.url, protocol: "auto" }));
+  const { segment, protocol } = use(createWebTransport({ baseUrl: proxy.url, protocol: "auto" }), { maxAttempts: 1 });
   await segment.publish(record);
   expect(protocol()).toBe("fetch");
-  proxy.target = undefined;
-  proxy.cut();
-  const publishing = segment.publish(record);
-  await expect.poll(protocol).toBeUndefined();
+  const outage = async () => {
+    proxy.target = undefined;
+    proxy.cut();
+    await expect(segment.publish(record)).rejects.toMatchObject({ reason: "CONNECTION_LOST" });
+    expect(protocol()).toBeUndefined();
+  };
+  await outage();
   proxy.target = server.listener.port;
-  await publishing;
+  await segment.publish(record);
   expect(protocol()).toBe("websocket");
-  proxy.target = undefined;
-  proxy.cut();
-  const again = segment.publish(record);
-  await expect.poll(protocol).toBeUndefined();
+  await outage();
   proxy.target = plain.port;
-  expect(await again).toMatchObject({ firstSequence: 3 });
+  expect(await segment.publish(record)).toMatchObject({ firstSequence: 3 });
   expect(protocol()).toBe("fetch");
 });
 
