@@ -30,7 +30,7 @@ async function outputOf(...args: string[]): Promise<string> {
 
 describe("the benchmarks", () => {
   it("run, check their reads, compare, and leave nothing behind", { timeout: 240_000 }, async () => {
-    const ids = ["W1", "W2", "W3", "W6"];
+    const ids = ["W1", "W2", "W3", "W4", "W6"];
     const output = await outputOf(...ids, "--runs", "1", "--records", "2000", "--only", "streamkit,raw");
     for (const id of ids) expect(output).toMatch(new RegExp(`^${id} `, "m"));
     expect(output).toMatch(/streamkit produce +raw-level blocks of 1,000, synced +perSecond +[\d.]+ x/);

@@ -2,6 +2,7 @@ import type { Peer } from "./peer.ts";
 
 const PEER_NAMES = [
   "streamkit",
+  "streamkit-socket",
   "redis",
   "jetstream",
   "durable-streams",

@@ -45,6 +45,15 @@ export interface AggregatesJob {
   readonly concurrency: number;
 }
 
+/** Appends of one record each, spread over streams named `${stream}-0` ... in turn. */
+export interface ManyAppendsJob {
+  readonly stream: string;
+  readonly streams: number;
+  readonly appends: number;
+  /** Appends under way at the same time. */
+  readonly concurrency: number;
+}
+
 /** Writers that append one record after the other, all at the same time, during the period of the job. */
 export interface WritersJob {
   readonly stream: string;
@@ -98,9 +107,14 @@ export interface Session {
   append?: Operation<StreamJob>;
   /** The same within one streaming call. */
   appendInSession?: Operation<StreamJob>;
+  /** Appends of many callers: { perSecond }, and the CPU of the client per append in milliseconds, { clientCpu }. */
+  appendMany?: Operation<ManyAppendsJob>;
   /** Writes the aggregates: {}. */
   fillAggregates?: Operation<AggregatesJob>;
-  /** Reads each aggregate from its first entry to its last: { perSecond } in aggregates. */
+  /**
+   * Reads each aggregate from its first entry to its last: { perSecond } in aggregates, and the CPU of the client per
+   * aggregate in milliseconds, { clientCpu }.
+   */
   loadAggregates?: Operation<AggregatesJob>;
   /** Appends during a period: { count, p50, p99 }. */
   write?: Operation<WritersJob>;

@@ -5,7 +5,7 @@ import { payloadAt } from "../tools/payloads.ts";
 import { startProcess, stopProcess, waitForOutput } from "../tools/processes.ts";
 import { ReadCheck } from "../tools/read-check.ts";
 import { freePort } from "./free-port.ts";
-import type { AggregatesJob, Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
+import type { AggregatesJob, ManyAppendsJob, Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
 
 const PIPELINE = 1_000;
 const PAGE = 1_000;
@@ -57,6 +57,23 @@ export const peer: Peer = {
 
       append: ({ stream, records }: StreamJob) =>
         measureLatency(records, (index) => redis.xadd(stream, "*", FIELD, payloadAt(index))),
+
+      async appendMany({ stream, streams, appends, concurrency }: ManyAppendsJob) {
+        const connections = Array.from({ length: concurrency }, () => redis.duplicate());
+        try {
+          await Promise.all(connections.map((connection) => connection.ping()));
+          const free = [...connections];
+          return await measureRate(appends, () =>
+            inLanes(appends, concurrency, async (index) => {
+              const connection = free.pop()!;
+              await connection.xadd(`${stream}-${index % streams}`, "*", FIELD, payloadAt(index));
+              free.push(connection);
+            }),
+          );
+        } finally {
+          for (const connection of connections) connection.disconnect();
+        }
+      },
 
       async fillAggregates({ stream, aggregates, entries }: AggregatesJob) {
         for (let entry = 0; entry < entries; entry++) {

@@ -1,11 +1,14 @@
 import type { Period, Sample } from "../peers/peer.ts";
 import { percentile } from "./statistics.ts";
 
-/** Runs `work` once, and resolves with its rate: `count` units per second. */
+/** Runs `work` once, and resolves with its rate: `count` units per second, and milliseconds of CPU of each unit. */
 export async function measureRate(count: number, work: () => Promise<void>): Promise<Sample> {
   const start = performance.now();
+  const before = process.cpuUsage();
   await work();
-  return { perSecond: count / ((performance.now() - start) / 1_000) };
+  const seconds = (performance.now() - start) / 1_000;
+  const { user, system } = process.cpuUsage(before);
+  return { perSecond: count / seconds, clientCpu: (user + system) / 1_000 / count };
 }
 
 /**

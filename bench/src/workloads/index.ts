@@ -2,6 +2,7 @@ import type { Workload } from "../harness/workload.ts";
 import { bulkProduce } from "./w1-bulk-produce.ts";
 import { bulkConsume } from "./w2-bulk-consume.ts";
 import { appendLatency } from "./w3-append-latency.ts";
+import { manyWriters } from "./w4-many-writers.ts";
 import { loadAggregates } from "./w6-load-aggregates.ts";
 import { growth } from "./w7-growth.ts";
 import { storageCounts } from "./w9-storage-counts.ts";
@@ -13,6 +14,7 @@ export const WORKLOADS: readonly Workload[] = [
   bulkProduce,
   bulkConsume,
   appendLatency,
+  manyWriters,
   loadAggregates,
   growth,
   storageCounts,

@@ -12,6 +12,7 @@ import {
 import type { Section } from "../report/section.ts";
 
 const UNARY = "streamkit append, unary";
+const SOCKET = "streamkit append, unary, WebSocket";
 const SESSION = "streamkit append, in a session";
 const RAW = "raw-level batch of 4 rows, synced";
 const RAW_UNARY = "raw-stream unary call, no storage";
@@ -23,6 +24,7 @@ const DURABLE_STREAMS = "durable-streams append";
 const TARGETS: readonly Comparison[] = [
   { ours: UNARY, against: RAW, metric: "p50", by: "difference", bounds: [targetAtMost(0.5)] },
   { ours: SESSION, against: RAW, metric: "p50", by: "difference", bounds: [aimAtMost(0.2)] },
+  { ours: SOCKET, against: UNARY, metric: "p50", by: "ratio", bounds: [targetAtMost(0.55)] },
   { ours: UNARY, against: RAW_UNARY, metric: "p50", by: "difference", bounds: [] },
   { ours: SESSION, against: RAW_SESSION, metric: "p50", by: "difference", bounds: [] },
   { ours: UNARY, against: RAW, metric: "p99", by: "difference", bounds: [] },
@@ -48,6 +50,7 @@ export const appendLatency: Workload = {
       id: "W3",
       subjects: [
         subject(UNARY, "streamkit"),
+        subject(SOCKET, "streamkit-socket"),
         subject(SESSION, "streamkit", "appendInSession"),
         subject(RAW, "raw-level"),
         subject(RAW_UNARY, "raw-stream"),
@@ -64,7 +67,7 @@ export const appendLatency: Workload = {
         figuresTable(rounds, { p50: "p50 ms", p99: "p99 ms" }),
         comparisonTable(
           rounds,
-          againstAll([UNARY, SESSION], [REDIS, JETSTREAM, DURABLE_STREAMS], ["p50", "p99"], TARGETS),
+          againstAll([UNARY, SOCKET, SESSION], [REDIS, JETSTREAM, DURABLE_STREAMS], ["p50", "p99"], TARGETS),
         ),
       ],
     };
