@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { openSleepyPage, type SleepyPage } from "./sleepy-page.ts";
 
 /** `window.streamkit` in the pages of the tests: the whole client, and the transports for browsers. */
 export interface PageModules {
@@ -16,6 +17,10 @@ export interface TestBrowser extends AsyncDisposable {
   readonly port: number;
   /** Opens the page under a name, in a profile of its own. */
   open(host: string): Promise<Page>;
+  /**
+   * Opens the page without the automation that keeps pages visible and in focus, so that Chromium hides and freezes it.
+   */
+  openSleepy(host: string): Promise<SleepyPage>;
 }
 
 const ENTRY = `
@@ -52,6 +57,11 @@ export async function startBrowser(): Promise<TestBrowser> {
       const page = await context.newPage();
       await page.goto(`http://${host}:${port}/`);
       await page.waitForFunction(() => "streamkit" in globalThis);
+      return page;
+    },
+    async openSleepy(host) {
+      const page = await openSleepyPage(browser, `http://${host}:${port}/`);
+      await page.waitFor('"streamkit" in globalThis');
       return page;
     },
     async [Symbol.asyncDispose]() {
