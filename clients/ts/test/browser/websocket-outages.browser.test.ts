@@ -24,10 +24,15 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
 });
 
-type FollowOptions = readonly [url: string, store: string, pauseMillis: number];
+interface FollowOptions {
+  readonly url: string;
+  readonly store: string;
+  /** Pause between attempts. */
+  readonly pauseMillis: number;
+}
 
 /** Runs in a page: follows segment `a` into `seen`. */
-function follow([url, store, pauseMillis]: FollowOptions): void {
+function follow({ url, store, pauseMillis }: FollowOptions): void {
   const { client, websocket } = streamkit;
   const found = { values: [] as number[], live: 0, retries: 0 };
   Object.assign(globalThis, { seen: found });
@@ -64,7 +69,7 @@ async function setOffline(tools: CDPSession, offline: boolean): Promise<void> {
 test("a follow goes on over a killed server and its restart, without a gap or a repetition", async () => {
   const page = await browser.open(PAGE_HOST);
   const store = crypto.randomUUID();
-  await page.evaluate(follow, [server.url, store, 50]);
+  await page.evaluate(follow, { url: server.url, store, pauseMillis: 50 });
   await page.waitForFunction(() => seen.live > 0);
   for (const value of [1, 2, 3]) await server.segment(store, "a").publish(value);
   await page.waitForFunction(() => seen.values.length === 3);
@@ -81,7 +86,7 @@ test("a follow goes on when an offline page is online again", async () => {
   const page = await browser.open(PAGE_HOST);
   const store = crypto.randomUUID();
   const tools = await page.context().newCDPSession(page);
-  await page.evaluate(follow, [server.url, store, 50]);
+  await page.evaluate(follow, { url: server.url, store, pauseMillis: 50 });
   await page.waitForFunction(() => seen.live > 0);
   await setOffline(tools, true);
   await page.waitForFunction(() => !navigator.onLine);
@@ -101,7 +106,7 @@ test("a follow goes on when an offline page is online again", async () => {
 /** Opens a page that follows, and is live. */
 async function openSleepy(store: string, pauseMillis: number) {
   const page = await browser.openSleepy(PAGE_HOST);
-  const options: FollowOptions = [server.url, store, pauseMillis];
+  const options: FollowOptions = { url: server.url, store, pauseMillis };
   await page.evaluate(`(${follow})(${JSON.stringify(options)})`);
   await page.waitFor("seen.live > 0");
   return page;
@@ -140,7 +145,7 @@ test("a page whose socket broke while it slept opens another one as soon as it i
 test("a page whose network went away without a word asks its socket when it is online again, and opens another", async () => {
   const page = await browser.open(PAGE_HOST);
   const store = crypto.randomUUID();
-  await page.evaluate(follow, [server.url, store, 50]);
+  await page.evaluate(follow, { url: server.url, store, pauseMillis: 50 });
   await page.waitForFunction(() => seen.live > 0);
   const opened = server.proxy.accepted;
   server.proxy.freeze();
