@@ -19,7 +19,10 @@ interface Answer {
   readonly error?: unknown;
 }
 
-/** Playwright leaves pages of the default profile alone, so this drives one over the protocol of the developer tools. */
+/**
+ * Opens a page in the default profile, which Playwright leaves alone, and drives it over the protocol of the developer
+ * tools.
+ */
 export async function openSleepyPage(browser: Browser, url: string): Promise<SleepyPage> {
   const tools = await browser.newBrowserCDPSession();
   const { targetId } = await tools.send("Target.createTarget", { url });
