@@ -56,6 +56,18 @@ describe("the benchmarks", () => {
     expect(output).toMatch(/^1,000 /m);
   });
 
+  it("load, decide and save (W13)", { timeout: 240_000 }, async () => {
+    const output = await outputOf("W13", "--runs", "1", "--records", "10000", "--only", "streamkit,sqlite");
+    for (const way of ["HTTP/2", "WebSocket"]) {
+      // Of 64 commands at a time, some must meet at ten aggregates.
+      expect(output).toMatch(
+        new RegExp(`^streamkit load and append, ${way} +[1-9].* [1-9][\\d.,]* +[\\d.,]+ +[\\d.,]+$`, "m"),
+      );
+    }
+    expect(output).toMatch(/^sqlite SELECT and INSERT, in process +[1-9].* 0\.000 +0\.000 +0\.000$/m);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("measure memory (W15)", { timeout: 240_000 }, async () => {
     const output = await outputOf("W15", "--records", "20000");
     expect(output).toMatch(/^group of 20 workers without labels +20 +[\d.]+ +-?[\d.]+ +[\d.]+ +[\d.]+$/m);

@@ -4,6 +4,7 @@ const PEER_NAMES = [
   "streamkit",
   "streamkit-socket",
   "redis",
+  "sqlite",
   "jetstream",
   "durable-streams",
   "raw-level",

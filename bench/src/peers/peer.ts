@@ -54,6 +54,16 @@ export interface ManyAppendsJob {
   readonly concurrency: number;
 }
 
+/**
+ * Commands on the aggregates of an `AggregatesJob`. Each loads an aggregate, decides, and saves one event on condition
+ * that nobody else saved one since. A command that meets another begins again.
+ */
+export interface CommandsJob extends AggregatesJob {
+  readonly commands: number;
+  /** Chooses the aggregates of the commands. Other numbers give other aggregates. */
+  readonly seed: number;
+}
+
 /** Writers that append one record after the other, all at the same time, during the period of the job. */
 export interface WritersJob {
   readonly stream: string;
@@ -116,6 +126,11 @@ export interface Session {
    * aggregate in milliseconds, { clientCpu }.
    */
   loadAggregates?: Operation<AggregatesJob>;
+  /**
+   * Runs commands: { perSecond, p50, p99, conflicts }. A duration counts all attempts of a command, and `conflicts` is
+   * the number of attempts that met another command, for each 1,000 commands.
+   */
+  runCommands?: Operation<CommandsJob>;
   /** Appends during a period: { count, p50, p99 }. */
   write?: Operation<WritersJob>;
   /** Sends transactions during a period: { count } and quantiles of their latency (quantiles.ts). */

@@ -1,15 +1,31 @@
 import { execFileSync } from "node:child_process";
 import { Redis } from "ioredis";
+import { measureCommands } from "../tools/commands.ts";
 import { inLanes, measureLatency, measureRate } from "../tools/measure.ts";
 import { payloadAt } from "../tools/payloads.ts";
 import { startProcess, stopProcess, waitForOutput } from "../tools/processes.ts";
 import { ReadCheck } from "../tools/read-check.ts";
 import { freePort } from "./free-port.ts";
-import type { AggregatesJob, ManyAppendsJob, Peer, Server, ServerPlace, Session, StreamJob } from "./peer.ts";
+import type {
+  AggregatesJob,
+  CommandsJob,
+  ManyAppendsJob,
+  Peer,
+  Server,
+  ServerPlace,
+  Session,
+  StreamJob,
+} from "./peer.ts";
 
 const PIPELINE = 1_000;
 const PAGE = 1_000;
 const FIELD = "p";
+
+/** Adds an entry if the stream has an expected length, and returns 1; 0 otherwise. */
+const ADD_AT = `
+  if redis.call("XLEN", KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
+  redis.call("XADD", KEYS[1], "*", "${FIELD}", ARGV[2])
+  return 1`;
 
 /** XREAD's reply: streams, each with entries, each with an id and a flat list of fields and values. */
 type XReadReply = [stream: Buffer, entries: StreamEntry[]][] | null;
@@ -94,6 +110,19 @@ export const peer: Peer = {
             check.expect(entries);
           }),
         ),
+
+      async runCommands(job: CommandsJob) {
+        const script = (await redis.script("LOAD", ADD_AT)) as string;
+        return measureCommands(job, async (aggregate) => {
+          const key = `${job.stream}-${aggregate}`;
+          const check = new ReadCheck();
+          const reply = (await redis.xrangeBuffer(key, "-", "+")) as StreamEntry[];
+          for (const [, fields] of reply) check.see(fields[1]);
+          check.expect(reply.length);
+          const added = await redis.evalsha(script, 1, key, reply.length, payloadAt(reply.length));
+          return added === 1 ? reply.length + 1 : undefined;
+        });
+      },
 
       async forget({ stream }) {
         await redis.del(stream);

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Transport } from "@connectrpc/connect";
-import { createStreamkitClient } from "@streamkit/client";
+import { createStreamkitClient, StreamkitError } from "@streamkit/client";
+import { measureCommands } from "../tools/commands.ts";
 import { inLanes, measureLatency, measureLoops, measureRate } from "../tools/measure.ts";
 import { payloadAt, payloads } from "../tools/payloads.ts";
 import { ReadCheck } from "../tools/read-check.ts";
 import { percentile } from "../tools/statistics.ts";
-import type { AggregatesJob, ManyAppendsJob, Session, StreamJob, WritersJob } from "./peer.ts";
+import type { AggregatesJob, CommandsJob, ManyAppendsJob, Session, StreamJob, WritersJob } from "./peer.ts";
 
 const SPACE = "bench";
 const SEGMENT = "bench";
@@ -92,6 +93,22 @@ export function streamkitSession(transport: Transport): Session {
           check.expect(entries);
         }),
       ),
+
+    runCommands: (job: CommandsJob) =>
+      measureCommands(job, async (aggregate) => {
+        const target = space(job.stream).segment(`${job.stream}-${aggregate}`);
+        const check = new ReadCheck();
+        const { entries, lastSequence } = await target.load();
+        for (const { payload } of entries) check.see(payload);
+        check.expect(lastSequence);
+        try {
+          const saved = await target.append([payloadAt(lastSequence)], { expectedLastSequence: lastSequence });
+          return saved.lastSequence;
+        } catch (error) {
+          if (error instanceof StreamkitError && error.reason === "SEQUENCE_MISMATCH") return undefined;
+          throw error;
+        }
+      }),
 
     async appendMany({ stream, streams, appends, concurrency }: ManyAppendsJob) {
       const target = space(stream);

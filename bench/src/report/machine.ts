@@ -6,6 +6,7 @@ const PACKAGES = [
   "@connectrpc/connect-node",
   "classic-level",
   "ioredis",
+  "better-sqlite3",
   "@nats-io/jetstream",
   "@durable-streams/server",
   "@durable-streams/client",
