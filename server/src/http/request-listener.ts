@@ -6,6 +6,7 @@ import type { Accounts } from "../budgets/account.ts";
 import { peerKey } from "../budgets/peer.ts";
 import { hostCheck } from "./authority.ts";
 import { reasonToRefuse } from "./caller-check.ts";
+import { closeWithSocket } from "./close-with-socket.ts";
 import { ConnectionAccounts } from "./connection-accounts.ts";
 import { applyCors, type Fallback, type RequestListener } from "./cors.ts";
 import type { AllowedOrigins } from "./cors-rules.ts";
@@ -95,6 +96,7 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
       // Without these listeners, the error of a broken connection would end the process.
       request.on("error", () => undefined);
       response.on("error", () => undefined);
+      if (!("stream" in request)) closeWithSocket(response as ServerResponse, request.socket);
       serve(request, response, next);
     } catch (error) {
       onDefect(error);

@@ -2,6 +2,7 @@
  * The share of the server that one caller can use: streams of every kind, connections, and memory of unread responses
  * (M1, M2).
  */
+import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { createClient } from "@connectrpc/connect";
@@ -26,6 +27,8 @@ const MIB = 1024 * 1024;
 const SERVICE = "/streamkit.v1.StreamService";
 const INFO = "/streamkit.v1.StoreService/GetServerInfo";
 const STREAM = { "content-type": "application/connect+json" };
+const HEADERS = "HTTP/1.1\r\nHost: localhost\r\n";
+const SOCKET = `GET /streamkit.v1/socket ${HEADERS}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n`;
 const storeId = "11111111-2222-4333-8444-555555555555";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -110,6 +113,35 @@ describe("streams", () => {
     const [, refused] = openStream(await connect(), `${SERVICE}/ConsumeSpace`, { storeId, space: "s" });
     expect((await refused).body).toMatch(/this address has 4 open streams/);
     for (const [stream] of opened) stream.close(8);
+  });
+
+  it.each([
+    ["", ""],
+    [", before an upgrade to WebSocket", `${SOCKET}Sec-WebSocket-Protocol: streamkit.v1\r\n\r\n`],
+    [", before an upgrade that is refused", `${SOCKET}\r\n`],
+    [", before an upgrade that is ignored", `GET /healthz ${HEADERS}Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n`],
+  ])("of pipelined requests%s free their room when their connection ends", async (_, upgrade) => {
+    await start("streams=3");
+    const body = envelope(JSON.stringify({ storeId, space: "s", follow: true }));
+    const head = `POST ${SERVICE}/ConsumeSpace ${HEADERS}Content-Type: ${STREAM["content-type"]}`;
+    const follow = Buffer.concat([Buffer.from(`${head}\r\nContent-Length: ${body.length}\r\n\r\n`), body]);
+    const socket = await open(server.url);
+    socket.on("error", () => undefined);
+    const answered = once(socket, "data");
+    socket.write(Buffer.concat([follow, follow, follow, Buffer.from(upgrade)]));
+    await answered;
+    const session = await connect();
+    const refused = async () => {
+      const opened = Array.from({ length: 3 }, () =>
+        openStream(session, `${SERVICE}/ConsumeSpace`, { storeId, space: "s", follow: true }),
+      );
+      await callHttp2(session, INFO, "{}");
+      for (const [stream] of opened) stream.close(8);
+      const bodies = await Promise.all(opened.map(async ([, answer]) => (await answer).body));
+      return bodies.filter((text) => text.includes("OVERLOADED")).length;
+    };
+    socket.destroy();
+    await expect.poll(refused).toBe(0);
   });
 
   it("9,900 unfinished ones, cut at once, do not delay others for long", { timeout: 120_000 }, async () => {
