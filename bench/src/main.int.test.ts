@@ -56,6 +56,13 @@ describe("the benchmarks", () => {
     expect(output).toMatch(/^1,000 /m);
   });
 
+  it("start (W12)", { timeout: 240_000 }, async () => {
+    const output = await outputOf("W12", "--runs", "1", "--records", "2000", "--only", "node,sources");
+    expect(output).toMatch(/^node, an empty program +[1-9]/m);
+    expect(output).toMatch(/^streamkit from sources, filled store +node, an empty program +ack +[1-9][\d.]* x/m);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("load, decide and save (W13)", { timeout: 240_000 }, async () => {
     const output = await outputOf("W13", "--runs", "1", "--records", "10000", "--only", "streamkit,sqlite");
     for (const way of ["HTTP/2", "WebSocket"]) {

@@ -7,6 +7,7 @@ import { loadAggregates } from "./w6-load-aggregates.ts";
 import { growth } from "./w7-growth.ts";
 import { storageCounts } from "./w9-storage-counts.ts";
 import { severalInstances } from "./w10-instances.ts";
+import { start } from "./w12-start.ts";
 import { loadDecideSave } from "./w13-load-decide-save.ts";
 import { memory } from "./w15-memory.ts";
 
@@ -20,6 +21,7 @@ export const WORKLOADS: readonly Workload[] = [
   growth,
   storageCounts,
   severalInstances,
+  start,
   loadDecideSave,
   memory,
 ];
