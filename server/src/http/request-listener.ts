@@ -91,16 +91,22 @@ export function createRequestListener(options: RequestListenerOptions): RequestL
     });
   };
 
+  const fail = (error: unknown, response: Response) => {
+    onDefect(error);
+    response.destroy();
+  };
+
   return (request, response, next) => {
     try {
       // Without these listeners, the error of a broken connection would end the process.
       request.on("error", () => undefined);
       response.on("error", () => undefined);
       if (!("stream" in request)) closeWithSocket(response as ServerResponse, request.socket);
-      serve(request, response, next);
+      const served: unknown = serve(request, response, next);
+      // An application may answer with an async function. Node would end the process at its rejection.
+      if (served instanceof Promise) served.catch((error) => fail(error, response));
     } catch (error) {
-      onDefect(error);
-      response.destroy();
+      fail(error, response);
     }
   };
 }
