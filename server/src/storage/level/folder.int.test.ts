@@ -43,6 +43,18 @@ describe("a first use that fails", () => {
     expect(await storage.list({ limit: 10 })).toEqual([storeId]);
   });
 
+  it("because it cannot look through the folder does not affect the next use (H5)", async () => {
+    await (await open()).close();
+    storage = levelStorage({ path });
+    // A link to itself makes the look at a folder that a crash may have left fail.
+    const loop = join(path, `.creating-${randomUUID()}-${randomUUID()}`);
+    await symlink(loop, loop);
+    await expect(open()).rejects.toEqual(unavailable);
+    await unlink(loop);
+    await put(await open());
+    expect(await storage.list({ limit: 10 })).toEqual([storeId]);
+  });
+
   it("leaves remains that it cannot remove in place, and works", async () => {
     await (await open()).close();
     const remains = join(path, `.dropped-${randomUUID()}-${randomUUID()}`);
