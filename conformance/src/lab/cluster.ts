@@ -1,8 +1,8 @@
 import { type Azurite, connectionStringTo, startAzurite } from "../../../server/src/storage/azure/test/azurite.ts";
 import { type FaultProxy, startFaultProxy } from "../../../server/src/storage/azure/test/fault-proxy.ts";
 import { type Hub, openHub } from "./bus/hub.ts";
-import type { InstanceDeviation } from "./deviations.ts";
 import { Instance } from "./instance.ts";
+import type { InstanceDeviation } from "./instance-faults.ts";
 import type { InstanceSettings } from "./settings.ts";
 
 export interface ClusterOptions {

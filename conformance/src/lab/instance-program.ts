@@ -8,7 +8,7 @@ import { azureStorage } from "@streamkit/server/azure";
 import { BUS_WEATHER } from "./bus/bus-weather.ts";
 import { FaultyBus } from "./bus/faulty-bus.ts";
 import { HubBus } from "./bus/hub-bus.ts";
-import { deviate } from "./deviations.ts";
+import { deviate } from "./instance-faults.ts";
 import type { Control, InstanceSettings, Report } from "./settings.ts";
 import { setWallClock } from "./wall-clock.ts";
 

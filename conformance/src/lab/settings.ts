@@ -1,5 +1,5 @@
 import type { BusWeatherName } from "./bus/bus-weather.ts";
-import type { InstanceDeviation } from "./deviations.ts";
+import type { InstanceDeviation } from "./instance-faults.ts";
 
 /** Settings of an instance. */
 export interface InstanceSettings {

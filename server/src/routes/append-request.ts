@@ -1,8 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ErrorReason, LIMITS, type ProduceResponseSchema } from "@streamkit/protocol";
 import type { OpaqueAppendRequest } from "@streamkit/protocol/wire";
-import { type AppendTransaction, checkTransaction } from "../engine/append/append.ts";
 import type { AppendResult } from "../engine/append/append-mutation.ts";
+import { type AppendTransaction, checkTransaction } from "../engine/append/apply-append.ts";
 import { ElementBudget, parseSegmentAppend, type SegmentAppend } from "../engine/append/segment-append.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
 import { ServerError } from "../errors.ts";

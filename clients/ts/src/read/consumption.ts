@@ -3,8 +3,8 @@ import { callbackFailed, ReadStates } from "../state.ts";
 import type { Batch } from "./batch.ts";
 import type { ReadOptions } from "./bounds.ts";
 import type { Entry } from "./entry.ts";
-import { PageReader, type ReadPolicy } from "./page-reader.ts";
 import type { Page, Read } from "./read.ts";
+import { PageReader, type ReadPolicy } from "./resume.ts";
 
 /** An iterator that holds a connection. The end of `for await`, `return()` and `await using` free it. */
 export interface ReadIterator<V> extends AsyncIterableIterator<V, undefined, undefined> {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { Cluster } from "../../lab/cluster.ts";
-import type { InstanceDeviation } from "../../lab/deviations.ts";
+import type { InstanceDeviation } from "../../lab/instance-faults.ts";
 import { runClusterHistory } from "./run.ts";
 
 /**

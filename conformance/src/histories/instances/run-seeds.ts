@@ -1,5 +1,5 @@
 import { Cluster } from "../../lab/cluster.ts";
-import type { InstanceDeviation } from "../../lab/deviations.ts";
+import type { InstanceDeviation } from "../../lab/instance-faults.ts";
 import type { HistoryResult } from "../entries/run.ts";
 import { type ClusterHistoryOptions, runClusterHistory } from "./run.ts";
 

@@ -14,7 +14,7 @@ import {
   isFencedOnly,
   isFoundByExpectation,
   needsRow,
-} from "./append.ts";
+} from "./apply-append.ts";
 
 /** Result of an append, as its writer gets it. */
 export interface AppendResult extends CommittedTransaction {

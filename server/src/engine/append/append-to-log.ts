@@ -1,7 +1,7 @@
 import type { SessionOrder } from "../commit/group-commit.ts";
 import type { SpaceLog } from "../space/space-log.ts";
-import type { AppendTransaction } from "./append.ts";
 import { AppendMutation, type AppendResult } from "./append-mutation.ts";
+import type { AppendTransaction } from "./apply-append.ts";
 
 /**
  * Appends one transaction; resolves when it is durable. Calls commit in their order, because the transaction is queued

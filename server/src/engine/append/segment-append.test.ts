@@ -3,7 +3,7 @@ import { EntryBatchSchema, ErrorReason, LIMITS, RecordSchema, SegmentAppendSchem
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { name, type PlainRecord, record } from "../../../test/arbitraries.ts";
-import { checkTransaction } from "./append.ts";
+import { checkTransaction } from "./apply-append.ts";
 import { parseSegmentAppend } from "./segment-append.ts";
 
 const PATH = "appends[3]";
