@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import Database from "better-sqlite3";
+import { DatabaseSync } from "node:sqlite";
 import { measureCommands } from "../tools/commands.ts";
 import { payloadAt } from "../tools/payloads.ts";
 import { ReadCheck } from "../tools/read-check.ts";
@@ -10,10 +10,11 @@ interface Row {
 }
 
 export const peer: Peer = {
-  note: "SQLite in the client's process through better-sqlite3, WAL, synchronous=FULL: a commit means fsynced. No server, no network; calls block the process, so commands run one after the other and never meet.",
+  note: "SQLite in the client's process through node:sqlite, WAL, synchronous=FULL: a commit means fsynced. No server, no network; calls block the process, so commands run one after the other and never meet.",
 
   version() {
-    return "";
+    using database = new DatabaseSync(":memory:");
+    return String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
   },
 
   async startServer({ dataFolder }: ServerPlace): Promise<Server> {
@@ -21,23 +22,23 @@ export const peer: Peer = {
   },
 
   async connect(address: string): Promise<Session> {
-    const database = new Database(join(address, "events.db"));
-    database.pragma("journal_mode = WAL");
-    database.pragma("synchronous = FULL");
+    const database = new DatabaseSync(join(address, "events.db"));
+    database.exec("PRAGMA journal_mode = WAL");
+    database.exec("PRAGMA synchronous = FULL");
     database.exec(
       "CREATE TABLE IF NOT EXISTS events (stream TEXT, sequence INTEGER, payload BLOB, PRIMARY KEY (stream, sequence)) WITHOUT ROWID",
     );
-    const insert = database.prepare<[string, number, Uint8Array]>("INSERT INTO events VALUES (?, ?, ?)");
-    const select = database.prepare<[string], Row>("SELECT payload FROM events WHERE stream = ? ORDER BY sequence");
+    const insert = database.prepare("INSERT INTO events VALUES (?, ?, ?)");
+    const select = database.prepare("SELECT payload FROM events WHERE stream = ? ORDER BY sequence");
 
     return {
       /** All in one transaction: this is not measured. */
       async fillAggregates({ stream, aggregates, entries }: AggregatesJob) {
-        database.transaction(() => {
-          for (let entry = 0; entry < entries; entry++) {
-            for (let i = 0; i < aggregates; i++) insert.run(`${stream}-${i}`, entry + 1, payloadAt(entry));
-          }
-        })();
+        database.exec("BEGIN");
+        for (let entry = 0; entry < entries; entry++) {
+          for (let i = 0; i < aggregates; i++) insert.run(`${stream}-${i}`, entry + 1, payloadAt(entry));
+        }
+        database.exec("COMMIT");
         return {};
       },
 
@@ -46,7 +47,7 @@ export const peer: Peer = {
         measureCommands(job, (aggregate) => {
           const key = `${job.stream}-${aggregate}`;
           const check = new ReadCheck();
-          const rows = select.all(key);
+          const rows = select.all(key) as unknown as Row[];
           for (const { payload } of rows) check.see(payload);
           check.expect(rows.length);
           insert.run(key, rows.length + 1, payloadAt(rows.length));

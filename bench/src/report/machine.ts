@@ -6,7 +6,6 @@ const PACKAGES = [
   "@connectrpc/connect-node",
   "classic-level",
   "ioredis",
-  "better-sqlite3",
   "@nats-io/jetstream",
   "@durable-streams/server",
   "@durable-streams/client",
@@ -23,7 +22,7 @@ export async function describeMachine(): Promise<string[]> {
       .join(", ")}; a quiet machine ends near 2`,
     `Kernel: ${type()} ${release()}`,
     `Node: ${process.version}`,
-    `Servers: redis-server ${(await loadPeer("redis")).version()}, nats-server ${(await loadPeer("jetstream")).version()}`,
+    `Servers: redis-server ${(await loadPeer("redis")).version()}, nats-server ${(await loadPeer("jetstream")).version()}, SQLite ${(await loadPeer("sqlite")).version()}`,
     `Packages: ${PACKAGES.map((name) => `${name} ${packageVersion(name)}`).join(", ")}`,
   ];
 }
