@@ -18,7 +18,10 @@ import type { TimeInput } from "../time.ts";
 export interface ReadOptions<P = number> {
   /** Earliest commit time, inclusive. Default: no bound. */
   readonly minTime?: TimeInput;
-  /** Latest commit time, inclusive. With `follow`, the read ends at the first later entry. Default: no bound. */
+  /**
+   * Latest commit time, inclusive. With `follow`, the read ends at the first later entry; a read of several spaces ends
+   * once every space has a later entry. Default: no bound.
+   */
   readonly maxTime?: TimeInput;
   /** Most entries of the read, which ends after them, also with `follow`. Default: no limit. */
   readonly limit?: Position;

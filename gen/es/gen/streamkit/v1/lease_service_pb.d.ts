@@ -367,8 +367,8 @@ export declare const ListLeasesResponseSchema: GenMessage<ListLeasesResponse>;
  * monotonic clock. The observation begins when the instance writes the lease, or first reads this version of it. Clock
  * differences between machines therefore do not matter. One exception serves leases that nobody observes: a lease is
  * also over when it is overdue by more than 10 minutes on the clock of the instance that reads it. So a lease never
- * ends early as long as clocks differ by less than 10 minutes. A lease may end up to one ttl late on an instance that
- * did not write it, or that has restarted.
+ * ends early as long as clocks of instances differ by less than 10 minutes and none is set forward by 10 minutes or
+ * more. A lease may end up to one ttl late on an instance that did not write it, or that has restarted.
  *
  * A holder counts the ttl from before it sends the request that acquires or renews the lease. The holder renews at a
  * third of the ttl, and stops its work a little before the ttl is over. A client that waits for a lease asks again

@@ -91,9 +91,9 @@ export declare type AppendRequest = Message<"streamkit.v1.AppendRequest"> & {
    * committed transaction writes nothing, and returns the first result with `deduplicated`. If the request has an
    * expectation on a segment that it writes, the server recognises the id for as long as the entries are retained: the
    * first record of the first such segment, and one record of each segment that the request writes without an
-   * expectation. Later, the server refuses the request with SEQUENCE_MISMATCH. Otherwise the server recognises the id
-   * for the dedupe window (10 minutes unless the server is configured otherwise). Absent: the server makes an id up,
-   * and a retry may append twice.
+   * expectation. Later, the server refuses the request with SEQUENCE_MISMATCH. Otherwise, and always when a segment has
+   * a fencing token and nothing else, the server recognises the id for the dedupe window (10 minutes unless the server
+   * is configured otherwise). Absent: the server makes an id up, and a retry may append twice.
    *
    * @generated from field: string transaction_id = 4;
    */
@@ -493,7 +493,7 @@ export declare type ConsumeSpaceRequest = Message<"streamkit.v1.ConsumeSpaceRequ
   minTime?: Timestamp | undefined;
 
   /**
-   * Latest commit time wanted. With `follow`, the first entry after it ends the stream, and is not delivered.
+   * Latest commit time wanted. With `follow`, the first selected entry after it ends the stream, and is not delivered.
    *
    * @generated from field: google.protobuf.Timestamp max_time = 6;
    */
@@ -605,7 +605,8 @@ export declare type ConsumeRequest = Message<"streamkit.v1.ConsumeRequest"> & {
   minTime?: Timestamp | undefined;
 
   /**
-   * Latest commit time wanted. With `follow`, the first entry after it ends the stream, and is not delivered.
+   * Latest commit time wanted. With `follow`, the stream ends once every space has an entry after it; no such entry is
+   * delivered.
    *
    * @generated from field: google.protobuf.Timestamp max_time = 4;
    */
