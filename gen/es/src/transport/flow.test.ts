@@ -37,7 +37,7 @@ describe("frames", () => {
     ["a cut payload", [3, 0, 0, 0, 1, 0, 0, 0, 2, 1]],
     ["kind 0", [0, 0, 0, 0, 1, 0, 0, 0, 0]],
     ["an unknown kind", [14, 0, 0, 0, 1, 0, 0, 0, 0]],
-    ["a payload over the limit", [3, 0, 0, 0, 1, 0, 1, 0, 1]],
+    ["a payload over the limit", [3, 0, 0, 0, 1, 0, 1, 0, 1, ...new Uint8Array(MAX_FRAME_BYTES + 1)]],
     ["a second frame that is cut", [12, 0, 0, 0, 0, 0, 0, 0, 0, 12]],
   ])("%s is refused", (_, bytes) => {
     expect(() => [...readFrames(Uint8Array.from(bytes))]).toThrow(expect.objectContaining({ closeCode: 4400 }));
