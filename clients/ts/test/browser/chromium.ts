@@ -41,7 +41,7 @@ export async function startBrowser(): Promise<TestBrowser> {
     target: "es2024",
     conditions: ["@streamkit/source"],
   });
-  const [script, browser] = await Promise.all([bundled, launch()]);
+  const [script, browser] = await Promise.all([bundled, launchChromium()]);
   const server = createServer((request, response) => {
     const isScript = request.url === "/client.js";
     response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
@@ -72,7 +72,8 @@ export async function startBrowser(): Promise<TestBrowser> {
   };
 }
 
-function launch(): Promise<Browser> {
+/** Chromium without a window, without anything that would call home, and with all names `*.test` on this machine. */
+export function launchChromium(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
