@@ -56,6 +56,14 @@ describe("the benchmarks", () => {
     expect(output).toMatch(/^1,000 /m);
   });
 
+  it("measure live latency (W5)", { timeout: 240_000 }, async () => {
+    const output = await outputOf("W5", "--runs", "1", "--records", "1000", "--only", "streamkit");
+    expect(output).toMatch(/^streamkit follow, HTTP\/2, 10 +\d/m);
+    expect(output).toMatch(/^streamkit follow, WebSocket, 1 +p99 .* (met|MISSED)$/m);
+    expect(output).toMatch(/^streamkit follow, WebSocket, 10 +streamkit follow, HTTP\/2, 10 +sent50 +[\d.]+ x/m);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("start (W12)", { timeout: 240_000 }, async () => {
     const output = await outputOf("W12", "--runs", "1", "--records", "2000", "--only", "node,sources");
     expect(output).toMatch(/^node, an empty program +[1-9]/m);

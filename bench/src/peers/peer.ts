@@ -75,6 +75,15 @@ export interface WritersJob {
   readonly period: Period;
 }
 
+/** Followers of one stream, to which one writer appends at a fixed rate. */
+export interface FollowersJob {
+  readonly stream: string;
+  readonly followers: number;
+  /** Appends per second, of one record each. */
+  readonly perSecond: number;
+  readonly period: Period;
+}
+
 /** Raw transactions for a storage service. */
 export interface TransactionsJob {
   readonly stream: string;
@@ -133,6 +142,11 @@ export interface Session {
   runCommands?: Operation<CommandsJob>;
   /** Appends during a period: { count, p50, p99 }. */
   write?: Operation<WritersJob>;
+  /**
+   * Appends at a fixed rate while many follow: { p50, p99 } from the ack to the delivery, and { sent50, sent99 } from
+   * the call, in milliseconds.
+   */
+  followLive?: Operation<FollowersJob>;
   /** Sends transactions during a period: { count } and quantiles of their latency (quantiles.ts). */
   transact?: Operation<TransactionsJob>;
   /** Reads rows and ranges written by `transact`, one after the other: quantiles of both latencies. */

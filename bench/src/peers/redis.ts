@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { Redis } from "ioredis";
 import { measureCommands } from "../tools/commands.ts";
+import { measureLive } from "../tools/live-latency.ts";
 import { inLanes, measureLatency, measureRate } from "../tools/measure.ts";
 import { payloadAt } from "../tools/payloads.ts";
 import { startProcess, stopProcess, waitForOutput } from "../tools/processes.ts";
@@ -9,6 +10,7 @@ import { freePort } from "./free-port.ts";
 import type {
   AggregatesJob,
   CommandsJob,
+  FollowersJob,
   ManyAppendsJob,
   Peer,
   Server,
@@ -123,6 +125,25 @@ export const peer: Peer = {
           return added === 1 ? reply.length + 1 : undefined;
         });
       },
+
+      followLive: (job: FollowersJob) =>
+        measureLive(job, {
+          append: (payload) => redis.xadd(job.stream, "*", FIELD, payload as Buffer),
+          async follow(take, signal) {
+            const connection = redis.duplicate();
+            signal.addEventListener("abort", () => connection.disconnect());
+            try {
+              for (let last: string | Buffer = "0"; !signal.aborted; ) {
+                const reply = (await connection.xreadBuffer("BLOCK", 0, "STREAMS", job.stream, last)) as XReadReply;
+                const entries = reply?.[0][1] ?? [];
+                for (const [, fields] of entries) take(fields[1]);
+                last = entries.at(-1)?.[0] ?? last;
+              }
+            } catch (error) {
+              if (!signal.aborted) throw error;
+            }
+          },
+        }),
 
       async forget({ stream }) {
         await redis.del(stream);

@@ -2,11 +2,20 @@ import { createHash } from "node:crypto";
 import type { Transport } from "@connectrpc/connect";
 import { createStreamkitClient, StreamkitError } from "@streamkit/client";
 import { measureCommands } from "../tools/commands.ts";
+import { measureLive } from "../tools/live-latency.ts";
 import { inLanes, measureLatency, measureLoops, measureRate } from "../tools/measure.ts";
 import { payloadAt, payloads } from "../tools/payloads.ts";
 import { ReadCheck } from "../tools/read-check.ts";
 import { percentile } from "../tools/statistics.ts";
-import type { AggregatesJob, CommandsJob, ManyAppendsJob, Session, StreamJob, WritersJob } from "./peer.ts";
+import type {
+  AggregatesJob,
+  CommandsJob,
+  FollowersJob,
+  ManyAppendsJob,
+  Session,
+  StreamJob,
+  WritersJob,
+} from "./peer.ts";
 
 const SPACE = "bench";
 const SEGMENT = "bench";
@@ -124,6 +133,20 @@ export function streamkitSession(transport: Transport): Session {
         target.segment(`${prefix}-${writer}`).append([payloadAt(turn)]),
       );
       return { count, p50: percentile(durations, 0.5), p99: percentile(durations, 0.99) };
+    },
+
+    followLive: (job: FollowersJob) => {
+      const target = segment(job.stream);
+      return measureLive(job, {
+        append: (payload) => target.append([payload]),
+        async follow(take, signal) {
+          try {
+            for await (const { payload } of target.follow({ signal })) take(payload);
+          } catch (error) {
+            if (!signal.aborted) throw error;
+          }
+        },
+      });
     },
 
     async forget({ stream }) {

@@ -3,6 +3,7 @@ import { bulkProduce } from "./w1-bulk-produce.ts";
 import { bulkConsume } from "./w2-bulk-consume.ts";
 import { appendLatency } from "./w3-append-latency.ts";
 import { manyWriters } from "./w4-many-writers.ts";
+import { liveLatency } from "./w5-live-latency.ts";
 import { loadAggregates } from "./w6-load-aggregates.ts";
 import { growth } from "./w7-growth.ts";
 import { storageCounts } from "./w9-storage-counts.ts";
@@ -17,6 +18,7 @@ export const WORKLOADS: readonly Workload[] = [
   bulkConsume,
   appendLatency,
   manyWriters,
+  liveLatency,
   loadAggregates,
   growth,
   storageCounts,
