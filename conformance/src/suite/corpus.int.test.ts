@@ -13,6 +13,7 @@ describe("the corpus against the server of this repository", () => {
   // For cells with expensive calls: all cases about several instances, and enough others to prove each clause.
   const fewer = [...new Set([...selectCases(cases, { ids: ["EVERYWHERE-"], clauses: [] }), ...coveringCases(cases)])];
   const reads = selectCases(cases, { ids: ["FOLLOW-", "MERGE-", "SEGMENT-", "SPACE-"], clauses: [] });
+  const frames = selectCases(cases, { ids: ["SOCKET-"], clauses: [] });
   const knownFailures = readKnownFailures(fileURLToPath(new URL("../../known-failures.yaml", import.meta.url)));
 
   it.each([
@@ -20,6 +21,7 @@ describe("the corpus against the server of this repository", () => {
     ["level", "grpc", "plain", "raw", cases],
     ["memory", "in-process", "restart", "sdk", cases],
     ["level", "connect-h1", "plain", "sdk-polling", reads],
+    ["level", "websocket", "plain", "raw", frames],
     ["memory", "in-process", "two-instances", "raw", cases],
     ["azure", "in-process", "plain", "raw", fewer],
     ["azure", "grpc", "two-instances", "raw", fewer],

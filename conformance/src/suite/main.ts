@@ -62,7 +62,7 @@ const defaultMatrix =
     ? { backends: ["level"], transports: ["connect-h2"], wrappers: ["plain"] }
     : {
         backends: ["remote"],
-        transports: ["connect-h1", "connect-h2", "grpc", "grpc-web", "json"],
+        transports: ["connect-h1", "connect-h2", "grpc", "grpc-web", "json", "websocket"],
         wrappers: [args["server-url"].length === 1 ? "plain" : "two-instances"],
       };
 const matrix = args.matrix === undefined ? create(MatrixSchema, defaultMatrix) : readMatrix(args.matrix);

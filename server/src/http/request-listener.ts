@@ -147,9 +147,9 @@ function toUniversalRequest(
   };
 }
 
-function answerText(request: Request, response: Response, status: number, text: string): void {
+function answerText(request: Request, response: Response, status: number, text: string, type = "text/plain"): void {
   response.statusCode = status;
-  response.setHeader("content-type", "text/plain; charset=utf-8");
+  response.setHeader("content-type", type === "text/plain" ? "text/plain; charset=utf-8" : type);
   if ("stream" in request === false && !request.complete) response.setHeader("connection", "close");
   (response as ServerResponse).end(request.method === "HEAD" ? undefined : text);
 }
@@ -157,8 +157,9 @@ function answerText(request: Request, response: Response, status: number, text: 
 /** Answers a request for a WebSocket that lost its upgrade headers, for example in a proxy. */
 function requireUpgrade(request: Request, response: Response): void {
   if ("stream" in request === false) response.setHeader("upgrade", "websocket");
-  const text = `${SOCKET_PATH} takes upgrades to WebSocket only; a proxy in between must pass on Upgrade and Connection\n`;
-  answerText(request, response, 426, text);
+  const message = `${SOCKET_PATH} takes upgrades to WebSocket only; a proxy in between must pass on Upgrade and Connection`;
+  const body = JSON.stringify({ code: "failed_precondition", message });
+  answerText(request, response, 426, body, "application/json");
 }
 
 function isGone(request: Request): boolean {

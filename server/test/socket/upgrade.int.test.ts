@@ -159,6 +159,6 @@ describe("requests that want another protocol", () => {
   it("of which a proxy took the wish are told so", async () => {
     const answer = await fetch(`${listener.url}/streamkit.v1/socket`);
     expect([answer.status, answer.headers.get("upgrade")]).toEqual([426, "websocket"]);
-    expect(await answer.text()).toMatch(/proxy/);
+    expect(await answer.json()).toEqual({ code: "failed_precondition", message: expect.stringMatching(/proxy/) });
   });
 });

@@ -40,6 +40,7 @@ describe("the corpus and the specification", () => {
       "pages",
       "renewals",
       "socket",
+      "frames",
       "any_store",
       "one_clock",
       "without_cursor",

@@ -81,7 +81,10 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
   });
   // A case needs the server for itself if it stops the server, or takes most of what the server gives to one address.
   const alone = applicable.filter(
-    (one) => one.needs.includes("many_streams") || one.steps.some((step) => step.action.case === "server"),
+    ({ needs, steps }) =>
+      needs.includes("many_streams") ||
+      needs.includes("restart") ||
+      steps.some(({ action }) => action.case === "server"),
   );
   const together = applicable.filter((one) => !alone.includes(one));
   const slots = new Slots(LOCKSTEP_CONCURRENCY);
@@ -140,6 +143,7 @@ async function capabilitiesOf(options: CellOptions): Promise<Set<string>> {
   if (instances.length === 1) present.add("one_clock");
   if (cell.transport === "connect-h1") present.delete("full_duplex");
   if (cell.wrapper === "plain" && !LIGHT_TRANSPORTS.has(cell.transport)) present.add("many_streams");
+  if (cell.wrapper === "plain" && cell.transport === "websocket") present.add("frames");
   if (cell.backend !== "level") present.delete("damage");
   return present;
 }

@@ -4,12 +4,13 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { type ProduceRequest, ProduceRequestSchema } from "@streamkit/protocol";
 import type { Step } from "@streamkit/protocol/conformance";
 import { at } from "../corpus/json.ts";
-import { completeRequest } from "../corpus/request.ts";
+import { completeRequest, expandRepeats } from "../corpus/request.ts";
 import { findRpc, startRequest } from "../corpus/rpc.ts";
 import type { Scope } from "../corpus/scope.ts";
 import { matchExpectation, matchRepeated, resolveExpectation } from "../expect/expectation.ts";
 import type { Difference } from "../expect/match.ts";
 import { type Observed, observe } from "../expect/observed.ts";
+import { exchangeFrames } from "../frames/exchanges.ts";
 import type { ServerControl } from "../server/server-under-test.ts";
 import { matchAnswer, performRaw } from "../wire/raw-exchange.ts";
 import { bodyJson } from "../wire/raw-http.ts";
@@ -90,6 +91,8 @@ async function perform(step: Step, state: CaseState): Promise<Difference> {
       const expected = resolveExpectation(step.expect, state.scope).http;
       return expected === undefined ? undefined : matchAnswer(expected, answer);
     }
+    case "frames":
+      return runExchange(action.value, step, state);
     case "server":
       await state.session.act(action.value as ServerControl);
       return undefined;
@@ -99,6 +102,19 @@ async function perform(step: Step, state: CaseState): Promise<Difference> {
     default:
       throw new Error("the step has no action");
   }
+}
+
+async function runExchange(name: string, step: Step, state: CaseState): Promise<Difference> {
+  const { url } = state.session.takeTurn();
+  return await exchangeFrames(name, {
+    url,
+    token: state.environment.target.token,
+    millis: allowed(step, state),
+    parameters: expandRepeats(state.scope.resolve(step.request ?? {})) as JsonObject,
+    ...defaults(state),
+    act: (control) => state.session.act(control),
+    note: (text) => state.session.trace.note(text),
+  });
 }
 
 async function startNamed(step: Step, state: CaseState): Promise<Difference> {

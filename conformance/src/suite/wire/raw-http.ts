@@ -11,7 +11,7 @@ export interface RawAnswer {
   readonly closed: boolean;
 }
 
-/** Returns the bytes of a request with a content length and `connection: close`. */
+/** Returns the bytes of a request with a content length, and `connection: close` unless `headers` has another one. */
 export function httpRequest(
   method: string,
   path: string,
@@ -19,7 +19,8 @@ export function httpRequest(
   headers: Record<string, string>,
   body: Uint8Array,
 ): Uint8Array {
-  const lines = [`${method} ${path} HTTP/1.1`, `host: ${host}`, "connection: close"];
+  const lines = [`${method} ${path} HTTP/1.1`, `host: ${host}`];
+  if (!("connection" in headers)) lines.push("connection: close");
   if (!("content-length" in headers) && method !== "GET") lines.push(`content-length: ${body.length}`);
   for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
   return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), body]);

@@ -230,10 +230,19 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
      */
     value: Duration;
     case: "pause";
+  } | {
+    /**
+     * Runs an exchange of frames over a WebSocket of its own, by its name in conformance/src/suite/frames. `request` has
+     * the parameters of the exchange, which also states the expected observation.
+     *
+     * @generated from field: string frames = 26;
+     */
+    value: string;
+    case: "frames";
   } | { case: undefined; value?: undefined };
 
   /**
-   * For `call` and `send`: the request, see the head of this file.
+   * For `call` and `send`: the request, see the head of this file. For `frames`: the parameters of the exchange.
    *
    * @generated from field: google.protobuf.Struct request = 11;
    */
