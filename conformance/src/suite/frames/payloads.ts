@@ -39,7 +39,7 @@ export function encoded<Desc extends DescMessage>(schema: Desc, init: MessageIni
 }
 
 /** Returns the reason of a failure; "OK" for a success. */
-export function reasonOf({ status }: Result): string {
+function reasonOf({ status }: Result): string {
   if (status === undefined || status.code === 0) return "OK";
   const [detail] = status.details;
   if (status.details.length !== 1 || detail?.type !== ErrorDetailSchema.typeName) return `code ${status.code}`;

@@ -24,8 +24,8 @@ export async function closes(exchange: Exchange): Promise<void> {
 }
 
 /**
- * Begins call 1 with `request` and sends `send` behind it in one WebSocket message. The call must fail with `reason`, and
- * the socket must serve the next call.
+ * Begins call 1 with `request` and sends `send` behind it in one WebSocket message. The call must fail with `reason`,
+ * and the socket must serve the next call.
  */
 export async function fails(exchange: Exchange): Promise<void> {
   const { request, send, reason } = exchange.parameters;
@@ -37,7 +37,7 @@ export async function fails(exchange: Exchange): Promise<void> {
   await checkServes(socket);
 }
 
-/** Sends `send` in one WebSocket message. Calls have the results of `reasons`, by id; the socket serves the next call. */
+/** Sends `send` in one WebSocket message. `reasons` has the results by call; the socket must serve the next call. */
 export async function answers(exchange: Exchange): Promise<void> {
   const { send, reasons } = exchange.parameters;
   using socket = await FrameSocket.open(exchange);

@@ -15,8 +15,8 @@ import { objects, pathOf, requestMessage } from "./payloads.ts";
  * Returns the bytes of frames that a case writes down. Each element is one of:
  * - `{bytes: "03 00000001"}`: bytes in hexadecimal, whether they are a frame or not
  * - `{kind: MESSAGE, call: 1, hex: "01"}`: a frame. `kind` is a name or a number, `call` 0 if absent
- * - the same with `number: 7` (four bytes, before `hex`), `request: {...}` (as in `writtenRequest`) or `settings: {...}`
- *   (the JSON form of Settings) as its payload
+ * - the same with `number: 7` (four bytes, before `hex`), `request: {...}` (as in `writtenRequest`) or
+ *   `settings: {...}` (the JSON form of Settings) as its payload
  *
  * `times` repeats an element.
  */

@@ -232,8 +232,8 @@ export declare type Step = Message<"streamkit.conformance.v1.Step"> & {
     case: "pause";
   } | {
     /**
-     * Runs an exchange of frames over a WebSocket of its own, by its name in conformance/src/suite/frames. `request` has
-     * the parameters of the exchange, which also states the expected observation.
+     * Runs an exchange of frames over a WebSocket of its own, by its name in conformance/src/suite/frames. `request`
+     * has the parameters of the exchange, which also states the expected observation.
      *
      * @generated from field: string frames = 26;
      */
