@@ -64,6 +64,16 @@ describe("the benchmarks", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("hold idle followers (W8)", { timeout: 240_000 }, async () => {
+    const output = await outputOf("W8", "--records", "2000");
+    expect(output).toContain("W8 Idle followers: 100, each of a segment of its own, of which 10 get entries");
+    for (const way of ["HTTP/2", "WebSocket"]) {
+      expect(output).toMatch(new RegExp(`^streamkit, ${way} +[1-9].* [1-9][\\d,]* +[\\d.]+ +[1-9][\\d.]*$`, "m"));
+      expect(output).toMatch(new RegExp(`^streamkit, ${way} .* <= 20\\.0 KiB: (met|MISSED)$`, "m"));
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("start (W12)", { timeout: 240_000 }, async () => {
     const output = await outputOf("W12", "--runs", "1", "--records", "2000", "--only", "node,sources");
     expect(output).toMatch(/^node, an empty program +[1-9]/m);

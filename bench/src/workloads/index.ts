@@ -6,6 +6,7 @@ import { manyWriters } from "./w4-many-writers.ts";
 import { liveLatency } from "./w5-live-latency.ts";
 import { loadAggregates } from "./w6-load-aggregates.ts";
 import { growth } from "./w7-growth.ts";
+import { idleFollowers } from "./w8-idle-followers.ts";
 import { storageCounts } from "./w9-storage-counts.ts";
 import { severalInstances } from "./w10-instances.ts";
 import { start } from "./w12-start.ts";
@@ -21,6 +22,7 @@ export const WORKLOADS: readonly Workload[] = [
   liveLatency,
   loadAggregates,
   growth,
+  idleFollowers,
   storageCounts,
   severalInstances,
   start,
