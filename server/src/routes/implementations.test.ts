@@ -1,5 +1,5 @@
 import { create, type Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, createHandlerContext, type Interceptor } from "@connectrpc/connect";
+import { Code, type ConnectError, createHandlerContext, type Interceptor } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason, StreamService } from "@streamkit/protocol";
 import { describe, expect, it } from "vitest";
 import { invalidField } from "../errors.ts";
@@ -121,16 +121,19 @@ describe("a registered RPC", () => {
 
   it("hands over encoded answers, in order, to a way in that accepts them", async () => {
     const accepted: boolean[] = [];
+    let next = 299;
     const implement: Implement = (_request, context) => {
-      accepted.push(respondDirectly(context, [], 300, true));
+      accepted.push(respondDirectly(context, [], next++, true));
       return {};
     };
     const { unary, context } = register({ peek: implement });
     await unary();
     const take = acceptDirectResponses(context.values);
     await unary();
-    expect(accepted).toEqual([false, true]);
+    await unary();
+    expect(accepted).toEqual([false, true, true]);
     expect(take()).toEqual(Buffer.from([0x10, 0xac, 0x02, 0x18, 0x01]));
+    expect(take()).toEqual(Buffer.from([0x10, 0xad, 0x02, 0x18, 0x01]));
     expect(take()).toBeUndefined();
   });
 
@@ -160,9 +163,9 @@ describe("reading a message", () => {
   });
 
   it("refuses too many elements and too many bytes before it creates objects", async () => {
-    const many = Buffer.alloc(2 * 100_000, Buffer.from([0x22, 0x00]));
+    const many = Buffer.alloc(2 * 33, Buffer.from([0x1a, 0x00]));
     const counted = await failure(() => readMessage(implementation, many, "binary"));
-    expect(counted).toBeInstanceOf(ConnectError);
+    expect(reasonOf(counted)).toBe(ErrorReason.TRANSACTION_TOO_LARGE);
     const large = await failure(() => readMessage(implementation, Buffer.alloc(64 * 1024 * 1024), "binary"));
     expect(reasonOf(large)).toBe(ErrorReason.REQUEST_TOO_LARGE);
   });
@@ -180,6 +183,10 @@ it("takes errors apart: code, message, encoded details", async () => {
     },
   });
   const parts = errorParts(await failure(unary));
-  expect(parts).toMatchObject({ code: Code.InvalidArgument, details: [{ type: "streamkit.v1.ErrorDetail" }] });
+  expect(parts).toMatchObject({
+    code: Code.InvalidArgument,
+    message: expect.stringContaining("is wrong"),
+    details: [{ type: "streamkit.v1.ErrorDetail" }],
+  });
   expect(parts.details[0].value.length).toBeGreaterThan(0);
 });
