@@ -1,4 +1,5 @@
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { DIRECTIONS, ProxiedConnection } from "./proxied-connection.ts";
 
 /** A TCP proxy that a test can cut, or turn into a black hole. */
 export interface FlakyProxy extends AsyncDisposable {
@@ -7,6 +8,10 @@ export interface FlakyProxy extends AsyncDisposable {
   target: number | undefined;
   /** Connections accepted so far. */
   readonly accepted: number;
+  /** The open connections, oldest first. Each has faults of its own. */
+  readonly connections: readonly ProxiedConnection[];
+  /** Faults of the next connections, one each, which run when the proxy accepts the connection. */
+  next: ((connection: ProxiedConnection) => void)[];
   /** Resets every open connection. */
   cut(): void;
   /** Open connections stay open and carry nothing any more; new ones are fine. */
@@ -17,10 +22,8 @@ export interface FlakyProxy extends AsyncDisposable {
 
 /** Starts a proxy in front of a port of this machine. */
 export async function flakyProxy(port?: number): Promise<FlakyProxy> {
-  const open = new Set<Socket>();
+  const open = new Set<ProxiedConnection>();
   let accepted = 0;
-  let cutAfterBytes = 0;
-  let cuts = 0;
   const proxy = createServer((downstream) => {
     accepted += 1;
     if (faults.target === undefined) {
@@ -28,51 +31,33 @@ export async function flakyProxy(port?: number): Promise<FlakyProxy> {
       return;
     }
     const upstream = connect(faults.target, "127.0.0.1");
-    const limit = cuts > 0 ? cutAfterBytes : Number.POSITIVE_INFINITY;
-    cuts -= 1;
-    let carried = 0;
-    downstream.pipe(upstream);
-    upstream.on("data", (chunk: Buffer) => {
-      const allowed = chunk.subarray(0, Math.max(0, limit - carried));
-      carried += chunk.length;
-      if (carried <= limit) downstream.write(allowed);
-      else downstream.write(allowed, () => downstream.resetAndDestroy());
-    });
-    for (const [from, to] of [
-      [downstream, upstream],
-      [upstream, downstream],
-    ]) {
-      open.add(from);
-      from.on("error", () => to.destroy());
-      from.on("close", () => {
-        open.delete(from);
-        to.destroy();
-      });
-    }
+    const connection = new ProxiedConnection(downstream, upstream, () => open.delete(connection));
+    open.add(connection);
+    faults.next.shift()?.(connection);
   });
   await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
   const faults: FlakyProxy = {
     url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     target: port,
+    next: [],
     get accepted() {
       return accepted;
     },
+    get connections() {
+      return [...open];
+    },
     cutAfter(bytes, connections) {
-      cutAfterBytes = bytes;
-      cuts = connections;
+      const fault = (connection: ProxiedConnection) => connection.cutAfter("to client", bytes, "reset");
+      faults.next = Array.from({ length: connections }, () => fault);
     },
     cut() {
-      for (const socket of open) socket.resetAndDestroy();
+      for (const connection of open) connection.cut("reset");
     },
     freeze() {
-      for (const socket of open) {
-        socket.unpipe();
-        socket.removeAllListeners("data");
-        socket.pause();
-      }
+      for (const connection of open) for (const direction of DIRECTIONS) connection.silence(direction);
     },
     async [Symbol.asyncDispose]() {
-      for (const socket of open) socket.destroy();
+      for (const connection of open) connection.destroy();
       await new Promise((resolve) => proxy.close(resolve));
     },
   };

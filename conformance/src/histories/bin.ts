@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { CellSchema } from "@streamkit/protocol/conformance";
 import { Cluster } from "../lab/cluster.ts";
 import { readOptions } from "../options.ts";
+import { TRANSPORTS } from "../suite/run/cell.ts";
 import { AzureAccount } from "../suite/server/azure-account.ts";
 import { runCoordinationHistory } from "./coordination/run.ts";
 import { type HistoryResult, runHistory } from "./entries/run.ts";
@@ -16,7 +17,10 @@ const USAGE = `Generated histories: seeded workloads with trouble, and a check o
   --transactions N    per seed; default: 160, with --instances 200
   --kills N           kills (kill -9) of the single server, per seed; default: 3
   --backend NAME, --transport NAME, --wrapper NAME, --server-command COMMAND, --server-url URL,
-  --azure-connection-string S: as in the conformance suite
+  --azure-connection-string S: as in the conformance suite. Only --transport applies with --instances.
+
+  --cuts N            with --transport websocket: faults of the sockets, per seed. Clients share sockets that pass a
+                      fault proxy, which cuts (RST, FIN), delays, half-opens, or silences one direction; default: 12
 
   --instances N       N servers on one Azurite, each a process with its own faulty network, clock and bus
   --troubles N        number of troubles, per seed; default: 12
@@ -38,6 +42,7 @@ const args = readOptions(USAGE, {
   kills: { type: "string", default: "3" },
   backend: { type: "string", default: "level" },
   transport: { type: "string", default: "grpc" },
+  cuts: { type: "string" },
   wrapper: { type: "string", default: "plain" },
   "server-command": { type: "string" },
   "server-url": { type: "string", multiple: true },
@@ -61,10 +66,22 @@ const sizes = Object.fromEntries(
   }),
 );
 
+const sockets = { transport: args.transport, cuts: Number(args.cuts ?? (args.transport === "websocket" ? 12 : 0)) };
+if (sockets.cuts > 0 && sockets.transport !== "websocket") {
+  console.error(`--cuts needs --transport websocket, found ${sockets.transport}`);
+  process.exit(2);
+}
+if (!Object.hasOwn(TRANSPORTS, sockets.transport)) {
+  const names = Object.keys(TRANSPORTS).join(", ");
+  console.error(`there is no transport ${sockets.transport}: expected one of ${names}`);
+  process.exit(2);
+}
+
 async function runAll(): Promise<void> {
   const instances = Number(args.instances);
   if (args.coordination) return runCoordinations(Math.max(2, instances));
-  if (instances > 1) return runSeeds(seeds, { instances, parallel: Number(args.parallel), ...sizes }, print);
+  if (instances > 1)
+    return runSeeds(seeds, { instances, parallel: Number(args.parallel), ...sockets, ...sizes }, print);
   const { backend, transport, wrapper } = args;
   const cell = create(CellSchema, { backend, transport, wrapper, client: "raw" });
   // All runs share one account.
@@ -77,13 +94,14 @@ async function runAll(): Promise<void> {
     ...(args["server-command"] === undefined ? {} : { serverCommand: args["server-command"] }),
     ...(args["server-url"] === undefined ? {} : { serverUrls: args["server-url"] }),
   };
-  for (const seed of seeds) print(await runHistory(seed, cell, subjects, { ...sizes, kills: Number(args.kills) }));
+  for (const seed of seeds)
+    print(await runHistory(seed, cell, subjects, { ...sizes, ...sockets, kills: Number(args.kills) }));
 }
 
 async function runCoordinations(instances: number): Promise<void> {
   await using cluster = await Cluster.start({ instances });
   for (const seed of seeds) {
-    const result = await runCoordinationHistory(seed, cluster, sizes);
+    const result = await runCoordinationHistory(seed, cluster, { ...sizes, ...sockets });
     const outcomes = result.history.flatMap((event) => ("outcome" in event ? event.outcome.is : []));
     const of = (is: string): number => outcomes.filter((outcome) => outcome === is).length;
     const refused = of("held") + of("lost") + of("refused") + of("conflict");

@@ -44,6 +44,11 @@ export interface CallerOptions {
   readonly instances: number;
   /** Time limit of a call in milliseconds; after it, the outcome counts as unknown. */
   readonly callMillis: number;
+  /**
+   * Codes of failures without details that trouble explains. Any other code is a defect of the client. Default: all,
+   * because HTTP has many ways to break.
+   */
+  readonly bareCodes?: ReadonlySet<string>;
 }
 
 /** Makes the calls of a workload and turns the results into events. */
@@ -54,6 +59,7 @@ export class Caller {
   readonly positions = new Positions();
   readonly requests: Requests;
   readonly #session: Session;
+  readonly #bareCodes: ReadonlySet<string> | undefined;
   readonly #record: (event: Event) => void;
 
   constructor(session: Session, options: CallerOptions, record: (event: Event) => void) {
@@ -61,6 +67,7 @@ export class Caller {
     this.instances = options.instances;
     this.callMillis = options.callMillis;
     this.requests = new Requests(options.store);
+    this.#bareCodes = options.bareCodes;
     this.#record = record;
   }
 
@@ -193,11 +200,14 @@ export class Caller {
 
   /** Records the failure of an ended call, unless trouble explains it. */
   ended(call: LiveCall, what: string, target: Target, start: number): void {
-    const detail = call.failure?.details[0];
-    if (call.failure === undefined || detail === undefined || EXPLAINED.has(detail.reason)) return;
-    const reason = ErrorReason[detail.reason] ?? String(detail.reason);
+    const { failure } = call;
+    if (failure === undefined) return;
+    const [detail] = failure.details;
+    const isExplained = detail ? EXPLAINED.has(detail.reason) : (this.#bareCodes?.has(failure.code) ?? true);
+    if (isExplained) return;
+    const reason = detail ? (ErrorReason[detail.reason] ?? String(detail.reason)) : failure.code;
     const where = `${what} at instance ${target.instance}`;
-    this.#recorded({ kind: "failure", ...timed(start, target), what: where, reason, message: call.failure.message });
+    this.#recorded({ kind: "failure", ...timed(start, target), what: where, reason, message: failure.message });
   }
 
   async #unary(what: string, target: Target, request: Request): Promise<LiveCall> {

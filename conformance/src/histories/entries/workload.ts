@@ -24,6 +24,8 @@ export interface WorkloadOptions {
   readonly callMillis?: number;
   /** Time limit for followers to reach the end after the last write, in milliseconds. Default: 20,000. */
   readonly followMillis?: number;
+  /** Codes of failures without details that trouble explains, as for a caller. */
+  readonly bareCodes?: ReadonlySet<string>;
 }
 
 const READ_PAUSE_MILLIS = 20;
@@ -50,7 +52,8 @@ export async function runPlan(
     history.push(event);
     record(event);
   };
-  const caller = new Caller(session, { store, instances, callMillis: options.callMillis ?? 5_000 }, note);
+  const { callMillis = 5_000, followMillis = 20_000, bareCodes } = options;
+  const caller = new Caller(session, { store, instances, callMillis, ...(bareCodes && { bareCodes }) }, note);
   const followers = plan.followers.map((planned, index) => new Follower(caller, `follower-${index}`, planned));
   const written = new AbortController();
   let writes = 0;
@@ -76,9 +79,7 @@ export async function runPlan(
   await appendLast(caller, plan);
   const { positions } = caller;
   await Promise.all(
-    followers.map((follower) =>
-      follower.reached(positions.last(follower.space, follower.segment), options.followMillis ?? 20_000),
-    ),
+    followers.map((follower) => follower.reached(positions.last(follower.space, follower.segment), followMillis)),
   );
   for (const follower of followers) note(await follower.end());
   await readEverything(caller, plan);
