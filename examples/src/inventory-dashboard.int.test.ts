@@ -1,7 +1,7 @@
 import { createStreamkitClient, json } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
 import { expect, test } from "vitest";
-import { flakyProxy } from "../../clients/ts/test/flaky-proxy.ts";
+import { flakyProxy } from "../../conformance/src/lab/flaky-proxy.ts";
 import { startExample, testFolder } from "./process/example.ts";
 import { ServerProcess } from "./process/server-process.ts";
 

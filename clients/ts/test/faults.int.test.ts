@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { levelStorage } from "@streamkit/server";
 import { expect, test } from "vitest";
+import { flakyProxy } from "../../../conformance/src/lab/flaky-proxy.ts";
 import { createStreamkitClient } from "../src/index.ts";
 import { createNodeTransport, type NodeTransportOptions } from "../src/node.ts";
-import { flakyProxy } from "./flaky-proxy.ts";
 import { startServer } from "./peers.ts";
 
 const RETRY = { initialDelayMillis: 5, maxDelayMillis: 50, maxAttempts: 1_000 };

@@ -1,6 +1,7 @@
 /** The states of reads and consumers, also for positions that do not exist (M13, M16). */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type FlakyProxy, flakyProxy } from "../../../conformance/src/lab/flaky-proxy.ts";
 import {
   type ConsumerState,
   createStreamkitClient,
@@ -9,7 +10,6 @@ import {
   type StoreHandle,
 } from "../src/index.ts";
 import { createNodeTransport } from "../src/node.ts";
-import { type FlakyProxy, flakyProxy } from "./flaky-proxy.ts";
 import { type RunningServer, startServer } from "./peers.ts";
 
 let server: RunningServer;

@@ -3,10 +3,10 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Transport } from "@connectrpc/connect";
 import { expect, test } from "vitest";
+import { flakyProxy } from "../../../conformance/src/lab/flaky-proxy.ts";
 import { createStreamkitClient, type RetryOptions, transportDescription } from "../src/index.ts";
 import { createNodeTransport } from "../src/node.ts";
 import { createWebTransport } from "../src/web.ts";
-import { flakyProxy } from "./flaky-proxy.ts";
 import { type RunningServer, startServer } from "./peers.ts";
 
 const RETRY = { initialDelayMillis: 1, maxDelayMillis: 20, maxAttempts: 100 };

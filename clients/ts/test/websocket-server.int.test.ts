@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { flakyProxy } from "../../../conformance/src/lab/flaky-proxy.ts";
 import { createStreamkitClient } from "../src/index.ts";
 import { createWebSocketTransport } from "../src/websocket.ts";
-import { flakyProxy } from "./flaky-proxy.ts";
 import { type RunningServer, startServer } from "./peers.ts";
 
 const RETRY = { initialDelayMillis: 5, maxDelayMillis: 50, maxAttempts: 1_000 };

@@ -5,10 +5,10 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { encodeFrame, FrameKind } from "@streamkit/protocol/transport";
 import { expect, test } from "vitest";
 import { WebSocket as WsSocket } from "ws";
+import { flakyProxy } from "../../../conformance/src/lab/flaky-proxy.ts";
 import { createStreamkitClient } from "../src/index.ts";
 import { createWebSocketTransport, type WebSocketTransportOptions } from "../src/websocket.ts";
 import { bytesMethod } from "./bytes-methods.ts";
-import { flakyProxy } from "./flaky-proxy.ts";
 import { silentPath } from "./misbehaving-server.ts";
 import { echo, type PeerCall, type PeerSocket, socketPeer } from "./socket-peer.ts";
 

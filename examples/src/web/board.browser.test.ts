@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { launchChromium } from "../../../clients/ts/test/browser/chromium.ts";
-import { type FlakyProxy, flakyProxy } from "../../../clients/ts/test/flaky-proxy.ts";
+import { type FlakyProxy, flakyProxy } from "../../../conformance/src/lab/flaky-proxy.ts";
 import { examplePath, testFolder } from "../process/example.ts";
 import { type Program, runProgram } from "../process/run-program.ts";
 

@@ -1,8 +1,8 @@
+import { type FlakyProxy, flakyProxy } from "../../../../conformance/src/lab/flaky-proxy.ts";
 import { type ServerProcess, startServer, temporaryFolder } from "../../../../server/test/server-process.ts";
 import type { SegmentHandle } from "../../src/index.ts";
 import { createStreamkitClient, json } from "../../src/index.ts";
 import { createNodeTransport } from "../../src/node.ts";
-import { type FlakyProxy, flakyProxy } from "../flaky-proxy.ts";
 
 /** A server process on a disk, behind a proxy that a test can cut. */
 export interface ServerForPages extends AsyncDisposable {

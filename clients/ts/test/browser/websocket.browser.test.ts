@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { createStreamkit, memoryStorage, type Streamkit } from "@streamkit/server";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type FlakyProxy, flakyProxy } from "../flaky-proxy.ts";
+import { type FlakyProxy, flakyProxy } from "../../../../conformance/src/lab/flaky-proxy.ts";
 import { type PageModules, startBrowser, type TestBrowser } from "./chromium.ts";
 
 declare const streamkit: PageModules;

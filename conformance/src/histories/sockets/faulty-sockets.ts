@@ -1,7 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { createWebSocketTransport, type WebSocketTransport } from "@streamkit/client/websocket";
 import { Protocol } from "@streamkit/protocol/conformance";
-import { type FlakyProxy, flakyProxy } from "../../../../clients/ts/test/flaky-proxy.ts";
+import { type FlakyProxy, flakyProxy } from "../../lab/flaky-proxy.ts";
 import type { ClientFactory } from "../../suite/client/client-under-test.ts";
 import { ConnectClient } from "../../suite/client/connect-client.ts";
 import type { Target } from "../../suite/run/session.ts";
@@ -66,7 +66,7 @@ export class FaultySockets implements AsyncDisposable {
     return new FaultySockets(servers, proxies, options);
   }
 
-  /** The servers as the client reaches them. Their generation stays, because clients must connect again by themselves. */
+  /** The servers behind the proxies. Their generation stays, because clients must connect again by themselves. */
   get target(): Target {
     const instances = this.#servers.map(({ name, capabilities }, index) => ({
       ...{ name, capabilities, url: this.#proxies[index].url, generation: 0 },

@@ -1,4 +1,4 @@
-import type { FlakyProxy } from "../../../../clients/ts/test/flaky-proxy.ts";
+import type { FlakyProxy } from "../../lab/flaky-proxy.ts";
 import type { Nemesis } from "../entries/workload.ts";
 import { makeFault, type SocketTrouble } from "./socket-trouble.ts";
 

@@ -1,9 +1,4 @@
-import {
-  DIRECTIONS,
-  type Direction,
-  type Ending,
-  type ProxiedConnection,
-} from "../../../../clients/ts/test/proxied-connection.ts";
+import { DIRECTIONS, type Direction, type Ending, type ProxiedConnection } from "../../lab/proxied-connection.ts";
 import { Random } from "../../lab/random.ts";
 
 /** A fault of one socket on its way to an instance, after a number of writes of the plan. */
