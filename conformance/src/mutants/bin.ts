@@ -9,6 +9,8 @@ import { readKnownFailures } from "../suite/run/matrix.ts";
 import { bentTransport } from "./bent-transport.ts";
 import { BROKEN_CLIENTS, runBrokenClient, SOUND_CLIENTS } from "./broken-clients.ts";
 import type { Deviation } from "./deviation.ts";
+import { FRAME_DEVIATIONS } from "./frame-deviations.ts";
+import { runFrameDeviation } from "./frame-server.ts";
 import { HOLLOW_SERVERS } from "./hollow-servers.ts";
 import { DEVIATIONS, type Kill, runDeviation } from "./kill-matrix.ts";
 
@@ -30,7 +32,7 @@ const SHARED_MEMORY = create(CellSchema, {
 const USAGE = `The kill matrix: servers and clients with one fault each, and the cases that find it.
 
   --only TEXT            only broken servers and clients whose name contains TEXT; may be repeated
-  --where PART           only broken servers with a fault in PART, such as append, lease or instances; may be repeated
+  --where PART           only broken servers with a fault in PART, such as append, socket or instances; may be repeated
   --all                  runs all cases instead of stopping once a fault is found
 `;
 
@@ -63,6 +65,21 @@ async function sound(name: string, where: Deviation["where"], selected: readonly
   return selected.filter(({ id }) => !failed.includes(id));
 }
 
+const sockets = FRAME_DEVIATIONS.filter(({ name }) => wanted(name, "socket"));
+if (sockets.length > 0) {
+  const control = await runFrameDeviation({ name: "control", wrong: "nothing" }, cases);
+  console.log(
+    `control, socket: ${control.passed.length} cases pass, ${control.failed.length} fail ${control.failed.join(", ")}`,
+  );
+  controlFailures += control.failed.length;
+  const sound = cases.filter(({ id }) => !control.failed.includes(id));
+  for (const deviation of sockets) {
+    const kill = await runFrameDeviation(deviation, sound, enough);
+    print(deviation.name, deviation.wrong, kill, kill.failed.length > 0);
+  }
+}
+if (args.where?.every((part) => part === "socket")) finish();
+
 cases = await sound("control", "append", cases);
 const known = readKnownFailures(fileURLToPath(new URL("../../known-failures.yaml", import.meta.url)));
 const shared = await sound(
@@ -91,6 +108,11 @@ for (const hollow of HOLLOW_SERVERS.filter(({ name }) => wanted(name))) {
   print(hollow.name, wrong, kill, share >= HOLLOW_SHARE);
   if (args.all) console.log(`           passed: ${kill.passed.join(", ")}`);
 }
-console.log(`${mutants} mutants, ${survivors} survivors`);
-if (mutants === 0) console.error("no broken server or client has such a name or place; --help shows the options");
-process.exit(mutants > 0 && survivors + controlFailures === 0 ? 0 : 1);
+finish();
+
+/** Prints the sum and ends the run. */
+function finish(): never {
+  console.log(`${mutants} mutants, ${survivors} survivors`);
+  if (mutants === 0) console.error("no broken server or client has such a name or place; --help shows the options");
+  process.exit(mutants > 0 && survivors + controlFailures === 0 ? 0 : 1);
+}

@@ -66,6 +66,16 @@ async function finish(socket: FrameSocket, calls: readonly number[]): Promise<vo
   }
 }
 
+/** With more credit than a read needs, its messages still come one after the other, up to RESULT. */
+export async function ampleCredit(exchange: Exchange): Promise<void> {
+  await fill(exchange);
+  using socket = await FrameSocket.open(exchange);
+  const call = beginRead(socket, exchange);
+  for (const id of [call, 0]) socket.give(id, APPENDS * APPEND_BYTES * 2);
+  await checkReason(socket, call, "OK");
+  check(socket.call(call).messages.length > 1, "the read came in one message");
+}
+
 /** Answers wait for credit of the socket; failures need none; new credit lets all of them go on. */
 export async function socketCredit(exchange: Exchange): Promise<void> {
   await fill(exchange);

@@ -1,6 +1,7 @@
 import type { Difference } from "../expect/match.ts";
 import { goesAway, opens, pings, resets, session, severalFrames, timeouts, waysToSend } from "./call-exchanges.ts";
 import {
+  ampleCredit,
   callCredit,
   creditOfRequests,
   creditOfReset,
@@ -22,6 +23,7 @@ const EXCHANGES: Readonly<Record<string, (exchange: Exchange) => Promise<void>>>
   resets,
   session,
   timeouts,
+  "ample-credit": ampleCredit,
   "call-credit": callCredit,
   "credit-of-requests": creditOfRequests,
   "credit-of-reset": creditOfReset,

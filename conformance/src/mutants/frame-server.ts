@@ -1,0 +1,73 @@
+import { create } from "@bufbuild/protobuf";
+import { type Case, CellSchema, type Result, Verdict } from "@streamkit/protocol/conformance";
+import { createStreamkit, memoryStorage, type Streamkit } from "@streamkit/server";
+import { ConnectClient } from "../suite/client/connect-client.ts";
+import { runCell } from "../suite/run/cell.ts";
+import type { ServerUnderTest } from "../suite/server/server-under-test.ts";
+import type { FrameDeviation } from "./frame-deviations.ts";
+import { startFrameProxy } from "./frame-proxy.ts";
+import type { Kill } from "./kill-matrix.ts";
+
+/** Time limit of a step on a broken server, in milliseconds. */
+const STEP_MILLIS = 4_000;
+
+/** Runs the cases about frames against the real server behind a proxy with one fault. */
+export async function runFrameDeviation(
+  { name, bends = () => ({}), upgrade }: FrameDeviation,
+  cases: readonly Case[],
+  enough = Number.POSITIVE_INFINITY,
+): Promise<Kill> {
+  const storage = memoryStorage();
+  const start = async (): Promise<{ streamkit: Streamkit; url: string }> => {
+    const streamkit = createStreamkit({ storage, onEvent: () => {} });
+    return { streamkit, url: (await streamkit.listen({ port: 0 })).url };
+  };
+  let running = await start();
+  const proxy = await startFrameProxy({
+    target: () => running.url,
+    bends,
+    ...(upgrade === undefined ? {} : { upgrade }),
+  });
+  const server: ServerUnderTest = {
+    name,
+    url: proxy.url,
+    generation: 0,
+    capabilities: ["socket", "any_store", "restart"],
+    async act() {
+      await running.streamkit.close();
+      running = await start();
+    },
+    async close() {
+      await proxy.close();
+      await running.streamkit.close();
+    },
+  };
+  const stop = new AbortController();
+  const failed: string[] = [];
+  const passed: string[] = [];
+  const client = async (observe: ConstructorParameters<typeof ConnectClient>[0]) => new ConnectClient(observe);
+  const probe = await client(() => {});
+  try {
+    await runCell(
+      cases.filter(({ needs }) => needs.includes("frames")),
+      {
+        cell: create(CellSchema, { backend: "memory", transport: "websocket", wrapper: "plain", client: name }),
+        instances: [server],
+        client,
+        hello: probe.hello,
+        stepMillis: STEP_MILLIS,
+        patience: 1,
+        signal: stop.signal,
+        onResult({ verdict, caseId }: Result) {
+          if (verdict === Verdict.FAIL) failed.push(caseId);
+          if (verdict === Verdict.PASS) passed.push(caseId);
+          if (failed.length >= enough) stop.abort();
+        },
+      },
+    );
+  } finally {
+    await probe.close();
+    await server.close();
+  }
+  return { name, failed, passed };
+}
