@@ -9,6 +9,7 @@ import { readKnownFailures } from "../suite/run/matrix.ts";
 import { bentTransport } from "./bent-transport.ts";
 import { BROKEN_CLIENTS, runBrokenClient, SOUND_CLIENTS } from "./broken-clients.ts";
 import type { Deviation } from "./deviation.ts";
+import { FRAME_CLIENTS } from "./frame-clients.ts";
 import { FRAME_DEVIATIONS } from "./frame-deviations.ts";
 import { runFrameDeviation } from "./frame-server.ts";
 import { HOLLOW_SERVERS } from "./hollow-servers.ts";
@@ -66,16 +67,30 @@ async function sound(name: string, where: Deviation["where"], selected: readonly
 }
 
 const sockets = FRAME_DEVIATIONS.filter(({ name }) => wanted(name, "socket"));
-if (sockets.length > 0) {
-  const control = await runFrameDeviation({ name: "control", wrong: "nothing" }, cases);
+const socketClients = FRAME_CLIENTS.filter(({ name }) => wanted(name, "socket"));
+if (sockets.length + socketClients.length > 0) {
+  const frames = cases.filter(({ id, needs }) => needs.includes("frames") || /^SOCKET-CLIENT/.test(id));
+  const control = await runFrameDeviation({ name: "control", wrong: "nothing" }, frames);
   console.log(
     `control, socket: ${control.passed.length} cases pass, ${control.failed.length} fail ${control.failed.join(", ")}`,
   );
   controlFailures += control.failed.length;
-  const sound = cases.filter(({ id }) => !control.failed.includes(id));
+  const sound = frames.filter(({ id }) => !control.failed.includes(id));
   for (const deviation of sockets) {
-    const kill = await runFrameDeviation(deviation, sound, enough);
+    const kill = await runFrameDeviation(
+      deviation,
+      sound.filter(({ needs }) => needs.includes("frames")),
+      enough,
+    );
     print(deviation.name, deviation.wrong, kill, kill.failed.length > 0);
+  }
+  for (const client of socketClients) {
+    const kill = await runFrameDeviation(
+      client,
+      sound.filter(({ id }) => client.cases.test(id)),
+      1,
+    );
+    print(client.name, client.wrong, kill, kill.failed.length > 0);
   }
 }
 if (args.where?.every((part) => part === "socket")) finish();

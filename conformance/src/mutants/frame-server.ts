@@ -11,9 +11,9 @@ import type { Kill } from "./kill-matrix.ts";
 /** Time limit of a step on a broken server, in milliseconds. */
 const STEP_MILLIS = 4_000;
 
-/** Runs the cases about frames against the real server behind a proxy with one fault. */
+/** Runs cases against the real server behind a proxy with one fault, over WebSocket. */
 export async function runFrameDeviation(
-  { name, bends = () => ({}), upgrade }: FrameDeviation,
+  { name, bends = () => ({}), upgrade, outlives = false }: FrameDeviation,
   cases: readonly Case[],
   enough = Number.POSITIVE_INFINITY,
 ): Promise<Kill> {
@@ -25,6 +25,7 @@ export async function runFrameDeviation(
   let running = await start();
   const proxy = await startFrameProxy({
     target: () => running.url,
+    outlives,
     bends,
     ...(upgrade === undefined ? {} : { upgrade }),
   });
@@ -48,23 +49,20 @@ export async function runFrameDeviation(
   const client = async (observe: ConstructorParameters<typeof ConnectClient>[0]) => new ConnectClient(observe);
   const probe = await client(() => {});
   try {
-    await runCell(
-      cases.filter(({ needs }) => needs.includes("frames")),
-      {
-        cell: create(CellSchema, { backend: "memory", transport: "websocket", wrapper: "plain", client: name }),
-        instances: [server],
-        client,
-        hello: probe.hello,
-        stepMillis: STEP_MILLIS,
-        patience: 1,
-        signal: stop.signal,
-        onResult({ verdict, caseId }: Result) {
-          if (verdict === Verdict.FAIL) failed.push(caseId);
-          if (verdict === Verdict.PASS) passed.push(caseId);
-          if (failed.length >= enough) stop.abort();
-        },
+    await runCell(cases, {
+      cell: create(CellSchema, { backend: "memory", transport: "websocket", wrapper: "plain", client: name }),
+      instances: [server],
+      client,
+      hello: probe.hello,
+      stepMillis: STEP_MILLIS,
+      patience: 1,
+      signal: stop.signal,
+      onResult({ verdict, caseId }: Result) {
+        if (verdict === Verdict.FAIL) failed.push(caseId);
+        if (verdict === Verdict.PASS) passed.push(caseId);
+        if (failed.length >= enough) stop.abort();
       },
-    );
+    });
   } finally {
     await probe.close();
     await server.close();
