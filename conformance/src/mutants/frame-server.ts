@@ -13,7 +13,7 @@ const STEP_MILLIS = 4_000;
 
 /** Runs cases against the real server behind a proxy with one fault, over WebSocket. */
 export async function runFrameDeviation(
-  { name, bends = () => ({}), upgrade, outlives = false }: FrameDeviation,
+  { name, bends = () => ({}), upgrade }: FrameDeviation,
   cases: readonly Case[],
   enough = Number.POSITIVE_INFINITY,
 ): Promise<Kill> {
@@ -25,7 +25,6 @@ export async function runFrameDeviation(
   let running = await start();
   const proxy = await startFrameProxy({
     target: () => running.url,
-    outlives,
     bends,
     ...(upgrade === undefined ? {} : { upgrade }),
   });
