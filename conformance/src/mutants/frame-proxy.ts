@@ -30,17 +30,10 @@ export interface FrameProxyOptions {
   readonly bends: (ends: Ends) => FrameBends;
   /** Changes the headers of an upgrade. */
   readonly upgrade?: (headers: IncomingMessage["headers"]) => void;
-  /** The end of the client stays open when the server closes its own. */
-  readonly outlives?: boolean;
 }
 
 /** Starts a proxy. Frames that no hook changes pass in the WebSocket messages in which they came. */
-export async function startFrameProxy({
-  target,
-  bends,
-  upgrade,
-  outlives = false,
-}: FrameProxyOptions): Promise<FrameProxy> {
+export async function startFrameProxy({ target, bends, upgrade }: FrameProxyOptions): Promise<FrameProxy> {
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -71,7 +64,7 @@ export async function startFrameProxy({
       answer.pipe(connection);
     });
     upstream.once("open", () => {
-      sockets.handleUpgrade(request, connection, head, (client) => join(client, upstream, bends, outlives));
+      sockets.handleUpgrade(request, connection, head, (client) => join(client, upstream, bends));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -85,7 +78,7 @@ export async function startFrameProxy({
   };
 }
 
-function join(client: WebSocket, upstream: WebSocket, bends: FrameProxyOptions["bends"], outlives: boolean): void {
+function join(client: WebSocket, upstream: WebSocket, bends: FrameProxyOptions["bends"]): void {
   const sendTo =
     (socket: WebSocket) =>
     (...frames: Uint8Array[]): void => {
@@ -94,17 +87,16 @@ function join(client: WebSocket, upstream: WebSocket, bends: FrameProxyOptions["
   const ends = { toServer: sendTo(upstream), toClient: sendTo(client), close: (code: number) => client.close(code) };
   const { fromClient, fromServer } = bends(ends);
   pass(client, upstream, fromClient);
-  pass(upstream, client, fromServer, outlives);
+  pass(upstream, client, fromServer);
 }
 
-function pass(from: WebSocket, to: WebSocket, bend: FrameBends["fromClient"], outlives = false): void {
+function pass(from: WebSocket, to: WebSocket, bend: FrameBends["fromClient"]): void {
   from.on("message", (data: Buffer, isBinary) => {
     if (to.readyState !== WebSocket.OPEN) return;
     to.send(isBinary && bend !== undefined ? bent(data, bend) : data, { binary: isBinary });
   });
   from.on("error", () => undefined);
   from.on("close", (code) => {
-    if (outlives) return;
     if (code >= 1000 && code !== 1005 && code !== 1006) to.close(code);
     else to.terminate();
   });
