@@ -225,8 +225,8 @@ test("M13: an unknown host and a port without a server are tried again, for a bo
   // A wrong name would keep a follower waiting for ever. A right name exists soon.
   const transport = createNodeTransport({ baseUrl: "http://does-not-exist.invalid", nodeOptions: lookup });
   const segment = createStreamkitClient({ transport, retry }).store(STORE).space("s").segment("a");
-  for (const call of [segment.follow()[Symbol.asyncIterator]().next(), segment.subscribe().next()]) {
-    await expect(call).rejects.toMatchObject({
+  for (const call of [() => segment.follow()[Symbol.asyncIterator]().next(), () => segment.subscribe().next()]) {
+    await expect(call()).rejects.toMatchObject({
       reason: "CONNECTION_LOST",
       message: expect.stringMatching(/ENOTFOUND/),
     });
