@@ -58,6 +58,7 @@ export class DiskSpace {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #reserved: number | undefined;
   #growing: Promise<void> | undefined;
+  #closed = false;
 
   /** @param maxWriteBuffer bytes that a store gathers before it writes a table, if the volume has the room */
   constructor(path: string, maxWriteBuffer: number) {
@@ -128,6 +129,12 @@ export class DiskSpace {
     }
   }
 
+  /** Leaves the reserve as it is from now on. Resolves when nothing writes to it. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#growing;
+  }
+
   /** Watches the log of a store that was opened. */
   watch(): StoreLog {
     const log: StoreLog = {
@@ -170,7 +177,7 @@ export class DiskSpace {
 
   /** Brings the reserve to its size. If there is no room for it, the volume counts as full. */
   async #grow(): Promise<void> {
-    if (this.#growing !== undefined || this.#logs.size === 0) return;
+    if (this.#closed || this.#growing !== undefined || this.#logs.size === 0) return;
     const wanted = this.#free > PLENTY ? MIN_RESERVE : this.#reserveWanted();
     const missing = wanted - this.#reservedBytes();
     if (missing <= 0) return;

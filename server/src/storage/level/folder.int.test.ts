@@ -1,10 +1,10 @@
 /** Folders and files that fail, vanish and come back while a storage uses them. */
 import { randomUUID } from "node:crypto";
-import { cp, mkdir, mkdtemp, readdir, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ErrorReason } from "@streamkit/protocol";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { StorageUnusableError } from "../../errors.ts";
 import type { PartitionStore, Storage } from "../port.ts";
 import { levelStorage } from "./index.ts";
@@ -176,6 +176,22 @@ describe("a data folder that is not the folder used before", () => {
     await rename(join(root, "away"), path);
     await storage.probe!({ create: false });
     await (await open(false)).close();
+  });
+});
+
+describe("close", () => {
+  it("ends the probe and the growth of the reserve that are under way", async () => {
+    const store = await open();
+    await put(store);
+    await store.close();
+    const probe = vi.fn();
+    void storage.probe!({ create: false }).then(probe);
+    await storage.close();
+    expect(probe).toHaveBeenCalled();
+    expect((await readdir(path)).sort()).toEqual([".reserve", "STREAMKIT-FOLDER.json", storeId].sort());
+    expect((await stat(join(path, ".reserve"))).size).toBe(1024 * 1024);
+    // A write into the folder would fail this removal, or bring the folder back.
+    await rm(path, { recursive: true });
   });
 });
 

@@ -33,6 +33,8 @@ export class LevelStorage implements Storage {
   readonly #vanished = new Set<string>();
   readonly #space: DiskSpace;
   #sweeping: Promise<void> | undefined;
+  /** Calls that still touch the folder. Nobody waits for a probe, so `close` does. */
+  readonly #running = new Set<Promise<unknown>>();
 
   constructor(options: LevelStorageOptions) {
     this.location = options.path;
@@ -45,45 +47,63 @@ export class LevelStorage implements Storage {
     this.#space = new DiskSpace(options.path, this.#databaseOptions.writeBufferSize);
   }
 
-  async open(storeId: string, { create }: { create: boolean }): Promise<PartitionStore | undefined> {
+  async open(storeId: string, options: { create: boolean }): Promise<PartitionStore | undefined> {
     assertStoreId(storeId);
-    try {
-      await this.#prepare();
-      if (await storeExists(this.location, storeId)) this.#vanished.delete(storeId);
-      else if (this.#vanished.has(storeId)) throw vanished();
-      else if (!create) return undefined;
-      else await this.#create(storeId);
-      this.#space.refresh();
-      return await this.#openStore(storeId);
-    } catch (error) {
-      throw storageError(error);
-    }
+    return await this.#run(() => this.#openIn(storeId, options));
   }
 
   async list(options: { after?: string; limit: number }): Promise<string[]> {
-    try {
+    return await this.#run(async () => {
       await this.#prepare();
       return await this.#list.page(options);
-    } catch (error) {
-      throw storageError(error);
-    }
+    });
   }
 
   async drop(storeId: string): Promise<void> {
     assertStoreId(storeId);
-    try {
+    await this.#run(async () => {
       await this.#prepare();
       if (await isStore(this.location, storeId)) {
         if (await isLocked(this.#database(storeId))) throw openAlready();
         await dropStoreDirectory(this.location, storeId);
       }
       this.#dropped(storeId);
-    } catch (error) {
-      throw storageError(error);
-    }
+    });
   }
 
   async probe(options: { create: boolean }): Promise<void> {
+    await this.#run(() => this.#probe(options));
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await this.#space.close();
+  }
+
+  /** Runs a call on the folder. `close` waits for it. */
+  async #run<T>(call: () => Promise<T>): Promise<T> {
+    const running = call();
+    this.#running.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      throw storageError(error);
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #openIn(storeId: string, { create }: { create: boolean }): Promise<PartitionStore | undefined> {
+    await this.#prepare();
+    if (await storeExists(this.location, storeId)) this.#vanished.delete(storeId);
+    else if (this.#vanished.has(storeId)) throw vanished();
+    else if (!create) return undefined;
+    else await this.#create(storeId);
+    this.#space.refresh();
+    return await this.#openStore(storeId);
+  }
+
+  async #probe(options: { create: boolean }): Promise<void> {
     this.#space.look();
     await this.#folder.probe(options);
     for (const [storeId, files] of this.#open) {
@@ -96,8 +116,6 @@ export class LevelStorage implements Storage {
     }
     this.#space.assertRoom();
   }
-
-  async close(): Promise<void> {}
 
   async #prepare(): Promise<void> {
     this.#space.refresh();
