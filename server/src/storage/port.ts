@@ -167,8 +167,8 @@ export interface Storage {
   probe?(options: { create: boolean }): Promise<void>;
 
   /**
-   * Releases the resources of the storage itself. Each store is closed by the code that opened it. Calls in progress end
-   * first: once this resolves, the backend touches its files no more, and another process may use or remove them.
+   * Releases the resources of the storage itself. Each store is closed by the code that opened it. Calls in progress
+   * end first: once this resolves, the backend touches its files no more, and another process may use or remove them.
    */
   close(): Promise<void>;
 }
