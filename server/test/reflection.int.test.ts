@@ -6,7 +6,7 @@ import { create, createFileRegistry, fromBinary, toJson } from "@bufbuild/protob
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { ErrorDetailSchema, ErrorReason, StreamService } from "@streamkit/protocol";
+import { ErrorDetailSchema, ErrorReason, operation, StreamService } from "@streamkit/protocol";
 import { v1, v1alpha } from "@streamkit/protocol/reflection";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createStreamkit, memoryStorage, type Streamkit } from "../src/index.ts";
@@ -67,10 +67,27 @@ describe.each([
     "streamkit.v1.StreamService",
     "streamkit.v1.StreamService.Append",
     "streamkit.v1.Limits",
+    "streamkit.v1.operation",
     "google.protobuf.Duration",
     "grpc.health.v1.Health",
   ])("describes %s", async (symbol) => {
     expect([...(await registryOf(symbol)).files].length).toBeGreaterThan(0);
+  });
+
+  it("describes the option that names the operation of an RPC", async () => {
+    const client = createClient(service as typeof v1.ServerReflection, createGrpcTransport({ baseUrl: url }));
+    const containingType = "google.protobuf.MethodOptions";
+    async function* ask() {
+      yield { messageRequest: { case: "allExtensionNumbersOfType" as const, value: containingType } };
+      const extensionNumber = operation.number;
+      yield {
+        messageRequest: { case: "fileContainingExtension" as const, value: { containingType, extensionNumber } },
+      };
+    }
+    const answers = [];
+    for await (const { messageResponse } of client.serverReflectionInfo(ask())) answers.push(messageResponse);
+    expect(answers[0].value).toMatchObject({ extensionNumber: [50719] });
+    expect(answers[1].case).toBe("fileDescriptorResponse");
   });
 });
 

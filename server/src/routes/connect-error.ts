@@ -29,6 +29,9 @@ const CODES: Record<ErrorReason, Code> = {
   [ErrorReason.DEADLINE_EXCEEDED]: Code.DeadlineExceeded,
   [ErrorReason.REQUEST_TOO_LARGE]: Code.InvalidArgument,
   [ErrorReason.CANCELED]: Code.Canceled,
+  [ErrorReason.TOKEN_MISSING]: Code.Unauthenticated,
+  [ErrorReason.TOKEN_INVALID]: Code.Unauthenticated,
+  [ErrorReason.TOKEN_EXPIRED]: Code.Unauthenticated,
 };
 
 /** Reasons after which the same request may succeed. */

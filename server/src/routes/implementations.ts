@@ -1,5 +1,7 @@
 import { type DescMethod, type DescService, type Message, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
+import type { Operation } from "@streamkit/protocol";
+import { operationOf } from "../access/operations.ts";
 import { callStream, callUnary } from "./call.ts";
 import type { UnaryShell } from "./error-interceptor.ts";
 
@@ -42,6 +44,8 @@ export interface Implementation {
   readonly path: string;
   /** The method of the public proto. Its input decides on limits and scans of requests. */
   readonly method: DescMethod;
+  /** The operation that a caller needs. */
+  readonly operation: Operation;
   /** Form for binary messages: entries are opaque bytes. */
   readonly binary: UnaryForm | StreamForm;
   /** Form for JSON: the public messages. The same object as `binary` if the RPC carries no entries. */
@@ -86,12 +90,24 @@ export class Registry {
     return this.#byPath;
   }
 
-  /** Adds one RPC. */
+  /**
+   * Adds one RPC.
+   *
+   * @throws TypeError if the proto of the RPC names no operation
+   */
   add({ method, implement, opaque, direct = false, encode }: ImplementationParts): void {
     const path = `/${method.parent.typeName}/${method.name}`;
     const json = this.#form(method, implement);
     const binary = opaque === undefined ? json : this.#form(opaque.method, opaque.implement, encode);
-    this.#byPath.set(path, { path, method, binary, json, direct, interceptors: this.#interceptors });
+    this.#byPath.set(path, {
+      path,
+      method,
+      operation: operationOf(method),
+      binary,
+      json,
+      direct,
+      interceptors: this.#interceptors,
+    });
   }
 
   /** Adds all RPCs of a service. The implementation has a function for each, under its TypeScript name. */

@@ -48,11 +48,14 @@ async function* answerEach<T>(
 interface FileIndex {
   readonly byName: ReadonlyMap<string, DescFile>;
   readonly bySymbol: ReadonlyMap<string, DescFile>;
+  /** Files of extensions: by the name of the extended message, then by field number. */
+  readonly byExtension: ReadonlyMap<string, ReadonlyMap<number, DescFile>>;
 }
 
 function indexFiles(roots: readonly DescFile[]): FileIndex {
   const byName = new Map<string, DescFile>();
   const bySymbol = new Map<string, DescFile>();
+  const byExtension = new Map<string, Map<number, DescFile>>();
   const add = (file: DescFile) => {
     const name = file.proto.name;
     if (byName.has(name)) return;
@@ -66,6 +69,11 @@ function indexFiles(roots: readonly DescFile[]): FileIndex {
     };
     addMessages(file.messages);
     for (const item of file.enums) bySymbol.set(item.typeName, file);
+    for (const extension of file.extensions) {
+      bySymbol.set(extension.typeName, file);
+      const extended = extension.extendee.typeName;
+      byExtension.set(extended, (byExtension.get(extended) ?? new Map()).set(extension.number, file));
+    }
     for (const service of file.services) {
       bySymbol.set(service.typeName, file);
       for (const method of service.methods) bySymbol.set(`${service.typeName}.${method.name}`, file);
@@ -73,7 +81,7 @@ function indexFiles(roots: readonly DescFile[]): FileIndex {
     file.dependencies.forEach(add);
   };
   roots.forEach(add);
-  return { byName, bySymbol };
+  return { byName, bySymbol, byExtension };
 }
 
 function respond(request: Request, services: readonly DescService[], index: FileIndex) {
@@ -91,10 +99,16 @@ function respond(request: Request, services: readonly DescService[], index: File
     case "allExtensionNumbersOfType":
       return {
         case: "allExtensionNumbersResponse" as const,
-        value: { baseTypeName: messageRequest.value, extensionNumber: [] },
+        value: {
+          baseTypeName: messageRequest.value,
+          extensionNumber: [...(index.byExtension.get(messageRequest.value)?.keys() ?? [])],
+        },
       };
-    case "fileContainingExtension":
-      return failure(Code.NotFound, "this server has no extensions");
+    case "fileContainingExtension": {
+      const { containingType, extensionNumber } = messageRequest.value;
+      const file = index.byExtension.get(containingType)?.get(extensionNumber);
+      return files(file, `extension ${extensionNumber} of "${containingType}"`);
+    }
     default:
       return failure(
         Code.InvalidArgument,

@@ -191,16 +191,16 @@ export enum ErrorReason {
   CURSOR_CONFLICT = 8,
 
   /**
-   * UNAUTHENTICATED. The token is missing, malformed or expired, or no trusted key signed it. Get a new token; retry
-   * with the new token helps.
+   * UNAUTHENTICATED. The credentials were refused for a reason without a value of its own, for instance by an
+   * interceptor of an application. Retry with other credentials helps.
    *
    * @generated from enum value: ERROR_REASON_UNAUTHENTICATED = 9;
    */
   UNAUTHENTICATED = 9,
 
   /**
-   * PERMISSION_DENIED. The token does not cover this store or this verb. Says nothing about whether the store exists.
-   * Retry does not help.
+   * PERMISSION_DENIED. The principal of the call lacks the operation that the call needs, on a part of the store that
+   * the call names. Says nothing about whether the store exists. Nothing was read or written. Retry does not help.
    *
    * @generated from enum value: ERROR_REASON_PERMISSION_DENIED = 10;
    */
@@ -305,6 +305,31 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_CANCELED = 22;
    */
   CANCELED = 22,
+
+  /**
+   * UNAUTHENTICATED. The call has no credentials, and the server requires some. Nothing was read or written. Send a
+   * token: "authorization: Bearer ...". The same call without a token does not help.
+   *
+   * @generated from enum value: ERROR_REASON_TOKEN_MISSING = 23;
+   */
+  TOKEN_MISSING = 23,
+
+  /**
+   * UNAUTHENTICATED. The token is malformed, is meant for another server, is not valid yet, or has no signature of a
+   * trusted key. Nothing was read or written. Get a correct token; retry with the same one does not help.
+   *
+   * @generated from enum value: ERROR_REASON_TOKEN_INVALID = 24;
+   */
+  TOKEN_INVALID = 24,
+
+  /**
+   * UNAUTHENTICATED. The token has expired or was revoked, perhaps during a stream; then all messages of the stream
+   * before this error are valid, and the stream resumes after its last position. Get a new token; retry with the new
+   * one helps, and retry with the same one does not.
+   *
+   * @generated from enum value: ERROR_REASON_TOKEN_EXPIRED = 25;
+   */
+  TOKEN_EXPIRED = 25,
 }
 
 /**

@@ -1,0 +1,21 @@
+import { type DescMethod, getOption } from "@bufbuild/protobuf";
+import { Operation, operation } from "@streamkit/protocol";
+
+/** Operations of the standard services, whose proto files carry no option of ours. */
+const STANDARD_SERVICES: Readonly<Record<string, Operation>> = {
+  "grpc.health.v1.Health": Operation.NONE,
+  "grpc.reflection.v1.ServerReflection": Operation.AUTHENTICATED,
+  "grpc.reflection.v1alpha.ServerReflection": Operation.AUTHENTICATED,
+};
+
+/**
+ * Returns the operation that a caller of an RPC needs: the option `streamkit.v1.operation` of the method, or the rule
+ * for a standard service.
+ *
+ * @throws TypeError for a method without either, so that no RPC is open by mistake
+ */
+export function operationOf(method: DescMethod): Operation {
+  const needed = STANDARD_SERVICES[method.parent.typeName] ?? getOption(method, operation);
+  if (needed !== Operation.UNSPECIFIED) return needed;
+  throw new TypeError(`${method.parent.typeName}/${method.name} has no option (streamkit.v1.operation) in its proto`);
+}
