@@ -4,6 +4,11 @@
  * @packageDocumentation
  */
 
+export { AccessDenied, AuthenticationUnavailable, type DenialReason } from "./access/denial.ts";
+export type { Grant, NameLimit, NameSelection, Verb } from "./access/grant.ts";
+export { Grants } from "./access/grants.ts";
+export type { GrantClaims } from "./access/parse-claims.ts";
+export type { AccessRequest, Authenticate, PeerCertificate, Principal } from "./access/principal.ts";
 export { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./budgets/limits.ts";
 export { type MemoryBusOptions, memoryBus } from "./bus/memory/index.ts";
 export type { Bus } from "./bus/port.ts";

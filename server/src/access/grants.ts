@@ -1,0 +1,129 @@
+import { coversNames, type Grant, type NameSelection, VERBS, type Verb } from "./grant.ts";
+import { type FullGrant, type GrantClaims, parseClaims, parseGrant } from "./parse-claims.ts";
+
+const ANY_STORE = "*";
+
+/**
+ * The operations that a caller may perform. Immutable.
+ *
+ * Grants add up: an operation is allowed if one grant alone covers all of it. An operation on a whole store needs a grant
+ * without limits of spaces and segments; an operation on a whole space needs a grant without limit of segments.
+ */
+export class Grants {
+  /** Everything on all stores, with the verb admin. */
+  static readonly all: Grants = Grants.of([{ store: ANY_STORE, verbs: VERBS }]);
+  /** Nothing. */
+  static readonly none: Grants = Grants.of([]);
+
+  /** A line for each malformed entry of the claims. Such an entry grants nothing. */
+  readonly problems: readonly string[];
+  /** Per store in lower case, and "*". */
+  readonly #grants = new Map<string, FullGrant[]>();
+
+  private constructor(grants: readonly FullGrant[], problems: readonly string[]) {
+    for (const grant of grants) {
+      const others = this.#grants.get(grant.store);
+      if (others === undefined) this.#grants.set(grant.store, [grant]);
+      else others.push(grant);
+    }
+    this.problems = problems;
+  }
+
+  /**
+   * The grants of a token: the claims `scope`, `scp`, `permissions` and `streamkit` together.
+   *
+   * Never throws. A malformed entry grants nothing, and `problems` tells about it.
+   */
+  static parse(claims: GrantClaims): Grants {
+    const { grants, problems } = parseClaims(claims);
+    return new Grants(grants, problems);
+  }
+
+  /**
+   * Grants for a caller that the program knows.
+   *
+   * @throws TypeError for a malformed grant
+   */
+  static of(grants: readonly Grant[]): Grants {
+    return new Grants(grants.map(parseGrant), []);
+  }
+
+  /**
+   * Whether the caller may perform an operation.
+   *
+   * @param store UUID
+   * @param space of the operation; `undefined` for an operation on the whole store
+   * @param segment of the operation; `undefined` for an operation on the whole space, or on all spaces
+   */
+  allows(verb: Verb, store: string, space?: NameSelection, segment?: NameSelection): boolean {
+    return this.#grantsOf(verb, store).some((grant) => covers(grant, space, segment));
+  }
+
+  /** Whether the caller may perform an operation on all stores. */
+  allowsAnyStore(verb: Verb): boolean {
+    return this.allows(verb, ANY_STORE);
+  }
+
+  /** Whether a list of stores shows this store: the caller may do something with it, or with a part of it. */
+  coversStore(store: string, verb?: Verb): boolean {
+    return this.#grantsOf(verb, store).length > 0;
+  }
+
+  /** Whether a list of spaces shows this space: the caller may perform the operation on it, or on a part of it. */
+  coversSpace(verb: Verb, store: string, space: string): boolean {
+    return this.#grantsOf(verb, store).some((grant) => coversNames(grant.space, space));
+  }
+
+  /**
+   * Selects the stores of a list, as `coversStore` does.
+   *
+   * @returns undefined if the list shows all stores
+   */
+  storeFilter(verb?: Verb): ((store: string) => boolean) | undefined {
+    if (this.#grantsOf(verb, ANY_STORE).length > 0) return undefined;
+    return (store) => this.coversStore(store, verb);
+  }
+
+  /**
+   * Selects the spaces of a list, as `coversSpace` does.
+   *
+   * @returns undefined if the list shows all spaces of the store
+   */
+  spaceFilter(verb: Verb, store: string): ((space: string) => boolean) | undefined {
+    const grants = this.#grantsOf(verb, store);
+    if (grants.some((grant) => grant.space === undefined)) return undefined;
+    return (space) => grants.some((grant) => coversNames(grant.space, space));
+  }
+
+  /**
+   * Selects the segments of a list.
+   *
+   * @returns undefined if the list shows all segments of the space
+   */
+  segmentFilter(verb: Verb, store: string, space: string): ((segment: string) => boolean) | undefined {
+    const grants = this.#grantsOf(verb, store).filter((grant) => coversNames(grant.space, space));
+    if (grants.some((grant) => grant.segment === undefined)) return undefined;
+    return (segment) => grants.some((grant) => coversNames(grant.segment, segment));
+  }
+
+  /**
+   * Whether leases, cursors and workers that the caller makes in a store belong to the caller alone: all grants that
+   * allow the operation say `bind`.
+   */
+  binds(store: string, verb: Verb = "coordinate"): boolean {
+    const grants = this.#grantsOf(verb, store).filter((grant) => covers(grant, undefined, undefined));
+    return grants.length > 0 && grants.every((grant) => grant.bind);
+  }
+
+  /** Grants with this verb for one store, with those for all stores; without a verb, all of them. */
+  #grantsOf(verb: Verb | undefined, store: string): readonly FullGrant[] {
+    const forAll = this.#grants.get(ANY_STORE) ?? [];
+    const forOne = store === ANY_STORE ? [] : (this.#grants.get(store.toLowerCase()) ?? []);
+    const grants = forOne.length === 0 ? forAll : forAll.length === 0 ? forOne : [...forAll, ...forOne];
+    return verb === undefined ? grants : grants.filter((grant) => grant.verbs.includes(verb));
+  }
+}
+
+function covers(grant: FullGrant, space: NameSelection | undefined, segment: NameSelection | undefined): boolean {
+  return coversNames(grant.space, space) && coversNames(grant.segment, segment);
+}
