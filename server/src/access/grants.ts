@@ -6,8 +6,8 @@ const ANY_STORE = "*";
 /**
  * The operations that a caller may perform. Immutable.
  *
- * Grants add up: an operation is allowed if one grant alone covers all of it. An operation on a whole store needs a grant
- * without limits of spaces and segments; an operation on a whole space needs a grant without limit of segments.
+ * Grants add up: an operation is allowed if one grant alone covers all of it. An operation on a whole store needs a
+ * grant without limits of spaces and segments; an operation on a whole space needs a grant without limit of segments.
  */
 export class Grants {
   /** Everything on all stores, with the verb admin. */

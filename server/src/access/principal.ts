@@ -37,8 +37,8 @@ export interface AccessRequest {
 /**
  * Finds the caller of a request.
  *
- * The server calls this function for each call, before it reads the body. A function that returns a principal, and not a
- * promise of one, saves the call a turn of the event loop.
+ * The server calls this function for each call, before it reads the body. A function that returns a principal, and not
+ * a promise of one, saves the call a turn of the event loop.
  *
  * @throws AccessDenied for missing or bad credentials: the server answers UNAUTHENTICATED
  * @throws AuthenticationUnavailable if the credentials cannot be checked now: the server answers UNAVAILABLE
