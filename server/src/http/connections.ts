@@ -22,7 +22,8 @@ export function limitConnections(
   const open = new Set<Socket>();
   const byAddress = new Map<string, number>();
   const most = connectionsFor(limits.connections, fileLimit());
-  server.on("connection", (socket: Socket) => {
+  // Comes before the listener of the server, which ignores sockets that are closed.
+  server.prependListener("connection", (socket: Socket) => {
     const address = socket.remoteAddress ?? "local";
     const others = byAddress.get(address) ?? 0;
     const full =
@@ -32,7 +33,7 @@ export function limitConnections(
           ? `${address} has ${others} connections (limits.connectionsPerAddress)`
           : undefined;
     if (full !== undefined) {
-      // Later listeners of this event may use the socket in this turn, and get an error: it must not end the process.
+      // A peer may reset the connection at the same time, which must not end the process.
       socket.on("error", () => undefined);
       socket.destroy();
       return onRefused(`a connection was closed: ${full}`);
