@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 
+export { type CertificateOptions, certificateAuthentication } from "./access/certificates.ts";
 export { AccessDenied, AuthenticationUnavailable, type DenialReason } from "./access/denial.ts";
 export type { Grant, NameLimit, NameSelection, Verb } from "./access/grant.ts";
 export { Grants } from "./access/grants.ts";
@@ -22,6 +23,7 @@ export type { Fallback, RequestListener } from "./http/cors.ts";
 export type { AllowedOrigins } from "./http/cors-rules.ts";
 export type { FetchHandler } from "./http/fetch-handler.ts";
 export type { Listener, ListenOptions } from "./http/listen.ts";
+export { type TlsFiles, type TlsOptions, UnusableTlsError } from "./http/tls.ts";
 export { levelStorage } from "./storage/level/index.ts";
 export { memoryStorage } from "./storage/memory/index.ts";
 export type * from "./storage/port.ts";

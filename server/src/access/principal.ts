@@ -22,6 +22,8 @@ export interface PeerCertificate {
   readonly dnsNames: readonly string[];
   /** SHA-256 of the certificate, as upper-case hex pairs with colons between them. */
   readonly fingerprint256: string;
+  /** End of the certificate's validity, in milliseconds since 1970. */
+  readonly expiresAt: number;
 }
 
 /** The part of a request that authentication sees. The server has not read the body yet. */

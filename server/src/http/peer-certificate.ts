@@ -2,20 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest, Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-
-/** A client certificate that the TLS layer verified. */
-export interface PeerCertificate {
-  /** Distinguished name, as Node prints it: "CN=orders\nO=Example". */
-  readonly subject: string;
-  /** URIs among the subject alternative names. */
-  readonly uris: readonly string[];
-  /** DNS names among the subject alternative names. */
-  readonly dnsNames: readonly string[];
-  /** SHA-256 of the certificate, as upper-case hex pairs with colons between them. */
-  readonly fingerprint256: string;
-  /** End of the certificate's validity, in milliseconds since 1970. */
-  readonly expiresAt: number;
-}
+import type { PeerCertificate } from "../access/principal.ts";
 
 /** The certificate of each connection, read once: undefined for a connection without a valid one. */
 const peers = new WeakMap<Socket | Http2Session, PeerCertificate | undefined>();
