@@ -65,11 +65,6 @@ export function secureContextOptions({ cert, key, clientCa }: TlsFiles): SecureC
   return options;
 }
 
-/** End of the validity of the server's certificate, in milliseconds since 1970. */
-export function expiryOf({ cert }: TlsFiles): number {
-  return certificatesOf("cert", cert)[0]?.validToDate.getTime() ?? 0;
-}
-
 function certificatesOf(part: "cert" | "clientCa", pem: string | Buffer): X509Certificate[] {
   const blocks = pem.toString("latin1").match(CERTIFICATE) ?? [];
   if (blocks.length === 0) throw new UnusableTlsError(part, "has no certificate in PEM format");

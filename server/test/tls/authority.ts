@@ -13,7 +13,7 @@ export interface Pair {
 }
 
 /** Parts of a certificate. */
-export interface Wish {
+interface Wish {
   /** Distinguished name as openssl takes it. Default "/CN=streamkit test". */
   readonly subject?: string;
   /** Subject alternative names, such as "IP:127.0.0.1" and "URI:spiffe://example/orders". Default: none. */
