@@ -15,14 +15,15 @@ const PACKAGES = ["gen/es", "clients/ts", "server", "conformance"];
 process.chdir(join(import.meta.dirname, ".."));
 
 /**
- * Sources of the package's entry points and programs. The build omits files that they do not import, such as test
- * tools.
+ * Sources of the package's entry points, programs, and modules with a variant for browsers. The build omits files that
+ * they do not import, such as test tools.
  */
 function entries(folder: string): string[] {
-  const { exports, bin = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  const sources = Object.values(exports).flatMap(
-    (entry) => (entry as Record<string, string>)["@streamkit/source"] ?? [],
-  );
+  const { exports, imports = {}, bin = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const sources = [...Object.values(exports), ...Object.values(imports)].flatMap((entry) => {
+    const source = (entry as Record<string, string | Record<string, string>>)["@streamkit/source"] ?? [];
+    return typeof source === "string" ? source : Object.values(source);
+  });
   const programs = (Object.values(bin) as string[]).map((path) => path.replace("/dist/", "/src/").replace(/js$/, "ts"));
   return [...sources, ...programs];
 }

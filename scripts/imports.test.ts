@@ -82,17 +82,19 @@ describe("the imports of a source", () => {
       'export * from "./d.ts";',
       'const e = await import("./e.ts");',
       'import "./f.ts";',
+      'import { g } from "#h/i";',
       'import { join } from "node:path";',
       " * import { g } from './g.ts'",
       '// import { h } from "./h.ts";',
     ].join("\n");
-    expect(importsOf("x/y/z.ts", source)).toEqual([
-      "x/y/a.ts",
+    expect(importsOf("x/src/z.ts", source)).toEqual([
+      "x/src/a.ts",
       "x/b.ts",
       "server/src/index.ts",
-      "x/y/d.ts",
-      "x/y/e.ts",
-      "x/y/f.ts",
+      "x/src/d.ts",
+      "x/src/e.ts",
+      "x/src/f.ts",
+      "x/src/h/i.ts",
     ]);
   });
 });

@@ -61,6 +61,8 @@ export function importsOf(path: string, source: string): string[] {
   const specifiers = text.matchAll(/(?:^(?:import|export|\})[^"']*? from |^import |\bimport\()"([^"]+)"/gm);
   return [...specifiers].flatMap(([, specifier = ""]) => {
     if (specifier.startsWith(".")) return [join(dirname(path), specifier)];
+    // A module with a variant for browsers: "imports" of the package.json.
+    if (specifier.startsWith("#")) return [`${path.slice(0, path.indexOf("src/"))}src/${specifier.slice(1)}.ts`];
     const [scope, name] = specifier.split("/");
     const target = PACKAGES[`${scope}/${name}`];
     return target === undefined ? [] : [`${target}src/index.ts`];

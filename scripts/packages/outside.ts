@@ -24,6 +24,7 @@ export async function buildPage(app: string): Promise<void> {
   for (const name of readdirSync(assets)) {
     const code = readFileSync(join(assets, name), "utf8");
     assert.doesNotMatch(code, /from\s*["']node:|require\(["']/, `${name} needs Node`);
+    assert.doesNotMatch(code, /HTTPParserError|undici:/, `${name} has the parts for Node`);
     console.log(`      ${name}: ${(statSync(join(assets, name)).size / 1024).toFixed(0)} KiB`);
   }
 }

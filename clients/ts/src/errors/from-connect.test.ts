@@ -31,6 +31,15 @@ test("carries every fact of the detail", () => {
   expect(toStreamkitError(cause)).toMatchObject({ message: "text", cause });
 });
 
+test("names every code as the protocol does", () => {
+  const names = Object.values(Code).filter((value) => typeof value === "number");
+  expect(names.map((code) => toStreamkitError(new ConnectError("", code)).code)).toEqual([
+    ...["canceled", "unknown", "invalid_argument", "deadline_exceeded", "not_found", "already_exists"],
+    ...["permission_denied", "resource_exhausted", "failed_precondition", "aborted", "out_of_range"],
+    ...["unimplemented", "internal", "unavailable", "data_loss", "unauthenticated"],
+  ]);
+});
+
 test("names every reason of the protocol", () => {
   for (const reason of Object.values(ErrorReason).filter((value) => typeof value === "number")) {
     if (reason === ErrorReason.UNSPECIFIED) continue;

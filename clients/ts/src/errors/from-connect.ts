@@ -44,7 +44,7 @@ function withDetail(error: ConnectError, detail: ErrorDetail): StreamkitError {
     facts.expectedLastSequence = Number(detail.expectedLastSequence);
     facts.actualLastSequence = Number(detail.actualLastSequence);
   }
-  return new StreamkitError(reason, CODE_NAMES[error.code], error.rawMessage, facts);
+  return new StreamkitError(reason, nameOf(error.code), error.rawMessage, facts);
 }
 
 /** CANCELED is for the caller's own signal. A server reports CANCELED when it lost the connection of a call. */
@@ -55,11 +55,11 @@ function reasonOf(name: Exclude<keyof typeof ErrorReason, "UNSPECIFIED">): Strea
 function withoutDetail(error: ConnectError): StreamkitError {
   const mistake = mistakeOf(error);
   if (mistake !== undefined) {
-    return new StreamkitError(mistake.reason, CODE_NAMES[error.code], mistake.message, { cause: error });
+    return new StreamkitError(mistake.reason, nameOf(error.code), mistake.message, { cause: error });
   }
   const reason = isCalming(error) ? "CONNECTION_LOST" : reasonOfCode(error.code);
   const retryable = reason === "CONNECTION_LOST";
-  return new StreamkitError(reason, CODE_NAMES[error.code], textOfOutage(error), { retryable, cause: error });
+  return new StreamkitError(reason, nameOf(error.code), textOfOutage(error), { retryable, cause: error });
 }
 
 /**
@@ -98,21 +98,7 @@ function reasonOfCode(code: Code): StreamkitErrorReason {
   }
 }
 
-const CODE_NAMES: Record<Code, StreamkitErrorCode> = {
-  [Code.Canceled]: "canceled",
-  [Code.Unknown]: "unknown",
-  [Code.InvalidArgument]: "invalid_argument",
-  [Code.DeadlineExceeded]: "deadline_exceeded",
-  [Code.NotFound]: "not_found",
-  [Code.AlreadyExists]: "already_exists",
-  [Code.PermissionDenied]: "permission_denied",
-  [Code.ResourceExhausted]: "resource_exhausted",
-  [Code.FailedPrecondition]: "failed_precondition",
-  [Code.Aborted]: "aborted",
-  [Code.OutOfRange]: "out_of_range",
-  [Code.Unimplemented]: "unimplemented",
-  [Code.Internal]: "internal",
-  [Code.Unavailable]: "unavailable",
-  [Code.DataLoss]: "data_loss",
-  [Code.Unauthenticated]: "unauthenticated",
-};
+/** The code's name in errors, such as `not_found` for `NotFound`. */
+function nameOf(code: Code): StreamkitErrorCode {
+  return (Code[code] ?? "Unknown").replace(/\B[A-Z]/g, "_$&").toLowerCase() as StreamkitErrorCode;
+}

@@ -1,6 +1,6 @@
+import { isUnknownHost } from "#errors/system-mistake";
 import type { StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
-import { isUnknownHost } from "../errors/mistake.ts";
 import { backoffMillis, delay, type RetryEvent, type RetryOptions } from "./backoff.ts";
 
 const DEFAULT_MAX_ATTEMPTS = 10;

@@ -1,10 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { openWithHold } from "#websocket/process-hold";
 import { StreamkitError } from "../errors/error.ts";
 import { backoffMillis, delay } from "../retry/backoff.ts";
 import { textOfClosing } from "./closing.ts";
 import { Connection } from "./connection.ts";
 import { now, type OpenWebSocket, type WebSocketLike } from "./platform.ts";
-import { openWithHold, type ProcessHold } from "./process-hold.ts";
+import type { ProcessHold } from "./process-hold.ts";
 import type { WatchTimes } from "./watch.ts";
 import { headerList } from "./wire.ts";
 

@@ -17,11 +17,20 @@ interface Channels {
 const NEW_REQUEST = "undici:client:sendHeaders";
 const OPEN_SOCKET = "undici:websocket:open";
 
+/** A WebSocket that is about to open. */
+export interface HeldSocket {
+  readonly socket: WebSocketLike;
+  readonly hold: ProcessHold;
+  /** Must be called after the socket has opened, or has failed to. */
+  done(): void;
+}
+
 /**
  * Opens a WebSocket that can let the process end. This needs the TCP socket below it, which Node.js shows on its
- * diagnostics channels. On other platforms, and for a WebSocket of the application, it has no effect.
+ * diagnostics channels. On other platforms, and for a WebSocket of the application, it has no effect. Bundles for
+ * browsers have `process-hold.browser.ts` in its place.
  */
-export function openWithHold(open: () => WebSocketLike): { socket: WebSocketLike; hold: ProcessHold; done(): void } {
+export function openWithHold(open: () => WebSocketLike): HeldSocket {
   const channels = diagnostics();
   if (channels === undefined) return { socket: open(), hold: () => {}, done: () => {} };
   const connections = new Map<number, NodeSocket>();
