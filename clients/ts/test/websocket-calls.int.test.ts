@@ -150,12 +150,14 @@ test.each([
 
 test("a deadline ends a call on both sides", async () => {
   await using at = await setUp(() => {});
-  const error = await failure(at.transport.unary(unary, undefined, 50, undefined, ONE));
+  // On a busy machine the deadline may be over before the socket opens; then there is no call to reset.
+  await at.transport.connect();
+  const error = await failure(at.transport.unary(unary, undefined, 500, undefined, ONE));
   expect(error.code).toBe(Code.DeadlineExceeded);
   const [call] = at.peer.sockets[0].calls;
   await call.reset;
   expect(Number(call.request.timeoutMillis)).toBeGreaterThan(0);
-  expect(Number(call.request.timeoutMillis)).toBeLessThanOrEqual(50);
+  expect(Number(call.request.timeoutMillis)).toBeLessThanOrEqual(500);
   expect(await failure(at.transport.unary(unary, undefined, 0, undefined, ONE))).toMatchObject({ code: 4 });
 });
 

@@ -1,5 +1,5 @@
-import { FrameError } from "@streamkit/protocol/transport";
-import { WIRE_LENGTH, WIRE_VARINT, WireFormatError, WireReader } from "@streamkit/protocol/wire";
+import { readBytes, readHeader, readPayload, readText } from "@streamkit/protocol/transport";
+import { WIRE_VARINT, type WireReader } from "@streamkit/protocol/wire";
 import { HeaderList } from "./headers.ts";
 
 /** The payload of REQUEST: streamkit.transport.v1.Request. */
@@ -15,10 +15,8 @@ export interface RequestPayload {
 /** Longest wait of a timer, in milliseconds: 24.8 days. */
 const LONGEST_MILLIS = 2 ** 31 - 1;
 
-const TEXT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /**
- * Reads the payload of REQUEST. Generated code would create an object for every header before the headers are counted.
+ * Reads the payload of REQUEST.
  *
  * @throws FrameError if the bytes are not such a message
  */
@@ -27,10 +25,10 @@ export function readRequest(payload: Uint8Array): RequestPayload {
   let path = "";
   let timeoutMillis = 0;
   let message: Uint8Array | undefined;
-  read("REQUEST", payload, (reader) => {
+  readPayload("REQUEST", payload, (reader) => {
     switch (reader.tag()) {
       case 1:
-        path = text(reader);
+        path = readText(reader);
         break;
       case 2:
         addHeader(headers, reader);
@@ -40,8 +38,7 @@ export function readRequest(payload: Uint8Array): RequestPayload {
         timeoutMillis = Math.min(reader.varint(), LONGEST_MILLIS);
         break;
       case 4:
-        reader.expect(WIRE_LENGTH);
-        message = reader.bytes();
+        message = readBytes(reader);
         break;
       default:
         reader.skip();
@@ -57,7 +54,7 @@ export function readRequest(payload: Uint8Array): RequestPayload {
  */
 export function readSettings(payload: Uint8Array): HeaderList {
   const headers = new HeaderList();
-  read("SETTINGS", payload, (reader) => {
+  readPayload("SETTINGS", payload, (reader) => {
     if (reader.tag() === 1) addHeader(headers, reader);
     else reader.skip();
   });
@@ -66,42 +63,13 @@ export function readSettings(payload: Uint8Array): HeaderList {
 
 /** @throws FrameError if the bytes are not a streamkit.transport.v1.Reset */
 export function checkReset(payload: Uint8Array): void {
-  read("RESET", payload, (reader) => {
-    if (reader.tag() === 1) text(reader);
+  readPayload("RESET", payload, (reader) => {
+    if (reader.tag() === 1) readText(reader);
     else reader.skip();
   });
 }
 
-function read(kind: string, payload: Uint8Array, field: (reader: WireReader) => void): void {
-  const reader = new WireReader(payload);
-  try {
-    while (reader.more) field(reader);
-  } catch (error) {
-    if (!(error instanceof WireFormatError)) throw error;
-    throw new FrameError(`the payload of ${kind} is not valid protobuf: ${error.message}`);
-  }
-}
-
 function addHeader(headers: HeaderList, reader: WireReader): void {
-  reader.expect(WIRE_LENGTH);
-  const inner = new WireReader(reader.bytes());
-  let name = "";
-  let value = "";
-  while (inner.more) {
-    const field = inner.tag();
-    if (field === 1) name = text(inner);
-    else if (field === 2) value = text(inner);
-    else inner.skip();
-  }
+  const { name, value } = readHeader(reader);
   headers.add(name, value);
-}
-
-function text(reader: WireReader): string {
-  reader.expect(WIRE_LENGTH);
-  try {
-    return TEXT.decode(reader.bytes());
-  } catch (error) {
-    if (error instanceof WireFormatError) throw error;
-    throw new WireFormatError(`field ${reader.field} is not valid UTF-8`);
-  }
 }

@@ -1,4 +1,4 @@
-/** Bundles for browsers have these functions: browsers give no code with a failed call, so there is none to recognise. */
+/** The functions of bundles for browsers: browsers give no code with a failed call. */
 export function systemMistake(_error: Error): undefined {
   return undefined;
 }

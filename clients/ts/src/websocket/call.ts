@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Header } from "@streamkit/protocol/transport";
+import type { Header, ReadResult } from "./answers.ts";
 import type { Connection, ConnectionCall } from "./connection.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { now } from "./platform.ts";
-import type { EncodedRequest, ReadResult } from "./wire.ts";
+import type { EncodedRequest } from "./wire.ts";
 
 /** The arguments of a call. */
 export interface CallStart {

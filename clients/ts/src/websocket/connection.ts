@@ -1,4 +1,3 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   CALL_CREDIT_BYTES,
@@ -6,24 +5,20 @@ import {
   type Frame,
   FrameError,
   FrameKind,
-  GoAwaySchema,
-  type Header,
   Inbox,
   leadingNumber,
   MAX_FRAME_BYTES,
   Outbox,
-  ResetSchema,
-  ResponseSchema,
   readFrames,
-  SettingsSchema,
 } from "@streamkit/protocol/transport";
 import { soon } from "../soon.ts";
 import { onWake } from "../wake.ts";
+import { type Header, type ReadResult, readReason, readResponse, readResult } from "./answers.ts";
 import { type Closing, textOfClosing } from "./closing.ts";
 import type { WebSocketLike } from "./platform.ts";
 import type { ProcessHold } from "./process-hold.ts";
 import { Watch, type WatchTimes } from "./watch.ts";
-import { type EncodedRequest, parsed, type ReadResult, readResult, requestBytes, requestFrame } from "./wire.ts";
+import { type EncodedRequest, requestBytes, requestFrame } from "./wire.ts";
 
 /** Most bytes that wait in the WebSocket. Others wait in the outbox, where calls take turns and can end. */
 const MAX_BUFFERED_BYTES = 1_048_576;
@@ -96,8 +91,7 @@ export class Connection {
   }
 
   /** Sets the headers of all later calls. */
-  settings(headers: { name: string; value: string }[]): void {
-    const payload = toBinary(SettingsSchema, create(SettingsSchema, { headers }));
+  settings(payload: Uint8Array): void {
     this.#outbox.control(encodeFrame(FrameKind.SETTINGS, 0, payload));
     this.#flushSoon();
   }
@@ -225,7 +219,7 @@ export class Connection {
         return;
       }
       case FrameKind.RESPONSE: {
-        const { headers } = parsed("RESPONSE", () => fromBinary(ResponseSchema, payload));
+        const headers = readResponse(payload);
         this.#calls.get(id)?.onHeaders(headers);
         return;
       }
@@ -236,8 +230,8 @@ export class Connection {
         return;
       }
       case FrameKind.RESET: {
-        const { message } = parsed("RESET", () => fromBinary(ResetSchema, payload));
-        this.#take(id)?.onBroken(new ConnectError(message || "the server ended the call early", Code.Unavailable));
+        const reason = readReason("RESET", payload);
+        this.#take(id)?.onBroken(new ConnectError(reason || "the server ended the call early", Code.Unavailable));
         return;
       }
       case FrameKind.CREDIT:
@@ -245,7 +239,7 @@ export class Connection {
         this.#flushSoon();
         return;
       case FrameKind.GOAWAY:
-        parsed("GOAWAY", () => fromBinary(GoAwaySchema, payload));
+        readReason("GOAWAY", payload);
         this.#drain();
         return;
       case FrameKind.PING:

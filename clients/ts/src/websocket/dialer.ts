@@ -7,7 +7,7 @@ import { Connection } from "./connection.ts";
 import { now, type OpenWebSocket, type WebSocketLike } from "./platform.ts";
 import type { ProcessHold } from "./process-hold.ts";
 import type { WatchTimes } from "./watch.ts";
-import { headerList } from "./wire.ts";
+import { settingsPayload } from "./wire.ts";
 
 /** The subprotocol of the sockets. */
 const PROTOCOL = "streamkit.v1";
@@ -67,8 +67,8 @@ export class Dialer {
 
   /** Gets the headers again, and sends them to the server. */
   async refresh(): Promise<void> {
-    const headers = await this.#settings();
-    for (const connection of this.#connections) connection.settings(headers);
+    const settings = await this.#settings();
+    for (const connection of this.#connections) connection.settings(settings);
   }
 
   /** True while a socket opens. */
@@ -96,11 +96,11 @@ export class Dialer {
   async #dial(): Promise<Connection> {
     const pause = this.#notBefore - now();
     if (pause > 0) await delay(pause, undefined);
-    const headers = await this.#settings();
+    const settings = await this.#settings();
     if (this.#isClosed) throw closedError();
     try {
       const connection = await this.#openSocket();
-      if (headers.length > 0) connection.settings(headers);
+      if (settings.length > 0) connection.settings(settings);
       return connection;
     } catch (thrown) {
       this.#failed();
@@ -108,8 +108,8 @@ export class Dialer {
     }
   }
 
-  async #settings(): Promise<{ name: string; value: string }[]> {
-    return headerList((await this.#options.headers()) ?? {});
+  async #settings(): Promise<Uint8Array> {
+    return settingsPayload((await this.#options.headers()) ?? {});
   }
 
   #failed(leastMillis = 0): void {

@@ -14,7 +14,7 @@ import { Deadlines } from "./deadlines.ts";
 import type { Dialer } from "./dialer.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
-import { headerFields, pathField } from "./wire.ts";
+import { pathField, requestHeaders } from "./wire.ts";
 
 /**
  * Calls over a socket. A call makes no AbortController, no timer and no headers of its own, which would cost more than
@@ -69,7 +69,7 @@ export class SocketTransport implements Transport {
   }
 
   #start(method: DescMethodUnary | DescMethodStreaming, headers: HeadersInit | undefined) {
-    return { path: pathField(method), headers: headerFields(headers), deadlines: this.#deadlines };
+    return { path: pathField(method), headers: requestHeaders(headers), deadlines: this.#deadlines };
   }
 
   #begin(call: Call): void {

@@ -1,9 +1,9 @@
 import type { DescMessage, DescMethodStreaming, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
-import type { Header } from "@streamkit/protocol/transport";
+import { errorOfStatus, type Header, type ReadResult, toHeaders } from "./answers.ts";
 import { Call, type CallStart } from "./call.ts";
 import type { Connection } from "./connection.ts";
-import { decode, errorOfStatus, type ReadResult, toHeaders } from "./wire.ts";
+import { decode } from "./wire.ts";
 
 /** Most bytes, and most messages, that a call sends before it waits until all of them have left. */
 const MAX_WAITING_BYTES = 65_536;

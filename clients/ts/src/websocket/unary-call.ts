@@ -1,7 +1,8 @@
 import type { DescMessage, DescMethodUnary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
+import { errorOfStatus, type ReadResult, toHeaders } from "./answers.ts";
 import { Call, type CallStart } from "./call.ts";
-import { decode, errorOfStatus, type ReadResult, toHeaders } from "./wire.ts";
+import { decode } from "./wire.ts";
 
 /** A call with one request and one answer. */
 export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Call {

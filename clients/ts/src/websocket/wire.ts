@@ -1,27 +1,20 @@
-import { create, type DescMessage, type DescMethod, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, type DescMethod, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  FRAME_HEADER_BYTES,
-  FrameError,
-  FrameKind,
-  type Header,
-  RequestSchema,
-  type Result,
-  ResultSchema,
-  type Status,
-  writeFrameHeader,
-} from "@streamkit/protocol/transport";
-import { varintLength, WIRE_LENGTH, WireReader, writeVarint } from "@streamkit/protocol/wire";
+import { FRAME_HEADER_BYTES, FrameKind, writeFrameHeader } from "@streamkit/protocol/transport";
+import { varintLength, writeVarint } from "@streamkit/protocol/wire";
 import { invalidArgument } from "../errors/error.ts";
 
 /** Largest headers of a request, and of a socket, in bytes of names and values. */
 const MAX_HEADER_BYTES = 16_384;
 
-// Tags of streamkit.transport.v1.Request and Result: field number << 3 | wire type.
+// Tags of messages of streamkit.transport.v1: field number << 3 | wire type.
 const TAG_PATH = 0x0a;
+const TAG_REQUEST_HEADERS = 0x12;
 const TAG_TIMEOUT = 0x18;
 const TAG_REQUEST_MESSAGE = 0x22;
-const TAG_RESULT_MESSAGE = 0x0a;
+const TAG_SETTINGS_HEADERS = 0x0a;
+const TAG_NAME = 0x0a;
+const TAG_VALUE = 0x12;
 
 /** A request, as far as it is encoded before its call has an id. */
 export interface EncodedRequest {
@@ -35,42 +28,60 @@ export interface EncodedRequest {
   readonly message: Uint8Array | undefined;
 }
 
+const NOTHING = new Uint8Array();
+const UTF8 = new TextEncoder();
 const pathFields = new WeakMap<DescMethod, Uint8Array>();
 
 /** The field `path` for a method. */
 export function pathField(method: DescMethod): Uint8Array {
   let field = pathFields.get(method);
   if (field === undefined) {
-    const path = new TextEncoder().encode(`/${method.parent.typeName}/${method.name}`);
-    field = new Uint8Array(1 + varintLength(path.length) + path.length);
-    field[0] = TAG_PATH;
-    field.set(path, writeVarint(field, 1, path.length));
+    field = lengthField(TAG_PATH, UTF8.encode(`/${method.parent.typeName}/${method.name}`));
     pathFields.set(method, field);
   }
   return field;
 }
 
-const NOTHING = new Uint8Array();
-
 /** The fields `headers` for headers of one call. @throws StreamkitError INVALID_FIELD for more than a call may have */
-export function headerFields(headers: HeadersInit | undefined): Uint8Array {
-  if (headers === undefined) return NOTHING;
-  const list = headerList(headers);
-  return list.length === 0 ? NOTHING : toBinary(RequestSchema, create(RequestSchema, { headers: list }));
+export function requestHeaders(headers: HeadersInit | undefined): Uint8Array {
+  return headers === undefined ? NOTHING : headerFields(TAG_REQUEST_HEADERS, headers);
 }
 
-/** Headers as messages. @throws StreamkitError INVALID_FIELD for more than a call or a socket may have */
-export function headerList(headers: HeadersInit): { name: string; value: string }[] {
-  const list = [...new Headers(headers)].map(([name, value]) => ({ name, value }));
-  const bytes = list.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
-  if (bytes <= MAX_HEADER_BYTES) return list;
-  throw invalidArgument("headers", `expected names and values of ${MAX_HEADER_BYTES} bytes at most; found ${bytes}`);
+/** The payload of SETTINGS. @throws StreamkitError INVALID_FIELD for more headers than a socket may have */
+export function settingsPayload(headers: HeadersInit): Uint8Array {
+  return headerFields(TAG_SETTINGS_HEADERS, headers);
 }
 
-export function toHeaders(list: readonly Header[]): Headers {
-  const headers = new Headers();
-  for (const { name, value } of list) headers.append(name, value);
-  return headers;
+function headerFields(tag: number, headers: HeadersInit): Uint8Array {
+  const list = [...new Headers(headers)];
+  const bytes = list.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  if (bytes > MAX_HEADER_BYTES) {
+    throw invalidArgument("headers", `expected names and values of ${MAX_HEADER_BYTES} bytes at most; found ${bytes}`);
+  }
+  return joined(
+    list.map(([name, value]) =>
+      lengthField(tag, lengthField(TAG_NAME, UTF8.encode(name)), lengthField(TAG_VALUE, UTF8.encode(value))),
+    ),
+  );
+}
+
+/** A field of length-delimited type. */
+function lengthField(tag: number, ...parts: Uint8Array[]): Uint8Array {
+  const value = joined(parts);
+  const field = new Uint8Array(1 + varintLength(value.length) + value.length);
+  field[0] = tag;
+  field.set(value, writeVarint(field, 1, value.length));
+  return field;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** Bytes of the payload of REQUEST. */
@@ -99,37 +110,6 @@ export function requestFrame(call: number, request: EncodedRequest): Uint8Array 
   return frame;
 }
 
-/** The content of the frame RESULT. Most results are a message and nothing else. */
-export interface ReadResult {
-  readonly message: Uint8Array | undefined;
-  readonly rest: Result | undefined;
-}
-
-/** Reads the payload of RESULT. @throws FrameError for malformed bytes */
-export function readResult(payload: Uint8Array): ReadResult {
-  if (payload[0] === TAG_RESULT_MESSAGE) {
-    const reader = new WireReader(payload, 1);
-    reader.wireType = WIRE_LENGTH;
-    try {
-      const message = reader.bytes();
-      if (!reader.more) return { message, rest: undefined };
-    } catch {
-      throw new FrameError("a frame RESULT ends inside its message");
-    }
-  }
-  const rest = parsed("RESULT", () => fromBinary(ResultSchema, payload));
-  return { message: rest.message, rest };
-}
-
-/** Runs a parser. @throws FrameError for bytes that it refuses */
-export function parsed<T>(kind: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (thrown) {
-    throw new FrameError(`the payload of ${kind} cannot be decoded: ${(thrown as Error).message}`);
-  }
-}
-
 /** A message of an answer. @throws ConnectError for malformed bytes */
 export function decode<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
   try {
@@ -137,12 +117,4 @@ export function decode<O extends DescMessage>(schema: O, bytes: Uint8Array): Mes
   } catch (thrown) {
     throw new ConnectError("the answer cannot be decoded", Code.Internal, undefined, undefined, thrown);
   }
-}
-
-/** The error of a status. */
-export function errorOfStatus(status: Status, headers: readonly Header[], trailers: readonly Header[]): ConnectError {
-  const code = status.code in Code ? (status.code as Code) : Code.Unknown;
-  const error = new ConnectError(status.message, code, toHeaders([...headers, ...trailers]));
-  error.details = status.details.map(({ type, value }) => ({ type, value }));
-  return error;
 }

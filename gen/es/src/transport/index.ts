@@ -6,3 +6,4 @@ export * from "../../gen/streamkit/transport/v1/frames_pb.js";
 export * from "./frames.ts";
 export { Inbox } from "./inbox.ts";
 export { Outbox } from "./outbox.ts";
+export * from "./payload.ts";
