@@ -62,10 +62,21 @@ function same<T>(a: readonly T[], b: readonly T[]): boolean {
 }
 
 function times(entries: readonly ObservedEntry[]): Difference {
-  for (const [index, entry] of entries.entries()) {
-    const before = entries[index - 1];
-    if (before === undefined || comparable(before.time) <= comparable(entry.time)) continue;
-    return `times: ${entry.time} at offset ${entry.offset} comes after ${before.time}`;
+  let before: ObservedEntry | undefined;
+  const latest = new Map<string, ObservedEntry>();
+  for (const entry of entries) {
+    const where = `${entry.time} at offset ${entry.offset} of ${entry.space}`;
+    if (before !== undefined && comparable(before.time) > comparable(entry.time))
+      return `times: ${where} comes after ${before.time}`;
+    const own = latest.get(entry.space);
+    if (own !== undefined) {
+      const isSame = own.transaction === entry.transaction;
+      const isSameTime = comparable(own.time) === comparable(entry.time);
+      if (isSame && !isSameTime) return `times: ${where} differs from ${own.time} in the same transaction`;
+      if (!isSame && isSameTime) return `times: ${where} is the time of the transaction before`;
+    }
+    latest.set(entry.space, entry);
+    before = entry;
   }
   return undefined;
 }

@@ -626,7 +626,7 @@ export declare type Entries = Message<"streamkit.conformance.v1.Entries"> & {
   eachBatch?: JsonObject | undefined;
 
   /**
-   * Commit times never decrease (over several transactions: increase strictly within a space).
+   * Commit times never decrease. Within a space, they are equal within a transaction, and increase from one to the next.
    *
    * @generated from field: bool ordered_times = 8;
    */
