@@ -626,7 +626,8 @@ export declare type Entries = Message<"streamkit.conformance.v1.Entries"> & {
   eachBatch?: JsonObject | undefined;
 
   /**
-   * Commit times never decrease. Within a space, they are equal within a transaction, and increase from one to the next.
+   * Commit times never decrease. Within a space, all entries of a transaction have one time, and the next transaction
+   * has a later one.
    *
    * @generated from field: bool ordered_times = 8;
    */
