@@ -1,4 +1,4 @@
-/** Single calls whose answers are lost after the server has done the work. The client repeats them with one identity. */
+/** Single calls whose answers are lost after the work is done. The client repeats them with one identity. */
 import { randomUUID } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createStreamkit, memoryStorage } from "@streamkit/server";
