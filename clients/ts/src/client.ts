@@ -1,6 +1,8 @@
 import type { Transport } from "@connectrpc/connect";
 import { type Budgets, type GetServerInfoResponse, LIMITS, StoreService } from "@streamkit/protocol";
 import { type ClientContext, call } from "./context.ts";
+import { Credentials, type TokenSource } from "./credentials/credentials.ts";
+import { tokenOption } from "./credentials/token.ts";
 import { type Listing, listing, type PageOptions } from "./listing.ts";
 import {
   CALL_OPTIONS,
@@ -33,9 +35,23 @@ export interface ClientOptions {
    * `describeTransport`).
    */
   readonly transport: Transport;
+  /**
+   * A bearer token, which the client sends with every call over every transport, or a function that gets one. The
+   * client calls the function once for all calls that wait for a token, and keeps the token. It calls the function
+   * again
+   *
+   * - ahead of the end of a JWT: when a fifth of its life, or 30 seconds, are left, at most half of its life;
+   * - once after a server refused the token with UNAUTHENTICATED. Calls then run again, and streams and sessions
+   *   continue, with the new token; `onRetry` gets the refusal. If a server refuses the new token too, the refusal
+   *   reaches the caller.
+   *
+   * If the function throws or does not answer within `timeoutMillis`, calls fail with TOKEN_FAILED, which the client
+   * retries. A StreamkitError that the function throws counts as the error of the call, and its `retryable` decides.
+   */
+  readonly token?: TokenSource;
   /** Number of attempts and pauses between them, when a call fails transiently. */
   readonly retry?: RetryOptions;
-  /** Called before each retry and each reconnect. */
+  /** Called before each retry and each reconnect, and when the client could not get a token ahead of time. */
   readonly onRetry?: (event: RetryEvent) => void;
   /**
    * Longest wait for the next response of the server, in milliseconds: 1 or more, or Infinity. Default 30,000. A unary
@@ -64,6 +80,7 @@ const CLIENT_OPTIONS = {
     "a transport, such as createNodeTransport({baseUrl}) of @streamkit/client/node",
     (value) => typeof (value as Partial<Transport> | null)?.unary === "function",
   ),
+  token: tokenOption,
   retry: fields(RETRY_OPTIONS),
   onRetry: callback,
   timeoutMillis: millis(1, Number.POSITIVE_INFINITY),
@@ -138,15 +155,16 @@ export function createStreamkitClient(options: ClientOptions): StreamkitClient {
 }
 
 function createContext(options: ClientOptions): ClientContext {
-  const { transport, retry = {}, onRetry, timeoutMillis = 30_000, longPolling = "auto" } = options;
+  const { transport, token, retry = {}, onRetry, timeoutMillis = 30_000, longPolling = "auto" } = options;
   const description = transportDescription(transport);
   const format = options.wireFormat ?? description?.format ?? "json";
-  const settings = { transport, timeoutMillis, contact: new Contact(description) };
+  const policy = { retry, onRetry };
+  const credentials = token === undefined ? undefined : new Credentials(token, timeoutMillis, policy);
+  const settings = { transport, credentials, timeoutMillis, contact: new Contact(description) };
   const { duplex = false } = description ?? {};
   return {
     ...settings,
-    retry,
-    onRetry,
+    ...policy,
     streams: new Streams(longPolling, timeoutMillis),
     peer: format === "binary" ? opaquePeer(settings) : publicPeer(settings),
     duplex: typeof duplex === "function" ? duplex : () => duplex,

@@ -26,6 +26,7 @@ export type {
   Parking,
 } from "./consumer/options.ts";
 export type { ConsumerCounts } from "./consumer/stint.ts";
+export type { TokenSource } from "./credentials/credentials.ts";
 export type { Cursor, CursorCommitOptions, Cursors } from "./cursor/cursors.ts";
 export {
   type FieldViolation,

@@ -1,6 +1,6 @@
 /** A transport over one WebSocket of the platform: browsers, Node.js, Deno and Bun. */
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { type ChecksOf, callback, callbacks, checkOptions, count, is, millis, text } from "./options.ts";
+import { type ChecksOf, callback, callbacks, checkOptions, count, millis, opaque, text } from "./options.ts";
 import { parseBaseUrl } from "./transport/base-url.ts";
 import { describeTransport } from "./transport/description.ts";
 import { browserPage } from "./web/page.ts";
@@ -12,9 +12,6 @@ import { withInterceptors } from "./websocket/with-interceptors.ts";
 
 export type { OpenWebSocket, WebSocketLike } from "./websocket/platform.ts";
 
-/** A value, or a function that returns it. */
-type Asked<T> = T | (() => T | Promise<T>);
-
 /** The way to reach a server over a WebSocket. */
 export interface WebSocketTransportOptions {
   /**
@@ -24,16 +21,10 @@ export interface WebSocketTransportOptions {
   readonly baseUrl: string;
   /**
    * Headers of all calls. They go to the server once per socket. The transport calls a function before each socket, and
-   * in `refresh`.
+   * in `refresh`. Pass tokens to the client, which replaces them as they end.
    */
-  readonly headers?: Asked<HeadersInit>;
-  /**
-   * A bearer token: the header `authorization` of all calls. The transport calls a function as it does for `headers`.
-   */
-  readonly token?: Asked<string>;
-  /**
-   * Interceptors run around every call. Headers that they set belong to the call, and override `headers` and `token`.
-   */
+  readonly headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>);
+  /** Interceptors run around every call. Headers that they set belong to the call, and override `headers`. */
   readonly interceptors?: readonly Interceptor[];
   /** Largest message that the client accepts, in bytes. Default 8 MiB. */
   readonly readMaxBytes?: number;
@@ -50,13 +41,9 @@ export interface WebSocketTransportOptions {
   readonly webSocket?: OpenWebSocket;
 }
 
-const asked = (expected: string, test: (value: unknown) => boolean) =>
-  is(`${expected}, or a function that returns it`, (value) => typeof value === "function" || test(value));
-
 const WEBSOCKET_TRANSPORT_OPTIONS = {
   baseUrl: text,
-  headers: asked("headers", (value) => typeof value === "object" && value !== null),
-  token: asked("a string", (value) => typeof value === "string"),
+  headers: opaque,
   interceptors: callbacks,
   readMaxBytes: count(1),
   openTimeoutMillis: millis(1),
@@ -69,7 +56,7 @@ const WEBSOCKET_TRANSPORT_OPTIONS = {
 export interface WebSocketTransport extends Transport, Disposable {
   /** Opens the socket now, unless it is open. Rejects if it does not open. */
   connect(): Promise<void>;
-  /** Calls `headers` and `token` again, and sends their results to the server, for all calls from now on. */
+  /** Calls `headers` again, and sends the result to the server, for all calls from now on. */
   refresh(): Promise<void>;
   /** Closes the socket. Open calls and all later calls end with CANCELED. */
   close(): void;
@@ -85,7 +72,7 @@ export interface WebSocketTransport extends Transport, Disposable {
  */
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
   checkOptions("createWebSocketTransport", options, WEBSOCKET_TRANSPORT_OPTIONS, ["baseUrl"]);
-  const { baseUrl, headers, token, interceptors = [] } = options;
+  const { baseUrl, headers, interceptors = [] } = options;
   const page = browserPage();
   const isPath = page !== undefined && baseUrl.startsWith("/");
   const address = parseBaseUrl(isPath ? new URL(baseUrl, page.url).href : baseUrl);
@@ -97,12 +84,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     pingIntervalMillis: options.pingIntervalMillis ?? 10_000,
     pingTimeoutMillis: options.pingTimeoutMillis ?? 5_000,
     readMaxBytes: options.readMaxBytes ?? 8 * 1_048_576,
-    headers: async () => {
-      const all = new Headers(await answerOf(headers));
-      const bearer = await answerOf(token);
-      if (bearer !== undefined) all.set("authorization", `Bearer ${bearer}`);
-      return all;
-    },
+    headers: async () => (typeof headers === "function" ? headers() : headers),
   });
   const plain = new SocketTransport(dialer);
   const transport = interceptors.length === 0 ? plain : withInterceptors(plain, interceptors, address.href);
@@ -119,8 +101,4 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     await dialer.connect();
   };
   return Object.assign(described, { connect, refresh: () => dialer.refresh(), close, [Symbol.dispose]: close });
-}
-
-function answerOf<T>(asked: Asked<T> | undefined): T | Promise<T> | undefined {
-  return typeof asked === "function" ? (asked as () => T | Promise<T>)() : asked;
 }

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createStreamkitClient, json, StreamkitError } from "../src/index.ts";
 import { createNodeTransport } from "../src/node.ts";
+import { Guard, startGuarded } from "./guarded-server.ts";
 import { type RunningServer, startServer } from "./peers.ts";
 
 // The regions between "readme" comments are the examples of README.md, word for word: the last test compares them.
@@ -23,6 +24,19 @@ const open = () => {
   // readme: end
   return { store, space };
 };
+
+test("sends tokens", async () => {
+  const guard = new Guard();
+  await using guarded = await startGuarded(guard);
+  const transport = createNodeTransport({ baseUrl: guarded.listener.url });
+  const login = { accessToken: async () => guard.issue() };
+  // readme: token
+  const client = createStreamkitClient({ transport, token: () => login.accessToken() });
+  // readme: end
+  await client.store(storeId).space("s").segment("a").publish(Uint8Array.of(1));
+  guard.expireAll();
+  expect((await client.store(storeId).space("s").segment("a").status()).lastSequence).toBe(1);
+});
 
 test("writes", async () => {
   const { space } = open();
@@ -168,7 +182,7 @@ test("the README has these examples, word for word", async () => {
   const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
   const regions = [...source.matchAll(/^( *)\/\/ readme: (?!end)(\w+)\n([\s\S]*?)^ *\/\/ readme: end$/gm)];
   expect(regions.map((region) => region[2])).toEqual([
-    ...["connect", "write", "produce", "read", "pages", "states", "errors"],
+    ...["connect", "token", "write", "produce", "read", "pages", "states", "errors"],
     ...["watch", "consume", "stop", "coordinate"],
   ]);
   for (const [, indent, , code] of regions) {

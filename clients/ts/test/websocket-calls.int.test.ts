@@ -61,7 +61,9 @@ test("messages of 8 MiB travel both ways beside small ones", async () => {
 
 test("headers of the socket and of a call reach the server, and change while the socket lives", async () => {
   let token = "first";
-  await using at = await setUp(echo, { headers: { "x-app": "a", "x-two": "socket" }, token: async () => token });
+  await using at = await setUp(echo, {
+    headers: async () => ({ authorization: `Bearer ${token}`, "x-app": "a", "x-two": "socket" }),
+  });
   await at.call(Uint8Array.of(1), { "x-two": "call" });
   token = "second";
   await at.transport.refresh();

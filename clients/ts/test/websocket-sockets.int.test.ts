@@ -300,15 +300,15 @@ test("headers that cannot be had fail the calls, and are asked for again", async
   let asked = 0;
   await using peer = await socketPeer(echo);
   using at = calling(peer.url, {
-    token: () => {
+    headers: () => {
       asked += 1;
-      if (asked === 1) throw new Error("no token today");
-      return "t";
+      if (asked === 1) throw new Error("no headers today");
+      return { "x-asked": String(asked) };
     },
   });
-  expect((await failure(at.call())).message).toBe("no token today");
+  expect((await failure(at.call())).message).toBe("no headers today");
   await at.call();
-  expect(peer.sockets[0].calls[0].headers.get("authorization")).toBe("Bearer t");
+  expect(peer.sockets[0].calls[0].headers.get("x-asked")).toBe("2");
 });
 
 test("a WebSocket of the application is used in place of the platform's", async () => {

@@ -102,7 +102,8 @@ export class Cursors {
           const own = await this.get(name, signal && { signal });
           if (own !== undefined && isOwn(own, wire, expectedVersion)) return own;
         }
-        unsure ||= error.retryable;
+        // A server does nothing for a call with a bad token, or without one.
+        unsure ||= error.retryable && error.code !== "unauthenticated";
         await attempts.again(error, signal);
       }
     }

@@ -6,6 +6,8 @@ import type { ErrorReason } from "@streamkit/protocol";
  *
  * - `CODEC_FAILED`: the codec of the handle threw while it encoded a record or decoded an entry. `cause` is the codec's
  *   error.
+ * - `TOKEN_FAILED`: the function of the client's option `token` threw, gave no token in time, or returned something
+ *   else. If it threw, `cause` is its error.
  * - `TRANSACTION_ID_REUSED`: an earlier append had the same transaction id, but other segments or another number of
  *   records. The server wrote nothing now.
  * - `POSITION_BEYOND_HEAD`: the cursor of a consumer is beyond the last entry ever committed to a space.
@@ -21,6 +23,7 @@ import type { ErrorReason } from "@streamkit/protocol";
 export type StreamkitErrorReason =
   | Exclude<keyof typeof ErrorReason, "UNSPECIFIED">
   | "CODEC_FAILED"
+  | "TOKEN_FAILED"
   | "TRANSACTION_ID_REUSED"
   | "POSITION_BEYOND_HEAD"
   | "CANCELED"
@@ -158,10 +161,9 @@ export function located(error: StreamkitError, place: string): StreamkitError {
   return new StreamkitError(reason, code, `${message} (${place})`, { ...factsOf(error), cause: error.cause });
 }
 
-/** The same error with another reason, as a failure that a retry may mend. */
-export function retryable(error: StreamkitError, reason: StreamkitErrorReason): StreamkitError {
-  const facts = { ...factsOf(error), retryable: true, cause: error.cause };
-  return new StreamkitError(reason, error.code, error.message, facts);
+/** The same error, as a failure that a retry may mend or not, perhaps with another reason. */
+export function judged(error: StreamkitError, retryable: boolean, reason = error.reason): StreamkitError {
+  return new StreamkitError(reason, error.code, error.message, { ...factsOf(error), retryable, cause: error.cause });
 }
 
 /** The error of an argument that the client refuses before it asks a server. */

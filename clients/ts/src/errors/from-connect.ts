@@ -33,8 +33,8 @@ function withDetail(error: ConnectError, detail: ErrorDetail): StreamkitError {
   // This version may not know the reason. The code and `retryable` still say what to do.
   const reason = name === undefined || name === "UNSPECIFIED" ? reasonOfCode(error.code) : reasonOf(name);
   const facts: { -readonly [K in keyof StreamkitErrorFacts]: StreamkitErrorFacts[K] } = {
-    // A request that is too large stays too large.
-    retryable: detail.retryable && !reason.endsWith("_TOO_LARGE"),
+    // A request that is too large stays too large, and a caller without rights stays without them.
+    retryable: detail.retryable && !reason.endsWith("_TOO_LARGE") && error.code !== Code.PermissionDenied,
     fieldViolations: detail.fieldViolations.map(({ field, description }) => ({ field, description })),
     cause: error,
   };

@@ -22,6 +22,7 @@ import {
   validateResponseWithCompression,
 } from "@connectrpc/connect/protocol-connect";
 import type { Http2SessionManager } from "@connectrpc/connect-node";
+import { areSteady } from "../transport/steady-headers.ts";
 import { type AnswerHeaders, type ExchangedAnswer, exchange } from "./exchange.ts";
 
 /** The options of Connect's transport that matter to unary calls in binary, without compression. */
@@ -53,7 +54,14 @@ export function directUnary(options: DirectUnaryOptions): Transport["unary"] {
     const serialization = createMethodSerializationLookup(method, undefined, undefined, limits);
     return { url, path: pathname + search, input: serialization.getI(true), output: serialization.getO(true) };
   };
-  const plainHeaders = toNodeHeaders(requestHeader("unary", true, undefined, undefined, true));
+  const headersOf = (header?: HeadersInit) => toNodeHeaders(requestHeader("unary", true, undefined, header, true));
+  const plainHeaders = headersOf();
+  const steady = new WeakMap<object, OutgoingHttpHeaders>();
+  const withHeader = (header: HeadersInit) => {
+    const known = steady.get(header) ?? headersOf(header);
+    if (areSteady(header)) steady.set(header, known);
+    return known;
+  };
 
   return async (method, signal, timeoutMs, header, message, contextValues) => {
     type Response = UnaryResponse<typeof method.input, typeof method.output>;
@@ -78,8 +86,9 @@ export function directUnary(options: DirectUnaryOptions): Transport["unary"] {
       if (failure !== undefined) throw errorOf(answer, failure);
       return responseOf(method, answer, output.parse(answer.body) as MessageShape<DescMessage>) as Response;
     };
-    if (interceptors.length === 0 && header === undefined) {
-      const headers = timeoutMillis === undefined ? plainHeaders : { ...plainHeaders, [TIMEOUT_HEADER]: timeoutMillis };
+    if (interceptors.length === 0) {
+      const known = header === undefined ? plainHeaders : withHeader(header);
+      const headers = timeoutMillis === undefined ? known : { ...known, [TIMEOUT_HEADER]: timeoutMillis };
       return await send(headers, create(method.input, message), { signal, timeoutMillis });
     }
     return await runUnaryCall<typeof method.input, typeof method.output>({

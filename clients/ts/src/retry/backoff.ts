@@ -14,7 +14,10 @@ export interface RetryOptions {
   readonly maxDelayMillis?: number;
 }
 
-/** The argument of `onRetry`, which the client calls before it waits and tries again. */
+/**
+ * The argument of `onRetry`, which the client calls before it waits and tries again. An error with the code
+ * `unauthenticated` means that the server refused the token, or that there was none. The client gets another one.
+ */
 export interface RetryEvent {
   /** Number of attempts in a row that failed. */
   readonly attempt: number;

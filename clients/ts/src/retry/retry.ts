@@ -16,6 +16,8 @@ export class Attempts {
   readonly #policy: RetryPolicy;
   readonly #maxAttempts: number;
   #failed = 0;
+  /** True if the server has refused a token since the last progress. */
+  #wasRefused = false;
 
   constructor(policy: RetryPolicy, defaultMaxAttempts = DEFAULT_MAX_ATTEMPTS) {
     this.#policy = policy;
@@ -25,10 +27,20 @@ export class Attempts {
   /** Notes progress, so that the next failure counts as the first one. */
   progressed(): void {
     this.#failed = 0;
+    this.#wasRefused = false;
   }
 
-  /** Waits before another attempt. Throws `error` if it is not retryable, or no attempt is left. */
+  /**
+   * Waits before another attempt. Throws `error` if it is not retryable, or no attempt is left. The first refusal of a
+   * token uses up no attempt: the server has done nothing, and the next attempt has another token.
+   */
   async again(error: StreamkitError, signal: AbortSignal | undefined): Promise<void> {
+    const isRefusal = error.retryable && error.code === "unauthenticated" && error.reason !== "TOKEN_FAILED";
+    if (isRefusal && !this.#wasRefused) {
+      this.#wasRefused = true;
+      this.#policy.onRetry?.({ attempt: this.#failed + 1, delayMillis: 0, error });
+      return;
+    }
     this.#failed += 1;
     if (!error.retryable || this.#failed >= this.#allowed(error)) throw error;
     const delayMillis = backoffMillis(this.#failed, this.#policy.retry, error.retryAfterMillis);

@@ -6,6 +6,9 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
+import type { Credentials } from "../credentials/credentials.ts";
+import type { Token } from "../credentials/token.ts";
+import type { StreamkitError } from "../errors/error.ts";
 import { unlessSilent } from "../silence.ts";
 import type { Contact } from "./contact.ts";
 
@@ -13,6 +16,8 @@ import type { Contact } from "./contact.ts";
 export interface CallSettings {
   readonly transport: Transport;
   readonly contact: Contact;
+  /** The token of all calls; absent for a client without one. */
+  readonly credentials?: Credentials | undefined;
   /** Longest wait for the answer to a unary attempt, and for each response of a stream, in milliseconds. */
   readonly timeoutMillis: number;
 }
@@ -32,22 +37,32 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
   signal: AbortSignal | undefined,
 ): Promise<MessageShape<O>> {
-  const { transport, contact, timeoutMillis } = settings;
+  const { transport, contact, credentials, timeoutMillis } = settings;
+  let token: Token | undefined;
   try {
-    const wireTimeout = timeoutMillis <= MAX_WIRE_TIMEOUT_MILLIS ? timeoutMillis : undefined;
+    const begun = performance.now();
+    token = credentials && (await credentials.get(timeoutMillis, signal));
+    const left = Math.max(1, Math.ceil(timeoutMillis - (performance.now() - begun)));
+    const wireTimeout = left <= MAX_WIRE_TIMEOUT_MILLIS ? left : undefined;
     const response = await unlessSilent(
-      transport.unary(method, signal, wireTimeout, undefined, request),
-      timeoutMillis + GRACE_MILLIS,
+      transport.unary(method, signal, wireTimeout, token?.headers, request),
+      left + GRACE_MILLIS,
       signal,
       () => contact.silent(method, `no answer within ${timeoutMillis} ms`),
     );
     contact.heardOf(method);
+    if (token) credentials?.accepted(token);
     return response.message;
   } catch (thrown) {
     const error = await contact.explain(thrown, method, signal);
     if (error.code === "deadline_exceeded") contact.probe();
-    throw error;
+    throw weighed(settings, token, error);
   }
+}
+
+/** The error of a call, which is retryable if another token may help. */
+function weighed({ credentials }: CallSettings, token: Token | undefined, error: StreamkitError): StreamkitError {
+  return credentials && token ? credentials.failed(token, error) : error;
 }
 
 /** The settings of a call whose answer the server may hold back for `waitMillis`. */
@@ -85,7 +100,8 @@ export async function* callStream<I extends DescMessage, O extends DescMessage, 
   map: (response: MessageShape<O>) => R,
   { first, later }: StreamPatience = patience(settings),
 ): AsyncGenerator<R, void, undefined> {
-  const { transport, contact } = settings;
+  const { transport, contact, credentials } = settings;
+  let token: Token | undefined;
   const awaited = <T>(promise: Promise<T>, millis: number): Promise<T> =>
     unlessSilent(promise, millis, signal, () => {
       contact.probe();
@@ -93,11 +109,15 @@ export async function* callStream<I extends DescMessage, O extends DescMessage, 
     });
   let messages: AsyncIterator<MessageShape<O>> | undefined;
   try {
-    const call = transport.stream(method, signal, undefined, undefined, requests);
+    token = credentials && (await credentials.get(first, signal));
+    const call = transport.stream(method, signal, undefined, token?.headers, requests);
     messages = (await awaited(call, first)).message[Symbol.asyncIterator]();
     for (let limit = first, heard = false; ; limit = later) {
       const result = await awaited(messages.next(), limit);
-      if (!heard) contact.heardOf(method);
+      if (!heard) {
+        contact.heardOf(method);
+        if (token) credentials?.accepted(token);
+      }
       heard = true;
       if (result.done) {
         messages = undefined;
@@ -109,7 +129,7 @@ export async function* callStream<I extends DescMessage, O extends DescMessage, 
       yield map(value);
     }
   } catch (thrown) {
-    throw await contact.explain(thrown, method, signal);
+    throw weighed(settings, token, await contact.explain(thrown, method, signal));
   } finally {
     messages?.return?.().catch(() => {});
   }

@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { connectionLost, located, misconfigured, retryable, StreamkitError } from "../errors/error.ts";
+import { connectionLost, judged, located, misconfigured, StreamkitError } from "../errors/error.ts";
 import { toStreamkitError } from "../errors/from-connect.ts";
 import type { TransportDescription } from "./description.ts";
 
@@ -56,7 +56,7 @@ export class Contact {
       const message = `the server has no ${method.name}, or another server answered: ${error.message}`;
       return new StreamkitError("UNIMPLEMENTED", error.code, message, { cause: error.cause });
     }
-    return retryable(error, "CONNECTION_LOST");
+    return judged(error, true, "CONNECTION_LOST");
   }
 
   #placeOf(method: DescMethod): string {

@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { FRAME_HEADER_BYTES, FrameKind, writeFrameHeader } from "@streamkit/protocol/transport";
 import { varintLength, writeVarint } from "@streamkit/protocol/wire";
 import { invalidArgument } from "../errors/error.ts";
+import { areSteady } from "../transport/steady-headers.ts";
 
 /** Largest headers of a request, and of a socket, in bytes of names and values. */
 const MAX_HEADER_BYTES = 16_384;
@@ -31,6 +32,7 @@ export interface EncodedRequest {
 const NOTHING = new Uint8Array();
 const UTF8 = new TextEncoder();
 const pathFields = new WeakMap<DescMethod, Uint8Array>();
+const steadyFields = new WeakMap<object, Uint8Array>();
 
 /** The field `path` for a method. */
 export function pathField(method: DescMethod): Uint8Array {
@@ -44,7 +46,13 @@ export function pathField(method: DescMethod): Uint8Array {
 
 /** The fields `headers` for headers of one call. @throws StreamkitError INVALID_FIELD for more than a call may have */
 export function requestHeaders(headers: HeadersInit | undefined): Uint8Array {
-  return headers === undefined ? NOTHING : headerFields(TAG_REQUEST_HEADERS, headers);
+  if (headers === undefined) return NOTHING;
+  let fields = steadyFields.get(headers);
+  if (fields === undefined) {
+    fields = headerFields(TAG_REQUEST_HEADERS, headers);
+    if (areSteady(headers)) steadyFields.set(headers, fields);
+  }
+  return fields;
 }
 
 /** The payload of SETTINGS. @throws StreamkitError INVALID_FIELD for more headers than a socket may have */

@@ -174,9 +174,11 @@ export class Pipeline {
     const { signal } = controller;
     const transactions = this.#outgoing(signal);
     const duplex = this.#duplex();
-    const responses = (typeof duplex === "boolean" ? duplex : await this.#foundOut(duplex, signal))
-      ? this.#session(transactions, controller)
-      : this.#oneByOne(transactions, signal);
+    const mayStream = typeof duplex === "boolean" ? duplex : await this.#prepared(duplex, signal);
+    // The clock of a session starts once there is a token: until then the server owes no answer.
+    const { credentials, timeoutMillis } = this.#settings;
+    if (mayStream && credentials) await this.#prepared(credentials.get(timeoutMillis, signal), signal);
+    const responses = mayStream ? this.#session(transactions, controller) : this.#oneByOne(transactions, signal);
     const iterator = responses[Symbol.asyncIterator]();
     for (;;) {
       const result = await unlessAborted(iterator.next(), signal);
@@ -206,9 +208,9 @@ export class Pipeline {
     }
   }
 
-  async #foundOut(duplex: Promise<boolean>, signal: AbortSignal): Promise<boolean> {
+  async #prepared<T>(preparation: T | Promise<T>, signal: AbortSignal): Promise<T> {
     try {
-      return await unlessAborted(duplex, signal);
+      return await unlessAborted(Promise.resolve(preparation), signal);
     } catch (thrown) {
       throw await this.#settings.contact.explain(thrown, StreamService.method.produce, signal);
     }

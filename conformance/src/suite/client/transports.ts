@@ -35,8 +35,8 @@ export function openTransport(connect: Connect, inProcess?: (url: string) => Tra
     };
   }
   if (connect.protocol === Protocol.WEBSOCKET) {
-    const token = connect.token === "" ? {} : { token: connect.token };
-    const transport = createWebSocketTransport({ baseUrl, ...token });
+    const headers = connect.token === "" ? {} : { headers: { authorization: `Bearer ${connect.token}` } };
+    const transport = createWebSocketTransport({ baseUrl, ...headers });
     return { transport, close: () => transport.close() };
   }
   const sessionManager = new Http2SessionManager(baseUrl);
