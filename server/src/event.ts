@@ -13,6 +13,8 @@ export type EventLevel = "info" | "warn" | "error";
  * - `connection-refused`: the server refused or ended a connection because of a limit or a violation of the protocol.
  * - `uncaught`: an error reached the top of the process.
  * - `bus-changed`: the connection to the bus was lost, or is back.
+ * - `token-keys`: the keys that check tokens cannot be loaded, are back, or changed.
+ * - `token-grants`: a valid token has malformed entries, which grant nothing.
  * - `unsafe-setup`: the configuration lets strangers in, or has no effect.
  */
 export type EventKind =
@@ -25,6 +27,8 @@ export type EventKind =
   | "connection-refused"
   | "uncaught"
   | "bus-changed"
+  | "token-keys"
+  | "token-grants"
   | "unsafe-setup";
 
 /** An event that the operator of a server should know about. */

@@ -10,6 +10,8 @@ export type { Grant, NameLimit, NameSelection, Verb } from "./access/grant.ts";
 export { Grants } from "./access/grants.ts";
 export type { GrantClaims } from "./access/parse-claims.ts";
 export type { AccessRequest, Authenticate, PeerCertificate, Principal } from "./access/principal.ts";
+export { type TokenAuthentication, tokenAuthentication } from "./access/tokens/token-authentication.ts";
+export type { TokenOptions } from "./access/tokens/token-options.ts";
 export { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./budgets/limits.ts";
 export { type MemoryBusOptions, memoryBus } from "./bus/memory/index.ts";
 export type { Bus } from "./bus/port.ts";
