@@ -4,8 +4,8 @@ import { jwksKeys, type KeySet } from "./key-set.ts";
 const LOCAL_HOSTS: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
- * Checks a URL that keys come from. Plain http is for this machine only: on the way from elsewhere, others could replace
- * the keys.
+ * Checks a URL that keys come from. Plain http is for this machine only: on the way from elsewhere, others could
+ * replace the keys.
  *
  * @param allowHttp accepts http for all hosts
  * @throws TypeError that names the option and the expected form

@@ -22,8 +22,8 @@ const MAX_WAITING = 256;
  * Keys behind a URL.
  *
  * A timer loads them, so requests cause no load: one attempt at a time, and a pause between attempts. Known keys stay
- * valid while the URL does not answer. Only a token with an unknown key id may ask for an attempt ahead of the timer, at
- * most once per pause.
+ * valid while the URL does not answer. Only a token with an unknown key id may ask for an attempt ahead of the timer,
+ * at most once per pause.
  */
 export class RemoteKeys implements KeySource {
   readonly #name: string;

@@ -10,7 +10,7 @@ import type { TokenRules } from "./verify-token.ts";
 
 /** Options of `tokenAuthentication`: exactly one source of keys, and the rules for tokens. */
 export interface TokenOptions {
-  /** Secret that signs tokens with HS256: at least 32 random bytes. Several during a rotation. A text counts as UTF-8. */
+  /** Secret that signs tokens with HS256: at least 32 random bytes, or UTF-8. Several during a rotation. */
   readonly secret?: string | Uint8Array | readonly (string | Uint8Array)[];
   /** Public key or certificate in PEM form. Several blocks during a rotation. */
   readonly publicKey?: string;
@@ -24,8 +24,8 @@ export interface TokenOptions {
   /** Accepted values of the claim `iss`. Default: `oidcIssuer`; otherwise all. */
   readonly issuer?: string | readonly string[];
   /**
-   * Accepted values of the claim `aud`; "*" for all. Required with `jwksUrl` and `oidcIssuer`, which also make tokens for
-   * other services. Default for the other sources: all.
+   * Accepted values of the claim `aud`; "*" for all. Required with `jwksUrl` and `oidcIssuer`, which also make tokens
+   * for other services. Default for the other sources: all.
    */
   readonly audience?: string | readonly string[];
   /** Accepted algorithms. Default: HS256 with a secret; all for RSA, EC and Ed25519 keys otherwise. */

@@ -1,4 +1,4 @@
-import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify, type ProtectedHeaderParameters } from "jose";
+import type { errors, JWTPayload, ProtectedHeaderParameters } from "jose";
 import { AccessDenied } from "../denial.ts";
 import type { GrantClaims } from "../parse-claims.ts";
 import type { KeySource } from "./key-source.ts";
@@ -19,6 +19,8 @@ export interface TokenRules {
 /** The claims of a valid token. */
 export type ValidClaims = JWTPayload & GrantClaims & { readonly sub: string; readonly exp: number };
 
+type Jose = typeof import("jose");
+
 const MAX_SHOWN = 100;
 
 /**
@@ -35,14 +37,16 @@ export async function verifyToken(
   source: KeySource,
   now: number,
 ): Promise<ValidClaims> {
-  const { alg, kid } = readHeader(token, rules);
+  // Loaded on demand, since servers without tokens start faster without it.
+  const jose = await import("jose");
+  const { alg, kid } = readHeader(jose, token, rules);
   const keys = await source.find(alg, kid);
   if (keys.length === 0) {
     throw invalid(`the server has no key for ${alg}${kid === undefined ? "" : ` with the id ${shown(kid)}`}`);
   }
   for (const { key } of keys) {
     try {
-      const { payload } = await jwtVerify(token, key, {
+      const { payload } = await jose.jwtVerify(token, key, {
         algorithms: [alg],
         requiredClaims: ["exp", "sub"],
         clockTolerance: rules.clockTolerance,
@@ -53,16 +57,16 @@ export async function verifyToken(
       });
       return checkSubject(payload);
     } catch (error) {
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw toDenial(error, rules);
+      if (!(error instanceof jose.errors.JWSSignatureVerificationFailed)) throw toDenial(jose, error, rules);
     }
   }
   throw invalid("its signature does not fit: another key signed it, or it was changed");
 }
 
-function readHeader(token: string, { algorithms }: TokenRules): { alg: string; kid: string | undefined } {
+function readHeader(jose: Jose, token: string, { algorithms }: TokenRules): { alg: string; kid: string | undefined } {
   let header: ProtectedHeaderParameters;
   try {
-    header = decodeProtectedHeader(token);
+    header = jose.decodeProtectedHeader(token);
   } catch {
     throw invalid("it is not a JWT; expected three parts of base64url with dots between them");
   }
@@ -80,7 +84,7 @@ function checkSubject(payload: JWTPayload): ValidClaims {
 }
 
 /** Translates an error of jose. Other errors pass unchanged. */
-function toDenial(error: unknown, rules: TokenRules): unknown {
+function toDenial({ errors }: Jose, error: unknown, rules: TokenRules): unknown {
   if (error instanceof errors.JWTExpired) {
     return new AccessDenied("TOKEN_EXPIRED", `the token expired at ${shownTime(error.payload.exp)}; get a new one`);
   }
