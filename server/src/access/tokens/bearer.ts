@@ -7,7 +7,8 @@ const TOKEN = /^[A-Za-z0-9._~+/=-]+$/;
  * The token in the header `authorization` (RFC 6750, section 2.1).
  *
  * @param maxBytes longest token
- * @throws AccessDenied TOKEN_MISSING without a header or with another scheme; TOKEN_INVALID for a long or malformed token
+ * @throws AccessDenied TOKEN_MISSING without a header or with another scheme
+ * @throws AccessDenied TOKEN_INVALID for a long or malformed token
  */
 export function bearerToken(header: string | null, maxBytes: number): string {
   const form = 'expected the header "authorization: Bearer" with a token';
