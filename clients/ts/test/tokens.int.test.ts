@@ -1,40 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import {
-  type ClientOptions,
-  createStreamkitClient,
-  json,
-  type RetryEvent,
-  type StoreHandle,
-  type StreamkitError,
-} from "../src/index.ts";
+import { createStreamkitClient, json, type ReadState, type StoreHandle } from "../src/index.ts";
+import { failAll, guarded, reasons, told } from "./guarded-client.ts";
 import { Guard, startGuarded } from "./guarded-server.ts";
 import { TRANSPORTS } from "./peers.ts";
 
 const KINDS = Object.keys(TRANSPORTS);
-
-/** A guarded server, and a client whose tokens come from the guard. */
-async function guarded(kind: string, options: Partial<ClientOptions> = {}) {
-  const guard = new Guard();
-  const server = await startGuarded(guard);
-  const events: RetryEvent[] = [];
-  const asked: string[] = [];
-  const token = () => {
-    asked.push(guard.issue());
-    return asked[asked.length - 1];
-  };
-  const client = createStreamkitClient({
-    transport: TRANSPORTS[kind](server),
-    token,
-    onRetry: (event) => void events.push(event),
-    ...options,
-  });
-  const store = client.store(randomUUID()).withCodec(json<number>());
-  return { guard, server, events, asked, client, store, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
-}
-
-/** The reasons of the retries. */
-const reasons = (events: readonly RetryEvent[]) => events.map(({ error }) => (error as StreamkitError).reason);
 
 /** Every kind of call of a client. */
 async function callAll(store: StoreHandle<number, number>): Promise<void> {
@@ -216,4 +187,69 @@ describe.each(KINDS)("over %s", (kind) => {
     expect(membership.state.name).not.toBe("ended");
     subscription.close();
   });
+});
+
+test.each(["Connect, HTTP/2", "Connect, HTTP/1.1", "WebSocket", "Connect, fetch", "in-process"])(
+  "a follower sees every entry once over several JWTs that live for two seconds, over %s",
+  async (kind) => {
+    const lives: number[] = [];
+    const guard = new Guard();
+    await using here = await guarded(kind, {
+      token: () => {
+        lives.push(Date.now());
+        return guard.issue(2_000);
+      },
+      guard,
+    });
+    const segment = here.store.space("s").segment("a");
+    const seen: number[] = [];
+    const writing = new AbortController();
+    const writer = (async () => {
+      for (let n = 0; !writing.signal.aborted; n++) {
+        await segment.publish(n);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })();
+    // The stream ends when its token does, for it cannot change its token. Calls get theirs ahead of that.
+    for await (const { value } of segment.follow()) {
+      seen.push(value);
+      if (guard.refusals.length === 3) break;
+    }
+    writing.abort();
+    await writer;
+    expect(seen).toEqual(seen.map((_, i) => i));
+    expect(lives.length).toBeGreaterThanOrEqual(4);
+    expect(new Set(reasons(here.events))).toEqual(new Set(["TOKEN_EXPIRED"]));
+  },
+);
+
+test.each(KINDS)("no error, event or state tells the token, over %s", async (kind) => {
+  const spoken: unknown[] = [];
+  let isGood = true;
+  let asked = 0;
+  await using here = await guarded(kind, {
+    token: () => (isGood ? here.guard.issue() : `SECRETforged${++asked}`),
+    onRetry: (event) => void spoken.push(event, event.error),
+    retry: { initialDelayMillis: 1, maxDelayMillis: 1, maxAttempts: 2 },
+  });
+  const segment = here.store.space("s").segment("a");
+  const onStateChange = (state: ReadState) => void spoken.push(state, "reason" in state && state.reason);
+  await segment.publish(0);
+  const entries = segment.follow({ onStateChange })[Symbol.asyncIterator]();
+  await entries.next();
+  here.guard.expireAll();
+  await segment.publish(1);
+  await entries.next();
+  here.guard.forbidden.add("GetSegmentStatus");
+  spoken.push(await segment.status().catch((error) => error));
+  isGood = false;
+  here.guard.expireAll();
+  spoken.push(await entries.next().catch((error) => error));
+  spoken.push(...(await failAll(here.store)));
+  await here.server.streamkit.close();
+  spoken.push(...(await failAll(here.store, ["follow", "subscribe"])));
+  spoken.push(here.client, here.store, segment);
+  expect(asked).toBeGreaterThan(5);
+  expect(spoken.length).toBeGreaterThan(20);
+  for (const one of spoken) expect(told(one)).not.toContain("SECRET");
 });
