@@ -192,6 +192,22 @@ it.each(NAMES)("reads %s as Connect does, and asks as it does", async (answer) =
   }
 });
 
+it("sends the headers of each call, also if they are one object that changes", async () => {
+  const { direct } = ways([], `${baseUrl}/${NAMES.indexOf("a message")}`);
+  const sent = async (header: HeadersInit) => {
+    requests.length = 0;
+    await direct(METHOD, undefined, undefined, header, {});
+    return (requests[0] as { headers: Record<string, string> }).headers;
+  };
+  const changing = Object.freeze(new Headers({ "x-turn": "1" }));
+  expect(await sent(changing)).toMatchObject({ "x-turn": "1" });
+  changing.set("x-turn", "2");
+  expect(await sent(changing)).toMatchObject({ "x-turn": "2" });
+  const steady = Object.freeze({ authorization: "Bearer a" });
+  for (let turn = 0; turn < 3; turn++) expect(await sent(steady)).toMatchObject({ authorization: "Bearer a" });
+  expect(await sent({})).not.toHaveProperty("authorization");
+});
+
 /** Calls that the server leaves without an answer until their end; resolves with the codes of their resets, too. */
 async function unanswered(interceptors: Interceptor[], end: (call: Calling) => Promise<object>): Promise<object> {
   const { direct, connect } = ways(interceptors, `${baseUrl}/silence`);

@@ -76,6 +76,18 @@ test("headers of the socket and of a call reach the server, and change while the
   expect(at.peer.sockets).toHaveLength(1);
 });
 
+test("a call has its own headers, also if several calls have one object that changes", async () => {
+  await using at = await setUp(echo);
+  const changing = Object.freeze(new Headers({ "x-turn": "1" }));
+  await at.call(Uint8Array.of(1), changing);
+  changing.set("x-turn", "2");
+  await at.call(Uint8Array.of(2), changing);
+  const steady = Object.freeze({ "x-turn": "3" });
+  for (let turn = 0; turn < 2; turn++) await at.call(Uint8Array.of(3), steady);
+  await at.call(Uint8Array.of(4));
+  expect(at.peer.sockets[0].calls.map(({ headers }) => headers.get("x-turn"))).toEqual(["1", "2", "3", "3", null]);
+});
+
 test("headers that are too large fail their call alone", async () => {
   await using at = await setUp(echo);
   const error = await failure(at.call(Uint8Array.of(1), { "x-large": "x".repeat(20_000) }));
