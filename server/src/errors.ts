@@ -12,6 +12,8 @@ export interface ErrorFacts {
   retryAfterMillis?: number;
   /** For INVALID_FIELD: each invalid field, with the expected form. */
   fieldViolations?: readonly FieldViolation[];
+  /** For refused credentials and missing rights: the value of the header `WWW-Authenticate` (RFC 6750). */
+  challenge?: string;
   /** The cause, for logs. The server never sends it to clients. */
   cause?: unknown;
 }

@@ -6,6 +6,7 @@
 
 export { type CertificateOptions, certificateAuthentication } from "./access/certificates.ts";
 export { AccessDenied, AuthenticationUnavailable, type DenialReason } from "./access/denial.ts";
+export { principalKey } from "./access/gate.ts";
 export type { Grant, NameLimit, NameSelection, Verb } from "./access/grant.ts";
 export { Grants } from "./access/grants.ts";
 export type { GrantClaims } from "./access/parse-claims.ts";

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ConnectRouter, createRouterTransport, type Interceptor, type Transport } from "@connectrpc/connect";
+import { Gate } from "./access/gate.ts";
+import type { Authenticate } from "./access/principal.ts";
 import { Accounts } from "./budgets/account.ts";
-import { Admission } from "./budgets/admission.ts";
+import { Admission, type Entrance } from "./budgets/admission.ts";
 import { type ServerLimits, serverLimits } from "./budgets/limits.ts";
 import type { Bus } from "./bus/port.ts";
 import { type Clock, systemClock } from "./engine/clock.ts";
@@ -59,11 +61,16 @@ export interface StreamkitOptions {
   readonly bus?: Bus;
   /**
    * Connect interceptors for logs, metrics or access control. They run around every call, on all transports, the first
-   * one outermost. An interceptor refuses a call by throwing a ConnectError. Default: none. In calls that carry entries
-   * (Append, Produce, Peek, Consume*), the entries are encoded bytes in all formats except JSON; leave these messages
-   * unchanged.
+   * one outermost, after `authenticate`; `request.contextValues.get(principalKey)` is the principal. An interceptor
+   * refuses a call by throwing a ConnectError. Default: none. In calls that carry entries (Append, Produce, Peek,
+   * Consume*), the entries are encoded bytes in all formats except JSON; leave these messages unchanged.
    */
   readonly interceptors?: readonly Interceptor[];
+  /**
+   * Finds the principal of each call by its headers, before the server reads the request: `tokenAuthentication`,
+   * `certificateAuthentication`, or your own. Default: none; then every caller may do everything.
+   */
+  readonly authenticate?: Authenticate;
   /** The clock for commit times. Default: the clock of the machine. */
   readonly clock?: Clock;
   /**
@@ -95,8 +102,11 @@ const KEEP_ALIVE_MILLIS = 15_000;
 export interface Streamkit extends AsyncDisposable {
   /** Mounts all services in a Connect router: for Fastify, Express, or your own adapter. */
   routes(router: ConnectRouter): void;
-  /** A transport that calls this instance in the same process, without a network. */
-  transport(): Transport;
+  /**
+   * A transport that calls this instance in the same process, without a network. Its calls may do everything, unless
+   * `authenticate` is true; then each needs credentials like a call from outside.
+   */
+  transport(options?: { readonly authenticate?: boolean }): Transport;
   /**
    * A request listener for the http, https and http2 servers of Node, and a middleware for Express and similar
    * frameworks, with CORS. Other paths go to `fallback`, or to the next middleware, or get 404. It reads bodies itself,
@@ -162,21 +172,26 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     limits,
     server: accounts.server,
     toError(error) {
-      events.report({ level: "warn", kind: "request-refused", message: error.message });
+      // A caller without rights is news. A full server needs attention.
+      const level = error.facts.challenge === undefined ? "warn" : "info";
+      events.report({ level, kind: "request-refused", message: error.message });
       return toConnectError(error);
     },
+    gate: gateOf(options, events),
   });
   const implementations = createImplementations({
     storage,
     openStores,
     limits,
     dedupeWindowMillis,
+    authenticated: options.authenticate !== undefined,
     shutdown: shutdown.signal,
     events,
     health,
     interceptors: options.interceptors,
   });
-  const routes = createRoutes({ implementations, admission, events });
+  const routesOf = (entrance: Entrance) => createRoutes({ implementations, admission, events, entrance });
+  const routes = routesOf({ transport: "http", trusted: false });
   const onRefused = (message: string, cause?: unknown) =>
     events.report({ level: "info", kind: "connection-refused", message, ...(cause !== undefined && { cause }) });
   const onFailure = (cause: unknown) =>
@@ -213,10 +228,12 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     routes,
     // Clients and servers do not import each other. A client learns the abilities of a transport from this property;
     // see the client's transport/description.ts.
-    transport: () =>
-      Object.defineProperty(createRouterTransport(routes), Symbol.for("streamkit.transport-description"), {
+    transport({ authenticate = false } = {}) {
+      const inProcess = routesOf({ transport: "in-process", trusted: !authenticate });
+      return Object.defineProperty(createRouterTransport(inProcess), Symbol.for("streamkit.transport-description"), {
         value: { format: "binary", duplex: true },
-      }),
+      });
+    },
     handler: (handlerOptions = {}) => makeHandler(handlerOptions),
     fetch(request) {
       fetchHandler ??= createFetchHandler({ ...adapter, handlers: handlers() });
@@ -262,4 +279,11 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
     [Symbol.asyncDispose]: () => streamkit.close(),
   };
   return streamkit;
+}
+
+function gateOf({ authenticate }: StreamkitOptions, events: Events): Gate | undefined {
+  if (authenticate === undefined) return undefined;
+  const message = "authenticate failed; the calls got AUTHENTICATION_UNAVAILABLE";
+  const onDefect = (cause: unknown) => events.report({ level: "error", kind: "internal-error", message, cause });
+  return new Gate({ authenticate, onDefect });
 }

@@ -58,13 +58,19 @@ export function makeInstance(storage: Storage, options: InstanceOptions = {}) {
     storage,
     openStores,
     limits,
+    authenticated: false,
     dedupeWindowMillis: 600_000,
     shutdown: shutdown.signal,
     events,
     health,
   });
   const admission = new Admission({ limits, server: new Accounts(limits).server, toError: toConnectError });
-  const routes = createRoutes({ implementations, admission, events });
+  const routes = createRoutes({
+    implementations,
+    admission,
+    events,
+    entrance: { transport: "in-process", trusted: true },
+  });
   const transport = createRouterTransport(routes);
   return {
     openStores,

@@ -151,18 +151,20 @@ describe("lists show", () => {
     expect(grants.coversStore(STORE, "append")).toBe(true);
     expect(grants.coversStore(STORE, "read")).toBe(false);
     expect(grants.coversStore(OTHER)).toBe(false);
-    expect(STORES.filter(grants.storeFilter() ?? expect.unreachable)).toEqual([STORE]);
-    expect(Grants.parse({ scope: "streamkit::*:read" }).storeFilter("read")).toBe(undefined);
-    expect(STORES.filter(Grants.parse({ scope: "streamkit::*:read" }).storeFilter("trim") ?? (() => true))).toEqual([]);
+    expect(grants.stores("append")).toEqual([STORE]);
+    expect(grants.stores("read")).toEqual([]);
+    expect(Grants.parse({ scope: "streamkit::*:read" }).stores("read")).toBe(undefined);
+    expect(Grants.parse({ scope: "streamkit::*:read" }).stores("trim")).toEqual([]);
+    expect(Grants.of([{ store: STORE }, { store: OTHER.toUpperCase() }]).stores("read")).toEqual([OTHER, STORE]);
   });
 
   it("the spaces and segments that grants allow, and spaces with such segments", () => {
     fc.assert(
       fc.property(fc.array(grant, { maxLength: 4 }), verb, fc.constantFrom(...STORES), (given, verb, store) => {
         const grants = Grants.of(given);
-        const spaces = grants.spaceFilter(verb, store) ?? (() => true);
+        const spaces = selects(grants.spaceLimits(verb, store));
         for (const space of NAMES) {
-          const segments = grants.segmentFilter(verb, store, space) ?? (() => true);
+          const segments = selects(grants.segmentLimits(verb, store, space));
           for (const segment of NAMES) expect(segments(segment)).toBe(grants.allows(verb, store, space, segment));
           const part =
             grants.allows(verb, store, space) || given.some((grant) => coversPart(grant, verb, store, space));
@@ -173,15 +175,25 @@ describe("lists show", () => {
     );
   });
 
-  it("everything without a filter if a grant has no limit", () => {
+  it("everything if a grant has no limit", () => {
     const grants = Grants.of([{ store: STORE }, { store: "*", space: { exact: "a" } }]);
-    expect(grants.spaceFilter("read", STORE)).toBe(undefined);
-    expect(grants.segmentFilter("read", STORE, "b")).toBe(undefined);
-    expect(grants.segmentFilter("read", OTHER, "a")).toBe(undefined);
-    expect(NAMES.filter(grants.spaceFilter("read", OTHER) ?? expect.unreachable)).toEqual(["a"]);
-    expect(NAMES.filter(grants.segmentFilter("read", OTHER, "b") ?? expect.unreachable)).toEqual([]);
+    expect(grants.spaceLimits("read", STORE)).toBe(undefined);
+    expect(grants.segmentLimits("read", STORE, "b")).toBe(undefined);
+    expect(grants.segmentLimits("read", OTHER, "a")).toBe(undefined);
+    expect(grants.spaceLimits("read", OTHER)).toEqual([{ exact: "a" }]);
+    expect(grants.segmentLimits("read", OTHER, "b")).toEqual([]);
+  });
+
+  it("nothing of a verb that no grant has", () => {
+    const grants = Grants.of([{ store: STORE, verbs: ["append"] }]);
+    expect(VERBS.filter((verb) => grants.has(verb))).toEqual(["append"]);
+    expect(VERBS.filter((verb) => Grants.none.has(verb))).toEqual([]);
   });
 });
+
+function selects(limits: readonly NameLimit[] | undefined): (name: string) => boolean {
+  return (name) => limits === undefined || limits.some((limit) => within(limit, name));
+}
 
 function coversPart(grant: Grant, verb: Verb, store: string, space: string): boolean {
   const segment = grant.segment && ("exact" in grant.segment ? grant.segment.exact : grant.segment.prefix);

@@ -1,4 +1,4 @@
-import { coversNames, type Grant, type NameSelection, VERBS, type Verb } from "./grant.ts";
+import { coversNames, type Grant, type NameLimit, type NameSelection, VERBS, type Verb } from "./grant.ts";
 import { type FullGrant, type GrantClaims, parseClaims, parseGrant } from "./parse-claims.ts";
 
 const ANY_STORE = "*";
@@ -74,36 +74,38 @@ export class Grants {
     return this.#grantsOf(verb, store).some((grant) => coversNames(grant.space, space));
   }
 
+  /** Whether any grant has a verb. */
+  has(verb: Verb): boolean {
+    return [...this.#grants.values()].some((grants) => grants.some(({ verbs }) => verbs.includes(verb)));
+  }
+
   /**
-   * Selects the stores of a list, as `coversStore` does.
+   * The stores of a list: those that `coversStore` covers, in lower case and in order.
    *
    * @returns undefined if the list shows all stores
    */
-  storeFilter(verb?: Verb): ((store: string) => boolean) | undefined {
+  stores(verb: Verb): readonly string[] | undefined {
     if (this.#grantsOf(verb, ANY_STORE).length > 0) return undefined;
-    return (store) => this.coversStore(store, verb);
+    return [...this.#grants.keys()].filter((store) => this.coversStore(store, verb)).sort();
   }
 
   /**
-   * Selects the spaces of a list, as `coversSpace` does.
+   * The spaces of a list: those that `coversSpace` covers. Limits may overlap.
    *
    * @returns undefined if the list shows all spaces of the store
    */
-  spaceFilter(verb: Verb, store: string): ((space: string) => boolean) | undefined {
-    const grants = this.#grantsOf(verb, store);
-    if (grants.some((grant) => grant.space === undefined)) return undefined;
-    return (space) => grants.some((grant) => coversNames(grant.space, space));
+  spaceLimits(verb: Verb, store: string): readonly NameLimit[] | undefined {
+    return limitsOf(this.#grantsOf(verb, store).map(({ space }) => space));
   }
 
   /**
-   * Selects the segments of a list.
+   * The segments of a list. Limits may overlap.
    *
    * @returns undefined if the list shows all segments of the space
    */
-  segmentFilter(verb: Verb, store: string, space: string): ((segment: string) => boolean) | undefined {
+  segmentLimits(verb: Verb, store: string, space: string): readonly NameLimit[] | undefined {
     const grants = this.#grantsOf(verb, store).filter((grant) => coversNames(grant.space, space));
-    if (grants.some((grant) => grant.segment === undefined)) return undefined;
-    return (segment) => grants.some((grant) => coversNames(grant.segment, segment));
+    return limitsOf(grants.map(({ segment }) => segment));
   }
 
   /**
@@ -122,6 +124,11 @@ export class Grants {
     const grants = forOne.length === 0 ? forAll : forAll.length === 0 ? forOne : [...forAll, ...forOne];
     return verb === undefined ? grants : grants.filter((grant) => grant.verbs.includes(verb));
   }
+}
+
+/** Returns undefined if one of the limits is absent: then nothing is limited. */
+function limitsOf(limits: readonly (NameLimit | undefined)[]): readonly NameLimit[] | undefined {
+  return limits.includes(undefined) ? undefined : limits.filter((limit) => limit !== undefined);
 }
 
 function covers(grant: FullGrant, space: NameSelection | undefined, segment: NameSelection | undefined): boolean {

@@ -1,6 +1,8 @@
-import { type ContextValues, createContextValues } from "@connectrpc/connect";
+import { type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { ErrorReason } from "@streamkit/protocol";
+import { type Arrival, type Gate, principalKey } from "../access/gate.ts";
+import type { AccessRequest, Principal } from "../access/principal.ts";
 import { ServerError } from "../errors.ts";
 import type { Account } from "./account.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -17,31 +19,93 @@ export interface AdmissionOptions {
   readonly server: Account;
   /** Turns a refusal into an error that the protocol of the call can carry. */
   readonly toError: (error: ServerError) => Error;
+  /** Checks the caller of each call. Default: all callers may call. */
+  readonly gate?: Gate | undefined;
 }
 
+/** A way in that has handlers of Connect. */
+export interface Entrance {
+  readonly transport: AccessRequest["transport"];
+  /** True if its calls pass without authentication, because they come from the application itself. */
+  readonly trusted: boolean;
+}
+
+/** The refusal of a call, for a handler that answers with it. */
+export const refusalKey = createContextKey<Error | undefined>(undefined, { description: "the refusal of the call" });
+
 /**
- * Admits calls: counts streams and bytes for the caller, and ends requests that do not arrive in time. All entrances of
- * a server share one. `wrap` applies it to a handler of Connect; an entrance without such handlers calls the other
- * methods.
+ * Admits calls: checks the caller, counts streams and bytes for the caller, and ends requests that do not arrive in
+ * time. All entrances of a server share one. `wrap` applies it to a handler of Connect; an entrance without such
+ * handlers calls the other methods.
  */
 export class Admission {
   readonly #limits: ServerLimits;
   readonly #server: Account;
   readonly #toError: (error: ServerError) => Error;
   readonly #deadlines: Deadlines;
+  readonly #checks: Deadlines;
+  /** Checks the caller of each call. Undefined if all callers may call. */
+  readonly gate: Gate | undefined;
 
-  constructor({ limits, server, toError }: AdmissionOptions) {
+  constructor({ limits, server, toError, gate }: AdmissionOptions) {
+    this.gate = gate;
     this.#limits = limits;
     this.#server = server;
     this.#toError = toError;
     this.#deadlines = new Deadlines(limits.requestMillis);
+    this.#checks = new Deadlines(limits.headerMillis);
   }
 
   /**
-   * Selects the account of a call, and records it in the context values: the account of the connection, or that of the
-   * server if the transport knows none.
+   * Admits a call before its request is read: checks its caller, and selects its account. Records both in the context
+   * values. Returns a promise only if the check of the caller takes time.
+   *
+   * @throws the result of `toError` for a refused caller
    */
-  admit(values: ContextValues): Account {
+  admit(values: ContextValues, arrival: Arrival): Account | Promise<Account> {
+    if (this.gate === undefined) return this.#admitted(values, undefined);
+    const principal = this.#errorsOf(() => this.gate?.check(arrival));
+    if (!(principal instanceof Promise)) return this.#admitted(values, principal);
+    return this.#inTime(principal).then(
+      (found) => this.#admitted(values, found),
+      (error: ServerError) => {
+        throw this.#toError(error);
+      },
+    );
+  }
+
+  /**
+   * Finds the principal of a connection. Returns undefined without a gate.
+   *
+   * @throws ServerError TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or AUTHENTICATION_UNAVAILABLE
+   */
+  authenticate(request: AccessRequest): Principal | Promise<Principal> | undefined {
+    const found = this.gate?.authenticate(request);
+    return found instanceof Promise ? this.#inTime(found) : found;
+  }
+
+  /**
+   * Waits at most `limits.headerMillis` for a principal.
+   *
+   * @throws ServerError
+   */
+  async #inTime(principal: Promise<Principal>): Promise<Principal> {
+    let deadline: Disposable | undefined;
+    const late = new Promise<never>((_, reject) => {
+      deadline = this.#checks.begin(() => reject(this.#unchecked()));
+    });
+    try {
+      return await Promise.race([principal, late]);
+    } finally {
+      deadline?.[Symbol.dispose]();
+    }
+  }
+
+  /**
+   * The account of the connection, or that of the server if the transport knows none.
+   */
+  #admitted(values: ContextValues, principal: Principal | undefined): Account {
+    if (principal !== undefined) values.set(principalKey, principal);
     const account = values.get(peerKey)?.account ?? this.#server;
     values.set(accountKey, account);
     return account;
@@ -76,13 +140,27 @@ export class Admission {
     return this.#deadlines.begin(() => onLate(this.#late(single)));
   }
 
-  /** Returns a handler that admits each call before `handler` runs. */
-  wrap(handler: UniversalHandler): UniversalHandler {
+  /**
+   * Returns a handler that admits each call before `handler` runs.
+   *
+   * @param refusing answers calls whose caller is refused, with the error in `refusalKey`, in the protocol of the call
+   */
+  wrap(handler: UniversalHandler, refusing: UniversalHandler, { transport, trusted }: Entrance): UniversalHandler {
     const streaming = handler.method.methodKind !== "unary";
     const single = !streaming || handler.method.methodKind === "server_streaming";
     const admitted = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
       const contextValues = request.contextValues ?? createContextValues();
-      const account = this.admit(contextValues);
+      const { method } = handler;
+      const arrival = { method, accessRequest: () => accessRequest(request, transport) };
+      let account: Account;
+      try {
+        // An await would cost a call without a check a turn of the event loop.
+        const admitted = trusted ? this.#admitted(contextValues, undefined) : this.admit(contextValues, arrival);
+        account = admitted instanceof Promise ? await admitted : admitted;
+      } catch (error) {
+        contextValues.set(refusalKey, error as Error);
+        return refusing({ ...request, contextValues });
+      }
       let stream: Disposable | undefined;
       if (streaming) {
         try {
@@ -118,11 +196,21 @@ export class Admission {
   }
 
   #take(account: Account, resource: "streams" | "requestBytes", amount: number): void {
+    this.#errorsOf(() => account.take(resource, amount));
+  }
+
+  #errorsOf<T>(action: () => T): T {
     try {
-      account.take(resource, amount);
+      return action();
     } catch (error) {
       throw this.#toError(error as ServerError);
     }
+  }
+
+  #unchecked(): ServerError {
+    const limit = `${this.#limits.headerMillis} ms (limits.headerMillis)`;
+    const message = `the server could not check the credentials within ${limit}; try again`;
+    return new ServerError(ErrorReason.AUTHENTICATION_UNAVAILABLE, message, { retryAfterMillis: 1_000 });
   }
 
   #late(single: boolean): Error {
@@ -188,6 +276,11 @@ class ResponseMeter implements AsyncIterableIterator<Uint8Array> {
 
 function isBytes(body: UniversalServerRequest["body"]): body is AsyncIterable<Uint8Array> {
   return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+function accessRequest(request: UniversalServerRequest, transport: AccessRequest["transport"]): AccessRequest {
+  const peer = request.contextValues?.get(peerKey)?.certificate?.();
+  return { headers: request.header, transport, ...(peer && { peer }) };
 }
 
 function failing(error: Error): AsyncIterable<Uint8Array> {

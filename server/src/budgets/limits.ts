@@ -31,8 +31,8 @@ export interface ServerLimits {
   /** Existing stores that are open at once. Default 1,000. */
   readonly openStores: number;
   /**
-   * Time for the first bytes of a connection, for a TLS handshake and for the headers of an HTTP/1.1 request, in
-   * milliseconds. Default 10,000.
+   * Time for the first bytes of a connection, for a TLS handshake, for the headers of an HTTP/1.1 request and for
+   * `authenticate`, in milliseconds. Default 10,000.
    */
   readonly headerMillis: number;
   /** Time for the body of a unary request, and for the first message of a stream, in milliseconds. Default 30,000. */

@@ -14,6 +14,8 @@ export interface CorsAnswer {
 }
 
 const PREFLIGHT_CACHE_SECONDS = "7200";
+/** Headers of answers that pages may read. */
+const EXPOSED_HEADERS = [...cors.exposedHeaders, "www-authenticate"].join(", ");
 const NOTHING: CorsAnswer = { preflight: false, headers: {} };
 
 /**
@@ -35,7 +37,7 @@ export function corsAnswer(
   if (method !== "OPTIONS") {
     return {
       preflight: false,
-      headers: { ...headers, "access-control-expose-headers": cors.exposedHeaders.join(", ") },
+      headers: { ...headers, "access-control-expose-headers": EXPOSED_HEADERS },
     };
   }
   return {

@@ -15,6 +15,7 @@ import type { Handlers } from "./handlers.ts";
 import { healthAnswer, type Readiness } from "./health-paths.ts";
 import { isHttp1Only, requireHttp1 } from "./http1-only.ts";
 import type { OpenCalls } from "./open-calls.ts";
+import { peerOf } from "./peer-certificate.ts";
 import { refuse } from "./refuse.ts";
 import { RequestBody } from "./request-body.ts";
 import { toWebHeaders } from "./request-headers.ts";
@@ -118,7 +119,7 @@ async function call(
   connections: ConnectionAccounts,
 ): Promise<void> {
   const contextValues = createContextValues();
-  contextValues.set(peerKey, { account: connections.of(request) });
+  contextValues.set(peerKey, { account: connections.of(request), certificate: () => peerOf(request) });
   const streaming = handler.method.methodKind !== "unary";
   const answer = await handler(toUniversalRequest(request, response, contextValues, streaming));
   await respond(answer, request, response);

@@ -32,6 +32,7 @@ const CODES: Record<ErrorReason, Code> = {
   [ErrorReason.TOKEN_MISSING]: Code.Unauthenticated,
   [ErrorReason.TOKEN_INVALID]: Code.Unauthenticated,
   [ErrorReason.TOKEN_EXPIRED]: Code.Unauthenticated,
+  [ErrorReason.AUTHENTICATION_UNAVAILABLE]: Code.Unavailable,
 };
 
 /** Reasons after which the same request may succeed. */
@@ -46,6 +47,7 @@ const RETRYABLE: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.SESSION_ABORTED,
   ErrorReason.DEADLINE_EXCEEDED,
   ErrorReason.CANCELED,
+  ErrorReason.AUTHENTICATION_UNAVAILABLE,
 ]);
 
 /**
@@ -163,5 +165,6 @@ function fromStreamkitError(error: ServerError): ConnectError {
     fieldViolations: (facts.fieldViolations ?? []).map(({ field, description }) => ({ field, description })),
   });
   const detail = { desc: ErrorDetailSchema, value };
-  return new ConnectError(error.message, CODES[reason] ?? Code.Internal, undefined, [detail], error);
+  const metadata = facts.challenge === undefined ? undefined : { "www-authenticate": facts.challenge };
+  return new ConnectError(error.message, CODES[reason] ?? Code.Internal, metadata, [detail], error);
 }

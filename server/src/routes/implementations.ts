@@ -70,18 +70,24 @@ export interface ImplementationParts {
   readonly encode?: ((answer: never) => Uint8Array) | undefined;
 }
 
+/** Puts a check around an implementation. `method` is the public method. */
+export type Guard = (method: DescMethod, implement: Implement) => Implement;
+
 /** Collects the RPCs of a server. */
 export class Registry {
   readonly #byPath = new Map<string, Implementation>();
   readonly #interceptors: readonly Interceptor[];
   readonly #shell: UnaryShell | undefined;
+  readonly #guard: Guard;
 
   /**
    * @param interceptors interceptors of every call, the first one outermost
    * @param shell replaces the interceptors of unary calls at a lower cost; only for servers without interceptors of the
    * application
+   * @param guard puts authorization around each implementation. Default: none
    */
-  constructor(interceptors: readonly Interceptor[], shell?: UnaryShell) {
+  constructor(interceptors: readonly Interceptor[], shell?: UnaryShell, guard: Guard = (_, implement) => implement) {
+    this.#guard = guard;
     this.#interceptors = interceptors;
     this.#shell = shell;
   }
@@ -97,8 +103,9 @@ export class Registry {
    */
   add({ method, implement, opaque, direct = false, encode }: ImplementationParts): void {
     const path = `/${method.parent.typeName}/${method.name}`;
-    const json = this.#form(method, implement);
-    const binary = opaque === undefined ? json : this.#form(opaque.method, opaque.implement, encode);
+    const json = this.#form(method, this.#guard(method, implement));
+    const binary =
+      opaque === undefined ? json : this.#form(opaque.method, this.#guard(method, opaque.implement), encode);
     this.#byPath.set(path, {
       path,
       method,

@@ -10,6 +10,7 @@ import type { Storage } from "../storage/port.ts";
 import { cursorRoutes } from "./cursor-routes.ts";
 import { entryRoutes } from "./entry-routes.ts";
 import { unaryShell, withErrors } from "./error-interceptor.ts";
+import { guarded } from "./guard.ts";
 import { healthRoutes } from "./health.ts";
 import { type Implement, type Implementations, Registry } from "./implementations.ts";
 import { leaseRoutes } from "./lease-routes.ts";
@@ -26,6 +27,8 @@ export interface RoutesOptions {
   /** Limits of callers; GetServerInfo reports them to clients. */
   readonly limits: ServerLimits;
   readonly dedupeWindowMillis: number;
+  /** True if calls have principals: then each message is authorized. */
+  readonly authenticated: boolean;
   /** Aborted when the server begins to shut down. */
   readonly shutdown: AbortSignal;
   /** Receives failures of storage and defects; counts all other failures. */
@@ -43,7 +46,8 @@ export function createImplementations(options: RoutesOptions): Implementations {
   const stores = new Stores({ openStores, shared: storage.shared, events, health });
   const { interceptors = [] } = options;
   const shell = interceptors.length === 0 ? unaryShell(events) : undefined;
-  const registry = new Registry([...withErrors(events, interceptors), responseBudget], shell);
+  const guard = options.authenticated ? guarded : undefined;
+  const registry = new Registry([...withErrors(events, interceptors), responseBudget], shell, guard);
   const status = statusRoutes(stores);
   for (const name of Object.keys(status) as (keyof typeof status)[]) {
     registry.add({ method: StreamService.method[name], implement: status[name].bind(status) as Implement });

@@ -1,7 +1,8 @@
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
-import type { Admission } from "../budgets/admission.ts";
+import { type Admission, type Entrance, refusalKey } from "../budgets/admission.ts";
 import type { Events } from "../events.ts";
+import { reasonOf, toConnectError } from "./connect-error.ts";
 import { withDirectResponses } from "./direct-response.ts";
 import { withRequestErrors } from "./error-interceptor.ts";
 import type { Implementation, Implementations, StreamForm, UnaryForm } from "./implementations.ts";
@@ -13,17 +14,37 @@ export interface MountOptions {
   /** Admits calls. All ways in share it. */
   readonly admission: Admission;
   readonly events: Events;
+  readonly entrance: Entrance;
 }
 
-/** Returns a function that mounts all RPCs in a Connect router. All routers share the limits of streams. */
+/** Returns a function that mounts all RPCs in a Connect router. All routers share the gate and the limits. */
 export function createRoutes(options: MountOptions): (router: ConnectRouter) => void {
-  const { implementations, admission, events } = options;
+  const { implementations, admission, events, entrance } = options;
+  const repaired = (handler: UniversalHandler) => withRequestReader(withRequestErrors(handler, events));
   return (router) => {
     for (const implementation of implementations.values()) {
-      const handler = handlerOf(router, implementation);
-      router.handlers.push(admission.wrap(withRequestReader(withRequestErrors(handler, events))));
+      const handler = repaired(handlerOf(router, implementation));
+      const refusing = admission.gate ? repaired(refusingHandler(router, implementation, events)) : handler;
+      router.handlers.push(admission.wrap(handler, refusing, entrance));
     }
   };
+}
+
+/**
+ * Creates a handler that answers every call with its refusal, in the protocol of the call. It reads no body. A gate of
+ * the router itself, which belongs to the application, remains with the handlers that answer calls.
+ */
+function refusingHandler(router: ConnectRouter, { json }: Implementation, events: Events): UniversalHandler {
+  const requestGate = ({ values, protocolName, method }: HandlerContext) => {
+    const refusal = toConnectError(values.get(refusalKey));
+    const reason = reasonOf(refusal);
+    // `withRequestErrors` counts the failures of all other protocols.
+    const isCounted = protocolName !== "connect" || method.methodKind === "unary";
+    if (reason !== undefined && !isCounted) events.refused(reason);
+    throw refusal;
+  };
+  router.rpc(json.method as never, json.implement as never, { ...READING, requestGate });
+  return router.handlers.pop() as UniversalHandler;
 }
 
 /**

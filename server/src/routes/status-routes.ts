@@ -7,7 +7,9 @@ import type {
   SubscribeToSegmentStatusRequest,
   SubscribeToSegmentStatusResponseSchema,
 } from "@streamkit/protocol";
-import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
+import { principalKey } from "../access/gate.ts";
+import type { NameLimit } from "../access/grant.ts";
+import { checkName, checkPrefix, checkUuid, type Listed } from "../engine/names.ts";
 import type { OpenStore } from "../engine/open-store.ts";
 import { firstBatchFrom } from "../engine/read/read-space.ts";
 import { DeleteSegmentMutation, DeleteSpaceMutation, TrimMutation } from "../engine/removal/trim.ts";
@@ -16,6 +18,7 @@ import type { SpaceLog } from "../engine/space/space-log.ts";
 import { type StatusEvent, watchStatus } from "../engine/space/watch-status.ts";
 import { invalidField } from "../errors.ts";
 import { checkAll } from "./checks.ts";
+import { grantedNames } from "./granted-names.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";
 import { toHeartbeatMillis, toPosition } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
@@ -36,29 +39,38 @@ export type StatusImplementation = Pick<
 
 export function statusRoutes(stores: Stores): StatusImplementation {
   return {
-    async listSpaces(request) {
+    async listSpaces(request, { values }) {
       const { prefix, paging } = checkAll({
         storeId: () => checkUuid(request.storeId, "store_id"),
         prefix: () => checkPrefix(request.prefix, "prefix"),
         paging: () => new Paging(request, "spaces", request.storeId.toLowerCase(), request.prefix),
       });
+      const grants = values.get(principalKey)?.grants;
+      const limits = grants?.spaceLimits("read", request.storeId);
       const { items, nextPageToken } = await stores.call(request.storeId, (store) =>
-        // One item more than the page has tells whether there is a next page.
-        paging.take(store.listSpaces(prefix, paging.after, paging.size + 1), ({ space }) => statusBytes(space, "")),
+        paging.take(
+          listed(limits, prefix, paging, (prefix, atOnce) => store.listSpaces(prefix, paging.after, atOnce)),
+          ({ space }) => statusBytes(space, ""),
+        ),
       );
-      return { spaces: items.map(({ space, head }) => spaceStatus(space, head)), nextPageToken };
+      // The numbers of a space tell about all its segments.
+      const seesNumbers = (space: string) => grants?.allows("read", request.storeId, space) ?? true;
+      const spaces = items.map(({ space, head }) => (seesNumbers(space) ? spaceStatus(space, head) : { space }));
+      return { spaces, nextPageToken };
     },
 
-    async listSegments(request) {
+    async listSegments(request, { values }) {
       const { space, prefix, paging } = checkAll({
         storeId: () => checkUuid(request.storeId, "store_id"),
         space: () => checkName(request.space, "space"),
         prefix: () => checkPrefix(request.prefix, "prefix"),
         paging: () => new Paging(request, "segments", request.storeId.toLowerCase(), request.space, request.prefix),
       });
+      const limits = values.get(principalKey)?.grants.segmentLimits("read", request.storeId, space);
       const { items, nextPageToken } = await stores.call(request.storeId, (store) =>
-        paging.take(store.listSegments(space, prefix, paging.after, paging.size + 1), ({ segment }) =>
-          statusBytes(space, segment),
+        paging.take(
+          listed(limits, prefix, paging, (prefix, atOnce) => store.listSegments(space, prefix, paging.after, atOnce)),
+          ({ segment }) => statusBytes(space, segment),
         ),
       );
       return { segments: items.map(({ segment, head }) => segmentStatus(space, segment, head)), nextPageToken };
@@ -134,6 +146,18 @@ export function statusRoutes(stores: Stores): StatusImplementation {
       return {};
     },
   };
+}
+
+/** Lists the names with a prefix; with limits, only those that the limits select. */
+function listed<Item>(
+  limits: readonly NameLimit[] | undefined,
+  prefix: string,
+  { after, size }: Paging,
+  list: (prefix: string, atOnce: number) => AsyncIterable<Listed<Item>>,
+): AsyncIterable<Listed<Item>> {
+  // One item more than the page has tells whether there is a next page.
+  const atOnce = size + 1;
+  return limits === undefined ? list(prefix, atOnce) : grantedNames({ limits, prefix, after, list, atOnce });
 }
 
 function toSegmentPrefix({ segment, segmentPrefix }: SubscribeToSegmentStatusRequest): string {

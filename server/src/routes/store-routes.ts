@@ -1,12 +1,14 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ErrorReason, LIMITS, type StoreService } from "@streamkit/protocol";
+import { principalKey } from "../access/gate.ts";
 import type { ServerLimits } from "../budgets/limits.ts";
 import { checkUuid } from "../engine/names.ts";
 import type { OpenStores } from "../engine/open-stores.ts";
 import { ServerError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
 import { VERSION } from "../version.ts";
+import { grantedStores } from "./granted-names.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";
 import type { Stores } from "./stores.ts";
 
@@ -33,14 +35,18 @@ export function storeRoutes(
   limits: ServerLimits,
 ): ServiceImpl<typeof StoreService> {
   return {
-    async listStores(request) {
+    async listStores(request, { values }) {
       const paging = new Paging(request, "stores");
       const after = paging.after === "" ? undefined : checkUuid(paging.after, "page_token");
-      const ids = await storage.list({ after, limit: paging.size + 1 });
-      const { items, nextPageToken } = await paging.take(
-        ids.map((storeId) => ({ name: storeId, item: { storeId } })),
-        ({ storeId }) => bytesOfTexts(storeId),
-      );
+      const granted = values.get(principalKey)?.grants.stores("read");
+      const list =
+        granted === undefined
+          ? (await storage.list({ after, limit: paging.size + 1 })).map((storeId) => ({
+              name: storeId,
+              item: { storeId },
+            }))
+          : grantedStores(storage, granted, paging.after);
+      const { items, nextPageToken } = await paging.take(list, ({ storeId }) => bytesOfTexts(storeId));
       return { stores: items, nextPageToken };
     },
 

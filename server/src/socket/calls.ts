@@ -1,21 +1,23 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import { ErrorReason } from "@streamkit/protocol";
 import { type Frame, FrameError, FrameKind, Inbox } from "@streamkit/protocol/transport";
+import { principalKey } from "../access/gate.ts";
 import type { Account } from "../budgets/account.ts";
 import type { Admission } from "../budgets/admission.ts";
 import { ServerError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import { reasonOf, toConnectError, toRequestError } from "../routes/connect-error.ts";
-import type { Implementations } from "../routes/implementations.ts";
-import { unreadable } from "../routes/reading/refusal.ts";
+import type { Implementation, Implementations } from "../routes/implementations.ts";
+import { AdmittingCall } from "./admitting-call.ts";
 import type { CallHost, SocketCall } from "./call.ts";
-import { SocketContext } from "./context.ts";
-import { type Header, MAX_HEADER_BYTES, MAX_HEADERS } from "./headers.ts";
+import { SocketContext, type UpgradeAccess } from "./context.ts";
+import type { Header } from "./headers.ts";
 import type { RequestPayload } from "./read-payload.ts";
 import { errorResult } from "./result-frames.ts";
 import type { Sender } from "./sender.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
+import { headerProblem, unknownPath } from "./unreadable-request.ts";
 
 /** The limit of a message depends on its method, so calls check it. */
 const MAX_MESSAGE_BYTES = 2 ** 32 - 1;
@@ -31,6 +33,10 @@ export interface CallsOptions {
   readonly sender: Sender;
   /** Most calls that may be open at the same time. */
   readonly maxCalls: number;
+  /** The request that opened the socket, as authentication sees it. */
+  readonly upgrade: UpgradeAccess;
+  /** Called for each call with a principal. */
+  readonly onPrincipal: () => void;
   /** Called when the last call has ended. */
   readonly onNone: () => void;
 }
@@ -84,23 +90,63 @@ export class Calls implements CallHost {
       return;
     }
     const { path, binary } = implementation;
+    const { upgrade } = this.#options;
     const context = new SocketContext({
       path,
       method: binary.method,
       account: this.account,
       socketHeaders,
       headers: request.headers.headers,
+      upgrade,
       timeoutMillis: request.timeoutMillis,
     });
-    const call =
-      binary.kind === "unary"
-        ? new UnaryCall(id, this, implementation, binary, context)
-        : new StreamCall(id, this, implementation, binary, context);
-    this.#open.set(id, call);
-    this.#sender.outbox.open(id);
+    let admitted: Account | Promise<Account>;
     try {
-      call.start(request.message);
-      if (call.takesMessages) this.#inbox.open(id);
+      admitted = this.admission.admit(context.values, context);
+    } catch (error) {
+      context.stop();
+      this.#refuseUnopened(id, error);
+      return;
+    }
+    if (admitted instanceof Promise) {
+      const waiting = new AdmittingCall(id, this, implementation, context);
+      this.#start(waiting, request.message);
+      admitted.then(
+        () => this.#admit(waiting, implementation, context),
+        (error) => this.refuse(waiting, error),
+      );
+    } else {
+      this.#start(this.#make(id, implementation, context), request.message);
+    }
+  }
+
+  #make(id: number, implementation: Implementation, context: SocketContext): UnaryCall | StreamCall {
+    if (context.values.get(principalKey) !== undefined) this.#options.onPrincipal();
+    const { binary } = implementation;
+    return binary.kind === "unary"
+      ? new UnaryCall(id, this, implementation, binary, context)
+      : new StreamCall(id, this, implementation, binary, context);
+  }
+
+  #start(call: UnaryCall | StreamCall | AdmittingCall, message: Uint8Array | undefined): void {
+    this.#open.set(call.id, call);
+    this.#sender.outbox.open(call.id);
+    try {
+      call.start(message);
+      if (call.takesMessages) this.#inbox.open(call.id);
+    } catch (error) {
+      this.refuse(call, error);
+    }
+  }
+
+  /** Replaces a call whose caller was checked. The call may have ended meanwhile. */
+  #admit(waiting: AdmittingCall, implementation: Implementation, context: SocketContext): void {
+    const { id } = waiting;
+    if (this.#open.get(id) !== waiting) return;
+    const call = this.#make(id, implementation, context);
+    this.#open.set(id, call);
+    try {
+      waiting.handOver(call, () => this.#open.get(id) === call && !this.#finished.has(id));
     } catch (error) {
       this.refuse(call, error);
     }
@@ -234,10 +280,7 @@ export class Calls implements CallHost {
       events.report({ level: "warn", kind: "request-refused", message });
       return new ServerError(ErrorReason.OVERLOADED, message, { retryAfterMillis: RETRY_AFTER_MILLIS });
     }
-    if (headers.tooLarge) {
-      return unreadable(`REQUEST has more than ${MAX_HEADERS} headers, or more than ${MAX_HEADER_BYTES} bytes of them`);
-    }
-    return headers.valid ? undefined : unreadable("a header has a name or a value that HTTP could not carry");
+    return headerProblem(headers);
   }
 
   #checkUsed({ call, kind }: Frame): void {
@@ -254,8 +297,4 @@ export class Calls implements CallHost {
     this.giveCredits();
     if (this.#open.size === 0) this.#options.onNone();
   }
-}
-
-function unknownPath(path: string): ConnectError {
-  return new ConnectError(`no Streamkit method has the path ${JSON.stringify(path.slice(0, 100))}`, Code.Unimplemented);
 }

@@ -1,9 +1,10 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { AccessRequest } from "../access/principal.ts";
 import type { Account } from "../budgets/account.ts";
 import { peerKey } from "../budgets/peer.ts";
 import { LazyContext } from "../routes/lazy-context.ts";
-import { type Header, mergedHeaders } from "./headers.ts";
+import { type Header, headerOf, mergedHeaders } from "./headers.ts";
 
 export interface SocketContextOptions {
   readonly path: string;
@@ -11,9 +12,14 @@ export interface SocketContextOptions {
   readonly account: Account;
   readonly socketHeaders: readonly Header[];
   readonly headers: readonly Header[];
+  /** The request that opened the socket, as authentication sees it. */
+  readonly upgrade: UpgradeAccess;
   /** Time limit of the call in milliseconds; 0 for no limit. */
   readonly timeoutMillis: number;
 }
+
+/** The request that opened a socket, as authentication sees it. */
+export type UpgradeAccess = Omit<AccessRequest, "transport">;
 
 /** The context of one call of a socket. */
 export class SocketContext extends LazyContext {
@@ -24,19 +30,32 @@ export class SocketContext extends LazyContext {
   readonly #onLate: ((error: ConnectError) => void)[] = [];
   readonly #timer: NodeJS.Timeout | undefined;
 
-  constructor({ path, method, account, socketHeaders, headers, timeoutMillis }: SocketContextOptions) {
+  readonly #upgrade: UpgradeAccess;
+
+  constructor({ path, method, account, socketHeaders, headers, upgrade, timeoutMillis }: SocketContextOptions) {
     super(method, timeoutMillis === 0 ? undefined : timeoutMillis);
     // Only the path matters. The server checked the host name when it opened the socket.
     this.url = `http://streamkit.invalid${path}`;
     this.values.set(peerKey, { account });
     this.#socketHeaders = socketHeaders;
     this.#headers = headers;
+    this.#upgrade = upgrade;
     if (timeoutMillis !== 0) this.#timer = setTimeout(() => this.#late(), timeoutMillis);
   }
 
   /** Calls a function when the deadline of the call has passed, after the call was aborted. */
   onLate(action: (error: ConnectError) => void): void {
     this.#onLate.push(action);
+  }
+
+  /**
+   * Describes the call for authentication. Headers of the call replace those of the socket, and these replace headers
+   * of the upgrade, which browsers cannot set.
+   */
+  accessRequest(): AccessRequest {
+    const get = (name: string) =>
+      headerOf(this.#headers, name) ?? headerOf(this.#socketHeaders, name) ?? this.#upgrade.headers.get(name);
+    return { ...this.#upgrade, headers: { get }, transport: "websocket" };
   }
 
   /** Stops the timer of the deadline, because the answer is known. */

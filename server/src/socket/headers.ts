@@ -37,3 +37,9 @@ export function mergedHeaders(ofSocket: readonly Header[], ofCall: readonly Head
   for (const [name, value] of ofCall) result.append(name, value);
   return result;
 }
+
+/** Returns the value of a header, or the values with commas between them; undefined if there is none. */
+export function headerOf(headers: readonly Header[], name: string): string | undefined {
+  const values = headers.filter(([other]) => other === name.toLowerCase());
+  return values.length === 0 ? undefined : values.map(([, value]) => value).join(", ");
+}

@@ -9,10 +9,12 @@ import {
 import type { WebSocket } from "ws";
 import type { Account } from "../budgets/account.ts";
 import type { Admission } from "../budgets/admission.ts";
+import type { Deadlines } from "../budgets/deadlines.ts";
 import type { ServerLimits } from "../budgets/limits.ts";
 import type { Events } from "../events.ts";
 import type { Implementations } from "../routes/implementations.ts";
 import { Calls } from "./calls.ts";
+import type { UpgradeAccess } from "./context.ts";
 import { type Header, MAX_HEADER_BYTES, MAX_HEADERS } from "./headers.ts";
 import { checkReset, readRequest, readSettings } from "./read-payload.ts";
 import { Sender } from "./sender.ts";
@@ -35,6 +37,8 @@ export interface SessionOptions {
   readonly events: Events;
   readonly limits: ServerLimits;
   readonly account: Account;
+  /** The request that opened the socket, as authentication sees it. */
+  readonly upgrade: UpgradeAccess;
 }
 
 /** The server's side of one socket. It reads frames and passes them to the calls. */
@@ -45,6 +49,8 @@ export class Session {
   readonly #calls: Calls;
   readonly #cancels: TokenBucket;
   readonly #pings = new TokenBucket(MAX_PINGS, PINGS_PER_SECOND);
+  /** The deadline of the first call with a principal. Undefined without one, and after that call. */
+  #anonymous: Disposable | undefined;
   /** Headers of the latest SETTINGS. */
   #headers: readonly Header[] = [];
   /**
@@ -52,7 +58,8 @@ export class Session {
    */
   #state: "open" | "going" | "finishing" | "closed" = "open";
 
-  constructor(socket: WebSocket, { implementations, admission, events, limits, account }: SessionOptions) {
+  constructor(socket: WebSocket, options: SessionOptions) {
+    const { implementations, admission, events, limits, account, upgrade } = options;
     this.#socket = socket;
     this.#events = events;
     const maxCalls = limits.streamsPerConnection + UNARY_CALLS;
@@ -64,8 +71,20 @@ export class Session {
       beforeFlush: () => this.#calls.addCredits(),
       onIdle: () => this.#closeIfDone(),
     });
-    const onNone = () => this.#closeIfDone();
-    this.#calls = new Calls({ implementations, admission, events, account, sender: this.#sender, maxCalls, onNone });
+    const parts = { implementations, admission, events, account, sender: this.#sender, maxCalls, upgrade };
+    const onPrincipal = () => this.#anonymous?.[Symbol.dispose]();
+    this.#calls = new Calls({ ...parts, onPrincipal, onNone: () => this.#closeIfDone() });
+  }
+
+  /**
+   * Closes the socket if no call has had a principal when the deadline passes, and no call is open. An open call
+   * without a principal, which only watches the health of the server, begins the deadline anew.
+   */
+  expectPrincipal(deadlines: Deadlines): void {
+    this.#anonymous = deadlines.begin(() => {
+      if (this.#calls.size > 0) this.expectPrincipal(deadlines);
+      else this.close(4401, "no call of the socket had credentials in time");
+    });
   }
 
   /** Accepts a WebSocket message. Never throws: bytes that break the protocol close the socket. */
@@ -120,6 +139,7 @@ export class Session {
   /** Ends all calls, because the socket has ended. */
   end(): void {
     this.#state = "closed";
+    this.#anonymous?.[Symbol.dispose]();
     this.#sender.close();
     this.#calls.endAll();
   }

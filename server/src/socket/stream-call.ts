@@ -44,7 +44,6 @@ export class StreamCall implements SocketCall {
       single: this.isSingle,
       onTaken: (messageBytes) => host.taken(id, messageBytes),
     });
-    host.admission.admit(context.values);
   }
 
   /**

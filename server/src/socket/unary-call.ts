@@ -30,7 +30,6 @@ export class UnaryCall implements SocketCall {
     this.#form = form;
     this.#context = context;
     this.#bytes = new RequestBytes(host.admission, host.account, implementation.path);
-    host.admission.admit(context.values);
   }
 
   /** @param message the message of the request; undefined if it follows */

@@ -172,12 +172,16 @@ export class RawSocket {
     });
   }
 
-  /** @param autoPong false for a client that answers no ping of WebSocket. Default true */
-  static async open(url: string, { autoPong = true } = {}): Promise<RawSocket> {
+  /**
+   * @param autoPong false for a client that answers no ping of WebSocket. Default true
+   * @param headers of the upgrade
+   */
+  static async open(url: string, { autoPong = true, headers = {} } = {}): Promise<RawSocket> {
     const socket = new WebSocket(`${url.replace(/^http/, "ws")}/streamkit.v1/socket`, ["streamkit.v1"], {
       perMessageDeflate: false,
       rejectUnauthorized: false,
       autoPong,
+      headers,
     });
     const raw = new RawSocket(socket);
     await once(socket, "open");

@@ -71,6 +71,25 @@ export function parseSegmentAppend(bytes: Uint8Array, path: string, budget = new
   }
 }
 
+/**
+ * Returns the segment that `parseSegmentAppend` finds, without a check of the rest. Returns "" for bytes that cannot be
+ * decoded.
+ */
+export function segmentOf(bytes: Uint8Array): string {
+  let segment = "";
+  try {
+    for (const reader = new WireReader(bytes); reader.more; ) {
+      if (reader.tag() === 1) {
+        reader.expect(WIRE_LENGTH);
+        segment = decoder.decode(reader.bytes());
+      } else reader.skip();
+    }
+    return segment;
+  } catch {
+    return "";
+  }
+}
+
 function parse(bytes: Uint8Array, path: string, budget: ElementBudget): SegmentAppend {
   let segment = "";
   let expectedLastSequence: bigint | undefined;

@@ -2,9 +2,11 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { AccessRequest } from "../../access/principal.ts";
 import type { Account } from "../../budgets/account.ts";
 import { peerKey } from "../../budgets/peer.ts";
 import { LazyContext } from "../../routes/lazy-context.ts";
+import { peerOf } from "../peer-certificate.ts";
 import { toWebHeaders } from "../request-headers.ts";
 import type { Framing } from "./framing.ts";
 
@@ -48,6 +50,17 @@ export class DirectContext extends LazyContext {
   /** Stops the timer of the deadline, because the answer is known. */
   end(): void {
     clearTimeout(this.#timer);
+  }
+
+  /** Describes the call for authentication. Creates no headers of the Fetch API. */
+  accessRequest(): AccessRequest {
+    const { headers } = this.#request;
+    const get = (name: string) => {
+      const value = headers[name.toLowerCase()];
+      return value === undefined ? null : String(value);
+    };
+    const peer = peerOf(this.#request);
+    return { headers: { get }, transport: "http", ...(peer && { peer }) };
   }
 
   protected readHeaders(): Headers {

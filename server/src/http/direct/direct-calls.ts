@@ -49,7 +49,6 @@ export function createDirectCalls({ implementations, admission, events }: Direct
     const framing = framingOf(request, path);
     if (framing === undefined) return undefined;
     const context = new DirectContext(implementation.binary.method, request, framing, account);
-    admission.admit(context.values);
     const call = { implementation, form: implementation.binary, framing, context, account, admission, events };
     return answer(call, request, response);
   };
@@ -106,11 +105,13 @@ function respondWhole({ headers, body, trailers }: WholeAnswer, response: Respon
   out.end(body);
 }
 
-/** Reads the request, calls the implementation, and resolves to the encoded answer. */
+/** Checks the caller, reads the request, calls the implementation, and resolves to the encoded answer. */
 async function run(call: Call, request: Request, taken: (bytes: number) => void): Promise<Uint8Array> {
   const { implementation, form, framing, context, events } = call;
   let message: Parameters<UnaryForm["call"]>[0];
   try {
+    const admitted = call.admission.admit(context.values, context);
+    if (admitted instanceof Promise) await context.unlessAborted(admitted);
     const bytes = await bodyOf(request, framing, {
       admission: call.admission,
       account: call.account,

@@ -330,6 +330,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_TOKEN_EXPIRED = 25;
    */
   TOKEN_EXPIRED = 25,
+
+  /**
+   * UNAVAILABLE. The server cannot check the credentials now, for instance because the keys of their issuer do not
+   * arrive. Nothing was read or written. Retry helps after `retry_after`, with the same credentials.
+   *
+   * @generated from enum value: ERROR_REASON_AUTHENTICATION_UNAVAILABLE = 26;
+   */
+  AUTHENTICATION_UNAVAILABLE = 26,
 }
 
 /**

@@ -244,7 +244,8 @@ export declare const GetServerInfoResponseSchema: GenMessage<GetServerInfoRespon
  */
 export declare const StoreService: GenService<{
   /**
-   * Lists the stores that this server's storage holds, by id.
+   * Lists the stores that this server's storage holds, by id. A principal gets the stores of which its grants cover a
+   * part.
    *
    * @generated from rpc streamkit.v1.StoreService.ListStores
    */
