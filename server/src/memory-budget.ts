@@ -35,7 +35,10 @@ export class MemoryBudget {
     this.#members.delete(member);
     this.#members.set(member, member.bytes);
     this.#bytes += member.bytes;
+    if (this.#bytes <= this.#maxBytes) return;
     for (const [coldest] of this.#members) {
+      // The member may have given up parts by itself.
+      this.#shrunk(coldest);
       while (this.#bytes > this.#maxBytes && coldest.bytes > 0) {
         coldest.dropOldest();
         this.#shrunk(coldest);
