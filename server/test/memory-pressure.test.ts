@@ -4,19 +4,8 @@ import { expect, it } from "vitest";
 import { cacheBudget } from "../src/memory-budget.ts";
 import { changedStorage } from "../src/storage/changed-storage.ts";
 import { memoryStorage } from "../src/storage/memory/index.ts";
+import { takeAllCaches } from "./caches.ts";
 import { makeInstance } from "./instance.ts";
-
-/** Takes the memory of every cache of the process, and gives it back at once. */
-function takeAllCaches(): void {
-  const hog = {
-    bytes: 1024 * 1024 * 1024,
-    dropOldest() {
-      this.bytes = 0;
-    },
-  };
-  cacheBudget.grown(hog);
-  expect(cacheBudget.bytes).toBe(0);
-}
 
 it("a repeated transaction is found though its result leaves memory while its group is evaluated (G7)", async () => {
   let reading = () => {};

@@ -100,6 +100,25 @@ export async function checkSegmentRead(
   );
 }
 
+/** Compares one page of a segment with the specification. Of the bounds, it uses the sequences and the limit. */
+export async function checkSegmentPage(
+  instance: Instance,
+  at: { storeId: string; space: string; segment: string },
+  model: SpaceModel,
+  { min, max, limit }: Bounds,
+): Promise<void> {
+  const request = { ...at, minSequence: BigInt(min), maxSequence: BigInt(max), limit: BigInt(limit) };
+  const page = await instance.stream.readSegment(request);
+  checkRead(
+    at.space,
+    [{ ...page, next: page.nextSequence }],
+    model.entriesOf(at.segment),
+    model.segment(at.segment).last,
+    (e) => e.sequence,
+    { ...EVERYTHING, min, max, limit },
+  );
+}
+
 export async function checkSpaceRead(
   instance: Instance,
   at: { storeId: string; space: string },

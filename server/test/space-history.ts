@@ -21,7 +21,7 @@ const append = fc.record({
   parts: fc.uniqueArray(part, { minLength: 1, maxLength: 4, selector: (p) => p.segment }),
 });
 
-const write = fc.oneof(
+export const write = fc.oneof(
   { weight: 8, arbitrary: append },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("repeat" as const), which: fc.nat() }) },
   {
@@ -40,7 +40,7 @@ const write = fc.oneof(
 );
 
 /** Bounds as shares of the existing range, so that they often hit its edges. */
-const bounds = fc.record({
+export const bounds = fc.record({
   min: fc.nat(12),
   max: fc.nat(12),
   minTime: fc.nat(12),
@@ -101,14 +101,15 @@ export function boundsOf(
 
 /** A server whose writes are compared with the model, one group after the other. */
 export class History {
-  readonly storeId: string = crypto.randomUUID();
+  readonly storeId: string;
   readonly space = "space";
   readonly model: SpaceModel;
   readonly #sent: ModelAppend[] = [];
   #payloads = 0;
 
-  constructor(model: SpaceModel) {
+  constructor(model: SpaceModel, storeId: string = crypto.randomUUID()) {
     this.model = model;
+    this.storeId = storeId;
   }
 
   /** Submits all writes in one turn, so that they share commits. Then applies them to the model in the same order. */

@@ -2,6 +2,7 @@ import { type ContextValues, createContextKey, createContextValues, type Handler
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { varintLength, WIRE_LENGTH, WIRE_VARINT, writeVarint } from "@streamkit/protocol/wire";
+import type { EncodedPage } from "../engine/read/segment-tail.ts";
 import type { EncodedBatch } from "../engine/rows/batch.ts";
 
 /** Encoded messages that replace the messages of the implementation, in order. */
@@ -119,11 +120,9 @@ export function respondDirectly(
 ): boolean {
   const outbox = context.values.get(outboxKey);
   if (outbox === undefined) return false;
-  let length = 1 + varintLength(next) + (caughtUp ? 2 : 0);
+  let length = 0;
   for (const { byteLength } of batches) length += 1 + varintLength(byteLength) + byteLength;
-  const envelope = Buffer.allocUnsafe(ENVELOPE_BYTES + length);
-  envelope[0] = 0;
-  envelope.writeUInt32BE(length, 1);
+  const envelope = envelopeOf(length, next, caughtUp);
   let at = ENVELOPE_BYTES;
   for (const batch of batches) {
     envelope[at++] = (1 << 3) | WIRE_LENGTH;
@@ -133,12 +132,40 @@ export function respondDirectly(
       at += piece.length;
     }
   }
+  outbox.push(envelope);
+  return true;
+}
+
+/** Takes a page that is encoded already, like `respondDirectly`. */
+export function respondEncoded(context: HandlerContext, { fields, next, caughtUp }: EncodedPage): boolean {
+  const outbox = context.values.get(outboxKey);
+  if (outbox === undefined) return false;
+  const envelope = envelopeOf(
+    fields.reduce((sum, field) => sum + field.length, 0),
+    next,
+    caughtUp,
+  );
+  let at = ENVELOPE_BYTES;
+  for (const field of fields) {
+    envelope.set(field, at);
+    at += field.length;
+  }
+  outbox.push(envelope);
+  return true;
+}
+
+/** Returns an enveloped consume response with room for its batches, which are so many bytes. */
+function envelopeOf(batchesLength: number, next: number, caughtUp: boolean): Buffer {
+  const length = batchesLength + 1 + varintLength(next) + (caughtUp ? 2 : 0);
+  const envelope = Buffer.allocUnsafe(ENVELOPE_BYTES + length);
+  envelope[0] = 0;
+  envelope.writeUInt32BE(length, 1);
+  let at = ENVELOPE_BYTES + batchesLength;
   envelope[at++] = (2 << 3) | WIRE_VARINT;
   at = writeVarint(envelope, at, next);
   if (caughtUp) {
     envelope[at++] = (3 << 3) | WIRE_VARINT;
-    envelope[at++] = 1;
+    envelope[at] = 1;
   }
-  outbox.push(envelope);
-  return true;
+  return envelope;
 }

@@ -59,6 +59,11 @@ export abstract class LazyContext implements HandlerContext {
     return this.#controller.signal;
   }
 
+  /** Throws the reason once the call is aborted. Creates no signal. */
+  throwIfAborted(): void {
+    if (this.#reason !== undefined) throw this.#reason;
+  }
+
   /** True once the call is aborted. Reading it creates no signal. */
   get aborted(): boolean {
     return this.#reason !== undefined;

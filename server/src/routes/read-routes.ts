@@ -5,12 +5,15 @@ import type { OpaqueConsumeResponseSchema } from "@streamkit/protocol/wire";
 import { accountKey } from "../budgets/peer.ts";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import type { OpenStore } from "../engine/open-store.ts";
-import type { EntrySource } from "../engine/read/consume.ts";
+import type { ConsumePage, Ending, EntrySource } from "../engine/read/consume.ts";
 import { type PageSelection, readBackward, readForward, readOrWait } from "../engine/read/read-page.ts";
+import { batchesOf, type EncodedPage } from "../engine/read/segment-tail.ts";
+import { readSegmentPage } from "../engine/space/read-segment-page.ts";
 import { SegmentSource, SpaceSource } from "../engine/space/sources.ts";
 import { invalidField, ServerError, StoreDeletedError } from "../errors.ts";
 import { checkAll } from "./checks.ts";
-import { respondDirectly } from "./direct-response.ts";
+import { respondDirectly, respondEncoded } from "./direct-response.ts";
+import { LazyContext } from "./lazy-context.ts";
 import type { OpaqueImplementation } from "./opaque-routes.ts";
 import { type PositionFields, toMillis, toSelection } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
@@ -40,13 +43,10 @@ export function readRoutes(stores: Stores): Pick<OpaqueImplementation, "readSegm
         segment: () => checkName(request.segment, "segment"),
         page: () => toPage(request, { min, max, last: 0n, noun: "sequence" }),
       });
-      return readPage(
-        stores,
-        context,
-        request.storeId,
-        page,
-        (store) => new SegmentSource(store.space(space), segment),
-      );
+      return readPage(stores, context, request.storeId, page, {
+        source: (store) => new SegmentSource(store.space(space), segment),
+        readForward: (store, ending) => readSegmentPage(store.space(space), segment, page.selection, ending),
+      });
     },
 
     async readSpace(request, context) {
@@ -57,7 +57,11 @@ export function readRoutes(stores: Stores): Pick<OpaqueImplementation, "readSegm
         prefix: () => checkPrefix(request.segmentPrefix, "segment_prefix"),
         page: () => toPage(request, { min, max, last: 0n, noun: "offset" }),
       });
-      return readPage(stores, context, request.storeId, page, (store) => new SpaceSource(store.space(space), prefix));
+      const source = (store: OpenStore) => new SpaceSource(store.space(space), prefix);
+      return readPage(stores, context, request.storeId, page, {
+        source,
+        readForward: (store, ending) => readForward(source(store), page.selection, ending),
+      });
     },
   };
 }
@@ -82,20 +86,34 @@ function toPage({ backward, wait, ...request }: ReadFields, positions: PositionF
   return { selection, backward, waitMillis };
 }
 
+/** The ways to read the entries of a request. */
+interface Reader {
+  readonly source: (store: OpenStore) => EntrySource;
+  /** Reads a page forward, without waiting. */
+  readonly readForward: (store: OpenStore, ending: Ending) => Promise<ConsumePage | EncodedPage>;
+}
+
 async function readPage(
   stores: Stores,
   context: HandlerContext,
   storeId: string,
   { selection, backward, waitMillis }: PageWanted,
-  source: (store: OpenStore) => EntrySource,
+  { source, readForward }: Reader,
 ): Promise<Response> {
-  const { batches, next, caughtUp } = await stores.call(storeId, (store) => {
-    if (backward) return readBackward(source(store), selection, context.signal);
-    if (waitMillis === 0) return readForward(source(store), selection, context.signal);
-    return waitForPage(store, source(store), selection, waitMillis, context);
+  const page = await stores.call(storeId, (store): Promise<ConsumePage | EncodedPage> => {
+    if (waitMillis > 0) return waitForPage(store, source(store), selection, waitMillis, context);
+    const ending = context instanceof LazyContext ? context : context.signal;
+    if (backward) return readBackward(source(store), selection, ending);
+    return readForward(store, ending);
   });
-  const direct = respondDirectly(context, batches, next, caughtUp);
-  return { batches: direct ? [] : batches.map((batch) => batch.bytes), nextPosition: BigInt(next), caughtUp };
+  return { batches: respond(context, page), nextPosition: BigInt(page.next), caughtUp: page.caughtUp };
+}
+
+/** Hands a page over in its encoding. Returns the batches that the message itself must have. */
+function respond(context: HandlerContext, page: ConsumePage | EncodedPage): Uint8Array[] {
+  if ("fields" in page) return respondEncoded(context, page) ? [] : batchesOf(page);
+  const { batches, next, caughtUp } = page;
+  return respondDirectly(context, batches, next, caughtUp) ? [] : batches.map((batch) => batch.bytes);
 }
 
 /** Waits for entries. A waiting call lives as long as a stream, so it counts as one and ends with its store. */

@@ -49,6 +49,12 @@ export interface ConsumePage extends Page {
   readonly caughtUp: boolean;
 }
 
+/** Tells a read that nobody waits for it any more, as an AbortSignal does. */
+export interface Ending {
+  /** Throws the reason once the read is to end. */
+  throwIfAborted(): void;
+}
+
 /** A readable sequence of entries: a segment in sequence order, or a space in offset order. */
 export interface EntrySource {
   /** Reads the latest committed state. Resolves to the first and the last position of the source. */
@@ -73,6 +79,8 @@ export interface EntrySource {
   hold(): Disposable;
 }
 
+type Pages = AsyncGenerator<ConsumePage, void, undefined>;
+
 /**
  * Reads the stored entries of a source, then, with `follow`, the entries that are committed later. Yields at least one
  * page. Delivers every position at most once, in order, and leaves out none (G1, G2). Positions are dense, so the
@@ -80,11 +88,9 @@ export interface EntrySource {
  *
  * @throws ServerError DATA_LOSS if entries are missing or damaged; the reason of `signal` once it is aborted
  */
-export async function* consume(
-  source: EntrySource,
-  selection: Selection,
-  signal: AbortSignal,
-): AsyncGenerator<ConsumePage, void, undefined> {
+export function consume(source: EntrySource, selection: Selection, signal: AbortSignal): Pages;
+export function consume(source: EntrySource, selection: Selection & { follow: false }, ending: Ending): Pages;
+export async function* consume(source: EntrySource, selection: Selection, signal: AbortSignal | Ending): Pages {
   using _held = source.hold();
   using subscription = selection.follow ? source.subscribe() : undefined;
   const { first, head } = await source.sync();
@@ -129,7 +135,7 @@ export async function* consume(
     }
     if (ended) return;
     while (source.head < position) {
-      const woken = await nextWake(subscription.feed, selection.heartbeatMillis, signal);
+      const woken = await nextWake(subscription.feed, selection.heartbeatMillis, signal as AbortSignal);
       if (!woken) yield { batches: [], next: position, caughtUp: source.head < position };
       // Other instances may have committed more than their hints told.
       else if (source.head < position) await source.sync();

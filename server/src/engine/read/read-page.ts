@@ -1,5 +1,5 @@
 import type { EncodedBatch } from "../rows/batch.ts";
-import { ALL, type ConsumePage, consume, type EntrySource, type Selection, seekTime } from "./consume.ts";
+import { ALL, type ConsumePage, consume, type Ending, type EntrySource, type Selection, seekTime } from "./consume.ts";
 
 /**
  * The entries that one page may contain. Positions are sequences or offsets; times are microseconds since 1970. All
@@ -15,7 +15,7 @@ export interface PageSelection {
 }
 
 /** Most bytes on a page as `costOf` counts them: 1 MiB, or one batch. */
-const PAGE_BYTES = 1024 * 1024;
+export const PAGE_COST = 1024 * 1024;
 /**
  * Most pages that one call reads from storage. A filter that matches almost nothing must not make one call read
  * everything.
@@ -29,14 +29,11 @@ const MAX_ENTRIES = 16_384;
 /**
  * Reads the first entries of a range.
  *
- * @throws ServerError DATA_LOSS; the reason of `signal` once it is aborted
+ * @throws ServerError DATA_LOSS; the reason of `ending` once it has one
  */
-export async function readForward(
-  source: EntrySource,
-  selection: PageSelection,
-  signal: AbortSignal,
-): Promise<ConsumePage> {
-  return (await firstPage(source, consume(source, { ...ALL, ...selection }, signal))) as ConsumePage;
+export async function readForward(source: EntrySource, selection: PageSelection, ending: Ending): Promise<ConsumePage> {
+  const pages = consume(source, { ...ALL, ...selection, follow: false }, ending);
+  return (await firstPage(source, pages)) as ConsumePage;
 }
 
 /**
@@ -94,7 +91,7 @@ async function firstPage(
     if (page === undefined) break;
     for (const batch of page.batches) {
       const cost = costOf(batch);
-      if (bytes > 0 && bytes + cost > PAGE_BYTES) {
+      if (bytes > 0 && bytes + cost > PAGE_COST) {
         await pages.return();
         return { batches, next: source.positionOf(batch), caughtUp: false };
       }
@@ -116,12 +113,12 @@ async function firstPage(
  * before this one. `next` of the page is the last position of that range, or 0 if nothing is left. `caughtUp` is true
  * if nothing is left.
  *
- * @throws ServerError DATA_LOSS; the reason of `signal` once it is aborted
+ * @throws ServerError DATA_LOSS; the reason of `ending` once it has one
  */
 export async function readBackward(
   source: EntrySource,
   { min, max, minTimeMicros, maxTimeMicros, limit }: PageSelection,
-  signal: AbortSignal,
+  ending: Ending,
 ): Promise<ConsumePage> {
   using _held = source.hold();
   const { first, head } = await source.sync();
@@ -138,7 +135,7 @@ export async function readBackward(
     const { removals } = source;
     const tail = new Tail();
     for await (const { batches } of source.read(from, high)) {
-      signal.throwIfAborted();
+      ending.throwIfAborted();
       reads++;
       tail.add(batches, source.visible(batches));
     }
@@ -176,7 +173,7 @@ class BackwardPage {
     for (const batch of tail.batches.toReversed()) {
       const part = batch.slice(batch.count - this.#remaining, batch.count);
       const cost = costOf(part);
-      if (this.#bytes > 0 && this.#bytes + cost > PAGE_BYTES) {
+      if (this.#bytes > 0 && this.#bytes + cost > PAGE_COST) {
         this.full = true;
         return this.#source.positionOf(batch) + batch.count - 1;
       }
@@ -217,7 +214,7 @@ class Tail {
       this.batches.push(batch);
       this.#bytes += costOf(batch);
     }
-    while (this.batches.length > 1 && this.#bytes - costOf(this.batches[0]) > PAGE_BYTES) {
+    while (this.batches.length > 1 && this.#bytes - costOf(this.batches[0]) > PAGE_COST) {
       this.#bytes -= costOf(this.batches[0]);
       this.batches.shift();
       this.isCut = true;
@@ -227,7 +224,7 @@ class Tail {
   /** Returns the number of entries to scan next: about as many as fill a page, but at most eight times `before`. */
   worthReading(before: number): number {
     const average = this.#seenEntries === 0 ? 1 : this.#seenBytes / this.#seenEntries;
-    return Math.max(1, Math.min(before * 8, Math.ceil(PAGE_BYTES / average), MAX_ENTRIES));
+    return Math.max(1, Math.min(before * 8, Math.ceil(PAGE_COST / average), MAX_ENTRIES));
   }
 }
 
@@ -235,6 +232,6 @@ class Tail {
  * Returns the bytes of a batch on a page: its encoded bytes, and a surplus for its JSON form, so that the page fits
  * into a response as JSON too.
  */
-function costOf(batch: EncodedBatch): number {
+export function costOf(batch: EncodedBatch): number {
   return batch.byteLength + 200 + 12 * batch.count;
 }

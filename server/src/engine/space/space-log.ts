@@ -178,7 +178,7 @@ export class SpaceLog extends SpaceState {
 
   async #poll(urgent: boolean): Promise<boolean> {
     if (this.hub.followers === 0) {
-      this.close();
+      this.#poller.stop();
       return false;
     }
     try {

@@ -30,6 +30,7 @@ import { SharedRun } from "../shared-run.ts";
 import { beginScan, readChanges, readMissed, transactionsOf } from "./missed.ts";
 import { RecentTransactions } from "./recent-transactions.ts";
 import { SegmentHeads } from "./segment-heads.ts";
+import { SegmentTails } from "./segment-tails.ts";
 
 /** An instance that committed within this time, in milliseconds, keeps its caches current with commits of others. */
 const WRITER_MILLIS = 60_000;
@@ -47,6 +48,7 @@ export class SpaceState implements StoredSpace {
   readonly partition: string;
   readonly store: PartitionStore;
   readonly hub = new LiveHub();
+  readonly tails = new SegmentTails();
   /** True if other processes may write the store: a cached value may then be out of date. */
   readonly shared: boolean;
   readonly #onUnfinished: () => void;
@@ -146,10 +148,15 @@ export class SpaceState implements StoredSpace {
   async segmentHead(segment: string): Promise<SegmentHead> {
     const cached = this.#segments.get(segment);
     if (cached !== undefined) return effectiveSegmentHead(cached, this.#head);
+    const { revision } = this;
     const row = await this.store.get(this.partition, segmentHeadKey(segment));
     // A head that a commit cached in the meantime is newer than the row.
     const head = this.#segments.get(segment) ?? (row && decodeSegmentHead(row.value, segment));
-    if (head !== undefined) return effectiveSegmentHead(head, this.#head);
+    if (head !== undefined) {
+      // Segments that are read again and again have a tail. A single read leaves the cached heads alone.
+      if (this.revision === revision && this.tails.peek(segment) !== undefined) this.#segments.set(segment, head);
+      return effectiveSegmentHead(head, this.#head);
+    }
     await this.#checkNeverWritten(segment);
     return NEW_SEGMENT;
   }
@@ -208,10 +215,20 @@ export class SpaceState implements StoredSpace {
     this.#head = draft.head;
     this.#headVersion = version;
     for (const [segment, head] of draft.segments) this.#segments.set(segment, head);
-    for (const [segment, first] of draft.trims) this.#trimmed.set(segment, first);
+    for (const batch of draft.batches) this.tails.add(batch);
+    for (const [segment, first] of draft.trims) {
+      this.#trimmed.set(segment, first);
+      this.#dropTail(segment);
+    }
     if (draft.trims.size > 0) this.#forgetRemoved();
     this.hub.touch(() => draft.touched);
     this.hub.publish(draft.batches);
+  }
+
+  /** Frees the memory of trimmed entries. Reads would not return them. */
+  #dropTail(segment: string): void {
+    if (segment === WHOLE_SPACE) this.tails.clear();
+    else this.tails.delete(segment);
   }
 
   /** Sends readers back to storage, which leaves out trimmed entries. */
@@ -298,6 +315,7 @@ export class SpaceState implements StoredSpace {
   protected release(): void {
     this.#segments.clear();
     this.#recent.close();
+    this.tails.close();
   }
 
   /** G11: a space without a head has no entries, unless another instance is writing it for the first time. */
@@ -363,8 +381,12 @@ export class SpaceState implements StoredSpace {
 
   /** Updates caches and readers after changes besides appended entries. */
   #apply({ segments, heads, everything, removed }: ChangeNote): void {
-    if (everything) this.#segments.clear();
+    if (everything) {
+      this.#segments.clear();
+      this.tails.clear();
+    }
     for (const segment of [...segments, ...heads]) this.#segments.delete(segment);
+    if (removed) for (const segment of segments) this.tails.delete(segment);
     if (removed || everything) {
       this.#generation++;
       this.#forgetRemoved();
@@ -399,6 +421,7 @@ export class SpaceState implements StoredSpace {
 
   /** Updates the cached head of a segment for a batch that another instance appended. */
   #passOn(batch: EncodedBatch): void {
+    this.tails.add(batch);
     const cached = this.#segments.get(batch.segment);
     if (cached === undefined || cached.lastSequence >= batch.lastSequence) return;
     if (cached.lastSequence + 1 !== batch.firstSequence) this.#segments.delete(batch.segment);
