@@ -12,7 +12,7 @@ import { type Bounds, checkSegmentPage, checkSpace, entriesOf } from "./space-ch
 import { bounds, boundsOf, History, SEGMENTS, write } from "./space-history.ts";
 import { type ModelEntry, SpaceModel } from "./space-model.ts";
 
-const RUNS = Number(process.env.RUNS ?? 40);
+const RUNS = Number(process.env.RUNS ?? 25);
 
 const command = fc.oneof(
   {
@@ -131,7 +131,7 @@ function checkOverlapping(
 }
 
 describe("random histories with pages in memory", () => {
-  it("of one instance obey the specification (G1, G5)", async () => {
+  it("of one instance obey the specification (G1, G5)", { timeout: 240_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(setting, (s) =>
         play(withLimits(memoryStorage(), { referenceThresholdBytes: s.threshold }), s, 1),
@@ -140,7 +140,7 @@ describe("random histories with pages in memory", () => {
     );
   });
 
-  it("of two instances on one storage obey the specification (G1, G2, G5)", async () => {
+  it("of two instances on one storage obey the specification (G1, G2, G5)", { timeout: 240_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(setting, (s) =>
         play(withLimits(memoryStorage({ shared: true }), { referenceThresholdBytes: s.threshold }), s, 2),
