@@ -1,9 +1,9 @@
 # The standalone server. Build it from a clone:
 #
 #   docker build -t streamkit .
-#   docker run --init -p 127.0.0.1:8080:8080 -v streamkit-data:/var/lib/streamkit streamkit
+#   docker run --init -e STREAMKIT_INSECURE=true -p 127.0.0.1:8080:8080 -v streamkit-data:/var/lib/streamkit streamkit
 #
-# There is no authentication: publish the port only to people you trust.
+# STREAMKIT_INSECURE=true lets every caller in: publish the port to this machine only, or set up authentication instead.
 ARG NODE=24
 
 FROM node:${NODE}-slim AS build
@@ -22,5 +22,5 @@ VOLUME /var/lib/streamkit
 ENV NODE_ENV=production STREAMKIT_HOST=0.0.0.0 STREAMKIT_PATH=/var/lib/streamkit
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.STREAMKIT_PORT || process.env.PORT || 8080}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const { STREAMKIT_PORT, PORT, STREAMKIT_TLS_CERT: cert, STREAMKIT_TLS_KEY: key } = process.env; const read = require('node:fs').readFileSync; const options = { host: '127.0.0.1', port: STREAMKIT_PORT || PORT || 8080, path: '/healthz', ...(cert && { rejectUnauthorized: false, cert: read(cert), key: read(key) }) }; require(cert ? 'node:https' : 'node:http').get(options, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["node", "--initial-old-space-size=128", "/opt/streamkit/node_modules/@streamkit/server/dist/bin.js"]

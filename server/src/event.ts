@@ -15,6 +15,7 @@ export type EventLevel = "info" | "warn" | "error";
  * - `bus-changed`: the connection to the bus was lost, or is back.
  * - `token-keys`: the keys that check tokens cannot be loaded, are back, or changed.
  * - `token-grants`: a valid token has malformed entries, which grant nothing.
+ * - `certificate-changed`: the certificate of the port was renewed, or its new files do not work.
  * - `unsafe-setup`: the configuration lets strangers in, or has no effect.
  */
 export type EventKind =
@@ -29,6 +30,7 @@ export type EventKind =
   | "bus-changed"
   | "token-keys"
   | "token-grants"
+  | "certificate-changed"
   | "unsafe-setup";
 
 /** An event that the operator of a server should know about. */

@@ -1,30 +1,12 @@
 /** The command line of the standalone server, in processes of its own. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { VERSION } from "../src/version.ts";
+import { runServer as run } from "./run-server.ts";
 import { startServer } from "./server-process.ts";
 
 const BIN = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
-
-/** Runs the server until it ends by itself. */
-async function run(flags: string[], environment: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ["--conditions=@streamkit/source", BIN, ...flags], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...environment },
-  });
-  const written = { out: "", error: "" };
-  child.stdout.on("data", (chunk) => {
-    written.out += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    written.error += chunk;
-  });
-  const [code] = await once(child, "close");
-  return { code, ...written };
-}
 
 describe("streamkit-server", () => {
   it.each(["-v", "--version"])("%s prints the version", async (flag) => {
@@ -42,7 +24,6 @@ describe("streamkit-server", () => {
       out: "",
       error: expect.stringContaining(error),
     });
-    expect((await run(["--tls-cert", "x"])).code).toBe(2);
     expect((await run(["--storage", "azure"], { AZURE_STORAGE_CONNECTION_STRING: "" })).code).toBe(2);
   });
 
@@ -63,7 +44,7 @@ describe("streamkit-server", () => {
     const junk = await tls(BIN, BIN);
     expect(junk).toMatchObject({
       code: 1,
-      error: expect.stringContaining(`--tls-cert ${BIN} and --tls-key ${BIN} are no`),
+      error: expect.stringContaining(`--tls-cert ${BIN} has no certificate in PEM format`),
     });
   });
 
@@ -71,9 +52,41 @@ describe("streamkit-server", () => {
     [["--azure-endpoint", "https://account.table.core.windows.net"], {}],
     [[], { AZURE_STORAGE_CONNECTION_STRING: "UseDevelopmentStorage=true" }],
   ])("warns that an account without --storage azure has no effect: %j %j", async (flags, environment) => {
-    const { error } = await run(["--storage", "memory", "--host", "192.0.2.1", ...flags], environment);
+    // Nobody can listen on this address, so the server ends.
+    const host = ["--host", "192.0.2.1", "--insecure"];
+    const { error } = await run(["--storage", "memory", ...host, ...flags], environment);
     expect(error).toContain("the account of Azure has no effect: entries go to memory storage");
     expect(error).not.toMatch(/core\.windows\.net|UseDevelopmentStorage/);
+  });
+
+  describe("without authentication", () => {
+    it("refuses other addresses than those of this machine", async () => {
+      const { code, out, error } = await run(["--storage", "memory", "--host", "0.0.0.0"]);
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      const [line, empty] = error.split("\n");
+      expect(line).toContain("streamkit-server: --host 0.0.0.0 lets other machines in, and no caller is authenticated");
+      expect(empty).toBe("");
+    });
+
+    it("takes other addresses with --insecure, and warns", async () => {
+      await using server = await startServer("unused", "--storage", "memory", "--host", "0.0.0.0", "--insecure");
+      expect(server.url).toContain("http://0.0.0.0:");
+      await expect
+        .poll(server.errors)
+        .toBe(
+          "streamkit: warn: unsafe-setup: --host 0.0.0.0 lets other machines in, and no caller is authenticated: " +
+            "they can read and change everything (--insecure)\n",
+        );
+    });
+  });
+
+  it.each([
+    [["--tls-cert", "x"], "--tls-cert and --tls-key need each other"],
+    [["--tls-client-ca", "x"], "--tls-client-ca needs --tls-cert and --tls-key"],
+    [["--tls-client-cert", "request"], "--tls-client-cert needs --tls-client-ca"],
+  ])("refuses %j alone", async (flags, message) => {
+    const { code, error } = await run(["--storage", "memory", ...flags]);
+    expect({ code, error }).toMatchObject({ code: 2, error: expect.stringContaining(message) });
   });
 
   it("has a larger heap from the start, in the same process", async () => {

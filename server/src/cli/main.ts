@@ -1,10 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { createSecureContext } from "node:tls";
 import { openBus } from "../bus/open.ts";
 import { StorageUnusableError } from "../errors.ts";
 import { describeCause } from "../format-event.ts";
-import { isLoopback } from "../http/authority.ts";
 import {
   type Bus,
   createStreamkit,
@@ -16,9 +13,11 @@ import {
   type StreamkitEvent,
   VERSION,
 } from "../index.ts";
+import { checkExposure } from "./exposure.ts";
 import { OPTIONS, type Options } from "./options.ts";
 import { readOptions, UsageError } from "./read-options.ts";
 import { endOnSignals } from "./signals.ts";
+import { looseKey, readTls, type TlsPaths, TlsWatch } from "./tls-files.ts";
 import { endOnUncaught } from "./uncaught.ts";
 import { usage } from "./usage.ts";
 
@@ -46,10 +45,19 @@ function checkTogether(options: Options): Options {
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
     throw new UsageError("--tls-cert and --tls-key need each other: pass both, or neither");
   }
+  if (options.tlsClientCa !== undefined && options.tlsCert === undefined) {
+    throw new UsageError("--tls-client-ca needs --tls-cert and --tls-key: only a server with TLS sees certificates");
+  }
+  if (options.tlsClientCert !== undefined && options.tlsClientCa === undefined) {
+    throw new UsageError("--tls-client-cert needs --tls-client-ca, with the authorities that sign client certificates");
+  }
   return options;
 }
 
 async function serve(options: Options): Promise<void> {
+  const exposure = checkExposure(options);
+  const paths = tlsPaths(options);
+  const loaded = paths && (await readTls(paths));
   // Files of this process are for its user alone: data folders get mode 0700, files 0600.
   process.umask(0o077);
   const onEvent = (event: StreamkitEvent) => console.error(formatEvent(event, options.log));
@@ -70,22 +78,27 @@ async function serve(options: Options): Promise<void> {
   endOnSignals(() => streamkit.close());
   await probeStorage(storage, streamkit);
   endOnUncaught(() => streamkit.close(), onEvent);
-  if (!isLoopback(options.host)) {
-    const message = `no caller is authenticated, and --host ${options.host} lets other machines in: they can read and change everything`;
-    onEvent({ level: "warn", kind: "unsafe-setup", message, count: 1 });
-  }
+  const warn = (message: string) => onEvent({ level: "warn", kind: "unsafe-setup", message, count: 1 });
+  if (exposure !== undefined) warn(exposure);
   if (options.storage !== "azure" && (options.azureConnectionString ?? options.azureEndpoint) !== undefined) {
     const message = `the account of Azure has no effect: entries go to ${options.storage} storage; pass --storage azure to use it`;
-    onEvent({ level: "warn", kind: "unsafe-setup", message, count: 1 });
+    warn(message);
   }
-  const tls = await tlsFiles(options);
+  const loose = paths && (await looseKey(paths));
+  if (loose !== undefined) warn(loose);
   const listener = await streamkit.listen({
     port: options.port,
     host: options.host,
     allowedHosts: options.allowedHost,
     keepAliveMillis: options.keepAlive * 1_000,
-    ...(tls && { tls }),
+    ...(loaded && {
+      tls: { ...loaded.files, ...(options.tlsClientCert && { clientCertificate: options.tlsClientCert }) },
+    }),
   });
+  if (paths !== undefined && loaded !== undefined) {
+    const watch = new TlsWatch({ paths, loaded, listener, onEvent });
+    process.on("SIGHUP", () => void watch.reload());
+  }
   const places = `data: ${storage.location}${bus === undefined ? "" : `; bus: ${bus.location}`}`;
   console.log(`streamkit-server ${VERSION} listens on ${listener.url}; ${places}`);
 }
@@ -150,19 +163,7 @@ async function openBusFor(
   return undefined;
 }
 
-/** @throws Error with a message of one line that names the option and the file */
-async function tlsFiles({ tlsCert, tlsKey }: Options) {
+function tlsPaths({ tlsCert, tlsKey, tlsClientCa }: Options): TlsPaths | undefined {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
-  const read = (flag: string, path: string) =>
-    readFile(path).catch((error) => {
-      throw new Error(`${flag} cannot be read: ${error.message}`);
-    });
-  const [cert, key] = await Promise.all([read("--tls-cert", tlsCert), read("--tls-key", tlsKey)]);
-  try {
-    createSecureContext({ cert, key });
-  } catch (error) {
-    const files = `--tls-cert ${tlsCert} and --tls-key ${tlsKey}`;
-    throw new Error(`${files} are not a certificate and its key in PEM format: ${(error as Error).message}`);
-  }
-  return { cert, key };
+  return { cert: tlsCert, key: tlsKey, ...(tlsClientCa !== undefined && { clientCa: tlsClientCa }) };
 }

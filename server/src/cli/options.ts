@@ -40,8 +40,16 @@ export const OPTIONS = {
       "bus over which servers on one storage announce changes: redis://, rediss://, nats:// or tls://\n" +
       "[user:password@]host[:port]; needs ioredis or @nats-io/transport-node",
   }),
-  tlsCert: text({ value: "FILE", help: "PEM certificate; with --tls-key, serves https" }),
-  tlsKey: text({ value: "FILE", help: "PEM key" }),
+  insecure: toggle({
+    help: "let other machines in (--host) without authentication: they can read and change everything",
+  }),
+  tlsCert: text({ value: "FILE", help: "PEM certificate and its chain; with --tls-key, serves https" }),
+  tlsKey: text({ value: "FILE", help: "PEM key; the server takes changed files over without a restart, or at SIGHUP" }),
+  tlsClientCa: text({ value: "FILE", help: "PEM certificates of the authorities that sign client certificates" }),
+  tlsClientCert: choice(["require", "request"], {
+    value: "RULE",
+    help: "require (default with --tls-client-ca): clients without a valid certificate\nare cut off; request: they get in",
+  }),
   corsOrigin: list({ value: "URL", help: 'origin that browsers may call from, or "*"; may be repeated' }, corsOrigin),
   allowedHost: list(
     {

@@ -47,7 +47,7 @@ export function secureContextOptions({ cert, key, clientCa }: TlsFiles): SecureC
   const [own] = certificatesOf("cert", cert);
   // Node compares a certificate only with a key of its own type.
   if (!own?.checkPrivateKey(privateKeyOf(key))) {
-    throw new UnusableTlsError("key", "is not the key of the first certificate in tls.cert");
+    throw new UnusableTlsError("key", "does not belong to the first certificate of the chain");
   }
   // Node trusts the public authorities in place of an empty list.
   if (clientCa !== undefined) certificatesOf("clientCa", clientCa);

@@ -201,12 +201,12 @@ describe("files that do not work", () => {
     [
       "another key",
       async () => ({ ...server, key: (await authority.issue()).key }),
-      "tls.key is not the key of the first certificate in tls.cert",
+      "tls.key does not belong to the first certificate of the chain",
     ],
     [
       "a key of another type",
       async () => ({ ...server, key: (await authority.issue({ key: "rsa" })).key }),
-      "tls.key is not the key of the first certificate in tls.cert",
+      "tls.key does not belong to the first certificate of the chain",
     ],
     ["no authority", async () => ({ ...server, clientCa: "" }), "tls.clientCa has no certificate in PEM format"],
     ["a damaged authority", async () => ({ ...server, clientCa: DAMAGED }), "tls.clientCa has a damaged certificate"],
