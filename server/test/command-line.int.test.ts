@@ -8,7 +8,7 @@ import { startServer } from "./server-process.ts";
 
 const BIN = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
 
-describe("streamkit-server", () => {
+describe("streamkit-server", { timeout: 120_000 }, () => {
   it.each(["-v", "--version"])("%s prints the version", async (flag) => {
     expect(await run([flag])).toEqual({ code: 0, out: `${VERSION}\n`, error: "" });
   });
@@ -35,17 +35,9 @@ describe("streamkit-server", () => {
   });
 
   it("names the option of an unusable certificate", async () => {
-    const tls = (cert: string, key: string) => run(["--storage", "memory", "--tls-cert", cert, "--tls-key", key]);
-    const missing = await tls(BIN, "missing.pem");
-    expect(missing).toMatchObject({
-      code: 1,
-      error: expect.stringMatching(/cannot start: --tls-key .*'missing\.pem'\n$/),
-    });
-    const junk = await tls(BIN, BIN);
-    expect(junk).toMatchObject({
-      code: 1,
-      error: expect.stringContaining(`--tls-cert ${BIN} has no certificate in PEM format`),
-    });
+    const { code, error } = await run(["--storage", "memory", "--tls-cert", BIN, "--tls-key", "missing.pem"]);
+    expect(code).toBe(1);
+    expect(error).toMatch(/^streamkit-server: cannot start: --tls-key cannot be read: .*'missing\.pem'\n$/);
   });
 
   it.each([

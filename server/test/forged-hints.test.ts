@@ -9,11 +9,15 @@ import { makeInstance } from "./instance.ts";
 
 const storeId = "00000000-0000-4000-8000-000000000001";
 const space = "space";
+const OTHERS = Array.from({ length: 100 }, (_, i) => `other ${i}`);
 
 it.each([
   ["store_deleted", { storeDeleted: true }],
   ["of a space", { spaces: [{ space, revision: 2n ** 60n }] }],
   ["of workers", { workerGroups: ["group"] }],
+  ["of other spaces and groups", { spaces: OTHERS.map((space) => ({ space, revision: 1n })), workerGroups: OTHERS }],
+  ["of everything", { spaces: [{ space, revision: 2n ** 64n - 1n }], workerGroups: ["group"], storeDeleted: true }],
+  ["that repeat a true one", { spaces: [{ space, revision: 1n }] }],
 ])("2,000 forged hints, %s", async (_, fields) => {
   let reads = 0;
   const storage = changedStorage(memoryStorage({ shared: true }), (store) => ({

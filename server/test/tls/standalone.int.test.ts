@@ -8,7 +8,7 @@ import { makeTlsFiles } from "./files.ts";
 import { getHttp1, openTls } from "./secure-client.ts";
 
 /** Time for a server to notice something on a machine that has other work to do. */
-const SLOW = { timeout: 25_000 };
+const SLOW = { timeout: 60_000 };
 
 let authority: Authority;
 let server: Pair;
@@ -40,13 +40,13 @@ const linesOf = (process: ServerProcess, kind: string) =>
     .split("\n")
     .filter((line) => line.includes(`${kind}:`));
 
-describe("client certificates", () => {
+describe("client certificates", { timeout: 120_000 }, () => {
   it.each([[[]], [["--tls-client-cert", "require"]]])("are required with %j", async (flags) => {
     await using files = await makeFiles();
     await using process = await startServer("unused", ...files.flags, "--tls-client-ca", files.clientCa, ...flags);
     expect(await get(process, await authority.issue())).toBe("ok\n");
     await expect(get(process)).rejects.toThrow();
-    await expect.poll(() => linesOf(process, "connection-refused")).toHaveLength(1);
+    await expect.poll(() => linesOf(process, "connection-refused"), SLOW).toHaveLength(1);
   });
 
   it("are optional with --tls-client-cert request", async () => {
@@ -57,7 +57,7 @@ describe("client certificates", () => {
   });
 });
 
-describe("new files", () => {
+describe("new files", { timeout: 120_000 }, () => {
   it("get new connections without a restart; open connections live on", async () => {
     await using files = await makeFiles();
     await using process = await startServer("unused", ...files.flags);
@@ -87,7 +87,7 @@ describe("new files", () => {
   });
 });
 
-it("warns of a key that others can read", async () => {
+it("warns of a key that others can read", { timeout: 120_000 }, async () => {
   await using files = await makeFiles();
   await chmod(files.key, 0o644);
   await using process = await startServer("unused", ...files.flags);

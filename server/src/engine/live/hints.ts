@@ -4,6 +4,13 @@ import type { Bus } from "../../bus/port.ts";
 
 /** Hints within this time after a message are sent together in the next message, in milliseconds. */
 const GATHER_MILLIS = 2;
+/** Most names in a message. A name has up to 255 bytes, so the message has room for all of them. */
+const MAX_NAMES = 200;
+/**
+ * Longest message, in bytes. No server sends a longer one. To decode a forged one would cost more than the look at the
+ * storage that it asks for.
+ */
+const MAX_MESSAGE_BYTES = 65_536;
 
 /** Receives the hints of other instances. A hint only causes a look at the storage. */
 export interface HintListener {
@@ -75,10 +82,13 @@ export class Hints {
     this.#sending = undefined;
     this.#lastSent = performance.now();
     const spaces = [...this.#spaces].map(([space, revision]) => ({ space, revision: BigInt(revision) }));
-    const workerGroups = [...this.#groups];
+    const groups = [...this.#groups];
     this.#spaces.clear();
     this.#groups.clear();
-    this.#publish({ spaces, workerGroups });
+    while (spaces.length + groups.length > 0) {
+      const some = spaces.splice(0, MAX_NAMES);
+      this.#publish({ spaces: some, workerGroups: groups.splice(0, MAX_NAMES - some.length) });
+    }
   }
 
   #publish(fields: MessageInitShape<typeof NotificationSchema>): void {
@@ -87,6 +97,7 @@ export class Hints {
   }
 
   #receive(bytes: Uint8Array): void {
+    if (bytes.byteLength > MAX_MESSAGE_BYTES) return;
     let message: Notification;
     try {
       message = fromBinary(NotificationSchema, bytes);
