@@ -34,6 +34,7 @@ const SAMPLES: Record<string, string> = {
   log: "json",
   corsOrigin: "https://a.example",
   limit: "streams=7",
+  tlsClientCert: "request",
 };
 const SAMPLE = "100";
 const OF_THE_FILE = Object.entries(OPTIONS).filter(([name]) => !["config", "help", "version"].includes(name));
