@@ -3,7 +3,7 @@ import type { Options } from "./options.ts";
 import { UsageError } from "./read-options.ts";
 
 /** True if every caller needs credentials. */
-export function authenticatesCallers({ tlsClientCa, tlsClientCert }: Options): boolean {
+function authenticatesCallers({ tlsClientCa, tlsClientCert }: Options): boolean {
   return tlsClientCa !== undefined && tlsClientCert !== "request";
 }
 
