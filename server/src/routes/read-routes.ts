@@ -2,6 +2,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { OpaqueConsumeResponseSchema } from "@streamkit/protocol/wire";
+import { principalKey } from "../access/gate.ts";
+import { StreamEnd } from "../access/stream-end.ts";
 import { accountKey } from "../budgets/peer.ts";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import type { OpenStore } from "../engine/open-store.ts";
@@ -116,7 +118,10 @@ function respond(context: HandlerContext, page: ConsumePage | EncodedPage): Uint
   return respondDirectly(context, batches, next, caughtUp) ? [] : batches.map((batch) => batch.bytes);
 }
 
-/** Waits for entries. A waiting call lives as long as a stream, so it counts as one and ends with its store. */
+/**
+ * Waits for entries. A waiting call lives as long as a stream, so it counts as one, and ends with its store and with
+ * the credentials of its principal.
+ */
 async function waitForPage(
   store: OpenStore,
   source: EntrySource,
@@ -126,8 +131,11 @@ async function waitForPage(
 ) {
   const account = context.values.get(accountKey);
   account?.take("streams", 1);
+  const principal = context.values.get(principalKey);
+  using end = principal && StreamEnd.isFor(principal) ? new StreamEnd(principal) : undefined;
   try {
-    return await readOrWait(source, selection, waitMillis, AbortSignal.any([context.signal, store.ended.signal]));
+    const signals = [context.signal, store.ended.signal, ...(end === undefined ? [] : [end.signal])];
+    return await readOrWait(source, selection, waitMillis, AbortSignal.any(signals));
   } catch (error) {
     // `Stores.call` must not retry on a store that may be created anew: the caller's position does not belong to it.
     throw error instanceof StoreDeletedError ? new ServerError(error.reason, error.message, error.facts) : error;
