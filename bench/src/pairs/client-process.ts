@@ -1,11 +1,11 @@
-/** The client of one checkout: `node client-process.ts CHECKOUT URL`. Runs jobs, and reports their CPU time. */
+/** The client of one checkout: `node client-process.ts CHECKOUT URL http2|websocket`. Runs jobs, and reports their CPU time. */
 import { payloadAt } from "../tools/payloads.ts";
 import { AGGREGATE_ENTRIES, AGGREGATES, aggregateOf, obey, SPACE, STORE, segmentOf } from "./jobs.ts";
 
-const [checkout, baseUrl] = process.argv.slice(2);
+const [checkout, baseUrl, over] = process.argv.slice(2);
 const { createStreamkitClient } = await import(`${checkout}/clients/ts/src/index.ts`);
-const { createNodeTransport } = await import(`${checkout}/clients/ts/src/node.ts`);
-const client = createStreamkitClient({ transport: createNodeTransport({ baseUrl }) });
+const transport = await (over === "websocket" ? overWebSocket() : overHttp2());
+const client = createStreamkitClient({ transport });
 const space = client.store(STORE).space(SPACE);
 
 const operations = {
@@ -39,3 +39,13 @@ obey({
   },
 });
 process.send?.({});
+
+async function overHttp2() {
+  const { createNodeTransport } = await import(`${checkout}/clients/ts/src/node.ts`);
+  return createNodeTransport({ baseUrl });
+}
+
+async function overWebSocket() {
+  const { createWebSocketTransport } = await import(`${checkout}/clients/ts/src/websocket.ts`);
+  return createWebSocketTransport({ baseUrl });
+}

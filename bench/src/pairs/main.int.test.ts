@@ -8,9 +8,10 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
 
 it.each([
-  ["the server and its client", [], ["server", "client"]],
-  ["calls without a transport", ["--engine", "--storage", "memory"], ["engine"]],
-])("compares %s of two checkouts", { timeout: 240_000 }, async (_, options, labels) => {
+  ["the server and its client of two checkouts", [], ["server", "client"]],
+  ["HTTP/2 with a WebSocket", ["--over", "http2,websocket", "--storage", "memory"], ["server", "client"]],
+  ["calls without a transport of two checkouts", ["--engine", "--storage", "memory"], ["engine"]],
+])("compares %s", { timeout: 240_000 }, async (_, options, labels) => {
   const args = ["--conditions=@streamkit/source", MAIN, ROOT, ROOT, "--count", "50", "--pairs", "1", ...options];
   const run = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   const [output, errors, [code]] = await Promise.all([text(run.stdout), text(run.stderr), once(run, "exit")]);

@@ -22,6 +22,7 @@ const USAGE = `npm run pairs -- OLD NEW [options]
   --count N            operations of a turn; default 6000
   --callers N          calls at a time; default 64
   --pairs N            pairs that count, after one that does not; default 5
+  --over A,B           transports of old and new: http2 (default) or websocket
   --client old|new     the same client for both servers; default: each server has the client of its checkout
   --server old|new     the same server for both clients
   --profile DIR        leave CPU profiles there; figures then suffer`;
@@ -35,6 +36,7 @@ const { values, positionals } = parseArgs({
     count: { type: "string", default: "6000" },
     callers: { type: "string", default: "64" },
     pairs: { type: "string", default: "5" },
+    over: { type: "string", default: "http2,http2" },
     client: { type: "string" },
     server: { type: "string" },
     profile: { type: "string" },
@@ -42,10 +44,13 @@ const { values, positionals } = parseArgs({
 });
 const [old, current] = positionals.map((folder) => resolve(folder));
 const { operation, storage } = values;
-if (old === undefined || current === undefined || (operation !== "append" && operation !== "load")) {
+const [overOld = "", overNew = ""] = values.over.split(",");
+const areTransports = [overOld, overNew].every((name) => name === "http2" || name === "websocket");
+if (old === undefined || current === undefined || !areTransports || (operation !== "append" && operation !== "load")) {
   throw new Error(USAGE);
 }
 const checkouts = { old, new: current };
+const transports = { old: overOld, new: overNew };
 type Name = keyof typeof checkouts;
 const NAMES: readonly Name[] = ["old", "new"];
 const job: Job = { operation, count: Number(values.count), callers: Number(values.callers) };
@@ -94,7 +99,11 @@ async function startSubject(name: Name): Promise<Subject> {
     [serverOf, storage, data],
     flags(`${name}-server`),
   );
-  const { side: client } = await Side.start("client-process.ts", [clientOf, url], flags(`${name}-client`));
+  const { side: client } = await Side.start(
+    "client-process.ts",
+    [clientOf, url, transports[name]],
+    flags(`${name}-client`),
+  );
   if (operation === "load") await client.tell({ do: "fill" });
   return {
     sides: [client, server],
@@ -124,6 +133,6 @@ function tableOf(found: Readonly<Record<Name, readonly Turn[]>>) {
     const medians = NAMES.map((name) => figure(summarize(found[name].map((turn) => turn[label])).median));
     return [label, ...medians, `${figure(ratios.median)} (${figure(ratios.min)} to ${figure(ratios.max)})`];
   });
-  const caption = `CPU time per ${operation}, in us: ${values.pairs} pairs of ${job.count} by ${job.callers} callers, ${storage} storage`;
+  const caption = `CPU time per ${operation}, in us: ${values.pairs} pairs of ${job.count} by ${job.callers} callers, ${storage} storage, ${overOld === overNew ? `over ${overNew}` : `old over ${overOld}, new over ${overNew}`}`;
   return { caption, columns: ["", "old", "new", "new / old (least to most)"], rows };
 }
