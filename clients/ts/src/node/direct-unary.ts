@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from "node:http2";
-import { create, type DescMessage, type DescMethod, type MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
 import {
   appendHeaders,
   type ConnectError,
@@ -23,6 +23,7 @@ import {
 } from "@connectrpc/connect/protocol-connect";
 import type { Http2SessionManager } from "@connectrpc/connect-node";
 import { areSteady } from "../transport/steady-headers.ts";
+import { encodeMessage } from "../wire/encode-message.ts";
 import { type AnswerHeaders, type ExchangedAnswer, exchange } from "./exchange.ts";
 
 /** The options of Connect's transport that matter to unary calls in binary, without compression. */
@@ -52,7 +53,7 @@ export function directUnary(options: DirectUnaryOptions): Transport["unary"] {
     const url = createMethodUrl(baseUrl, method);
     const { pathname, search } = new URL(url);
     const serialization = createMethodSerializationLookup(method, undefined, undefined, limits);
-    return { url, path: pathname + search, input: serialization.getI(true), output: serialization.getO(true) };
+    return { url, path: pathname + search, output: serialization.getO(true) };
   };
   const headersOf = (header?: HeadersInit) => toNodeHeaders(requestHeader("unary", true, undefined, header, true));
   const plainHeaders = headersOf();
@@ -70,18 +71,17 @@ export function directUnary(options: DirectUnaryOptions): Transport["unary"] {
       target = targetOf(method);
       targets.set(method, target);
     }
-    const { url, path, input, output } = target;
+    const { url, path, output } = target;
     const timeoutMillis = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
     const send = async (
       headers: OutgoingHttpHeaders,
-      request: MessageShape<typeof method.input>,
+      body: Uint8Array,
       rest: { readonly signal: AbortSignal | undefined; readonly timeoutMillis: number | undefined },
     ): Promise<Response> => {
       let failure: ConnectError | undefined;
       const check = (found: AnswerHeaders) => {
         failure = isPlain(found) ? undefined : failureOf(found);
       };
-      const body = input.serialize(request);
       const answer = await exchange({ sessionManager, path, headers, body, readMaxBytes, check, ...rest });
       if (failure !== undefined) throw errorOf(answer, failure);
       return responseOf(method, answer, output.parse(answer.body) as MessageShape<DescMessage>) as Response;
@@ -89,7 +89,7 @@ export function directUnary(options: DirectUnaryOptions): Transport["unary"] {
     if (interceptors.length === 0) {
       const known = header === undefined ? plainHeaders : withHeader(header);
       const headers = timeoutMillis === undefined ? known : { ...known, [TIMEOUT_HEADER]: timeoutMillis };
-      return await send(headers, create(method.input, message), { signal, timeoutMillis });
+      return await send(headers, encodeMessage(method.input, message), { signal, timeoutMillis });
     }
     return await runUnaryCall<typeof method.input, typeof method.output>({
       interceptors: [...interceptors],
@@ -106,7 +106,10 @@ export function directUnary(options: DirectUnaryOptions): Transport["unary"] {
         message,
       },
       next: (request: UnaryRequest<typeof method.input, typeof method.output>) =>
-        send(toNodeHeaders(request.header), request.message, { signal: request.signal, timeoutMillis: undefined }),
+        send(toNodeHeaders(request.header), encodeMessage(method.input, request.message), {
+          signal: request.signal,
+          timeoutMillis: undefined,
+        }),
     });
   };
 }

@@ -1,14 +1,6 @@
-import {
-  create,
-  type DescMessage,
-  type DescMethodStreaming,
-  type DescMethodUnary,
-  isMessage,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
+import { encodeMessage } from "../wire/encode-message.ts";
 import type { Call } from "./call.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Dialer } from "./dialer.ts";
@@ -37,7 +29,7 @@ export class SocketTransport implements Transport {
   ): Promise<UnaryResponse<I, O>> {
     let call: UnaryCall<I, O>;
     try {
-      const message = encode(method.input, input);
+      const message = encodeMessage(method.input, input);
       call = new UnaryCall<I, O>(method, { ...this.#start(method, headers), message, signal, timeoutMillis });
     } catch (thrown) {
       return Promise.reject(thrown);
@@ -62,7 +54,7 @@ export class SocketTransport implements Transport {
     }
     const first = await requests.next();
     if (first.done) throw new ConnectError(`${method.name} takes one message, and got none`, Code.InvalidArgument);
-    const message = encode(method.input, first.value);
+    const message = encodeMessage(method.input, first.value);
     const call = new StreamCall<I, O>(method, { ...start, message }, undefined);
     this.#begin(call);
     return call.response;
@@ -85,11 +77,6 @@ export class SocketTransport implements Transport {
   }
 }
 
-function encode<I extends DescMessage>(schema: I, input: MessageInitShape<I>): Uint8Array {
-  const message = isMessage(input, schema) ? (input as MessageShape<I>) : create(schema, input);
-  return toBinary(schema, message);
-}
-
 function encoded<I extends DescMessage>(
   schema: I,
   inputs: AsyncIterator<MessageInitShape<I>>,
@@ -97,7 +84,7 @@ function encoded<I extends DescMessage>(
   return {
     async next() {
       const { done, value } = await inputs.next();
-      return done ? { done, value: undefined } : { done: false, value: encode(schema, value) };
+      return done ? { done, value: undefined } : { done: false, value: encodeMessage(schema, value) };
     },
     async return() {
       await inputs.return?.();

@@ -1,6 +1,6 @@
-import type { DescMessage, DescMethodUnary } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
-import { errorOfStatus, type ReadResult, toHeaders } from "./answers.ts";
+import { errorOfStatus, type Header, type ReadResult, toHeaders } from "./answers.ts";
 import { Call, type CallStart } from "./call.ts";
 import { decode } from "./wire.ts";
 
@@ -39,25 +39,8 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
       this.#reject(new ConnectError("the answer has no message", Code.Internal));
       return;
     }
-    const method = this.#method;
-    let header: Headers | undefined;
-    let trailer: Headers | undefined;
     try {
-      this.#resolve({
-        stream: false,
-        service: method.parent,
-        method,
-        message: decode(method.output, message),
-        // Made at the first access: few callers look, and these objects cost more than a call.
-        get header() {
-          header ??= toHeaders(headers);
-          return header;
-        },
-        get trailer() {
-          trailer ??= toHeaders(trailers);
-          return trailer;
-        },
-      });
+      this.#resolve(new UnaryAnswer(this.#method, decode(this.#method.output, message), headers, trailers));
     } catch (thrown) {
       this.#reject(thrown);
     }
@@ -65,5 +48,42 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
 
   protected override failed(error: unknown): void {
     this.#reject(error);
+  }
+}
+
+/** An answer that makes its headers at the first access: few callers look, and these objects cost more than a call. */
+class UnaryAnswer<I extends DescMessage, O extends DescMessage> {
+  readonly stream = false;
+  readonly method: DescMethodUnary<I, O>;
+  readonly message: MessageShape<O>;
+  readonly #headers: readonly Header[];
+  readonly #trailers: readonly Header[];
+  #header: Headers | undefined;
+  #trailer: Headers | undefined;
+
+  constructor(
+    method: DescMethodUnary<I, O>,
+    message: MessageShape<O>,
+    headers: readonly Header[],
+    trailers: readonly Header[],
+  ) {
+    this.method = method;
+    this.message = message;
+    this.#headers = headers;
+    this.#trailers = trailers;
+  }
+
+  get service() {
+    return this.method.parent;
+  }
+
+  get header(): Headers {
+    this.#header ??= toHeaders(this.#headers);
+    return this.#header;
+  }
+
+  get trailer(): Headers {
+    this.#trailer ??= toHeaders(this.#trailers);
+    return this.#trailer;
   }
 }

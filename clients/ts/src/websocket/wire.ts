@@ -4,6 +4,9 @@ import { FRAME_HEADER_BYTES, FrameKind, writeFrameHeader } from "@streamkit/prot
 import { varintLength, writeVarint } from "@streamkit/protocol/wire";
 import { invalidArgument } from "../errors/error.ts";
 import { areSteady } from "../transport/steady-headers.ts";
+import { FieldWriter, fieldBytes } from "../wire/field-writer.ts";
+import { utf8Length } from "../wire/record.ts";
+import { Slab } from "../wire/slab.ts";
 
 /** Largest headers of a request, and of a socket, in bytes of names and values. */
 const MAX_HEADER_BYTES = 16_384;
@@ -30,15 +33,18 @@ export interface EncodedRequest {
 }
 
 const NOTHING = new Uint8Array();
-const UTF8 = new TextEncoder();
 const pathFields = new WeakMap<DescMethod, Uint8Array>();
 const steadyFields = new WeakMap<object, Uint8Array>();
+/** REQUEST frames of one moment are neighbours here, so that the outbox sends them without a copy. */
+const frames = new Slab();
 
 /** The field `path` for a method. */
 export function pathField(method: DescMethod): Uint8Array {
   let field = pathFields.get(method);
   if (field === undefined) {
-    field = lengthField(TAG_PATH, UTF8.encode(`/${method.parent.typeName}/${method.name}`));
+    const writer = new FieldWriter(0);
+    writer.text(TAG_PATH, `/${method.parent.typeName}/${method.name}`);
+    field = writer.finish();
     pathFields.set(method, field);
   }
   return field;
@@ -61,35 +67,17 @@ export function settingsPayload(headers: HeadersInit): Uint8Array {
 }
 
 function headerFields(tag: number, headers: HeadersInit): Uint8Array {
-  const list = [...new Headers(headers)];
-  const bytes = list.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
-  if (bytes > MAX_HEADER_BYTES) {
-    throw invalidArgument("headers", `expected names and values of ${MAX_HEADER_BYTES} bytes at most; found ${bytes}`);
+  const writer = new FieldWriter(0);
+  let bytes = 0;
+  for (const [name, value] of new Headers(headers)) {
+    bytes += name.length + value.length;
+    const valueLength = utf8Length(value);
+    writer.begin(tag, fieldBytes(name.length) + fieldBytes(valueLength));
+    writer.text(TAG_NAME, name, name.length);
+    writer.text(TAG_VALUE, value, valueLength);
   }
-  return joined(
-    list.map(([name, value]) =>
-      lengthField(tag, lengthField(TAG_NAME, UTF8.encode(name)), lengthField(TAG_VALUE, UTF8.encode(value))),
-    ),
-  );
-}
-
-/** A field of length-delimited type. */
-function lengthField(tag: number, ...parts: Uint8Array[]): Uint8Array {
-  const value = joined(parts);
-  const field = new Uint8Array(1 + varintLength(value.length) + value.length);
-  field[0] = tag;
-  field.set(value, writeVarint(field, 1, value.length));
-  return field;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  if (bytes <= MAX_HEADER_BYTES) return writer.finish();
+  throw invalidArgument("headers", `expected names and values of ${MAX_HEADER_BYTES} bytes at most; found ${bytes}`);
 }
 
 /** Bytes of the payload of REQUEST. */
@@ -103,7 +91,7 @@ export function requestBytes({ path, headers, timeoutMillis, message }: EncodedR
 export function requestFrame(call: number, request: EncodedRequest): Uint8Array {
   const { path, headers, timeoutMillis, message } = request;
   const bytes = requestBytes(request);
-  const frame = new Uint8Array(FRAME_HEADER_BYTES + bytes);
+  const frame = frames.take(FRAME_HEADER_BYTES + bytes);
   let at = writeFrameHeader(frame, 0, FrameKind.REQUEST, call, bytes);
   frame.set(path, at);
   frame.set(headers, at + path.length);

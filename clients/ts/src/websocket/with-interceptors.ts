@@ -43,9 +43,14 @@ export function withInterceptors(
   return {
     async unary(method, signal, timeoutMs, header, input, contextValues) {
       const life = new CallLife(signal);
-      const next = around((request) =>
-        transport.unary(method, request.signal, timeoutMs, request.header, request.message as typeof input),
-      );
+      const next = around(async (request) => {
+        const answer = await transport.unary(
+          ...[method, request.signal, timeoutMs, request.header, request.message as typeof input],
+        );
+        // Fields of its own, which an interceptor can copy.
+        const { service, message, header, trailer } = answer;
+        return { stream: false, service, method, message, header, trailer };
+      });
       try {
         const message = create(method.input, input);
         const request = { ...common(method, header, contextValues), stream: false, method, message } as const;

@@ -1,4 +1,4 @@
-import { varintLength, writeVarint } from "@streamkit/protocol/wire";
+import { FieldWriter, fieldBytes } from "./field-writer.ts";
 import { type EncodedRecord, recordSize, utf8Length } from "./record.ts";
 
 /** The conditions of an append to a segment. */
@@ -17,7 +17,8 @@ const TAG_METADATA = 0x12;
 const TAG_KEY = 0x0a;
 const TAG_VALUE = 0x12;
 
-const UTF8 = new TextEncoder();
+/** Room for the fields of a segment beside its name and its records. */
+const CONDITION_BYTES = 32;
 
 /**
  * Encodes one `streamkit.v1.SegmentAppend` record by record into one growing buffer. Message objects for each record
@@ -29,101 +30,58 @@ export class SegmentAppendEncoder {
   /** Sum of the sizes of the records, as `recordSize` counts. */
   recordBytes = 0;
 
-  #buffer: Uint8Array;
-  #length = 0;
+  readonly #writer: FieldWriter;
   /** Length of the fields before the first record. */
   readonly #headerLength: number;
 
-  constructor(segment: string, conditions: SegmentConditions = {}, expectedBytes = 512) {
+  /** @param expectedBytes of all records */
+  constructor(segment: string, conditions: SegmentConditions = {}, expectedBytes = 480) {
     const nameLength = utf8Length(segment);
-    this.#buffer = new Uint8Array(Math.max(expectedBytes, nameLength + 32));
-    if (nameLength > 0) this.#writeText(TAG_SEGMENT, segment, nameLength);
+    const writer = new FieldWriter(nameLength + CONDITION_BYTES + expectedBytes);
+    if (nameLength > 0) writer.text(TAG_SEGMENT, segment, nameLength);
     if (conditions.expectedLastSequence !== undefined) {
-      this.#writeUint64(TAG_EXPECTED_LAST_SEQUENCE, conditions.expectedLastSequence);
+      writer.uint64(TAG_EXPECTED_LAST_SEQUENCE, conditions.expectedLastSequence);
     }
-    if (conditions.fencingToken !== undefined) this.#writeUint64(TAG_FENCING_TOKEN, conditions.fencingToken);
-    this.#headerLength = this.#length;
+    if (conditions.fencingToken !== undefined) writer.uint64(TAG_FENCING_TOKEN, conditions.fencingToken);
+    this.#writer = writer;
+    this.#headerLength = writer.length;
   }
 
   /** Length of the encoding so far. */
   get byteLength(): number {
-    return this.#length;
+    return this.#writer.length;
   }
 
   /** Length of the encoding of the records alone, which `maxTransactionEncodedBytes` limits. */
   get recordsByteLength(): number {
-    return this.#length - this.#headerLength;
+    return this.#writer.length - this.#headerLength;
   }
 
   /** Appends one record of `size` bytes as `recordSize` counts. */
   add(record: EncodedRecord, size: number = recordSize(record)): void {
     const { payload, metadata } = record;
-    const payloadLength = payload.length;
-    let length = payloadLength === 0 ? 0 : 1 + varintLength(payloadLength) + payloadLength;
+    const writer = this.#writer;
+    let length = payload.length === 0 ? 0 : fieldBytes(payload.length);
+    for (const name in metadata) length += fieldBytes(entryLength(utf8Length(name), utf8Length(metadata[name])));
+    writer.begin(TAG_RECORD, length);
+    if (payload.length > 0) writer.bytes(TAG_PAYLOAD, payload);
     for (const name in metadata) {
-      const entry = entryLength(utf8Length(name), utf8Length(metadata[name]));
-      length += 1 + varintLength(entry) + entry;
+      const nameLength = utf8Length(name);
+      const valueLength = utf8Length(metadata[name]);
+      writer.begin(TAG_METADATA, entryLength(nameLength, valueLength));
+      writer.text(TAG_KEY, name, nameLength);
+      writer.text(TAG_VALUE, metadata[name], valueLength);
     }
-    this.#reserve(length + 6);
-    this.#length = writeLength(this.#buffer, this.#length, TAG_RECORD, length);
-    if (payloadLength > 0) {
-      this.#length = writeLength(this.#buffer, this.#length, TAG_PAYLOAD, payloadLength);
-      this.#buffer.set(payload, this.#length);
-      this.#length += payloadLength;
-    }
-    for (const name in metadata) this.#writeMetadata(name, metadata[name]);
     this.records += 1;
     this.recordBytes += size;
   }
 
   /** The encoded message. Do not use the encoder afterwards. */
   finish(): Uint8Array {
-    return this.#buffer.subarray(0, this.#length);
-  }
-
-  #writeMetadata(name: string, value: string): void {
-    const nameLength = utf8Length(name);
-    const valueLength = utf8Length(value);
-    this.#length = writeLength(this.#buffer, this.#length, TAG_METADATA, entryLength(nameLength, valueLength));
-    this.#writeText(TAG_KEY, name, nameLength);
-    this.#writeText(TAG_VALUE, value, valueLength);
-  }
-
-  #writeText(tag: number, text: string, byteLength: number): void {
-    const buffer = this.#buffer;
-    let at = writeLength(buffer, this.#length, tag, byteLength);
-    if (byteLength === text.length && byteLength <= 32) {
-      for (let i = 0; i < byteLength; i++) buffer[at++] = text.charCodeAt(i);
-    } else {
-      at += UTF8.encodeInto(text, buffer.subarray(at)).written;
-    }
-    this.#length = at;
-  }
-
-  #writeUint64(tag: number, value: bigint): void {
-    this.#reserve(11);
-    this.#buffer[this.#length++] = tag;
-    while (value > 0x7fn) {
-      this.#buffer[this.#length++] = Number(value & 0x7fn) | 0x80;
-      value >>= 7n;
-    }
-    this.#buffer[this.#length++] = Number(value);
-  }
-
-  #reserve(count: number): void {
-    const needed = this.#length + count;
-    if (needed <= this.#buffer.length) return;
-    const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
-    larger.set(this.#buffer.subarray(0, this.#length));
-    this.#buffer = larger;
+    return this.#writer.finish();
   }
 }
 
 function entryLength(nameLength: number, valueLength: number): number {
-  return 2 + varintLength(nameLength) + nameLength + varintLength(valueLength) + valueLength;
-}
-
-function writeLength(buffer: Uint8Array, at: number, tag: number, length: number): number {
-  buffer[at] = tag;
-  return writeVarint(buffer, at + 1, length);
+  return fieldBytes(nameLength) + fieldBytes(valueLength);
 }

@@ -48,11 +48,13 @@ export const APPEND_CONDITIONS = {
 
 export const TRANSACTION_OPTIONS = { transactionId: text } satisfies ChecksOf<TransactionOptions>;
 
-const SEGMENT_APPEND = {
-  ...APPEND_CONDITIONS,
-  segment: text,
-  records: iterable,
-} satisfies ChecksOf<SegmentAppend<unknown>>;
+const SEGMENT_APPEND = fields(
+  { ...APPEND_CONDITIONS, segment: text, records: iterable } satisfies ChecksOf<SegmentAppend<unknown>>,
+  ["segment"],
+);
+
+/** Room for tags and lengths of a record with few labels. */
+const RECORD_OVERHEAD_BYTES = 16;
 
 /** An encoded transaction with its size. */
 export interface SizedTransaction extends EncodedTransaction {
@@ -83,21 +85,25 @@ export function encodeTransaction<In>(
   let bytes = 0;
   checkArgument("append", "appends", appends, iterable);
   for (const append of appends) {
-    checkArgument("append", `appends[${encoded.length}]`, append, fields(SEGMENT_APPEND, ["segment"]));
+    checkArgument("append", `appends[${encoded.length}]`, append, SEGMENT_APPEND);
     size.addSegment();
     const inputs = [...(append.records ?? [])];
     // The token is for writes. A segment with conditions only does not inherit it.
     const inherited = inputs.length > 0 ? place.fencingToken : undefined;
-    const encoder = new SegmentAppendEncoder(append.segment, {
+    const conditions = {
       expectedLastSequence: optionalPosition("expectedLastSequence", append.expectedLastSequence),
       fencingToken: optionalPosition("fencingToken", append.fencingToken) ?? inherited,
-    });
-    inputs.forEach((input, index) => {
+    };
+    let expectedBytes = 0;
+    const records = inputs.map((input, index) => {
       const record = toRecord(codec, input, () => `appends[${encoded.length}].records[${index}]`);
       const recordBytes = recordSize(record);
       size.addRecord(append.segment, recordBytes);
-      encoder.add(record, recordBytes);
+      expectedBytes += recordBytes + RECORD_OVERHEAD_BYTES;
+      return { record, recordBytes };
     });
+    const encoder = new SegmentAppendEncoder(append.segment, conditions, expectedBytes);
+    for (const { record, recordBytes } of records) encoder.add(record, recordBytes);
     const message = encoder.finish();
     encoded.push(message);
     segments.push({ segment: append.segment, records: encoder.records });

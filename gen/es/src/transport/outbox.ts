@@ -245,8 +245,16 @@ export class Outbox {
   }
 }
 
+/** The frames as one buffer, without a copy if they are neighbours in memory. */
 function joined(frames: readonly Uint8Array[], bytes: number): Uint8Array {
-  if (frames.length === 1) return frames[0];
+  const [{ buffer, byteOffset }] = frames;
+  let end = byteOffset;
+  const areNeighbours = frames.every((frame) => {
+    const follows = frame.buffer === buffer && frame.byteOffset === end;
+    end += frame.length;
+    return follows;
+  });
+  if (areNeighbours) return new Uint8Array(buffer, byteOffset, bytes);
   const message = new Uint8Array(bytes);
   let at = 0;
   for (const frame of frames) {
