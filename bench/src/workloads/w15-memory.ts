@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import { createStreamkitClient } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
 import type { RunContext, Workload } from "../harness/workload.ts";
 import { Callers } from "../memory/callers.ts";
 import { Crowd } from "../memory/crowd.ts";
-import { forgetPeak, inUse, resident } from "../memory/resident.ts";
-import { startStreamkit } from "../peers/streamkit-process.ts";
+import { startMeasured } from "../memory/measured-server.ts";
+import { forgetPeak, resident } from "../memory/resident.ts";
 import type { Section } from "../report/section.ts";
 import { figure, type Table, whole } from "../report/table.ts";
 
@@ -31,10 +30,7 @@ export const memory: Workload = {
   async run(context: RunContext): Promise<Section> {
     const small = Math.max(20, Math.round(context.records / 1_000));
     const large = Math.max(24, Math.round((context.records / 1_000) * 1.2));
-    const file = join(context.folder, "in-use");
-    const collector = new URL("../memory/collect-on-signal.ts", import.meta.url);
-    collector.searchParams.set("file", file);
-    const server = await startStreamkit(["--storage", "memory"], ["--expose-gc", "--import", collector.href]);
+    const server = await startMeasured(["--storage", "memory"], context.folder);
     try {
       const rows: string[][] = [];
       const store = randomUUID();
@@ -42,7 +38,7 @@ export const memory: Workload = {
       await using warm = new Crowd(server.address, store);
       await warm.add("warm", workers(10, 0));
       await warm.quiet(QUIET_MILLIS);
-      const base = await inUse(server.pid, file);
+      const base = await server.inUse();
       const first = await resident(server.pid);
       rows.push(["server that was called", "-", mib(base), "-", mib(first.now), mib(first.peak)]);
 
@@ -50,7 +46,7 @@ export const memory: Workload = {
         context.progress(`W15 ${label}`);
         await forgetPeak(server.pid);
         await work();
-        const now = await inUse(server.pid, file);
+        const now = await server.inUse();
         const rss = await resident(server.pid);
         const [more, each] =
           subscribers === 0 ? ["-", "-"] : [whole(subscribers), figure((now - from) / subscribers / 1024)];

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { createStreamkitClient, type ListPage, type SpaceHandle } from "@streamkit/client";
 import { createNodeTransport } from "@streamkit/client/node";
 import type { RunContext, Workload } from "../harness/workload.ts";
-import { cpuMillis, forgetPeak, inUse, resident } from "../memory/resident.ts";
-import { type ServerProcess, startStreamkit } from "../peers/streamkit-process.ts";
+import { startMeasured } from "../memory/measured-server.ts";
+import { cpuMillis, forgetPeak, resident } from "../memory/resident.ts";
+import type { ServerProcess } from "../peers/streamkit-process.ts";
 import type { Section } from "../report/section.ts";
 import { figure, type Table, whole } from "../report/table.ts";
 
@@ -31,13 +32,7 @@ export const growth: Workload = {
   async run(context: RunContext): Promise<Section> {
     const most = context.records / 10;
     const steps = STEPS.filter((segments) => segments <= most);
-    const file = join(context.folder, "in-use");
-    const collector = new URL("../memory/collect-on-signal.ts", import.meta.url);
-    collector.searchParams.set("file", file);
-    const server = await startStreamkit(
-      ["--path", join(context.folder, "w7")],
-      ["--expose-gc", "--import", collector.href],
-    );
+    const server = await startMeasured(["--path", join(context.folder, "w7")], context.folder);
     try {
       const transport = createNodeTransport({ baseUrl: server.address });
       const space = createStreamkitClient({ transport }).store(randomUUID()).space("growth") as Space;
@@ -55,7 +50,7 @@ export const growth: Workload = {
         const list = await lists(server, space, segments);
         await new Promise((resolve) => setTimeout(resolve, SETTLING_MILLIS));
         const { now, peak } = await resident(server.pid);
-        const kept = await inUse(server.pid, file);
+        const kept = await server.inUse();
         rows.push([
           whole(segments),
           ...append,

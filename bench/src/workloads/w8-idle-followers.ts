@@ -6,8 +6,8 @@ import { createNodeTransport } from "@streamkit/client/node";
 import { createWebSocketTransport } from "@streamkit/client/websocket";
 import type { RunContext, Workload } from "../harness/workload.ts";
 import { Followers } from "../memory/followers.ts";
-import { cpuMillis, inUse, resident } from "../memory/resident.ts";
-import { startStreamkit } from "../peers/streamkit-process.ts";
+import { startMeasured } from "../memory/measured-server.ts";
+import { cpuMillis, resident } from "../memory/resident.ts";
 import type { Section } from "../report/section.ts";
 import { figure, type Table, whole } from "../report/table.ts";
 
@@ -65,15 +65,9 @@ async function measure(
   { count, active, idleMillis }: { readonly count: number; readonly active: number; readonly idleMillis: number },
 ) {
   const name = randomUUID();
-  const file = join(context.folder, `${name}-in-use`);
-  const collector = new URL("../memory/collect-on-signal.ts", import.meta.url);
-  collector.searchParams.set("file", file);
-  const server = await startStreamkit(
-    ["--path", join(context.folder, name)],
-    ["--expose-gc", "--import", collector.href],
-  );
+  const server = await startMeasured(["--path", join(context.folder, name)], context.folder);
   const memoryNow = async () => {
-    const kept = await inUse(server.pid, file);
+    const kept = await server.inUse();
     await pause(SETTLING_MILLIS);
     return { kept, rss: (await resident(server.pid)).now };
   };

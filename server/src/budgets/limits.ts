@@ -41,6 +41,9 @@ export interface ServerLimits {
 
 const MIB = 1024 * 1024;
 
+/** Unary calls that a connection or a socket may have open in addition to all its streams. */
+export const UNARY_CALLS_PER_CONNECTION = 1_000;
+
 /**
  * The default limits. No single connection or address can exhaust the server, and 2 GiB of memory suffice even if
  * callers use all of it.

@@ -7,7 +7,7 @@ import {
 } from "node:http2";
 import { createServer, type Server } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { ServerLimits } from "../budgets/limits.ts";
+import { type ServerLimits, UNARY_CALLS_PER_CONNECTION } from "../budgets/limits.ts";
 import type { RequestListener } from "./cors.ts";
 import { createSniffingServer } from "./sniff.ts";
 import { secureContextOptions, type TlsFiles, type TlsOptions } from "./tls.ts";
@@ -48,8 +48,6 @@ const MIB = 1024 * 1024;
 const STREAM_WINDOW_BYTES = MIB;
 export const CONNECTION_WINDOW_BYTES = 16 * MIB;
 const MAX_HEADER_BYTES = 16 * 1024;
-/** HTTP/2 streams of a connection that stay free for unary calls when streaming calls have taken all of theirs. */
-const UNARY_CALLS = 1_000;
 const KEEP_ALIVE_TIMEOUT_MILLIS = 65_000;
 /** Longest pause between two checks for unfinished HTTP/1.1 requests. */
 const MAX_CHECK_MILLIS = 5_000;
@@ -58,7 +56,7 @@ function http2Options({ streamsPerConnection, responseBytesPerConnection }: Serv
   return {
     settings: {
       initialWindowSize: STREAM_WINDOW_BYTES,
-      maxConcurrentStreams: streamsPerConnection + UNARY_CALLS,
+      maxConcurrentStreams: streamsPerConnection + UNARY_CALLS_PER_CONNECTION,
       maxHeaderListSize: MAX_HEADER_BYTES,
     },
     // In megabytes. Beyond this size Node refuses streams with a code that says nothing to clients, so the limits of

@@ -10,7 +10,7 @@ import type { WebSocket } from "ws";
 import type { Account } from "../budgets/account.ts";
 import type { Admission } from "../budgets/admission.ts";
 import type { Deadlines } from "../budgets/deadlines.ts";
-import type { ServerLimits } from "../budgets/limits.ts";
+import { type ServerLimits, UNARY_CALLS_PER_CONNECTION } from "../budgets/limits.ts";
 import type { Events } from "../events.ts";
 import type { Implementations } from "../routes/implementations.ts";
 import { Calls } from "./calls.ts";
@@ -20,8 +20,6 @@ import { checkReset, readRequest, readSettings } from "./read-payload.ts";
 import { Sender } from "./sender.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
-/** Unary calls that a socket may have open in addition to all its streams, as over HTTP/2. */
-const UNARY_CALLS = 1_000;
 const CANCELS_PER_SECOND = 500;
 const MAX_PINGS = 100;
 const PINGS_PER_SECOND = 10;
@@ -62,7 +60,7 @@ export class Session {
     const { implementations, admission, events, limits, account, upgrade } = options;
     this.#socket = socket;
     this.#events = events;
-    const maxCalls = limits.streamsPerConnection + UNARY_CALLS;
+    const maxCalls = limits.streamsPerConnection + UNARY_CALLS_PER_CONNECTION;
     this.#cancels = new TokenBucket(maxCalls, CANCELS_PER_SECOND);
     this.#sender = new Sender({
       socket,

@@ -1,28 +1,16 @@
 import type { CDPSession } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type PageModules, startBrowser, type TestBrowser } from "./chromium.ts";
-import { type ServerForPages, startServerForPages } from "./server-for-pages.ts";
+import { expect, test } from "vitest";
+import type { PageModules } from "./chromium.ts";
+import { PAGE_HOST, pageLab } from "./server-for-pages.ts";
 
 declare const streamkit: PageModules;
 /** What a page has seen of its follow: its entries, how often it was at the head, and how often it tried again. */
 declare const seen: { values: number[]; live: number; retries: number };
 
-const PAGE_HOST = "app.test";
 /** No pause of this length ends before the test does. */
 const ENDLESS_MILLIS = 3_000_000;
 
-let browser: TestBrowser;
-let server: ServerForPages;
-
-beforeAll(async () => {
-  browser = await startBrowser();
-  server = await startServerForPages(`http://${PAGE_HOST}:${browser.port}`);
-}, 120_000);
-
-afterAll(async () => {
-  await browser?.[Symbol.asyncDispose]();
-  await server?.[Symbol.asyncDispose]();
-});
+const lab = pageLab();
 
 interface FollowOptions {
   readonly url: string;
@@ -67,46 +55,46 @@ async function setOffline(tools: CDPSession, offline: boolean): Promise<void> {
 }
 
 test("a follow goes on over a killed server and its restart, without a gap or a repetition", async () => {
-  const page = await browser.open(PAGE_HOST);
+  const page = await lab.browser.open(PAGE_HOST);
   const store = crypto.randomUUID();
-  await page.evaluate(follow, { url: server.url, store, pauseMillis: 50 });
+  await page.evaluate(follow, { url: lab.server.url, store, pauseMillis: 50 });
   await page.waitForFunction(() => seen.live > 0);
-  for (const value of [1, 2, 3]) await server.segment(store, "a").publish(value);
+  for (const value of [1, 2, 3]) await lab.server.segment(store, "a").publish(value);
   await page.waitForFunction(() => seen.values.length === 3);
-  await server.kill();
+  await lab.server.kill();
   await page.waitForFunction(() => seen.retries > 1);
-  await server.restart();
-  for (const value of [4, 5, 6]) await server.segment(store, "a").publish(value);
+  await lab.server.restart();
+  for (const value of [4, 5, 6]) await lab.server.segment(store, "a").publish(value);
   await page.waitForFunction(() => seen.values.length >= 6);
   expect(await page.evaluate(() => seen.values)).toEqual([1, 2, 3, 4, 5, 6]);
   await page.context().close();
 });
 
 test("a follow goes on when an offline page is online again", async () => {
-  const page = await browser.open(PAGE_HOST);
+  const page = await lab.browser.open(PAGE_HOST);
   const store = crypto.randomUUID();
   const tools = await page.context().newCDPSession(page);
-  await page.evaluate(follow, { url: server.url, store, pauseMillis: 50 });
+  await page.evaluate(follow, { url: lab.server.url, store, pauseMillis: 50 });
   await page.waitForFunction(() => seen.live > 0);
   await setOffline(tools, true);
   await page.waitForFunction(() => !navigator.onLine);
-  await server.segment(store, "a").publish(1);
-  server.proxy.cut();
+  await lab.server.segment(store, "a").publish(1);
+  lab.server.proxy.cut();
   // The socket of the page is gone, and no other one opens.
-  const opened = server.proxy.accepted;
+  const opened = lab.server.proxy.accepted;
   await setOffline(tools, false);
   await page.waitForFunction(() => seen.values.length > 0);
-  await server.segment(store, "a").publish(2);
+  await lab.server.segment(store, "a").publish(2);
   await page.waitForFunction(() => seen.values.length > 1);
   expect(await page.evaluate(() => [navigator.onLine, seen.values])).toEqual([true, [1, 2]]);
-  expect(server.proxy.accepted).toBe(opened + 1);
+  expect(lab.server.proxy.accepted).toBe(opened + 1);
   await page.context().close();
 });
 
 /** Opens a page that follows, and is live. */
 async function openSleepy(store: string, pauseMillis: number) {
-  const page = await browser.openSleepy(PAGE_HOST);
-  const options: FollowOptions = { url: server.url, store, pauseMillis };
+  const page = await lab.browser.openSleepy(PAGE_HOST);
+  const options: FollowOptions = { url: lab.server.url, store, pauseMillis };
   await page.evaluate(`(${follow})(${JSON.stringify(options)})`);
   await page.waitFor("seen.live > 0");
   return page;
@@ -116,13 +104,13 @@ test("a frozen page, whose socket Chromium closes, reads on when it wakes up, in
   const store = crypto.randomUUID();
   await using page = await openSleepy(store, 50);
   await page.setState("frozen");
-  await server.segment(store, "a").publish(1);
+  await lab.server.segment(store, "a").publish(1);
   // Another call later the page still has nothing.
-  await server.segment(store, "other").publish(1);
+  await lab.server.segment(store, "other").publish(1);
   expect(await page.evaluate("seen.values.length")).toBe(0);
   await page.setState("active");
   await page.waitFor("seen.values.length === 1");
-  await server.segment(store, "a").publish(2);
+  await lab.server.segment(store, "a").publish(2);
   await page.waitFor("seen.values.length === 2");
   expect(await page.evaluate("[document.visibilityState, ...seen.values]")).toEqual(["hidden", 1, 2]);
 });
@@ -131,31 +119,31 @@ test("a page whose socket broke while it slept opens another one as soon as it i
   const store = crypto.randomUUID();
   await using page = await openSleepy(store, ENDLESS_MILLIS);
   await page.setState("frozen");
-  await server.segment(store, "a").publish(1);
-  server.proxy.cut();
+  await lab.server.segment(store, "a").publish(1);
+  lab.server.proxy.cut();
   await page.setState("active");
   await page.waitFor("seen.retries > 0");
   expect(await page.evaluate("document.visibilityState")).toBe("hidden");
   await page.show();
   await page.waitFor("seen.values.includes(1)");
-  await server.segment(store, "a").publish(2);
+  await lab.server.segment(store, "a").publish(2);
   await page.waitFor("seen.values.length === 2");
 });
 
 test("a page whose network went away without a word asks its socket when it is online again, and opens another", async () => {
-  const page = await browser.open(PAGE_HOST);
+  const page = await lab.browser.open(PAGE_HOST);
   const store = crypto.randomUUID();
-  await page.evaluate(follow, { url: server.url, store, pauseMillis: 50 });
+  await page.evaluate(follow, { url: lab.server.url, store, pauseMillis: 50 });
   await page.waitForFunction(() => seen.live > 0);
-  const opened = server.proxy.accepted;
-  server.proxy.freeze();
-  await server.segment(store, "a").publish(1);
+  const opened = lab.server.proxy.accepted;
+  lab.server.proxy.freeze();
+  await lab.server.segment(store, "a").publish(1);
   const tools = await page.context().newCDPSession(page);
   await setOffline(tools, true);
   await page.waitForFunction(() => !navigator.onLine);
   await setOffline(tools, false);
   await page.waitForFunction(() => seen.values.length > 0);
   expect(await page.evaluate(() => seen.values)).toEqual([1]);
-  expect(server.proxy.accepted).toBe(opened + 1);
+  expect(lab.server.proxy.accepted).toBe(opened + 1);
   await page.context().close();
 });

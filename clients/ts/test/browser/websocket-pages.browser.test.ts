@@ -1,37 +1,24 @@
 import { build } from "esbuild";
 import type { CDPSession, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type PageModules, startBrowser, type TestBrowser } from "./chromium.ts";
-import { type ServerForPages, startServerForPages } from "./server-for-pages.ts";
+import { expect, test } from "vitest";
+import type { PageModules } from "./chromium.ts";
+import { PAGE_HOST, pageLab } from "./server-for-pages.ts";
 
 declare const streamkit: PageModules;
 /** Entries that the page of the memory test has seen. */
 declare let count: number;
 
-const PAGE_HOST = "app.test";
-
-let browser: TestBrowser;
-let server: ServerForPages;
-
-beforeAll(async () => {
-  browser = await startBrowser();
-  server = await startServerForPages(`http://${PAGE_HOST}:${browser.port}`);
-}, 120_000);
-
-afterAll(async () => {
-  await browser?.[Symbol.asyncDispose]();
-  await server?.[Symbol.asyncDispose]();
-});
+const lab = pageLab();
 
 async function openPage(host = PAGE_HOST) {
-  const page = await browser.open(host);
+  const page = await lab.browser.open(host);
   return { page, [Symbol.asyncDispose]: () => page.context().close() };
 }
 
 test("a page that is no secure context appends, publishes, produces, reads, follows, and holds a lease", async () => {
   await using opened = await openPage();
   const { page } = opened;
-  const socketsBefore = server.proxy.accepted;
+  const socketsBefore = lab.server.proxy.accepted;
   expect(await page.evaluate(() => [isSecureContext, "randomUUID" in crypto])).toEqual([false, false]);
   const read = await page.evaluate(
     async ([url, store]) => {
@@ -51,15 +38,15 @@ test("a page that is no secure context appends, publishes, produces, reads, foll
       await handle.withLease("key", 5_000, async ({ fencingToken }) => values.push(typeof fencingToken));
       return values;
     },
-    [server.url, crypto.randomUUID()],
+    [lab.server.url, crypto.randomUUID()],
   );
   expect(read).toEqual(["SEQUENCE_MISMATCH", 1, 2, 3, 4, 5, 5, 6, "bigint"]);
-  expect(server.proxy.accepted - socketsBefore).toBe(1);
+  expect(lab.server.proxy.accepted - socketsBefore).toBe(1);
 });
 
 test("50 follows and their writers share one connection", async () => {
   await using opened = await openPage();
-  const connectionsBefore = server.proxy.accepted;
+  const connectionsBefore = lab.server.proxy.accepted;
   const seen = await opened.page.evaluate(
     async ([url, store]) => {
       const { client, web } = streamkit;
@@ -78,10 +65,10 @@ test("50 follows and their writers share one connection", async () => {
       });
       return Promise.all(follows);
     },
-    [server.url, crypto.randomUUID()],
+    [lab.server.url, crypto.randomUUID()],
   );
   expect(seen).toEqual(Array.from({ length: 50 }, () => [0, 1, 2]));
-  expect(server.proxy.accepted - connectionsBefore).toBe(1);
+  expect(lab.server.proxy.accepted - connectionsBefore).toBe(1);
 });
 
 /** Opens a WebSocket without the client. Returns "open", or "closed" and the number of messages that came. */
@@ -103,12 +90,12 @@ async function openRawSocket(page: Page, url: string): Promise<string> {
 
 test("a socket from a foreign page, or to a foreign name, is refused with 403 and gets nothing", async () => {
   const foreign: [page: string, url: string][] = [
-    ["other.test", server.url],
+    ["other.test", lab.server.url],
     // Its own server has the same host name, and another port.
-    ["streams.test", server.url],
-    ["app.test.other.test", server.url],
+    ["streams.test", lab.server.url],
+    ["app.test.other.test", lab.server.url],
     // A name that a foreign site has led to this server, as in DNS rebinding.
-    [PAGE_HOST, server.url.replace("streams.test", "rebound.test")],
+    [PAGE_HOST, lab.server.url.replace("streams.test", "rebound.test")],
   ];
   for (const [host, url] of foreign) {
     await using opened = await openPage(host);
@@ -118,7 +105,7 @@ test("a socket from a foreign page, or to a foreign name, is refused with 403 an
     await expect.poll(() => said.join("\n")).toMatch(/Unexpected response code: 403/);
   }
   await using allowed = await openPage();
-  expect(await openRawSocket(allowed.page, server.url)).toBe("open");
+  expect(await openRawSocket(allowed.page, lab.server.url)).toBe("open");
 });
 
 test("a sandboxed frame of an allowed page has no origin, and opens no socket", async () => {
@@ -137,7 +124,7 @@ test("a sandboxed frame of an allowed page has no origin, and opens no socket", 
         </script>`;
         document.body.append(frame);
       }),
-    server.url,
+    lab.server.url,
   );
   expect(outcome).toBe("closed from null");
 });
@@ -152,7 +139,7 @@ test("the memory of a page stays flat while it follows 100,000 entries", async (
   await using opened = await openPage();
   const { page } = opened;
   const store = crypto.randomUUID();
-  const segment = server.segment(store, "a");
+  const segment = lab.server.segment(store, "a");
   await page.evaluate(
     ([url, store]) => {
       const { client, websocket } = streamkit;
@@ -164,7 +151,7 @@ test("the memory of a page stays flat while it follows 100,000 entries", async (
       };
       void following();
     },
-    [server.url, store],
+    [lab.server.url, store],
   );
   const tools = await page.context().newCDPSession(page);
   const produce = (length: number) => segment.produce(Array.from({ length }, (_, i) => 1e15 + i));
