@@ -24,7 +24,7 @@ export const LONGEST_TIMER_MILLIS = 2 ** 31 - 1;
  * @throws StreamkitError INVALID_FIELD, which names every field with a problem
  */
 export function checkOptions(call: string, options: unknown, checks: Checks, needed: readonly string[] = []): void {
-  checkArgument(call, "options", options, (value, field, report) => checkFields(checks, needed, value, field, report));
+  checkArgument(call, "options", options, fields(checks, needed));
 }
 
 /**
@@ -40,25 +40,21 @@ export function checkArgument(call: string, field: string, value: unknown, check
 
 /** An object with these fields and no others. It must have the fields in `needed`. */
 export function fields(checks: Checks, needed: readonly string[] = []): Check {
-  return (value, field, report) => checkFields(checks, needed, value, field, report);
-}
-
-function checkFields(checks: Checks, needed: readonly string[], value: unknown, field: string, report: Report): void {
-  // A signal in place of `{signal}` has no fields of its own, so it would pass the checks without any effect.
-  if (!isPlain(value) || isSignal(value)) {
-    report(field, `must be an object with fields out of ${Object.keys(checks).join(", ")}; got ${shown(value)}`);
-    return;
-  }
-  const given = value as Record<string, unknown>;
-  const prefix = field === "options" ? "" : `${field}.`;
-  for (const name of Object.keys(given)) {
-    if (given[name] === undefined) continue;
-    if (Object.hasOwn(checks, name)) checks[name](given[name], prefix + name, report);
-    else report(prefix + name, `is not known; ${suggestion(name, Object.keys(checks))}`);
-  }
-  for (const name of needed) {
-    if (!Object.hasOwn(given, name) || given[name] === undefined) report(prefix + name, "is missing");
-  }
+  return (value, field, report) => {
+    // A signal in place of `{signal}` has no fields of its own, so it would pass the checks without any effect.
+    if (!isPlain(value) || isSignal(value)) {
+      report(field, `must be an object with fields out of ${Object.keys(checks).join(", ")}; got ${shown(value)}`);
+      return;
+    }
+    const given = value as Record<string, unknown>;
+    const prefix = field === "options" ? "" : `${field}.`;
+    for (const name of Object.keys(given)) {
+      if (given[name] === undefined) continue;
+      if (Object.hasOwn(checks, name)) checks[name](given[name], prefix + name, report);
+      else report(prefix + name, `is not known; ${suggestion(name, Object.keys(checks))}`);
+    }
+    for (const name of needed) if (given[name] === undefined) report(prefix + name, "is missing");
+  };
 }
 
 /** Makes a check of a test; `expected` completes the sentence "must be ...". */

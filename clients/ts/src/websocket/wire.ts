@@ -6,7 +6,7 @@ import { invalidArgument } from "../errors/error.ts";
 import { areSteady } from "../transport/steady-headers.ts";
 import { FieldWriter, fieldBytes } from "../wire/field-writer.ts";
 import { utf8Length } from "../wire/record.ts";
-import { Slab } from "../wire/slab.ts";
+import { slab } from "../wire/slab.ts";
 
 /** Largest headers of a request, and of a socket, in bytes of names and values. */
 const MAX_HEADER_BYTES = 16_384;
@@ -36,7 +36,7 @@ const NOTHING = new Uint8Array();
 const pathFields = new WeakMap<DescMethod, Uint8Array>();
 const steadyFields = new WeakMap<object, Uint8Array>();
 /** REQUEST frames of one moment are neighbours here, so that the outbox sends them without a copy. */
-const frames = new Slab();
+const takeFrame = slab();
 
 /** The field `path` for a method. */
 export function pathField(method: DescMethod): Uint8Array {
@@ -91,7 +91,7 @@ export function requestBytes({ path, headers, timeoutMillis, message }: EncodedR
 export function requestFrame(call: number, request: EncodedRequest): Uint8Array {
   const { path, headers, timeoutMillis, message } = request;
   const bytes = requestBytes(request);
-  const frame = frames.take(FRAME_HEADER_BYTES + bytes);
+  const frame = takeFrame(FRAME_HEADER_BYTES + bytes);
   let at = writeFrameHeader(frame, 0, FrameKind.REQUEST, call, bytes);
   frame.set(path, at);
   frame.set(headers, at + path.length);

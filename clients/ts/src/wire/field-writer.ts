@@ -1,11 +1,11 @@
 import { varintLength, writeVarint } from "@streamkit/protocol/wire";
 import { utf8Length } from "./record.ts";
-import { Slab } from "./slab.ts";
+import { slab } from "./slab.ts";
 
 const UTF8 = new TextEncoder();
 /** Most bytes of a tag and a number. */
 const NUMBER_BYTES = 11;
-const slab = new Slab();
+const takePart = slab();
 
 /** Writes protobuf fields, whose numbers are below 16, into one growing buffer. */
 export class FieldWriter {
@@ -14,11 +14,11 @@ export class FieldWriter {
 
   /** @param expectedBytes size of the buffer at first */
   constructor(expectedBytes: number) {
-    this.#buffer = slab.take(expectedBytes);
+    this.#buffer = takePart(expectedBytes);
   }
 
-  /** Number of bytes so far. */
-  get length(): number {
+  /** Length of the fields so far. */
+  get byteLength(): number {
     return this.#length;
   }
 

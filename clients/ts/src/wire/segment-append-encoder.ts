@@ -24,61 +24,48 @@ const CONDITION_BYTES = 32;
  * Encodes one `streamkit.v1.SegmentAppend` record by record into one growing buffer. Message objects for each record
  * would limit the speed of bulk writes. The generated code would produce the same bytes.
  */
-export class SegmentAppendEncoder {
+export class SegmentAppendEncoder extends FieldWriter {
   /** Number of records. */
   records = 0;
   /** Sum of the sizes of the records, as `recordSize` counts. */
   recordBytes = 0;
 
-  readonly #writer: FieldWriter;
   /** Length of the fields before the first record. */
   readonly #headerLength: number;
 
   /** @param expectedBytes of all records */
   constructor(segment: string, conditions: SegmentConditions = {}, expectedBytes = 480) {
     const nameLength = utf8Length(segment);
-    const writer = new FieldWriter(nameLength + CONDITION_BYTES + expectedBytes);
-    if (nameLength > 0) writer.text(TAG_SEGMENT, segment, nameLength);
+    super(nameLength + CONDITION_BYTES + expectedBytes);
+    if (nameLength > 0) this.text(TAG_SEGMENT, segment, nameLength);
     if (conditions.expectedLastSequence !== undefined) {
-      writer.uint64(TAG_EXPECTED_LAST_SEQUENCE, conditions.expectedLastSequence);
+      this.uint64(TAG_EXPECTED_LAST_SEQUENCE, conditions.expectedLastSequence);
     }
-    if (conditions.fencingToken !== undefined) writer.uint64(TAG_FENCING_TOKEN, conditions.fencingToken);
-    this.#writer = writer;
-    this.#headerLength = writer.length;
-  }
-
-  /** Length of the encoding so far. */
-  get byteLength(): number {
-    return this.#writer.length;
+    if (conditions.fencingToken !== undefined) this.uint64(TAG_FENCING_TOKEN, conditions.fencingToken);
+    this.#headerLength = this.byteLength;
   }
 
   /** Length of the encoding of the records alone, which `maxTransactionEncodedBytes` limits. */
   get recordsByteLength(): number {
-    return this.#writer.length - this.#headerLength;
+    return this.byteLength - this.#headerLength;
   }
 
   /** Appends one record of `size` bytes as `recordSize` counts. */
   add(record: EncodedRecord, size: number = recordSize(record)): void {
     const { payload, metadata } = record;
-    const writer = this.#writer;
     let length = payload.length === 0 ? 0 : fieldBytes(payload.length);
     for (const name in metadata) length += fieldBytes(entryLength(utf8Length(name), utf8Length(metadata[name])));
-    writer.begin(TAG_RECORD, length);
-    if (payload.length > 0) writer.bytes(TAG_PAYLOAD, payload);
+    this.begin(TAG_RECORD, length);
+    if (payload.length > 0) this.bytes(TAG_PAYLOAD, payload);
     for (const name in metadata) {
       const nameLength = utf8Length(name);
       const valueLength = utf8Length(metadata[name]);
-      writer.begin(TAG_METADATA, entryLength(nameLength, valueLength));
-      writer.text(TAG_KEY, name, nameLength);
-      writer.text(TAG_VALUE, metadata[name], valueLength);
+      this.begin(TAG_METADATA, entryLength(nameLength, valueLength));
+      this.text(TAG_KEY, name, nameLength);
+      this.text(TAG_VALUE, metadata[name], valueLength);
     }
     this.records += 1;
     this.recordBytes += size;
-  }
-
-  /** The encoded message. Do not use the encoder afterwards. */
-  finish(): Uint8Array {
-    return this.#writer.finish();
   }
 }
 

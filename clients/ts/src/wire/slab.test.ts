@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { Slab } from "./slab.ts";
+import { slab } from "./slab.ts";
 
 test("parts are neighbours, of the asked size, and never the same bytes", () => {
-  const slab = new Slab();
-  const parts = Array.from({ length: 2_000 }, (_, i) => slab.take(i % 100));
+  const take = slab();
+  const parts = Array.from({ length: 2_000 }, (_, i) => take(i % 100));
   parts.forEach((part, i) => {
     expect(part.length).toBe(i % 100);
     expect(part.every((byte) => byte === 0)).toBe(true);
@@ -17,6 +17,6 @@ test("parts are neighbours, of the asked size, and never the same bytes", () => 
 });
 
 test("a large buffer is separate", () => {
-  const slab = new Slab();
-  expect([slab.take(4_097).buffer.byteLength, slab.take(4_096).buffer.byteLength]).toEqual([4_097, 65_536]);
+  const take = slab();
+  expect([take(4_097).buffer.byteLength, take(4_096).buffer.byteLength]).toEqual([4_097, 65_536]);
 });

@@ -3,24 +3,20 @@ const SLAB_BYTES = 65_536;
 const LARGEST_PART_BYTES = 4_096;
 
 /**
- * Cuts small buffers out of larger ones: making an ArrayBuffer costs more than filling a small one. Buffers that follow
- * each other in time are neighbours in memory. Nothing is used twice: a part keeps its slab in memory.
+ * Makes a function that cuts small buffers of zeros out of larger ones: making an ArrayBuffer costs more than filling a
+ * small one. Buffers that follow each other in time are neighbours in memory. Nothing is used twice: a part keeps its
+ * slab in memory.
  */
-export class Slab {
-  #bytes = new Uint8Array();
-  #used = 0;
-
-  /** A buffer of zeros. */
-  take(length: number): Uint8Array {
+export function slab(): (length: number) => Uint8Array {
+  let bytes = new Uint8Array();
+  let used = 0;
+  return (length) => {
     if (length > LARGEST_PART_BYTES) return new Uint8Array(length);
-    const end = this.#used + length;
-    if (end <= this.#bytes.length) {
-      const part = this.#bytes.subarray(this.#used, end);
-      this.#used = end;
-      return part;
+    if (used + length > bytes.length) {
+      bytes = new Uint8Array(SLAB_BYTES);
+      used = 0;
     }
-    this.#bytes = new Uint8Array(SLAB_BYTES);
-    this.#used = length;
-    return this.#bytes.subarray(0, length);
-  }
+    used += length;
+    return bytes.subarray(used - length, used);
+  };
 }
