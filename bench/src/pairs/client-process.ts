@@ -1,4 +1,4 @@
-/** The client of one checkout: `node client-process.ts CHECKOUT URL http2|websocket`. Runs jobs, and reports their CPU time. */
+/** The client of one checkout: `node client-process.ts CHECKOUT URL http2|websocket`. Runs jobs, reports their CPU. */
 import { payloadAt } from "../tools/payloads.ts";
 import { AGGREGATE_ENTRIES, AGGREGATES, aggregateOf, obey, SPACE, STORE, segmentOf } from "./jobs.ts";
 

@@ -7,7 +7,7 @@ import { createNodeTransport } from "../../src/node.ts";
 import { startBrowser, type TestBrowser } from "./chromium.ts";
 
 /** A server process on a disk, behind a proxy that a test can cut. */
-export interface ServerForPages extends AsyncDisposable {
+interface ServerForPages extends AsyncDisposable {
   readonly proxy: FlakyProxy;
   /** Address of the proxy for pages, under a host name that no page has. */
   readonly url: string;
