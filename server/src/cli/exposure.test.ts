@@ -3,7 +3,7 @@ import { checkExposure } from "./exposure.ts";
 import { OPTIONS } from "./options.ts";
 import { readOptions } from "./read-options.ts";
 
-const check = (...flags: string[]) => checkExposure(readOptions(OPTIONS, { flags, environment: {} }));
+const check = (...flags: string[]) => checkExposure(readOptions(OPTIONS, { flags, environment: {} }), {});
 
 it.each(["127.0.0.1", "127.0.0.2", "::1", "localhost"])("lets a server listen on %s", (host) => {
   expect(check("--host", host)).toBe(undefined);
@@ -15,7 +15,7 @@ it.each(["0.0.0.0", "::", "192.0.2.1", "example.com", "127.0.0.1.example.com", "
   (host) => {
     expect(() => check("--host", host)).toThrow(
       new RegExp(
-        `^--host ${host} lets other machines in, and no caller is authenticated: .*--tls-client-ca.*--insecure`,
+        `^--host ${host} lets other machines in, and no caller is authenticated: .*--auth-secret-file.*--tls-client-ca.*--insecure`,
       ),
     );
     const optional = ["--tls-client-ca", "ca.pem", "--tls-client-cert", "request"];
@@ -24,3 +24,16 @@ it.each(["0.0.0.0", "::", "192.0.2.1", "example.com", "127.0.0.1.example.com", "
     expect(check("--host", host, "--tls-client-ca", "ca.pem")).toBe(undefined);
   },
 );
+
+it.each(["--auth-secret-file", "--auth-public-key", "--auth-jwks", "--auth-oidc"])(
+  "lets machines in with %s",
+  (flag) => {
+    expect(check("--host", "0.0.0.0", flag, "x")).toBe(undefined);
+  },
+);
+
+it("lets machines in with a secret in the environment", () => {
+  const options = readOptions(OPTIONS, { flags: ["--host", "0.0.0.0"], environment: {} });
+  expect(checkExposure(options, { STREAMKIT_AUTH_SECRET: "x" })).toBe(undefined);
+  expect(() => checkExposure(options, { STREAMKIT_AUTH_SECRET: "" })).toThrow("no caller is authenticated");
+});

@@ -13,17 +13,26 @@ import {
   type StreamkitEvent,
   VERSION,
 } from "../index.ts";
+import { openTokenAuthentication } from "./auth-options.ts";
 import { checkExposure } from "./exposure.ts";
+import { looseFile } from "./loose-file.ts";
 import { OPTIONS, type Options } from "./options.ts";
 import { readOptions, UsageError } from "./read-options.ts";
 import { endOnSignals } from "./signals.ts";
-import { looseKey, readTls, type TlsPaths, TlsWatch } from "./tls-files.ts";
+import { readTls, type TlsPaths, TlsWatch } from "./tls-files.ts";
+import { tokenCommand } from "./token-command.ts";
 import { endOnUncaught } from "./uncaught.ts";
 import { usage } from "./usage.ts";
 
 /** Runs the standalone server. Exits with code 2 for invalid options, and with code 1 if the start fails. */
 export async function main(): Promise<void> {
+  const [command, ...flags] = process.argv.slice(2);
+  const program = command === "token" ? "streamkit-server token" : "streamkit-server";
   try {
+    if (command === "token") {
+      console.log(await tokenCommand(flags, process.env));
+      return;
+    }
     const options = checkTogether(readOptions(OPTIONS, { flags: process.argv.slice(2), environment: process.env }));
     if (options.help || options.version) {
       console.log(options.help ? usage() : VERSION);
@@ -32,10 +41,10 @@ export async function main(): Promise<void> {
     await serve(options);
   } catch (error) {
     if (error instanceof UsageError) {
-      console.error(`streamkit-server: ${error.message}\n\nstreamkit-server --help lists the options`);
+      console.error(`${program}: ${error.message}\n\n${program} --help lists the options`);
       process.exit(2);
     }
-    console.error(`streamkit-server: cannot start: ${(error as Error).message}`);
+    console.error(`${program}: cannot start: ${(error as Error).message}`);
     process.exit(1);
   }
 }
@@ -55,17 +64,19 @@ function checkTogether(options: Options): Options {
 }
 
 async function serve(options: Options): Promise<void> {
-  const exposure = checkExposure(options);
+  const exposure = checkExposure(options, process.env);
   const paths = tlsPaths(options);
   const loaded = paths && (await readTls(paths));
   // Files of this process are for its user alone: data folders get mode 0700, files 0600.
   process.umask(0o077);
   const onEvent = (event: StreamkitEvent) => console.error(formatEvent(event, options.log));
+  const authenticate = openTokenAuthentication(options, process.env, onEvent);
   const storage = await openStorage(options).catch(refuse());
   const bus = await openBusFor(storage, options.bus, onEvent).catch(refuse("--bus: "));
   const streamkit = createStreamkit({
     storage,
     ...(bus && { bus }),
+    ...(authenticate && { authenticate }),
     dedupeWindowMillis: options.dedupeWindow * 1_000,
     pollMillis: options.poll,
     cors: options.corsOrigin.includes("*") ? "*" : options.corsOrigin,
@@ -84,8 +95,14 @@ async function serve(options: Options): Promise<void> {
     const message = `the account of Azure has no effect: entries go to ${options.storage} storage; pass --storage azure to use it`;
     warn(message);
   }
-  const loose = paths && (await looseKey(paths));
-  if (loose !== undefined) warn(loose);
+  const secrets = [
+    ["--tls-key", options.tlsKey],
+    ["--auth-secret-file", options.authSecretFile],
+  ] as const;
+  for (const [flag, path] of secrets) {
+    const loose = path === undefined ? undefined : await looseFile(flag, path);
+    if (loose !== undefined) warn(loose);
+  }
   const listener = await streamkit.listen({
     port: options.port,
     host: options.host,

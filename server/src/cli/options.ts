@@ -1,5 +1,6 @@
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "../budgets/limits.ts";
 import { parseOrigin } from "../http/origin.ts";
+import { AUTH_OPTIONS } from "./auth-options.ts";
 import { choice, decimal, integer, list, type Option, text, toggle, UnusableValue } from "./option.ts";
 
 /**
@@ -50,6 +51,7 @@ export const OPTIONS = {
     value: "RULE",
     help: "require (default with --tls-client-ca): clients without a valid certificate\nare cut off; request: they get in",
   }),
+  ...AUTH_OPTIONS,
   corsOrigin: list({ value: "URL", help: 'origin that browsers may call from, or "*"; may be repeated' }, corsOrigin),
   allowedHost: list(
     {

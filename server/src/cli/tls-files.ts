@@ -115,18 +115,6 @@ export class TlsWatch implements Disposable {
   }
 }
 
-/**
- * Returns a warning if other users of this machine can read the key; otherwise undefined. A key of root may be readable
- * to a group, as that of Debian for TLS keys.
- */
-export async function looseKey({ key }: TlsPaths): Promise<string | undefined> {
-  if (process.platform === "win32") return undefined;
-  const { mode, uid } = await stat(key);
-  if ((mode & (uid === 0 ? 0o037 : 0o077)) === 0) return undefined;
-  const shown = (mode & 0o777).toString(8).padStart(4, "0");
-  return `other users of this machine can read or change ${FLAGS.key} ${key} (mode ${shown}): chmod 600 ${key}`;
-}
-
 /** Times and sizes of the files, so that a change of a file changes the result. */
 async function stateOf(paths: TlsPaths): Promise<string> {
   const states = Object.values(paths).map((path) =>

@@ -8,15 +8,23 @@ const INDENT = " ".repeat(28);
 
 /** The text of --help. */
 export function usage(): string {
-  const rows = Object.entries(OPTIONS).map(([name, option]: [string, Option<unknown>]) => row(name, option));
   return `streamkit-server ${VERSION}: ordered event streams over HTTP (Connect, gRPC, gRPC-Web)
 
-${rows.join("\n")}
+${rowsOf(OPTIONS)}
+
+"streamkit-server token" makes tokens for --auth-secret-file; "streamkit-server token --help" lists its options.
 
 An option may also come from the environment, as STREAMKIT_ and its name (--tls-cert: STREAMKIT_TLS_CERT), or from the
 file of --config, as JSON whose keys are the names ("tls-cert"). A flag wins over the environment, and the environment over
 the file.
 `;
+}
+
+/** The help of the options of a table, in its order. */
+export function rowsOf(table: Readonly<Record<string, Option<unknown>>>): string {
+  return Object.entries(table)
+    .map(([name, option]) => row(name, option))
+    .join("\n");
 }
 
 function row(name: string, option: Option<unknown>): string {

@@ -2,7 +2,8 @@
 import { chmod, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { looseKey, readTls, type TlsPaths, TlsWatch } from "../../src/cli/tls-files.ts";
+import { looseFile } from "../../src/cli/loose-file.ts";
+import { readTls, type TlsPaths, TlsWatch } from "../../src/cli/tls-files.ts";
 import { createStreamkit, memoryStorage, type StreamkitEvent } from "../../src/index.ts";
 import { type Authority, makeAuthority, type Pair } from "./authority.ts";
 import { makeTlsFiles } from "./files.ts";
@@ -123,7 +124,7 @@ describe("files at the start", () => {
     // A key of root may be readable to a group.
     const root = process.getuid?.() === 0;
     const safe = mode === 0o600 || mode === 0o400 || (root && mode === 0o640);
-    const warning = await looseKey({ cert: files.cert, key: files.key });
+    const warning = await looseFile("--tls-key", files.key);
     const shown = `(mode 0${mode.toString(8)}): chmod 600 ${files.key}`;
     expect(warning).toEqual(safe ? undefined : expect.stringContaining(shown));
   });
