@@ -1,10 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ErrorReason, LIMITS, type ProduceResponseSchema } from "@streamkit/protocol";
 import type { OpaqueAppendRequest } from "@streamkit/protocol/wire";
+import type { Principal } from "../access/principal.ts";
 import type { AppendResult } from "../engine/append/append-mutation.ts";
 import { type AppendTransaction, checkTransaction } from "../engine/append/apply-append.ts";
 import { ElementBudget, parseSegmentAppend, type SegmentAppend } from "../engine/append/segment-append.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
+import { markedId, partsOf } from "../engine/rows/transaction-id.ts";
 import { ServerError } from "../errors.ts";
 import { checkAll, checkEach } from "./checks.ts";
 import { timestampFromMicros } from "./times.ts";
@@ -15,16 +17,26 @@ export type ResultFields = Omit<MessageInitShape<typeof ProduceResponseSchema>, 
 /**
  * Checks the parts of an append that do not depend on the store.
  *
+ * @param principal the caller, if the server knows it
  * @throws ServerError INVALID_FIELD, RECORD_TOO_LARGE or TRANSACTION_TOO_LARGE
  */
-export function toTransaction(request: OpaqueAppendRequest): { space: string; transaction: AppendTransaction } {
+export function toTransaction(
+  request: OpaqueAppendRequest,
+  principal: Principal | undefined,
+): { space: string; transaction: AppendTransaction } {
   const repeatable = request.transactionId !== "";
   const { space, id, appends } = checkAll({
     space: () => checkName(request.space, "space"),
     appends: () => toAppends(request),
-    id: () => (repeatable ? checkUuid(request.transactionId, "transaction_id") : crypto.randomUUID()),
+    id: () => (repeatable ? toId(request.transactionId, principal) : crypto.randomUUID()),
   });
   return { space, transaction: { id, repeatable, appends } };
+}
+
+/** The ids of a principal are its own: the same id of another principal names another transaction. */
+function toId(transactionId: string, principal: Principal | undefined): string {
+  const uuid = checkUuid(transactionId, "transaction_id");
+  return principal === undefined ? uuid : markedId(uuid, principal.subject);
 }
 
 function toAppends(request: OpaqueAppendRequest): SegmentAppend[] {
@@ -43,7 +55,7 @@ function toAppends(request: OpaqueAppendRequest): SegmentAppend[] {
 
 export function toResponse(result: AppendResult): ResultFields {
   return {
-    transaction: { id: result.id, number: BigInt(result.number) },
+    transaction: { id: partsOf(result.id).uuid, number: BigInt(result.number) },
     commitTime: timestampFromMicros(result.commitTimeMicros),
     ranges: result.ranges.map((range) => ({
       segment: range.segment,

@@ -5,6 +5,7 @@ import type { Cursor } from "../engine/coordination/cursors.ts";
 import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { checkAll } from "./checks.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";
+import { ownerOf } from "./owner.ts";
 import { checkSpaces } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 import { timestampFromMicros } from "./times.ts";
@@ -20,7 +21,7 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
       return { cursor: toMessage(await stores.call(request.storeId, (store) => store.cursors.get(name))) };
     },
 
-    async commitCursor(request) {
+    async commitCursor(request, { values }) {
       const { offsets, expectedVersion } = request;
       const { name } = checkAll({
         storeId: () => checkUuid(request.storeId, "store_id"),
@@ -28,7 +29,7 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
         offsets: () => checkSpaces(offsets, "offsets"),
       });
       const cursor = await stores.call(request.storeId, (store) =>
-        store.write(() => store.cursors.commit(name, offsets, expectedVersion)),
+        store.write(() => store.cursors.commit(name, offsets, expectedVersion, ownerOf(values, request.storeId))),
       );
       return { cursor: toMessage(cursor) };
     },
@@ -47,12 +48,13 @@ export function cursorRoutes(stores: Stores): ServiceImpl<typeof CursorService> 
       return { cursors: items.map(toMessage), nextPageToken };
     },
 
-    async deleteCursor(request) {
+    async deleteCursor(request, { values }) {
       const { name } = checkAll({
         storeId: () => checkUuid(request.storeId, "store_id"),
         name: () => checkName(request.name, "name"),
       });
-      await stores.call(request.storeId, (store) => store.write(() => store.cursors.delete(name)));
+      const owner = ownerOf(values, request.storeId);
+      await stores.call(request.storeId, (store) => store.write(() => store.cursors.delete(name, owner)));
       return {};
     },
   };

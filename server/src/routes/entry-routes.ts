@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { OpaqueConsumeResponseSchema, OpaqueMergedConsumeResponseSchema } from "@streamkit/protocol/wire";
+import { principalKey } from "../access/gate.ts";
 import { accountKey } from "../budgets/peer.ts";
 import { ReadPace } from "../budgets/response-budget.ts";
 import { appendToLog } from "../engine/append/append-to-log.ts";
@@ -22,10 +23,10 @@ import type { Stores } from "./stores.ts";
 /** The RPCs of StreamService that carry entries. */
 export function entryRoutes(stores: Stores): OpaqueImplementation {
   return {
-    async append(request) {
+    async append(request, { values }) {
       const { append } = checkAll({
         storeId: () => checkUuid(request.storeId, "store_id"),
-        append: () => toTransaction(request),
+        append: () => toTransaction(request, values.get(principalKey)),
       });
       const { space, transaction } = append;
       const result = await stores.call(request.storeId, (store) =>

@@ -7,6 +7,7 @@ import { checkName, checkPrefix, checkUuid } from "../engine/names.ts";
 import { invalidField } from "../errors.ts";
 import { checkAll } from "./checks.ts";
 import { bytesOfTexts, Paging } from "./list-page.ts";
+import { ownerOf } from "./owner.ts";
 import { toMillis } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 import { timestampFromMicros } from "./times.ts";
@@ -17,7 +18,7 @@ const TTL_LIMITS = { min: 1_000, max: 86_400_000, expected: "1 s to 24 h" };
 /** LeaseService. */
 export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
   return {
-    async acquireLease(request) {
+    async acquireLease(request, { values }) {
       const { key, holder, ttl } = checkAll({
         storeId: () => checkUuid(request.storeId, "store_id"),
         key: () => checkName(request.key, "key"),
@@ -25,25 +26,25 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
         ttl: () => ttlMillis(request.ttl) ?? DEFAULT_TTL_MILLIS,
       });
       const lease = await stores.call(request.storeId, (store) =>
-        store.write(() => store.leases.acquire(key, holder, ttl)),
+        store.write(() => store.leases.acquire(key, holder, ttl, ownerOf(values, request.storeId))),
       );
       return { lease: toMessage(lease) };
     },
 
-    async renewLease(request) {
+    async renewLease(request, { values }) {
       const { claim, ttl } = checkAll({
         storeId: () => checkUuid(request.storeId, "store_id"),
-        claim: () => toClaim(request),
+        claim: () => toClaim(request, ownerOf(values, request.storeId)),
         ttl: () => ttlMillis(request.ttl),
       });
       const lease = await stores.call(request.storeId, (store) => store.write(() => store.leases.renew(claim, ttl)));
       return { lease: toMessage(lease) };
     },
 
-    async releaseLease(request) {
+    async releaseLease(request, { values }) {
       const { claim } = checkAll({
         storeId: () => checkUuid(request.storeId, "store_id"),
-        claim: () => toClaim(request),
+        claim: () => toClaim(request, ownerOf(values, request.storeId)),
       });
       await stores.call(request.storeId, (store) => store.write(() => store.leases.release(claim)));
       return {};
@@ -73,8 +74,9 @@ export function leaseRoutes(stores: Stores): ServiceImpl<typeof LeaseService> {
   };
 }
 
-function toClaim(request: { key: string; holder: string; fencingToken: bigint }): LeaseClaim {
+function toClaim(request: { key: string; holder: string; fencingToken: bigint }, owner: string): LeaseClaim {
   return checkAll({
+    owner: () => owner,
     key: () => checkName(request.key, "key"),
     holder: () => checkName(request.holder, "holder"),
     fencingToken: () => toToken(request.fencingToken),

@@ -9,6 +9,7 @@ import { checkAll } from "./checks.ts";
 import { sendShared } from "./direct-response.ts";
 import type { Registry } from "./implementations.ts";
 import { Paging } from "./list-page.ts";
+import { ownerOf } from "./owner.ts";
 import { toMillis } from "./request-fields.ts";
 import type { Stores } from "./stores.ts";
 
@@ -29,7 +30,8 @@ function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
         millis: () => toInterval(request.interval),
         worker: () => request.worker && toWorker(request.worker),
       });
-      const registrant = worker && { ...worker, intervalMillis: millis };
+      const owner = ownerOf(context.values, request.storeId);
+      const registrant = worker && { ...worker, intervalMillis: millis, owner };
       return stores.stream(request.storeId, context.signal, async function* (store, signal) {
         for await (const shared of store.presence.watch(group, registrant, millis, signal)) {
           yield sendShared(context, shared) ? {} : shared.message();
@@ -37,13 +39,14 @@ function implementation(stores: Stores): ServiceImpl<typeof PresenceService> {
       });
     },
 
-    async renewWorker(request) {
+    async renewWorker(request, { values }) {
       const { group, id } = checkAll({
         storeId: () => checkUuid(request.storeId, "store_id"),
         group: () => checkName(request.group, "group"),
         id: () => checkName(request.workerId, "worker_id"),
       });
-      await stores.call(request.storeId, (store) => store.write(() => store.presence.renew(group, id)));
+      const owner = ownerOf(values, request.storeId);
+      await stores.call(request.storeId, (store) => store.write(() => store.presence.renew(group, id, owner)));
       return {};
     },
 
@@ -69,7 +72,7 @@ function toInterval(interval: Duration | undefined): number {
   return interval === undefined ? DEFAULT_INTERVAL_MILLIS : toMillis(interval, "interval", INTERVAL_LIMITS);
 }
 
-function toWorker({ id, metadata }: Worker): Omit<Registrant, "intervalMillis"> {
+function toWorker({ id, metadata }: Worker): Omit<Registrant, "intervalMillis" | "owner"> {
   return checkAll({ id: () => checkName(id, "worker.id"), metadata: () => checkMetadata(metadata) });
 }
 

@@ -1,5 +1,7 @@
-import type { HandlerContext } from "@connectrpc/connect";
+import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import type { OpaqueAppendRequest } from "@streamkit/protocol/wire";
+import { principalKey } from "../access/gate.ts";
+import type { Principal } from "../access/principal.ts";
 import type { Account } from "../budgets/account.ts";
 import { accountKey } from "../budgets/peer.ts";
 import type { AppendResult } from "../engine/append/append-mutation.ts";
@@ -42,7 +44,7 @@ export async function* produce(
     // The request stream can be read only once, so check for a deleted store before reading on.
     await store.checkPresent();
     using _watched = store.watchDeletion();
-    const session = new ProduceSession(store, storeId, signal, context.values.get(accountKey));
+    const session = new ProduceSession(store, storeId, signal, context.values);
     void session.read(first.value, iterator);
     try {
       for (;;) {
@@ -70,6 +72,7 @@ class ProduceSession {
   readonly #signal: AbortSignal;
   /** Account of the connection, charged for the bytes between reading and commit. */
   readonly #account: Account | undefined;
+  readonly #principal: Principal | undefined;
   readonly #session: SessionOrder = { failed: false };
   readonly #inFlight: InFlight[] = [];
   /** Result of the last submitted request. It settles after the earlier ones, or at once if the request is refused. */
@@ -81,11 +84,12 @@ class ProduceSession {
   #wakeReader = () => {};
   #wakeWriter = () => {};
 
-  constructor(store: OpenStore, storeId: string, signal: AbortSignal, account: Account | undefined) {
+  constructor(store: OpenStore, storeId: string, signal: AbortSignal, values: ContextValues) {
     this.#store = store;
     this.#storeId = storeId;
     this.#signal = signal;
-    this.#account = account;
+    this.#account = values.get(accountKey);
+    this.#principal = values.get(principalKey);
     signal.addEventListener("abort", () => this.#wake(), { once: true });
   }
 
@@ -96,7 +100,8 @@ class ProduceSession {
       for (let request = first; ; ) {
         const { append } = checkAll({
           storeId: () => this.#checkStore(request.storeId),
-          append: () => toTransaction({ ...request, space: request.space === "" ? space : request.space }),
+          append: () =>
+            toTransaction({ ...request, space: request.space === "" ? space : request.space }, this.#principal),
         });
         if (append.space !== space) {
           // Spaces commit independently, so wait for the last result: no request after a refused one may be applied.

@@ -26,6 +26,8 @@ export interface Cursor {
 
 interface CursorRecord extends Omit<Cursor, "name"> {
   readonly deleted: boolean;
+  /** Principal that the cursor is bound to; "" for none. */
+  readonly owner: string;
 }
 
 /** The cursors of a store. Each is one row. Every change replaces the row on the condition that no other change did. */
@@ -52,15 +54,19 @@ export class Cursors {
    * Sets the offsets of some spaces, and keeps the others.
    *
    * @param expectedVersion 0 for "the cursor does not exist"; `undefined` for any version
-   * @throws ServerError CURSOR_CONFLICT for another version; INVALID_FIELD if the cursor would have too many spaces
+   * @param owner principal that a new cursor is bound to; "" for none
+   * @throws ServerError CURSOR_CONFLICT for another version; INVALID_FIELD if the cursor would have too many spaces;
+   * PERMISSION_DENIED if the cursor is bound to another principal
    */
   commit(
     name: string,
     offsets: Readonly<Record<string, bigint>>,
     expectedVersion: bigint | undefined,
+    owner = "",
   ): Promise<Cursor> {
     return this.#records.change(cursorKeys.key(name), (row) => {
       const before = row && decode(row, name);
+      checkOwner(name, before, owner);
       const version = before === undefined || before.deleted ? 0n : before.version;
       if (expectedVersion !== undefined && expectedVersion !== version) {
         throw new ServerError(
@@ -79,6 +85,7 @@ export class Cursors {
         version: (before?.version ?? 0n) + 1n,
         updateTimeMicros: this.#options.clock(),
         deleted: false,
+        owner: before === undefined || before.deleted ? owner : before.owner,
       };
       return { value: encode(record), result: toCursor(name, record) };
     });
@@ -95,10 +102,15 @@ export class Cursors {
     }
   }
 
-  /** Deletes a cursor; does nothing if it does not exist. */
-  async delete(name: string): Promise<void> {
+  /**
+   * Deletes a cursor; does nothing if it does not exist.
+   *
+   * @throws ServerError PERMISSION_DENIED if the cursor is bound to a principal other than `owner`
+   */
+  async delete(name: string, owner = ""): Promise<void> {
     await this.#records.change<void>(cursorKeys.key(name), (row) => {
       const before = row && decode(row, name);
+      checkOwner(name, before, owner);
       if (before === undefined || before.deleted) return { result: undefined };
       const record = { ...before, offsets: {}, version: before.version + 1n, deleted: true };
       return { value: encode(record), result: undefined };
@@ -106,20 +118,26 @@ export class Cursors {
   }
 }
 
+function checkOwner(name: string, before: CursorRecord | undefined, owner: string): void {
+  if (before === undefined || before.deleted || before.owner === "" || before.owner === owner) return;
+  const message = `cursor "${name}" is bound to another principal; use another name`;
+  throw new ServerError(ErrorReason.PERMISSION_DENIED, message);
+}
+
 function toCursor(name: string, { offsets, version, updateTimeMicros }: CursorRecord): Cursor {
   return { name, offsets, version, updateTimeMicros };
 }
 
 function encode(record: CursorRecord): Uint8Array[] {
-  const { offsets, version, deleted } = record;
+  const { offsets, version, deleted, owner } = record;
   const updateTime = BigInt(record.updateTimeMicros);
   const mark = random64();
-  const message = create(CursorRecordSchema, { offsets: { ...offsets }, version, updateTime, deleted, mark });
+  const message = create(CursorRecordSchema, { offsets: { ...offsets }, version, updateTime, deleted, mark, owner });
   return frameRow([toBinary(CursorRecordSchema, message)]);
 }
 
 function decode({ value }: Row, name: string): CursorRecord {
   const message = decodeWith(value, `cursor "${name}"`, (bytes) => fromBinary(CursorRecordSchema, bytes));
-  const { offsets, version, deleted } = message;
-  return { offsets, version, updateTimeMicros: Number(message.updateTime), deleted };
+  const { offsets, version, deleted, owner } = message;
+  return { offsets, version, updateTimeMicros: Number(message.updateTime), deleted, owner };
 }

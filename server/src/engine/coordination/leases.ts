@@ -27,6 +27,8 @@ export interface LeaseClaim {
   readonly key: string;
   readonly holder: string;
   readonly fencingToken: bigint;
+  /** Principal that the claim is bound to; "" for none. */
+  readonly owner: string;
 }
 
 export interface CoordinationOptions {
@@ -39,6 +41,8 @@ export interface CoordinationOptions {
 /** The row of a key that was leased at least once. */
 interface LeaseRecord {
   readonly holder: string;
+  /** Principal that the lease is bound to; "" for none. The same holder with another owner is another holder. */
+  readonly owner: string;
   readonly fencingToken: bigint;
   readonly ttlMillis: number;
   readonly expireTimeMicros: number;
@@ -67,19 +71,20 @@ export class Leases {
   /**
    * Takes a lease that is free or has expired, or renews it for its holder.
    *
+   * @param owner principal that the lease is bound to; "" for none
    * @throws ServerError LEASE_HELD if another holder has the lease
    */
-  async acquire(key: string, holder: string, ttlMillis: number): Promise<Lease> {
+  async acquire(key: string, holder: string, ttlMillis: number, owner = ""): Promise<Lease> {
     const lease = await this.#change(key, (row) => {
       const before = row && decode(row, key);
       const left = row && before ? this.#remaining(key, row, before) : 0;
-      if (before !== undefined && left > 0 && before.holder !== holder) {
+      if (before !== undefined && left > 0 && (before.holder !== holder || before.owner !== owner)) {
         throw new ServerError(ErrorReason.LEASE_HELD, `lease "${key}" is held by another holder; try again later`, {
           retryAfterMillis: Math.ceil(left),
         });
       }
       const fencingToken = (before?.fencingToken ?? 0n) + (left > 0 ? 0n : 1n);
-      return this.#write(key, { holder, fencingToken, ttlMillis });
+      return this.#write(key, { holder, owner, fencingToken, ttlMillis });
     });
     await this.tokens.handOut(lease.fencingToken);
     return lease;
@@ -156,13 +161,15 @@ export class Leases {
   }
 }
 
-function isClaimed(record: LeaseRecord, { holder, fencingToken }: LeaseClaim): boolean {
-  return !record.released && record.holder === holder && record.fencingToken === fencingToken;
+function isClaimed(record: LeaseRecord, { holder, owner, fencingToken }: LeaseClaim): boolean {
+  const isHolder = record.holder === holder && record.owner === owner;
+  return !record.released && isHolder && record.fencingToken === fencingToken;
 }
 
 function encode(record: LeaseRecord): Uint8Array[] {
   const message = create(LeaseRecordSchema, {
     holder: record.holder,
+    owner: record.owner,
     fencingToken: record.fencingToken,
     ttlMillis: BigInt(record.ttlMillis),
     expireTime: BigInt(record.expireTimeMicros),
@@ -174,7 +181,7 @@ function encode(record: LeaseRecord): Uint8Array[] {
 
 function decode({ value }: Row, key: string): LeaseRecord {
   const message = decodeWith(value, `lease "${key}"`, (bytes) => fromBinary(LeaseRecordSchema, bytes));
-  const { holder, fencingToken, released } = message;
+  const { holder, owner, fencingToken, released } = message;
   const [ttlMillis, expireTimeMicros] = [Number(message.ttlMillis), Number(message.expireTime)];
-  return { holder, fencingToken, ttlMillis, expireTimeMicros, released };
+  return { holder, owner, fencingToken, ttlMillis, expireTimeMicros, released };
 }

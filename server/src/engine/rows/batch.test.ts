@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { micros, name, position, record } from "../../../test/arbitraries.ts";
 import { EncodedBatch, parseBatch } from "./batch.ts";
+import { markedId, partsOf } from "./transaction-id.ts";
 
 const model = fc.record({
   space: name,
@@ -12,10 +13,13 @@ const model = fc.record({
   firstOffset: position,
   commitTimeMicros: micros,
   id: fc.uuid(),
+  subject: fc.option(fc.string(), { nil: undefined }),
   number: position,
   records: fc.array(record, { minLength: 1, maxLength: 5 }),
 });
 type Model = typeof model extends fc.Arbitrary<infer T> ? T : never;
+
+const idOf = ({ id, subject }: Model) => (subject === undefined ? id : markedId(id, subject));
 
 /** The message as the generated code encodes it: the other side of every comparison. */
 function generated(m: Model): Uint8Array<ArrayBuffer> {
@@ -25,7 +29,7 @@ function generated(m: Model): Uint8Array<ArrayBuffer> {
     firstSequence: BigInt(m.firstSequence),
     firstOffset: BigInt(m.firstOffset),
     commitTime: { seconds: BigInt(Math.floor(m.commitTimeMicros / 1e6)), nanos: (m.commitTimeMicros % 1e6) * 1000 },
-    transaction: { id: m.id, number: BigInt(m.number) },
+    transaction: { id: m.id, number: BigInt(m.number), writer: partsOf(idOf(m)).writer ?? new Uint8Array() },
     records: m.records.map((r) => ({ payload: r.payload, metadata: r.metadata })),
   });
   return toBinary(EntryBatchSchema, message);
@@ -43,7 +47,7 @@ function handmade(m: Model): EncodedBatch {
     firstOffset: m.firstOffset,
     count: m.records.length,
     commitTimeMicros: m.commitTimeMicros,
-    transactionId: m.id,
+    transactionId: idOf(m),
     transactionNumber: m.number,
   };
   return new EncodedBatch(m.space, header, encodedRecords(m));

@@ -1,6 +1,7 @@
 import { varintLength, WIRE_LENGTH, WireFormatError, WireReader, writeVarint } from "@streamkit/protocol/wire";
 import { dataLoss } from "../../errors.ts";
 import { utf8Length, writeText } from "./text-field.ts";
+import { idOf, partsOf } from "./transaction-id.ts";
 
 /** The facts about a batch that do not need its records. Positions count from 1; times are microseconds since 1970. */
 export interface BatchHeader {
@@ -9,6 +10,7 @@ export interface BatchHeader {
   readonly firstOffset: number;
   readonly count: number;
   readonly commitTimeMicros: number;
+  /** A UUID, perhaps with the mark of its writer; see transaction-id.ts. */
   readonly transactionId: string;
   readonly transactionNumber: number;
 }
@@ -169,7 +171,9 @@ export function parseBatch(bytes: Uint8Array): EncodedBatch {
         case 6: {
           const transaction = new WireReader(reader.bytes());
           while (transaction.more) {
-            if (transaction.tag() === 1) header.transactionId = decoder.decode(transaction.bytes());
+            const field = transaction.tag();
+            if (field === 1) header.transactionId = decoder.decode(transaction.bytes());
+            else if (field === 3) header.transactionId = idOf(header.transactionId, transaction.bytes());
             else header.transactionNumber = transaction.varint();
           }
           break;
@@ -209,8 +213,10 @@ function encodeHead(space: string, header: BatchHeader): Uint8Array {
   const seconds = Math.floor(header.commitTimeMicros / 1_000_000);
   const nanos = (header.commitTimeMicros - seconds * 1_000_000) * 1_000;
   const timeLength = (seconds > 0 ? 1 + varintLength(seconds) : 0) + (nanos > 0 ? 1 + varintLength(nanos) : 0);
-  const idLength = utf8Length(header.transactionId);
-  const transactionLength = 2 + idLength + 1 + varintLength(header.transactionNumber);
+  const { uuid, writer } = partsOf(header.transactionId);
+  const idLength = utf8Length(uuid);
+  const writerLength = writer === undefined ? 0 : 2 + writer.length;
+  const transactionLength = 2 + idLength + 1 + varintLength(header.transactionNumber) + writerLength;
   const buffer = new Uint8Array(
     // Tags and lengths of two names (at most 255 bytes), two positions, and two messages below 128 bytes.
     3 + spaceLength + 3 + segmentLength + 22 + 2 + timeLength + 2 + transactionLength,
@@ -233,8 +239,14 @@ function encodeHead(space: string, header: BatchHeader): Uint8Array {
   }
   buffer[at++] = (6 << 3) | WIRE_LENGTH;
   buffer[at++] = transactionLength;
-  at = writeText(buffer, at, 1, header.transactionId, idLength);
+  at = writeText(buffer, at, 1, uuid, idLength);
   buffer[at++] = 2 << 3;
   at = writeVarint(buffer, at, header.transactionNumber);
+  if (writer !== undefined) {
+    buffer[at++] = (3 << 3) | WIRE_LENGTH;
+    buffer[at++] = writer.length;
+    buffer.set(writer, at);
+    at += writer.length;
+  }
   return buffer.subarray(0, at);
 }

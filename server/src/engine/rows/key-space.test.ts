@@ -35,6 +35,8 @@ describe("key space", () => {
     expect(hex(segmentBlockKey("ab", 258))).toBe("626162000000000000000102");
     expect(hex(spaceBlockKey(2 ** 40 + 5))).toBe("6f0000010000000005");
     expect(hex(transactionKey("6f9619ff-8b86-4d01-b42d-00cf4fc964ff"))).toBe("746f9619ff8b864d01b42d00cf4fc964ff");
+    const marked = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff0123456789abcdef";
+    expect(hex(transactionKey(marked))).toBe("746f9619ff8b864d01b42d00cf4fc964ff0123456789abcdef");
     expect([hex(RECLAIM_RANGE.gte), hex(RECLAIM_RANGE.lt)]).toEqual(["67", "68"]);
     expect([hex(TRANSACTION_RANGE.gte), hex(TRANSACTION_RANGE.lt)]).toEqual(["74", "75"]);
   });

@@ -14,12 +14,13 @@
  * | `h`                                     | SpaceHead              | per space; a condition of every commit    |
  * | `o` last_offset                         | SpaceBlock             | per commit, or a few                      |
  * | `s` segment                             | SegmentHead            | per segment ever written                  |
- * | `t` transaction id, 16 bytes            | CommittedTransaction   | per recent transaction w/o expectation    |
+ * | `t` transaction id, 16 or 24 bytes      | CommittedTransaction   | per recent transaction w/o expectation    |
  *
  * The key of a block has its LAST position. The block that contains position X is therefore the first row at or after
  * X, and one range read finds it even on stores that cannot scan backwards.
  */
 import type { KeyRange } from "../../storage/port.ts";
+import { UUID_LENGTH, WRITER_BYTES } from "./transaction-id.ts";
 
 const TAG = {
   segmentBlock: 0x62,
@@ -109,12 +110,13 @@ export function lastPositionOf(key: Uint8Array): number {
 /**
  * Returns the key of a remembered transaction.
  *
- * @param id a UUID in its 36-character form, in lower case
+ * @param id a UUID in its 36-character form, in lower case, perhaps with the mark of its writer (transaction-id.ts)
  */
 export function transactionKey(id: string): Uint8Array {
-  const key = new Uint8Array(17);
+  const length = id.length > UUID_LENGTH ? 17 + WRITER_BYTES : 17;
+  const key = new Uint8Array(length);
   key[0] = TAG.transaction;
-  for (let at = 1, index = 0; at < 17; at++, index += 2) {
+  for (let at = 1, index = 0; at < length; at++, index += 2) {
     // The id has a dash before its 9th, 13th, 17th and 21st digit.
     if (id.charCodeAt(index) === DASH) index++;
     key[at] = (hexDigit(id.charCodeAt(index)) << 4) | hexDigit(id.charCodeAt(index + 1));

@@ -71,6 +71,15 @@ export declare type Transaction = Message<"streamkit.v1.Transaction"> & {
    * @generated from field: uint64 number = 2;
    */
   number: bigint;
+
+  /**
+   * Tells transactions of different principals with the same id apart: 8 bytes that a server with authentication
+   * derives from the id and the principal. Servers set it in batches only. Empty without authentication, and when the
+   * writer chose no id.
+   *
+   * @generated from field: bytes writer = 3;
+   */
+  writer: Uint8Array;
 };
 
 /**

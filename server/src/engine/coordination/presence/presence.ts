@@ -64,10 +64,14 @@ export class Presence {
     }
   }
 
-  /** @throws ServerError NOT_FOUND if the worker is not registered */
-  async renew(name: string, id: string): Promise<void> {
+  /**
+   * @param owner principal of the caller, if its grants bind; otherwise ""
+   * @throws ServerError NOT_FOUND if the worker is not registered; PERMISSION_DENIED if the worker is bound to another
+   * principal
+   */
+  async renew(name: string, id: string, owner: string): Promise<void> {
     using held = this.#hold(name);
-    if (await held.group.renew(id)) return;
+    if (await held.group.renew(id, owner)) return;
     throw new ServerError(
       ErrorReason.NOT_FOUND,
       `worker "${id}" is not registered in group "${name}"; register it first`,

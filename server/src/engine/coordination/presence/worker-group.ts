@@ -12,6 +12,7 @@ import { Heartbeat } from "./heartbeat.ts";
 import { Inventory } from "./inventory.ts";
 import { groupFull, Member, MISSED_INTERVALS, replaced } from "./member.ts";
 import { type GroupSubscription, Subscribers } from "./subscribers.ts";
+import { boundToOther, findForeign, isBoundToOther } from "./worker-owner.ts";
 import { decodeWorker, encodeRenewal, makeRecord, type Registrant } from "./worker-rows.ts";
 
 /** Longest time for a change to meet conflicts, and most commits of it with an unknown outcome, before it fails. */
@@ -112,10 +113,13 @@ export class WorkerGroup {
   /**
    * Registers a worker, and replaces a worker with the same id. The registration is durable when the promise resolves.
    *
-   * @throws ServerError OVERLOADED if the group is full
+   * @throws ServerError OVERLOADED if the group is full; PERMISSION_DENIED if the worker is bound to another principal
    */
   async join(registrant: Registrant): Promise<Membership> {
     const member = new Member(registrant, makeRecord(registrant, this.#options.host, this.#options.clock()));
+    const { owner } = member.record;
+    const known = [this.#view.workers.get(member.id)?.record, this.#members.get(member.id)?.record];
+    if (known.some((record) => isBoundToOther(record, owner))) throw boundToOther(member.id);
     const full = limitExceededBy(this.#view.workers, this.#members, member);
     if (full !== undefined) throw groupFull(this.#name, full);
     this.#members.get(member.id)?.ended.abort(replaced(member.id));
@@ -138,10 +142,15 @@ export class WorkerGroup {
     return { ended: member.ended.signal, leave };
   }
 
-  /** Records that a worker lives. Resolves with false if it is not registered. */
-  async renew(id: string): Promise<boolean> {
+  /**
+   * Records that a worker lives. Resolves with false if it is not registered.
+   *
+   * @throws ServerError PERMISSION_DENIED if the worker is bound to a principal other than `owner`
+   */
+  async renew(id: string, owner = ""): Promise<boolean> {
     const member = this.#members.get(id);
     if (member !== undefined) {
+      if (isBoundToOther(member.record, owner)) throw boundToOther(id);
       member.renewedAt = performance.now();
       return true;
     }
@@ -149,7 +158,9 @@ export class WorkerGroup {
     const worker = shared ? await store.get(this.#partition, workerKeys.key(id)) : undefined;
     if (worker === undefined) return false;
     // The row may land after the end of the registration, so it names its registration (PRE-011).
-    const { registration } = decodeWorker(worker.value).worker;
+    const record = decodeWorker(worker.value);
+    if (isBoundToOther(record, owner)) throw boundToOther(id);
+    const { registration } = record.worker;
     const puts = [{ key: renewalKeys.key(id), value: encodeRenewal(registration) }];
     await store.commit(this.#partition, { conditions: [], puts, deletes: [] });
     return true;
@@ -268,8 +279,9 @@ export class WorkerGroup {
     }
   }
 
-  /** Ends members that wait for their registration while other instances have filled the group. */
+  /** Ends members that wait for their registration while other instances have filled the group, or bound its id. */
   #refuseExcess(): void {
+    for (const member of findForeign(this.#view.workers, this.#members)) this.#end(member, boundToOther(member.id));
     for (const [member, full] of findExcess(this.#view.workers, this.#members)) {
       this.#end(member, groupFull(this.#name, full));
     }

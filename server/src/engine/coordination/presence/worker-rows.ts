@@ -44,10 +44,16 @@ export interface Registrant {
   readonly id: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly intervalMillis: number;
+  /** Principal that the worker is bound to. Default: none. */
+  readonly owner?: string;
 }
 
 /** @param now microseconds since 1970 */
-export function makeRecord({ id, metadata, intervalMillis }: Registrant, host: Uint8Array, now: number): StoredRecord {
+export function makeRecord(
+  { id, metadata, intervalMillis, owner = "" }: Registrant,
+  host: Uint8Array,
+  now: number,
+): StoredRecord {
   return create(WorkerRecordSchema, {
     worker: {
       id,
@@ -58,6 +64,7 @@ export function makeRecord({ id, metadata, intervalMillis }: Registrant, host: U
     },
     host,
     intervalMillis: BigInt(intervalMillis),
+    owner,
   }) as StoredRecord;
 }
 

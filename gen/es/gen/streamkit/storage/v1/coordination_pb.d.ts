@@ -65,6 +65,13 @@ export declare type LeaseRecord = Message<"streamkit.storage.v1.LeaseRecord"> & 
    * @generated from field: fixed64 mark = 6;
    */
   mark: bigint;
+
+  /**
+   * The principal that the lease is bound to. Empty for a lease that is bound to none.
+   *
+   * @generated from field: string owner = 7;
+   */
+  owner: string;
 };
 
 /**
@@ -142,6 +149,13 @@ export declare type CursorRecord = Message<"streamkit.storage.v1.CursorRecord"> 
    * @generated from field: fixed64 mark = 5;
    */
   mark: bigint;
+
+  /**
+   * The principal that created the cursor and that it is bound to. Empty for a cursor that is bound to none.
+   *
+   * @generated from field: string owner = 6;
+   */
+  owner: string;
 };
 
 /**
@@ -224,6 +238,13 @@ export declare type WorkerRecord = Message<"streamkit.storage.v1.WorkerRecord"> 
    * @generated from field: uint64 interval_millis = 3;
    */
   intervalMillis: bigint;
+
+  /**
+   * The principal that the worker is bound to. Empty for a worker that is bound to none.
+   *
+   * @generated from field: string owner = 4;
+   */
+  owner: string;
 };
 
 /**

@@ -1,0 +1,32 @@
+import { createHash } from "node:crypto";
+
+// Transactions have ids of two forms inside of the server: a UUID in lower case, and such a UUID followed by the mark
+// of its writer, as 16 hexadecimal digits. The marks keep principals apart that use the same UUID: to the engine, these
+// are different transactions.
+
+/** Length of a UUID as text. */
+export const UUID_LENGTH = 36;
+/** Bytes of the mark of a writer. */
+export const WRITER_BYTES = 8;
+
+/**
+ * Returns the id of a transaction of a principal. The mark depends on the UUID too, so that marks of different
+ * transactions do not show that they have the same writer.
+ *
+ * @param subject name of the principal
+ */
+export function markedId(uuid: string, subject: string): string {
+  const hash = createHash("sha256").update(`${uuid}\n${subject}`).digest("hex");
+  return uuid + hash.slice(0, 2 * WRITER_BYTES);
+}
+
+/** Returns an id as its parts in a stored transaction. */
+export function partsOf(id: string): { readonly uuid: string; readonly writer: Uint8Array | undefined } {
+  if (id.length <= UUID_LENGTH) return { uuid: id, writer: undefined };
+  return { uuid: id.slice(0, UUID_LENGTH), writer: Buffer.from(id.slice(UUID_LENGTH), "hex") };
+}
+
+/** Returns the id of a stored transaction. `writer` is empty for a transaction without a mark. */
+export function idOf(uuid: string, writer: Uint8Array): string {
+  return writer.length === 0 ? uuid : uuid + Buffer.from(writer).toString("hex");
+}
