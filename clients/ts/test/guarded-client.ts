@@ -9,8 +9,7 @@ import {
   type StoreHandle,
   StreamkitError,
 } from "../src/index.ts";
-import { Guard, startGuarded } from "./guarded-server.ts";
-import { TRANSPORTS } from "./peers.ts";
+import { GUARDED_TRANSPORTS, Guard, startGuarded } from "./guarded-server.ts";
 
 /** A guarded server, and a client whose tokens come from the guard. */
 export async function guarded(
@@ -25,7 +24,7 @@ export async function guarded(
     return asked[asked.length - 1];
   };
   const client = createStreamkitClient({
-    transport: TRANSPORTS[kind](server),
+    transport: GUARDED_TRANSPORTS[kind](server),
     token,
     onRetry: (event) => void events.push(event),
     ...options,

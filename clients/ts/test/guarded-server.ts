@@ -1,33 +1,40 @@
-import { Code, ConnectError, type Interceptor, type StreamResponse } from "@connectrpc/connect";
-import { ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
-import { createStreamkit, memoryStorage } from "@streamkit/server";
-import type { RunningServer } from "./peers.ts";
+import { createHmac, randomBytes } from "node:crypto";
+import type { Interceptor } from "@connectrpc/connect";
+import {
+  AccessDenied,
+  type AccessRequest,
+  createStreamkit,
+  Grants,
+  memoryStorage,
+  type Principal,
+  type StreamkitOptions,
+  tokenAuthentication,
+  type Verb,
+} from "@streamkit/server";
+import { type RunningServer, TRANSPORTS } from "./peers.ts";
 
-/** A call that a guard has seen. */
-export interface GuardedCall {
-  readonly method: string;
-  readonly token: string | undefined;
-}
+/** Every way to reach a server that checks tokens. */
+export const GUARDED_TRANSPORTS: typeof TRANSPORTS = {
+  ...TRANSPORTS,
+  "in-process": ({ streamkit }) => streamkit.transport({ authenticate: true }),
+};
 
-/** Hands out tokens, and refuses calls, and ends streams, without a valid one. */
+/** Hands out tokens, and takes them back. */
 export class Guard {
-  readonly calls: GuardedCall[] = [];
-  /** The reason of each refusal. */
-  readonly refusals: string[] = [];
+  /** The calls with a good token. */
+  readonly calls: { readonly method: string; readonly token: string | undefined }[] = [];
+  /** The token of each call, good or bad. */
+  readonly attempts: string[] = [];
+  /** Number of refused calls. */
+  refusals = 0;
+  /** The operations that all tokens allow from now on; undefined: all. */
+  verbs: readonly Verb[] | undefined;
   readonly #ends = new Map<string, AbortController>();
-  #issued = 0;
-  /** Names of methods that nobody may call. */
-  readonly forbidden = new Set<string>();
 
-  /** Makes a token. With `lifeMillis` it is a JWT that ends by itself. */
-  issue(lifeMillis?: number): string {
-    this.#issued += 1;
-    const exp = lifeMillis === undefined ? undefined : (Date.now() + lifeMillis) / 1_000;
-    const claims = Buffer.from(JSON.stringify({ jti: this.#issued, exp })).toString("base64url");
-    const token = `e30.${claims}.SECRET${this.#issued}`;
-    const end = new AbortController();
-    if (lifeMillis !== undefined) setTimeout(() => end.abort(), lifeMillis).unref();
-    this.#ends.set(token, end);
+  /** Makes a token. */
+  issue(): string {
+    const token = `SECRET${this.#ends.size + 1}`;
+    this.#ends.set(token, new AbortController());
     return token;
   }
 
@@ -36,63 +43,54 @@ export class Guard {
     for (const end of this.#ends.values()) end.abort();
   }
 
-  readonly interceptor: Interceptor = (next) => async (request) => {
-    const { name } = request.method;
-    const header = request.header.get("authorization");
-    const token = header?.replace(/^Bearer /, "");
-    this.calls.push({ method: name, token });
-    if (token === undefined) throw this.#refusal(ErrorReason.TOKEN_MISSING);
-    const end = this.#ends.get(token)?.signal;
-    if (end === undefined) throw this.#refusal(ErrorReason.TOKEN_INVALID);
-    const check = () => {
-      if (end.aborted) throw this.#refusal(ErrorReason.TOKEN_EXPIRED);
-    };
-    check();
-    if (this.forbidden.has(name)) throw this.#refusal(ErrorReason.PERMISSION_DENIED);
-    if (!request.stream) return next(request);
-    const response = (await next({ ...request, message: checked(request.message, check) })) as StreamResponse;
-    return { ...response, message: untilEnd(response.message, end, check) };
+  readonly authenticate = ({ headers }: AccessRequest): Principal => {
+    const header = headers.get("authorization");
+    // The upgrade to a WebSocket has no token.
+    if (header === null) throw new AccessDenied("TOKEN_MISSING", "there is no token");
+    const token = header.replace(/^Bearer /, "");
+    this.attempts.push(token);
+    const revoked = this.#ends.get(token)?.signal;
+    if (revoked === undefined || revoked.aborted) {
+      this.refusals += 1;
+      throw new AccessDenied(revoked === undefined ? "TOKEN_INVALID" : "TOKEN_EXPIRED", "the token is not good");
+    }
+    const { verbs } = this;
+    return { subject: "caller", grants: verbs ? Grants.of([{ store: "*", verbs }]) : Grants.all, revoked };
   };
 
-  #refusal(reason: ErrorReason): ConnectError {
-    this.refusals.push(ErrorReason[reason]);
-    const code = reason === ErrorReason.PERMISSION_DENIED ? Code.PermissionDenied : Code.Unauthenticated;
-    return new ConnectError("refused by the guard", code, undefined, [{ desc: ErrorDetailSchema, value: { reason } }]);
-  }
-}
-
-async function* checked<T>(messages: AsyncIterable<T>, check: () => void): AsyncGenerator<T> {
-  for await (const message of messages) {
-    check();
-    yield message;
-  }
-}
-
-/** Gives messages until the token ends, also while no message comes. */
-async function* untilEnd<T>(messages: AsyncIterable<T>, end: AbortSignal, check: () => void): AsyncGenerator<T> {
-  const iterator = messages[Symbol.asyncIterator]();
-  const ended = Promise.withResolvers<undefined>();
-  const onEnd = () => ended.resolve(undefined);
-  end.addEventListener("abort", onEnd);
-  try {
-    for (;;) {
-      check();
-      const next = iterator.next();
-      next.catch(() => {});
-      const result = await Promise.race([next, ended.promise]);
-      if (result === undefined) continue;
-      if (result.done) return;
-      yield result.value;
-    }
-  } finally {
-    end.removeEventListener("abort", onEnd);
-    iterator.return?.().catch(() => {});
-  }
+  readonly interceptor: Interceptor = (next) => (request) => {
+    const token = request.header.get("authorization")?.replace(/^Bearer /, "");
+    this.calls.push({ method: request.method.name, token });
+    return next(request);
+  };
 }
 
 /** Starts a server on a free port that a guard protects. */
-export async function startGuarded(guard: Guard): Promise<RunningServer> {
-  const streamkit = createStreamkit({ storage: memoryStorage(), interceptors: [guard.interceptor] });
+export function startGuarded({ authenticate, interceptor }: Guard): Promise<RunningServer> {
+  return start({ authenticate, interceptors: [interceptor] });
+}
+
+/** A server that checks JSON Web Tokens. */
+export interface JwtServer extends RunningServer {
+  /** Makes a token for everything that ends after so many milliseconds. */
+  issue(lifeMillis: number): string;
+}
+
+/** Starts a server on a free port that checks JSON Web Tokens. */
+export async function startWithJwts(): Promise<JwtServer> {
+  const secret = randomBytes(32);
+  const server = await start({ authenticate: tokenAuthentication({ secret, clockToleranceSeconds: 0 }) });
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const issue = (lifeMillis: number) => {
+    const exp = (Date.now() + lifeMillis) / 1_000;
+    const signed = `${part({ alg: "HS256" })}.${part({ sub: "caller", exp, scope: "streamkit::*" })}`;
+    return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+  };
+  return { ...server, issue, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+async function start(options: Omit<StreamkitOptions, "storage">): Promise<RunningServer> {
+  const streamkit = createStreamkit({ storage: memoryStorage(), ...options });
   const listener = await streamkit.listen({ port: 0 });
   return { streamkit, listener, [Symbol.asyncDispose]: () => streamkit.close() };
 }

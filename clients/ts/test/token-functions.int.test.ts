@@ -2,8 +2,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { createStreamkitClient, describeTransport } from "../src/index.ts";
 import { failAll, guarded, reasons, told } from "./guarded-client.ts";
-import { Guard, startGuarded } from "./guarded-server.ts";
-import { TRANSPORTS } from "./peers.ts";
+import { GUARDED_TRANSPORTS, Guard, startGuarded } from "./guarded-server.ts";
 
 /** A signal, and the function that fires it. */
 function abortable(): { signal: AbortSignal; abort: () => void } {
@@ -65,7 +64,7 @@ describe.each(["Connect, HTTP/2", "WebSocket", "Connect, fetch", "in-process"])(
     }
     expect(asked).toBe(failures.length);
     expect(here.events).toEqual([]);
-    expect(here.guard.calls).toEqual([]);
+    expect(here.guard.attempts).toEqual([]);
   });
 
   test("a silent function fails every kind of call in time", async () => {
@@ -78,7 +77,7 @@ describe.each(["Connect, HTTP/2", "WebSocket", "Connect, fetch", "in-process"])(
       expect(failure).toMatchObject({ reason: "TOKEN_FAILED", code: "unauthenticated", retryable: true });
       expect(failure.message).toContain("the function of the option `token` gave no token within 50 ms");
     }
-    expect(here.guard.calls).toEqual([]);
+    expect(here.guard.attempts).toEqual([]);
   });
 
   test("the caller's signal ends a call that waits for a token", async () => {
@@ -102,7 +101,7 @@ test("a call and its wait for the token have one limit", async () => {
   const guard = new Guard();
   await using server = await startGuarded(guard);
   const timeouts: (number | undefined)[] = [];
-  const below = TRANSPORTS["in-process"](server);
+  const below = GUARDED_TRANSPORTS["in-process"](server);
   const transport = describeTransport(
     {
       unary: (method, signal, timeoutMillis, ...rest) => {
@@ -143,7 +142,7 @@ test("two clients on one transport have a token each", async () => {
   const guard = new Guard();
   await using server = await startGuarded(guard);
   for (const kind of ["WebSocket", "Connect, HTTP/2"]) {
-    const transport = TRANSPORTS[kind](server);
+    const transport = GUARDED_TRANSPORTS[kind](server);
     const tokens = [guard.issue(), guard.issue()];
     const segments = tokens.map((token) =>
       createStreamkitClient({ transport, token }).store(randomUUID()).space("s").segment("a"),

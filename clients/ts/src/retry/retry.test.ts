@@ -46,6 +46,36 @@ test("waits as long as the server asks, and tells of it", async () => {
   expect(events).toEqual([{ attempt: 1, delayMillis: 2_000, error: busy }]);
 });
 
+test("a refused token uses up no attempt and no time; more refusals without progress do", async () => {
+  vi.useFakeTimers();
+  const events: RetryEvent[] = [];
+  const refusal = new StreamkitError("TOKEN_EXPIRED", "unauthenticated", "", { retryable: true });
+  const policy = { retry: { maxAttempts: 3 }, onRetry: (event: RetryEvent) => void events.push(event) };
+  let attempts = 0;
+  const result = withRetry(policy, undefined, async () => {
+    attempts += 1;
+    throw refusal;
+  }).catch((error) => error);
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(events).toEqual([{ attempt: 1, delayMillis: 0, error: refusal }]);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(await result).toBe(refusal);
+  expect([attempts, events.map(({ attempt }) => attempt)]).toEqual([4, [1, 1, 2]]);
+  expect(events.slice(1).every(({ delayMillis }) => delayMillis > 0)).toBe(true);
+});
+
+test("a failure to get a token counts as any other failure", async () => {
+  const failure = new StreamkitError("TOKEN_FAILED", "unauthenticated", "", { retryable: true });
+  let attempts = 0;
+  const result = withRetry({ retry: { maxAttempts: 1 }, onRetry: undefined }, undefined, async () => {
+    attempts += 1;
+    throw failure;
+  });
+  await expect(result).rejects.toBe(failure);
+  expect(attempts).toBe(1);
+});
+
 test("the signal ends the wait", async () => {
   vi.useFakeTimers();
   const controller = new AbortController();
