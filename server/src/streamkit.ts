@@ -171,6 +171,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
   const admission = new Admission({
     limits,
     server: accounts.server,
+    principalAccount: (subject) => accounts.principal(subject),
     toError(error) {
       // A caller without rights is news. A full server needs attention.
       const level = error.facts.challenge === undefined ? "warn" : "info";

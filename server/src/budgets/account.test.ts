@@ -40,6 +40,34 @@ describe("Accounts", () => {
     expect(a.left("requestBytes")).toBe(10);
   });
 
+  it("give a principal its share over all of its connections, and count calls in both", () => {
+    const accounts = new Accounts(serverLimits({ ...limits, streamsPerPrincipal: 3, requestBytesPerPrincipal: 50 }));
+    const a = accounts.connect("1").account;
+    const b = accounts.connect("2").account;
+    const first = a.with(accounts.principal("alice"));
+    const second = b.with(accounts.principal("alice"));
+    first.take("streams", 2);
+    second.take("streams", 1);
+    expect(() => second.take("streams", 1)).toThrow(/this principal has 3 open streams; the limit is 3/);
+    expect([a.used("streams"), b.used("streams"), accounts.server.used("streams")]).toEqual([2, 1, 3]);
+    b.with(accounts.principal("bob")).take("streams", 1);
+    first.give("streams", 2);
+    second.take("streams", 1);
+    first.take("requestBytes", 25);
+    expect(second.isHalfUsed("requestBytes")).toBe(true);
+    expect(second.left("requestBytes")).toBe(25);
+    expect(b.left("requestBytes")).toBe(40);
+  });
+
+  it("keep few accounts of principals that do nothing", () => {
+    const accounts = new Accounts(limits);
+    const busy = accounts.principal("busy");
+    busy.add("streams", 1);
+    for (let at = 0; at < 10_000; at++) accounts.principal(`p${at}`);
+    expect(accounts.principals).toBeLessThanOrEqual(1_000);
+    expect(accounts.principal("busy")).toBe(busy);
+  });
+
   it("forget an address with its last connection", () => {
     const accounts = new Accounts(limits);
     const first = accounts.connect("1");

@@ -9,6 +9,7 @@ import { Deadlines } from "./deadlines.ts";
 import type { ServerLimits } from "./limits.ts";
 import { accountKey, peerKey } from "./peer.ts";
 import { RequestMeter } from "./request-meter.ts";
+import { ResponseMeter } from "./response-meter.ts";
 
 /** Unary responses up to this size are not counted: each leaves in one piece, and is smaller than the call itself. */
 export const SMALL_BYTES = 8 * 1024;
@@ -17,6 +18,8 @@ export interface AdmissionOptions {
   readonly limits: ServerLimits;
   /** The account of the server, for calls whose transport knows no peer. */
   readonly server: Account;
+  /** Returns the account of a principal. Default: the calls of a principal count for their connections only. */
+  readonly principalAccount?: (subject: string) => Account;
   /** Turns a refusal into an error that the protocol of the call can carry. */
   readonly toError: (error: ServerError) => Error;
   /** Checks the caller of each call. Default: all callers may call. */
@@ -41,13 +44,15 @@ export const refusalKey = createContextKey<Error | undefined>(undefined, { descr
 export class Admission {
   readonly #limits: ServerLimits;
   readonly #server: Account;
+  readonly #principalAccount: ((subject: string) => Account) | undefined;
   readonly #toError: (error: ServerError) => Error;
   readonly #deadlines: Deadlines;
   readonly #checks: Deadlines;
   /** Checks the caller of each call. Undefined if all callers may call. */
   readonly gate: Gate | undefined;
 
-  constructor({ limits, server, toError, gate }: AdmissionOptions) {
+  constructor({ limits, server, principalAccount, toError, gate }: AdmissionOptions) {
+    this.#principalAccount = principalAccount;
     this.gate = gate;
     this.#limits = limits;
     this.#server = server;
@@ -102,11 +107,17 @@ export class Admission {
   }
 
   /**
-   * The account of the connection, or that of the server if the transport knows none.
+   * Returns the account of a call: that of its connection, or that of the server if the transport knows none, together
+   * with that of its principal.
    */
   #admitted(values: ContextValues, principal: Principal | undefined): Account {
-    if (principal !== undefined) values.set(principalKey, principal);
-    const account = values.get(peerKey)?.account ?? this.#server;
+    const connection = values.get(peerKey)?.account ?? this.#server;
+    let account = connection;
+    if (principal !== undefined) {
+      values.set(principalKey, principal);
+      const share = this.#principalAccount?.(principal.subject);
+      if (share !== undefined) account = connection.with(share);
+    }
     values.set(accountKey, account);
     return account;
   }
@@ -217,60 +228,6 @@ export class Admission {
     const noun = single ? "the request" : "the first message of the stream";
     const limit = `${this.#limits.requestMillis} ms (limits.requestMillis)`;
     return this.#toError(new ServerError(ErrorReason.DEADLINE_EXCEEDED, `${noun} did not arrive within ${limit}`));
-  }
-}
-
-/** A response body that counts each chunk from the moment its reader gets it until the reader asks for the next one. */
-class ResponseMeter implements AsyncIterableIterator<Uint8Array> {
-  readonly #inner: AsyncIterator<Uint8Array>;
-  readonly #account: Account;
-  readonly #onEnd: () => void;
-  #given = 0;
-
-  constructor(inner: AsyncIterable<Uint8Array>, account: Account, onEnd: () => void) {
-    this.#inner = inner[Symbol.asyncIterator]();
-    this.#account = account;
-    this.#onEnd = onEnd;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async next(): Promise<IteratorResult<Uint8Array>> {
-    this.#taken();
-    try {
-      const result = await this.#inner.next();
-      if (result.done === true) {
-        this.#onEnd();
-      } else {
-        this.#given = result.value.byteLength;
-        this.#account.add("responseBytes", this.#given);
-      }
-      return result;
-    } catch (error) {
-      this.#onEnd();
-      throw error;
-    }
-  }
-
-  async return(): Promise<IteratorResult<Uint8Array>> {
-    this.#taken();
-    this.#onEnd();
-    await this.#inner.return?.();
-    return { done: true, value: undefined };
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<Uint8Array>> {
-    this.#taken();
-    this.#onEnd();
-    if (this.#inner.throw === undefined) throw error;
-    return this.#inner.throw(error);
-  }
-
-  #taken(): void {
-    this.#account.give("responseBytes", this.#given);
-    this.#given = 0;
   }
 }
 

@@ -16,18 +16,24 @@ export interface ServerLimits {
    * 10,000.
    */
   readonly streamsPerConnection: number;
+  /** Streams of one principal, on all of its connections. Only with `authenticate`. Default 15,000. */
+  readonly streamsPerPrincipal: number;
   /** Bytes of unanswered requests in total, including partly received ones. Default 256 MiB. */
   readonly requestBytes: number;
   /** Bytes of unanswered requests from one address. Default 192 MiB. */
   readonly requestBytesPerAddress: number;
   /** Bytes of unanswered requests on one connection. Default 64 MiB. */
   readonly requestBytesPerConnection: number;
+  /** Bytes of unanswered requests of one principal. Only with `authenticate`. Default 192 MiB. */
+  readonly requestBytesPerPrincipal: number;
   /** Bytes of unread responses in total. Default 512 MiB. */
   readonly responseBytes: number;
   /** Bytes of unread responses to one address. Default 256 MiB. */
   readonly responseBytesPerAddress: number;
   /** Bytes of unread responses on one connection. Default 128 MiB. */
   readonly responseBytesPerConnection: number;
+  /** Bytes of unread responses to one principal. Only with `authenticate`. Default 256 MiB. */
+  readonly responseBytesPerPrincipal: number;
   /** Existing stores that are open at once. Default 1,000. */
   readonly openStores: number;
   /**
@@ -54,12 +60,15 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   streams: 20_000,
   streamsPerAddress: 15_000,
   streamsPerConnection: 10_000,
+  streamsPerPrincipal: 15_000,
   requestBytes: 256 * MIB,
   requestBytesPerAddress: 192 * MIB,
   requestBytesPerConnection: 64 * MIB,
+  requestBytesPerPrincipal: 192 * MIB,
   responseBytes: 512 * MIB,
   responseBytesPerAddress: 256 * MIB,
   responseBytesPerConnection: 128 * MIB,
+  responseBytesPerPrincipal: 256 * MIB,
   openStores: 1_000,
   headerMillis: 10_000,
   requestMillis: 30_000,

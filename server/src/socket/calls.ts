@@ -121,7 +121,7 @@ export class Calls implements CallHost {
   }
 
   #make(id: number, implementation: Implementation, context: SocketContext): UnaryCall | StreamCall {
-    if (context.values.get(principalKey) !== undefined) this.#options.onPrincipal();
+    if (this.admission.gate && context.values.get(principalKey)) this.#options.onPrincipal();
     const { binary } = implementation;
     return binary.kind === "unary"
       ? new UnaryCall(id, this, implementation, binary, context)

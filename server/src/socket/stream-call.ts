@@ -1,5 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { Frame } from "@streamkit/protocol/transport";
+import type { Account } from "../budgets/account.ts";
+import { accountKey } from "../budgets/peer.ts";
 import { acceptDirectResponses } from "../routes/direct-response.ts";
 import type { Implementation, StreamForm } from "../routes/implementations.ts";
 import { unreadable } from "../routes/reading/refusal.ts";
@@ -20,6 +22,8 @@ export class StreamCall implements SocketCall {
   readonly #implementation: Implementation;
   readonly #form: StreamForm;
   readonly #context: SocketContext;
+  /** Counts for the connection, and for the principal of the call. */
+  readonly #account: Account;
   readonly #bytes: RequestBytes;
   readonly #requests: RequestQueue;
   #stream: Disposable | undefined;
@@ -36,8 +40,9 @@ export class StreamCall implements SocketCall {
     this.#implementation = implementation;
     this.#form = form;
     this.#context = context;
+    this.#account = context.values.get(accountKey) ?? host.account;
     this.isSingle = implementation.method.methodKind === "server_streaming";
-    this.#bytes = new RequestBytes(host.admission, host.account, implementation.path);
+    this.#bytes = new RequestBytes(host.admission, this.#account, implementation.path);
     this.#requests = new RequestQueue({
       implementation,
       bytes: this.#bytes,
@@ -54,7 +59,7 @@ export class StreamCall implements SocketCall {
     if (message !== undefined && !this.isSingle) {
       throw unreadable("REQUEST has a message; this method takes a stream of them, in MESSAGE, or in FIRST and NEXT");
     }
-    this.#stream = this.#host.admission.openStream(this.#host.account);
+    this.#stream = this.#host.admission.openStream(this.#account);
     // A deadline also ends an implementation that waits for the client to read a message.
     this.#context.onLate(() => this.#wake?.());
     if (message === undefined) {
@@ -83,7 +88,7 @@ export class StreamCall implements SocketCall {
   }
 
   sent(): void {
-    this.#host.account.give("responseBytes", this.#sending);
+    this.#account.give("responseBytes", this.#sending);
     this.#sending = 0;
     this.#wake?.();
   }
@@ -133,7 +138,7 @@ export class StreamCall implements SocketCall {
   /** Resolves when the message has left, the call has ended, or its deadline has passed. */
   #send(message: Uint8Array): Promise<void> {
     this.#sending = message.length;
-    this.#host.account.add("responseBytes", message.length);
+    this.#account.add("responseBytes", message.length);
     this.#host.send(this.id, message);
     return new Promise((resolve) => {
       this.#wake = resolve;

@@ -1,6 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Frame } from "@streamkit/protocol/transport";
+import type { Account } from "../budgets/account.ts";
 import { SMALL_BYTES } from "../budgets/admission.ts";
+import { accountKey } from "../budgets/peer.ts";
 import { acceptDirectResponses } from "../routes/direct-response.ts";
 import type { Implementation, UnaryForm } from "../routes/implementations.ts";
 import { readMessage } from "../routes/reading/read-message.ts";
@@ -18,6 +20,8 @@ export class UnaryCall implements SocketCall {
   readonly #implementation: Implementation;
   readonly #form: UnaryForm;
   readonly #context: SocketContext;
+  /** Counts for the connection, and for the principal of the call. */
+  readonly #account: Account;
   readonly #bytes: RequestBytes;
   #state: "receiving" | "running" | "answered" | "over" = "receiving";
   /** Bytes of the answer that are counted until they have left. */
@@ -29,7 +33,8 @@ export class UnaryCall implements SocketCall {
     this.#implementation = implementation;
     this.#form = form;
     this.#context = context;
-    this.#bytes = new RequestBytes(host.admission, host.account, implementation.path);
+    this.#account = context.values.get(accountKey) ?? host.account;
+    this.#bytes = new RequestBytes(host.admission, this.#account, implementation.path);
   }
 
   /** @param message the message of the request; undefined if it follows */
@@ -64,7 +69,7 @@ export class UnaryCall implements SocketCall {
   }
 
   sent(): void {
-    this.#host.account.give("responseBytes", this.#answerBytes);
+    this.#account.give("responseBytes", this.#answerBytes);
     this.#answerBytes = 0;
   }
 
@@ -99,7 +104,7 @@ export class UnaryCall implements SocketCall {
     const result = messageResult(this.id, message, this.#context);
     if (message.length > SMALL_BYTES) {
       this.#answerBytes = message.length;
-      this.#host.account.add("responseBytes", message.length);
+      this.#account.add("responseBytes", message.length);
     }
     this.#state = "answered";
     if (result !== undefined && this.#host.pay(this.id, message.length)) {

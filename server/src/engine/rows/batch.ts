@@ -1,7 +1,7 @@
 import { varintLength, WIRE_LENGTH, WireFormatError, WireReader, writeVarint } from "@streamkit/protocol/wire";
 import { dataLoss } from "../../errors.ts";
 import { utf8Length, writeText } from "./text-field.ts";
-import { idOf, partsOf } from "./transaction-id.ts";
+import { idOf, partsOf, UUID_LENGTH } from "./transaction-id.ts";
 
 /** The facts about a batch that do not need its records. Positions count from 1; times are microseconds since 1970. */
 export interface BatchHeader {
@@ -213,7 +213,10 @@ function encodeHead(space: string, header: BatchHeader): Uint8Array {
   const seconds = Math.floor(header.commitTimeMicros / 1_000_000);
   const nanos = (header.commitTimeMicros - seconds * 1_000_000) * 1_000;
   const timeLength = (seconds > 0 ? 1 + varintLength(seconds) : 0) + (nanos > 0 ? 1 + varintLength(nanos) : 0);
-  const { uuid, writer } = partsOf(header.transactionId);
+  const { transactionId } = header;
+  const marked = transactionId.length > UUID_LENGTH ? partsOf(transactionId) : undefined;
+  const uuid = marked?.uuid ?? transactionId;
+  const writer = marked?.writer;
   const idLength = utf8Length(uuid);
   const writerLength = writer === undefined ? 0 : 2 + writer.length;
   const transactionLength = 2 + idLength + 1 + varintLength(header.transactionNumber) + writerLength;

@@ -59,13 +59,14 @@ interface Call {
   readonly form: UnaryForm;
   readonly framing: Framing;
   readonly context: DirectContext;
-  readonly account: Account;
+  /** That of the connection, until the caller is known. */
+  account: Account;
   readonly admission: Admission;
   readonly events: Events;
 }
 
 async function answer(call: Call, request: Request, response: Response): Promise<void> {
-  const { context, framing, account } = call;
+  const { context, framing } = call;
   const onClose = () => {
     if (!response.writableEnded) context.cancel();
   };
@@ -84,9 +85,10 @@ async function answer(call: Call, request: Request, response: Response): Promise
     result = answerError(framing, context, error as ConnectError);
   } finally {
     context.end();
-    account.give("requestBytes", taken);
+    call.account.give("requestBytes", taken);
   }
   if (isGone(response)) return;
+  const { account } = call;
   const counted = result.bytes > SMALL_BYTES ? result.bytes : 0;
   account.add("responseBytes", counted);
   try {
@@ -111,7 +113,7 @@ async function run(call: Call, request: Request, taken: (bytes: number) => void)
   let message: Parameters<UnaryForm["call"]>[0];
   try {
     const admitted = call.admission.admit(context.values, context);
-    if (admitted instanceof Promise) await context.unlessAborted(admitted);
+    call.account = admitted instanceof Promise ? await context.unlessAborted(admitted) : admitted;
     const bytes = await bodyOf(request, framing, {
       admission: call.admission,
       account: call.account,
