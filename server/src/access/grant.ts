@@ -20,7 +20,7 @@ export interface Grant {
   readonly segment?: NameLimit;
   /** Absent: all except admin. */
   readonly verbs?: readonly Verb[];
-  /** Reserved for leases, cursors and workers that belong to the caller alone. Not enforced yet. Default false. */
+  /** True if leases, cursors and workers that the caller makes belong to the caller alone. Default false. */
   readonly bind?: boolean;
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 // Transactions have ids of two forms inside of the server: a UUID in lower case, and such a UUID followed by the mark
 // of its writer, as 16 hexadecimal digits. The marks keep principals apart that use the same UUID: to the engine, these
@@ -16,8 +16,7 @@ export const WRITER_BYTES = 8;
  * @param subject name of the principal
  */
 export function markedId(uuid: string, subject: string): string {
-  const hash = createHash("sha256").update(`${uuid}\n${subject}`).digest("hex");
-  return uuid + hash.slice(0, 2 * WRITER_BYTES);
+  return uuid + hash("sha256", `${uuid}\n${subject}`, "hex").slice(0, 2 * WRITER_BYTES);
 }
 
 /** Returns an id as its parts in a stored transaction. */
