@@ -17,6 +17,12 @@ export const principalKey = createContextKey<Principal | undefined>(undefined, {
   description: "the principal of the call",
 });
 
+/**
+ * True for calls that the application trusts: those in the same process. Without this key, a call that has lost its
+ * principal would count as trusted.
+ */
+export const trustedKey = createContextKey(false, { description: "the application trusts the call" });
+
 /** A call that has arrived. Nobody has read its request yet. */
 export interface Arrival {
   readonly method: DescMethod;

@@ -1,7 +1,7 @@
 import { type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { ErrorReason } from "@streamkit/protocol";
-import { type Arrival, type Gate, principalKey } from "../access/gate.ts";
+import { type Arrival, type Gate, principalKey, trustedKey } from "../access/gate.ts";
 import type { AccessRequest, Principal } from "../access/principal.ts";
 import { ServerError } from "../errors.ts";
 import type { Account } from "./account.ts";
@@ -166,6 +166,7 @@ export class Admission {
       let account: Account;
       try {
         // An await would cost a call without a check a turn of the event loop.
+        if (trusted) contextValues.set(trustedKey, true);
         const admitted = trusted ? this.#admitted(contextValues, undefined) : this.admit(contextValues, arrival);
         account = admitted instanceof Promise ? await admitted : admitted;
       } catch (error) {

@@ -1,7 +1,7 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { authorize, authorizeList } from "../access/authorize.ts";
-import { principalKey } from "../access/gate.ts";
+import { principalKey, trustedKey } from "../access/gate.ts";
 import type { Grants } from "../access/grants.ts";
 import type { Principal } from "../access/principal.ts";
 import { StreamEnd } from "../access/stream-end.ts";
@@ -17,8 +17,7 @@ interface Named extends NamingFields {
 
 /**
  * Puts authorization around an implementation. Each message of a request is checked before the implementation gets it,
- * and a stream ends when the credentials of its principal do. Calls without a principal pass: the gate lets only
- * trusted calls in without one.
+ * and a stream ends when the credentials of its principal do.
  *
  * @param method the public method
  * @param implement takes messages of the public method, or of its opaque form
@@ -29,13 +28,21 @@ export function guarded(method: DescMethod, implement: Implement): Implement {
   const isSingle = method.methodKind === "unary" || method.methodKind === "server_streaming";
   return (input: never, context) => {
     const principal = context.values.get(principalKey);
-    if (principal === undefined) return implement(input, context);
+    if (principal === undefined) {
+      if (plan.verb !== undefined && !context.values.get(trustedKey)) throw lostPrincipal();
+      return implement(input, context);
+    }
     const { grants } = principal;
     if (isSingle) check(plan, grants, input);
     const checked = isSingle ? input : (checkedEach(plan, grants, input) as never);
     if (method.methodKind === "unary" || !StreamEnd.isFor(principal)) return implement(checked, context);
     return untilEnd(principal, context, (limited) => implement(checked, limited));
   };
+}
+
+/** An interceptor of the application has replaced the context values of the call. */
+function lostPrincipal(): Error {
+  return new Error("the call has lost its principal: interceptors must pass the contextValues of the request on");
 }
 
 /** @throws ServerError PERMISSION_DENIED */

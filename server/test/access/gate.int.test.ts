@@ -1,5 +1,12 @@
 /** The gate in front of a call: before the request is read, within a time, around interceptors. */
-import { Code, ConnectError, createClient, createConnectRouter, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  createClient,
+  createConnectRouter,
+  createContextValues,
+  type Interceptor,
+} from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { ErrorDetailSchema, ErrorReason, StreamService } from "@streamkit/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -91,6 +98,24 @@ it("gives interceptors the principal, and no refused call", async () => {
   expect(seen).toEqual([]);
   await client.append(append, { headers });
   expect(seen).toEqual(["alice"]);
+});
+
+it("refuses a call that has lost its principal in an interceptor", async () => {
+  const forget: Interceptor = (next) => (request) =>
+    next({ ...request, contextValues: createContextValues() } as typeof request);
+  const events: string[] = [];
+  await using careless = createStreamkit({
+    storage: memoryStorage(),
+    authenticate: () => PRINCIPAL,
+    interceptors: [forget],
+    onEvent: ({ message }) => events.push(message),
+  });
+  const client = createClient(StreamService, careless.transport({ authenticate: true }));
+  const append = requestOf(StreamService.method.append) as never;
+  await expect(client.append(append)).rejects.toMatchObject({ code: Code.Internal });
+  const read = client.consumeSegment({ storeId: STORE, space: SPACE, segment: SEGMENT })[Symbol.asyncIterator]();
+  await expect(read.next()).rejects.toMatchObject({ code: Code.Internal });
+  expect(events.length).toBeGreaterThan(0);
 });
 
 it("trusts calls in the same process unless they ask for authentication", async () => {

@@ -1586,7 +1586,8 @@ export declare const StreamService: GenService<{
     output: typeof ReadSpaceResponseSchema;
   },
   /**
-   * Lists spaces by name, in byte order.
+   * Lists spaces by name, in byte order. A principal gets the spaces of which its grants cover a part, without numbers
+   * and times where they do not cover the whole space.
    *
    * @generated from rpc streamkit.v1.StreamService.ListSpaces
    */
