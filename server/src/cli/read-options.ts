@@ -74,7 +74,11 @@ function readFlags(table: Table, flags: readonly string[]): Map<string, Given> {
   try {
     values = parseArgs({ args: [...flags], options }).values;
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    const { code, message } = error as NodeJS.ErrnoException;
+    // The parser quotes such an argument, which may be a part of a secret with a space in it.
+    const stray =
+      "an argument follows no option that takes it; options begin with --, and values with spaces need quotes";
+    throw new UsageError(code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL" ? stray : message);
   }
   const given = new Map<string, Given>();
   for (const name of Object.keys(table)) {
@@ -116,6 +120,8 @@ function readFile(table: Table, path: string): Map<string, Given> {
 }
 
 function readJsonObject(path: string): object {
+  // The system quotes a path that does not exist.
+  if (path.includes("{")) throw new UsageError("--config holds JSON; expected the path of a JSON file");
   let text: string;
   try {
     text = readFileSync(path, "utf8");

@@ -1,3 +1,5 @@
+import { describeCause } from "../format-event.ts";
+
 /** SIGINT and SIGTERM end the process through `close`, with exit code 0; a second signal ends it at once. */
 export function endOnSignals(close: () => Promise<void>): void {
   let stopping = false;
@@ -8,7 +10,8 @@ export function endOnSignals(close: () => Promise<void>): void {
       close().then(
         () => process.exit(0),
         (error) => {
-          console.error("streamkit-server: closing failed:", error);
+          // Properties of an error may hold secrets, such as the headers of a request.
+          console.error(`streamkit-server: closing failed: ${describeCause(error)}`);
           process.exit(1);
         },
       );

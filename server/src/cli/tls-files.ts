@@ -30,6 +30,11 @@ const FLAGS: Readonly<Record<keyof TlsFiles, string>> = {
 
 /** @throws Error with a message of one line that names the option and the file */
 export async function readTls(paths: TlsPaths): Promise<LoadedTls> {
+  for (const [part, path] of Object.entries(paths)) {
+    // The system quotes a path that does not exist.
+    if (path.includes("-----BEGIN"))
+      throw new Error(`${FLAGS[part as keyof TlsFiles]} holds PEM; expected a file's path`);
+  }
   const state = await stateOf(paths);
   const read = (part: keyof TlsFiles, path: string) =>
     readFile(path).catch((error) => {

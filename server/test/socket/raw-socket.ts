@@ -175,12 +175,21 @@ export class RawSocket {
   /**
    * @param autoPong false for a client that answers no ping of WebSocket. Default true
    * @param headers of the upgrade
+   * @param pair certificate of the client, with its key
    */
-  static async open(url: string, { autoPong = true, headers = {} } = {}): Promise<RawSocket> {
+  static async open(
+    url: string,
+    {
+      autoPong = true,
+      headers = {},
+      pair = {},
+    }: { autoPong?: boolean; headers?: Record<string, string>; pair?: object } = {},
+  ): Promise<RawSocket> {
     const socket = new WebSocket(`${url.replace(/^http/, "ws")}/streamkit.v1/socket`, ["streamkit.v1"], {
       perMessageDeflate: false,
       rejectUnauthorized: false,
       autoPong,
+      ...pair,
       headers,
     });
     const raw = new RawSocket(socket);
