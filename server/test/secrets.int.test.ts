@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { startNats } from "../src/bus/test/nats.ts";
 import { startRedis } from "../src/bus/test/redis.ts";
 import { startAzurite } from "../src/storage/azure/test/azurite.ts";
@@ -42,6 +42,11 @@ describe("a start that fails", { timeout: 300_000 }, () => {
     ["a flag that does not exist", [`--azure-conection-string=${SECRET}`]],
     ["a flag that takes no value", [`--insecure=${SECRET}`]],
     ["a configuration in place of its file", [], { STREAMKIT_CONFIG: `{"bus":"redis://user:${SECRET}@host"}` }],
+    ["a secret for tokens in place of its file", ["--auth-secret-file", SECRET]],
+    ["a private key in place of the file of a public one", [], { STREAMKIT_AUTH_PUBLIC_KEY: PEM }],
+    ["a secret for tokens that is too short", [], { STREAMKIT_AUTH_SECRET: SECRET.slice(6, 26) }],
+    ["a password in the URL of keys", ["--auth-jwks", `https://user:${SECRET}@127.0.0.1:1/`]],
+    ["a password in the URL of a provider", ["--auth-oidc", `https://user:${SECRET}@127.0.0.1:1/`]],
     ["a key of TLS in place of its file", ["--tls-cert", "cert.pem"], { STREAMKIT_TLS_KEY: PEM }],
   ];
 
@@ -51,6 +56,7 @@ describe("a start that fails", { timeout: 300_000 }, () => {
     expect(out).toBe("");
     expect(error).toMatch(/^streamkit-server: \S/);
     expectNoSecret(error);
+    expect(error).not.toContain(SECRET.slice(6, 26));
   });
 
   it.each([
@@ -93,12 +99,12 @@ describe("a start that fails", { timeout: 300_000 }, () => {
 });
 
 /** Uses every way to ask a server about itself, and every kind of call. Returns all that it answers. */
-async function answersOf(url: string): Promise<string> {
+async function answersOf(url: string, headers: Record<string, string> = {}): Promise<string> {
   const storeId = "11111111-2222-4333-8444-555555555555";
   const call = (path: string, body: object) =>
     fetch(`${url}/${path}`, {
       method: "POST",
-      headers: { "content-type": "application/json", "connect-timeout-ms": "20000" },
+      headers: { "content-type": "application/json", "connect-timeout-ms": "20000", ...headers },
       body: JSON.stringify(body),
     });
   const answers = await Promise.all([
@@ -146,6 +152,26 @@ describe("a server", { timeout: 300_000 }, () => {
     await server.end("SIGTERM");
     for (const text of [answers, server.line, server.errors()]) expectNoSecret(text);
   });
+});
+
+it("a server that asks for tokens tells neither its secret nor a token", { timeout: 300_000 }, async () => {
+  vi.stubEnv("STREAMKIT_AUTH_SECRET", SECRET.repeat(2));
+  await using server = await startServer("unused", "--storage", "memory", "--log", "json");
+  vi.unstubAllEnvs();
+  // Bad credentials of each kind, with the secret in place of a part that a caller could send by mistake.
+  const garbage = [
+    SECRET.repeat(2),
+    `${KEY}.${KEY}.${KEY}`,
+    `${Buffer.from('{"alg":"HS256"}').toString("base64url")}.${KEY}.x`,
+  ];
+  let answers = await answersOf(server.url);
+  for (const token of garbage) {
+    answers += await answersOf(server.url, { authorization: `Bearer ${token}` });
+    answers += await answersOf(server.url, { authorization: `Basic ${token}` });
+  }
+  expect(answers).toContain("TOKEN_INVALID");
+  await server.end("SIGTERM");
+  for (const text of [answers, server.line, server.errors()]) expectNoSecret(text);
 });
 
 /** Cause: the whole error of a failed close went to stderr, with the request of an SDK in it. */

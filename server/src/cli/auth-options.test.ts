@@ -99,7 +99,11 @@ describe("options of authentication", () => {
   });
 
   it.each<[flags: string[], environment: Environment, message: string]>([
-    [["--auth-secret-file", "/nowhere/secret"], {}, "--auth-secret-file /nowhere/secret cannot be read: ENOENT"],
+    [
+      ["--auth-secret-file", "/nowhere/secret"],
+      {},
+      "--auth-secret-file cannot be read: ENOENT; expected the path of a file",
+    ],
     [["--auth-secret-file", file("hunter2")], {}, "--auth-secret-file has 7 bytes; expected at least 32 for HS256"],
     [[], { STREAMKIT_AUTH_SECRET: "hunter2" }, "$STREAMKIT_AUTH_SECRET has 7 bytes; expected at least 32 for HS256"],
     [
@@ -206,7 +210,7 @@ describe("streamkit-server token", () => {
     [["--sub="], '--sub is ""; expected a value that is not empty'],
     [["--secret", "x"], "--secret"],
     [["--secret-file", file("hunter2")], "--secret-file has 7 bytes; expected at least 32 for HS256"],
-    [["--secret-file", "/nowhere/secret"], "--secret-file /nowhere/secret cannot be read: ENOENT"],
+    [["--secret-file", "/nowhere/secret"], "--secret-file cannot be read: ENOENT; expected the path of a file"],
   ])("%j is refused", async (flags, message) => {
     await expect(token(...flags)).rejects.toThrow(UsageError);
     await expect(token(...flags)).rejects.toThrow(message);

@@ -149,7 +149,9 @@ function readFileOf(flag: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new UsageError(`${flag} ${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+    // Without the path, which may be the secret itself by mistake.
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${flag} cannot be read: ${code}; expected the path of a file`);
   }
 }
 
