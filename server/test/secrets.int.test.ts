@@ -45,8 +45,11 @@ describe("a start that fails", { timeout: 300_000 }, () => {
     ["a secret for tokens in place of its file", ["--auth-secret-file", SECRET]],
     ["a private key in place of the file of a public one", [], { STREAMKIT_AUTH_PUBLIC_KEY: PEM }],
     ["a secret for tokens that is too short", [], { STREAMKIT_AUTH_SECRET: SECRET.slice(6, 26) }],
-    ["a password in the URL of keys", ["--auth-jwks", `https://user:${SECRET}@127.0.0.1:1/`]],
-    ["a password in the URL of a provider", ["--auth-oidc", `https://user:${SECRET}@127.0.0.1:1/`]],
+    ["a password in the URL of keys", ["--auth-jwks", `https://user:${SECRET}@127.0.0.1:1/`, "--auth-audience", "a"]],
+    [
+      "a password in the URL of a provider",
+      ["--auth-oidc", `https://user:${SECRET}@127.0.0.1:1/`, "--auth-audience", "a"],
+    ],
     ["a key of TLS in place of its file", ["--tls-cert", "cert.pem"], { STREAMKIT_TLS_KEY: PEM }],
   ];
 
