@@ -33,4 +33,17 @@ export const FRAME_CLIENTS: readonly FrameClient[] = [
     cases: /^SOCKET-CLIENT/,
     bends: () => ({ fromClient: ({ kind }) => (kind === FrameKind.CREDIT ? [] : undefined) }),
   },
+  {
+    name: "client leaves-calls-open",
+    wrong: "does not end its calls when their socket breaks",
+    cases: /^SOCKET-CLIENT/,
+    bends: (ends) => ({
+      hidesClose: true,
+      fromClient({ kind, payload }) {
+        if (kind !== FrameKind.PING) return undefined;
+        ends.toClient(encodeFrame(FrameKind.PONG, 0, payload));
+        return [];
+      },
+    }),
+  },
 ];

@@ -16,11 +16,15 @@ export interface Ends {
 export interface FrameBends {
   fromClient?(frame: Frame): Uint8Array[] | undefined;
   fromServer?(frame: Frame): Uint8Array[] | undefined;
+  /** True if the client does not learn that the server's end has closed. */
+  readonly hidesClose?: boolean;
 }
 
 /** A WebSocket proxy in front of a server. It makes another server, or another client, out of it. */
 export interface FrameProxy {
   readonly url: string;
+  /** Breaks all connections to the server, as its death would. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -34,6 +38,7 @@ export interface FrameProxyOptions {
 
 /** Starts a proxy. Frames that no hook changes pass in the WebSocket messages in which they came. */
 export async function startFrameProxy({ target, bends, upgrade }: FrameProxyOptions): Promise<FrameProxy> {
+  const upstreams = new Set<WebSocket>();
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -57,6 +62,8 @@ export async function startFrameProxy({ target, bends, upgrade }: FrameProxyOpti
       perMessageDeflate: false,
       ...(origin === undefined ? {} : { origin }),
     });
+    upstreams.add(upstream);
+    upstream.on("close", () => upstreams.delete(upstream));
     upstream.on("error", () => connection.destroy());
     upstream.once("unexpected-response", (_, answer) => {
       const type = answer.headers["content-type"] ?? "";
@@ -70,6 +77,9 @@ export async function startFrameProxy({ target, bends, upgrade }: FrameProxyOpti
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut() {
+      for (const upstream of upstreams) upstream.terminate();
+    },
     close: async () => {
       for (const client of sockets.clients) client.terminate();
       server.closeAllConnections();
@@ -85,18 +95,19 @@ function join(client: WebSocket, upstream: WebSocket, bends: FrameProxyOptions["
       if (socket.readyState === WebSocket.OPEN) for (const frame of frames) socket.send(frame);
     };
   const ends = { toServer: sendTo(upstream), toClient: sendTo(client), close: (code: number) => client.close(code) };
-  const { fromClient, fromServer } = bends(ends);
+  const { fromClient, fromServer, hidesClose = false } = bends(ends);
   pass(client, upstream, fromClient);
-  pass(upstream, client, fromServer);
+  pass(upstream, client, fromServer, hidesClose);
 }
 
-function pass(from: WebSocket, to: WebSocket, bend: FrameBends["fromClient"]): void {
+function pass(from: WebSocket, to: WebSocket, bend: FrameBends["fromClient"], hidesClose = false): void {
   from.on("message", (data: Buffer, isBinary) => {
-    if (to.readyState !== WebSocket.OPEN) return;
-    to.send(isBinary && bend !== undefined ? bent(data, bend) : data, { binary: isBinary });
+    const passed = isBinary && bend !== undefined ? bent(data, bend) : data;
+    if (to.readyState === WebSocket.OPEN && passed.length > 0) to.send(passed, { binary: isBinary });
   });
   from.on("error", () => undefined);
   from.on("close", (code) => {
+    if (hidesClose) return;
     if (code >= 1000 && code !== 1005 && code !== 1006) to.close(code);
     else to.terminate();
   });

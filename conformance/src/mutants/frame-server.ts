@@ -32,8 +32,9 @@ export async function runFrameDeviation(
     name,
     url: proxy.url,
     generation: 0,
-    capabilities: ["socket", "any_store", "restart"],
-    async act() {
+    capabilities: ["socket", "any_store", "restart", "kill"],
+    async act(control) {
+      if (control === "kill") proxy.cut();
       await running.streamkit.close();
       running = await start();
     },

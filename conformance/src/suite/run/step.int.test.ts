@@ -32,6 +32,11 @@ describe("a call that is repeated until it fits", () => {
   });
 });
 
+it("calls one after the other end at the first one that does not end", async () => {
+  const endless = "{ call: ConsumeSegment, request: { follow: true }, times: 1000, within: 0.5s }";
+  expect(await failureOf(endless)).toMatch(/the call did not end in \d+ ms/);
+});
+
 describe("a step that has to be in time", () => {
   const never = `{ call: GetStore, eventually: true, within: 0.1s, ${refused}`;
 

@@ -146,7 +146,11 @@ async function callAndWait(step: Step, state: CaseState): Promise<Difference> {
   const results: (Observed | string)[] = [];
   if (step.concurrent)
     results.push(...(await Promise.all(Array.from({ length: times }, (_, index) => perform(index)))));
-  else for (let index = 0; index < times; index++) results.push(await perform(index));
+  else {
+    // The rest would each take as long as the step may take, and cannot change the verdict.
+    const isBroken = () => typeof results.at(-1) === "string";
+    for (let index = 0; index < times && !isBroken(); index++) results.push(await perform(index));
+  }
 
   const observed: Observed[] = [];
   for (const result of results) {
