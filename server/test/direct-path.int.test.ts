@@ -1,6 +1,6 @@
 import { type ClientHttp2Stream, connect, constants, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { createConnectRouter } from "@connectrpc/connect";
 import { AppendRequestSchema, ErrorReason, ReadSegmentRequestSchema, RecordSchema } from "@streamkit/protocol";
 import fc from "fast-check";
@@ -105,11 +105,48 @@ const messages = fc.oneof(
   { weight: 1, arbitrary: fc.constant(append("a", "2")) },
   { weight: 1, arbitrary: fc.constant(new Uint8Array(70_000).fill(1)) },
 );
+const LONE_SURROGATE = JSON.stringify({ storeId: STORE, space: "s", segment: "\ud800" });
+const texts = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: reads.map((read) => toJsonString(ReadSegmentRequestSchema, fromBinary(ReadSegmentRequestSchema, read))),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constant(
+      toJsonString(AppendRequestSchema, fromBinary(AppendRequestSchema, append("a", "2"))).replace(
+        "{",
+        '{"unknown":1,',
+      ),
+    ),
+  },
+  { weight: 1, arbitrary: fc.json({ maxDepth: 3 }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      "",
+      "{",
+      "null",
+      "[]",
+      "\ufeff{}",
+      '{"limit":"x"}',
+      LONE_SURROGATE,
+      "[".repeat(200),
+      " ".repeat(140_000),
+    ),
+  },
+);
+const jsonMessages = fc.oneof(
+  { weight: 9, arbitrary: texts.map((text): Uint8Array => Buffer.from(text)) },
+  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 10 }) },
+);
 const requests = fc.record({
   method: fc.constantFrom("ReadSegment", "Peek", "Append", "GetSegmentStatus", "ListSegments"),
   message: messages,
+  json: jsonMessages,
   framing: fc.oneof(
     { weight: 3, arbitrary: fc.constant("connect") },
+    { weight: 4, arbitrary: fc.constant("json") },
     { weight: 3, arbitrary: fc.constant("grpc") },
     { weight: 1, arbitrary: fc.constantFrom("flag", "short", "long", "twice", "bare") },
   ),
@@ -126,12 +163,17 @@ const requests = fc.record({
   ),
 });
 
-it("answers equal what Connect's handlers answer: status, headers, body and trailers", async () => {
+const TYPES: Readonly<Record<string, string>> = { connect: "application/proto", json: "application/json" };
+
+it("answers equal what Connect's handlers answer: status, headers, body and trailers", {
+  timeout: 240_000,
+}, async () => {
   await fc.assert(
-    fc.asyncProperty(requests, async ({ method, message, framing, headers }) => {
-      const type = framing === "connect" ? "application/proto" : "application/grpc+proto";
+    fc.asyncProperty(requests, async ({ method, message, json, framing, headers }) => {
+      const type = TYPES[framing] ?? "application/grpc+proto";
       const bodies: Record<string, () => Uint8Array> = {
         connect: () => message,
+        json: () => json,
         flag: () => enveloped(message, 1),
         short: () => enveloped(message, 0, 3),
         long: () => Buffer.concat([enveloped(message), Buffer.from([0])]),
@@ -148,35 +190,42 @@ it("answers equal what Connect's handlers answer: status, headers, body and trai
   );
 });
 
-describe.each(["application/proto", "application/grpc+proto"])("a call of %s that its client ends", (type) => {
-  const framed = (message: Uint8Array) => (type === "application/proto" ? message : enveloped(message));
-  const canceled = () => streamkit.counts().refusals.get(ErrorReason.CANCELED) ?? 0;
+describe.each(["application/proto", "application/json", "application/grpc+proto"])(
+  "a call of %s that its client ends",
+  (type) => {
+    const framed = (message: Uint8Array) => (type === "application/grpc+proto" ? enveloped(message) : message);
+    const canceled = () => streamkit.counts().refusals.get(ErrorReason.CANCELED) ?? 0;
 
-  async function endsCanceled(path: string, write: (stream: ClientHttp2Stream) => void): Promise<void> {
-    const before = canceled();
-    const session = connect(direct.url);
-    const stream = session.request({ ":method": "POST", ":path": path, "content-type": type });
-    stream.on("error", () => undefined);
-    write(stream);
-    // The server answers in the order of arrival: it has met the call once it has answered the ping.
-    await new Promise<void>((resolve) => session.ping(() => resolve()));
-    stream.close(constants.NGHTTP2_CANCEL);
-    await expect.poll(canceled, { timeout: 60_000 }).toBe(before + 1);
-    expect(streamkit.counts().refusals.get(ErrorReason.INTERNAL)).toBeUndefined();
-    expect(streamkit.counts().kinds.get("internal-error")).toBeUndefined();
-    session.close();
-  }
+    async function endsCanceled(path: string, write: (stream: ClientHttp2Stream) => void): Promise<void> {
+      const before = canceled();
+      const session = connect(direct.url);
+      const stream = session.request({ ":method": "POST", ":path": path, "content-type": type });
+      stream.on("error", () => undefined);
+      write(stream);
+      // The server answers in the order of arrival: it has met the call once it has answered the ping.
+      await new Promise<void>((resolve) => session.ping(() => resolve()));
+      stream.close(constants.NGHTTP2_CANCEL);
+      await expect.poll(canceled, { timeout: 60_000 }).toBe(before + 1);
+      expect(streamkit.counts().refusals.get(ErrorReason.INTERNAL)).toBeUndefined();
+      expect(streamkit.counts().kinds.get("internal-error")).toBeUndefined();
+      session.close();
+    }
 
-  it("in the middle of its request fails with CANCELED", () =>
-    endsCanceled("/streamkit.v1.StreamService/Append", (stream) =>
-      stream.write(framed(append("b", "1")).subarray(0, 9)),
-    ));
+    it("in the middle of its request fails with CANCELED", () =>
+      endsCanceled("/streamkit.v1.StreamService/Append", (stream) =>
+        stream.write(framed(append("b", "1")).subarray(0, 9)),
+      ));
 
-  it("while it waits for its answer fails with CANCELED", () => {
-    const wait = { seconds: 60n, nanos: 0 };
-    const request = create(ReadSegmentRequestSchema, { storeId: STORE, space: "s", segment: "nothing", wait });
-    return endsCanceled("/streamkit.v1.StreamService/ReadSegment", (stream) =>
-      stream.end(framed(toBinary(ReadSegmentRequestSchema, request))),
-    );
-  });
-});
+    it("while it waits for its answer fails with CANCELED", () => {
+      const wait = { seconds: 60n, nanos: 0 };
+      const request = create(ReadSegmentRequestSchema, { storeId: STORE, space: "s", segment: "nothing", wait });
+      return endsCanceled("/streamkit.v1.StreamService/ReadSegment", (stream) =>
+        stream.end(
+          type === "application/json"
+            ? toJsonString(ReadSegmentRequestSchema, request)
+            : framed(toBinary(ReadSegmentRequestSchema, request)),
+        ),
+      );
+    });
+  },
+);

@@ -4,6 +4,7 @@ import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connec
 import { codeToHttpStatus, errorToJsonBytes, trailerMux } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { DirectContext } from "./context.ts";
+import type { Format } from "./format.ts";
 import type { Framing } from "./framing.ts";
 
 /** An answer with the size of its body in bytes. */
@@ -18,19 +19,23 @@ export interface WholeAnswer {
   readonly trailers?: OutgoingHttpHeaders;
 }
 
+const CONNECT_TYPES: Readonly<Record<Format, string>> = { binary: "application/proto", json: "application/json" };
 const GRPC_HEADERS = { "content-type": "application/grpc+proto" };
 const GRPC_OK = { "grpc-status": "0" };
 
 /** Returns the answer of a successful call that set no headers, without objects for headers. */
-export function answerWhole({ protocol }: Framing, message: Uint8Array): WholeAnswer {
+export function answerWhole({ protocol, format }: Framing, message: Uint8Array): WholeAnswer {
   if (protocol === "grpc") return { headers: GRPC_HEADERS, body: encodeEnvelope(0, message), trailers: GRPC_OK };
-  return { headers: { "content-type": "application/proto", "content-length": message.byteLength }, body: message };
+  return {
+    headers: { "content-type": CONNECT_TYPES[format], "content-length": message.byteLength },
+    body: message,
+  };
 }
 
 /** Returns the answer of a successful call. */
-export function answerMessage({ protocol }: Framing, context: DirectContext, message: Uint8Array): Answer {
+export function answerMessage({ protocol, format }: Framing, context: DirectContext, message: Uint8Array): Answer {
   const { responseHeader, responseTrailer } = context;
-  if (protocol === "connect") return unary(200, "application/proto", message, context);
+  if (protocol === "connect") return unary(200, CONNECT_TYPES[format], message, context);
   responseHeader.set("content-type", "application/grpc+proto");
   responseTrailer.set("grpc-status", "0");
   const body = encodeEnvelope(0, message);

@@ -22,7 +22,7 @@ async function read(protocol: "connect" | "grpc", bytes: Buffer, chunkBytes: num
   const concat = vi.spyOn(Buffer, "concat");
   const body = await bodyOf(
     request as unknown as IncomingMessage,
-    { protocol, limit: 1_000_000, timeoutMillis: undefined },
+    { protocol, format: "binary", limit: 1_000_000, timeoutMillis: undefined },
     {
       admission,
       account: accounts.server,

@@ -13,6 +13,7 @@ import { isGone, respond } from "../respond.ts";
 import { type Answer, answerError, answerMessage, answerWhole, type WholeAnswer } from "./answers.ts";
 import { bodyOf } from "./body.ts";
 import { DirectContext } from "./context.ts";
+import { encodeAnswer } from "./format.ts";
 import { type Framing, framingOf } from "./framing.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
@@ -36,7 +37,7 @@ export type DirectCalls = (
 ) => Promise<void> | undefined;
 
 /**
- * Creates a function that answers unary calls in the binary formats of Connect and gRPC, from Node's request to the
+ * Creates a function that answers unary calls of Connect, binary or JSON, and of binary gRPC, from Node's request to the
  * implementation. Universal requests, web streams and abort signals per layer take half of the time of a small call.
  * Connect's handlers answer all other calls. Both ways give equal answers (server/test/direct-path.int.test.ts).
  *
@@ -48,8 +49,9 @@ export function createDirectCalls({ implementations, admission, events }: Direct
     if (implementation === undefined || implementation.binary.kind !== "unary") return undefined;
     const framing = framingOf(request, path);
     if (framing === undefined) return undefined;
-    const context = new DirectContext(implementation.binary.method, request, framing, account);
-    const call = { implementation, form: implementation.binary, framing, context, account, admission, events };
+    const form = implementation[framing.format] as UnaryForm;
+    const context = new DirectContext(form.method, request, framing, account);
+    const call = { implementation, form, framing, context, account, admission, events };
     return answer(call, request, response);
   };
 }
@@ -121,14 +123,15 @@ async function run(call: Call, request: Request, taken: (bytes: number) => void)
       taken,
       check: (message) => scanBinary(implementation.method.input, message),
     });
-    message = readMessage(implementation, bytes, "binary");
+    message = readMessage(implementation, bytes, framing.format);
   } catch (error) {
     const unread = toRequestError(toConnectError(error));
     const reason = reasonOf(unread);
     if (reason !== undefined) events.refused(reason);
     throw unread;
   }
-  const direct = implementation.direct ? acceptDirectResponses(context.values) : undefined;
+  const direct =
+    implementation.direct && framing.format === "binary" ? acceptDirectResponses(context.values) : undefined;
   const answer = await form.call(message, context);
-  return direct?.() ?? form.encode(answer);
+  return direct?.() ?? encodeAnswer(framing.format, form, answer);
 }
