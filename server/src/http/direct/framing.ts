@@ -17,8 +17,8 @@ const CONNECT_FORMATS: Readonly<Record<string, Format>> = { "application/proto":
 const GRPC_UNITS: Readonly<Record<string, number>> = { S: 1_000, m: 1 };
 
 /**
- * Returns the framing of an uncompressed POST of Connect, binary or JSON, or of binary gRPC. Returns undefined for every
- * other request and for unusual headers: Connect's handlers answer those.
+ * Returns the framing of an uncompressed POST of Connect, binary or JSON, or of binary gRPC. Returns undefined for
+ * every other request and for unusual headers: Connect's handlers answer those.
  */
 export function framingOf(request: IncomingMessage | Http2ServerRequest, path: string): Framing | undefined {
   const { headers } = request;
