@@ -38,7 +38,7 @@ export type DirectCalls = (
 
 /**
  * Creates a function that answers unary calls of Connect, binary or JSON, and of binary gRPC, from Node's request to
- * the implementation. Universal requests, web streams and abort signals per layer take half of the time of a small call.
+ * the implementation. Universal requests, web streams and signals per layer take half of the time of a small call.
  * Connect's handlers answer all other calls. Both ways give equal answers (server/test/direct-path.int.test.ts).
  *
  * Unnecessary once Connect has handlers that take the whole body as bytes and create headers and signals on demand.
