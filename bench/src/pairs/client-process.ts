@@ -8,7 +8,14 @@ const transport = await (over === "websocket" ? overWebSocket() : overHttp2());
 const client = createStreamkitClient({ transport });
 const space = client.store(STORE).space(SPACE);
 
-const operations = {
+/** Number of sessions so far. Each one writes a segment of its own. */
+let sessions = 0;
+
+function* records(count: number) {
+  for (let i = 0; i < count; i++) yield payloadAt(i);
+}
+
+const single = {
   append: async (index: number) => {
     await space.segment(segmentOf(index)).append([payloadAt(index)]);
   },
@@ -24,9 +31,25 @@ const operations = {
   },
 };
 
+const bulk = {
+  async produce(count: number) {
+    await space.segment(`bulk-${sessions++}`).produce(records(count));
+  },
+  async consume(count: number) {
+    let entries = 0;
+    for await (const batch of space.segment("bulk").consume().batches()) for (const _ of batch) entries++;
+    if (entries !== count) throw new Error(`read ${entries} entries, expected ${count}`);
+  },
+};
+
 obey({
-  once: (job, index) => operations[job.operation](index),
-  async fill() {
+  once: (job, index) => single[job.operation as keyof typeof single](index),
+  bulk: (job) => bulk[job.operation as keyof typeof bulk](job.count),
+  async fill(job) {
+    if (job.operation === "consume") {
+      await space.segment("bulk").produce(records(job.count));
+      return;
+    }
     await using session = space.session();
     const appends: Promise<unknown>[] = [];
     for (let entry = 0; entry < AGGREGATE_ENTRIES; entry++) {

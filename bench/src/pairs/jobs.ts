@@ -1,9 +1,16 @@
 /** The jobs of a paired comparison, and the protocol between the conductor and the processes of the checkouts. */
 
+export const OPERATIONS = ["append", "load", "produce", "consume"] as const;
+/** Operations that one call does for all of its count. They need a transport, and have one caller. */
+export const BULK: ReadonlySet<string> = new Set(["produce", "consume"]);
+
 /** A measured operation, with the number of its repetitions and of its callers. */
 export interface Job {
-  /** `append`: one record per append, over 10,000 segments. `load`: the whole of a segment of 100 entries. */
-  readonly operation: "append" | "load";
+  /**
+   * `append`: one record per append, over 10,000 segments. `load`: the whole of a segment of 100 entries. `produce`: a
+   * record of one session on one segment. `consume`: an entry of one read of a segment.
+   */
+  readonly operation: (typeof OPERATIONS)[number];
   readonly count: number;
   readonly callers: number;
 }
@@ -17,7 +24,7 @@ export interface Cpu {
 }
 
 /** A message to a process of one checkout. */
-export type Order = { readonly do: "cpu" } | { readonly do: "fill" } | ({ readonly do: "work" } & Job);
+export type Order = { readonly do: "cpu" } | ({ readonly do: "fill" | "work" } & Job);
 
 export const STORE = "0c9c1f4f-8f56-4d4e-9f8c-6d7a2f0f1b11";
 export const SPACE = "pairs";
@@ -35,12 +42,14 @@ function cpuNow(): Cpu {
 
 /** The operations of a process. */
 export interface Work {
-  /** Writes the entries for later loads. */
-  fill?(): Promise<void>;
+  /** Writes the entries for the reads of a later job. */
+  fill?(job: Job): Promise<void>;
   /** Runs before a job, and is not measured. */
   prepare?(job: Job): void;
   /** Runs one operation of a job. */
   once?(job: Job, index: number): Promise<void>;
+  /** Runs all operations of a job in one call. */
+  bulk?(job: Job): Promise<void>;
 }
 
 /** Answers the orders of the conductor, one at a time, until the conductor is gone. */
@@ -55,8 +64,8 @@ export function obey(work: Work): void {
 }
 
 /** Carries out an order. Resolves with the CPU time of its job, or with that of the process so far. */
-async function carryOut(order: Order, { fill, prepare, once }: Work): Promise<Cpu> {
-  if (order.do === "fill") await fill?.();
+async function carryOut(order: Order, { fill, prepare, once, bulk }: Work): Promise<Cpu> {
+  if (order.do === "fill") await fill?.(order);
   if (order.do !== "work") return cpuNow();
   prepare?.(order);
   const before = cpuNow();
@@ -64,7 +73,8 @@ async function carryOut(order: Order, { fill, prepare, once }: Work): Promise<Cp
   const caller = async () => {
     while (next < order.count) await once?.(order, next++);
   };
-  await Promise.all(Array.from({ length: order.callers }, caller));
+  if (BULK.has(order.operation)) await bulk?.(order);
+  else await Promise.all(Array.from({ length: order.callers }, caller));
   const after = cpuNow();
   return { process: after.process - before.process, main: after.main - before.main };
 }

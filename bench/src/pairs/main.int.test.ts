@@ -10,6 +10,8 @@ const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
 it.each([
   ["the server and its client of two checkouts", [], ["server", "client"]],
   ["HTTP/2 with a WebSocket", ["--over", "http2,websocket", "--storage", "memory"], ["server", "client"]],
+  ["sessions of two checkouts", ["--operation", "produce"], ["server", "client"]],
+  ["bulk reads of two checkouts", ["--operation", "consume"], ["server", "client"]],
   ["calls without a transport of two checkouts", ["--engine", "--storage", "memory"], ["engine"]],
 ])("compares %s", { timeout: 240_000 }, async (_, options, labels) => {
   const args = ["--conditions=@streamkit/source", MAIN, ROOT, ROOT, "--count", "50", "--pairs", "1", ...options];

@@ -12,14 +12,14 @@ import { parseArgs } from "node:util";
 import { makeDataFolder, removeDataFolder } from "../harness/data-folder.ts";
 import { figure, toText } from "../report/table.ts";
 import { summarize } from "../tools/statistics.ts";
-import type { Cpu, Job } from "./jobs.ts";
+import { BULK, type Cpu, type Job, OPERATIONS } from "./jobs.ts";
 import { Side } from "./side.ts";
 
 const USAGE = `npm run pairs -- OLD NEW [options]
   --engine             without a transport: bytes of requests to bytes of answers
   --storage NAME       level (default) or memory
-  --operation NAME     append (default) or load
-  --count N            operations of a turn; default 6000
+  --operation NAME     append (default), load, produce, or consume
+  --count N            operations of a turn; default 6000, or 200000 records and entries in bulk
   --callers N          calls at a time; default 64
   --pairs N            pairs that count, after one that does not; default 5
   --over A,B           transports of old and new: http2 (default) or websocket
@@ -33,7 +33,7 @@ const { values, positionals } = parseArgs({
     engine: { type: "boolean", default: false },
     storage: { type: "string", default: "level" },
     operation: { type: "string", default: "append" },
-    count: { type: "string", default: "6000" },
+    count: { type: "string" },
     callers: { type: "string", default: "64" },
     pairs: { type: "string", default: "5" },
     over: { type: "string", default: "http2,http2" },
@@ -43,17 +43,21 @@ const { values, positionals } = parseArgs({
   },
 });
 const [old, current] = positionals.map((folder) => resolve(folder));
-const { operation, storage } = values;
+const { storage } = values;
+const operation = OPERATIONS.find((name) => name === values.operation);
+const isBulk = BULK.has(values.operation);
 const [overOld = "", overNew = ""] = values.over.split(",");
 const areTransports = [overOld, overNew].every((name) => name === "http2" || name === "websocket");
-if (old === undefined || current === undefined || !areTransports || (operation !== "append" && operation !== "load")) {
+const hasFolders = old !== undefined && current !== undefined;
+if (!hasFolders || !areTransports || operation === undefined || (values.engine && isBulk)) {
   throw new Error(USAGE);
 }
 const checkouts = { old, new: current };
 const transports = { old: overOld, new: overNew };
 type Name = keyof typeof checkouts;
 const NAMES: readonly Name[] = ["old", "new"];
-const job: Job = { operation, count: Number(values.count), callers: Number(values.callers) };
+const count = Number(values.count ?? (isBulk ? 200_000 : 6_000));
+const job: Job = { operation, count, callers: isBulk ? 1 : Number(values.callers) };
 
 /** CPU time of each process in one turn, in microseconds per operation, by a label. */
 type Turn = Readonly<Record<string, number>>;
@@ -86,7 +90,7 @@ async function startSubject(name: Name): Promise<Subject> {
   await mkdir(data);
   if (values.engine) {
     const { side } = await Side.start("engine-process.ts", [checkouts[name], storage, data], flags(`${name}-engine`));
-    if (operation === "load") await side.tell({ do: "fill" });
+    if (operation === "load") await side.tell({ do: "fill", ...job });
     return {
       sides: [side],
       turn: async () => perOperation("engine", await side.tell({ do: "work", ...job })),
@@ -104,7 +108,7 @@ async function startSubject(name: Name): Promise<Subject> {
     [clientOf, url, transports[name]],
     flags(`${name}-client`),
   );
-  if (operation === "load") await client.tell({ do: "fill" });
+  if (operation === "load" || operation === "consume") await client.tell({ do: "fill", ...job });
   return {
     sides: [client, server],
     async turn() {
