@@ -2,6 +2,7 @@ import { ErrorReason } from "@streamkit/protocol";
 import { ServerError } from "../errors.ts";
 import { AccessDenied, AuthenticationUnavailable, type DenialReason } from "./denial.ts";
 import type { Verb } from "./grant.ts";
+import type { Grants } from "./grants.ts";
 
 const REASONS: Readonly<Record<DenialReason, ErrorReason>> = {
   TOKEN_MISSING: ErrorReason.TOKEN_MISSING,
@@ -11,6 +12,8 @@ const REASONS: Readonly<Record<DenialReason, ErrorReason>> = {
 
 /** Longest description in a challenge, in characters. */
 const MAX_DESCRIPTION = 200;
+/** Longest list of malformed entries in a message, in characters. */
+const MAX_HINT = 500;
 
 /**
  * Returns the error of the server for an error of an `Authenticate` function; undefined if the error is a defect of
@@ -33,18 +36,20 @@ export function denied(reason: DenialReason, message: string): ServerError {
 }
 
 /** Returns the error for a principal without any grant for a verb. */
-export function missingVerb(verb: Verb): ServerError {
-  return insufficient(`the call needs "${verb}", which no grant of its principal allows`);
+export function missingVerb(verb: Verb, grants: Grants): ServerError {
+  return insufficient(`the call needs "${verb}", which no grant of its principal allows`, grants);
 }
 
 /**
- * Returns the error for a principal that lacks a right.
+ * Returns the error for a principal that lacks a right. Names malformed entries of its credentials, which are the usual
+ * cause.
  *
  * @param message must not tell whether anything exists
  */
-export function insufficient(message: string): ServerError {
+export function insufficient(message: string, { problems }: Grants): ServerError {
   const challenge = challengeOf("insufficient_scope", message);
-  return new ServerError(ErrorReason.PERMISSION_DENIED, message, { challenge });
+  const hint = problems.length === 0 ? "" : `. Malformed entries grant nothing: ${problems.join("; ")}`;
+  return new ServerError(ErrorReason.PERMISSION_DENIED, message + hint.slice(0, MAX_HINT), { challenge });
 }
 
 function challengeOf(error: string, message: string): string {

@@ -32,7 +32,7 @@ export interface Target {
  * @throws ServerError PERMISSION_DENIED
  */
 export function authorize(grants: Grants, verb: Verb, { store, space, segment }: Target): void {
-  if (!grants.allows(verb, store, space, segment)) throw missing(verb, { store, space, segment });
+  if (!grants.allows(verb, store, space, segment)) throw missing(grants, verb, { store, space, segment });
 }
 
 /**
@@ -42,17 +42,21 @@ export function authorize(grants: Grants, verb: Verb, { store, space, segment }:
  */
 export function authorizeList(grants: Grants, verb: Verb, { store, space }: Target): void {
   const allowed = typeof space === "string" ? grants.coversSpace(verb, store, space) : grants.coversStore(store, verb);
-  if (!allowed) throw missing(verb, { store, space });
+  if (!allowed) throw missing(grants, verb, { store, space });
 }
 
-function missing(verb: Verb, { store, space, segment }: { [key in keyof Target]: Target[key] | undefined }) {
+function missing(
+  grants: Grants,
+  verb: Verb,
+  { store, space, segment }: { [key in keyof Target]: Target[key] | undefined },
+) {
   const parts = [
     segment !== undefined && namesOf("segment", segment),
     space !== undefined && namesOf("space", space),
     `store ${shown(store ?? "")}`,
   ];
   const place = parts.filter((part) => part !== false).join(" of ");
-  return insufficient(`the call needs "${verb}" on ${place}, which the grants of its principal do not allow`);
+  return insufficient(`the call needs "${verb}" on ${place}, which the grants of its principal do not allow`, grants);
 }
 
 function namesOf(noun: string, names: NameSelection): string {

@@ -114,7 +114,7 @@ export class Gate {
 /** @throws ServerError PERMISSION_DENIED if no grant has the verb of the operation */
 function permitted(principal: Principal, operation: Operation): Principal {
   const verb = verbOf(operation);
-  if (verb !== undefined && !principal.grants.has(verb)) throw missingVerb(verb);
+  if (verb !== undefined && !principal.grants.has(verb)) throw missingVerb(verb, principal.grants);
   return principal;
 }
 
