@@ -152,3 +152,28 @@ test("two clients on one transport have a token each", async () => {
     expect(guard.calls.map(({ token }) => token)).toEqual([...tokens, ...tokens, ...tokens]);
   }
 });
+
+test.each(["streams", "long polling"])(
+  "reads of segments, spaces and several spaces outlive their tokens, by %s",
+  async (way) => {
+    const longPolling = way === "streams" ? "never" : "always";
+    await using here = await guarded("Connect, HTTP/2", { longPolling });
+    const { store, guard } = here;
+    const space = store.space("s");
+    const reads = [space.segment("a").follow(), space.follow(), store.follow({ spaces: { s: 0, t: 0 } })].map((read) =>
+      read[Symbol.asyncIterator](),
+    );
+    await space.segment("a").publish(0);
+    for (let n = 0; n < 12; n++) {
+      const next = space.segment("a").publish(n + 1);
+      for (const read of reads) {
+        expect((await read.next()).value?.value).toBe(n);
+      }
+      await next;
+      if (n % 3 === 1) guard.expireAll();
+    }
+    for (const read of reads) await read.return();
+    expect(new Set(reasons(here.events))).toEqual(new Set(["TOKEN_EXPIRED"]));
+    expect(here.asked.length).toBeGreaterThan(3);
+  },
+);
