@@ -11,7 +11,9 @@ export type { ClientFactory, ClientUnderTest, Observer } from "./suite/client/cl
 export { ConnectClient } from "./suite/client/connect-client.ts";
 export { ProgramClient } from "./suite/client/program-client.ts";
 export { SdkClient } from "./suite/client/sdk-client.ts";
+export { type OpenSdkTransport, type SdkTransportOpener, sdkTransports } from "./suite/client/sdk-transports.ts";
 export { serveProgram } from "./suite/client/serve-program.ts";
+export { nodeTransports, type OpenTransport, type TransportOpener } from "./suite/client/transports.ts";
 export { type Clause, readClauses } from "./suite/corpus/clauses.ts";
 export { loadCases, parseCases } from "./suite/corpus/load.ts";
 export { selectCases } from "./suite/corpus/select.ts";

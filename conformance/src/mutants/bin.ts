@@ -7,13 +7,14 @@ import { loadCases } from "../suite/corpus/load.ts";
 import { findKnownFailure } from "../suite/run/known-failure.ts";
 import { readKnownFailures } from "../suite/run/matrix.ts";
 import { bentTransport } from "./bent-transport.ts";
-import { BROKEN_CLIENTS, runBrokenClient, SOUND_CLIENTS } from "./broken-clients.ts";
+import { BROKEN_CLIENTS, SOUND_CLIENTS } from "./broken-clients.ts";
 import type { Deviation } from "./deviation.ts";
 import { FRAME_CLIENTS } from "./frame-clients.ts";
 import { FRAME_DEVIATIONS } from "./frame-deviations.ts";
 import { runFrameDeviation } from "./frame-server.ts";
 import { HOLLOW_SERVERS } from "./hollow-servers.ts";
 import { DEVIATIONS, type Kill, runDeviation } from "./kill-matrix.ts";
+import { runBrokenClient } from "./run-broken-client.ts";
 
 /** Number of failures after which a mutant counts as killed without running the rest. */
 const ENOUGH = 4;

@@ -1,26 +1,33 @@
-import { ConnectError, type Transport } from "@connectrpc/connect";
-import type { Case, Failure, Observation } from "@streamkit/protocol/conformance";
+import { ConnectError } from "@connectrpc/connect";
+import type { Failure, Observation } from "@streamkit/protocol/conformance";
 import type { ClientUnderTest, Observer } from "../suite/client/client-under-test.ts";
 import { ConnectClient } from "../suite/client/connect-client.ts";
 import { SdkClient } from "../suite/client/sdk-client.ts";
+import type { TransportOpener } from "../suite/client/transports.ts";
 import { batchesOf } from "../suite/expect/observed.ts";
-import { EmbeddedServer } from "../suite/server/embedded-server.ts";
 import { type Bends, bentTransport, type ReadRequest } from "./bent-transport.ts";
-import { type Kill, runBroken } from "./kill-matrix.ts";
 
-/** A client with one fault. */
+/** A client with one fault. It runs in Node.js and in pages. */
 export interface BrokenClient {
   readonly name: string;
   readonly wrong: string;
-  readonly make: (observe: Observer, transport: () => Transport) => ClientUnderTest;
+  readonly make: (observe: Observer, open: TransportOpener) => ClientUnderTest;
+}
+
+/** Opens transports with changed calls. */
+function bent(open: TransportOpener, bends: Bends): TransportOpener {
+  return (connect) => {
+    const { transport, close } = open(connect);
+    return { transport: bentTransport(transport, bends), close };
+  };
 }
 
 /** The Connect client with changed observations. An empty result drops an observation; several repeat it. */
 function seeing(name: string, wrong: string, change: (observation: Observation) => Observation[]): BrokenClient {
-  const make: BrokenClient["make"] = (observe, transport) =>
+  const make: BrokenClient["make"] = (observe, open) =>
     new ConnectClient((observation) => {
       for (const each of change(observation)) observe(each);
-    }, transport);
+    }, open);
   return { name, wrong, make };
 }
 
@@ -29,7 +36,7 @@ function sending(name: string, wrong: string, bends: Bends): BrokenClient {
   return {
     name,
     wrong,
-    make: (observe, transport) => new ConnectClient(observe, () => bentTransport(transport(), bends)),
+    make: (observe, open) => new ConnectClient(observe, bent(open, bends)),
   };
 }
 
@@ -38,7 +45,7 @@ function resuming(name: string, wrong: string, bend: (request: ReadRequest) => v
   return {
     name,
     wrong,
-    make(observe, transport) {
+    make(observe, open) {
       let broken = false;
       const bends: Bends = {
         read(request) {
@@ -49,7 +56,11 @@ function resuming(name: string, wrong: string, bend: (request: ReadRequest) => v
           return error;
         },
       };
-      return new SdkClient(observe, () => bentTransport(transport(), bends));
+      const openBent = bent(open, bends);
+      return new SdkClient(observe, (connect) => {
+        const { transport, close } = openBent(connect);
+        return { options: { transport }, close };
+      });
     },
   };
 }
@@ -144,16 +155,3 @@ export const BROKEN_CLIENTS: readonly BrokenClient[] = [
     return [observation];
   }),
 ];
-
-/** Runs cases with a broken client against the real server. */
-export async function runBrokenClient(client: BrokenClient, cases: readonly Case[], enough?: number): Promise<Kill> {
-  const server = new EmbeddedServer({ backend: "memory" });
-  try {
-    const make = async (observe: Observer) => client.make(observe, () => server.transport());
-    // Resumption first, because only clients that resume can break it.
-    const sorted = [...cases].sort((a, b) => Number(b.id.startsWith("RESUME")) - Number(a.id.startsWith("RESUME")));
-    return await runBroken(client.name, [server], make, sorted, enough);
-  } finally {
-    await server.close();
-  }
-}

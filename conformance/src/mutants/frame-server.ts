@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Case, CellSchema, type Result, Verdict } from "@streamkit/protocol/conformance";
 import { createStreamkit, memoryStorage, type Streamkit } from "@streamkit/server";
 import { ConnectClient } from "../suite/client/connect-client.ts";
+import { nodeTransports } from "../suite/client/transports.ts";
 import { runCell } from "../suite/run/cell.ts";
 import type { ServerUnderTest } from "../suite/server/server-under-test.ts";
 import type { FrameDeviation } from "./frame-deviations.ts";
@@ -46,7 +47,8 @@ export async function runFrameDeviation(
   const stop = new AbortController();
   const failed: string[] = [];
   const passed: string[] = [];
-  const client = async (observe: ConstructorParameters<typeof ConnectClient>[0]) => new ConnectClient(observe);
+  const client = async (observe: ConstructorParameters<typeof ConnectClient>[0]) =>
+    new ConnectClient(observe, nodeTransports());
   const probe = await client(() => {});
   try {
     await runCell(cases, {

@@ -4,6 +4,7 @@ import { type Case, CellSchema, type Result, Verdict } from "@streamkit/protocol
 import { memoryStorage } from "@streamkit/server";
 import type { ClientFactory } from "../suite/client/client-under-test.ts";
 import { ConnectClient } from "../suite/client/connect-client.ts";
+import { nodeTransports } from "../suite/client/transports.ts";
 import { runCell } from "../suite/run/cell.ts";
 import { EmbeddedServer } from "../suite/server/embedded-server.ts";
 import { ADMIN_DEVIATIONS } from "./admin-deviations.ts";
@@ -67,7 +68,7 @@ export async function runDeviation(
   const instances = openInstances(deviation);
   try {
     const find = (url: string): Transport => instances.find((each) => each.url === url)!.transport();
-    const client: ClientFactory = async (observe) => new ConnectClient(observe, find);
+    const client: ClientFactory = async (observe) => new ConnectClient(observe, nodeTransports(find));
     return await runBroken(deviation.name, instances, client, ordered(cases, deviation.where), enough, stepMillis);
   } finally {
     for (const instance of instances) await instance.close();

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { launchChromium } from "../../../clients/ts/test/browser/chromium.ts";
+import { launchChromium } from "../../../clients/ts/test/browser/launch.ts";
 import { type FlakyProxy, flakyProxy } from "../../../conformance/src/lab/flaky-proxy.ts";
 import { examplePath, testFolder } from "../process/example.ts";
 import { type Program, runProgram } from "../process/run-program.ts";

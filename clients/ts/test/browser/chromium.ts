@@ -1,7 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
+import { launchChromium } from "./launch.ts";
 import { openSleepyPage, type SleepyPage } from "./sleepy-page.ts";
 
 /** `window.streamkit` in the pages of the tests: the whole client, and the transports for browsers. */
@@ -70,20 +71,4 @@ export async function startBrowser(): Promise<TestBrowser> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-/** Chromium without a window, without anything that would call home, and with all names `*.test` on this machine. */
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-dev-shm-usage",
-      "--host-resolver-rules=MAP *.test 127.0.0.1, EXCLUDE 127.0.0.1",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--no-proxy-server",
-    ],
-  });
 }

@@ -1,6 +1,7 @@
 import type { Cluster } from "../../lab/cluster.ts";
 import type { ClientFactory } from "../../suite/client/client-under-test.ts";
 import { ConnectClient } from "../../suite/client/connect-client.ts";
+import { nodeTransports } from "../../suite/client/transports.ts";
 import { TRANSPORTS } from "../../suite/run/cell.ts";
 import { Session } from "../../suite/run/session.ts";
 import { Trace } from "../../suite/run/trace.ts";
@@ -50,7 +51,7 @@ export async function runCoordinationHistory(
   const plan = planCoordination(seed, { instances: instances.length, clients, steps });
   await using sockets = await FaultySockets.start(instances, transport, options);
   const target = sockets?.target ?? { instances, token: "", protocol: TRANSPORTS[transport] };
-  const client: ClientFactory = sockets?.client ?? (async (observe) => new ConnectClient(observe));
+  const client: ClientFactory = sockets?.client ?? (async (observe) => new ConnectClient(observe, nodeTransports()));
   const session = await Session.open(client, target, new Trace());
   const history: CoordinationEvent[] = [];
   const calls = new CoordinationCalls(session, plan.store, CALL_MILLIS, (event) => history.push(event));

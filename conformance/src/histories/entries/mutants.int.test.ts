@@ -2,6 +2,7 @@ import { Protocol } from "@streamkit/protocol/conformance";
 import { expect, it } from "vitest";
 import { DEVIATIONS } from "../../mutants/kill-matrix.ts";
 import { ConnectClient } from "../../suite/client/connect-client.ts";
+import { nodeTransports } from "../../suite/client/transports.ts";
 import { Session } from "../../suite/run/session.ts";
 import { Trace } from "../../suite/run/trace.ts";
 import { EmbeddedServer } from "../../suite/server/embedded-server.ts";
@@ -17,7 +18,10 @@ async function brokenClauses(deviationName: string | undefined, seed: number): P
   const server = new EmbeddedServer({ backend: "memory", ...(transport && { wrapTransport: transport }) });
   const target = { instances: [server], token: "", protocol: Protocol.IN_PROCESS };
   const client = async (observe: ConstructorParameters<typeof ConnectClient>[0]) =>
-    new ConnectClient(observe, () => server.transport());
+    new ConnectClient(
+      observe,
+      nodeTransports(() => server.transport()),
+    );
   const session = await Session.open(client, target, new Trace());
   const plan = makePlan(seed);
   const history: Event[] = [];

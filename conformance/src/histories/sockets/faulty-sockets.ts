@@ -4,6 +4,7 @@ import { Protocol } from "@streamkit/protocol/conformance";
 import { type FlakyProxy, flakyProxy } from "../../lab/flaky-proxy.ts";
 import type { ClientFactory } from "../../suite/client/client-under-test.ts";
 import { ConnectClient } from "../../suite/client/connect-client.ts";
+import { nodeTransports } from "../../suite/client/transports.ts";
 import type { Target } from "../../suite/run/session.ts";
 import type { ServerUnderTest } from "../../suite/server/server-under-test.ts";
 import { SocketNemesis } from "./socket-nemesis.ts";
@@ -77,7 +78,11 @@ export class FaultySockets implements AsyncDisposable {
     return { instances, token: "", protocol: Protocol.IN_PROCESS };
   }
 
-  readonly client: ClientFactory = async (observe) => new ConnectClient(observe, (url) => this.#transport(url));
+  readonly client: ClientFactory = async (observe) =>
+    new ConnectClient(
+      observe,
+      nodeTransports((url) => this.#transport(url)),
+    );
 
   nemesis(plan: { readonly seed: number; readonly writes: number }): SocketNemesis {
     const instances = this.#proxies.length;

@@ -25,7 +25,7 @@ import type { ClientUnderTest, Observer } from "./client-under-test.ts";
 import { toFailure } from "./failure.ts";
 import { Gate } from "./gate.ts";
 import { SendQueue } from "./send-queue.ts";
-import { type OpenTransport, openTransport } from "./transports.ts";
+import type { OpenTransport, TransportOpener } from "./transports.ts";
 
 interface LiveCall {
   readonly abort: AbortController;
@@ -65,17 +65,17 @@ export class ConnectClient implements ClientUnderTest {
     ],
   });
   readonly #observe: Observer;
-  readonly #inProcess: ((url: string) => Transport) | undefined;
+  readonly #open: TransportOpener;
   readonly #actors = new Map<string, OpenTransport>();
   readonly #calls = new Map<bigint, LiveCall>();
 
   /**
    * @param observe receives the observations
-   * @param inProcess finds a server in this process by its URL
+   * @param open opens the transport of an actor: `nodeTransports()` in Node.js
    */
-  constructor(observe: Observer, inProcess?: (url: string) => Transport) {
+  constructor(observe: Observer, open: TransportOpener) {
     this.#observe = observe;
-    this.#inProcess = inProcess;
+    this.#open = open;
   }
 
   perform(operation: Operation): void {
@@ -83,7 +83,7 @@ export class ConnectClient implements ClientUnderTest {
     switch (action.case) {
       case "connect":
         this.#actors.get(operation.actor)?.close();
-        this.#actors.set(operation.actor, openTransport(action.value, this.#inProcess));
+        this.#actors.set(operation.actor, this.#open(action.value));
         this.#end(operation.id);
         break;
       case "disconnect":

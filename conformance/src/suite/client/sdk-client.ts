@@ -1,11 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
-import { type ClientOptions, createStreamkitClient, describeTransport, type StreamkitClient } from "@streamkit/client";
-import { createNodeTransport } from "@streamkit/client/node";
-import { createWebSocketTransport } from "@streamkit/client/websocket";
+import { type ClientOptions, createStreamkitClient, type StreamkitClient } from "@streamkit/client";
 import {
   type Call,
-  type Connect,
   type Hello,
   HelloSchema,
   ObservationSchema,
@@ -15,16 +11,16 @@ import {
 } from "@streamkit/protocol/conformance";
 import type { ClientUnderTest, Observer } from "./client-under-test.ts";
 import { callSdk } from "./sdk-calls.ts";
+import type { OpenSdkTransport, SdkTransportOpener } from "./sdk-transports.ts";
 import { sdkFailure } from "./sdk-wire.ts";
 
-/** Options of the SDK for each `Protocol`. */
-const OPTIONS: Readonly<Partial<Record<Protocol, Omit<Parameters<typeof createNodeTransport>[0], "baseUrl">>>> = {
-  [Protocol.CONNECT_H1]: { protocol: "connect", httpVersion: "1.1" },
-  [Protocol.CONNECT_H2]: { protocol: "connect", httpVersion: "2" },
-  [Protocol.GRPC]: { protocol: "grpc", httpVersion: "2" },
-  [Protocol.GRPC_WEB]: { protocol: "grpc-web", httpVersion: "2" },
-  [Protocol.CONNECT_JSON]: { protocol: "connect", httpVersion: "2", json: true },
-};
+/** Short pauses, and many of them: calls outlast a restart of the server on a slow machine. */
+const RETRY = { initialDelayMillis: 20, maxDelayMillis: 200, maxAttempts: 1_000 };
+
+interface Actor {
+  readonly client: StreamkitClient;
+  readonly open: OpenSdkTransport;
+}
 
 /**
  * The TypeScript SDK as a client under test: the view of an application, with retries and resumption. The SDK shows
@@ -34,27 +30,30 @@ export class SdkClient implements ClientUnderTest {
   readonly hello: Hello = create(HelloSchema, {
     client: "@streamkit/client",
     capabilities: ["actors", "micros", "resume", "segment_status", "leases", "cursors", "presence", "pages"],
-    protocols: [Protocol.IN_PROCESS, ...Object.keys(OPTIONS).map(Number), Protocol.WEBSOCKET],
+    protocols: [
+      Protocol.IN_PROCESS,
+      Protocol.CONNECT_H1,
+      Protocol.CONNECT_H2,
+      Protocol.GRPC,
+      Protocol.GRPC_WEB,
+      Protocol.CONNECT_JSON,
+      Protocol.WEBSOCKET,
+    ],
   });
   readonly #observe: Observer;
-  readonly #inProcess: ((url: string) => Transport) | undefined;
-  readonly #actors = new Map<string, StreamkitClient>();
+  readonly #open: SdkTransportOpener;
+  readonly #actors = new Map<string, Actor>();
   readonly #calls = new Map<bigint, AbortController>();
-
   readonly #options: Pick<ClientOptions, "longPolling">;
 
   /**
    * @param observe receives the observations
-   * @param inProcess finds a server in this process by its URL
+   * @param open opens the transport of an actor: `sdkTransports()` in Node.js
    * @param options how the client differs from one with all defaults
    */
-  constructor(
-    observe: Observer,
-    inProcess?: (url: string) => Transport,
-    options: Pick<ClientOptions, "longPolling"> = {},
-  ) {
+  constructor(observe: Observer, open: SdkTransportOpener, options: Pick<ClientOptions, "longPolling"> = {}) {
     this.#observe = observe;
-    this.#inProcess = inProcess;
+    this.#open = open;
     this.#options = options;
   }
 
@@ -63,10 +62,15 @@ export class SdkClient implements ClientUnderTest {
     switch (action.case) {
       case "connect":
         // The SDK finds the server again after a restart, so an actor keeps its client.
-        if (!this.#actors.has(actor)) this.#actors.set(actor, this.#connect(action.value));
+        if (!this.#actors.has(actor)) {
+          const open = this.#open(action.value);
+          const client = createStreamkitClient({ ...open.options, retry: RETRY, ...this.#options });
+          this.#actors.set(actor, { client, open });
+        }
         this.#end(id, undefined);
         break;
       case "disconnect":
+        this.#actors.get(actor)?.open.close();
         this.#actors.delete(actor);
         this.#end(id, undefined);
         break;
@@ -81,33 +85,14 @@ export class SdkClient implements ClientUnderTest {
 
   async close(): Promise<void> {
     for (const call of this.#calls.values()) call.abort();
-  }
-
-  #connect(connect: Connect): StreamkitClient {
-    const retry = { initialDelayMillis: 20, maxDelayMillis: 200, maxAttempts: 40 };
-    if (connect.protocol !== Protocol.IN_PROCESS) {
-      const transport =
-        connect.protocol === Protocol.WEBSOCKET
-          ? createWebSocketTransport({ baseUrl: connect.url })
-          : createNodeTransport({ baseUrl: connect.url, ...OPTIONS[connect.protocol] } as never);
-      return createStreamkitClient({ transport, retry, ...this.#options });
-    }
-    const find = this.#inProcess;
-    if (find === undefined) throw new Error("there is no server in this process");
-    // Looks the server up at each call, because a restart replaces it.
-    const current: Transport = {
-      unary: (...call) => find(connect.url).unary(...call),
-      stream: (...call) => find(connect.url).stream(...call),
-    };
-    const transport = describeTransport(current, { format: "binary", duplex: true });
-    return createStreamkitClient({ transport, retry, wireFormat: "json", ...this.#options });
+    for (const { open } of this.#actors.values()) open.close();
   }
 
   async #run(id: bigint, actor: string, call: Call): Promise<void> {
     const abort = new AbortController();
     this.#calls.set(id, abort);
     try {
-      const client = this.#actors.get(actor);
+      const client = this.#actors.get(actor)?.client;
       if (client === undefined) throw new Error(`the actor ${actor} is not connected`);
       for await (const message of callSdk(client, call.request!.message, abort.signal)) this.#response(id, message);
       this.#end(id, undefined);

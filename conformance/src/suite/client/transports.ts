@@ -14,13 +14,19 @@ export interface OpenTransport {
   close(): void;
 }
 
+/** Opens the transport for a connect operation. */
+export type TransportOpener = (connect: Connect) => OpenTransport;
+
 /**
- * Opens the transport for a connect operation.
+ * Returns a function that opens transports of Node.js. It throws an Error for a server in this process if there is none.
  *
  * @param inProcess finds a server in this process by its URL
- * @throws Error if the operation asks for a server in this process and there is none
  */
-export function openTransport(connect: Connect, inProcess?: (url: string) => Transport): OpenTransport {
+export function nodeTransports(inProcess?: (url: string) => Transport): TransportOpener {
+  return (connect) => openTransport(connect, inProcess);
+}
+
+function openTransport(connect: Connect, inProcess?: (url: string) => Transport): OpenTransport {
   if (connect.protocol === Protocol.IN_PROCESS) {
     if (inProcess === undefined) throw new Error("there is no server in this process");
     return { transport: inProcess(connect.url), close: () => {} };

@@ -28,6 +28,7 @@ describe("the corpus and the specification", () => {
       "raw",
       "full_duplex",
       "many_streams",
+      "crowds",
       "hold",
       "deadline",
       "actors",

@@ -11,6 +11,7 @@ import {
   Verdict,
 } from "@streamkit/protocol/conformance";
 import type { ClientFactory } from "../client/client-under-test.ts";
+import { PAGE_CLIENTS } from "../client/pages.ts";
 import type { ServerControl, ServerUnderTest } from "../server/server-under-test.ts";
 import { type CaseEnvironment, type CaseOutcome, runCase } from "./case-run.ts";
 import { findKnownFailure } from "./known-failure.ts";
@@ -135,7 +136,10 @@ async function capabilitiesOf(options: CellOptions): Promise<Set<string>> {
   // Instances differ only in their clocks.
   const present = new Set([...instances[0].capabilities, ...hello.capabilities, ...optional]);
   if (instances.length === 1) present.add("one_clock");
-  if (cell.transport === "connect-h1") present.delete("full_duplex");
+  const isFetch = cell.client in PAGE_CLIENTS && cell.transport !== "websocket";
+  if (cell.transport === "connect-h1" || isFetch) present.delete("full_duplex");
+  // A browser opens six connections to a server over HTTP/1.1, and each stream takes one.
+  if (!isFetch) present.add("crowds");
   // Over a network, the responses that thousands of streams leave unread are more than a server keeps for one address.
   if (cell.wrapper === "plain" && cell.transport === "in-process") present.add("many_streams");
   if (cell.wrapper === "plain" && cell.transport === "websocket") present.add("frames");

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Cell } from "@streamkit/protocol/conformance";
 import { memoryStorage, type Storage } from "@streamkit/server";
+import { PAGE_CLIENTS, PAGE_ORIGIN } from "../client/pages.ts";
 import type { AzureAccount } from "../server/azure-account.ts";
 import { EmbeddedServer } from "../server/embedded-server.ts";
 import { type ProgramOptions, ProgramServer } from "../server/program-server.ts";
@@ -27,6 +28,9 @@ const POLL_MILLIS = 100;
 
 /** The clocks of instances in this process differ, because order must not depend on them (ORD-005). */
 const CLOCK_OFFSET_MILLIS = -300_000;
+
+/** Lets the page call the server, by any host name. */
+const FOR_PAGES = `--cors-origin ${PAGE_ORIGIN} --allowed-host '*'`;
 
 /** The server of a run. Default: the server of this repository. */
 export interface ServerSubjects {
@@ -88,7 +92,8 @@ async function opener(
     if (count > 1 && connectionString === undefined)
       throw new Error(`several processes cannot share a ${backend} storage`);
     // The runner may be busy for longer than the default interval; the server must not take it for a vanished client.
-    const command = `${standalone()} --port {port} --storage ${backend} --path {data} --keep-alive 600`;
+    const flags = `--port {port} --storage ${backend} --path {data} --keep-alive 600`;
+    const command = [standalone(), flags, ...(cell.client in PAGE_CLIENTS ? [FOR_PAGES] : [])].join(" ");
     if (count === 1) return () => ProgramServer.start(command, options);
     return () => ProgramServer.start(`${command} --poll ${POLL_MILLIS}`, options);
   }

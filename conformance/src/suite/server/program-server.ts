@@ -6,7 +6,7 @@ import { damageFiles } from "./damage.ts";
 import type { ServerControl, ServerUnderTest } from "./server-under-test.ts";
 
 /** Time limit for a server to print its address, or to end after SIGTERM, in milliseconds. */
-const PATIENCE_MILLIS = 20_000;
+const PATIENCE_MILLIS = 120_000;
 
 export interface ProgramOptions {
   /** True if the server's data outlive the process. */
