@@ -44,8 +44,7 @@ export async function startPages(entry = new URL("page/main.ts", import.meta.url
   const browser = await launchChromium([`MAP ${new URL(PAGE_ORIGIN).hostname} 127.0.0.1:${port}`]);
   started.defer(() => browser.close());
   const page = await browser.newPage();
-  const errors: Error[] = [];
-  page.on("pageerror", (error) => errors.push(error));
+  page.on("pageerror", (error) => lose(`the page threw: ${error.stack ?? error}`));
   page.on("crash", () => lose("the page has crashed"));
   const connected = new Promise<WebSocket>((resolve) =>
     sockets.once("connection", (socket) => resolve(socket as never)),
@@ -73,13 +72,7 @@ export async function startPages(entry = new URL("page/main.ts", import.meta.url
     };
   };
   const running = started.move();
-  return {
-    client,
-    async [Symbol.asyncDispose]() {
-      await running[Symbol.asyncDispose]();
-      if (errors.length > 0) throw new AggregateError(errors, `the page threw: ${errors[0].stack ?? errors[0]}`);
-    },
-  };
+  return { client, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
 }
 
 const PAGE = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/client.js"></script>';

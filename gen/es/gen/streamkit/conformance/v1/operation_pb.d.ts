@@ -1075,7 +1075,7 @@ export enum Protocol {
   GRPC = 4,
 
   /**
-   * gRPC-Web over HTTP/2, binary.
+   * gRPC-Web over HTTP/2, binary; from pages over plain HTTP, which speak no HTTP/2, over HTTP/1.1.
    *
    * @generated from enum value: PROTOCOL_GRPC_WEB = 5;
    */

@@ -28,7 +28,7 @@ export declare type Matrix = Message<"streamkit.conformance.v1.Matrix"> & {
   backends: string[];
 
   /**
-   * "in-process", "connect-h1", "connect-h2", "grpc", "grpc-web", "json".
+   * "in-process", "connect-h1", "connect-h2", "grpc", "grpc-web", "json", "websocket".
    *
    * @generated from field: repeated string transports = 2;
    */
@@ -43,8 +43,8 @@ export declare type Matrix = Message<"streamkit.conformance.v1.Matrix"> & {
   wrappers: string[];
 
   /**
-   * "raw" (the generated Connect client), "sdk" (the TypeScript SDK), or "sdk-polling" (the SDK with long polling in
-   * place of streams). Empty means raw.
+   * "raw" (the generated Connect client), "sdk" (the TypeScript SDK), "sdk-polling" (the SDK with long polling in place
+   * of streams), or "raw-chromium" and "sdk-chromium" (the same clients in a page of Chromium). Empty means raw.
    *
    * @generated from field: repeated string clients = 4;
    */
