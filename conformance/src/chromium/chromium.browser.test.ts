@@ -72,7 +72,11 @@ describe("a broken client in Chromium is found", () => {
 
 describe("the page", () => {
   const faulty = new URL("test/faulty-page.ts", import.meta.url);
-  const connect = create(OperationSchema, { id: 1n, actor: "main", action: { case: "connect", value: { url: "http://127.0.0.1:9" } } });
+  const connect = create(OperationSchema, {
+    id: 1n,
+    actor: "main",
+    action: { case: "connect", value: { url: "http://127.0.0.1:9" } },
+  });
 
   it("ends all operations when it is gone, and takes no more clients", { timeout: 120_000 }, async () => {
     await using pages = await startPages(faulty);

@@ -80,8 +80,8 @@ export class PageClient implements ClientUnderTest {
   }
 
   /**
-   * Gives each actor its own host name for a server on this machine. A browser shares connections among all clients of a
-   * host name, and opens at most six over HTTP/1.1, but actors have their own connections.
+   * Gives each actor its own host name for a server on this machine. A browser shares connections among all clients of
+   * a host name, and opens at most six over HTTP/1.1, but actors have their own connections.
    */
   #withHostOfActor(operation: Operation): Operation {
     const changed = clone(OperationSchema, operation);

@@ -18,7 +18,8 @@ export interface OpenTransport {
 export type TransportOpener = (connect: Connect) => OpenTransport;
 
 /**
- * Returns a function that opens transports of Node.js. It throws an Error for a server in this process if there is none.
+ * Returns a function that opens transports of Node.js. It throws an Error for a server in this process if there is
+ * none.
  *
  * @param inProcess finds a server in this process by its URL
  */
