@@ -93,7 +93,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     duplex: true,
     address: isPath ? address.href : baseUrl,
     probe: () => dialer.doubt(),
-    diagnose: () => diagnoseSocket(url, () => dialer.canOpen()),
+    diagnose: () => diagnoseSocket(url, () => dialer.isRefused()),
     protocol: () => "websocket",
   });
   const close = () => dialer.close();

@@ -220,6 +220,18 @@ test("the server may ask, too", async () => {
   await expect.poll(() => peer.sockets[0].frames).toContain(FrameKind.PONG);
 });
 
+test("an upgrade without an answer is an outage, also if the server answers over HTTP", async () => {
+  await using peer = await socketPeer(echo);
+  peer.isSilent = true;
+  using at = calling(peer.url, { openTimeoutMillis: 200 });
+  const client = createStreamkitClient({ transport: at.transport, retry: { maxAttempts: 2 } });
+  const outage = await failure(client.store(STORE).space("s").segment("a").status());
+  expect(outage).toMatchObject({ reason: "CONNECTION_LOST", retryable: true });
+  peer.isSilent = false;
+  using patient = calling(peer.url);
+  expect(await patient.call()).toEqual(ONE);
+});
+
 test("a refused upgrade fails the call with the address and what to check", async () => {
   await using peer = await socketPeer(echo);
   peer.refusal = 403;

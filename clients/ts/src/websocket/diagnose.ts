@@ -8,9 +8,9 @@ const DIAGNOSE_MILLIS = 1_500;
 /**
  * The lasting reason why a WebSocket did not open; `undefined` if the failure may pass. Platforms give no reason. So
  * this function asks the address over HTTP, and tries a socket once more, because the server may only just have
- * started.
+ * started. A socket that gets no answer in time is no mistake: a server, a browser or a network may be slow.
  */
-export async function diagnoseSocket(url: string, canOpen: () => Promise<boolean>): Promise<string | undefined> {
+export async function diagnoseSocket(url: string, isRefused: () => Promise<boolean>): Promise<string | undefined> {
   const page = browserPage();
   const address = new URL(url.replace(/^ws/, "http"));
   if (page?.url.startsWith("https:") && address.protocol === "http:") {
@@ -30,7 +30,7 @@ export async function diagnoseSocket(url: string, canOpen: () => Promise<boolean
     const error = toStreamkitError(new ConnectError("no answer", Code.Unavailable, undefined, undefined, thrown));
     return error.reason === "MISCONFIGURED" ? error.message : undefined;
   }
-  if (await canOpen()) return undefined;
+  if (!(await isRefused())) return undefined;
   const origin = page === undefined ? "" : ` allows the origin ${page.origin} (--cors-origin, or the option cors),`;
   return `a server is at ${address.host} and opens no WebSocket at ${url}${said}. Check host, port and path, that the server${origin} speaks WebSocket, and that proxies on the way pass the headers Upgrade and Connection on`;
 }

@@ -71,13 +71,17 @@ export class Dialer {
     for (const connection of this.#connections) connection.settings(settings);
   }
 
-  /** True while a socket opens. */
-  async canOpen(): Promise<boolean> {
+  /** Tries a socket. True if it is refused; false if it opens, or gets no answer in time. */
+  async isRefused(): Promise<boolean> {
+    let isLate = false;
+    const onLate = () => {
+      isLate = true;
+    };
     try {
-      (await this.#openSocket()).close();
-      return true;
-    } catch {
+      (await this.#openSocket(onLate)).close();
       return false;
+    } catch {
+      return !isLate;
     }
   }
 
@@ -134,7 +138,7 @@ export class Dialer {
     return connection;
   }
 
-  #openSocket(): Promise<Connection> {
+  #openSocket(onLate?: () => void): Promise<Connection> {
     const { url, open, openTimeoutMillis } = this.#options;
     return new Promise((resolve, reject) => {
       const { socket, hold, done } = openWithHold(() => open(url, PROTOCOL));
@@ -145,6 +149,7 @@ export class Dialer {
         reject(new ConnectError(`no WebSocket to ${url}: ${why}`, Code.Unavailable));
       };
       const timer = setTimeout(() => {
+        onLate?.();
         fail(`it did not open within ${openTimeoutMillis} ms`);
         socket.close();
       }, openTimeoutMillis);
