@@ -34,6 +34,7 @@ const BAD: Readonly<Record<string, readonly [token: string | Promise<string>, re
   "without exp": [made({ exp: undefined }), "TOKEN_INVALID"],
   "of another type": [signed(good, key), "TOKEN_INVALID"],
   "with changed claims": [made({ sub: "eve" }).then(withOtherSubject), "TOKEN_INVALID"],
+  "twice in one header": [made({}).then((token) => `${token}, Bearer ${token}`), "TOKEN_INVALID"],
   "too long": [made({ x: "x".repeat(8_192) }), "TOKEN_INVALID"],
 };
 
