@@ -138,5 +138,15 @@ export const FRAME_DEVIATIONS: readonly FrameDeviation[] = [
       },
     }),
   },
+  {
+    name: "counts-ended-calls",
+    wrong: "counts calls that have ended among the open ones",
+    bends: (ends) => ({
+      fromClient({ kind, call }) {
+        if (kind === FrameKind.REQUEST && call > 11_000) ends.close(4429);
+        return undefined;
+      },
+    }),
+  },
   { name: "no-pong", wrong: "answers no PING", bends: dropping(({ kind }) => kind === FrameKind.PONG) },
 ];

@@ -3,10 +3,12 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { type AppendResponse, AppendResponseSchema, ProduceRequestSchema } from "@streamkit/protocol";
 import { encodeFrame, FrameKind, RequestSchema } from "@streamkit/protocol/transport";
 import { check, checkSame, type Exchange } from "./exchange.ts";
-import { FrameSocket, framesOf } from "./frame-socket.ts";
+import { FrameSocket, framesOf, NO_PATH } from "./frame-socket.ts";
 import { appendMessage, checkReason, checkServes, encoded, pathOf, requestMessage } from "./payloads.ts";
 
 const NOTHING = new Uint8Array();
+const MANY_CALLS = 12_000;
+const CALLS_OF_ROUND = 500;
 
 /** The server selects the subprotocol and no extension, and serves. */
 export async function opens(exchange: Exchange): Promise<void> {
@@ -23,6 +25,19 @@ export async function pings(exchange: Exchange): Promise<void> {
   socket.send(encodeFrame(FrameKind.PING, 0, NOTHING));
   await socket.until("both pings are answered", () => socket.received.pongs.length === 2);
   checkSame("the payloads of PONG", socket.received.pongs, [Buffer.from(payload).toString("hex"), ""]);
+  await checkServes(socket);
+}
+
+/** More calls one after the other than a socket may have open at once. */
+export async function manyCalls(exchange: Exchange): Promise<void> {
+  using socket = await FrameSocket.open(exchange);
+  const { calls } = socket.received;
+  while (socket.latest < MANY_CALLS) {
+    const round = Array.from({ length: CALLS_OF_ROUND }, () => socket.request({ path: NO_PATH, message: NOTHING }));
+    await socket.until(`calls up to ${socket.latest} end`, () =>
+      round.every((id) => calls.get(id)?.result !== undefined),
+    );
+  }
   await checkServes(socket);
 }
 

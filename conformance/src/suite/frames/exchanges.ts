@@ -1,5 +1,15 @@
 import type { Difference } from "../expect/match.ts";
-import { goesAway, opens, pings, resets, session, severalFrames, timeouts, waysToSend } from "./call-exchanges.ts";
+import {
+  goesAway,
+  manyCalls,
+  opens,
+  pings,
+  resets,
+  session,
+  severalFrames,
+  timeouts,
+  waysToSend,
+} from "./call-exchanges.ts";
 import {
   ampleCredit,
   callCredit,
@@ -30,6 +40,7 @@ const EXCHANGES: Readonly<Record<string, (exchange: Exchange) => Promise<void>>>
   "credit-of-session": creditOfSession,
   "ended-calls": endedCalls,
   "goes-away": goesAway,
+  "many-calls": manyCalls,
   "several-frames": severalFrames,
   "socket-credit": socketCredit,
   "waiting-read": waitingRead,

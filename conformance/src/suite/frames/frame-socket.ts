@@ -16,7 +16,7 @@ import { Received, type ReceivedCall } from "./received.ts";
 const SETTLING_ROUNDS = 10;
 const SETTLING_MILLIS = 200;
 /** A path that no server knows: its failure needs no credit. */
-const NO_PATH = "/streamkit.v1.Nothing/Nothing";
+export const NO_PATH = "/streamkit.v1.Nothing/Nothing";
 const NOTHING = new Uint8Array();
 
 /** A client of the transport that sends exactly the frames of an exchange. It gives no credit by itself. */
