@@ -40,7 +40,7 @@ beforeEach(async () => {
     if (header === "Bearer outage") throw new AuthenticationUnavailable("the issuer is away", 1_000);
     return { subject: header, grants: Grants.all };
   };
-  const limits = { requestMillis: 3_000, headerMillis: 60_000 };
+  const limits = { requestMillis: 3_000, headerMillis: 60_000, requestBytesPerConnection: 65_536 };
   streamkit = createStreamkit({
     storage: memoryStorage(),
     authenticate: (request) => authenticate(request),
@@ -145,6 +145,28 @@ it("keeps what arrives while the caller is checked", async () => {
   second(ALICE);
   const found = fromBinary(GetSegmentStatusResponseSchema, (await socket.result(unary)).message as Buffer);
   expect(found.status?.lastSequence).toBe(3n);
+});
+
+it("counts what arrives while the caller is checked, and gives it back", async () => {
+  using socket = await RawSocket.open(url);
+  const gate = heldBack();
+  const half = Buffer.alloc(40_000);
+  const full = socket.request({ path: PRODUCE });
+  for (let sent = 0; sent < 2; sent++) socket.send(rawFrame(KIND.message, full, half));
+  expect(reasonOf(await socket.result(full))).toBe("OVERLOADED");
+  (await gate.next())(ALICE);
+  const next = socket.request({ path: PRODUCE });
+  socket.send(rawFrame(KIND.message, next, half));
+  socket.send(rawFrame(KIND.reset, next));
+  (await gate.next())(ALICE);
+  const last = socket.request({ path: PRODUCE });
+  socket.send(rawFrame(KIND.message, last, append), rawFrame(KIND.halfClose, last));
+  (await gate.next())(ALICE);
+  expect((await socket.result(last)).code).toBe(0);
+  const large = socket.request({ path: PRODUCE });
+  socket.send(rawFrame(KIND.message, large, half));
+  (await gate.next())(ALICE);
+  expect(reasonOf(await socket.result(large))).toBe("INVALID_FIELD");
 });
 
 it("forgets a call that is refused, reset or cut off while its caller is checked", async () => {
