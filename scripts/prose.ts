@@ -15,7 +15,7 @@ const MOST: Readonly<Record<string, number>> = {
   proto: 1.6,
   "gen/es": 2.5,
   "clients/ts": 3,
-  server: 2,
+  server: 1.8,
   conformance: 2,
   bench: 1,
   examples: 1,

@@ -28,7 +28,7 @@ const USAGE = `streamkit-server token: makes a token for a server with --auth-se
 
 ${rowsOf(OPTIONS)}
 
-    openssl rand -hex 32 > secret
+    (umask 077; openssl rand -hex 32 > secret)
     streamkit-server --auth-secret-file secret
     curl -H "authorization: Bearer $(streamkit-server token --secret-file secret)" ...
 `;
