@@ -17,10 +17,11 @@ RUN npm install --no-audit --no-fund && npm run install-server -- /opt/streamkit
 FROM node:${NODE}-slim
 RUN install -d -o node -g node -m 0700 /var/lib/streamkit
 COPY --from=build /opt/streamkit /opt/streamkit
+COPY deploy/healthcheck.mjs /opt/streamkit/
 USER node
 VOLUME /var/lib/streamkit
 ENV NODE_ENV=production STREAMKIT_HOST=0.0.0.0 STREAMKIT_PATH=/var/lib/streamkit
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD ["node", "-e", "const { STREAMKIT_PORT, PORT, STREAMKIT_TLS_CERT: cert, STREAMKIT_TLS_KEY: key } = process.env; const read = require('node:fs').readFileSync; const options = { host: '127.0.0.1', port: STREAMKIT_PORT || PORT || 8080, path: '/healthz', ...(cert && { rejectUnauthorized: false, cert: read(cert), key: read(key) }) }; require(cert ? 'node:https' : 'node:http').get(options, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
+  CMD ["node", "/opt/streamkit/healthcheck.mjs"]
 ENTRYPOINT ["node", "--initial-old-space-size=128", "/opt/streamkit/node_modules/@streamkit/server/dist/bin.js"]
