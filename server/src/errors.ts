@@ -63,6 +63,11 @@ export function dataLoss(message: string, cause?: unknown): ServerError {
   return new ServerError(ErrorReason.DATA_LOSS, message, { cause });
 }
 
+/** A store, space or segment that a caller named does not exist. */
+export function notFound(message: string): ServerError {
+  return new ServerError(ErrorReason.NOT_FOUND, message);
+}
+
 /** The storage failed or did not answer. The outcome of a commit is then unknown. */
 export function storageUnavailable(message: string, cause?: unknown, retryAfterMillis = 1_000): ServerError {
   return new ServerError(ErrorReason.STORAGE_UNAVAILABLE, message, { cause, retryAfterMillis });
@@ -92,6 +97,13 @@ export class NotTriedError extends ServerError {}
 export class NoRoomError extends ServerError {
   constructor(cause?: unknown) {
     super(ErrorReason.DISK_FULL, "no space left on the device of the store", { cause, retryAfterMillis: 5_000 });
+  }
+}
+
+/** An import met entries of another history in the store. It wrote nothing of the refused part. */
+export class ImportConflictError extends ServerError {
+  constructor(message: string) {
+    super(ErrorReason.SEQUENCE_MISMATCH, message);
   }
 }
 

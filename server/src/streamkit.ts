@@ -12,6 +12,7 @@ import { OpenStores } from "./engine/open-stores.ts";
 import type { RowCompression } from "./engine/rows/row-frame.ts";
 import type { StreamkitEvent } from "./event.ts";
 import { type EventCounts, Events } from "./events.ts";
+import { type Copies, createCopies } from "./export/copies.ts";
 import { StorageHealth } from "./health.ts";
 import { hostCheck } from "./http/authority.ts";
 import type { Fallback, RequestListener } from "./http/cors.ts";
@@ -99,7 +100,7 @@ const GRACE_MILLIS = 2_000;
 const KEEP_ALIVE_MILLIS = 15_000;
 
 /** A Streamkit instance, for embedding in any Node application. */
-export interface Streamkit extends AsyncDisposable {
+export interface Streamkit extends AsyncDisposable, Copies {
   /** Mounts all services in a Connect router: for Fastify, Express, or your own adapter. */
   routes(router: ConnectRouter): void;
   /**
@@ -261,6 +262,7 @@ export function createStreamkit(options: StreamkitOptions): Streamkit {
       listeners.add(listener);
       return listener;
     },
+    ...createCopies(openStores),
     counts: () => events.counts(),
     close() {
       closing ??= (async () => {

@@ -7,6 +7,7 @@ import * as clientWebSocket from "@streamkit/client/websocket";
 import * as conformance from "@streamkit/conformance";
 import * as protocol from "@streamkit/protocol";
 import * as protocolConformance from "@streamkit/protocol/conformance";
+import * as protocolExport from "@streamkit/protocol/export";
 import * as protocolHealth from "@streamkit/protocol/health";
 import * as protocolNotification from "@streamkit/protocol/notification";
 import * as protocolReflection from "@streamkit/protocol/reflection";
@@ -27,6 +28,7 @@ const entries = {
   conformance,
   protocol,
   protocolConformance,
+  protocolExport,
   protocolHealth,
   protocolNotification,
   protocolReflection,

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { openBus } from "../bus/open.ts";
 import { StorageUnusableError } from "../errors.ts";
 import { describeCause } from "../format-event.ts";
@@ -6,16 +5,16 @@ import {
   type Bus,
   createStreamkit,
   formatEvent,
-  levelStorage,
-  memoryStorage,
   type Storage,
   type Streamkit,
   type StreamkitEvent,
   VERSION,
 } from "../index.ts";
 import { openTokenAuthentication } from "./auth-options.ts";
+import { isCopyCommand, runCopyCommand } from "./copy/commands.ts";
 import { checkExposure } from "./exposure.ts";
 import { looseFile } from "./loose-file.ts";
+import { openStorage } from "./open-storage.ts";
 import { OPTIONS, type Options } from "./options.ts";
 import { readOptions, UsageError } from "./read-options.ts";
 import { endOnSignals } from "./signals.ts";
@@ -24,9 +23,16 @@ import { tokenCommand } from "./token-command.ts";
 import { endOnUncaught } from "./uncaught.ts";
 import { usage } from "./usage.ts";
 
-/** Runs the standalone server. Exits with code 2 for invalid options, and with code 1 if the start fails. */
+/**
+ * Runs the standalone server, or the command of the first argument. The server exits with code 2 for invalid options,
+ * and with code 1 if the start fails.
+ */
 export async function main(): Promise<void> {
-  const [command, ...flags] = process.argv.slice(2);
+  const [command = "", ...flags] = process.argv.slice(2);
+  if (isCopyCommand(command)) {
+    process.exitCode = await runCopyCommand(command, flags);
+    return;
+  }
   const program = command === "token" ? "streamkit-server token" : "streamkit-server";
   try {
     if (command === "token") {
@@ -141,23 +147,6 @@ function refuse(prefix = ""): (error: Error) => never {
   return (error) => {
     throw new UsageError(`${prefix}${error.message}`);
   };
-}
-
-async function openStorage(options: Options): Promise<Storage> {
-  switch (options.storage) {
-    case "level":
-      return levelStorage({ path: resolve(options.path), requireData: options.requireData });
-    case "memory":
-      return memoryStorage();
-    case "azure": {
-      // Loaded on demand, since most servers do not need it and start faster without it.
-      const { azureStorage, defaultAzureCredential } = await import("../storage/azure/index.ts");
-      const { azureConnectionString: connectionString, azureEndpoint: endpoint } = options;
-      if (connectionString !== undefined) return azureStorage({ connectionString });
-      if (endpoint !== undefined) return azureStorage({ endpoint, credential: await defaultAzureCredential() });
-      throw new UsageError("--storage azure needs --azure-connection-string or --azure-endpoint");
-    }
-  }
 }
 
 /** Opens the bus at this URL. The bus connects in the background. */

@@ -13,10 +13,21 @@ export function usage(): string {
 ${rowsOf(OPTIONS)}
 
 "streamkit-server token" makes tokens for --auth-secret-file; "streamkit-server token --help" lists its options.
+The commands export, import and verify copy stores to files and back; each has its own --help.
 
 An option may also come from the environment, as STREAMKIT_ and its name (--tls-cert: STREAMKIT_TLS_CERT), or from the
 file of --config, as JSON whose keys are the names ("tls-cert"). A flag wins over the environment, and the environment over
 the file.
+`;
+}
+
+/** The text of --help of a command. */
+export function commandUsage(command: string, what: string, table: Readonly<Record<string, Option<unknown>>>): string {
+  return `streamkit-server ${command}: ${what}
+
+${rowsOf(table)}
+
+An option may also come from the environment, as STREAMKIT_ and its name (--path: STREAMKIT_PATH).
 `;
 }
 

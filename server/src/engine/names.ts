@@ -57,7 +57,13 @@ export function checkPrefix(prefix: string, field: string): string {
  * @throws ServerError INVALID_FIELD
  */
 export function checkUuid(id: string, field: string): string {
-  if (id === "") throw invalidField(field, "is missing; expected a UUID such as 6f9619ff-8b86-4d01-b42d-00cf4fc964ff");
-  if (!UUID.test(id)) throw invalidField(field, "is not a UUID; expected 36 characters in the form 8-4-4-4-12");
+  const problem = uuidProblem(id);
+  if (problem !== undefined) throw invalidField(field, problem);
   return id.toLowerCase();
+}
+
+/** Returns the reason why a text is not a UUID; undefined if it is one. */
+export function uuidProblem(id: string): string | undefined {
+  if (id === "") return "is missing; expected a UUID such as 6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+  return UUID.test(id) ? undefined : "is not a UUID; expected 36 characters in the form 8-4-4-4-12";
 }

@@ -90,6 +90,30 @@ export function segmentOf(bytes: Uint8Array): string {
   }
 }
 
+/**
+ * Checks a run of encoded `EntryBatch.records` that another program may have written.
+ *
+ * @throws ServerError INVALID_FIELD, RECORD_TOO_LARGE, TRANSACTION_TOO_LARGE, also for an encoding that an append would
+ * have changed
+ */
+export function checkRecords(segment: string, records: Uint8Array): void {
+  const budget = new ElementBudget();
+  const reader = new WireReader(records);
+  for (let index = 0; reader.more; index++) {
+    if (reader.tag() !== 7) throw invalidField(segment, `has an unknown field ${reader.field} among its records`);
+    reader.expect(WIRE_LENGTH);
+    budget.record();
+    const end = reader.length() + reader.position;
+    const size = recordSizeOf(records, reader.position, end, budget);
+    if (size < 0) throw invalidField(segment, `has a record that cannot be decoded, at index ${index} of its batch`);
+    if (size > LIMITS.maxRecordBytes) {
+      const description = `a record has ${size} bytes; at most ${LIMITS.maxRecordBytes} are allowed`;
+      throw new ServerError(ErrorReason.RECORD_TOO_LARGE, description, { segment });
+    }
+    reader.position = end;
+  }
+}
+
 function parse(bytes: Uint8Array, path: string, budget: ElementBudget): SegmentAppend {
   let segment = "";
   let expectedLastSequence: bigint | undefined;

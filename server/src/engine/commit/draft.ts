@@ -66,6 +66,8 @@ export class Draft {
   /** Segments whose heads change in a way that their entries do not show. */
   readonly #changed = new Set<string>();
   #removed = false;
+  /** True if the changes are those of a copy: its batches may lack entries that their transactions once had. */
+  copied = false;
 
   constructor(
     space: string,
@@ -86,7 +88,8 @@ export class Draft {
 
   /** True if there is something to write. */
   get dirty(): boolean {
-    return this.head !== this.#initialHead || this.segments.size > 0 || this.#rows.size > 0;
+    const { head, segments } = this;
+    return head !== this.#initialHead || segments.size > 0 || this.#rows.size > 0 || this.#remembered.length > 0;
   }
 
   /** The head of a segment that the mutation lists in `segments`. */
@@ -113,6 +116,13 @@ export class Draft {
    */
   remember(id: string, transaction: CommittedTransaction, onlyIfAbsent: boolean): void {
     this.#remembered.push({ id, transaction, onlyIfAbsent });
+  }
+
+  /** Changes positions of the space without entries. The commit then counts as a change. */
+  reposition(positions: Partial<SpaceHead>): void {
+    this.head = { ...this.head, ...positions };
+    this.#removed = true;
+    this.copied = true;
   }
 
   /** Writes a row that belongs to the removal of entries. */
@@ -195,17 +205,22 @@ export class Draft {
   #putSpaceBlocks(puts: Put[]): void {
     let refs: BlockRef[] = [];
     let small: EncodedBatch[] = [];
+    // A row covers all offsets since the row before. Only copies have gaps between their batches: removed entries.
+    let next = Math.max(this.#initialHead.lastOffset + 1, this.head.firstOffset);
     const flushRefs = () => {
       if (refs.length === 0) return;
       const last = refs[refs.length - 1];
-      const key = spaceBlockKey(last.firstOffset + last.count - 1);
-      puts.push({ key, value: encodeSpaceRefs(refs[0].firstOffset, refs, this.commitId) });
+      const lastOffset = last.firstOffset + last.count - 1;
+      puts.push({ key: spaceBlockKey(lastOffset), value: encodeSpaceRefs(next, refs, this.commitId) });
+      next = lastOffset + 1;
       refs = [];
     };
     const flushSmall = () => {
       for (const run of runs(small, () => false)) {
-        const key = spaceBlockKey(run[run.length - 1].lastOffset);
-        puts.push({ key, value: encodeSpaceBlock(run[0].firstOffset, run, this.commitId, this.#compression) });
+        const { lastOffset } = run[run.length - 1];
+        const value = encodeSpaceBlock(next, run, this.commitId, this.#compression);
+        puts.push({ key: spaceBlockKey(lastOffset), value });
+        next = lastOffset + 1;
       }
       small = [];
     };

@@ -22,12 +22,12 @@ export interface Cursor {
   readonly version: bigint;
   /** Microseconds since 1970. */
   readonly updateTimeMicros: number;
+  /** Principal that the cursor is bound to; "" for none. */
+  readonly owner: string;
 }
 
 interface CursorRecord extends Omit<Cursor, "name"> {
   readonly deleted: boolean;
-  /** Principal that the cursor is bound to; "" for none. */
-  readonly owner: string;
 }
 
 /** The cursors of a store. Each is one row. Every change replaces the row on the condition that no other change did. */
@@ -91,6 +91,19 @@ export class Cursors {
     });
   }
 
+  /**
+   * Sets a cursor to the state that it had in another store. A cursor with the same or a later version stays.
+   *
+   * @returns true if the cursor was set
+   */
+  restore({ name, offsets, version, updateTimeMicros, owner }: Cursor): Promise<boolean> {
+    return this.#records.change(cursorKeys.key(name), (row) => {
+      const before = row && decode(row, name);
+      if (before !== undefined && before.version >= version) return { result: false };
+      return { value: encode({ offsets, version, updateTimeMicros, owner, deleted: false }), result: true };
+    });
+  }
+
   /** Cursors by name, in byte order. A deleted cursor has an entry without an item. */
   async *list(prefix: string, after: string, atOnce: number): AsyncGenerator<Listed<Cursor>, void, undefined> {
     for await (const rows of rowsAtOnce(this.#options.store, CURSORS, cursorKeys.range(prefix, after), atOnce)) {
@@ -124,8 +137,8 @@ function checkOwner(name: string, before: CursorRecord | undefined, owner: strin
   throw new ServerError(ErrorReason.PERMISSION_DENIED, message);
 }
 
-function toCursor(name: string, { offsets, version, updateTimeMicros }: CursorRecord): Cursor {
-  return { name, offsets, version, updateTimeMicros };
+function toCursor(name: string, { offsets, version, updateTimeMicros, owner }: CursorRecord): Cursor {
+  return { name, offsets, version, updateTimeMicros, owner };
 }
 
 function encode(record: CursorRecord): Uint8Array[] {

@@ -97,7 +97,8 @@ export class DeleteSpaceMutation implements Mutation<void> {
   }
 }
 
-function markTrimmed(draft: Draft, segment: string, head: SegmentHead): void {
+/** Replaces the head of a segment whose first entries are removed. The reclaimer removes their rows later. */
+export function markTrimmed(draft: Draft, segment: string, head: SegmentHead): void {
   draft.setSegment(segment, head);
   draft.put(reclaimKey(segment), encodePendingReclaim(head.firstSequence - 1));
   draft.trims.set(segment, head.firstSequence);

@@ -124,6 +124,14 @@ export function transactionKey(id: string): Uint8Array {
   return key;
 }
 
+/** Returns the id of a remembered transaction, of which this is the key. */
+export function transactionOfKey(key: Uint8Array): string {
+  const hex = Buffer.from(key.subarray(1)).toString("hex");
+  // The mark of a writer follows its UUID without a dash.
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)];
+  return parts.join("-");
+}
+
 const DASH = 0x2d;
 
 /** Returns the value of a hexadecimal digit in lower case. */

@@ -111,7 +111,12 @@ export class SpaceLog extends SpaceState {
    * must not forget transactions that other instances still remember.
    */
   get dedupeStart(): number {
-    return Math.min(this.#options.clock(), this.head.lastTimeMicros) - this.#options.dedupeWindowMicros;
+    return this.dedupeStartAt(this.head.lastTimeMicros);
+  }
+
+  /** As `dedupeStart`, for a space whose last commit is of this time, in microseconds since 1970. */
+  dedupeStartAt(lastTimeMicros: number): number {
+    return Math.min(this.#options.clock(), lastTimeMicros) - this.#options.dedupeWindowMicros;
   }
 
   /**

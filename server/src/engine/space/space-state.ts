@@ -210,6 +210,8 @@ export class SpaceState implements StoredSpace {
   protected advance(draft: Draft, version: RowVersion): void {
     this.#lastCommit = performance.now();
     for (const [id, transaction] of draft.transactions) this.#recent.add(id, transaction);
+    // G7: results that copied entries do not show in full must be looked up in storage.
+    if (draft.copied) this.#forgetTransactions(draft.head);
     // A refresh has read the commit back already, perhaps with later ones.
     if (revisionOf(draft.head) <= this.revision) return;
     this.#head = draft.head;

@@ -1,0 +1,43 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const BIN = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
+
+/** The outcome of a command. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: Buffer;
+  readonly error: string;
+}
+
+export interface CommandOptions {
+  readonly cwd?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Bytes for the standard input. */
+  readonly input?: Uint8Array;
+  /** Called when the process runs. */
+  readonly started?: (kill: () => void) => void;
+}
+
+/** Runs `streamkit-server` with these words until it ends. */
+export async function streamkitServer(words: readonly string[], options: CommandOptions = {}): Promise<Ended> {
+  const child = spawn(process.execPath, ["--conditions=@streamkit/source", BIN, ...words], {
+    stdio: ["pipe", "pipe", "pipe"],
+    cwd: options.cwd,
+    env: { ...process.env, ...options.environment },
+  });
+  const out: Buffer[] = [];
+  let error = "";
+  child.stdout.on("data", (bytes) => out.push(bytes));
+  child.stderr.on("data", (bytes) => {
+    error += bytes;
+  });
+  // A command that does not read its input closes it.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(options.input);
+  options.started?.(() => child.kill("SIGKILL"));
+  const [code, signal] = await once(child, "close");
+  return { code, signal, out: Buffer.concat(out), error };
+}
