@@ -41,7 +41,7 @@ export function authorize(grants: Grants, verb: Verb, { store, space, segment }:
  * @throws ServerError PERMISSION_DENIED
  */
 export function authorizeList(grants: Grants, verb: Verb, { store, space }: Target): void {
-  const allowed = typeof space === "string" ? grants.coversSpace(verb, store, space) : grants.coversStore(store, verb);
+  const allowed = typeof space === "string" ? grants.coversSpace(verb, store, space) : grants.coversStore(verb, store);
   if (!allowed) throw missing(grants, verb, { store, space });
 }
 

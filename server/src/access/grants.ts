@@ -17,16 +17,20 @@ export class Grants {
 
   /** A line for each malformed entry of the claims. Such an entry grants nothing. */
   readonly problems: readonly string[];
-  /** Per store in lower case, and "*". */
-  readonly #grants = new Map<string, FullGrant[]>();
+  /** By verb, then by store in lower case, or "*". Each call looks here, so a look makes no lists. */
+  readonly #grants = new Map<Verb, Map<string, FullGrant[]>>();
 
   private constructor(grants: readonly FullGrant[], problems: readonly string[]) {
-    for (const grant of grants) {
-      const others = this.#grants.get(grant.store);
-      if (others === undefined) this.#grants.set(grant.store, [grant]);
-      else others.push(grant);
-    }
+    for (const grant of grants) for (const verb of new Set(grant.verbs)) this.#add(verb, grant);
     this.problems = problems;
+  }
+
+  #add(verb: Verb, grant: FullGrant): void {
+    const byStore = this.#grants.get(verb) ?? new Map<string, FullGrant[]>();
+    this.#grants.set(verb, byStore);
+    const others = byStore.get(grant.store);
+    if (others === undefined) byStore.set(grant.store, [grant]);
+    else others.push(grant);
   }
 
   /**
@@ -56,7 +60,12 @@ export class Grants {
    * @param segment of the operation; `undefined` for an operation on the whole space, or on all spaces
    */
   allows(verb: Verb, store: string, space?: NameSelection, segment?: NameSelection): boolean {
-    return this.#grantsOf(verb, store).some((grant) => covers(grant, space, segment));
+    const byStore = this.#grants.get(verb);
+    if (byStore === undefined) return false;
+    const forAll = byStore.get(ANY_STORE);
+    if (forAll?.some((grant) => covers(grant, space, segment)) === true) return true;
+    const forOne = byStore.get(store.toLowerCase());
+    return forOne !== undefined && forOne !== forAll && forOne.some((grant) => covers(grant, space, segment));
   }
 
   /** Whether the caller may perform an operation on all stores. */
@@ -64,8 +73,8 @@ export class Grants {
     return this.allows(verb, ANY_STORE);
   }
 
-  /** Whether a list of stores shows this store: the caller may do something with it, or with a part of it. */
-  coversStore(store: string, verb?: Verb): boolean {
+  /** Whether a list of stores shows this store: the caller may perform the operation on it, or on a part of it. */
+  coversStore(verb: Verb, store: string): boolean {
     return this.#grantsOf(verb, store).length > 0;
   }
 
@@ -76,7 +85,7 @@ export class Grants {
 
   /** Whether any grant has a verb. */
   has(verb: Verb): boolean {
-    return [...this.#grants.values()].some((grants) => grants.some(({ verbs }) => verbs.includes(verb)));
+    return this.#grants.has(verb);
   }
 
   /**
@@ -86,7 +95,7 @@ export class Grants {
    */
   stores(verb: Verb): readonly string[] | undefined {
     if (this.#grantsOf(verb, ANY_STORE).length > 0) return undefined;
-    return [...this.#grants.keys()].filter((store) => this.coversStore(store, verb)).sort();
+    return [...(this.#grants.get(verb)?.keys() ?? [])].sort();
   }
 
   /**
@@ -117,12 +126,11 @@ export class Grants {
     return grants.length > 0 && grants.every((grant) => grant.bind);
   }
 
-  /** Grants with this verb for one store, with those for all stores; without a verb, all of them. */
-  #grantsOf(verb: Verb | undefined, store: string): readonly FullGrant[] {
-    const forAll = this.#grants.get(ANY_STORE) ?? [];
-    const forOne = store === ANY_STORE ? [] : (this.#grants.get(store.toLowerCase()) ?? []);
-    const grants = forOne.length === 0 ? forAll : forAll.length === 0 ? forOne : [...forAll, ...forOne];
-    return verb === undefined ? grants : grants.filter((grant) => grant.verbs.includes(verb));
+  /** Grants with this verb for one store, with those for all stores. */
+  #grantsOf(verb: Verb, store: string): readonly FullGrant[] {
+    const forAll = this.#grants.get(verb)?.get(ANY_STORE) ?? [];
+    const forOne = store === ANY_STORE ? [] : (this.#grants.get(verb)?.get(store.toLowerCase()) ?? []);
+    return [...forAll, ...forOne];
   }
 }
 
