@@ -31,7 +31,27 @@ it.each([1, 100, 2_000])("keeps nothing of reads of which %d bytes belong to the
   const list = new ChunkList();
   const start = keptBytes();
   for (let i = 0; i < 2_000; i++) list.add(Buffer.alloc(64 * KIB, 1).subarray(0, size));
-  expect(keptBytes() - start).toBeLessThan(2 * list.length + 64 * KIB);
+  expect(keptBytes() - start).toBeLessThan(2 * list.length + 128 * KIB);
+});
+
+it("copies little of a large message, whose chunks share their reads", () => {
+  const list = new ChunkList();
+  const start = keptBytes();
+  const reads = Array.from({ length: 16 }, () => Buffer.alloc(64 * KIB, 1));
+  for (const read of reads) for (let at = 0; at < 4; at++) list.add(read.subarray(at * 16 * KIB, (at + 1) * 16 * KIB));
+  // The reads themselves are 1 MiB.
+  expect(keptBytes() - start).toBeLessThan((1_024 + 64) * KIB);
+  expect(list.length).toBe(1_024 * KIB);
+});
+
+it("keeps nothing of many reads in turn, of which a part belongs to the message (H1)", () => {
+  const list = new ChunkList();
+  const start = keptBytes();
+  for (let i = 0; i < 500; i++) {
+    const read = Buffer.alloc(64 * KIB, 1);
+    for (let at = 0; at < 5; at++) list.add(read.subarray(at * 8 * KIB, at * 8 * KIB + 2 * KIB));
+  }
+  expect(keptBytes() - start).toBeLessThan(2 * list.length + 128 * KIB);
 });
 
 it("keeps few objects for many small chunks, also those with buffers of their own (H1)", () => {
