@@ -109,8 +109,12 @@ for (const client of SOUND_CLIENTS) {
   cases = cases.filter(({ id }) => !sound.failed.includes(id));
 }
 
+// A case with thousands of streams takes a minute and gigabytes, so it meets only the servers that no other case finds.
+const crowds = cases.filter(({ needs }) => needs.includes("many_streams"));
+cases = cases.filter((one) => !crowds.includes(one));
 for (const deviation of DEVIATIONS.filter(({ name, where }) => wanted(name, where))) {
-  const kill = await runDeviation(deviation, deviation.where === "instances" ? shared : cases, enough);
+  let kill = await runDeviation(deviation, deviation.where === "instances" ? shared : cases, enough);
+  if (kill.failed.length === 0) kill = await runDeviation(deviation, crowds, enough);
   print(deviation.name, deviation.wrong, kill, kill.failed.length > 0);
 }
 for (const client of BROKEN_CLIENTS.filter(({ name }) => wanted(name))) {
