@@ -19,7 +19,7 @@ const USAGE = `streamkit-conformance: proves a Streamkit server or client agains
   --server-url URL       examine a running server; twice for two instances on the same data
   --server-command CMD   examine a program; {port} and {data} in CMD are filled in
   --client-command CMD   drive a client program over its standard streams
-  --token TOKEN          bearer token for the server
+  --token TOKEN          bearer token for the server (CONFORMANCE_TOKEN)
   --azure-connection-string S  account for cells with Azure storage (CONFORMANCE_AZURE_CONNECTION_STRING);
                          default: in the repository, an Azurite that the run starts and ends
   --store ID             the only store that cases may use; all cases share it
@@ -78,6 +78,7 @@ if (cases.length === 0 || cells.length === 0) {
 // `process.exit` runs the handlers that end the servers under test.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
+const token = args.token ?? process.env.CONFORMANCE_TOKEN;
 const azureConnectionString = args["azure-connection-string"] ?? process.env.CONFORMANCE_AZURE_CONNECTION_STRING;
 const titles = new Map(cases.map((one) => [one.id, one.title]));
 const lines = args.report === undefined ? undefined : createWriteStream(args.report);
@@ -90,7 +91,7 @@ const report = await runSuite({
   ...(args["server-command"] === undefined ? {} : { serverCommand: args["server-command"] }),
   ...(args["client-command"] === undefined ? {} : { clientCommand: args["client-command"] }),
   ...(azureConnectionString === undefined ? {} : { azureConnectionString }),
-  ...(args.token === undefined ? {} : { token: args.token }),
+  ...(token === undefined ? {} : { token }),
   ...(args.store === undefined ? {} : { store: args.store }),
   ...(args["known-failures"] === undefined ? {} : { knownFailures: readKnownFailures(args["known-failures"]) }),
   onStart: (manifest) => lines?.write(`${manifestLine(manifest)}\n`),
