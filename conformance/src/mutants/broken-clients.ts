@@ -1,11 +1,15 @@
 import { ConnectError } from "@connectrpc/connect";
+import type { ReadSegmentRequest, ReadSegmentResponse, ReadSpaceRequest, ReadSpaceResponse } from "@streamkit/protocol";
 import type { Failure, Observation } from "@streamkit/protocol/conformance";
 import type { ClientUnderTest, Observer } from "../suite/client/client-under-test.ts";
 import { ConnectClient } from "../suite/client/connect-client.ts";
 import { SdkClient } from "../suite/client/sdk-client.ts";
+import type { SdkTransportOpener } from "../suite/client/sdk-transports.ts";
 import type { TransportOpener } from "../suite/client/transports.ts";
 import { batchesOf } from "../suite/expect/observed.ts";
 import { type Bends, bentTransport, type ReadRequest } from "./bent-transport.ts";
+
+type PageRequest = ReadSegmentRequest | ReadSpaceRequest;
 
 /** A client with one fault. It runs in Node.js and in pages. */
 export interface BrokenClient {
@@ -19,6 +23,15 @@ function bent(open: TransportOpener, bends: Bends): TransportOpener {
   return (connect) => {
     const { transport, close } = open(connect);
     return { transport: bentTransport(transport, bends), close };
+  };
+}
+
+/** Opens transports of the SDK with changed calls. */
+function sdkOpener(open: TransportOpener, bends: Bends): SdkTransportOpener {
+  const openBent = bent(open, bends);
+  return (connect) => {
+    const { transport, close } = openBent(connect);
+    return { options: { transport }, close };
   };
 }
 
@@ -56,11 +69,35 @@ function resuming(name: string, wrong: string, bend: (request: ReadRequest) => v
           return error;
         },
       };
-      const openBent = bent(open, bends);
-      return new SdkClient(observe, (connect) => {
-        const { transport, close } = openBent(connect);
-        return { options: { transport }, close };
-      });
+      return new SdkClient(observe, sdkOpener(open, bends));
+    },
+  };
+}
+
+/** The SDK with long polling. `bend` changes the request for a page behind one whose start had been trimmed. */
+function polling(name: string, wrong: string, bend: (request: PageRequest) => void): BrokenClient {
+  return {
+    name,
+    wrong,
+    make(observe, open) {
+      const trimmed = new Set<string>();
+      const keyOf = (rpc: string, { space }: PageRequest): string => `${rpc} ${space}`;
+      const bends: Bends = {
+        request(rpc, message) {
+          const request = message as PageRequest;
+          if (trimmed.delete(keyOf(rpc, request))) bend(request);
+        },
+        response(rpc, message, request) {
+          if (rpc !== "ReadSegment" && rpc !== "ReadSpace") return;
+          const page = message as ReadSegmentResponse | ReadSpaceResponse;
+          const asked = request as PageRequest;
+          const from = "minSequence" in asked ? asked.minSequence : asked.minOffset;
+          const next = "nextSequence" in page ? page.nextSequence : page.nextOffset;
+          const entries = page.batches.reduce((sum, { records }) => sum + records.length, 0);
+          if (from > 0n && next - from > entries) trimmed.add(keyOf(rpc, asked));
+        },
+      };
+      return new SdkClient(observe, sdkOpener(open, bends), { longPolling: "always" });
     },
   };
 }
@@ -83,6 +120,7 @@ function withFailure(observation: Observation, change: (failure: Failure) => voi
 export const SOUND_CLIENTS: readonly BrokenClient[] = [
   sending("connect, unbent", "nothing", {}),
   resuming("sdk, unbent", "nothing", () => {}),
+  polling("sdk-polling, unbent", "nothing", () => {}),
 ];
 
 /** Every broken client. */
@@ -147,6 +185,14 @@ export const BROKEN_CLIENTS: readonly BrokenClient[] = [
     if ("minSequence" in request && request.minSequence > 0n) request.minSequence += 1n;
     if ("minOffset" in request && request.minOffset > 0n) request.minOffset += 1n;
   }),
+  polling(
+    "polls-beyond-trim",
+    "asks for the next page one entry too late if a trim has removed the start of a page",
+    (request) => {
+      if ("minSequence" in request) request.minSequence += 1n;
+      else request.minOffset += 1n;
+    },
+  ),
   seeing("ends-quietly", "treats a stream that a failure ended as complete", (observation) => {
     const { event } = observation;
     if (event.case === "end" && ["NOT_FOUND", "UNAVAILABLE"].includes(event.value.failure?.code ?? "")) {
