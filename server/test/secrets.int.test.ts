@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it, vi } from "vitest";
 import { startNats } from "../src/bus/test/nats.ts";
@@ -15,6 +16,9 @@ import { startServer, temporaryFolder } from "./server-process.ts";
 const SECRET = `secret${randomBytes(12).toString("hex")}`;
 /** A key as Azure makes them: bytes as base64. */
 const KEY = Buffer.from(SECRET).toString("base64");
+
+/** Any file that can be read. */
+const EXISTING = fileURLToPath(import.meta.url);
 
 /** Fails if a secret shows, in any of its forms. */
 function expectNoSecret(text: string): void {
@@ -50,7 +54,7 @@ describe("a start that fails", { timeout: 300_000 }, () => {
       "a password in the URL of a provider",
       ["--auth-oidc", `https://user:${SECRET}@127.0.0.1:1/`, "--auth-audience", "a"],
     ],
-    ["a key of TLS in place of its file", ["--tls-cert", "cert.pem"], { STREAMKIT_TLS_KEY: PEM }],
+    ["a key of TLS in place of its file", ["--tls-cert", EXISTING], { STREAMKIT_TLS_KEY: PEM }],
   ];
 
   it.each(cases)("because of %s", async (_, flags, environment) => {
