@@ -7,6 +7,7 @@ import type { Principal } from "../access/principal.ts";
 import { StreamEnd } from "../access/stream-end.ts";
 import { type AccessPlan, accessPlan, type NamingFields, targetsOf } from "../access/targets.ts";
 import { segmentOf } from "../engine/append/segment-append.ts";
+import { checkUuid } from "../engine/names.ts";
 import type { Implement } from "./implementations.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 
@@ -45,11 +46,12 @@ function lostPrincipal(): Error {
   return new Error("the call has lost its principal: interceptors must pass the contextValues of the request on");
 }
 
-/** @throws ServerError PERMISSION_DENIED */
+/** @throws ServerError PERMISSION_DENIED; INVALID_FIELD for a store id that is no UUID, because it names no store */
 function check(plan: AccessPlan, grants: Grants, message: Named): void {
   const { rule, verb } = plan;
   // The list of stores shows only stores that the grants cover.
   if (verb === undefined || rule === "stores") return;
+  checkUuid(message.storeId ?? "", "store_id");
   for (const target of targetsOf(plan, message)) {
     if (rule === "part") authorizeList(grants, verb, target);
     else if (message.appends === undefined || message.appends.length === 0) authorize(grants, verb, target);

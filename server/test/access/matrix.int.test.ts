@@ -147,6 +147,21 @@ describe.each(["at once", "later"])("a gate that answers %s", (when) => {
     }
   }, 300_000);
 
+  it("answers for a store id that is no UUID as without limits", async () => {
+    for (const way of opened.ways) {
+      for (const storeId of ["", "no-uuid", "*"]) {
+        const init = { ...requestOf(StreamService.method.append), storeId } as never;
+        const append = create(AppendRequestSchema, init);
+        const authorization = authorizationOf("own segment", late);
+        const outcome = await way.call(StreamService.method.append, authorization, append);
+        expect(outcome, `${storeId} by ${way.name}`).toMatchObject({
+          code: "InvalidArgument",
+          reason: "INVALID_FIELD",
+        });
+      }
+    }
+  });
+
   it("answers for a foreign store as for an absent one", async () => {
     const foreign = { ...requestOf(StreamService.method.append), storeId: STORE } as never;
     const absent = { ...requestOf(StreamService.method.append), storeId: "11111111-2222-4333-8444-555555555555" };
