@@ -40,7 +40,7 @@ export interface NodeTransportOptions {
   readonly protocol?: "grpc" | "connect" | "grpc-web" | "websocket";
   /** True for JSON instead of binary messages. Default false. */
   readonly json?: boolean;
-  /** Interceptors run around every call, for example to add an `authorization` header. */
+  /** Interceptors run around every call, for example to add a header. Pass tokens to the client. */
   readonly interceptors?: readonly Interceptor[];
   /** Largest message that the client accepts, in bytes. Default 8 MiB. */
   readonly readMaxBytes?: number;

@@ -27,7 +27,7 @@ export interface WebTransportOptions {
   readonly protocol?: "connect" | "grpc-web" | "websocket" | "auto";
   /** True for JSON instead of binary messages: slower, and readable in the network tab. Default false. */
   readonly json?: boolean;
-  /** Interceptors run around every call, for example to add an `authorization` header. */
+  /** Interceptors run around every call, for example to add a header. Pass tokens to the client. */
   readonly interceptors?: readonly Interceptor[];
   /** The function that sends requests. Default: the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch;

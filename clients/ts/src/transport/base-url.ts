@@ -17,7 +17,7 @@ export function parseBaseUrl(baseUrl: string): URL {
   }
   if (url.username !== "" || url.password !== "") {
     // The message leaves the address out, because it may contain a password.
-    throw invalidArgument("baseUrl", "expected an address without credentials; send them with an interceptor");
+    throw invalidArgument("baseUrl", "expected an address without credentials; pass a token to the client");
   }
   return url;
 }
