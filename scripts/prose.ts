@@ -14,7 +14,7 @@ const WIDTH = 120;
 const MOST: Readonly<Record<string, number>> = {
   proto: 1.6,
   "gen/es": 2.5,
-  "clients/ts": 3,
+  "clients/ts": 2.5,
   server: 1.8,
   conformance: 2,
   bench: 1,
