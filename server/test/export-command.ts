@@ -17,8 +17,8 @@ export interface CommandOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Bytes for the standard input. */
   readonly input?: Uint8Array;
-  /** Called when the process runs. */
-  readonly started?: (kill: () => void) => void;
+  /** True to kill the process when it has taken the input, up to what the pipe holds. The input then does not end. */
+  readonly killAfterInput?: boolean;
 }
 
 /** Runs `streamkit-server` with these words until it ends. */
@@ -36,8 +36,8 @@ export async function streamkitServer(words: readonly string[], options: Command
   });
   // A command that does not read its input closes it.
   child.stdin.on("error", () => undefined);
-  child.stdin.end(options.input);
-  options.started?.(() => child.kill("SIGKILL"));
+  if (options.killAfterInput === true) child.stdin.write(options.input ?? "", () => child.kill("SIGKILL"));
+  else child.stdin.end(options.input);
   const [code, signal] = await once(child, "close");
   return { code, signal, out: Buffer.concat(out), error };
 }
