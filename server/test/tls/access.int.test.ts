@@ -62,6 +62,11 @@ const overHttp =
     );
   };
 
+const transportOf = (pair: Pair | undefined) => {
+  const nodeOptions = { ca: authority.cert, ...pair };
+  return createConnectTransport({ baseUrl: listener.url, httpVersion: "2", nodeOptions });
+};
+
 const ways: [name: string, append: Append][] = [
   [
     "HTTP/1.1",
@@ -96,4 +101,25 @@ describe.each(ways)("over %s", (_, append) => {
   ])("a %s gets the code %i", async (name, code) => {
     expect(await append(pairs.get(name))).toBe(code);
   });
+});
+
+it("ends a stream when its certificate expires", { timeout: 120_000 }, async () => {
+  const writer = createClient(StreamService, transportOf(pairs.get("writer")));
+  await writer.append(request);
+  // A slow machine may need longer than the life of one certificate to begin the stream.
+  for (const seconds of [10, 30, 60]) {
+    const end = `${new Date(Date.now() + seconds * 1_000).toISOString().replace(/[-:T]|\.\d+/g, "")}`;
+    const pair = await authority.issue({ names: ["DNS:reader.example"], end });
+    const client = createClient(StreamService, transportOf(pair));
+    let received = 0;
+    const error = await (async () => {
+      for await (const { batches } of client.consumeSpace({ storeId, space: "s", follow: true }))
+        received += batches.length;
+    })().catch((error) => error);
+    if (received === 0) continue;
+    expect(error.code).toBe(Code.Unauthenticated);
+    expect(error.message).toMatch(/expired/);
+    return;
+  }
+  expect.unreachable();
 });
