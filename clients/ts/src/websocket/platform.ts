@@ -5,7 +5,7 @@ export interface WebSocketLike {
   readonly protocol: string;
   /** Bytes that have not left yet. */
   readonly bufferedAmount: number;
-  /** Sends a message. `data` is a view of a larger buffer that the transport writes on: copy it, or leave it in place. */
+  /** Sends a message. `data` is a view of a larger buffer that the transport goes on using: do not transfer it. */
   send(data: Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: "open" | "error", listener: () => void): void;
