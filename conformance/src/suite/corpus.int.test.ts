@@ -14,6 +14,7 @@ describe("the corpus against the server of this repository", () => {
   const fewer = [...new Set([...selectCases(cases, { ids: ["EVERYWHERE-"], clauses: [] }), ...coveringCases(cases)])];
   const reads = selectCases(cases, { ids: ["FOLLOW-", "MERGE-", "SEGMENT-", "SPACE-"], clauses: [] });
   const frames = selectCases(cases, { ids: ["SOCKET-"], clauses: [] });
+  const access = selectCases(cases, { ids: ["ACCESS-", "SOCKET-OPENS", "APPEND-FIRST"], clauses: [] });
   const knownFailures = readKnownFailures(fileURLToPath(new URL("../../known-failures.yaml", import.meta.url)));
 
   it.each([
@@ -22,6 +23,8 @@ describe("the corpus against the server of this repository", () => {
     ["memory", "in-process", "restart", "sdk", cases],
     ["level", "connect-h1", "plain", "sdk-polling", reads],
     ["level", "websocket", "plain", "raw", frames],
+    ["memory", "in-process", "auth", "raw", access],
+    ["memory", "websocket", "auth", "raw", access],
     ["memory", "in-process", "two-instances", "raw", cases],
     ["azure", "in-process", "plain", "raw", fewer],
     ["azure", "grpc", "two-instances", "raw", fewer],

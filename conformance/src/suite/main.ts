@@ -20,6 +20,7 @@ const USAGE = `streamkit-conformance: proves a Streamkit server or client agains
   --server-command CMD   examine a program; {port} and {data} in CMD are filled in
   --client-command CMD   drive a client program over its standard streams
   --token TOKEN          bearer token for the server (CONFORMANCE_TOKEN)
+                         CONFORMANCE_AUTH_SECRET: the secret that signs tokens (HS256), for the cases about access
   --azure-connection-string S  account for cells with Azure storage (CONFORMANCE_AZURE_CONNECTION_STRING);
                          default: in the repository, an Azurite that the run starts and ends
   --store ID             the only store that cases may use; all cases share it
@@ -57,13 +58,14 @@ if (args.list) {
   process.exit(0);
 }
 
+const authSecret = process.env.CONFORMANCE_AUTH_SECRET;
 const defaultMatrix =
   args["server-url"] === undefined
     ? { backends: ["level"], transports: ["connect-h2"], wrappers: ["plain"] }
     : {
         backends: ["remote"],
         transports: ["connect-h1", "connect-h2", "grpc", "grpc-web", "json", "websocket"],
-        wrappers: [args["server-url"].length === 1 ? "plain" : "two-instances"],
+        wrappers: [args["server-url"].length > 1 ? "two-instances" : authSecret === undefined ? "plain" : "auth"],
       };
 const matrix = args.matrix === undefined ? create(MatrixSchema, defaultMatrix) : readMatrix(args.matrix);
 const { cells: all, excluded } = cellsOf(matrix);
@@ -92,6 +94,7 @@ const report = await runSuite({
   ...(args["client-command"] === undefined ? {} : { clientCommand: args["client-command"] }),
   ...(azureConnectionString === undefined ? {} : { azureConnectionString }),
   ...(token === undefined ? {} : { token }),
+  ...(authSecret === undefined ? {} : { authSecret }),
   ...(args.store === undefined ? {} : { store: args.store }),
   ...(args["known-failures"] === undefined ? {} : { knownFailures: readKnownFailures(args["known-failures"]) }),
   onStart: (manifest) => lines?.write(`${manifestLine(manifest)}\n`),

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { CellSchema, Verdict } from "@streamkit/protocol/conformance";
-import { AccessDenied, createStreamkit, Grants, memoryStorage } from "@streamkit/server";
+import { AccessDenied, createStreamkit, Grants, memoryStorage, tokenAuthentication } from "@streamkit/server";
 import { expect, it } from "vitest";
 import { loadCases } from "./corpus/load.ts";
 import { selectCases } from "./corpus/select.ts";
@@ -48,4 +48,18 @@ it.each([undefined, "wrong"])("fails every case with the token %s", { timeout: 1
   const { conforms, results } = await run("websocket", token);
   expect(conforms).toBe(false);
   expect(results.filter(({ verdict }) => verdict === Verdict.PASS)).toEqual([]);
+});
+
+it("makes tokens with the secret of a running server", { timeout: 120_000 }, async () => {
+  const secret = "a secret of at least thirty-two bytes";
+  const authenticate = tokenAuthentication({ secret, onEvent: () => {} });
+  await using streamkit = createStreamkit({ storage: memoryStorage(), onEvent: () => {}, authenticate });
+  const { url } = await streamkit.listen({ port: 0 });
+  const cells = [create(CellSchema, { backend: "remote", transport: "grpc", wrapper: "auth", client: "raw" })];
+  const access = selectCases(loadCases(), { ids: ["ACCESS-NEEDS-VERB", "ACCESS-NO-CREDENTIALS"], clauses: [] });
+  const subjects = { cells, cases: access, anyStore: true, serverUrls: [url] };
+  const { conforms, results } = await runSuite({ ...subjects, authSecret: secret });
+  expect(results.map(({ verdict }) => verdict)).toEqual(access.map(() => Verdict.PASS));
+  expect(conforms).toBe(true);
+  await expect(runSuite(subjects)).rejects.toThrow("CONFORMANCE_AUTH_SECRET");
 });

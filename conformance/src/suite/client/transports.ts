@@ -30,7 +30,7 @@ export function nodeTransports(inProcess?: (url: string) => Transport): Transpor
 function openTransport(connect: Connect, inProcess?: (url: string) => Transport): OpenTransport {
   if (connect.protocol === Protocol.IN_PROCESS) {
     if (inProcess === undefined) throw new Error("there is no server in this process");
-    return { transport: inProcess(connect.url), close: () => {} };
+    return { transport: withToken(inProcess(connect.url), connect.token), close: () => {} };
   }
   const baseUrl = connect.url;
   const interceptors = connect.token === "" ? [] : [bearer(connect.token)];
@@ -42,8 +42,8 @@ function openTransport(connect: Connect, inProcess?: (url: string) => Transport)
     };
   }
   if (connect.protocol === Protocol.WEBSOCKET) {
-    const headers = connect.token === "" ? {} : { headers: { authorization: `Bearer ${connect.token}` } };
-    const transport = createWebSocketTransport({ baseUrl, ...headers });
+    // The token comes with each call. A server refuses an upgrade with a bad token before any call can show the reason.
+    const transport = createWebSocketTransport({ baseUrl, interceptors });
     return { transport, close: () => transport.close() };
   }
   const sessionManager = new Http2SessionManager(baseUrl);
@@ -59,5 +59,20 @@ function bearer(token: string): NonNullable<Parameters<typeof createConnectTrans
   return (next) => (request) => {
     request.header.set("authorization", `Bearer ${token}`);
     return next(request);
+  };
+}
+
+function withToken(transport: Transport, token: string): Transport {
+  if (token === "") return transport;
+  const more = (header: HeadersInit | undefined): Headers => {
+    const headers = new Headers(header);
+    headers.set("authorization", `Bearer ${token}`);
+    return headers;
+  };
+  return {
+    unary: (method, signal, timeout, header, ...rest) =>
+      transport.unary(method, signal, timeout, more(header), ...rest),
+    stream: (method, signal, timeout, header, ...rest) =>
+      transport.stream(method, signal, timeout, more(header), ...rest),
   };
 }

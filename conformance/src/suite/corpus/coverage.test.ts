@@ -42,6 +42,7 @@ describe("the corpus and the specification", () => {
       "renewals",
       "socket",
       "frames",
+      "auth",
       "any_store",
       "one_clock",
       "without_cursor",

@@ -24,6 +24,12 @@ describe("parseCases", () => {
     ["a step without action", `${head}steps: [{comment: nothing}]}`],
     ["an unknown expectation", `${head}steps: [{call: Append, expect: {colour: red}}]}`],
     ["two actions", `${head}steps: [{call: Append, cancel: x}]}`],
+    ["credentials without needs", `${head}credentials: {a: {}}, steps: [{call: Append, actor: a}]}`],
+    [
+      "credentials of main",
+      `${head}needs: [raw, auth], credentials: {main: {}}, steps: [{call: Append, actor: main}]}`,
+    ],
+    ["credentials of nobody", `${head}needs: [raw, auth], credentials: {a: {}}, steps: [{call: Append}]}`],
   ])("refuses %s", (_, text) => {
     expect(() => parseCases(text)).toThrow();
   });

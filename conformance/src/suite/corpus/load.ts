@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { type Case, CaseFileSchema, CaseSchema } from "@streamkit/protocol/conformance";
 import { parse } from "yaml";
+import { checkCredentials } from "./actors.ts";
 import { isObject } from "./json.ts";
 import { fillVariant } from "./scope.ts";
 
@@ -66,6 +67,7 @@ function checked(one: Case): Case {
   if (one.title === "" || one.title.endsWith(".")) throw new Error("the title is missing or ends with a full stop");
   if (one.clauses.length === 0) throw new Error("the case names no clause");
   if (one.steps.length === 0) throw new Error("the case has no steps");
+  checkCredentials(one);
   for (const [index, step] of one.steps.entries()) {
     if (step.action.case === undefined) throw new Error(`step ${index + 1} has no action`);
   }

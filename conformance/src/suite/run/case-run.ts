@@ -3,7 +3,9 @@ import { setImmediate } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { type Case, RequestSchema, type Step } from "@streamkit/protocol/conformance";
 import type { ClientFactory } from "../client/client-under-test.ts";
+import { MAIN } from "../corpus/actors.ts";
 import { Scope } from "../corpus/scope.ts";
+import { makeToken } from "./credentials.ts";
 import type { LiveCall } from "./live-call.ts";
 import type { Lockstep } from "./lockstep.ts";
 import { Session, type Target } from "./session.ts";
@@ -17,6 +19,8 @@ const ATTEMPTS = 5;
 /** The surroundings of a case. */
 export interface CaseEnvironment {
   readonly target: Target;
+  /** Secret that signs tokens; the server knows it too. Absent if the server checks no tokens of the suite. */
+  readonly secret?: string;
   readonly client: ClientFactory;
   /** Present if the server is restarted between steps. */
   readonly lockstep?: Lockstep;
@@ -73,11 +77,12 @@ async function runOnce(one: Case, environment: CaseEnvironment): Promise<CaseOut
   let failure: string | undefined;
   let late = false;
   try {
-    session = await Session.open(environment.client, environment.target, trace);
+    const scope = newScope(environment);
+    session = await Session.open(environment.client, targetOf(one, environment, scope), trace);
     const state: CaseState = {
       environment,
       session,
-      scope: newScope(environment),
+      scope,
       named: new Map(),
       begun: [],
       acted: 0,
@@ -99,6 +104,20 @@ async function runOnce(one: Case, environment: CaseEnvironment): Promise<CaseOut
     await session?.close();
   }
   return { ...(failure === undefined ? {} : { failure }), late, trace, millis: performance.now() - start };
+}
+
+/** Returns the target of a case, whose actors may have credentials of their own. */
+function targetOf({ credentials }: Case, { target, secret }: CaseEnvironment, scope: Scope): Target {
+  if (secret === undefined || Object.keys(credentials).length === 0) return target;
+  const tokens = new Map<string, string>();
+  const tokenOf = (actor: string): string => {
+    const own = credentials[actor];
+    if (own === undefined) return target.token;
+    const token = tokens.get(actor) ?? makeToken(secret, actor, { ...own, grants: scope.resolve(own.grants) });
+    tokens.set(actor, token);
+    return token;
+  };
+  return { ...target, tokenOf };
 }
 
 function newScope(environment: CaseEnvironment): Scope {
@@ -134,6 +153,6 @@ async function cleanUp(state: CaseState): Promise<void> {
   if (state.environment.store !== undefined) return;
   const storeId = String(state.scope.get("store"));
   const request = create(RequestSchema, { message: { case: "deleteStore", value: { storeId } } });
-  const call = await state.session.call("main", request);
+  const call = await state.session.call(MAIN, request);
   await call.until(() => call.ended, 1_000);
 }

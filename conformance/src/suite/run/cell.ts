@@ -14,6 +14,7 @@ import type { ClientFactory } from "../client/client-under-test.ts";
 import { PAGE_CLIENTS } from "../client/pages.ts";
 import type { ServerControl, ServerUnderTest } from "../server/server-under-test.ts";
 import { type CaseEnvironment, type CaseOutcome, runCase } from "./case-run.ts";
+import { tokenForAll } from "./credentials.ts";
 import { findKnownFailure } from "./known-failure.ts";
 import { Lockstep } from "./lockstep.ts";
 import { optionalServices } from "./optional-services.ts";
@@ -36,6 +37,7 @@ const WRAPPERS: Readonly<Record<string, ServerControl | undefined>> = {
   restart: "restart",
   kill: "kill",
   "two-instances": undefined,
+  auth: undefined,
 };
 
 /** The names of protocols in matrix files and reports. */
@@ -55,7 +57,10 @@ export interface CellOptions {
   readonly instances: readonly ServerUnderTest[];
   readonly client: ClientFactory;
   readonly hello: Hello;
+  /** Bearer token of every call. Default: with `secret`, a token that allows everything; otherwise none. */
   readonly token?: string;
+  /** Secret that signs the tokens of cases with credentials; the server knows it too. */
+  readonly secret?: string;
   readonly store?: string;
   readonly stepMillis?: number;
   readonly patience?: number;
@@ -67,7 +72,8 @@ export interface CellOptions {
 }
 
 /** Runs cases in one cell. Returns exactly one result per case. */
-export async function runCell(cases: readonly Case[], options: CellOptions): Promise<Result[]> {
+export async function runCell(cases: readonly Case[], given: CellOptions): Promise<Result[]> {
+  const options = { ...given, ...tokenFor(given) };
   const results: Result[] = [];
   const report = (result: Result): void => {
     results.push(result);
@@ -113,6 +119,11 @@ export async function runCell(cases: readonly Case[], options: CellOptions): Pro
   return results;
 }
 
+function tokenFor({ token, secret }: CellOptions): { token?: string } {
+  if (token !== undefined) return { token };
+  return secret === undefined ? {} : { token: tokenForAll(secret) };
+}
+
 function targetOf({ cell, instances, token = "" }: CellOptions): Target {
   return { instances, token, protocol: TRANSPORTS[cell.transport] ?? Protocol.UNSPECIFIED };
 }
@@ -125,6 +136,7 @@ function environmentOf(options: CellOptions, slots: Slots, lockstep: Lockstep | 
     stepMillis: options.stepMillis ?? STEP_MILLIS,
     patience: options.patience ?? PATIENCE,
     ...(options.store === undefined ? {} : { store: options.store }),
+    ...(options.secret === undefined ? {} : { secret: options.secret }),
     ...(lockstep === undefined ? {} : { lockstep }),
   };
 }
@@ -142,7 +154,8 @@ async function capabilitiesOf(options: CellOptions): Promise<Set<string>> {
   if (!isFetch) present.add("crowds");
   // Over a network, the responses that thousands of streams leave unread are more than a server keeps for one address.
   if (cell.wrapper === "plain" && cell.transport === "in-process") present.add("many_streams");
-  if (cell.wrapper === "plain" && cell.transport === "websocket") present.add("frames");
+  if (["plain", "auth"].includes(cell.wrapper) && cell.transport === "websocket") present.add("frames");
+  if (options.secret !== undefined) present.add("auth");
   if (cell.backend !== "level") present.delete("damage");
   return present;
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { type Cell, type Hello, HelloSchema } from "@streamkit/protocol/conformance";
 import type { ClientFactory, ClientUnderTest, Observer } from "../client/client-under-test.ts";
@@ -24,6 +25,8 @@ const CLIENTS: Readonly<Record<string, (observe: Observer, inProcess: InProcess)
 /** The server and the client of a run. Default: those of this repository. */
 export interface Subjects extends ServerSubjects {
   readonly clientCommand?: string;
+  /** Secret of the server, for cells with the wrapper "auth". Default: a new secret for a server that the run starts. */
+  readonly authSecret?: string;
 }
 
 /** A cell that is ready to run cases. Disposing it ends the server. */
@@ -31,18 +34,30 @@ export interface OpenCell extends AsyncDisposable {
   readonly instances: readonly ServerUnderTest[];
   readonly client: ClientFactory;
   readonly hello: Hello;
+  /** Secret of the server, which signs tokens. Absent if the server needs none, or has keys of its own. */
+  readonly secret?: string;
 }
 
 /** Starts the server and the client of a cell. */
 export async function openCell(cell: Cell, subjects: Subjects, azure: AzureAccount): Promise<OpenCell> {
   await using started = new Started();
-  const instances = await openServer(cell, subjects, azure, started);
+  const secret = secretOf(cell, subjects);
+  const instances = await openServer(cell, { ...subjects, ...secret }, azure, started);
   const client = await clientOf(cell, subjects, instances, started);
   const probe = await client(() => {});
   const hello = create(HelloSchema, probe.hello);
   await probe.close();
   const running = started.move();
-  return { instances, client, hello, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+  return { instances, client, hello, ...secret, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+}
+
+/** Returns the secret of a cell with authentication. Servers that the run starts get a new one unless one is given. */
+function secretOf({ wrapper }: Cell, { authSecret, serverUrls }: Subjects): { secret?: string } {
+  if (wrapper !== "auth") return {};
+  if (authSecret === undefined && serverUrls !== undefined) {
+    throw new Error("the wrapper auth needs the secret of the server; set CONFORMANCE_AUTH_SECRET");
+  }
+  return { secret: authSecret ?? randomBytes(32).toString("hex") };
 }
 
 /** Returns the factory of the clients of a cell. `started` receives the function that ends the browser of a page. */

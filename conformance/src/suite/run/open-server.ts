@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Cell } from "@streamkit/protocol/conformance";
-import { memoryStorage, type Storage } from "@streamkit/server";
+import { memoryStorage, type Storage, tokenAuthentication } from "@streamkit/server";
 import { PAGE_CLIENTS, PAGE_ORIGIN } from "../client/pages.ts";
 import type { AzureAccount } from "../server/azure-account.ts";
 import { EmbeddedServer } from "../server/embedded-server.ts";
@@ -41,6 +41,8 @@ export interface ServerSubjects {
   readonly anyStore: boolean;
   /** The account of cells with Azure storage. Default: an Azurite that the run starts and ends. */
   readonly azureConnectionString?: string;
+  /** Secret of tokens. The server that the run starts then needs credentials. */
+  readonly secret?: string;
 }
 
 /** Starts the instances of a cell. `started` receives the functions that end them. */
@@ -64,7 +66,7 @@ export async function openServer(
 async function opener(
   cell: Cell,
   count: number,
-  { serverUrls, serverCommand, anyStore }: ServerSubjects,
+  { serverUrls, serverCommand, anyStore, secret }: ServerSubjects,
   azure: AzureAccount,
   started: Started,
 ): Promise<(index: number) => Promise<ServerUnderTest>> {
@@ -82,11 +84,15 @@ async function opener(
         ...(storage === undefined ? {} : { storage }),
         ...(count === 1 ? {} : { url: `instance-${index + 1}`, pollMillis: POLL_MILLIS }),
         ...(index === 0 ? {} : { clockOffsetMillis: CLOCK_OFFSET_MILLIS }),
+        ...(secret === undefined ? {} : { authenticate: tokenAuthentication({ secret, onEvent: () => {} }) }),
       });
   }
   const options: ProgramOptions = {
     durable: backend !== "memory",
-    ...(connectionString === undefined ? {} : { environment: { AZURE_STORAGE_CONNECTION_STRING: connectionString } }),
+    environment: {
+      ...(connectionString === undefined ? {} : { AZURE_STORAGE_CONNECTION_STRING: connectionString }),
+      ...(secret === undefined ? {} : { STREAMKIT_AUTH_SECRET: secret }),
+    },
   };
   if (serverCommand === undefined) {
     if (count > 1 && connectionString === undefined)

@@ -20,6 +20,8 @@ export interface Target {
   readonly instances: readonly ServerUnderTest[];
   readonly token: string;
   readonly protocol: Protocol;
+  /** Returns the token of an actor; empty for none. Absent: `token` for every actor. */
+  readonly tokenOf?: (actor: string) => string;
 }
 
 /**
@@ -60,6 +62,12 @@ export class Session {
     return this.#target.instances[this.#current];
   }
 
+  /** Returns the token of an actor; empty for none. */
+  tokenOf(actor: string): string {
+    const { token, tokenOf } = this.#target;
+    return tokenOf === undefined ? token : tokenOf(actor);
+  }
+
   /** Acts on the instance that was called last; the others keep running. */
   async act(control: ServerControl): Promise<void> {
     const { instances } = this.#target;
@@ -77,7 +85,7 @@ export class Session {
     const { instances } = this.#target;
     const instance = options.instance ?? this.#current;
     const name = instances.length === 1 ? actor : `${actor}@${instance + 1}`;
-    await this.#connected(name, instances[instance]);
+    await this.#connected(name, instances[instance], this.tokenOf(actor));
     const deadline = options.deadlineMillis === undefined ? undefined : durationFromMs(options.deadlineMillis);
     const hold = options.hold ?? false;
     const value = { $typeName: "streamkit.conformance.v1.Call", request, hold, deadline } as const;
@@ -117,8 +125,8 @@ export class Session {
     return Math.max(0, this.#turns - 1) % this.#target.instances.length;
   }
 
-  async #connected(actor: string, { url, generation }: ServerUnderTest): Promise<void> {
-    const { token, protocol } = this.#target;
+  async #connected(actor: string, { url, generation }: ServerUnderTest, token: string): Promise<void> {
+    const { protocol } = this.#target;
     // A restart may have changed the server's address, and has closed its connections.
     if (this.#actors.get(actor) === generation) return;
     this.#actors.set(actor, generation);

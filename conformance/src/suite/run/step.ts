@@ -3,6 +3,7 @@ import { fromJson, type JsonObject } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { type ProduceRequest, ProduceRequestSchema } from "@streamkit/protocol";
 import type { Step } from "@streamkit/protocol/conformance";
+import { MAIN } from "../corpus/actors.ts";
 import { at } from "../corpus/json.ts";
 import { completeRequest, expandRepeats } from "../corpus/request.ts";
 import { findRpc, startRequest } from "../corpus/rpc.ts";
@@ -82,7 +83,7 @@ async function perform(step: Step, state: CaseState): Promise<Difference> {
       return undefined;
     case "raw": {
       const { url } = state.session.takeTurn();
-      const { token } = state.environment.target;
+      const token = state.session.tokenOf(step.actor || MAIN);
       const answer = await performRaw(action.value, state.scope, { url, token }, allowed(step, state));
       state.session.trace.note(
         `raw answer of ${url}: ${answer.status} ${answer.body.toString("latin1").slice(0, 500)}`,
@@ -108,7 +109,7 @@ async function runExchange(name: string, step: Step, state: CaseState): Promise<
   const { url } = state.session.takeTurn();
   return await exchangeFrames(name, {
     url,
-    token: state.environment.target.token,
+    token: state.session.tokenOf(step.actor || MAIN),
     millis: allowed(step, state),
     parameters: expandRepeats(state.scope.resolve(step.request ?? {})) as JsonObject,
     ...defaults(state),
@@ -219,7 +220,7 @@ async function start(
   const json = completeRequest(rpc.input, { ...scope.resolve(step.request ?? {}), ...more }, defaults(state));
   const request = startRequest(rpc, json);
   const deadlineMillis = step.deadline && toMillis(step.deadline);
-  return state.session.call(step.actor || "main", request, {
+  return state.session.call(step.actor || MAIN, request, {
     hold: step.hold,
     ...(deadlineMillis === undefined ? {} : { deadlineMillis }),
     ...(keep === undefined ? {} : { keep }),

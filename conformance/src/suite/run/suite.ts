@@ -49,8 +49,15 @@ export async function runSuite(options: SuiteOptions): Promise<Report> {
 
 async function runOneCell(cell: Cell, options: SuiteOptions, azure: AzureAccount): Promise<Result[]> {
   await using open = await openCell(cell, options, azure);
-  const { instances, client, hello } = open;
-  return await runCell(options.cases, { ...options, cell, instances, client, hello });
+  const { instances, client, hello, secret } = open;
+  return await runCell(options.cases, {
+    ...options,
+    cell,
+    instances,
+    client,
+    hello,
+    ...(secret === undefined ? {} : { secret }),
+  });
 }
 
 /** True if every computed case has a result, and none is a failure or an unexpected pass. */

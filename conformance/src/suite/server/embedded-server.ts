@@ -2,7 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Transport } from "@connectrpc/connect";
-import { createStreamkit, levelStorage, memoryStorage, type Storage, type Streamkit } from "@streamkit/server";
+import {
+  type Authenticate,
+  createStreamkit,
+  levelStorage,
+  memoryStorage,
+  type Storage,
+  type Streamkit,
+} from "@streamkit/server";
 import { damageFiles } from "./damage.ts";
 import type { ServerControl, ServerUnderTest } from "./server-under-test.ts";
 
@@ -17,6 +24,8 @@ export interface EmbeddedOptions {
   readonly pollMillis?: number;
   /** Difference between the server's clock and that of this machine, in milliseconds. */
   readonly clockOffsetMillis?: number;
+  /** Finds the caller of each call. Absent: the server trusts every call. */
+  readonly authenticate?: Authenticate;
   /** Wraps the storage of a broken server. Called once per start, with the number of the start. */
   readonly wrapStorage?: (storage: Storage, generation: number) => Storage;
   /** Wraps the transport of a broken server. */
@@ -50,7 +59,8 @@ export class EmbeddedServer implements ServerUnderTest {
   }
 
   transport(): Transport {
-    this.#transport ??= (this.#options.wrapTransport ?? ((same) => same))(this.#streamkit.transport());
+    const { wrapTransport = (same: Transport) => same, authenticate } = this.#options;
+    this.#transport ??= wrapTransport(this.#streamkit.transport({ authenticate: authenticate !== undefined }));
     return this.#transport;
   }
 
@@ -69,12 +79,13 @@ export class EmbeddedServer implements ServerUnderTest {
   }
 
   #start(): Streamkit {
-    const { pollMillis, clockOffsetMillis: offset } = this.#options;
+    const { pollMillis, clockOffsetMillis: offset, authenticate } = this.#options;
     const wrap = this.#options.wrapStorage ?? ((same: Storage) => same);
     return createStreamkit({
       storage: wrap(this.#storage(), this.generation),
       onEvent: () => {},
       ...(pollMillis === undefined ? {} : { pollMillis }),
+      ...(authenticate === undefined ? {} : { authenticate }),
       ...(offset === undefined ? {} : { clock: () => (Date.now() + offset) * 1_000 }),
     });
   }

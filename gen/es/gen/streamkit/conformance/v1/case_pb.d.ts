@@ -123,6 +123,14 @@ export declare type Case = Message<"streamkit.conformance.v1.Case"> & {
    * @generated from field: repeated google.protobuf.Struct variants = 6;
    */
   variants: JsonObject[];
+
+  /**
+   * Actor -> its credentials, for cases that need "auth". Every other actor may do everything, and "main" is always one
+   * of them. An actor keeps its token for the whole case: the suite makes it for the first call.
+   *
+   * @generated from field: map<string, streamkit.conformance.v1.Credentials> credentials = 7;
+   */
+  credentials: { [key: string]: Credentials };
 };
 
 /**
@@ -130,6 +138,49 @@ export declare type Case = Message<"streamkit.conformance.v1.Case"> & {
  * Use `create(CaseSchema)` to create a new message.
  */
 export declare const CaseSchema: GenMessage<Case>;
+
+/**
+ * The credentials of an actor: a token that the suite signs with the secret of the server (HS256), or a faulty one.
+ *
+ * @generated from message streamkit.conformance.v1.Credentials
+ */
+export declare type Credentials = Message<"streamkit.conformance.v1.Credentials"> & {
+  /**
+   * Claim `streamkit` of the token: elements as in docs/security.md, "Scopes and claims". Strings may hold placeholders.
+   *
+   * @generated from field: repeated google.protobuf.Struct grants = 1;
+   */
+  grants: JsonObject[];
+
+  /**
+   * Claim `sub`. Empty: the name of the actor.
+   *
+   * @generated from field: string subject = 2;
+   */
+  subject: string;
+
+  /**
+   * Time from the first call of the actor to the claim `exp`, which is in whole seconds, rounded up. Absent: an hour.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 3;
+   */
+  lifetime?: Duration | undefined;
+
+  /**
+   * Empty for a good token. "none": no token. "garbage": text that is no token. "foreign": signed with another secret.
+   * "unsigned": `alg` is "none", and there is no signature. "changed": the claims are not those of the signature.
+   * "expired": `exp` was an hour ago. "early": `nbf` is in an hour. "endless": without `exp`.
+   *
+   * @generated from field: string fault = 4;
+   */
+  fault: string;
+};
+
+/**
+ * Describes the message streamkit.conformance.v1.Credentials.
+ * Use `create(CredentialsSchema)` to create a new message.
+ */
+export declare const CredentialsSchema: GenMessage<Credentials>;
 
 /**
  * One step of a case. Steps run one after the other; only calls started with `as` continue beside later steps.
