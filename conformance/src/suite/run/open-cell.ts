@@ -25,7 +25,7 @@ const CLIENTS: Readonly<Record<string, (observe: Observer, inProcess: InProcess)
 /** The server and the client of a run. Default: those of this repository. */
 export interface Subjects extends ServerSubjects {
   readonly clientCommand?: string;
-  /** Secret of the server, for cells with the wrapper "auth". Default: a new secret for a server that the run starts. */
+  /** Secret of the server, for cells with the wrapper "auth". Default: a new one for a server that the run starts. */
   readonly authSecret?: string;
 }
 

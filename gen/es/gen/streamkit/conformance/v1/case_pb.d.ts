@@ -146,7 +146,8 @@ export declare const CaseSchema: GenMessage<Case>;
  */
 export declare type Credentials = Message<"streamkit.conformance.v1.Credentials"> & {
   /**
-   * Claim `streamkit` of the token: elements as in docs/security.md, "Scopes and claims". Strings may hold placeholders.
+   * Claim `streamkit` of the token, with elements as in docs/security.md, "Scopes and claims". Strings may hold
+   * placeholders.
    *
    * @generated from field: repeated google.protobuf.Struct grants = 1;
    */
