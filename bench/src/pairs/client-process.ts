@@ -1,11 +1,11 @@
-/** The client of one checkout: `node client-process.ts CHECKOUT URL http2|websocket`. Runs jobs, reports their CPU. */
+/** The client of one checkout: `node client-process.ts CHECKOUT URL http2|websocket [TOKEN]`. Runs jobs, reports their CPU. */
 import { payloadAt } from "../tools/payloads.ts";
 import { AGGREGATE_ENTRIES, AGGREGATES, aggregateOf, obey, SPACE, STORE, segmentOf } from "./jobs.ts";
 
-const [checkout, baseUrl, over] = process.argv.slice(2);
+const [checkout, baseUrl, over, token] = process.argv.slice(2);
 const { createStreamkitClient } = await import(`${checkout}/clients/ts/src/index.ts`);
 const transport = await (over === "websocket" ? overWebSocket() : overHttp2());
-const client = createStreamkitClient({ transport });
+const client = createStreamkitClient({ transport, token });
 const space = client.store(STORE).space(SPACE);
 
 /** Number of sessions so far. Each one writes a segment of its own. */

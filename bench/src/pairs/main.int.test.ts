@@ -10,6 +10,7 @@ const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
 it.each([
   ["the server and its client of two checkouts", [], ["server", "client"]],
   ["HTTP/2 with a WebSocket", ["--over", "http2,websocket", "--storage", "memory"], ["server", "client"]],
+  ["no authentication with tokens", ["--auth", "none,jwt", "--storage", "memory"], ["server", "client"]],
   ["sessions of two checkouts", ["--operation", "produce"], ["server", "client"]],
   ["bulk reads of two checkouts", ["--operation", "consume"], ["server", "client"]],
   ["calls without a transport of two checkouts", ["--engine", "--storage", "memory"], ["engine"]],

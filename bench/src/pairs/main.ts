@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { makeDataFolder, removeDataFolder } from "../harness/data-folder.ts";
 import { figure, toText } from "../report/table.ts";
 import { summarize } from "../tools/statistics.ts";
+import { makeSecret, makeToken } from "../tools/tokens.ts";
 import { BULK, type Cpu, type Job, OPERATIONS } from "./jobs.ts";
 import { Side } from "./side.ts";
 
@@ -23,6 +24,7 @@ const USAGE = `npm run pairs -- OLD NEW [options]
   --callers N          calls at a time; default 64
   --pairs N            pairs that count, after one that does not; default 5
   --over A,B           transports of old and new: http2 (default) or websocket
+  --auth A,B           authentication of old and new: none (default), constant (the same principal for each call), or jwt
   --client old|new     the same client for both servers; default: each server has the client of its checkout
   --server old|new     the same server for both clients
   --profile DIR        leave CPU profiles there; figures then suffer`;
@@ -37,6 +39,7 @@ const { values, positionals } = parseArgs({
     callers: { type: "string", default: "64" },
     pairs: { type: "string", default: "5" },
     over: { type: "string", default: "http2,http2" },
+    auth: { type: "string", default: "none,none" },
     client: { type: "string" },
     server: { type: "string" },
     profile: { type: "string" },
@@ -48,12 +51,22 @@ const operation = OPERATIONS.find((name) => name === values.operation);
 const isBulk = BULK.has(values.operation);
 const [overOld = "", overNew = ""] = values.over.split(",");
 const areTransports = [overOld, overNew].every((name) => name === "http2" || name === "websocket");
+const [authOld = "", authNew = ""] = values.auth.split(",");
+const areKnown = [authOld, authNew].every((name) => ["none", "constant", "jwt"].includes(name));
 const hasFolders = old !== undefined && current !== undefined;
-if (!hasFolders || !areTransports || operation === undefined || (values.engine && isBulk)) {
+if (
+  !hasFolders ||
+  !areTransports ||
+  !areKnown ||
+  operation === undefined ||
+  (values.engine && (isBulk || values.auth !== "none,none"))
+) {
   throw new Error(USAGE);
 }
 const checkouts = { old, new: current };
 const transports = { old: overOld, new: overNew };
+const authentications = { old: authOld, new: authNew };
+const secret = makeSecret();
 type Name = keyof typeof checkouts;
 const NAMES: readonly Name[] = ["old", "new"];
 const count = Number(values.count ?? (isBulk ? 200_000 : 6_000));
@@ -100,12 +113,12 @@ async function startSubject(name: Name): Promise<Subject> {
   const clientOf = checkouts[(values.client ?? name) as Name];
   const { side: server, url } = await Side.start(
     "server-process.ts",
-    [serverOf, storage, data],
+    [serverOf, storage, data, authentications[name], secret],
     flags(`${name}-server`),
   );
   const { side: client } = await Side.start(
     "client-process.ts",
-    [clientOf, url, transports[name]],
+    [clientOf, url, transports[name], ...(authentications[name] === "jwt" ? [makeToken(secret, name)] : [])],
     flags(`${name}-client`),
   );
   if (operation === "load" || operation === "consume") await client.tell({ do: "fill", ...job });
@@ -137,6 +150,8 @@ function tableOf(found: Readonly<Record<Name, readonly Turn[]>>) {
     const medians = NAMES.map((name) => figure(summarize(found[name].map((turn) => turn[label])).median));
     return [label, ...medians, `${figure(ratios.median)} (${figure(ratios.min)} to ${figure(ratios.max)})`];
   });
-  const caption = `CPU time per ${operation}, in us: ${values.pairs} pairs of ${job.count} by ${job.callers} callers, ${storage} storage, ${overOld === overNew ? `over ${overNew}` : `old over ${overOld}, new over ${overNew}`}`;
+  const over = overOld === overNew ? `over ${overNew}` : `old over ${overOld}, new over ${overNew}`;
+  const auth = authOld === authNew ? `authentication ${authNew}` : `authentication: old ${authOld}, new ${authNew}`;
+  const caption = `CPU time per ${operation}, in us: ${values.pairs} pairs of ${job.count} by ${job.callers} callers, ${storage} storage, ${over}, ${auth}`;
   return { caption, columns: ["", "old", "new", "new / old (least to most)"], rows };
 }

@@ -71,3 +71,17 @@ it("refuses an RPC without an operation", () => {
   const method = registry.getService("x.S")?.methods[0] as DescMethod;
   expect(() => operationOf(method)).toThrow("x.S/Call has no option (streamkit.v1.operation)");
 });
+
+it("decodes the option of a method once, because the gate asks for each call", () => {
+  const { append } = protocol.StreamService.method;
+  let looks = 0;
+  const method: DescMethod = {
+    ...append,
+    get proto() {
+      looks++;
+      return append.proto;
+    },
+  };
+  for (let call = 0; call < 3; call++) expect(operationOf(method)).toBe(protocol.Operation.APPEND);
+  expect(looks).toBe(1);
+});
