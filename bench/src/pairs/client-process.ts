@@ -1,4 +1,7 @@
-/** The client of one checkout: `node client-process.ts CHECKOUT URL http2|websocket [TOKEN]`. Runs jobs, reports their CPU. */
+/**
+ * The client of one checkout: `node client-process.ts CHECKOUT URL http2|websocket [TOKEN]`. Runs jobs, and reports
+ * their CPU time.
+ */
 import { payloadAt } from "../tools/payloads.ts";
 import { AGGREGATE_ENTRIES, AGGREGATES, aggregateOf, obey, SPACE, STORE, segmentOf } from "./jobs.ts";
 
