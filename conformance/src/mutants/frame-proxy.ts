@@ -103,7 +103,9 @@ function join(client: WebSocket, upstream: WebSocket, bends: FrameProxyOptions["
 function pass(from: WebSocket, to: WebSocket, bend: FrameBends["fromClient"], hidesClose = false): void {
   from.on("message", (data: Buffer, isBinary) => {
     const passed = isBinary && bend !== undefined ? bent(data, bend) : data;
-    if (to.readyState === WebSocket.OPEN && passed.length > 0) to.send(passed, { binary: isBinary });
+    // A hook may take all frames of a message. A message without frames passes: the server has to refuse it.
+    const isTaken = passed.length === 0 && data.length > 0;
+    if (to.readyState === WebSocket.OPEN && !isTaken) to.send(passed, { binary: isBinary });
   });
   from.on("error", () => undefined);
   from.on("close", (code) => {
