@@ -34,7 +34,7 @@ const SHARED_MEMORY = create(CellSchema, {
 const USAGE = `The kill matrix: servers and clients with one fault each, and the cases that find it.
 
   --only TEXT            only broken servers and clients whose name contains TEXT; may be repeated
-  --where PART           only broken servers with a fault in PART, such as append, socket or instances; may be repeated
+  --where PART           only broken servers with a fault in PART, such as append, access or instances; may be repeated
   --all                  runs all cases instead of stopping once a fault is found
 `;
 
@@ -96,6 +96,18 @@ if (sockets.length + socketClients.length > 0) {
 }
 if (args.where?.every((part) => part === "socket")) finish();
 
+const access = cases.filter(({ needs }) => needs.includes("auth"));
+const guarded = DEVIATIONS.filter(({ name, where }) => where === "access" && wanted(name, where));
+if (guarded.length > 0) {
+  const fit = await sound("control, access", "access", access);
+  for (const deviation of guarded) {
+    const kill = await runDeviation(deviation, fit, enough);
+    print(deviation.name, deviation.wrong, kill, kill.failed.length > 0);
+  }
+}
+if (args.where?.every((part) => part === "socket" || part === "access")) finish();
+
+cases = cases.filter((one) => !access.includes(one));
 cases = await sound("control", "append", cases);
 const known = readKnownFailures(fileURLToPath(new URL("../../known-failures.yaml", import.meta.url)));
 const shared = await sound(
@@ -113,7 +125,7 @@ for (const client of SOUND_CLIENTS) {
 // only the servers that no other case finds.
 const crowds = cases.filter(({ id }) => /^PRESENCE-(FULL|LARGE)/.test(id));
 cases = cases.filter((one) => !crowds.includes(one));
-for (const deviation of DEVIATIONS.filter(({ name, where }) => wanted(name, where))) {
+for (const deviation of DEVIATIONS.filter(({ name, where }) => where !== "access" && wanted(name, where))) {
   let kill = await runDeviation(deviation, deviation.where === "instances" ? shared : cases, enough);
   if (kill.failed.length === 0) kill = await runDeviation(deviation, crowds, enough);
   print(deviation.name, deviation.wrong, kill, kill.failed.length > 0);

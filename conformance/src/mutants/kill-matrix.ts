@@ -1,12 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { type Case, CellSchema, type Result, Verdict } from "@streamkit/protocol/conformance";
-import { memoryStorage } from "@streamkit/server";
+import { type Authenticate, memoryStorage, tokenAuthentication } from "@streamkit/server";
 import type { ClientFactory } from "../suite/client/client-under-test.ts";
 import { ConnectClient } from "../suite/client/connect-client.ts";
 import { nodeTransports } from "../suite/client/transports.ts";
 import { runCell } from "../suite/run/cell.ts";
 import { EmbeddedServer } from "../suite/server/embedded-server.ts";
+import { ACCESS_DEVIATIONS } from "./access-deviations.ts";
 import { ADMIN_DEVIATIONS } from "./admin-deviations.ts";
 import { APPEND_DEVIATIONS } from "./append-deviations.ts";
 import { CURSOR_DEVIATIONS } from "./cursor-deviations.ts";
@@ -34,6 +35,7 @@ export const DEVIATIONS: readonly Deviation[] = [
   ...LEASE_DEVIATIONS,
   ...CURSOR_DEVIATIONS,
   ...PRESENCE_DEVIATIONS,
+  ...ACCESS_DEVIATIONS,
   ...INSTANCE_DEVIATIONS,
 ];
 
@@ -41,6 +43,9 @@ export const DEVIATIONS: readonly Deviation[] = [
 const STEP_MILLIS = 1_500;
 /** Interval at which instances poll for commits of others, in milliseconds: well within a step. */
 const POLL_MILLIS = 20;
+
+/** Signs the tokens of servers with authentication. */
+const SECRET = "the secret of a broken server is in its source";
 
 /** Difference between the clocks of the two instances. */
 const CLOCK_OFFSET_MILLIS = -300_000;
@@ -69,7 +74,9 @@ export async function runDeviation(
   try {
     const find = (url: string): Transport => instances.find((each) => each.url === url)!.transport();
     const client: ClientFactory = async (observe) => new ConnectClient(observe, nodeTransports(find));
-    return await runBroken(deviation.name, instances, client, ordered(cases, deviation.where), enough, stepMillis);
+    const secret = deviation.where === "access" ? SECRET : undefined;
+    const sorted = ordered(cases, deviation.where);
+    return await runBroken(deviation.name, instances, client, sorted, enough, stepMillis, secret);
   } finally {
     for (const instance of instances) await instance.close();
   }
@@ -77,7 +84,7 @@ export async function runDeviation(
 
 /** Opens one server with its own memory; two on one memory if the fault lies between instances. */
 function openInstances(deviation: Deviation): EmbeddedServer[] {
-  const { transport, pollMillis = POLL_MILLIS } = deviation;
+  const { transport, pollMillis = POLL_MILLIS, authenticate = (real: Authenticate) => real } = deviation;
   const memory = memoryStorage({ shared: true });
   const shared = deviation.where === "instances";
   return (shared ? ["instance-1", "instance-2"] : [""]).map((url) => {
@@ -88,6 +95,9 @@ function openInstances(deviation: Deviation): EmbeddedServer[] {
       pollMillis,
       ...(shared ? { storage: () => memory } : {}),
       ...(url === "instance-2" ? { clockOffsetMillis: CLOCK_OFFSET_MILLIS } : {}),
+      ...(deviation.where === "access"
+        ? { authenticate: authenticate(tokenAuthentication({ secret: SECRET, onEvent: () => {} })) }
+        : {}),
       ...(wrapStorage === undefined ? {} : { wrapStorage }),
       ...(transport === undefined ? {} : { wrapTransport: transport }),
     });
@@ -106,6 +116,7 @@ const FIRST: Readonly<Record<Deviation["where"], RegExp>> = {
   lease: /^LEASE/,
   cursor: /^(CURSOR|SIZE)/,
   presence: /^PRESENCE/,
+  access: /^ACCESS/,
   instances: /^(EVERYWHERE|DEDUPE)/,
 };
 
@@ -117,6 +128,8 @@ function ordered(cases: readonly Case[], where: Deviation["where"]): Case[] {
 /**
  * Runs cases with a client against a server; either may be broken. With `enough`, failed cases run once more alone, so
  * that a slow machine does not look like a broken server.
+ *
+ * @param secret signs tokens; the server knows it too
  */
 export async function runBroken(
   name: string,
@@ -125,11 +138,13 @@ export async function runBroken(
   cases: readonly Case[],
   enough?: number,
   stepMillis = STEP_MILLIS,
+  secret?: string,
 ): Promise<Kill> {
   const probe = await client(() => {});
   const { hello } = probe;
   await probe.close();
-  const wrapper = instances.length === 1 ? "plain" : "two-instances";
+  const single = secret === undefined ? "plain" : "auth";
+  const wrapper = instances.length === 1 ? single : "two-instances";
   const cell = create(CellSchema, { backend: "memory", transport: "in-process", wrapper, client: name });
   const run = async (selected: readonly Case[], most: number): Promise<Kill> => {
     const stop = new AbortController();
@@ -145,6 +160,7 @@ export async function runBroken(
       instances,
       client,
       hello,
+      ...(secret === undefined ? {} : { secret }),
       stepMillis,
       patience: 1,
       onResult,

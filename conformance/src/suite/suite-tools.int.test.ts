@@ -72,6 +72,10 @@ cases:
     ["remembered-leases", "EVERYWHERE-LEASE"],
     ["lost-cursor-update", "CURSOR-CONCURRENT"],
     ["ghost-workers", "PRESENCE-CHANGES"],
+    ["open-door", "ACCESS-NO-CREDENTIALS-APPEND"],
+    ["ignored-verbs", "ACCESS-NEEDS-VERB-APPEND"],
+    ["first-message-only", "ACCESS-PRODUCE"],
+    ["leaked-existence", "ACCESS-OTHER-STORE-PEEK"],
   ])("finds a broken server: %s", async (name, id) => {
     const deviation = DEVIATIONS.find((each) => each.name === name);
     const { failed } = await runDeviation(deviation!, selectCases(cases, { ids: [id], clauses: [] }), 1);
