@@ -93,6 +93,22 @@ describe("the benchmarks", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("measure the price of tokens, and a quiet tenant beside a flood (W14)", { timeout: 240_000 }, async () => {
+    const output = await outputOf("W14", "--runs", "1", "--records", "2000");
+    for (const operation of ["a record of a session", "a unary append"]) {
+      const [ours, other] = ["JWT, warm", "no authentication"].map((way) => `streamkit ${operation}, ${way}`);
+      expect(output).toMatch(new RegExp(`^${ours} +${other} +serverCpu +[\\d.]+ x .* 1\\.05 x: (met|MISSED)`, "m"));
+    }
+    expect(output).toMatch(/^quiet tenant alone .* 0\.000 +0\.000 +0\.000$/m);
+    for (const limits of [", default limits", " at its limit"]) {
+      expect(output).toMatch(
+        new RegExp(`^quiet tenant beside a flood${limits} +quiet tenant alone +sent99 +[\\d.]+ x`, "m"),
+      );
+      expect(output).toMatch(new RegExp(`^quiet tenant beside a flood${limits} .* [1-9][\\d.,]*$`, "m"));
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("measure memory (W15)", { timeout: 240_000 }, async () => {
     const output = await outputOf("W15", "--records", "20000");
     expect(output).toMatch(/^group of 20 workers without labels +20 +[\d.]+ +-?[\d.]+ +[\d.]+ +[\d.]+$/m);

@@ -3,6 +3,7 @@ import type { Peer } from "./peer.ts";
 const PEER_NAMES = [
   "streamkit",
   "streamkit-socket",
+  "streamkit-token",
   "redis",
   "sqlite",
   "jetstream",

@@ -20,9 +20,13 @@ import type {
 const SPACE = "bench";
 const SEGMENT = "bench";
 
-/** The operations of Streamkit's client over any transport. */
-export function streamkitSession(transport: Transport): Session {
-  const client = createStreamkitClient({ transport });
+/**
+ * The operations of Streamkit's client over any transport.
+ *
+ * @param token the client sends it with each call. Default: none
+ */
+export function streamkitSession(transport: Transport, token?: string): Session {
+  const client = createStreamkitClient({ transport, ...(token !== undefined && { token }) });
   const store = (stream: string) => client.store(storeIdOf(stream));
   const space = (stream: string) => store(stream).space(SPACE);
   const segment = (stream: string) => space(stream).segment(SEGMENT);

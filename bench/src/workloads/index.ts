@@ -11,6 +11,7 @@ import { storageCounts } from "./w9-storage-counts.ts";
 import { severalInstances } from "./w10-instances.ts";
 import { start } from "./w12-start.ts";
 import { loadDecideSave } from "./w13-load-decide-save.ts";
+import { authentication } from "./w14-authentication.ts";
 import { memory } from "./w15-memory.ts";
 
 /** All workloads, in the order of their execution. */
@@ -27,5 +28,6 @@ export const WORKLOADS: readonly Workload[] = [
   severalInstances,
   start,
   loadDecideSave,
+  authentication,
   memory,
 ];
