@@ -9,14 +9,14 @@ import { checkRecords } from "../engine/append/segment-append.ts";
 import type { RememberedTransaction, SegmentFacts, SpaceFacts } from "../engine/copy/facts.ts";
 import { nameViolation, uuidProblem } from "../engine/names.ts";
 import { type EncodedBatch, parseBatch } from "../engine/rows/batch.ts";
-import { partsOf } from "../engine/rows/transaction-id.ts";
+import { uuidOf } from "../engine/rows/transaction-id.ts";
 
 /** Ends of ranges lie behind positions, and must be exact numbers too. */
 const MAX_POSITION = BigInt(Number.MAX_SAFE_INTEGER) - 100_000n;
 
 /** Returns the reason why a text is not the id of a stored transaction; see transaction-id.ts. */
 function idProblem(id: string): string | undefined {
-  const { uuid } = partsOf(id);
+  const uuid = uuidOf(id);
   if (id.length !== uuid.length && !/^[0-9a-f]{16}$/.test(id.slice(uuid.length)))
     return "has an invalid mark of its writer";
   return uuid === uuid.toLowerCase() ? uuidProblem(uuid) : "is not in lower case";

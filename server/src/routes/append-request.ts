@@ -6,7 +6,7 @@ import type { AppendResult } from "../engine/append/append-mutation.ts";
 import { type AppendTransaction, checkTransaction } from "../engine/append/apply-append.ts";
 import { ElementBudget, parseSegmentAppend, type SegmentAppend } from "../engine/append/segment-append.ts";
 import { checkName, checkUuid } from "../engine/names.ts";
-import { markedId, partsOf } from "../engine/rows/transaction-id.ts";
+import { markedId, uuidOf } from "../engine/rows/transaction-id.ts";
 import { ServerError } from "../errors.ts";
 import { checkAll, checkEach } from "./checks.ts";
 import { timestampFromMicros } from "./times.ts";
@@ -55,7 +55,7 @@ function toAppends(request: OpaqueAppendRequest): SegmentAppend[] {
 
 export function toResponse(result: AppendResult): ResultFields {
   return {
-    transaction: { id: partsOf(result.id).uuid, number: BigInt(result.number) },
+    transaction: { id: uuidOf(result.id), number: BigInt(result.number) },
     commitTime: timestampFromMicros(result.commitTimeMicros),
     ranges: result.ranges.map((range) => ({
       segment: range.segment,

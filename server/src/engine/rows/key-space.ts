@@ -20,7 +20,7 @@
  * X, and one range read finds it even on stores that cannot scan backwards.
  */
 import type { KeyRange } from "../../storage/port.ts";
-import { UUID_LENGTH, WRITER_BYTES } from "./transaction-id.ts";
+import { hexDigit, UUID_LENGTH, WRITER_BYTES } from "./transaction-id.ts";
 
 const TAG = {
   segmentBlock: 0x62,
@@ -133,11 +133,6 @@ export function transactionOfKey(key: Uint8Array): string {
 }
 
 const DASH = 0x2d;
-
-/** Returns the value of a hexadecimal digit in lower case. */
-function hexDigit(code: number): number {
-  return code < 0x60 ? code - 0x30 : code - 0x57;
-}
 
 /** Range of all remembered transactions. */
 export const TRANSACTION_RANGE: KeyRange = prefixRange(Uint8Array.of(TAG.transaction));

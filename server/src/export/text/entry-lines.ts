@@ -2,7 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { RecordSchema } from "@streamkit/protocol";
 import { WireReader } from "@streamkit/protocol/wire";
 import type { EncodedBatch } from "../../engine/rows/batch.ts";
-import { partsOf } from "../../engine/rows/transaction-id.ts";
+import { uuidOf } from "../../engine/rows/transaction-id.ts";
 import { readExport } from "../read-export.ts";
 import { type PayloadForm, payloadOf } from "./payload.ts";
 
@@ -60,7 +60,7 @@ function streamkitLine({ batch, sequence, offset, metadata, payload }: ShownEntr
     sequence,
     offset,
     time: timeText(batch.commitTimeMicros),
-    transaction: partsOf(batch.transactionId).uuid,
+    transaction: uuidOf(batch.transactionId),
     number: batch.transactionNumber,
     ...(Object.keys(metadata).length > 0 && { metadata }),
     ...payloadOf(payload, form),
@@ -83,7 +83,7 @@ function cloudEvent({ storeId, batch, sequence, offset, metadata, payload }: Sho
     time: timeText(batch.commitTimeMicros),
     ...(contentType && { datacontenttype: contentType }),
     sequence: String(sequence),
-    transactionid: partsOf(batch.transactionId).uuid,
+    transactionid: uuidOf(batch.transactionId),
     ...(metadata.traceparent && { traceparent: metadata.traceparent }),
     ...(metadata.tracestate && { tracestate: metadata.tracestate }),
     ...("base64" in shown ? { data_base64: shown.base64 } : { data: "json" in shown ? shown.json : shown.text }),
