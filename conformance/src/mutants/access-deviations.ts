@@ -1,5 +1,5 @@
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from "@streamkit/protocol";
 import {
   AccessDenied,
@@ -85,6 +85,10 @@ function withMethods(principal: Principal, methods: (grants: Grants) => Partial<
 /** Servers with faults in the check of tokens and grants. */
 export const ACCESS_DEVIATIONS: readonly Deviation[] = [
   letIn("open-door", "accepts calls without credentials", "TOKEN_MISSING"),
+  {
+    ...letIn("late-refusal", "refuses a call without credentials after it has done the work", "TOKEN_MISSING"),
+    transport: refusedLate,
+  },
   letIn("unchecked-token", "accepts every token whose claims it can read", "TOKEN_INVALID"),
   letIn("accepted-after-end", "accepts expired tokens", "TOKEN_EXPIRED"),
   bendPrincipal("outlived-token", "lets streams outlive their token", ({ subject, grants }) => ({ subject, grants })),
@@ -164,6 +168,27 @@ export const ACCESS_DEVIATIONS: readonly Deviation[] = [
     failure: (error) => changed(error, ErrorReason.PERMISSION_DENIED, (detail) => ({ ...detail, retryable: true })),
   })),
 ];
+
+/** A transport whose server has served a unary call by the time that the call fails. Streams fail at once. */
+function refusedLate(next: Transport): Transport {
+  const refusal = { reason: ErrorReason.TOKEN_MISSING };
+  const check = (header: HeadersInit | undefined): void => {
+    if (new Headers(header).has("authorization")) return;
+    const details = [{ desc: ErrorDetailSchema, value: refusal }];
+    throw new ConnectError("there is no token", Code.Unauthenticated, undefined, details);
+  };
+  return {
+    async unary(method, signal, timeout, header, ...rest) {
+      const answer = await next.unary(method, signal, timeout, header, ...rest);
+      check(header);
+      return answer;
+    },
+    async stream(method, signal, timeout, header, ...rest) {
+      check(header);
+      return await next.stream(method, signal, timeout, header, ...rest);
+    },
+  };
+}
 
 /** Returns an error with another detail, if the error has the given reason. */
 function changed(error: ConnectError, reason: ErrorReason, change: (detail: ErrorDetail) => ErrorDetail): ConnectError {
