@@ -294,6 +294,41 @@ describe("a follower", () => {
     await stream.return?.();
   });
 
+  it("that pauses between two pages gets entries that are committed meanwhile once, and no batch without records (G1)", async () => {
+    const storeId = crypto.randomUUID();
+    await using instance = makeInstance(memoryStorage());
+    using lease = await instance.openStores.acquire(storeId);
+    const log = lease.store.space(space);
+    const end = new AbortController();
+    const append = () =>
+      instance.stream.append({ storeId, space, appends: [{ segment: "a", records: [payload("x"), payload("y")] }] });
+    for (const source of [new SpaceSource(log), new SegmentSource(log, "a")]) {
+      // Small pages while the reader is far behind, large ones later, as for a client that begins to read.
+      const pace = { pageBytes: 1, reserve: () => ({ [Symbol.dispose]: () => undefined }) };
+      const start = (await source.sync()).head;
+      const pages = consume(source, { ...ALL, follow: true, min: start + 1, pace }, end.signal);
+      await pages.next();
+      await append();
+      await append();
+      const seen: number[] = [];
+      const take = async () => {
+        const { value } = await pages.next();
+        for (const batch of value?.batches ?? []) {
+          expect(batch.count).toBe(2);
+          for (let i = 0; i < batch.count; i++) seen.push(source.positionOf(batch) + i);
+        }
+      };
+      await take();
+      expect(seen).toEqual([1, 2].map((n) => start + n));
+      // The reader holds the first page. Its target is the second transaction.
+      for (let i = 0; i < 3; i++) await append();
+      pace.pageBytes = 1024 * 1024;
+      while (seen.length < 10) await take();
+      expect(seen).toEqual(Array.from({ length: 10 }, (_, i) => start + 1 + i));
+      await pages.return();
+    }
+  });
+
   it("that is behind when entries are removed sees all other entries, and none of the removed ones (G2, TRM-001)", async () => {
     const storeId = crypto.randomUUID();
     await using instance = makeInstance(memoryStorage());

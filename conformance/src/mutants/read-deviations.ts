@@ -37,6 +37,10 @@ export const READ_DEVIATIONS: readonly Deviation[] = [
     if ("nextSequence" in response) response.nextSequence += 1n;
     if ("nextOffset" in response) response.nextOffset += 1n;
   }),
+  bendPages("empty-batches", "adds a batch without records to each response with entries", (response) => {
+    const last = response.batches.at(-1);
+    if (last !== undefined) response.batches.push({ ...last, records: [] });
+  }),
   bendPages("never-caught-up", "never sets caught_up", (response) => {
     response.caughtUp = false;
   }),

@@ -25,11 +25,17 @@ export function matchExpectation(expected: Expectation, observed: Observed): Dif
     matchJson(expected.response && toJson(ValueSchema, expected.response), observed.response, "response") ??
     matchSize(expected.maxResponseBytes, observed) ??
     matchJson(expected.responses && toJson(ValueSchema, expected.responses), observed.responses, "responses") ??
+    matchBatches(observed) ??
     (expected.entries === undefined ? undefined : matchEntries(expected.entries, observed)) ??
     (expected.latest === undefined ? undefined : observed.statuses.match(expected.latest)) ??
     observed.roster.broken ??
     (expected.workers === undefined ? undefined : observed.roster.match(toJson(ValueSchema, expected.workers)))
   );
+}
+
+/** Holds for every response of every case. */
+function matchBatches({ emptyBatches }: Observed): Difference {
+  return emptyBatches === 0 ? undefined : `batches: ${emptyBatches} of them have no records (SEG-015)`;
 }
 
 /**

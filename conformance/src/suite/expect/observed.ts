@@ -24,6 +24,8 @@ export interface Observed {
   /** Bytes of the largest response in its binary form; 0 without a response. */
   readonly largestResponse: number;
   readonly entries: readonly ObservedEntry[];
+  /** Number of batches without records. The specification allows none (SEG-015). */
+  readonly emptyBatches: number;
   /** All statuses of a status subscription since its start. */
   readonly statuses: Statuses;
   /** All workers of a worker subscription since its start. */
@@ -55,7 +57,8 @@ export function observe(
   told: Pick<Observed, "statuses" | "roster"> = { statuses: new Statuses(), roster: new Roster() },
 ): Observed {
   const json = responses.map(responseJson);
-  const entries = responses.flatMap((each) => batchesOf(each).flatMap(toEntries));
+  const batches = responses.flatMap(batchesOf);
+  const entries = batches.flatMap(toEntries);
   const error = failure && toError(failure);
   const { statuses, roster } = told;
   return {
@@ -67,6 +70,7 @@ export function observe(
       return Math.max(0, ...responses.map(responseBytes));
     },
     entries,
+    emptyBatches: batches.filter(({ records }) => records.length === 0).length,
     statuses,
     roster,
     ended,

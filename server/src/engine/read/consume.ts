@@ -166,9 +166,10 @@ async function* pagesFrom(
   const last = live[live.length - 1];
   const next = Math.min(after(source, last), through + 1);
   const batches = live.flatMap((batch) => {
-    const start = position - source.positionOf(batch);
+    // The ring may have batches that were published after the target was set. The next page begins with them.
+    const start = Math.max(0, position - source.positionOf(batch));
     const end = Math.min(batch.count, next - source.positionOf(batch));
-    return start < end ? [batch.slice(Math.max(0, start), end)] : [];
+    return start < end ? [batch.slice(start, end)] : [];
   });
   yield { batches, next };
 }

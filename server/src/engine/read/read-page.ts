@@ -171,7 +171,7 @@ class BackwardPage {
   take(tail: Tail, before: number): number {
     let end = before;
     for (const batch of tail.batches.toReversed()) {
-      const part = batch.slice(batch.count - this.#remaining, batch.count);
+      const part = batch.slice(Math.max(0, batch.count - this.#remaining), batch.count);
       const cost = costOf(part);
       if (this.#bytes > 0 && this.#bytes + cost > PAGE_COST) {
         this.full = true;

@@ -93,6 +93,17 @@ describe("EncodedBatch", () => {
     );
   });
 
+  it("has no part without records", () => {
+    fc.assert(
+      fc.property(model, fc.integer({ min: -5, max: 8 }), fc.integer({ min: -5, max: 8 }), (m, from, to) => {
+        const batch = handmade(m);
+        const isPart = from >= 0 && from < to && (to <= batch.count || from === 0);
+        if (isPart) expect(batch.slice(from, to).count).toBe(Math.min(to, batch.count) - from);
+        else expect(() => batch.slice(from, to)).toThrow(RangeError);
+      }),
+    );
+  });
+
   it("fails with DATA_LOSS for all bytes that are not a batch", () => {
     fc.assert(
       fc.property(model, fc.nat(), fc.nat(255), (m, at, byte) => {

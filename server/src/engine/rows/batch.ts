@@ -106,9 +106,17 @@ export class EncodedBatch implements BatchHeader {
     return copy;
   }
 
-  /** Returns the entries from index `from` up to but excluding index `to`, as a batch. Indexes count from 0. */
+  /**
+   * Returns the entries from index `from` up to but excluding index `to`, as a batch. Indexes count from 0.
+   *
+   * @throws RangeError for a part without records, or outside the batch; `to` may be larger if `from` is 0
+   */
   slice(from: number, to: number): EncodedBatch {
-    if (from <= 0 && to >= this.count) return this;
+    if (from === 0 && to >= this.count) return this;
+    // A batch is never empty (SEG-015).
+    if (!(from >= 0 && from < to && to <= this.count)) {
+      throw new RangeError(`records ${from} to ${to} of a batch of ${this.count}; expected at least one of them`);
+    }
     const reader = new WireReader(this.#records);
     let start = 0;
     for (let i = 0; i < to; i++) {
