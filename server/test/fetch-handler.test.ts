@@ -1,7 +1,5 @@
 /** `streamkit.fetch` with requests of the Fetch API alone: without a port or a framework. */
-import { Readable } from "node:stream";
-import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
-import { universalClientResponseFromFetch } from "@connectrpc/connect/protocol";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createTransport as createConnect } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWeb } from "@connectrpc/connect/protocol-grpc-web";
 import { ErrorDetailSchema, ErrorReason, StreamService } from "@streamkit/protocol";
@@ -10,6 +8,7 @@ import { createFetchHandler } from "../src/http/fetch-handler.ts";
 import { createHandlers } from "../src/http/handlers.ts";
 import { OpenCalls } from "../src/http/open-calls.ts";
 import { createStreamkit, memoryStorage, type Streamkit } from "../src/index.ts";
+import { fetchTransport } from "./fetch-transport.ts";
 
 const ORIGIN = "https://streams.example";
 const APP = "https://app.example";
@@ -30,22 +29,8 @@ const json = (body: unknown, headers: Record<string, string> = {}): RequestInit 
   body: JSON.stringify(body),
 });
 
-function transportOf(create: typeof createConnect, useBinaryFormat: boolean): Transport {
-  return create({
-    baseUrl: ORIGIN,
-    httpClient: async ({ url, body, header, ...request }) => {
-      const init = { ...request, headers: header, body: body && Readable.toWeb(Readable.from(body)), duplex: "half" };
-      return universalClientResponseFromFetch(await streamkit.fetch(new Request(url, init as RequestInit)));
-    },
-    useBinaryFormat,
-    interceptors: [],
-    acceptCompression: [],
-    sendCompression: null,
-    compressMinBytes: 0,
-    readMaxBytes: 2 ** 24,
-    writeMaxBytes: 2 ** 24,
-  });
-}
+const transportOf = (create: typeof createConnect, useBinaryFormat: boolean) =>
+  fetchTransport(streamkit.fetch, { baseUrl: ORIGIN, create, useBinaryFormat });
 
 const TRANSPORTS = [
   { name: "Connect", make: () => transportOf(createConnect, true) },

@@ -7,7 +7,7 @@ import {
   bearing,
   claims,
   ecKey,
-  jwkOf,
+  jwksOf,
   requestWith,
   SECRET,
   STORE,
@@ -68,7 +68,7 @@ describe("options of authentication", () => {
 
   it("take a public key and a key set from files", async () => {
     const token = await signed(claims(), key);
-    const set = JSON.stringify({ keys: [await jwkOf(key)] });
+    const set = JSON.stringify(await jwksOf(key));
     for (const flags of [
       ["--auth-public-key", file(pem)],
       ["--auth-jwks", file(set)],

@@ -3,7 +3,7 @@ import { type JWTPayload, SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createStreamkit, type Streamkit, tokenAuthentication } from "../../src/index.ts";
 import { METHODS } from "./calls.ts";
-import { claims, ecKey, jwkOf, now, signed, signedWithSecret, startIssuer } from "./issuer.ts";
+import { claims, ecKey, jwksOf, now, signed, signedWithSecret, startIssuer } from "./issuer.ts";
 import { watchedStorage } from "./watched-storage.ts";
 import { openWays } from "./ways.ts";
 
@@ -54,7 +54,7 @@ let opened: Awaited<ReturnType<typeof openWays>>;
 let issuer: Awaited<ReturnType<typeof startIssuer>>;
 beforeAll(async () => {
   issuer = await startIssuer();
-  issuer.answer("/jwks", { keys: [await jwkOf(key)] });
+  issuer.answer("/jwks", await jwksOf(key));
   const authenticate = tokenAuthentication({ ...RULES, jwksUrl: `${issuer.url}/jwks`, onEvent: () => undefined });
   // The sockets of this file stay open without credentials for as long as other ways take.
   const limits = { requestMillis: 600_000 };

@@ -26,6 +26,11 @@ export async function jwkOf({ id, algorithm, publicKey }: SigningKey): Promise<J
   return { ...(await exportJWK(publicKey)), kid: id, alg: algorithm, use: "sig" };
 }
 
+/** The key set of some keys. */
+export async function jwksOf(...keys: readonly SigningKey[]): Promise<{ keys: JWK[] }> {
+  return { keys: await Promise.all(keys.map(jwkOf)) };
+}
+
 export const now = () => Math.floor(Date.now() / 1_000);
 
 /** Claims of a good token. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { runServer } from "../run-server.ts";
 import { type ServerProcess, startServer } from "../server-process.ts";
-import { claims, ecKey, jwkOf, SECRET, STORE, signed, startIssuer } from "./issuer.ts";
+import { claims, ecKey, jwksOf, SECRET, STORE, signed, startIssuer } from "./issuer.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "streamkit-tokens-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -105,7 +105,7 @@ it("streamkit-server with --auth-oidc starts without its issuer, and works once 
     /warn: token-keys: the issuer .*\/realm: .* answered with status 503; no token can be/,
   );
   issuer.answer(discovery, { issuer: name, jwks_uri: `${issuer.url}/jwks` });
-  issuer.answer("/jwks", { keys: [await jwkOf(key)] });
+  issuer.answer("/jwks", await jwksOf(key));
   const patient = { timeout: 120_000, interval: 500 };
   await expect.poll(() => call(server, "StoreService/ListStores", token), patient).toBe("200 OK");
   const other = await signed(claims({ iss: name, aud: "billing" }), key);

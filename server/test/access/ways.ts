@@ -1,12 +1,10 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Readable } from "node:stream";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { universalClientResponseFromFetch } from "@connectrpc/connect/protocol";
-import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { connectNodeAdapter, createConnectTransport } from "@connectrpc/connect-node";
 import type { Streamkit } from "../../src/index.ts";
+import { fetchTransport } from "../fetch-transport.ts";
 import { KIND, RawSocket, rawFrame, settingsPayload } from "../socket/raw-socket.ts";
 import { WIRE_TRANSPORTS } from "../transports.ts";
 import { type Outcome, outcomeOf, socketOutcome } from "./calls.ts";
@@ -32,7 +30,7 @@ export async function openWays(streamkit: Streamkit): Promise<{ readonly ways: r
     ...WIRE_TRANSPORTS.map(({ name, bidi, make }) => over(name, bidi, make(url))),
     over("handler()", false, await http1(handler)),
     over("routes()", false, await http1(router)),
-    over("fetch()", false, fetchTransport(streamkit)),
+    over("fetch()", false, fetchTransport(streamkit.fetch, { baseUrl: "https://streams.example" })),
     over("in-process", true, streamkit.transport({ authenticate: true })),
     {
       name: "WebSocket, headers of the call",
@@ -72,22 +70,4 @@ function headersOf(authorization: string | undefined): readonly (readonly [strin
 async function serve(server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** Calls `streamkit.fetch` without a port. */
-function fetchTransport(streamkit: Streamkit): Transport {
-  return createTransport({
-    baseUrl: "https://streams.example",
-    httpClient: async ({ url, body, header, ...request }) => {
-      const init = { ...request, headers: header, body: body && Readable.toWeb(Readable.from(body)), duplex: "half" };
-      return universalClientResponseFromFetch(await streamkit.fetch(new Request(url, init as RequestInit)));
-    },
-    useBinaryFormat: true,
-    interceptors: [],
-    acceptCompression: [],
-    sendCompression: null,
-    compressMinBytes: 0,
-    readMaxBytes: 2 ** 24,
-    writeMaxBytes: 2 ** 24,
-  });
 }

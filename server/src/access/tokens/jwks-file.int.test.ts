@@ -2,7 +2,7 @@ import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { ecKey, jwkOf, type SigningKey } from "../../../test/access/issuer.ts";
+import { ecKey, jwksOf, type SigningKey } from "../../../test/access/issuer.ts";
 import type { StreamkitEvent } from "../../event.ts";
 import { Events } from "../../events.ts";
 import { JwksFile } from "./jwks-file.ts";
@@ -11,8 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), "streamkit-jwks-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const [k1, k2, k3] = [ecKey("k1"), ecKey("k2"), ecKey("k3")];
-const write = async (path: string, ...keys: SigningKey[]) =>
-  writeFileSync(path, JSON.stringify({ keys: await Promise.all(keys.map(jwkOf)) }));
+const write = async (path: string, ...keys: SigningKey[]) => writeFileSync(path, JSON.stringify(await jwksOf(...keys)));
 
 it("takes a file that is written, replaced or linked anew, and keeps the keys of an earlier one otherwise", async () => {
   const path = join(folder, "jwks.json");

@@ -6,7 +6,7 @@ import {
   ecKey,
   type IssuerServer,
   jwkOf,
-  type SigningKey,
+  jwksOf,
   signed,
   startIssuer,
 } from "../../../test/access/issuer.ts";
@@ -19,10 +19,6 @@ import { tokenAuthentication } from "./token-authentication.ts";
 const ALGORITHMS = ["ES256"];
 const [k1, k2] = [ecKey("k1"), ecKey("k2")];
 const ids = (keys: readonly TokenKey[]) => keys.map(({ id }) => id);
-
-async function jwks(...keys: SigningKey[]) {
-  return { keys: await Promise.all(keys.map(jwkOf)) };
-}
 
 describe("answers of an issuer", () => {
   const get = async (issuer: IssuerServer, path = "/jwks") =>
@@ -93,7 +89,7 @@ describe("an OpenID Connect provider", () => {
 
   it("names its keys", async () => {
     await using issuer = await startIssuer();
-    issuer.answer("/jwks", await jwks(k1));
+    issuer.answer("/jwks", await jwksOf(k1));
     for (const name of [`${issuer.url}/realm`, `${issuer.url}/realm/`]) {
       issuer.answer(DISCOVERY, { issuer: name, jwks_uri: `${issuer.url}/jwks` });
       expect(await load(name)).toEqual(["k1"]);
@@ -117,7 +113,7 @@ describe("an OpenID Connect provider", () => {
     await using issuer = await startIssuer();
     const oidcIssuer = `${issuer.url}/realm`;
     issuer.answer(DISCOVERY, { issuer: oidcIssuer, jwks_uri: `${issuer.url}/jwks` });
-    issuer.answer("/jwks", await jwks(k1));
+    issuer.answer("/jwks", await jwksOf(k1));
     await using authenticate = tokenAuthentication({ oidcIssuer, audience: "streamkit", onEvent: () => undefined });
     const good = claims({ iss: oidcIssuer, aud: "streamkit" });
     expect((await authenticate(bearing(await signed(good, k1)))).subject).toBe("alice");

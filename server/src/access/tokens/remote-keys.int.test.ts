@@ -1,15 +1,6 @@
 /** Keys behind URLs: outages, rotations, floods, and answers of a hostile or broken issuer. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import {
-  bearing,
-  claims,
-  ecKey,
-  type IssuerServer,
-  jwkOf,
-  type SigningKey,
-  signed,
-  startIssuer,
-} from "../../../test/access/issuer.ts";
+import { bearing, claims, ecKey, type IssuerServer, jwksOf, signed, startIssuer } from "../../../test/access/issuer.ts";
 import type { StreamkitEvent } from "../../event.ts";
 import { Events } from "../../events.ts";
 import { AuthenticationUnavailable } from "../denial.ts";
@@ -45,14 +36,10 @@ function keysOf(issuer: IssuerServer, times: Partial<RemoteTimes> = {}) {
 
 const ids = (keys: readonly TokenKey[]) => keys.map(({ id }) => id);
 
-async function jwks(...keys: SigningKey[]) {
-  return { keys: await Promise.all(keys.map(jwkOf)) };
-}
-
 describe("keys behind a URL", () => {
   it("load once, before the first token, and are known at once afterwards", async () => {
     await using issuer = await startIssuer();
-    issuer.answer("/jwks", await jwks(k1, k2));
+    issuer.answer("/jwks", await jwksOf(k1, k2));
     const { keys, find } = keysOf(issuer);
     expect(await Promise.all([find("k1"), find("k2"), find("k1")])).toEqual([["k1"], ["k2"], ["k1"]]);
     expect(ids(keys.find("ES256", "k1") as TokenKey[])).toEqual(["k1"]);
@@ -92,7 +79,7 @@ describe("keys behind a URL", () => {
     issuer.answer("/jwks", (_, response) => response.writeHead(503).end());
     const { find, events } = keysOf(issuer, { pause: 1 });
     await expect(find("k1")).rejects.toThrow(AuthenticationUnavailable);
-    issuer.answer("/jwks", await jwks(k1));
+    issuer.answer("/jwks", await jwksOf(k1));
     await expect.poll(() => find("k1").catch(() => "unavailable"), { timeout: 60_000 }).toEqual(["k1"]);
     expect(events.at(-1)).toMatchObject({ level: "info", message: 'the issuer has 1 key: "k1"' });
   });
@@ -114,7 +101,7 @@ describe("keys behind a URL", () => {
 
   it("stay known while the issuer is down", async () => {
     await using issuer = await startIssuer();
-    issuer.answer("/jwks", await jwks(k1));
+    issuer.answer("/jwks", await jwksOf(k1));
     const { keys, find, events } = keysOf(issuer, { refresh: 1, pause: 1 });
     expect(await find("k1")).toEqual(["k1"]);
     issuer.answer("/jwks", (request) => request.socket.destroy());
@@ -127,17 +114,17 @@ describe("keys behind a URL", () => {
 
   it("ask once per pause for unknown ids, and find a new key", async () => {
     await using issuer = await startIssuer();
-    issuer.answer("/jwks", await jwks(k1));
+    issuer.answer("/jwks", await jwksOf(k1));
     const { find } = keysOf(issuer, { pause: 0 });
     expect(await find("k1")).toEqual(["k1"]);
-    issuer.answer("/jwks", await jwks(k1, k2));
+    issuer.answer("/jwks", await jwksOf(k1, k2));
     expect(await Promise.all([find("k2"), find("k2"), find("other")])).toEqual([["k2"], ["k2"], []]);
     expect(issuer.requests.get("/jwks")).toBe(2);
   });
 
   it("ask nothing for a flood of unknown ids within a pause", async () => {
     await using issuer = await startIssuer();
-    issuer.answer("/jwks", await jwks(k1));
+    issuer.answer("/jwks", await jwksOf(k1));
     const { keys, find } = keysOf(issuer);
     expect(await find("k1")).toEqual(["k1"]);
     for (let id = 0; id < 10_000; id++) expect(keys.find("ES256", `other ${id}`)).toEqual([]);
@@ -157,7 +144,7 @@ describe("keys behind a URL", () => {
 
   it("ask nothing for a token without an id", async () => {
     await using issuer = await startIssuer();
-    issuer.answer("/jwks", await jwks(k1));
+    issuer.answer("/jwks", await jwksOf(k1));
     const { keys, find } = keysOf(issuer, { pause: 0 });
     expect(await find("k1")).toEqual(["k1"]);
     expect(ids(keys.find("ES256", undefined) as TokenKey[])).toEqual(["k1"]);
@@ -200,7 +187,7 @@ describe("keys behind a URL", () => {
 describe("a token of a removed key", () => {
   it("ends with the next look at the keys", async () => {
     await using issuer = await startIssuer();
-    issuer.answer("/jwks", await jwks(k1));
+    issuer.answer("/jwks", await jwksOf(k1));
     const events: StreamkitEvent[] = [];
     await using authenticate = tokenAuthentication({
       jwksUrl: `${issuer.url}/jwks`,
@@ -210,7 +197,7 @@ describe("a token of a removed key", () => {
     const request = bearing(await signed(claims(), k1));
     const principal = await authenticate(request);
     expect(authenticate(request)).toBe(principal);
-    issuer.answer("/jwks", await jwks(k2));
+    issuer.answer("/jwks", await jwksOf(k2));
     vi.spyOn(performance, "now").mockReturnValue(performance.now() + 10_000);
     expect((await authenticate(bearing(await signed(claims({ sub: "bob" }), k2)))).subject).toBe("bob");
     vi.restoreAllMocks();
